@@ -1,0 +1,9 @@
+// Package catalogs holds the error-code catalogs that Errata ships: one YAML
+// file a family, made from the vendor's published page. Package enrich says what
+// the keys mean, loads the files and checks them.
+package catalogs
+
+import "embed"
+
+//go:embed *.yaml
+var FS embed.FS

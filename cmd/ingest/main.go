@@ -1,0 +1,185 @@
+// Command ingest reads gateway access logs from Kafka, finds the error envelopes in
+// their response bodies, joins them with the catalogs and writes them to ClickHouse.
+//
+//	ingest run      consume until SIGINT or SIGTERM
+//	ingest check    look at the configuration, the catalogs and both servers, then exit
+//	ingest parse    show what would be found in log records of a file or of standard input
+//
+// Results go to standard output, everything else to standard error. It exits with 0 when all is
+// well, 1 on findings, 2 on wrong use or settings, 3 when a server cannot be reached at start.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	"errata/internal/config"
+	"errata/internal/delivery"
+	"errata/internal/enrich"
+	"errata/internal/link"
+	"errata/internal/store"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// Exit codes.
+const (
+	exitFine        = 0
+	exitUsage       = 2
+	exitUnreachable = 3
+)
+
+// command is a word after the program's name.
+type command struct {
+	name, args, about string
+	run               func(context.Context, *invocation) error
+}
+
+var commands = []command{
+	{"run", "", "consume until SIGINT or SIGTERM", runConsumer},
+	{"check", "", "look at the configuration, the catalogs and both servers, then exit", runCheck},
+	{"parse", "[FILE]", "show what would be found in log records, one a line, of FILE or standard input", runParse},
+}
+
+// invocation is one call of a command.
+type invocation struct {
+	configFile string
+	format     string
+	args       []string
+	stdin      io.Reader
+	stdout     io.Writer
+	stderr     io.Writer
+}
+
+// run is the program without the process around it.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	if len(args) == 0 || slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0]) {
+		usage(stderr)
+		if len(args) == 0 {
+			return exitUsage
+		}
+		return exitFine
+	}
+	i := slices.IndexFunc(commands, func(c command) bool { return c.name == args[0] })
+	if i < 0 {
+		fmt.Fprintf(stderr, "ingest: there is no command %q\n", args[0])
+		usage(stderr)
+		return exitUsage
+	}
+	c := commands[i]
+	inv := &invocation{stdin: stdin, stdout: stdout, stderr: stderr}
+	flags := flag.NewFlagSet("ingest "+c.name, flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&inv.configFile, "config", "", "configuration `file` (default: config.yaml in the working directory, if it is there)")
+	if c.name == "parse" {
+		flags.StringVar(&inv.format, "format", "", "log `format` of the records: auto or a name (default: ingest.format)")
+	}
+	if err := flags.Parse(args[1:]); errors.Is(err, flag.ErrHelp) {
+		return exitFine
+	} else if err != nil {
+		return exitUsage
+	}
+	if inv.args = flags.Args(); len(inv.args) > 0 && c.args == "" {
+		fmt.Fprintf(stderr, "ingest %s: takes no arguments, and got %q\n", c.name, inv.args)
+		return exitUsage
+	}
+	err := c.run(ctx, inv)
+	switch {
+	case err == nil:
+		return exitFine
+	case errors.Is(err, link.ErrUnreachable):
+		fmt.Fprintln(stderr, "ingest:", err)
+		return exitUnreachable
+	}
+	fmt.Fprintln(stderr, "ingest:", err)
+	return exitUsage
+}
+
+func usage(w io.Writer) {
+	fmt.Fprintln(w, "usage:")
+	for _, c := range commands {
+		fmt.Fprintf(w, "  %-32s %s\n", strings.TrimSpace("ingest "+c.name+" [--config FILE] "+c.args), c.about)
+	}
+}
+
+// parts are what run and check build, in the order in which data flows.
+type parts struct {
+	cfg       config.Config
+	catalogs  *enrich.Catalogs
+	processor *enrich.Processor
+	kafka     *delivery.Kafka
+	store     *store.Store
+	log       *slog.Logger
+}
+
+// build makes all parts from the configuration, and so checks everything but the consuming itself. It
+// makes the database and its schema where they are missing.
+func build(ctx context.Context, inv *invocation) (p parts, err error) {
+	if p.cfg, err = config.Load(inv.configFile); err != nil {
+		return p, err
+	}
+	p.log = slog.New(slog.NewTextHandler(inv.stderr, &slog.HandlerOptions{Level: p.cfg.Log.Level}))
+	if p.catalogs, err = enrich.Open(p.cfg.Catalogs.Dir); err != nil {
+		return p, err
+	}
+	if p.processor, err = enrich.NewProcessor(p.cfg.Ingest.Format, p.catalogs); err != nil {
+		return p, fmt.Errorf("ingest.format: %w", err)
+	}
+	if p.kafka, err = delivery.Connect(ctx, p.cfg.Kafka); err != nil {
+		return p, err
+	}
+	p.store, err = store.OpenAndMigrate(ctx, p.cfg.ClickHouse)
+	return p, err
+}
+
+func (p parts) close() {
+	if p.store != nil {
+		p.store.Close()
+	}
+	if p.kafka != nil {
+		p.kafka.Close()
+	}
+}
+
+func runConsumer(ctx context.Context, inv *invocation) error {
+	p, err := build(ctx, inv)
+	defer p.close()
+	if err != nil {
+		return err
+	}
+	p.log.Info("consuming", "topics", p.cfg.Kafka.Topics, "group", p.cfg.Kafka.Group, "database", p.cfg.ClickHouse.Database, "catalogs", p.catalogs.Version)
+	if err := delivery.New(p.kafka, p.store, p.processor, p.processor.Fingerprint(), p.log).Run(ctx); err != nil {
+		return err
+	}
+	p.log.Info("stopped")
+	return nil
+}
+
+func runCheck(ctx context.Context, inv *invocation) error {
+	p, err := build(ctx, inv)
+	defer p.close()
+	if err != nil {
+		return err
+	}
+	codes := 0
+	for _, f := range p.catalogs.Families {
+		codes += len(f.Codes)
+	}
+	fmt.Fprintf(inv.stdout, "catalogs    %d families, %d codes, version %s\n", len(p.catalogs.Families), codes, p.catalogs.Version)
+	fmt.Fprintf(inv.stdout, "kafka       cluster %s at %s, topics %s, group %s\n", p.kafka.ClusterID, strings.Join(p.cfg.Kafka.Brokers, ","), strings.Join(p.cfg.Kafka.Topics, ","), p.cfg.Kafka.Group)
+	fmt.Fprintf(inv.stdout, "clickhouse  %s, database %s\n", strings.Join(p.cfg.ClickHouse.Addr, ","), p.cfg.ClickHouse.Database)
+	return nil
+}

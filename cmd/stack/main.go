@@ -1,0 +1,175 @@
+// Command stack runs a real ClickHouse and a Kafka broker on this machine,
+// without containers.
+//
+//	stack up      starts both, on fixed ports, until Ctrl-C
+//	stack fetch   brings the ClickHouse library and prints where it lies
+//
+// Data are kept in .errata, and are there again after the next `stack up`.
+// ERRATA_CLICKHOUSE_ADDR=HOST:PORT and ERRATA_KAFKA_BROKERS=HOST:PORT,… name
+// servers that run already; `stack up` then starts only the rest.
+//
+// Results go to standard output, all else to standard error. Exit codes: 0 fine,
+// 2 wrong use or a missing part, 3 a server cannot be reached or started.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"errata/internal/stack"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+}
+
+// An env is what a command gets from outside.
+type env struct {
+	getenv         func(string) string
+	stdout, stderr io.Writer
+	log            *slog.Logger // to stderr
+}
+
+// A command returns nil, or an error that exitCode knows what to make of.
+type command struct {
+	name    string
+	summary string // one line for the list
+	run     func(ctx context.Context, env env, args []string) error
+}
+
+var commands = []command{
+	{"up", "start ClickHouse and Kafka, until Ctrl-C", up},
+	{"fetch", "bring the ClickHouse library and print its path", fetch},
+}
+
+func run(args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	if len(args) == 0 {
+		usage(stderr)
+		return 2
+	}
+	if args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
+		usage(stdout)
+		return 0
+	}
+	// Not in the list: the process ClickHouse lives in, started by the stack
+	// itself, with a mind of its own about signals.
+	if args[0] == stack.HostCommand {
+		return stack.Host(args[1:])
+	}
+	for _, c := range commands {
+		if c.name != args[0] {
+			continue
+		}
+		// The first signal asks for an end in order; the second is not caught
+		// and ends us at once.
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		context.AfterFunc(ctx, stop)
+
+		err := c.run(ctx, env{getenv, stdout, stderr, slog.New(slog.NewTextHandler(stderr, nil))}, args[1:])
+		if err != nil && !errors.Is(err, flag.ErrHelp) && !errors.As(err, new(wrongUse)) {
+			fmt.Fprintf(stderr, "stack %s: %v\n", c.name, err)
+		}
+		return exitCode(err)
+	}
+	fmt.Fprintf(stderr, "stack: there is no command %q\n", args[0])
+	usage(stderr)
+	return 2
+}
+
+func usage(w io.Writer) {
+	fmt.Fprintln(w, "usage: stack COMMAND [FLAGS]; stack COMMAND -h lists the flags")
+	for _, c := range commands {
+		fmt.Fprintf(w, "  %-8s %s\n", c.name, c.summary)
+	}
+}
+
+// A wrongUse has been told to the user already, by the flag package.
+type wrongUse struct{ error }
+
+func exitCode(err error) int {
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return 0
+	case errors.As(err, new(wrongUse)), errors.As(err, new(*stack.Missing)):
+		return 2
+	default:
+		return 3
+	}
+}
+
+// parse parses the flags of a command that takes no other arguments.
+func parse(f *flag.FlagSet, env env, args []string) error {
+	f.SetOutput(env.stderr)
+	err := f.Parse(args)
+	if err == nil && f.NArg() > 0 {
+		err = fmt.Errorf("unexpected argument %q", f.Arg(0))
+		fmt.Fprintf(env.stderr, "stack %s: %v\n", f.Name(), err)
+	}
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return err
+	}
+	return wrongUse{err}
+}
+
+// stackFlags are the flags of every command that starts the stack.
+func stackFlags(f *flag.FlagSet, env env) *stack.Config {
+	cfg := &stack.Config{Progress: env.stderr, Log: env.log, ExternalClickHouse: env.getenv("ERRATA_CLICKHOUSE_ADDR")}
+	for broker := range strings.SplitSeq(env.getenv("ERRATA_KAFKA_BROKERS"), ",") {
+		if broker = strings.TrimSpace(broker); broker != "" {
+			cfg.ExternalKafka = append(cfg.ExternalKafka, broker)
+		}
+	}
+	f.StringVar(&cfg.Dir, "dir", ".errata", "folder for the data of both servers")
+	f.StringVar(&cfg.Kafka, "kafka", "127.0.0.1:9092", "where Kafka listens; port 0 takes a free one")
+	f.StringVar(&cfg.ClickHouse, "clickhouse", "127.0.0.1:9000", "where ClickHouse listens for its native protocol")
+	f.StringVar(&cfg.HTTP, "http", "127.0.0.1:8123", "where ClickHouse listens for HTTP")
+	return cfg
+}
+
+func up(ctx context.Context, env env, args []string) error {
+	f := flag.NewFlagSet("up", flag.ContinueOnError)
+	cfg := stackFlags(f, env)
+	if err := parse(f, env, args); err != nil {
+		return err
+	}
+	s, err := stack.Up(ctx, *cfg)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil // Ctrl-C while starting: what was up is down again
+		}
+		return err
+	}
+	fmt.Fprintf(env.stderr, "Kafka       %s\n", strings.Join(s.Brokers, ","))
+	fmt.Fprintf(env.stderr, "ClickHouse  %s", s.ClickHouseAddr)
+	if s.ClickHouseHTTP != "" {
+		fmt.Fprintf(env.stderr, " (HTTP %s)", s.ClickHouseHTTP)
+	}
+	fmt.Fprintf(env.stderr, "\nup, with the data in %s; Ctrl-C stops\n", cfg.Dir)
+
+	<-ctx.Done()
+	fmt.Fprintln(env.stderr, "stopping")
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	return s.Stop(ctx)
+}
+
+func fetch(ctx context.Context, env env, args []string) error {
+	if err := parse(flag.NewFlagSet("fetch", flag.ContinueOnError), env, args); err != nil {
+		return err
+	}
+	path, err := stack.Library(ctx, env.stderr)
+	if err == nil {
+		fmt.Fprintln(env.stdout, path)
+	}
+	return err
+}

@@ -1,0 +1,493 @@
+package dashboards_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"errata/catalogs"
+	"errata/dashboards"
+	"errata/internal/accesslog"
+	"errata/internal/enrich"
+	"errata/internal/stack"
+	"errata/internal/stack/stacktest"
+	"errata/internal/store"
+)
+
+// A dashboard is what of Grafana's JSON the tests look at.
+type dashboard struct {
+	UID           string `json:"uid"`
+	Title         string `json:"title"`
+	Description   string `json:"description"`
+	SchemaVersion int    `json:"schemaVersion"`
+	Templating    struct {
+		List []struct {
+			Name       string     `json:"name"`
+			Type       string     `json:"type"`
+			Datasource datasource `json:"datasource"`
+			Multi      bool       `json:"multi"`
+			IncludeAll bool       `json:"includeAll"`
+			Definition string     `json:"definition"`
+			Query      any        `json:"query"` // a target, but for the data source variable
+		} `json:"list"`
+	} `json:"templating"`
+	Annotations struct {
+		List []struct {
+			Name       string     `json:"name"`
+			Datasource datasource `json:"datasource"`
+			Target     target     `json:"target"`
+		} `json:"list"`
+	} `json:"annotations"`
+	Panels []panel `json:"panels"`
+}
+
+type panel struct {
+	ID          int        `json:"id"`
+	Type        string     `json:"type"`
+	Title       string     `json:"title"`
+	Description string     `json:"description"`
+	Datasource  datasource `json:"datasource"`
+	GridPos     struct{ X, Y, W, H int }
+	Targets     []target `json:"targets"`
+	FieldConfig struct {
+		Defaults struct {
+			DisplayName string `json:"displayName"`
+		} `json:"defaults"`
+		Overrides []struct {
+			Matcher struct{ ID, Options string }
+		} `json:"overrides"`
+	} `json:"fieldConfig"`
+}
+
+type target struct {
+	Datasource datasource `json:"datasource"`
+	Format     int        `json:"format"` // of the plugin: 0 time series, 1 table
+	RawSQL     string     `json:"rawSql"`
+}
+
+type datasource struct{ Type, UID string }
+
+// byVariable is the only data source that a dashboard may name.
+var byVariable = datasource{"grafana-clickhouse-datasource", "${datasource}"}
+
+func load(t *testing.T) map[string]dashboard {
+	t.Helper()
+	names, err := fs.Glob(dashboards.FS, "*.json")
+	if err != nil || len(names) == 0 {
+		t.Fatal(names, err)
+	}
+	all := map[string]dashboard{}
+	for _, name := range names {
+		text, err := fs.ReadFile(dashboards.FS, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var d dashboard
+		if err := json.Unmarshal(text, &d); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		all[name] = d
+	}
+	return all
+}
+
+// A query is one piece of SQL in a dashboard, and where it stands.
+type query struct {
+	where  string
+	sql    string
+	series bool
+	panel  *panel // nil for a variable or an annotation
+}
+
+func (d dashboard) queries(t *testing.T) (all []query) {
+	t.Helper()
+	for _, v := range d.Templating.List {
+		if v.Type != "query" {
+			continue
+		}
+		q, _ := v.Query.(map[string]any)
+		sql, _ := q["rawSql"].(string)
+		if sql == "" || sql != v.Definition {
+			t.Errorf("variable %s: no rawSql, or another one than in its definition", v.Name)
+		}
+		all = append(all, query{where: "variable " + v.Name, sql: sql})
+	}
+	for _, a := range d.Annotations.List {
+		all = append(all, query{where: "annotation " + a.Name, sql: a.Target.RawSQL})
+	}
+	for i, p := range d.Panels {
+		for _, target := range p.Targets {
+			all = append(all, query{where: "panel " + p.Title, sql: target.RawSQL, series: target.Format == 0, panel: &d.Panels[i]})
+		}
+	}
+	return all
+}
+
+// A view is what the user has chosen in Grafana.
+type view struct {
+	from, to  time.Time
+	interval  time.Duration
+	variables map[string][]string // a variable that is missing here stands on All
+}
+
+// expand does to a query what Grafana and its ClickHouse plugin do before it is sent, in their order:
+//
+//	$__conditionalAll(condition, $name)  1=1 when the variable stands on All, else the condition
+//	${name:sqlstring}                    the chosen values, quoted, with quotes doubled: 'a','b'
+//	$__timeFilter(column)                column >= toDateTime(FROM) AND column <= toDateTime(TO)
+//	$__timeInterval(column)              toStartOfInterval(toDateTime(column), INTERVAL N second)
+//	$__interval_s                        N
+//	$__fromTime, $__toTime               toDateTime(FROM), toDateTime(TO)
+//
+// FROM and TO are in seconds since 1970. Nothing else with a dollar sign is understood, here or in dashboards.
+func (v view) expand(sql string) (string, error) {
+	for {
+		i := strings.LastIndex(sql, "$__conditionalAll(")
+		if i < 0 {
+			break
+		}
+		args, end := arguments(sql[i:])
+		if len(args) != 2 {
+			return "", fmt.Errorf("$__conditionalAll with %d arguments", len(args))
+		}
+		condition := args[0]
+		if _, chosen := v.variables[strings.TrimPrefix(args[1], "$")]; !chosen {
+			condition = "1=1"
+		}
+		sql = sql[:i] + condition + sql[i+end:]
+	}
+	for name, values := range v.variables {
+		quoted := make([]string, len(values))
+		for i, value := range values {
+			quoted[i] = "'" + strings.ReplaceAll(value, "'", "''") + "'"
+		}
+		sql = strings.ReplaceAll(sql, "${"+name+":sqlstring}", strings.Join(quoted, ","))
+	}
+	from, to := fmt.Sprintf("toDateTime(%d)", v.from.Unix()), fmt.Sprintf("toDateTime(%d)", v.to.Unix())
+	seconds := fmt.Sprint(int(v.interval.Seconds()))
+	sql = regexp.MustCompile(`\$__timeFilter\(([\w.]+)\)`).ReplaceAllString(sql, "${1} >= "+from+" AND ${1} <= "+to)
+	sql = regexp.MustCompile(`\$__timeInterval\(([\w.]+)\)`).ReplaceAllString(sql, "toStartOfInterval(toDateTime(${1}), INTERVAL "+seconds+" second)")
+	sql = strings.NewReplacer("$__interval_s", seconds, "$__fromTime", from, "$__toTime", to).Replace(sql)
+	if strings.Contains(sql, "$") {
+		return "", fmt.Errorf("a macro or variable that the test does not know is left in\n%s", sql)
+	}
+	return sql, nil
+}
+
+// arguments splits the arguments of the call at the start of a text, and says where the call ends.
+func arguments(call string) (args []string, end int) {
+	depth, start := 0, 0
+	for i, c := range call {
+		switch {
+		case c == '(':
+			if depth++; depth == 1 {
+				start = i + 1
+			}
+		case c == ',' && depth == 1, c == ')' && depth == 1:
+			args = append(args, strings.TrimSpace(call[start:i]))
+			start = i + 1
+		}
+		if c == ')' {
+			if depth--; depth == 0 {
+				return args, i + 1
+			}
+		}
+	}
+	return nil, 0
+}
+
+// A result is what ClickHouse answers, as text.
+type result struct {
+	names, types []string
+	rows         [][]string
+}
+
+// A user asks one database of a server.
+type user struct {
+	server             *stack.ClickHouse
+	database           string
+	username, password string
+}
+
+// ask runs a query as Grafana would: in the default database, and unable to write (readonly=2 lets the
+// plugin set its time limits, and no more).
+func (u user) ask(sql string) (result, error) {
+	where := "http://" + u.server.HTTPAddr + "/?" + url.Values{"database": {u.database}, "readonly": {"2"}, "default_format": {"TabSeparatedWithNamesAndTypes"}}.Encode()
+	request, err := http.NewRequest(http.MethodPost, where, strings.NewReader(sql))
+	if err != nil {
+		return result{}, err
+	}
+	request.SetBasicAuth(u.username, u.password)
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // as in stacktest.Query
+	response, err := client.Do(request)
+	if err != nil {
+		return result{}, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		return result{}, fmt.Errorf("%s: %s %v", response.Status, body, err)
+	}
+	var lines [][]string
+	for line := range strings.Lines(string(body)) {
+		lines = append(lines, strings.Split(strings.TrimSuffix(line, "\n"), "\t"))
+	}
+	return result{lines[0], lines[1], lines[2:]}, nil
+}
+
+func (r result) String() string {
+	var lines []string
+	for _, row := range r.rows {
+		lines = append(lines, strings.Join(row, "\t"))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// empty makes a database with the schema and no rows.
+func empty(t *testing.T) (*store.Store, user) {
+	t.Helper()
+	addr, database := stacktest.Database(t)
+	s, err := store.OpenAndMigrate(t.Context(), store.Config{Addr: []string{addr}, Database: database, Username: "default"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s, user{stacktest.SharedClickHouse(t), database, "default", ""}
+}
+
+// hour is what the tests look at.
+var hour = view{
+	from: time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC), to: time.Date(2026, 11, 2, 1, 0, 0, 0, time.UTC), interval: time.Minute,
+}
+
+// fill puts one hour of traffic in: fourteen requests, nine of them with an error and one of those with
+// two, and three dead letters.
+func fill(t *testing.T, s *store.Store) {
+	t.Helper()
+	at := func(minute, second int) time.Time {
+		return hour.from.Add(time.Duration(minute)*time.Minute + time.Duration(second)*time.Second)
+	}
+	line := func(minute, second int, tenant, service string, status int, body string) string {
+		b, err := json.Marshal(map[string]any{
+			"time": at(minute, second), "tenant": tenant, "service": service, "route": "r", "method": "POST", "path": "/v2/x",
+			"status": status, "latency_ms": 12.5, "request_id": fmt.Sprintf("r-%d-%d", minute, second), "response_body": body,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	const quota = `{"error_code":"OSM.01010037","error_msg":"Exceeded the number of times the case limit was created."}`
+	values := []string{
+		line(5, 1, "acme", "osm", 200, quota),
+		line(5, 2, "acme", "osm", 200, quota),
+		line(5, 3, "acme", "osm", 200, `{"case_id":"c-1"}`),
+		line(6, 0, "acme", "osm", 200, `{"case_id":"c-2"}`),
+		line(7, 0, "acme", "osm", 200, quota),
+		line(8, 0, "acme", "osm", 200, `{"errors":[`+quota+`,{"error_code":"OSM.99999999","error_msg":"new"}]}`),
+		line(5, 4, "", "", 200, quota),
+		line(9, 0, "globex", "optverse", 400, `{"error_code":"OptVerse_10000004","error_msg":"The tenant t-1 is not allowed to access the service."}`),
+		line(9, 1, "globex", "optverse", 404, "no such page"),
+		line(9, 2, "o'brien", "billing", 200, `{"error_code":"Strange.1","error_msg":"?"}`),
+		line(9, 3, "o'brien", "billing", 500, `{"error_code":"Strange.2","error_msg":"cut o`),
+		line(10, 0, "o'brien", "billing", 200, ""),
+		`{"time":"2026-11-02T00:11:00Z","tenant":"acme","service":"osm","route":"r","method":"GET","path":"/","status":200}`,
+		`{"time":"2026-11-02T00:12:00Z","tenant":"acme","service":"osm","route":"r","method":"GET","path":"/","status":200}`,
+		"not a record", "not one either", "[7]",
+	}
+	c, err := enrich.Load(catalogs.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := enrich.NewProcessor("auto", c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := store.NewBatch("gateway-logs", 0, 0)
+	for i, value := range values {
+		b.Add(int64(i), at(30, 0), []byte(value), p.Record([]byte(value), accesslog.KafkaClock(at(30, 0))))
+	}
+	if err := s.Insert(t.Context(), []*store.Batch{b}); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	err = s.InsertWatermarks(t.Context(), []store.Watermark{
+		{Topic: "gateway-logs", Partition: 0, Watermark: now.Add(-time.Hour), At: now},
+		{Topic: "gateway-logs", Partition: 1, Watermark: now, At: now},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.RecordAlerts(t.Context(), []store.AlertTransition{{
+		At: at(8, 30), Rule: "quota", Fingerprint: "f", Labels: map[string]string{"severity": "page", "tenant": "acme"},
+		From: "pending", To: "firing", Reason: "4 errors in 5m, more than 3", Value: 4, Threshold: 3,
+	}}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestEveryQueryFindsRows runs every query as the dashboard shows it at first and after choices were
+// made, and wants rows in every panel.
+func TestEveryQueryFindsRows(t *testing.T) {
+	s, grafana := empty(t)
+	fill(t, s)
+	chosen := hour
+	chosen.variables = map[string][]string{
+		"tenant": {"acme", "(none)", "o'brien"}, "service": {"osm", "(none)", "billing"}, "family": {"OSM", "unknown"},
+	}
+	day := hour
+	day.from, day.to, day.interval = hour.from.AddDate(0, 0, -30), hour.from.AddDate(0, 0, 1), time.Hour
+	for name, d := range load(t) {
+		for _, q := range d.queries(t) {
+			for which, v := range map[string]view{"all": hour, "chosen": chosen, "month": day} {
+				t.Run(name+"/"+q.where+"/"+which, func(t *testing.T) {
+					sql, err := v.expand(q.sql)
+					if err != nil {
+						t.Fatal(err)
+					}
+					r, err := grafana.ask(sql)
+					if err != nil {
+						t.Fatalf("%v\n%s", err, sql)
+					}
+					if len(r.rows) == 0 {
+						t.Fatalf("no rows\n%s", sql)
+					}
+					check(t, q, r)
+				})
+			}
+		}
+	}
+}
+
+// check holds a result against what Grafana can draw.
+func check(t *testing.T, q query, r result) {
+	t.Helper()
+	for i, typ := range r.types {
+		if strings.ContainsAny(typ, "(") && !regexp.MustCompile(`^(LowCardinality\(String\)|Nullable\(\w+\)|DateTime(64\(3, )?\(?'UTC'\))$`).MatchString(typ) {
+			t.Errorf("column %s has type %s, which Grafana does not show as one value", r.names[i], typ)
+		}
+	}
+	for _, row := range r.rows {
+		for i, value := range row {
+			if strings.TrimPrefix(value, "-") == "inf" || value == "nan" || strings.HasPrefix(value, "1970-") {
+				t.Errorf("column %s is %s", r.names[i], value)
+			}
+		}
+	}
+	if q.panel == nil {
+		return
+	}
+	for _, o := range q.panel.FieldConfig.Overrides {
+		if !q.series && !slices.Contains(r.names, o.Matcher.Options) {
+			t.Errorf("an override names the column %q, which the query does not have", o.Matcher.Options)
+		}
+	}
+	if !q.series {
+		return
+	}
+	// The plugin makes one line of each label out of rows in the order of time.
+	if len(r.names) != 3 || r.names[0] != "time" || !strings.HasPrefix(r.types[0], "DateTime") || !strings.Contains(r.types[1], "String") || !regexp.MustCompile("Int|Float").MatchString(r.types[2]) {
+		t.Errorf("a time series has the columns time, label, number, and not %v %v", r.names, r.types)
+	}
+	if want := "${__field.labels." + r.names[1] + "}"; q.panel.FieldConfig.Defaults.DisplayName != want {
+		t.Errorf("displayName %q, want %q", q.panel.FieldConfig.Defaults.DisplayName, want)
+	}
+	if !slices.IsSortedFunc(r.rows, func(a, b []string) int { return strings.Compare(a[0], b[0]) }) {
+		t.Errorf("rows are not in the order of time")
+	}
+}
+
+// TestNothingStored runs every query before the first record came: shares of nothing are no numbers,
+// and a pipeline that never ran is not fifty years behind.
+func TestNothingStored(t *testing.T) {
+	_, grafana := empty(t)
+	for name, d := range load(t) {
+		for _, q := range d.queries(t) {
+			t.Run(name+"/"+q.where, func(t *testing.T) {
+				sql, err := hour.expand(q.sql)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r, err := grafana.ask(sql)
+				if err != nil {
+					t.Fatalf("%v\n%s", err, sql)
+				}
+				check(t, q, r)
+				if len(r.rows) > 1 || len(r.rows) == 1 && r.String() != "0" && r.String() != `\N` {
+					t.Errorf("got %v", r)
+				}
+			})
+		}
+	}
+}
+
+// TestNumbers compares what the overview shows with what fill put in.
+func TestNumbers(t *testing.T) {
+	s, grafana := empty(t)
+	fill(t, s)
+	queries := load(t)["overview.json"].queries(t)
+	f := func(where string, variables map[string][]string, want string) {
+		t.Helper()
+		i := slices.IndexFunc(queries, func(q query) bool { return q.where == where })
+		if i < 0 {
+			t.Errorf("there is no %s", where)
+			return
+		}
+		v := hour
+		v.variables = variables
+		sql, err := v.expand(queries[i].sql)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := grafana.ask(sql)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.String() != want {
+			t.Errorf("%s\ngot\n%v\nwant\n%s", where, r, want)
+		}
+	}
+	none := map[string][]string{"tenant": {"(none)"}}
+	acme := map[string][]string{"tenant": {"acme"}}
+	f("variable tenant", nil, "(none)\nacme\nglobex\no\\'brien")
+	f("variable service", nil, "(none)\nbilling\nosm\noptverse")
+	f("variable service", acme, "osm")
+	f("variable family", nil, "")
+	f("panel Requests", nil, "14")
+	f("panel Requests", none, "1")
+	f("panel Errors", nil, "10")
+	f("panel Errors", map[string][]string{"tenant": {"acme"}, "family": {"OSM"}}, "5")
+	f("panel Requests with an error", acme, "0.5")
+	f("panel Hidden under HTTP 200", nil, "")
+	f("panel Bodies not seen", nil, "")
+	f("panel Unknown codes", nil, "")
+	f("panel Dead letters", nil, "3")
+	f("panel Top codes per tenant", nil, "")
+	f("panel Codes by kind", nil, "")
+	f("panel Ticket quota (OSM.01010037) by tenant, per minute", nil, "")
+	f("panel What we could see", nil, "")
+	f("panel Newest codes", acme, "")
+	f("panel Recent errors", acme, "")
+	f("panel Alert transitions", nil, "")
+}
+
+var _ = maps.Keys[map[string]int]
+var _ = os.ReadFile
+var _ = exec.Command
+var _ = filepath.Join
+var _ = yaml.Unmarshal

@@ -1,0 +1,269 @@
+// Package config is the sum of the packages' settings: config.yaml, then the
+// environment, over the defaults. After Load the values are valid and nobody checks again.
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-viper/mapstructure/v2"
+	"github.com/spf13/viper"
+	"go.yaml.in/yaml/v3"
+
+	"errata/internal/delivery"
+	"errata/internal/store"
+)
+
+// Config is all settings. config.yaml at the top of the repository says each in a sentence.
+type Config struct {
+	Kafka      delivery.Config `mapstructure:"kafka"`
+	ClickHouse store.Config    `mapstructure:"clickhouse"`
+	Catalogs   struct {
+		Dir string `mapstructure:"dir"` // "": those that are embedded
+	} `mapstructure:"catalogs"`
+	Ingest struct {
+		Format string         `mapstructure:"format"`
+		Batch  delivery.Batch `mapstructure:"batch"`
+	} `mapstructure:"ingest"`
+	Log struct {
+		Level slog.Level `mapstructure:"level"`
+	} `mapstructure:"log"`
+	HTTP struct {
+		Addr string `mapstructure:"addr"`
+	} `mapstructure:"http"`
+	Web struct {
+		Addr string `mapstructure:"addr"`
+	} `mapstructure:"web"`
+}
+
+// defaults has every key there is, in the order of config.yaml.
+var defaults = []struct {
+	key   string
+	value any
+}{
+	{"kafka.brokers", []string{"127.0.0.1:9092"}},
+	{"kafka.topics", []string{"gateway-logs"}},
+	{"kafka.group", "errata"},
+	{"kafka.start", "earliest"},
+	{"kafka.tls.enabled", false},
+	{"kafka.tls.ca_file", ""},
+	{"kafka.tls.cert_file", ""},
+	{"kafka.tls.key_file", ""},
+	{"kafka.sasl.mechanism", ""},
+	{"kafka.sasl.username", ""},
+	{"kafka.sasl.password", ""},
+	{"kafka.sasl.password_file", ""},
+	{"clickhouse.addr", []string{"127.0.0.1:9000"}},
+	{"clickhouse.database", "errata"},
+	{"clickhouse.username", "default"},
+	{"clickhouse.password", ""},
+	{"clickhouse.password_file", ""},
+	{"clickhouse.tls.enabled", false},
+	{"clickhouse.tls.ca_file", ""},
+	{"clickhouse.tls.cert_file", ""},
+	{"clickhouse.tls.key_file", ""},
+	{"catalogs.dir", ""},
+	{"ingest.format", "auto"},
+	{"ingest.batch.rows", 100_000},
+	{"ingest.batch.bytes", 64 << 20},
+	{"ingest.batch.age", 2 * time.Second},
+	{"log.level", "info"},
+	{"http.addr", "127.0.0.1:9464"},
+	{"web.addr", "127.0.0.1:8080"},
+}
+
+// DefaultFile is looked for in the working directory when no file is named.
+const DefaultFile = "config.yaml"
+
+// Load reads the named file, or DefaultFile if that is there, and the environment over it. Its errors
+// name the file, the line and the key, or the variable, and what to do.
+func Load(file string) (Config, error) {
+	v := viper.New()
+	for _, d := range defaults {
+		v.SetDefault(d.key, d.value)
+	}
+	if file == "" {
+		if _, err := os.Stat(DefaultFile); err == nil {
+			file = DefaultFile
+		}
+	}
+	if file != "" {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return Config{}, fmt.Errorf("read the configuration: %w", err)
+		}
+		if err := checkKeys(file, text); err != nil {
+			return Config{}, err
+		}
+		v.SetConfigFile(file)
+		v.SetConfigType("yaml")
+		if err := v.ReadInConfig(); err != nil {
+			return Config{}, fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	if err := fromEnvironment(v); err != nil {
+		return Config{}, err
+	}
+	var c Config
+	err := v.UnmarshalExact(&c, viper.DecodeHook(mapstructure.ComposeDecodeHookFunc(
+		mapstructure.StringToTimeDurationHookFunc(), commaList, mapstructure.TextUnmarshallerHookFunc())))
+	if err != nil {
+		return Config{}, fmt.Errorf("%s: %s", cmp.Or(file, "environment"), oneLine(err))
+	}
+	for _, p := range c.files() {
+		if *p != "" && !filepath.IsAbs(*p) && file != "" {
+			*p = filepath.Join(filepath.Dir(file), *p)
+		}
+	}
+	c.Kafka.Batch = c.Ingest.Batch
+	if err := c.validate(); err != nil {
+		return Config{}, fmt.Errorf("%s: %w", cmp.Or(file, "configuration"), err)
+	}
+	return c, nil
+}
+
+// files are the settings that name a file or folder, relative to the config file.
+func (c *Config) files() []*string {
+	return []*string{
+		&c.Kafka.TLS.CAFile, &c.Kafka.TLS.CertFile, &c.Kafka.TLS.KeyFile, &c.Kafka.SASL.PasswordFile,
+		&c.ClickHouse.TLS.CAFile, &c.ClickHouse.TLS.CertFile, &c.ClickHouse.TLS.KeyFile, &c.ClickHouse.PasswordFile, &c.Catalogs.Dir,
+	}
+}
+
+func (c Config) validate() error {
+	b := c.Ingest.Batch
+	switch {
+	case b.Rows < 1 || b.Rows > 10_000_000:
+		return fmt.Errorf("ingest.batch.rows is %d: give 1 to 10000000", b.Rows)
+	case b.Bytes < 1<<10 || b.Bytes > 1<<30:
+		return fmt.Errorf("ingest.batch.bytes is %d: give 1 KiB to 1 GiB, in bytes", b.Bytes)
+	case b.Age < 100*time.Millisecond || b.Age > 10*time.Minute:
+		return fmt.Errorf("ingest.batch.age is %s: give 100ms to 10m", b.Age)
+	case len(c.ClickHouse.Addr) == 0:
+		return errors.New("clickhouse.addr is empty: give host:port")
+	}
+	return c.Kafka.Validate()
+}
+
+// commaList reads "a,b" as a list, so that lists can come from the environment.
+func commaList(from, to reflect.Type, data any) (any, error) {
+	if from.Kind() != reflect.String || to != reflect.TypeFor[[]string]() {
+		return data, nil
+	}
+	var list []string
+	for item := range strings.SplitSeq(data.(string), ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			list = append(list, item)
+		}
+	}
+	return list, nil
+}
+
+// prefix begins the name of every environment variable of ours.
+const prefix = "ERRATA_"
+
+func variable(key string) string {
+	return prefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+// fromEnvironment sets the keys that the environment has. A variable with our prefix that is no key is an
+// error: a misspelt setting must not be silently the default.
+func fromEnvironment(v *viper.Viper) error {
+	known := map[string]string{}
+	for _, d := range defaults {
+		known[variable(d.key)] = d.key
+	}
+	for _, pair := range os.Environ() {
+		name, value, _ := strings.Cut(pair, "=")
+		if !strings.HasPrefix(name, prefix) {
+			continue
+		}
+		key, ok := known[name]
+		if !ok {
+			return fmt.Errorf("environment variable %s is no setting: did you mean %s?", name, variable(nearest(strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, prefix), "_", ".")))))
+		}
+		v.Set(key, value)
+	}
+	return nil
+}
+
+// checkKeys names the first key of a file that is none, with its line and the nearest that is one.
+func checkKeys(file string, text []byte) error {
+	var root yaml.Node
+	if err := yaml.Unmarshal(text, &root); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	if len(root.Content) == 0 {
+		return nil
+	}
+	return checkNode(file, "", root.Content[0])
+}
+
+func checkNode(file, above string, n *yaml.Node) error {
+	if n.Kind != yaml.MappingNode {
+		if n.Tag == "!!null" {
+			return nil // a section whose keys are all commented out
+		}
+		return fmt.Errorf("%s:%d: %s holds keys of its own: write them under it", file, n.Line, cmp.Or(strings.TrimSuffix(above, "."), "the file"))
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := above + strings.ToLower(n.Content[i].Value)
+		if isKey(key) {
+			continue
+		}
+		if !slices.ContainsFunc(keys(), func(k string) bool { return strings.HasPrefix(k, key+".") }) {
+			return fmt.Errorf("%s:%d: %q is no setting: did you mean %q?", file, n.Content[i].Line, above+n.Content[i].Value, nearest(key))
+		}
+		if err := checkNode(file, key+".", n.Content[i+1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func keys() (all []string) {
+	for _, d := range defaults {
+		all = append(all, d.key)
+	}
+	return all
+}
+
+func isKey(key string) bool { return slices.Contains(keys(), key) }
+
+// nearest is the known key with the least edit distance.
+func nearest(key string) string {
+	return slices.MinFunc(keys(), func(a, b string) int { return cmp.Compare(distance(key, a), distance(key, b)) })
+}
+
+// distance is the number of letters to insert, delete or replace to make one text the other (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+func oneLine(err error) string {
+	return strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), "\n", " ")), " ")
+}

@@ -1,0 +1,102 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestShippedFileIsTheDefaults(t *testing.T) {
+	text, err := os.ReadFile("../../config.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shipped, err := Load("../../config.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	none, err := Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(none, shipped); diff != "" {
+		t.Errorf("config.yaml differs from the defaults (-defaults +file):\n%s", diff)
+	}
+	for _, d := range defaults {
+		last := d.key[strings.LastIndexByte(d.key, '.')+1:]
+		if !strings.Contains(string(text), last+":") {
+			t.Errorf("config.yaml does not show %s", d.key)
+		}
+	}
+}
+
+func TestFileAndEnvironment(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "my.yaml")
+	write(t, file, "kafka:\n  topics: [a, b]\n  tls:\n    ca_file: ca.pem\ningest: {batch: {age: 500ms}}\n")
+	t.Setenv("ERRATA_KAFKA_BROKERS", "k1:9092, k2:9092")
+	t.Setenv("ERRATA_CLICKHOUSE_PASSWORD", "s,e")
+	t.Setenv("ERRATA_LOG_LEVEL", "debug")
+	c, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"k1:9092", "k2:9092"}, c.Kafka.Brokers); diff != "" {
+		t.Error(diff)
+	}
+	if c.ClickHouse.Password != "s,e" || c.Kafka.TLS.CAFile != filepath.Join(dir, "ca.pem") || c.Kafka.Batch.Age != 500*time.Millisecond || c.Log.Level.String() != "DEBUG" {
+		t.Errorf("%+v", c)
+	}
+	if diff := cmp.Diff([]string{"a", "b"}, c.Kafka.Topics); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestWrongSettingsAreNamed(t *testing.T) {
+	f := func(text string, want ...string) {
+		t.Helper()
+		file := filepath.Join(t.TempDir(), "config.yaml")
+		write(t, file, text)
+		_, err := Load(file)
+		if err == nil {
+			t.Errorf("accepted:\n%s", text)
+			return
+		}
+		for _, w := range append(want, "config.yaml") {
+			if !strings.Contains(err.Error(), w) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%q does not say %q in one line", err, w)
+			}
+		}
+	}
+	f("kafka:\n  brokres: [a:1]\n", ":2:", "kafka.brokres", "kafka.brokers")
+	f("clickhose:\n  addr: [a:1]\n", ":1:", "clickhose", "clickhouse")
+	f("kafka: 7\n", ":1:", "kafka")
+	f("kafka: [\n", "line")
+	f("kafka: {brokers: []}\n", "kafka.brokers")
+	f("kafka: {brokers: [nohost]}\n", "nohost", "host:port")
+	f("kafka: {start: yesterday}\n", "kafka.start", "yesterday")
+	f("kafka: {sasl: {mechanism: GSSAPI}}\n", "kafka.sasl.mechanism", "GSSAPI")
+	f("ingest: {batch: {age: soon}}\n", "ingest.batch.age")
+	f("ingest: {batch: {rows: 0}}\n", "ingest.batch.rows")
+	f("log: {level: loud}\n", "loud")
+}
+
+func TestUnknownVariableIsNamed(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("ERRATA_KAFKA_BROKER", "a:1")
+	if _, err := Load(""); err == nil || !strings.Contains(err.Error(), "ERRATA_KAFKA_BROKER ") || !strings.Contains(err.Error(), "ERRATA_KAFKA_BROKERS") {
+		t.Error(err)
+	}
+}
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

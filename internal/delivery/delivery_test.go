@@ -1,0 +1,222 @@
+package delivery_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"errata/catalogs"
+	"errata/internal/delivery"
+	"errata/internal/enrich"
+	"errata/internal/stack/stacktest"
+	"errata/internal/store"
+)
+
+// Each test runs on the broker in this process and on Apache Kafka: each has hidden faults that the other showed.
+func onBothBrokers(t *testing.T, test func(t *testing.T, broker string)) {
+	t.Run("kfake", func(t *testing.T) { test(t, stacktest.Kafka(t).Addr) })
+	t.Run("kafka", func(t *testing.T) { test(t, stacktest.RealKafka(t).Addr) })
+}
+
+// pipeline is a topic and a database of its own.
+type pipeline struct {
+	t        *testing.T
+	broker   string
+	database store.Config
+	query    func(sql string) string
+}
+
+const partitions = 4
+
+func newPipeline(t *testing.T, broker string) *pipeline {
+	addr, database := stacktest.Database(t)
+	client := &kafka.Client{Addr: kafka.TCP(broker)}
+	resp, err := client.CreateTopics(t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: "logs", NumPartitions: partitions, ReplicationFactor: 1}}})
+	if err != nil || resp.Errors["logs"] != nil {
+		t.Fatal(err, resp)
+	}
+	return &pipeline{t: t, broker: broker,
+		database: store.Config{Addr: []string{addr}, Database: database, Username: "default"},
+		query: func(sql string) string {
+			t.Helper()
+			return stacktest.Query(t, stacktest.SharedClickHouse(t), strings.ReplaceAll(sql, "@", database+"."))
+		},
+	}
+}
+
+var start = time.Date(2026, 11, 2, 8, 0, 0, 0, time.UTC)
+
+// produce writes records numbered from to to; every tenth holds an error, every hundredth is broken.
+func (p *pipeline) produce(from, to int) {
+	p.t.Helper()
+	w := &kafka.Writer{Addr: kafka.TCP(p.broker), Topic: "logs", RequiredAcks: kafka.RequireAll, BatchSize: 1000, BatchTimeout: 10 * time.Millisecond, Compression: kafka.Lz4, Balancer: &kafka.RoundRobin{}}
+	defer w.Close()
+	var messages []kafka.Message
+	for i := from; i < to; i++ {
+		at := start.Add(time.Duration(i) * 100 * time.Millisecond)
+		value := fmt.Sprintf(`{"time":%q,"tenant":"t%d","service":"osm","status":200,"response_body":"{\"ok\":true}"}`, at.Format(time.RFC3339Nano), i%3)
+		switch {
+		case i%100 == 0:
+			value = "broken"
+		case i%10 == 0:
+			value = fmt.Sprintf(`{"time":%q,"tenant":"t%d","service":"osm","status":200,"response_body":"{\"error_code\":\"OSM.01010037\",\"error_msg\":\"m\"}"}`, at.Format(time.RFC3339Nano), i%3)
+		}
+		messages = append(messages, kafka.Message{Value: []byte(value), Time: at})
+	}
+	if err := w.WriteMessages(p.t.Context(), messages...); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// ingester runs one until stop is called.
+func (p *pipeline) ingester(fingerprint string) (stop func(), s *store.Store) {
+	p.t.Helper()
+	c, err := enrich.Load(catalogs.FS)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	processor, err := enrich.NewProcessor("auto", c)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	k, err := delivery.Connect(p.t.Context(), delivery.Config{
+		Brokers: []string{p.broker}, Topics: []string{"logs"}, Group: "errata", Start: "earliest",
+		Batch: delivery.Batch{Rows: 2000, Bytes: 1 << 20, Age: 100 * time.Millisecond},
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if s, err = store.OpenAndMigrate(p.t.Context(), p.database); err != nil {
+		p.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- delivery.New(k, s, processor, fingerprint, stacktest.Log(p.t)).Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			p.t.Error(err)
+		}
+		k.Close()
+		s.Close()
+	})
+	p.t.Cleanup(stop)
+	return stop, s
+}
+
+// await waits until a query gives the wanted answer.
+func (p *pipeline) await(sql, want string) {
+	p.t.Helper()
+	var got string
+	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		if got = p.query(sql); got == want {
+			return
+		}
+	}
+	p.t.Fatalf("%s: got %q, want %q", sql, got, want)
+}
+
+// counted checks that n records were counted once, in every table.
+func (p *pipeline) counted(n int) {
+	p.t.Helper()
+	broken, failed := n/100, n/10-n/100
+	p.await("SELECT sum(records) FROM @batches", fmt.Sprint(n))
+	f := func(sql string, want ...int) {
+		p.t.Helper()
+		if got := p.query(sql); got != strings.ReplaceAll(strings.Trim(fmt.Sprint(want), "[]"), " ", "\t") {
+			p.t.Errorf("%s: got %q, want %v", sql, got, want)
+		}
+	}
+	f("SELECT count(), uniqExact(partition, offset) FROM @errors", failed, failed)
+	f("SELECT sum(requests), sum(errors) FROM @traffic_minute", n-broken, failed)
+	f("SELECT sum(errors) FROM @error_minute", failed)
+	f("SELECT count(), uniqExact(partition, offset) FROM @dead_letters", broken, broken)
+	f("SELECT sum(requests), sum(errors), sum(dead_letters), sum(last_offset - first_offset + 1) FROM @batches", n-broken, failed, broken, n)
+	// No hole and no overlap between the batches of a partition.
+	if got := p.query(`SELECT count() FROM (SELECT partition, first_offset, lagInFrame(last_offset, 1, -1) OVER (PARTITION BY partition ORDER BY first_offset ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS before
+		FROM @batches) WHERE first_offset != before + 1`); got != "0" {
+		p.t.Errorf("%s batches do not follow the one before", got)
+	}
+}
+
+func TestEachRecordIsCountedOnceThroughRebalances(t *testing.T) {
+	onBothBrokers(t, func(t *testing.T, broker string) {
+		p := newPipeline(t, broker)
+		p.produce(0, 20_000)
+		stopA, _ := p.ingester("1")
+		p.await("SELECT count() > 3 FROM @batches", "1")
+		stopB, _ := p.ingester("1")
+		p.produce(20_000, 40_000)
+		p.await("SELECT sum(records) > 25000 FROM @batches", "1")
+		stopA()
+		p.produce(40_000, 50_000)
+		p.counted(50_000)
+		p.await("SELECT count() FROM @watermarks WHERE watermark > now64(3) - INTERVAL 30 SECOND", fmt.Sprint(partitions))
+		stopB()
+		p.ingester("1") // repeats what is still in the plan
+		p.produce(50_000, 50_100)
+		p.counted(50_100)
+	})
+}
+
+func TestPlannedAndNeverInsertedIsRepeatedByTheNextOwner(t *testing.T) {
+	onBothBrokers(t, func(t *testing.T, broker string) {
+		p := newPipeline(t, broker)
+		stop, s := p.ingester("1")
+		p.produce(0, 1000)
+		p.counted(1000)
+		s.Close() // from here on it plans, and cannot insert
+		p.produce(1000, 3000)
+		time.Sleep(time.Second)
+		stop()
+		p.counted(1000)
+		p.ingester("1")
+		p.counted(3000)
+	})
+}
+
+func TestAnotherParserReplacesWhatIsPlanned(t *testing.T) {
+	onBothBrokers(t, func(t *testing.T, broker string) {
+		p := newPipeline(t, broker)
+		p.produce(0, 5000)
+		stop, _ := p.ingester("1")
+		p.counted(5000)
+		stop()
+		p.ingester("2")
+		p.await("SELECT min(epoch), sum(records) FROM @batches", "1\t5000")
+		p.produce(5000, 6000)
+		p.counted(6000)
+		p.query("OPTIMIZE TABLE @error_rows FINAL")
+		if got := p.query("SELECT count() FROM @error_rows WHERE epoch = 0 AND first_offset = 0"); got == "0" {
+			t.Error("the old rows are gone: they were to stand beside the new ones")
+		}
+	})
+}
+
+func TestGroupOffsetsLostAreNoHarm(t *testing.T) {
+	onBothBrokers(t, func(t *testing.T, broker string) {
+		p := newPipeline(t, broker)
+		p.produce(0, 5000)
+		stop, _ := p.ingester("1")
+		p.counted(5000)
+		stop()
+		client := &kafka.Client{Addr: kafka.TCP(broker)}
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+			resp, err := client.DeleteGroups(t.Context(), &kafka.DeleteGroupsRequest{GroupIDs: []string{"errata"}})
+			if err == nil && resp.Errors["errata"] == nil {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatal(err, resp)
+			}
+		}
+		p.produce(5000, 6000)
+		p.ingester("1")
+		p.counted(6000)
+	})
+}

@@ -1,0 +1,152 @@
+package delivery
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"errata/internal/store"
+)
+
+func TestPlanSurvivesTheCommit(t *testing.T) {
+	f := func(p plan) {
+		t.Helper()
+		got, err := decodePlan(p.Offset, p.encode())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(p, got, cmp.AllowUnexported(run{})); diff != "" {
+			t.Error(diff)
+		}
+	}
+	f(plan{Offset: 0, Fingerprint: "1-auto"})
+	f(plan{Offset: 7, Fingerprint: "1-auto", Epoch: 3, Runs: []run{{7, 7}, {8, 20_000}, {20_001, 1 << 39}}})
+}
+
+func TestPlanFitsInKafkasMetadata(t *testing.T) {
+	p := plan{Fingerprint: "1-auto", Epoch: 1 << 31}
+	for next := int64(0); !p.full(); {
+		length := int64(1) << (len(p.Runs) % 40)
+		p.Runs = append(p.Runs, run{next, next + length - 1})
+		next += length
+	}
+	if n := len(p.encode()); n > maxMetadata || n < maxMetadata-20 {
+		t.Errorf("a full plan has %d bytes", n)
+	}
+}
+
+func TestForeignMetadata(t *testing.T) {
+	if p, err := decodePlan(5, ""); err != nil || p.Offset != 5 || len(p.Runs) != 0 {
+		t.Errorf("%+v %v", p, err)
+	}
+	for _, metadata := range []string{"2;x;0;", "1;x;0", "1;x;-1;", "1;x;0;!!", "1;x;0;AA", "hello", "1;x;0;gICA"} {
+		if _, err := decodePlan(5, metadata); !errors.Is(err, errPlanVersion) {
+			t.Errorf("%q: %v", metadata, err)
+		}
+	}
+}
+
+func FuzzDecodePlan(f *testing.F) {
+	f.Add(int64(3), plan{Fingerprint: "1-auto", Runs: []run{{3, 9}, {10, 500}}}.encode())
+	f.Fuzz(func(t *testing.T, offset int64, metadata string) {
+		p, err := decodePlan(offset, metadata)
+		if err == nil && metadata != "" && offset >= 0 && offset < 1<<40 && len(p.Runs) > 0 && p.Runs[0].first != offset {
+			t.Errorf("%+v", p)
+		}
+	})
+}
+
+// boundaries shows the batches of a partition in short: "0-4" planned, "5-9s" sealed, "10-11o" open.
+func boundaries(p *partition) string {
+	var all []string
+	show := func(b *store.Batch, mark string) {
+		all = append(all, run{b.FirstOffset, b.LastOffset}.String()+mark)
+	}
+	for _, r := range p.planned {
+		mark := "p"
+		if r.batch != nil {
+			mark = "b"
+		}
+		all = append(all, r.String()+mark)
+	}
+	for _, b := range p.sealed {
+		show(b, "s")
+	}
+	if p.open != nil {
+		show(p.open, "o")
+	}
+	return strings.Join(all, " ")
+}
+
+func TestBoundariesAreCutOnce(t *testing.T) {
+	f := func(p *partition, read [][2]int64, want string) {
+		t.Helper()
+		for _, r := range read { // records r[0], then the log is known up to r[1]
+			if r[0] >= 0 {
+				p.add(r[0], func(b *store.Batch) { b.LastOffset = r[0] })
+			}
+			p.next = r[1]
+			p.closeBefore(p.next)
+		}
+		p.seal()
+		if got := boundaries(p); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	tp := topicPartition{"logs", 0}
+	committed := plan{Offset: 10, Fingerprint: "f", Runs: []run{{10, 14}, {15, 19}}}
+	recorded := []store.Recorded{{FirstOffset: 10, LastOffset: 14}, {FirstOffset: 15, LastOffset: 19}, {FirstOffset: 20, LastOffset: 29, Fingerprint: "f"}}
+	fresh := func() *partition { return takeOver(tp, plan{Offset: 10}, nil, "f") }
+	again := func() *partition { return takeOver(tp, committed, recorded, "f") }
+
+	f(fresh(), [][2]int64{{10, 11}, {11, 12}}, "10-11s")
+	f(fresh(), [][2]int64{{12, 13}, {15, 18}}, "10-17s")                                          // offsets without records are covered
+	f(fresh(), [][2]int64{{-1, 13}}, "")                                                          // but make no batch of their own
+	f(again(), nil, "10-14p 15-19p")                                                              // nothing read yet
+	f(again(), [][2]int64{{10, 11}, {12, 13}}, "10-14p 15-19p 10-12o")                            // a planned run is not sealed before its end
+	f(again(), [][2]int64{{10, 11}, {14, 15}}, "10-14b 15-19p")                                   // and at its end is in its place
+	f(again(), [][2]int64{{10, 11}, {15, 16}}, "10-14b 15-19p 15-15o")                            // its last offsets may have no record
+	f(again(), [][2]int64{{-1, 25}}, "10-14b 15-19b")                                             // nor any of them
+	f(again(), [][2]int64{{18, 19}, {22, 23}, {29, 30}, {30, 31}}, "10-14b 15-19b 20-29s 30-30s") // recorded boundaries, then our own
+}
+
+func TestAnotherParserTakesALaterEpoch(t *testing.T) {
+	tp := topicPartition{"logs", 0}
+	f := func(committed plan, recorded []store.Recorded, wantEpoch uint32, wantCommit bool) {
+		t.Helper()
+		p := takeOver(tp, committed, recorded, "new")
+		if p.epoch != wantEpoch || p.uncommitted != wantCommit {
+			t.Errorf("epoch %d, uncommitted %v; want %d, %v", p.epoch, p.uncommitted, wantEpoch, wantCommit)
+		}
+	}
+	runs := []run{{0, 9}}
+	f(plan{Fingerprint: "new", Runs: runs}, nil, 0, false)
+	f(plan{Fingerprint: "new", Runs: runs, Epoch: 4}, nil, 4, false)
+	f(plan{Fingerprint: "old", Runs: runs}, nil, 1, true)
+	f(plan{Fingerprint: "old", Runs: runs, Epoch: 4}, nil, 5, true)
+	f(plan{Fingerprint: "old"}, nil, 0, false)
+	f(plan{}, []store.Recorded{{FirstOffset: 0, LastOffset: 9, Fingerprint: "new", Epoch: 2}}, 0, false)
+	f(plan{}, []store.Recorded{{FirstOffset: 0, LastOffset: 9, Fingerprint: "old", Epoch: 2}}, 3, false)
+}
+
+func TestDurablePointTrailsByAMinute(t *testing.T) {
+	p := takeOver(topicPartition{"logs", 0}, plan{Offset: 10}, nil, "f")
+	now := time.Now()
+	for i := range int64(3) {
+		p.planned = append(p.planned, planned{run: run{10 + i, 10 + i}, insertedAt: now.Add(time.Duration(i) * 30 * time.Second)})
+	}
+	f := func(after time.Duration, offset int64, left int) {
+		t.Helper()
+		p.prune(now.Add(after))
+		if p.offset != offset || len(p.planned) != left {
+			t.Errorf("after %s: offset %d with %d runs, want %d with %d", after, p.offset, len(p.planned), offset, left)
+		}
+	}
+	f(59*time.Second, 10, 3)
+	f(60*time.Second, 11, 2)
+	f(119*time.Second, 12, 1)
+	f(120*time.Second, 13, 0)
+}

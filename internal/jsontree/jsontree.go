@@ -1,0 +1,438 @@
+// Package jsontree reads JSON that may be damaged.
+//
+// Log records and response bodies arrive cut off at any byte, with raw control
+// characters and with invalid UTF-8 in their strings. A JSON library gives an
+// error for those; the codes that stand before the damage are what we are here
+// for. So a Tree keeps every value up to the damage, knows for each value
+// whether it is complete, and says how the input ended.
+//
+// A Tree is an arena of nodes in document order, each a span of the input:
+// parsing copies nothing and, once the arena has grown, allocates nothing.
+// Nesting takes no stack, so depth is bounded by the input alone.
+package jsontree
+
+import (
+	"bytes"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// Kind is the type of a JSON value.
+type Kind uint8
+
+const (
+	Missing Kind = iota // no such value: what Get gives for an absent key
+	Null
+	Bool
+	Number
+	String
+	Array
+	Object
+)
+
+// Ending says how the input of a Tree ended.
+type Ending uint8
+
+const (
+	Whole     Ending = iota // one complete value, then only white space
+	Trailing                // one complete value, then other bytes from Offset on
+	Cut                     // the input ended inside the value
+	Malformed               // at Offset stands something that is not JSON
+)
+
+// node is one value. Children of a container follow it directly; after is the
+// index of the node behind its last descendant, so siblings are found without links.
+type node struct {
+	keyStart, keyEnd int32 // span of the key between its quotes; equal when there is none
+	start, end       int32 // span of the value; of a string, between its quotes
+	parent           int32 // -1 for the root
+	after            int32
+	kind             Kind
+	keyEscaped       bool
+	escaped          bool // a string that holds a backslash
+	complete         bool // all its bytes are in the input
+}
+
+// Tree holds one parsed input. The zero value is ready; Parse may be called
+// again and again, each time ending the life of all Values of the call before.
+type Tree struct {
+	Ending Ending
+	Offset int // where parsing stopped
+
+	src   []byte
+	nodes []node
+	open  int32 // the innermost container that is not closed yet, -1 when none is
+}
+
+// Value is one value of a Tree, valid until the Tree's next Parse. The zero Value is Missing.
+type Value struct {
+	tree *Tree
+	i    int32
+}
+
+// Parse reads src, which must stay unchanged while the Values are in use, and
+// gives the root: Missing when src holds nothing that begins like JSON.
+func (t *Tree) Parse(src []byte) Value {
+	t.src, t.nodes = src, t.nodes[:0]
+	t.parse()
+	if len(t.nodes) == 0 {
+		return Value{}
+	}
+	for i := t.open; i >= 0; i = t.nodes[i].parent { // containers that the damage left open
+		t.nodes[i].after, t.nodes[i].end = int32(len(t.nodes)), int32(t.Offset)
+	}
+	return Value{t, 0}
+}
+
+func (t *Tree) parse() {
+	src, i := t.src, 0
+	if bytes.HasPrefix(src, []byte("\ufeff")) {
+		i = 3
+	}
+	t.open = -1
+	stop := func(how Ending, at int) { t.Ending, t.Offset = how, at }
+	for {
+		var n node
+		if i = skipSpace(src, i); i < len(src) && t.open >= 0 && t.nodes[t.open].kind == Object {
+			if src[i] != '"' {
+				stop(Malformed, i)
+				return
+			}
+			end, escaped, complete := scanString(src, i+1)
+			if !complete {
+				stop(Cut, len(src))
+				return
+			}
+			n.keyStart, n.keyEnd, n.keyEscaped = int32(i+1), int32(end), escaped
+			if i = skipSpace(src, end+1); i < len(src) {
+				if src[i] != ':' {
+					stop(Malformed, i)
+					return
+				}
+				i = skipSpace(src, i+1)
+			}
+		}
+		if i >= len(src) {
+			stop(Cut, len(src))
+			return
+		}
+		self := int32(len(t.nodes))
+		n.start, n.parent, n.complete = int32(i), t.open, true
+		switch c := src[i]; {
+		case c == '{' || c == '[':
+			n.kind, n.complete = Object, false
+			if c == '[' {
+				n.kind = Array
+			}
+			t.nodes = append(t.nodes, n)
+			t.open = self
+			if i = skipSpace(src, i+1); i < len(src) && src[i] != closer(n.kind) {
+				continue
+			}
+			goto closing
+		case c == '"':
+			end, escaped, complete := scanString(src, i+1)
+			n.kind, n.start, n.end, n.escaped, n.complete = String, int32(i+1), int32(end), escaped, complete
+			if i = end + 1; !complete {
+				i = end
+			}
+		case c == '-' || '0' <= c && c <= '9':
+			for i++; i < len(src) && isNumberByte(src[i]); i++ {
+			}
+			n.kind, n.end = Number, int32(i)
+			n.complete = i < len(src) || t.open < 0 // a number at the very end may have lost digits
+		default:
+			kind, end, complete := scanLiteral(src, i)
+			if kind == Missing {
+				stop(Malformed, i)
+				return
+			}
+			n.kind, n.end, n.complete, i = kind, int32(end), complete, end
+		}
+		n.after = self + 1
+		t.nodes = append(t.nodes, n)
+		if !n.complete {
+			stop(Cut, len(src))
+			return
+		}
+	closing:
+		for {
+			i = skipSpace(src, i)
+			if t.open < 0 {
+				if t.Ending, t.Offset = Whole, i; i < len(src) {
+					t.Ending = Trailing
+				}
+				return
+			}
+			if i >= len(src) {
+				stop(Cut, len(src))
+				return
+			}
+			o := &t.nodes[t.open]
+			if src[i] == closer(o.kind) {
+				i++
+				o.end, o.after, o.complete = int32(i), int32(len(t.nodes)), true
+				t.open = o.parent
+				continue
+			}
+			if src[i] != ',' {
+				stop(Malformed, i)
+				return
+			}
+			i++
+			break
+		}
+	}
+}
+
+func closer(k Kind) byte {
+	if k == Object {
+		return '}'
+	}
+	return ']'
+}
+
+func skipSpace(src []byte, i int) int {
+	for i < len(src) && (src[i] == ' ' || src[i] == '\n' || src[i] == '\r' || src[i] == '\t') {
+		i++
+	}
+	return i
+}
+
+func isNumberByte(c byte) bool {
+	return '0' <= c && c <= '9' || c == '.' || c == 'e' || c == 'E' || c == '+' || c == '-'
+}
+
+// scanString finds the closing quote of the string whose first byte is src[i].
+// A string that the input ends inside is not complete, its end the input's.
+func scanString(src []byte, i int) (end int, escaped, complete bool) {
+	for ; i < len(src); i++ {
+		switch src[i] {
+		case '"':
+			return i, escaped, true
+		case '\\':
+			escaped = true
+			i++
+		}
+	}
+	return len(src), escaped, false
+}
+
+func scanLiteral(src []byte, i int) (kind Kind, end int, complete bool) {
+	for _, l := range [...]struct {
+		text string
+		kind Kind
+	}{{"true", Bool}, {"false", Bool}, {"null", Null}} {
+		rest := src[i:min(len(src), i+len(l.text))]
+		if string(rest) == l.text[:len(rest)] {
+			return l.kind, i + len(rest), len(rest) == len(l.text)
+		}
+	}
+	return Missing, i, false
+}
+
+func (v Value) node() *node { return &v.tree.nodes[v.i] }
+
+// Kind is the value's type, Missing for the zero Value.
+func (v Value) Kind() Kind {
+	if v.tree == nil {
+		return Missing
+	}
+	return v.node().kind
+}
+
+// Complete tells whether the input holds all of the value.
+func (v Value) Complete() bool { return v.tree != nil && v.node().complete }
+
+// Raw is the value's span of the input; of a string, what stands between its quotes.
+func (v Value) Raw() []byte {
+	if v.tree == nil {
+		return nil
+	}
+	n := v.node()
+	return v.tree.src[n.start:n.end]
+}
+
+// Escaped tells whether Raw of a string differs from its text.
+func (v Value) Escaped() bool { return v.tree != nil && v.node().escaped }
+
+// AppendText appends the text of a scalar to dst: a string without its
+// escapes, any other scalar as the input wrote it; of null and of containers nothing.
+func (v Value) AppendText(dst []byte) []byte {
+	switch v.Kind() {
+	case String:
+		if v.node().escaped {
+			return appendUnescaped(dst, v.Raw())
+		}
+		return append(dst, v.Raw()...)
+	case Number, Bool:
+		return append(dst, v.Raw()...)
+	}
+	return dst
+}
+
+// Text is AppendText as a string.
+func (v Value) Text() string {
+	switch k := v.Kind(); {
+	case k == String && v.node().escaped:
+		return string(v.AppendText(nil))
+	case k == String, k == Number, k == Bool:
+		return string(v.Raw())
+	}
+	return ""
+}
+
+// Key is the value's key in its object, "" elsewhere.
+func (v Value) Key() string {
+	if v.tree == nil {
+		return ""
+	}
+	n := v.node()
+	raw := v.tree.src[n.keyStart:n.keyEnd]
+	if n.keyEscaped {
+		return string(appendUnescaped(nil, raw))
+	}
+	return string(raw)
+}
+
+// KeyIs tells whether the value stands under key, without an allocation.
+func (v Value) KeyIs(key string) bool {
+	if v.tree == nil {
+		return false
+	}
+	n := v.node()
+	if n.keyEscaped {
+		return v.Key() == key
+	}
+	return string(v.tree.src[n.keyStart:n.keyEnd]) == key
+}
+
+// Get is the member of an object under key (the first, if it stands there
+// twice), Missing where there is none or v is no object.
+func (v Value) Get(key string) Value {
+	for c := v.First(); c.tree != nil; c = c.Next() {
+		if c.KeyIs(key) {
+			return c
+		}
+	}
+	return Value{}
+}
+
+// First is the first child of a container, Missing when it is empty or no container.
+func (v Value) First() Value {
+	if k := v.Kind(); k != Object && k != Array || v.node().after == v.i+1 {
+		return Value{}
+	}
+	return Value{v.tree, v.i + 1}
+}
+
+// Next is the sibling behind v, Missing behind the last.
+func (v Value) Next() Value {
+	n := v.node()
+	if n.parent < 0 || n.after >= v.tree.nodes[n.parent].after {
+		return Value{}
+	}
+	return Value{v.tree, n.after}
+}
+
+// Parent is the container around v, Missing for the root.
+func (v Value) Parent() Value {
+	if v.tree == nil || v.node().parent < 0 {
+		return Value{}
+	}
+	return Value{v.tree, v.node().parent}
+}
+
+// Following is the value behind v in document order: its first child, else what comes
+// after it anywhere in the tree. It visits a tree of any depth without recursion.
+func (v Value) Following() Value {
+	if int(v.i)+1 >= len(v.tree.nodes) {
+		return Value{}
+	}
+	return Value{v.tree, v.i + 1}
+}
+
+// Encloses tells whether w is v or stands somewhere inside it.
+func (v Value) Encloses(w Value) bool {
+	return v.tree != nil && v.tree == w.tree && v.i <= w.i && w.i < v.node().after
+}
+
+// appendUnescaped undoes JSON's escapes, and the \xHH of nginx's default
+// escaping. What is no escape, or is cut off, stays as it stands.
+func appendUnescaped(dst, raw []byte) []byte {
+	for i := 0; i < len(raw); {
+		next := bytes.IndexByte(raw[i:], '\\')
+		if next < 0 {
+			return append(dst, raw[i:]...)
+		}
+		dst = append(dst, raw[i:i+next]...)
+		i += next
+		if i+1 == len(raw) {
+			return dst // an escape that was cut after its backslash
+		}
+		switch c := raw[i+1]; c {
+		case '"', '\\', '/':
+			dst, i = append(dst, c), i+2
+		case 'b':
+			dst, i = append(dst, '\b'), i+2
+		case 'f':
+			dst, i = append(dst, '\f'), i+2
+		case 'n':
+			dst, i = append(dst, '\n'), i+2
+		case 'r':
+			dst, i = append(dst, '\r'), i+2
+		case 't':
+			dst, i = append(dst, '\t'), i+2
+		case 'x':
+			if b, ok := hex(raw, i+2, 2); ok {
+				dst, i = append(dst, byte(b)), i+4
+			} else {
+				dst, i = append(dst, '\\'), i+1
+			}
+		case 'u':
+			r, ok := hex(raw, i+2, 4)
+			if !ok {
+				if len(raw)-i < 6 {
+					return dst // cut inside the escape
+				}
+				dst, i = append(dst, '\\'), i+1
+				continue
+			}
+			i += 6
+			if utf16.IsSurrogate(r) {
+				low, ok := rune(0), i+1 < len(raw) && raw[i] == '\\' && raw[i+1] == 'u'
+				if ok {
+					low, ok = hex(raw, i+2, 4)
+				}
+				if pair := utf16.DecodeRune(r, low); ok && pair != utf8.RuneError {
+					r, i = pair, i+6
+				} else {
+					r = utf8.RuneError
+				}
+			}
+			dst = utf8.AppendRune(dst, r)
+		default:
+			dst, i = append(dst, '\\'), i+1
+		}
+	}
+	return dst
+}
+
+func hex(raw []byte, at, digits int) (r rune, ok bool) {
+	if at+digits > len(raw) {
+		return 0, false
+	}
+	for _, c := range raw[at : at+digits] {
+		switch {
+		case '0' <= c && c <= '9':
+			r = r<<4 | rune(c-'0')
+		case 'a' <= c && c <= 'f':
+			r = r<<4 | rune(c-'a'+10)
+		case 'A' <= c && c <= 'F':
+			r = r<<4 | rune(c-'A'+10)
+		default:
+			return 0, false
+		}
+	}
+	return r, true
+}

@@ -1,0 +1,188 @@
+package parse
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"errata/internal/accesslog"
+)
+
+// read reads a body under a status and writes what was found in short:
+// "dialect code|message|request id" with "~" before what was salvaged.
+func read(body string, status int) ([]string, accesslog.BodyState) {
+	var p Parser
+	found, state := p.Body(&accesslog.Access{Status: status, Body: []byte(body)})
+	var short []string
+	for _, e := range found {
+		s := e.Dialect + " " + e.Code + "|" + e.Message + "|" + e.RequestID
+		if e.Confidence == Salvaged {
+			s = "~" + s
+		}
+		short = append(short, s)
+	}
+	return short, state
+}
+
+func TestEnvelopes(t *testing.T) {
+	f := func(body string, want ...string) {
+		t.Helper()
+		if got, _ := read(body, 200); !cmp.Equal(got, want) {
+			t.Errorf("%s\ngot  %q\nwant %q", body, got, want)
+		}
+	}
+	// As the five pages show them.
+	f(`{"error_code":"OSM.0001","error_msg":"failed"}`, "huawei OSM.0001|failed|")
+	f(`{"error_msg":"xxx","error_code":"JOB_MANAGER.12050009"}`, "huawei JOB_MANAGER.12050009|xxx|")
+	f(`{"error_msg":"The format of message is error","error_code":"AS.0001","request_id":"r1"}`, "huawei AS.0001|The format of message is error|r1")
+	f(`{"code":4000,"message":"(100004) incorrect projectId"}`, "tencent-v2 4000|(100004) incorrect projectId|")
+	f(`{"code":4100,"message":"signature","codeDesc":"AuthFailure"}`, "tencent-v2 4100|signature|")
+	f(`{"code":4100,"message":"signature"}`, "code-message 4100|signature|")
+	f(`{"code":"A.1","msg":"m"}`, "code-message A.1|m|")
+	// Spelling.
+	f(`{"\u0065rror_code":" OSM.1 ","error_msg":" 资金不足 "}`, "huawei OSM.1|资金不足|")
+	f(`{"error_code":12345678901234567890,"error_msg":"m"}`, "huawei 12345678901234567890|m|")
+	// Success.
+	for _, ok := range []string{`0`, `"0"`, `200`, `"200"`, `"OK"`, `"ok"`, `"success"`, `"SUCCESS"`, `"Success"`, `null`, `""`, `true`} {
+		f(`{"error_code":` + ok + `,"error_msg":"m"}`)
+		f(`{"code":` + ok + `,"message":"m"}`)
+		f(`{"code":` + ok + `,"message":"m","codeDesc":"Success"}`)
+	}
+	// Nested: counts unless an object around it says success; lists of failures always count.
+	f(`{"error":{"error_code":"A.1","error_msg":"m"},"request_id":"r"}`, "huawei A.1|m|r")
+	f(`{"result":{"deep":[{"code":"A.1","message":"m"}]}}`, "code-message A.1|m|")
+	f(`{"code":0,"message":"ok","data":{"code":"A.1","message":"m"}}`)
+	f(`{"code":0,"message":"ok","failed":[{"id":1,"error_code":"A.1","error_msg":"m"},{"code":0,"message":"ok"},{"error_code":"A.2","error_msg":"n"}]}`,
+		"huawei A.1|m|", "huawei A.2|n|")
+	f(`{"code":0,"data":{"x":1},"other":{"error_code":"A.1"}}`)
+	f(`[{"error_code":"A.1","error_msg":"m"},{"error_code":"A.2","error_msg":"n"}]`, "huawei A.1|m|", "huawei A.2|n|")
+	// No envelope.
+	f(`{"country":{"code":"US","name":"United States"}}`)
+	f(`{"text":"the error_code is in the body","note":"\"error_code\":\"A.1\""}`)
+	f(`{"properties":{"error_code":{"type":"string"},"error_msg":{"type":"string"}}}`)
+	f(`{"error_msg":"alone"}`)
+	f(`plain text with "error_code":"A.1"`)
+	f(``)
+}
+
+func TestDamagedBodies(t *testing.T) {
+	f := func(body string, status int, want ...string) {
+		t.Helper()
+		if got, _ := read(body, status); !cmp.Equal(got, want) {
+			t.Errorf("%s\ngot  %q\nwant %q", body, got, want)
+		}
+	}
+	f(`{"error_code":"OSM.01010037","error_msg":"Exceeded the nu`, 200, "~huawei OSM.01010037|Exceeded the nu|")
+	f(`{"error_code":"OSM.01010037","err`, 200, "~huawei OSM.01010037||")
+	f(`{"error_code":"OSM.01010037"`, 200, "~huawei OSM.01010037||")
+	f(`{"error_code":"OSM.0101003`, 200)
+	f(`{"error_code":400`, 200)
+	f(`{"error_code":400,`, 200, "~huawei 400||")
+	f(`{"code":"A.1","mess`, 200, "~code-message A.1||")
+	f(`{"list":[{"error_code":"A.1","error_msg":"m"},{"error_code":"A.2`, 200, "~huawei A.1|m|")
+	// The message alone survived.
+	f(`{"error_msg":"quota is used up","error_co`, 200, "~huawei |quota is used up|")
+	f(`{"error_msg":"quota is used up","error_co`, 429, "~huawei HTTP.429|quota is used up|")
+	f(`{"error_code":"OSM.01010037","error_msg":"m"} trailing`, 200, "~huawei OSM.01010037|m|")
+	f("{\"error_code\":\"OSM.01010037\",\"error_msg\":\"\xff\xfe\"}", 200, "huawei OSM.01010037|\xff\xfe|")
+}
+
+func TestStatusAlone(t *testing.T) {
+	f := func(body string, status int, want ...string) {
+		t.Helper()
+		if got, _ := read(body, status); !cmp.Equal(got, want) {
+			t.Errorf("%d %s\ngot  %q\nwant %q", status, body, got, want)
+		}
+	}
+	f(``, 399)
+	f(``, 503, "http HTTP.503||")
+	f("upstream connect error\n", 503, "http HTTP.503|upstream connect error|")
+	f(`{"code":0,"message":"ok"}`, 500, `http HTTP.500|{"code":0,"message":"ok"}|`)
+	f(`{"error_code":"A.1","error_msg":"m"}`, 500, "huawei A.1|m|")
+	f(strings.Repeat("é", 300), 404, "http HTTP.404|"+strings.Repeat("é", 200)+"|")
+}
+
+func TestBodyState(t *testing.T) {
+	f := func(body string, want accesslog.BodyState) {
+		t.Helper()
+		if _, got := read(body, 200); got != want {
+			t.Errorf("%q: %s, want %s", body, got, want)
+		}
+	}
+	f(``, accesslog.Empty)
+	f("  \n", accesslog.Empty)
+	f(`{}`, accesslog.JSON)
+	f(` [1] `, accesslog.JSON)
+	f(`"text"`, accesslog.JSON)
+	f(`null`, accesslog.JSON)
+	f("\ufeff{}", accesslog.JSON)
+	f(`{"a":{"b":1}`, accesslog.Truncated)
+	f(`[`, accesslog.Truncated)
+	f(`{not json}`, accesslog.Text)
+	f(`hello`, accesslog.Text)
+	f(`404 page not found`, accesslog.Text)
+	f(`<?xml version="1.0"?><Error><Code>NoSuchKey</Code></Error>`, accesslog.XML)
+	f(`<Error><Code>NoSuchKey</Code>`, accesslog.Truncated)
+	f(`<Error><Co`, accesslog.Truncated)
+	f(`<!DOCTYPE html><html><body>x</body></html>`, accesslog.Text)
+	f("\x1f\x8b\x08\x00\x00\x00", accesslog.Undecodable)
+	f("\x00\x01\x02\x03\x04 binary", accesslog.Undecodable)
+	f("naïve café", accesslog.Text)
+	f("cut in a char \xe4\xb8", accesslog.Text)
+}
+
+// FuzzBody holds that no body makes the parser fail, and that a cut never changes a code
+// that is whole in what is left.
+func FuzzBody(f *testing.F) {
+	f.Add([]byte(`{"error_code":"OSM.01010037","error_msg":"Exceeded","x":[{"code":1,"message":"m"}]}`), 200)
+	f.Add([]byte(`{"code":0,"failed":[{"code":"A","message":"B"}]}`), 500)
+	f.Add([]byte("<a><b/></a>"), 404)
+	f.Fuzz(func(t *testing.T, body []byte, status int) {
+		var p Parser
+		found, state := p.Body(&accesslog.Access{Status: status, Body: body})
+		if state == "" {
+			t.Fatal("no state")
+		}
+		for _, e := range found {
+			if e.Dialect == "" || e.Confidence == "" || status >= 400 && e.Code == "" {
+				t.Fatalf("%+v", e)
+			}
+			if utf8.Valid(body) && !utf8.ValidString(e.Message) {
+				t.Fatalf("broken message %q", e.Message)
+			}
+		}
+		if len(found) == 0 || bytes.ContainsAny(body, `\`) || state != accesslog.JSON || status >= 400 {
+			return
+		}
+		first := found[0]
+		code := bytes.Index(body, []byte(`"`+first.Code+`"`))
+		if code < 0 || bytes.Count(body, []byte(first.Code)) > 1 {
+			return
+		}
+		cut, _ := p.Body(&accesslog.Access{Status: status, Body: body[:code+len(first.Code)+2]})
+		for _, e := range cut {
+			if e.Code != "" && e.Code != first.Code {
+				t.Fatalf("cut: %+v, whole: %+v", e, first)
+			}
+		}
+	})
+}
+
+func BenchmarkBody(b *testing.B) {
+	run := func(name, body string) {
+		b.Run(name, func(b *testing.B) {
+			var p Parser
+			a := &accesslog.Access{Status: 200, Body: []byte(body)}
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				p.Body(a)
+			}
+		})
+	}
+	run("error", `{"error_code":"OSM.01010037","error_msg":"Exceeded the number of times the case limit was created.","request_id":"5b1d2f"}`)
+	run("success", `{"servers":[`+strings.Repeat(`{"id":"s-1","name":"web","status":"ACTIVE","addresses":{"lan":["10.0.0.1"]}},`, 5)+`{}],"count":5}`)
+}

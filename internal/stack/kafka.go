@@ -1,0 +1,191 @@
+package stack
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+// KafkaConfig says where a broker of ours keeps its data and where it listens.
+type KafkaConfig struct {
+	// Dir is the data folder, made when it is not there; "" keeps everything in
+	// memory.
+	Dir string
+
+	// Addr is HOST:PORT with 127.0.0.1 as the host. Port 0, the default, takes
+	// a free one.
+	Addr string
+
+	// Log gets the broker's warnings; nil means nobody is told.
+	Log *slog.Logger
+}
+
+// A Kafka is a broker inside this process: kfake, which speaks Kafka's protocol
+// with topics, groups and transactions. One broker, no passwords, and topics
+// are only made on request.
+//
+// What it promises: an acknowledged batch or commit survives kill -9 of the
+// process. kfake writes each batch to its segment file, and each commit to its
+// log, with one write(2) of its own before it answers, with no buffer of its own
+// in between; what write(2) has taken is the kernel's and outlives us. It does
+// not survive a loss of power, as it does not on a Kafka of one broker.
+type Kafka struct {
+	Addr string // HOST:PORT
+
+	cluster *kfake.Cluster
+	lock    *folderLock // nil without a folder
+}
+
+// StartKafka starts a broker. It listens when StartKafka returns.
+func StartKafka(cfg KafkaConfig) (*Kafka, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	addr, err := choosePort(cfg.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("Kafka's address: %w", err)
+	}
+	_, portText, _ := net.SplitHostPort(addr)
+	port, _ := strconv.Atoi(portText)
+	if err := portFree(addr, "Kafka", "--kafka"); err != nil {
+		return nil, err
+	}
+
+	opts := []kfake.Opt{
+		kfake.Ports(port),
+		// Kept in Dir, and then this one is not looked at: the id is the
+		// data's, so that a database can tell whose offsets it holds.
+		kfake.ClusterID(newClusterID()),
+		// Consumers that are to notice a death soon ask for short sessions.
+		kfake.GroupMinSessionTimeout(time.Second),
+		kfake.WithLogger(kafkaLog{cfg.Log}),
+	}
+	k := &Kafka{Addr: addr}
+	if cfg.Dir != "" {
+		if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
+			return nil, fmt.Errorf("make the Kafka data folder: %w", err)
+		}
+		if k.lock, err = lockFile(filepath.Join(cfg.Dir, "broker.lock")); err != nil {
+			return nil, fmt.Errorf("start Kafka: %w; stop that one or use another folder (--dir)", err)
+		}
+		if err := cutTornEnds(cfg.Dir); err != nil {
+			k.lock.release()
+			return nil, err
+		}
+		opts = append(opts, kfake.DataDir(cfg.Dir))
+	}
+	if k.cluster, err = kfake.NewCluster(opts...); err != nil {
+		if k.lock != nil {
+			k.lock.release()
+		}
+		var op *net.OpError
+		if errors.As(err, &op) {
+			return nil, fmt.Errorf("start Kafka on %s: %w", addr, err)
+		}
+		return nil, fmt.Errorf("start Kafka: the data in %q are damaged or of another version (%w): "+
+			"remove them, together with ClickHouse's beside them, or use another folder (--dir)", cfg.Dir, err)
+	}
+	return k, nil
+}
+
+// Stop writes what there is to write and closes all connections.
+func (k *Kafka) Stop() {
+	k.cluster.Close()
+	if k.lock != nil {
+		k.lock.release()
+	}
+}
+
+// CreateTopic makes a topic, and is content when it is there already, with
+// whatever number of partitions.
+func (k *Kafka) CreateTopic(ctx context.Context, name string, partitions int) error {
+	return createTopic(ctx, k.Addr, kafka.TopicConfig{Topic: name, NumPartitions: partitions, ReplicationFactor: 1})
+}
+
+func createTopic(ctx context.Context, addr string, topic kafka.TopicConfig) error {
+	transport := &kafka.Transport{}
+	defer transport.CloseIdleConnections()
+	client := kafka.Client{Addr: kafka.TCP(addr), Timeout: 10 * time.Second, Transport: transport}
+	resp, err := client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{topic}})
+	if err == nil {
+		err = resp.Errors[topic.Topic]
+	}
+	if err != nil && !errors.Is(err, kafka.TopicAlreadyExists) {
+		return fmt.Errorf("create topic %q: %w", topic.Topic, err)
+	}
+	return nil
+}
+
+// newClusterID makes one as Kafka does: 16 random bytes in 22 characters.
+func newClusterID() string {
+	var id [16]byte
+	rand.Read(id[:])
+	return base64.RawURLEncoding.EncodeToString(id[:])
+}
+
+// cutTornEnds shortens kfake's two logs to their last whole entry. A kill in the
+// middle of a write can leave half an entry; kfake reads up to there, but then
+// appends behind it, and at the next start all of that is lost. (Of its segment
+// files it cuts the torn end itself.)
+//
+// An entry: length of what follows the checksum (4 bytes, little endian), CRC-32C
+// of that (4), version (2), data.
+func cutTornEnds(dir string) error {
+	for _, name := range []string{"groups.log", "pids.log"} {
+		path := filepath.Join(dir, name)
+		log, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("read the Kafka data: %w", err)
+		}
+		whole := 0
+		for rest := log; len(rest) >= 8; rest = log[whole:] {
+			n := int64(binary.LittleEndian.Uint32(rest))
+			if n < 2 || int64(len(rest)) < 8+n ||
+				crc32.Checksum(rest[8:8+n], crc32.MakeTable(crc32.Castagnoli)) != binary.LittleEndian.Uint32(rest[4:]) {
+				break
+			}
+			whole += 8 + int(n)
+		}
+		if whole < len(log) {
+			if err := os.Truncate(path, int64(whole)); err != nil {
+				return fmt.Errorf("cut the torn end of the Kafka data: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// kafkaLog hands kfake's warnings and errors on. Below that it tells of each
+// request.
+type kafkaLog struct{ log *slog.Logger }
+
+func (l kafkaLog) Logf(level kfake.LogLevel, format string, args ...any) {
+	var to slog.Level
+	switch level {
+	case kfake.LogLevelError:
+		to = slog.LevelError
+	case kfake.LogLevelWarn:
+		to = slog.LevelWarn
+	default:
+		return
+	}
+	l.log.Log(context.Background(), to, strings.TrimSpace(fmt.Sprintf(format, args...)), "part", "kafka")
+}

@@ -1,0 +1,276 @@
+package stack
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The server comes as one shared library from the npm package that the chdb
+// project publishes. package.json pins the version, package-lock.json the hash:
+// the lock file names no registry, so that a mirror set in the user's npmrc is
+// used, and the hash makes any mirror as good as another.
+var (
+	//go:embed clickhouse/package.json
+	packageJSON []byte
+	//go:embed clickhouse/package-lock.json
+	packageLockJSON []byte
+)
+
+// A Missing is a part of the stack that this machine lacks, with the way to get
+// it. Commands exit with 2 on it and tests skip, which is why it is a type.
+type Missing struct {
+	Part   string // what is not there, as the beginning of a sentence
+	Remedy string // what to do about it
+	Err    error  // what was tried, nil if nothing was
+}
+
+func (m *Missing) Error() string {
+	if m.Err == nil {
+		return m.Part + ": " + m.Remedy
+	}
+	return fmt.Sprintf("%s (%v): %s", m.Part, m.Err, m.Remedy)
+}
+
+func (m *Missing) Unwrap() error { return m.Err }
+
+// elsewhere is the way out that every lack of the library has.
+const elsewhere = "put a clickhouse binary (24.3 or newer) on the PATH, or set ERRATA_CLICKHOUSE_ADDR to a running server"
+
+// Library returns the path of libchdb.so in the user's cache folder. Where it is
+// missing it is brought by npm first (180 MB to load, 560 MB on disk), while
+// progress says how far that is. Processes that ask at once bring it once.
+func Library(ctx context.Context, progress io.Writer) (string, error) {
+	cache, err := cacheFolder()
+	if err != nil {
+		return "", err
+	}
+	l := library{cache: cache, manifest: packageJSON, lock: packageLockJSON}
+	return l.fetch(ctx, progress)
+}
+
+// cacheFolder is where everything is kept that can be fetched again.
+func cacheFolder() (string, error) {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", &Missing{Part: "no folder to keep the ClickHouse library in", Err: err,
+			Remedy: "set HOME or XDG_CACHE_HOME"}
+	}
+	return filepath.Join(dir, "errata"), nil
+}
+
+// A library is what Library brings, with its two inputs as fields so that a test
+// can hand in a wrong hash.
+type library struct {
+	cache          string // folder for this and other versions
+	manifest, lock []byte // package.json and package-lock.json
+}
+
+// npmLock is what we read in package-lock.json.
+type npmLock struct {
+	Packages map[string]npmPackage `json:"packages"`
+}
+
+type npmPackage struct {
+	Version   string   `json:"version"`
+	Integrity string   `json:"integrity"`
+	OS        []string `json:"os"`
+	CPU       []string `json:"cpu"`
+}
+
+// npmCPU translates Go's names of processors into npm's.
+var npmCPU = map[string]string{"amd64": "x64", "arm64": "arm64"}
+
+// choose finds the package in the lock file that fits this machine.
+func (l library) choose(goos, goarch string) (path string, p npmPackage, err error) {
+	var lock npmLock
+	if err := json.Unmarshal(l.lock, &lock); err != nil {
+		return "", p, fmt.Errorf("read the ClickHouse library's package-lock.json: %w", err)
+	}
+	for path, p := range lock.Packages {
+		if path != "" && slices.Contains(p.OS, goos) && slices.Contains(p.CPU, npmCPU[goarch]) {
+			return path, p, nil
+		}
+	}
+	return "", p, &Missing{Part: fmt.Sprintf("no ClickHouse library for %s/%s", goos, goarch), Remedy: elsewhere}
+}
+
+func (l library) fetch(ctx context.Context, progress io.Writer) (string, error) {
+	inPackage, pkg, err := l.choose(runtime.GOOS, runtime.GOARCH)
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(l.cache, "clickhouse-"+pkg.Version)
+	path := filepath.Join(dir, "libchdb.so")
+	if present(path) {
+		return path, nil
+	}
+
+	// One process fetches, the others wait for it. What the fetcher leaves
+	// behind when it is killed lies in the staging folder, which the next one
+	// clears: dir appears by a rename and is whole or not there.
+	if err := os.MkdirAll(l.cache, 0o755); err != nil {
+		return "", fmt.Errorf("make room for the ClickHouse library: %w", err)
+	}
+	lock, err := awaitLockFile(ctx, dir+".lock", func(held *heldError) {
+		fmt.Fprintf(progress, "waiting for process %s, which fetches the ClickHouse library\n", held.PID)
+	})
+	if err != nil {
+		return "", fmt.Errorf("fetch the ClickHouse library: %w", err)
+	}
+	defer lock.release()
+	if present(path) {
+		return path, nil
+	}
+
+	npm, err := exec.LookPath("npm")
+	if err != nil {
+		return "", &Missing{Part: "the ClickHouse library is not here yet and npm, which brings it, is missing",
+			Remedy: "apt-get install npm, or " + elsewhere}
+	}
+	staging := dir + ".partial"
+	if err := os.RemoveAll(staging); err != nil {
+		return "", fmt.Errorf("clear an unfinished ClickHouse library: %w", err)
+	}
+	if err := os.Mkdir(staging, 0o755); err != nil {
+		return "", fmt.Errorf("make room for the ClickHouse library: %w", err)
+	}
+	defer os.RemoveAll(staging)
+	for name, content := range map[string][]byte{"package.json": l.manifest, "package-lock.json": l.lock} {
+		if err := os.WriteFile(filepath.Join(staging, name), content, 0o644); err != nil {
+			return "", fmt.Errorf("fetch the ClickHouse library: %w", err)
+		}
+	}
+	if err := npmCI(ctx, npm, staging, progress); err != nil {
+		return "", err
+	}
+	if !present(filepath.Join(staging, inPackage, "libchdb.so")) {
+		return "", &Missing{Part: fmt.Sprintf("npm brought no libchdb.so in %s %s", inPackage, pkg.Version), Remedy: elsewhere}
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return "", fmt.Errorf("replace an unusable ClickHouse library: %w", err)
+	}
+	if err := os.Rename(filepath.Join(staging, inPackage), dir); err != nil {
+		return "", fmt.Errorf("put the ClickHouse library in place: %w", err)
+	}
+	return path, nil
+}
+
+func present(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Size() > 0
+}
+
+// npmCI installs exactly what the lock file names, or nothing. No script of a
+// package runs.
+func npmCI(ctx context.Context, npm, dir string, progress io.Writer) error {
+	var said bytes.Buffer
+	cmd := exec.CommandContext(ctx, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--omit-lockfile-registry-resolved")
+	cmd.Dir = dir
+	cmd.Stdout, cmd.Stderr = &said, &said
+	// npm leaves its helpers behind when it alone is killed.
+	inOwnGroup(cmd)
+	cmd.WaitDelay = 5 * time.Second
+
+	show := newProgress(progress, "fetching the ClickHouse library (560 MB on disk)")
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start npm: %w", err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }() // ends with npm, which ends with ctx
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			show.at(folderSize(dir))
+		case err := <-done:
+			if err == nil {
+				show.end(folderSize(dir))
+				return nil
+			}
+			show.end(folderSize(dir))
+			if ctx.Err() != nil {
+				return fmt.Errorf("fetch the ClickHouse library: %w", ctx.Err())
+			}
+			remedy := "try again with a connection to the npm registry (npm ping), or " + elsewhere
+			if bytes.Contains(said.Bytes(), []byte("ENOSPC")) {
+				remedy = "free 1 GB in " + dir + " or point XDG_CACHE_HOME to another disk"
+			}
+			return &Missing{Part: "the ClickHouse library could not be fetched", Remedy: remedy,
+				Err: fmt.Errorf("npm ci: %w: %s", err, lastLines(said.String(), 4))}
+		}
+	}
+}
+
+// noise is what npm and the library print that explains nothing.
+var noise = regexp.MustCompile(`^\s*$|^npm warn|A complete log of this run|^Logging (errors|information) to`)
+
+// lastLines joins the last n lines of a program's words to one, without noise.
+func lastLines(s string, n int) string {
+	lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(s), "\n"), noise.MatchString)
+	return strings.Join(lines[max(0, len(lines)-n):], " | ")
+}
+
+func folderSize(dir string) (bytes int64) {
+	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			if info, err := d.Info(); err == nil {
+				bytes += info.Size()
+			}
+		}
+		return nil // files come and go while npm works
+	})
+	return bytes
+}
+
+// A progressLine shows a growing number: on a terminal in one line that is
+// written over, elsewhere (a CI log) in a line every few seconds.
+type progressLine struct {
+	w        io.Writer
+	what     string
+	terminal bool
+	last     time.Time
+}
+
+func newProgress(w io.Writer, what string) *progressLine {
+	p := &progressLine{w: w, what: what, last: time.Now()}
+	if f, ok := w.(*os.File); ok {
+		info, err := f.Stat()
+		p.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
+	}
+	fmt.Fprint(w, what)
+	if !p.terminal {
+		fmt.Fprintln(w)
+	}
+	return p
+}
+
+func (p *progressLine) at(bytes int64) {
+	switch {
+	case p.terminal:
+		fmt.Fprintf(p.w, "\r%s: %d MB", p.what, bytes>>20)
+	case time.Since(p.last) >= 3*time.Second:
+		p.last = time.Now()
+		fmt.Fprintf(p.w, "%s: %d MB\n", p.what, bytes>>20)
+	}
+}
+
+func (p *progressLine) end(bytes int64) {
+	if p.terminal {
+		fmt.Fprint(p.w, "\r")
+	}
+	fmt.Fprintf(p.w, "%s: %d MB\n", p.what, bytes>>20)
+}

@@ -1,0 +1,339 @@
+package stacktest
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"errata/internal/stack"
+)
+
+// A RealBroker is one broker of a real Apache Kafka, a Java process: broker and
+// controller in one (KRaft), plain text, on 127.0.0.1. It is the judge of what the
+// in-process broker lets pass, so a client is tested on both.
+//
+// It ends with the test, and with the test's process however that ends.
+type RealBroker struct {
+	ID   int
+	Addr string // HOST:PORT, kept over restarts
+	Dir  string // server.properties, data and broker.log
+
+	jars string
+	cmd  *exec.Cmd
+	done chan struct{} // closed when the process is gone; nil before the first start
+	hold *os.File      // while it is open, the process may live
+}
+
+// RealKafka starts a cluster of one broker. It takes about four seconds, and as
+// long again after a Kill.
+func RealKafka(t testing.TB) *RealBroker {
+	t.Helper()
+	return RealCluster(t, 1)[0]
+}
+
+// RealCluster starts a cluster of n brokers, each of them also a controller, so
+// that of three any one may be killed. Topics are not made on request, and have
+// three replicas (or n) if the request does not say; a write needs two of three.
+func RealCluster(t testing.TB, n int) []*RealBroker {
+	t.Helper()
+	Must(t, javaPresent())
+	jars, err := kafkaJars(t)
+	Must(t, err)
+
+	var id [16]byte
+	rand.Read(id[:])
+	id[0] &= 0x7f // an id that begins with '-' would be taken for a flag
+	clusterID := base64.RawURLEncoding.EncodeToString(id[:])
+	dir := t.TempDir()
+	brokers := make([]*RealBroker, n)
+	controllers := make([]string, n)
+	var voters []string
+	for i := range brokers {
+		addr, err := stack.FreeAddr()
+		Must(t, err)
+		if controllers[i], err = stack.FreeAddr(); err != nil {
+			t.Fatal(err)
+		}
+		voters = append(voters, fmt.Sprintf("%d@%s", i+1, controllers[i]))
+		brokers[i] = &RealBroker{ID: i + 1, Addr: addr, Dir: filepath.Join(dir, strconv.Itoa(i+1)), jars: jars}
+	}
+	t.Cleanup(func() {
+		for _, b := range brokers {
+			if t.Failed() {
+				t.Logf("broker %d said at its end:\n%s", b.ID, b.LogTail())
+			}
+			b.Kill() // its data go with the test
+		}
+	})
+
+	var started sync.WaitGroup
+	errs := make([]error, n)
+	for i, b := range brokers {
+		// Each ends when its broker answers or cannot.
+		started.Go(func() {
+			if errs[i] = b.format(clusterID, controllers[i], strings.Join(voters, ","), n); errs[i] == nil {
+				errs[i] = b.Start(t.Context())
+			}
+		})
+	}
+	started.Wait()
+	Must(t, errors.Join(errs...))
+	Must(t, brokers[0].await(t.Context(), n))
+	return brokers
+}
+
+// format writes the configuration and makes the data folder, as Kafka's own
+// storage tool does it.
+func (b *RealBroker) format(clusterID, controller, voters string, n int) error {
+	if err := os.MkdirAll(b.Dir, 0o755); err != nil {
+		return err
+	}
+	properties := map[string]any{
+		"process.roles":                            "broker,controller",
+		"node.id":                                  b.ID,
+		"controller.quorum.voters":                 voters,
+		"listeners":                                "PLAINTEXT://" + b.Addr + ",CONTROLLER://" + controller,
+		"advertised.listeners":                     "PLAINTEXT://" + b.Addr,
+		"controller.listener.names":                "CONTROLLER",
+		"listener.security.protocol.map":           "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+		"log.dirs":                                 filepath.Join(b.Dir, "data"),
+		"auto.create.topics.enable":                false,
+		"default.replication.factor":               min(n, 3),
+		"min.insync.replicas":                      min(n, 2),
+		"offsets.topic.replication.factor":         min(n, 3),
+		"offsets.topic.num.partitions":             4,
+		"transaction.state.log.replication.factor": min(n, 3),
+		"transaction.state.log.min.isr":            min(n, 2),
+		"transaction.state.log.num.partitions":     4,
+		// The default of three seconds is for clusters of strangers.
+		"group.initial.rebalance.delay.ms": 0,
+		// A broker that was killed is not let in again before its former self
+		// is declared dead: nine seconds by default.
+		"broker.session.timeout.ms":    3000,
+		"broker.heartbeat.interval.ms": 500,
+	}
+	var text bytes.Buffer
+	for key, value := range properties {
+		fmt.Fprintf(&text, "%s=%v\n", key, value)
+	}
+	if err := os.WriteFile(b.properties(), text.Bytes(), 0o644); err != nil {
+		return err
+	}
+	out, err := b.java("kafka.tools.StorageTool", "format", "--cluster-id", clusterID, "--config", b.properties()).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("format the data of Kafka broker %d: %w: %s", b.ID, err, out)
+	}
+	return nil
+}
+
+func (b *RealBroker) properties() string { return filepath.Join(b.Dir, "server.properties") }
+
+// java is a command that runs a class of Kafka's. The flags are for short lives
+// on small machines.
+func (b *RealBroker) java(class string, args ...string) *exec.Cmd {
+	return exec.Command("java", append([]string{"-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+		"-Dorg.apache.logging.log4j.level=INFO", "-cp", filepath.Join(b.jars, "*"), class}, args...)...)
+}
+
+// untilReleased is a shell's words: become the command in the arguments, but be
+// killed when file 3 is closed, which happens at the latest when the process
+// that started us is gone.
+const untilReleased = `(cat <&3 >/dev/null; kill -9 $$) & exec "$@" 3<&-`
+
+// Start starts the broker, anew after Stop or Kill, and returns when it answers.
+func (b *RealBroker) Start(ctx context.Context) error {
+	log, err := os.OpenFile(filepath.Join(b.Dir, "broker.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	release, hold, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer release.Close()
+	java := b.java("kafka.Kafka", b.properties())
+	b.cmd = exec.Command("sh", append([]string{"-c", untilReleased, "sh"}, java.Args...)...)
+	b.cmd.Stdout, b.cmd.Stderr = log, log
+	b.cmd.ExtraFiles = []*os.File{release}
+	b.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := b.cmd.Start(); err != nil {
+		hold.Close()
+		return fmt.Errorf("start Kafka broker %d: %w", b.ID, err)
+	}
+	b.hold = hold
+	b.done = make(chan struct{})
+	go func(cmd *exec.Cmd, done chan<- struct{}) { // ends with the process
+		cmd.Wait()
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // the shell's other half
+		hold.Close()
+		close(done)
+	}(b.cmd, b.done)
+	return b.await(ctx, 1)
+}
+
+// await returns when the broker answers and knows of n brokers.
+func (b *RealBroker) await(ctx context.Context, n int) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	transport := &kafka.Transport{DialTimeout: time.Second}
+	defer transport.CloseIdleConnections()
+	client := kafka.Client{Addr: kafka.TCP(b.Addr), Timeout: 2 * time.Second, Transport: transport}
+	for {
+		var seen int
+		resp, err := client.Metadata(ctx, &kafka.MetadataRequest{})
+		if err == nil {
+			if seen = len(resp.Brokers); seen >= n {
+				return nil
+			}
+		}
+		select {
+		case <-b.done:
+			return fmt.Errorf("Kafka broker %d ended while starting: %v\n%s", b.ID, b.cmd.ProcessState, b.LogTail())
+		case <-ctx.Done():
+			return fmt.Errorf("Kafka broker %d: %w (%v; %d of %d brokers seen)\n%s", b.ID, ctx.Err(), err, seen, n, b.LogTail())
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// Stop ends the broker as an operator would, and returns when it is gone.
+func (b *RealBroker) Stop() {
+	b.end(syscall.SIGTERM)
+}
+
+// Kill ends the broker as kill -9 does, and returns when it is gone.
+func (b *RealBroker) Kill() {
+	b.end(syscall.SIGKILL)
+}
+
+func (b *RealBroker) end(how syscall.Signal) {
+	if b.done == nil {
+		return
+	}
+	b.cmd.Process.Signal(how)
+	select {
+	case <-b.done:
+	case <-time.After(30 * time.Second):
+		b.cmd.Process.Kill()
+		<-b.done
+	}
+}
+
+// LogTail is the end of what the broker has said.
+func (b *RealBroker) LogTail() string {
+	log, err := os.ReadFile(filepath.Join(b.Dir, "broker.log"))
+	if err != nil {
+		return err.Error()
+	}
+	lines := slices.DeleteFunc(strings.SplitAfter(string(log), "\n"), func(line string) bool {
+		return strings.HasPrefix(line, "\t") && strings.Contains(line, " = ") // pages of settings
+	})
+	return strings.Join(lines[max(0, len(lines)-30):], "")
+}
+
+// CreateTopic makes a topic with the cluster's number of replicas, and is
+// content when it is there already.
+func (b *RealBroker) CreateTopic(ctx context.Context, name string, partitions int) error {
+	transport := &kafka.Transport{}
+	defer transport.CloseIdleConnections()
+	client := kafka.Client{Addr: kafka.TCP(b.Addr), Timeout: 10 * time.Second, Transport: transport}
+	resp, err := client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{
+		{Topic: name, NumPartitions: partitions, ReplicationFactor: -1}}})
+	if err == nil {
+		err = resp.Errors[name]
+	}
+	if err != nil && !errors.Is(err, kafka.TopicAlreadyExists) {
+		return fmt.Errorf("create topic %q: %w", name, err)
+	}
+	return nil
+}
+
+var javaVersion = regexp.MustCompile(`version "(\d+)`)
+
+func javaPresent() error {
+	out, err := exec.Command("java", "-version").CombinedOutput()
+	if err != nil {
+		return &stack.Missing{Part: "a real Kafka needs Java 17", Remedy: "apt-get install openjdk-17-jre-headless", Err: err}
+	}
+	if m := javaVersion.FindSubmatch(out); m != nil {
+		if major, _ := strconv.Atoi(string(m[1])); major < 17 {
+			return &stack.Missing{Part: "a real Kafka needs Java 17", Remedy: "apt-get install openjdk-17-jre-headless",
+				Err: fmt.Errorf("here is Java %d", major)}
+		}
+	}
+	return nil
+}
+
+//go:embed kafka/pom.xml
+var pom []byte
+
+// kafkaJars returns the folder with Kafka's jars in the user's cache, brought by
+// Maven (45 MB) when it is not there. Test binaries run side by side; one
+// fetches and the others wait.
+func kafkaJars(t testing.TB) (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(pom)
+	dir := filepath.Join(cache, "errata", fmt.Sprintf("kafka-%x", sum[:6]))
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return "", err
+	}
+	lock, err := os.Create(dir + ".lock")
+	if err != nil {
+		return "", err
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return "", fmt.Errorf("lock %s: %w", lock.Name(), err)
+	}
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+
+	mvn, err := exec.LookPath("mvn")
+	if err != nil {
+		return "", &stack.Missing{Part: "a real Kafka is not here yet and Maven, which brings it, is missing", Remedy: "apt-get install maven"}
+	}
+	t.Log("fetching Kafka's jars with Maven (45 MB)")
+	work := t.TempDir() // Maven wants the pom in a folder it may look around in
+	if err := os.WriteFile(filepath.Join(work, "pom.xml"), pom, 0o644); err != nil {
+		return "", err
+	}
+	partial := dir + ".partial"
+	if err := os.RemoveAll(partial); err != nil {
+		return "", err
+	}
+	cmd := exec.CommandContext(t.Context(), mvn, "--batch-mode", "--quiet", "dependency:copy-dependencies",
+		"-DincludeScope=runtime", "-DoutputDirectory="+partial)
+	cmd.Dir = work
+	if out, err := cmd.CombinedOutput(); err != nil {
+		os.RemoveAll(partial)
+		return "", &stack.Missing{Part: "a real Kafka could not be fetched", Remedy: "try again with a connection to a Maven repository",
+			Err: fmt.Errorf("mvn: %w: %s", err, out[max(0, len(out)-1500):])}
+	}
+	return dir, os.Rename(partial, dir)
+}

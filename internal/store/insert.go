@@ -1,0 +1,333 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Insert writes batches: all their rows first, then the rows in batches that say so, and last the
+// switches to a later epoch. After an error, of whatever sort, the same batches are inserted again.
+func (s *Store) Insert(ctx context.Context, batches []*Batch) error {
+	var switched []*Batch
+	for _, b := range batches {
+		if b.Epoch > 0 {
+			switched = append(switched, b)
+		}
+	}
+	return firstError(
+		func() error {
+			return errorTable.insert(ctx, s, gather(batches, func(b *Batch) []errorRow { return b.errors }))
+		},
+		func() error { return trafficTable.insert(ctx, s, gather(batches, (*Batch).trafficRows)) },
+		func() error { return codeTable.insert(ctx, s, gather(batches, (*Batch).codeRows)) },
+		func() error { return sightingTable.insert(ctx, s, gather(batches, (*Batch).codeRows)) },
+		func() error {
+			return deadLetterTable.insert(ctx, s, gather(batches, func(b *Batch) []deadLetterRow { return b.deadLetters }))
+		},
+		func() error { return batchTable.insert(ctx, s, gather(batches, once)) },
+		func() error { return switchTable.insert(ctx, s, gather(switched, once)) },
+	)
+}
+
+func firstError(steps ...func() error) error {
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// of is a row with the batch it belongs to.
+type of[R any] struct {
+	batch *Batch
+	row   R
+}
+
+func gather[R any](batches []*Batch, rows func(*Batch) []R) (all []of[R]) {
+	for _, b := range batches {
+		for _, r := range rows(b) {
+			all = append(all, of[R]{b, r})
+		}
+	}
+	return all
+}
+
+// once is for tables with one row a batch.
+func once(*Batch) []struct{} { return []struct{}{{}} }
+
+// table says how rows of one type are written: into which columns, and by which time
+// they are cut into days.
+type table[R any] struct {
+	name    string
+	time    func(R) time.Time // nil: all rows in one INSERT
+	columns []column[R]
+}
+
+type column[R any] struct {
+	name   string
+	values func([]of[R]) any // a slice of the column's type
+}
+
+// col is a column whose value comes from one row.
+func col[R, V any](name string, value func(*Batch, *R) V) column[R] {
+	return column[R]{name, func(rows []of[R]) any {
+		values := make([]V, len(rows))
+		for i := range rows {
+			values[i] = value(rows[i].batch, &rows[i].row)
+		}
+		return values
+	}}
+}
+
+// place are the columns that say which batch a row is of.
+func place[R any]() []column[R] {
+	return []column[R]{
+		col("topic", func(b *Batch, _ *R) string { return b.Topic }),
+		col("partition", func(b *Batch, _ *R) int32 { return int32(b.Partition) }),
+		col("first_offset", func(b *Batch, _ *R) int64 { return b.FirstOffset }),
+		col("epoch", func(b *Batch, _ *R) uint32 { return b.Epoch }),
+	}
+}
+
+// insert writes the rows, one INSERT a day: a block of many days makes a part for each,
+// and a server refuses more than 100 at once.
+func (t table[R]) insert(ctx context.Context, s *Store, rows []of[R]) error {
+	day := func(r of[R]) int64 {
+		if t.time == nil {
+			return 0
+		}
+		return t.time(r.row).Unix() / int64((24 * time.Hour).Seconds())
+	}
+	slices.SortStableFunc(rows, func(a, b of[R]) int { return cmp.Compare(day(a), day(b)) })
+	for len(rows) > 0 {
+		n := 1
+		for n < len(rows) && day(rows[n]) == day(rows[0]) {
+			n++
+		}
+		if err := t.send(ctx, s, rows[:n]); err != nil {
+			return fmt.Errorf("insert %d rows into %s: %w", n, t.name, err)
+		}
+		rows = rows[n:]
+	}
+	return nil
+}
+
+// send writes one block. Whole columns are several times cheaper than row by row.
+func (t table[R]) send(ctx context.Context, s *Store, rows []of[R]) (err error) {
+	names := make([]string, len(t.columns))
+	for i, c := range t.columns {
+		names[i] = "`" + c.name + "`"
+	}
+	block, err := s.conn.PrepareBatch(ctx, "INSERT INTO "+t.name+" ("+strings.Join(names, ", ")+")")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, block.Close()) }()
+	for i, c := range t.columns {
+		if err := block.Column(i).Append(c.values(rows)); err != nil {
+			return fmt.Errorf("column %s: %w", c.name, err)
+		}
+	}
+	return block.Send()
+}
+
+var errorTable = table[errorRow]{
+	name: "error_rows",
+	time: func(r errorRow) time.Time { return r.access.Time },
+	columns: append(place[errorRow](),
+		col("ts", func(_ *Batch, r *errorRow) time.Time { return r.access.Time }),
+		col("tenant", func(_ *Batch, r *errorRow) string { return r.access.Tenant }),
+		col("service", func(_ *Batch, r *errorRow) string { return r.access.Service }),
+		col("route", func(_ *Batch, r *errorRow) string { return r.access.Route }),
+		col("method", func(_ *Batch, r *errorRow) string { return r.access.Method }),
+		col("path", func(_ *Batch, r *errorRow) string { return r.access.Path }),
+		col("status", func(_ *Batch, r *errorRow) uint16 { return uint16(r.access.Status) }),
+		col("latency_ms", func(_ *Batch, r *errorRow) *float64 { return r.latencyMS }),
+		col("body_state", func(_ *Batch, r *errorRow) string { return string(r.access.BodyState) }),
+		col("code", func(_ *Batch, r *errorRow) string { return r.event.Code }),
+		col("catalog_code", func(_ *Batch, r *errorRow) string { return r.event.CatalogCode }),
+		col("family", func(_ *Batch, r *errorRow) string { return r.event.Family }),
+		col("kind", func(_ *Batch, r *errorRow) string { return r.event.Kind }),
+		col("known", func(_ *Batch, r *errorRow) bool { return r.event.Known }),
+		col("message", func(_ *Batch, r *errorRow) string { return r.event.Message }),
+		col("template", func(_ *Batch, r *errorRow) string { return r.event.Template }),
+		col("args", func(_ *Batch, r *errorRow) map[string]string { return r.event.Args }),
+		col("module_code", func(_ *Batch, r *errorRow) string { return r.event.ModuleCode }),
+		col("description", func(_ *Batch, r *errorRow) string { return r.event.Description }),
+		col("remedy", func(_ *Batch, r *errorRow) string { return r.event.Remedy }),
+		col("retry", func(_ *Batch, r *errorRow) string { return r.event.Retry }),
+		col("owner", func(_ *Batch, r *errorRow) string { return r.event.Owner }),
+		col("request_id", func(_ *Batch, r *errorRow) string { return r.event.RequestID }),
+		col("dialect", func(_ *Batch, r *errorRow) string { return r.event.Dialect }),
+		col("confidence", func(_ *Batch, r *errorRow) string { return string(r.event.Confidence) }),
+		col("catalog_version", func(_ *Batch, r *errorRow) string { return r.event.CatalogVersion }),
+		col("offset", func(_ *Batch, r *errorRow) int64 { return r.offset }),
+		col("index", func(_ *Batch, r *errorRow) uint32 { return r.index }),
+		col("envelope", func(_ *Batch, r *errorRow) uint32 { return r.envelope }),
+	),
+}
+
+// trafficRow and codeRow are a batch's sums as rows.
+type (
+	trafficRow struct {
+		trafficKey
+		trafficSum
+	}
+	codeRow struct {
+		codeKey
+		codeSum
+	}
+)
+
+func (b *Batch) trafficRows() (rows []trafficRow) {
+	for k, v := range b.traffic {
+		rows = append(rows, trafficRow{k, v})
+	}
+	return rows
+}
+
+func (b *Batch) codeRows() (rows []codeRow) {
+	for k, v := range b.codes {
+		rows = append(rows, codeRow{k, v})
+	}
+	return rows
+}
+
+var trafficTable = table[trafficRow]{
+	name: "traffic_sums",
+	time: func(r trafficRow) time.Time { return r.minute },
+	columns: append(place[trafficRow](),
+		col("minute", func(_ *Batch, r *trafficRow) time.Time { return r.minute }),
+		col("tenant", func(_ *Batch, r *trafficRow) string { return r.tenant }),
+		col("service", func(_ *Batch, r *trafficRow) string { return r.service }),
+		col("route", func(_ *Batch, r *trafficRow) string { return r.route }),
+		col("status", func(_ *Batch, r *trafficRow) uint16 { return uint16(r.status) }),
+		col("body_state", func(_ *Batch, r *trafficRow) string { return string(r.bodyState) }),
+		col("requests", func(_ *Batch, r *trafficRow) uint64 { return r.requests }),
+		col("errors", func(_ *Batch, r *trafficRow) uint64 { return r.errors }),
+	),
+}
+
+var codeTable = table[codeRow]{
+	name: "error_sums",
+	time: func(r codeRow) time.Time { return r.minute },
+	columns: append(place[codeRow](),
+		col("minute", func(_ *Batch, r *codeRow) time.Time { return r.minute }),
+		col("tenant", func(_ *Batch, r *codeRow) string { return r.tenant }),
+		col("service", func(_ *Batch, r *codeRow) string { return r.service }),
+		col("route", func(_ *Batch, r *codeRow) string { return r.route }),
+		col("code", func(_ *Batch, r *codeRow) string { return r.code }),
+		col("dialect", func(_ *Batch, r *codeRow) string { return r.dialect }),
+		col("family", func(_ *Batch, r *codeRow) string { return r.family }),
+		col("kind", func(_ *Batch, r *codeRow) string { return r.kind }),
+		col("errors", func(_ *Batch, r *codeRow) uint64 { return r.errors }),
+		col("first_seen", func(_ *Batch, r *codeRow) time.Time { return r.first }),
+		col("last_seen", func(_ *Batch, r *codeRow) time.Time { return r.last }),
+	),
+}
+
+var sightingTable = table[codeRow]{
+	name: "code_sightings",
+	columns: []column[codeRow]{
+		col("tenant", func(_ *Batch, r *codeRow) string { return r.tenant }),
+		col("code", func(_ *Batch, r *codeRow) string { return r.code }),
+		col("first_seen", func(_ *Batch, r *codeRow) time.Time { return r.first }),
+		col("last_seen", func(_ *Batch, r *codeRow) time.Time { return r.last }),
+	},
+}
+
+var deadLetterTable = table[deadLetterRow]{
+	name: "dead_letter_rows",
+	time: func(r deadLetterRow) time.Time { return r.at },
+	columns: append(place[deadLetterRow](),
+		col("ts", func(_ *Batch, r *deadLetterRow) time.Time { return r.at }),
+		col("reason", func(_ *Batch, r *deadLetterRow) string { return r.reason }),
+		col("offset", func(_ *Batch, r *deadLetterRow) int64 { return r.offset }),
+		col("index", func(_ *Batch, r *deadLetterRow) uint32 { return r.index }),
+		col("sample", func(_ *Batch, r *deadLetterRow) string { return r.sample }),
+	),
+}
+
+var batchTable = table[struct{}]{
+	name: "batch_rows",
+	columns: append(place[struct{}](),
+		col("last_offset", func(b *Batch, _ *struct{}) int64 { return b.LastOffset }),
+		col("fingerprint", func(b *Batch, _ *struct{}) string { return b.Fingerprint }),
+		col("records", func(b *Batch, _ *struct{}) uint64 { return b.Records }),
+		col("requests", func(b *Batch, _ *struct{}) uint64 { return b.Requests }),
+		col("errors", func(b *Batch, _ *struct{}) uint64 { return b.Errors }),
+		col("dead_letters", func(b *Batch, _ *struct{}) uint64 { return b.DeadLetters }),
+		col("min_ts", func(b *Batch, _ *struct{}) time.Time { return orEpoch(b.MinTime) }),
+		col("max_ts", func(b *Batch, _ *struct{}) time.Time { return orEpoch(b.MaxTime) }),
+	),
+}
+
+var switchTable = table[struct{}]{name: "epoch_switches", columns: place[struct{}]()}
+
+// orEpoch stands 1970 in for a time that is not there, which ClickHouse cannot hold otherwise.
+func orEpoch(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Unix(0, 0).UTC()
+	}
+	return t
+}
+
+// Watermark says that all records of a partition with earlier event times are in, as far as could be
+// known at the given time: of a partition that is caught up it is that time itself.
+type Watermark struct {
+	Topic     string
+	Partition int
+	Watermark time.Time
+	At        time.Time
+}
+
+// InsertWatermarks replaces the partitions' watermarks.
+func (s *Store) InsertWatermarks(ctx context.Context, marks []Watermark) error {
+	rows := make([]of[Watermark], len(marks))
+	for i, m := range marks {
+		rows[i].row = m
+	}
+	return watermarkTable.insert(ctx, s, rows)
+}
+
+var watermarkTable = table[Watermark]{
+	name: "watermark_rows",
+	columns: []column[Watermark]{
+		col("topic", func(_ *Batch, w *Watermark) string { return w.Topic }),
+		col("partition", func(_ *Batch, w *Watermark) int32 { return int32(w.Partition) }),
+		col("watermark", func(_ *Batch, w *Watermark) time.Time { return w.Watermark }),
+		col("at", func(_ *Batch, w *Watermark) time.Time { return w.At }),
+	},
+}
+
+// Recorded is a batch that is in, as the table of batches has it.
+type Recorded struct {
+	FirstOffset, LastOffset int64
+	Epoch                   uint32
+	Fingerprint             string
+}
+
+// RecordedFrom gives the batches of a partition that hold an offset or come after it, in order. Whoever reads
+// those offsets again must keep these boundaries.
+func (s *Store) RecordedFrom(ctx context.Context, topic string, partition int, offset int64) (all []Recorded, err error) {
+	rows, err := s.conn.Query(ctx, `SELECT first_offset, last_offset, epoch, fingerprint FROM batches
+		WHERE topic = ? AND partition = ? AND last_offset >= ? ORDER BY first_offset`, topic, partition, offset)
+	if err != nil {
+		return nil, fmt.Errorf("read the recorded batches of %s/%d: %w", topic, partition, err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var r Recorded
+		if err := rows.Scan(&r.FirstOffset, &r.LastOffset, &r.Epoch, &r.Fingerprint); err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, rows.Err()
+}

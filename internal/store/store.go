@@ -1,0 +1,273 @@
+// Package store is all of Errata's ClickHouse: the schema, the inserts, and
+// every query. Nobody else writes SQL.
+//
+// What is promised to whom:
+//
+//   - Readers use the views (errors, traffic_minute, error_minute, codes_seen, dead_letters, batches,
+//     watermarks, alerts), which are exact without FINAL and without knowledge of batches. The tables
+//     behind them have names of their own and may change.
+//   - The ingester inserts batches, any number of times: a row that is written again replaces itself
+//     (migrations/0001_errata.sql says by which keys), so a repeat after any failure changes nothing.
+//     The row in batches comes last; when it is there, all others are.
+package store
+
+import (
+	"context"
+	"crypto/x509"
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"errata/internal/link"
+)
+
+// Config says where ClickHouse is.
+type Config struct {
+	Addr         []string `mapstructure:"addr"` // host:port of the native protocol; several are replicas
+	Database     string   `mapstructure:"database"`
+	Username     string   `mapstructure:"username"`
+	Password     string   `mapstructure:"password"`
+	PasswordFile string   `mapstructure:"password_file"`
+	TLS          link.TLS `mapstructure:"tls"`
+}
+
+// Store is a pool of connections to one database. All methods may be called at the same time.
+type Store struct {
+	conn     driver.Conn
+	addr     string
+	database string
+}
+
+// startTimeout is how long a server may take to answer at start.
+const startTimeout = 10 * time.Second
+
+var databaseName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// Open connects to a database whose schema is there. Its errors are link.ErrUnreachable,
+// link.ErrRefused, or wrong settings; each is one sentence to show to the user.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	s, err := connect(ctx, cfg, cfg.Database)
+	if isCode(err, codeUnknownDatabase) {
+		return nil, link.Refused("clickhouse at %s has no database %q yet: start `ingest run` once, which makes it", strings.Join(cfg.Addr, ","), cfg.Database)
+	}
+	return s, err
+}
+
+// OpenAndMigrate connects, making the database and bringing its schema up to date where needed.
+// Two processes may do so at once.
+func OpenAndMigrate(ctx context.Context, cfg Config) (*Store, error) {
+	s, err := connect(ctx, cfg, cfg.Database)
+	if isCode(err, codeUnknownDatabase) {
+		if err := createDatabase(ctx, cfg); err != nil {
+			return nil, err
+		}
+		s, err = connect(ctx, cfg, cfg.Database)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := s.migrate(ctx); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("bring the schema of database %q up to date: %w", cfg.Database, err)
+	}
+	return s, nil
+}
+
+func connect(ctx context.Context, cfg Config, database string) (*Store, error) {
+	if !databaseName.MatchString(cfg.Database) {
+		return nil, fmt.Errorf("clickhouse.database %q: use letters, digits and underscores", cfg.Database)
+	}
+	password, err := link.Password(cfg.Password, cfg.PasswordFile)
+	if err != nil {
+		return nil, fmt.Errorf("clickhouse.%w", err)
+	}
+	tls, err := cfg.TLS.Config()
+	if err != nil {
+		return nil, fmt.Errorf("clickhouse.tls.%w", err)
+	}
+	conn, err := clickhouse.Open(&clickhouse.Options{
+		Addr:        cfg.Addr,
+		Auth:        clickhouse.Auth{Database: database, Username: cfg.Username, Password: password},
+		TLS:         tls,
+		Compression: &clickhouse.Compression{Method: clickhouse.CompressionLZ4},
+		DialTimeout: 5 * time.Second,
+		ClientInfo: clickhouse.ClientInfo{Products: []struct{ Name, Version string }{
+			{Name: "errata", Version: "1"},
+		}},
+		// Servers from 26.7 on answer an insert before it is stored unless told otherwise.
+		Settings: clickhouse.Settings{"async_insert": 0},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("clickhouse.addr: %w", err)
+	}
+	s := &Store{conn: conn, addr: strings.Join(cfg.Addr, ","), database: cfg.Database}
+	if err := s.awaitAnswer(ctx, cfg.Username); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// awaitAnswer pings until the server answers, refuses us, or startTimeout is over.
+func (s *Store) awaitAnswer(ctx context.Context, user string) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	for {
+		err := s.conn.Ping(ctx)
+		var unknownCA x509.UnknownAuthorityError
+		var wrongHost x509.HostnameError
+		switch {
+		case err == nil:
+			return nil
+		case isCode(err, codeAuthenticationFailed):
+			return link.Refused("clickhouse at %s refuses user %q: wrong password or unknown user; set clickhouse.username and clickhouse.password", s.addr, user)
+		case isCode(err, codeUnknownDatabase):
+			return err
+		case errors.As(err, &unknownCA), errors.As(err, &wrongHost):
+			return link.Refused("clickhouse at %s: its certificate is not trusted: %v; set clickhouse.tls.ca_file", s.addr, err)
+		}
+		var exception *clickhouse.Exception
+		if errors.As(err, &exception) {
+			return link.Refused("clickhouse at %s refuses the connection: %s", s.addr, firstLine(exception.Message))
+		}
+		select {
+		case <-ctx.Done():
+			return link.Unreachable("clickhouse at %s does not answer (%s): is it running, and is clickhouse.addr its native port?", s.addr, cause(err))
+		case <-time.After(250 * time.Millisecond):
+		}
+	}
+}
+
+// cause is the inmost reason for a failed connection, in few words.
+func cause(err error) string {
+	var op *net.OpError
+	switch {
+	case errors.As(err, &op):
+		return op.Err.Error()
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	case errors.Is(err, io.EOF):
+		return "it closes the connection"
+	}
+	return firstLine(err.Error())
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
+
+// Error codes of ClickHouse, src/Common/ErrorCodes.cpp.
+const (
+	codeUnknownTable         = 60
+	codeUnknownDatabase      = 81
+	codeAuthenticationFailed = 516
+)
+
+func isCode(err error, code int32) bool {
+	var exception *clickhouse.Exception
+	return errors.As(err, &exception) && exception.Code == code
+}
+
+// Close ends all connections.
+func (s *Store) Close() error { return s.conn.Close() }
+
+// Ping asks whether the server answers now.
+func (s *Store) Ping(ctx context.Context) error { return s.conn.Ping(ctx) }
+
+func createDatabase(ctx context.Context, cfg Config) error {
+	s, err := connect(ctx, cfg, "default")
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if err := s.conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS `"+cfg.Database+"`"); err != nil {
+		return link.Refused("clickhouse at %s does not let user %q make the database %q: %s", s.addr, cfg.Username, cfg.Database, firstLine(err.Error()))
+	}
+	return nil
+}
+
+//go:embed migrations/*.sql
+var migrationFiles embed.FS
+
+// migrate runs the migrations that the database has not recorded, in the order of their numbers.
+// Each statement does nothing when it was done before, so it is no harm when two processes run
+// the same one, or when one died half way.
+func (s *Store) migrate(ctx context.Context) error {
+	err := s.conn.Exec(ctx, `CREATE TABLE IF NOT EXISTS migrations (name String, applied_at DateTime64(3, 'UTC'))
+		ENGINE = ReplacingMergeTree ORDER BY name`)
+	if err != nil {
+		return err
+	}
+	var applied []string
+	if err := s.conn.QueryRow(ctx, `SELECT groupUniqArray(name) FROM migrations`).Scan(&applied); err != nil {
+		return err
+	}
+	names, err := fs.Glob(migrationFiles, "migrations/*.sql")
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		name = strings.TrimPrefix(name, "migrations/")
+		if slices.Contains(applied, name) {
+			continue
+		}
+		text, err := migrationFiles.ReadFile("migrations/" + name)
+		if err != nil {
+			return err
+		}
+		for _, statement := range strings.Split(string(text), ";\n") {
+			if strings.TrimSpace(statement) == "" {
+				continue
+			}
+			if err := s.conn.Exec(ctx, statement); err != nil {
+				return fmt.Errorf("migration %s: %w", name, err)
+			}
+		}
+		if err := s.conn.Exec(ctx, `INSERT INTO migrations VALUES (?, now64(3))`, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Claim takes the database for one Kafka cluster and consumer group. Offsets of another
+// cluster or group would mean other records, so those are refused (link.ErrRefused).
+func (s *Store) Claim(ctx context.Context, cluster, group string) error {
+	var ownCluster, ownGroup string
+	for range 2 {
+		// Of two claims at the same time the least holds, for both claimants alike.
+		rows, err := s.conn.Query(ctx, "SELECT cluster, `group` FROM claims ORDER BY claimed_at, cluster, `group` LIMIT 1")
+		if err != nil {
+			return fmt.Errorf("read whose database this is: %w", err)
+		}
+		found := rows.Next()
+		if found {
+			err = rows.Scan(&ownCluster, &ownGroup)
+		}
+		if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
+			return fmt.Errorf("read whose database this is: %w", err)
+		}
+		switch {
+		case found && (ownCluster != cluster || ownGroup != group):
+			return link.Refused("database %q holds the records of Kafka cluster %q, group %q, and we are on cluster %q, group %q: "+
+				"use another clickhouse.database for these", s.database, ownCluster, ownGroup, cluster, group)
+		case found:
+			return nil
+		}
+		if err := s.conn.Exec(ctx, "INSERT INTO claims VALUES (now64(3), ?, ?)", cluster, group); err != nil {
+			return fmt.Errorf("claim the database: %w", err)
+		}
+	}
+	return nil
+}
