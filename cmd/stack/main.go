@@ -1,15 +1,17 @@
 // Command stack runs a real ClickHouse and a Kafka broker on this machine,
 // without containers.
 //
-//	stack up      starts both, on fixed ports, until Ctrl-C
-//	stack fetch   brings the ClickHouse library and prints where it lies
+//	stack up        starts both, on fixed ports, until Ctrl-C
+//	stack demo      starts both, sends sample traffic, ingests and reports it: what `make run` runs
+//	stack traffic   sends sample traffic to a topic
+//	stack fetch     brings the ClickHouse library and prints where it lies
 //
 // Data are kept in .errata, and are there again after the next `stack up`.
 // ERRATA_CLICKHOUSE_ADDR=HOST:PORT and ERRATA_KAFKA_BROKERS=HOST:PORT,… name
 // servers that run already; `stack up` then starts only the rest.
 //
 // Results go to standard output, all else to standard error. Exit codes: 0 fine,
-// 2 wrong use or a missing part, 3 a server cannot be reached or started.
+// 1 the demo's counts are wrong, 2 wrong use or a missing part, 3 a server cannot be reached or started.
 package main
 
 import (
@@ -48,6 +50,8 @@ type command struct {
 
 var commands = []command{
 	{"up", "start ClickHouse and Kafka, until Ctrl-C", up},
+	{"demo", "start both, send sample traffic, ingest and report it", demo},
+	{"traffic", "send sample traffic to a topic and print what it holds", sendTraffic},
 	{"fetch", "bring the ClickHouse library and print its path", fetch},
 }
 
@@ -102,6 +106,8 @@ func exitCode(err error) int {
 		return 0
 	case errors.As(err, new(wrongUse)), errors.As(err, new(*stack.Missing)):
 		return 2
+	case errors.Is(err, errDiffers):
+		return 1
 	default:
 		return 3
 	}

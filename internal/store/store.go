@@ -56,23 +56,20 @@ var databaseName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // Open connects to a database whose schema is there. Its errors are link.ErrUnreachable,
 // link.ErrRefused, or wrong settings; each is one sentence to show to the user.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
-	s, err := connect(ctx, cfg, cfg.Database)
-	if isCode(err, codeUnknownDatabase) {
-		return nil, link.Refused("clickhouse at %s has no database %q yet: start `ingest run` once, which makes it", strings.Join(cfg.Addr, ","), cfg.Database)
-	}
-	return s, err
+	return open(ctx, cfg, func(server *Store) error {
+		return link.Refused("clickhouse at %s has no database %q yet: start `ingest run` once, which makes it", server.addr, cfg.Database)
+	})
 }
 
 // OpenAndMigrate connects, making the database and bringing its schema up to date where needed.
 // Two processes may do so at once.
 func OpenAndMigrate(ctx context.Context, cfg Config) (*Store, error) {
-	s, err := connect(ctx, cfg, cfg.Database)
-	if isCode(err, codeUnknownDatabase) {
-		if err := createDatabase(ctx, cfg); err != nil {
-			return nil, err
+	s, err := open(ctx, cfg, func(server *Store) error {
+		if err := server.conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS `"+cfg.Database+"`"); err != nil {
+			return link.Refused("clickhouse at %s does not let user %q make the database %q: %s", server.addr, cfg.Username, cfg.Database, firstLine(err.Error()))
 		}
-		s, err = connect(ctx, cfg, cfg.Database)
-	}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -81,6 +78,26 @@ func OpenAndMigrate(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("bring the schema of database %q up to date: %w", cfg.Database, err)
 	}
 	return s, nil
+}
+
+// open connects to the server first and asks it whether the database is there; missing is called when it is not.
+// To connect to a database that does not exist would be quicker, and the embedded server would die of it.
+func open(ctx context.Context, cfg Config, missing func(server *Store) error) (*Store, error) {
+	server, err := connect(ctx, cfg, "")
+	if err != nil {
+		return nil, err
+	}
+	defer server.Close()
+	var there uint64
+	if err := server.conn.QueryRow(ctx, "SELECT count() FROM system.databases WHERE name = ?", cfg.Database).Scan(&there); err != nil {
+		return nil, link.Refused("clickhouse at %s does not let user %q look for the database %q: %s", server.addr, cfg.Username, cfg.Database, firstLine(err.Error()))
+	}
+	if there == 0 {
+		if err := missing(server); err != nil {
+			return nil, err
+		}
+	}
+	return connect(ctx, cfg, cfg.Database)
 }
 
 func connect(ctx context.Context, cfg Config, database string) (*Store, error) {
@@ -131,8 +148,6 @@ func (s *Store) awaitAnswer(ctx context.Context, user string) error {
 			return nil
 		case isCode(err, codeAuthenticationFailed):
 			return link.Refused("clickhouse at %s refuses user %q: wrong password or unknown user; set clickhouse.username and clickhouse.password", s.addr, user)
-		case isCode(err, codeUnknownDatabase):
-			return err
 		case errors.As(err, &unknownCA), errors.As(err, &wrongHost):
 			return link.Refused("clickhouse at %s: its certificate is not trusted: %v; set clickhouse.tls.ca_file", s.addr, err)
 		}
@@ -170,7 +185,6 @@ func firstLine(s string) string {
 // Error codes of ClickHouse, src/Common/ErrorCodes.cpp.
 const (
 	codeUnknownTable         = 60
-	codeUnknownDatabase      = 81
 	codeAuthenticationFailed = 516
 )
 
@@ -184,18 +198,6 @@ func (s *Store) Close() error { return s.conn.Close() }
 
 // Ping asks whether the server answers now.
 func (s *Store) Ping(ctx context.Context) error { return s.conn.Ping(ctx) }
-
-func createDatabase(ctx context.Context, cfg Config) error {
-	s, err := connect(ctx, cfg, "default")
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	if err := s.conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS `"+cfg.Database+"`"); err != nil {
-		return link.Refused("clickhouse at %s does not let user %q make the database %q: %s", s.addr, cfg.Username, cfg.Database, firstLine(err.Error()))
-	}
-	return nil
-}
 
 //go:embed migrations/*.sql
 var migrationFiles embed.FS

@@ -1,0 +1,40 @@
+# One target a verb. `make run` and `make test` set up what they need.
+
+GO ?= go
+BIN := bin
+# The race detector needs cgo, and so a C compiler; without one the tests run all the same.
+RACE := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
+
+.PHONY: build run test lint fmt fuzz bench clean
+
+build: ## build the programs into bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/ ./cmd/...
+
+run: build ## start the stack, send sample traffic, ingest it and print the top codes; ONCE=1 stops then
+	@$(BIN)/stack demo $(if $(ONCE),--once)
+
+test: build lint ## all tests, on a real ClickHouse and a real Kafka
+	@$(if $(RACE),,echo "no gcc: the tests run without the race detector")
+	$(if $(RACE),CGO_ENABLED=1,CGO_ENABLED=0) $(GO) test $(RACE) -timeout 20m ./...
+
+lint: ## what the compiler does not see
+	@test -z "$$(gofmt -l cmd internal catalogs dashboards)" || { echo "gofmt would change:"; gofmt -l cmd internal catalogs dashboards; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+fmt: ## format the code
+	gofmt -w cmd internal catalogs dashboards
+
+FUZZTIME ?= 30s
+fuzz: ## each fuzz target for FUZZTIME
+	@for package in $$($(GO) list ./internal/...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "$$package $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+		done; \
+	done
+
+bench: ## benchmarks with allocations
+	$(GO) test -run '^$$' -bench . -benchmem ./internal/...
+
+clean: ## remove what was built, and the data of the stack
+	rm -rf $(BIN) .errata

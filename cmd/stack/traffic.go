@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"errata/internal/traffic"
+)
+
+// sample is the sample traffic that a command sends.
+type sample struct {
+	seed     uint64
+	requests int
+	since    time.Duration
+}
+
+func (s *sample) flags(f *flag.FlagSet) {
+	f.Uint64Var(&s.seed, "seed", 1, "what the traffic's chance begins with: the same seed and times give the same bytes")
+	f.IntVar(&s.requests, "requests", 120_000, "about how many requests")
+	f.DurationVar(&s.since, "since", 24*time.Hour, "how long before now they begin")
+}
+
+// config is the traffic up to the last whole minute, so that reports can be asked for exactly its time.
+func (s *sample) config(now time.Time) traffic.Config {
+	to := now.UTC().Truncate(time.Minute)
+	return traffic.Config{Seed: s.seed, From: to.Add(-s.since), To: to, Requests: s.requests}
+}
+
+// sendTraffic is `stack traffic`.
+func sendTraffic(ctx context.Context, env env, args []string) error {
+	f := flag.NewFlagSet("traffic", flag.ContinueOnError)
+	var s sample
+	s.flags(f)
+	brokers := f.String("kafka", "127.0.0.1:9092", "the brokers, HOST:PORT,…")
+	topic := f.String("topic", "gateway-logs", "the topic, which must be there")
+	if given := env.getenv("ERRATA_KAFKA_BROKERS"); given != "" {
+		*brokers = given
+	}
+	if err := parse(f, env, args); err != nil {
+		return err
+	}
+	cfg := s.config(time.Now())
+	sent, err := send(ctx, strings.Split(*brokers, ","), *topic, cfg)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(env.stderr, "sent %s\n", describe(sent))
+	codes := []map[string]any{}
+	for c, n := range sent.Codes {
+		codes = append(codes, map[string]any{"tenant": c.Tenant, "code": c.Code, "errors": n})
+	}
+	e := json.NewEncoder(env.stdout)
+	e.SetIndent("", "  ")
+	return e.Encode(map[string]any{
+		"topic": *topic, "from": cfg.From, "to": cfg.To, "messages": sent.Messages, "requests": sent.Requests, "errors": sent.Errors,
+		"error_requests": sent.ErrorRequests, "dead_letters": sent.Reasons, "tenants": sent.Tenants, "codes": codes,
+	})
+}
+
+func describe(s traffic.Sent) string {
+	return fmt.Sprintf("%d messages: %d requests, %d of them with errors; %d errors; %d dead letters", s.Messages, s.Requests, s.ErrorRequests, s.Errors, s.DeadLetters)
+}
+
+// send writes the traffic to a topic and returns what the generator says it holds. A tenant's messages
+// keep their order in one partition.
+func send(ctx context.Context, brokers []string, topic string, cfg traffic.Config) (traffic.Sent, error) {
+	// A transport of its own: the shared one may still hold that the topic does not exist.
+	transport := &kafka.Transport{MetadataTTL: time.Second}
+	defer transport.CloseIdleConnections()
+	w := &kafka.Writer{
+		Addr: kafka.TCP(brokers...), Topic: topic, Transport: transport, Balancer: &kafka.Hash{},
+		RequiredAcks: kafka.RequireAll, Compression: kafka.Lz4, BatchSize: 1000, BatchBytes: 1 << 20, BatchTimeout: 5 * time.Millisecond,
+	}
+	defer w.Close()
+	var pending []kafka.Message
+	flush := func() error {
+		err := w.WriteMessages(ctx, pending...)
+		pending = pending[:0]
+		if err != nil {
+			return fmt.Errorf("send sample traffic to topic %s at %s: %w", topic, strings.Join(brokers, ","), err)
+		}
+		return nil
+	}
+	sent, err := traffic.Generate(cfg, func(m traffic.Message) error {
+		if pending = append(pending, kafka.Message{Key: m.Key, Value: m.Value, Time: m.Time}); len(pending) < 4000 {
+			return nil
+		}
+		return flush()
+	})
+	if err == nil {
+		err = flush()
+	}
+	return sent, err
+}
