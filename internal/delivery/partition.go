@@ -292,13 +292,13 @@ func (k *Kafka) listOffset(ctx context.Context, tp topicPartition, timestamp int
 	if err != nil {
 		return 0, fmt.Errorf("ask for the offsets of %s: %w", tp, err)
 	}
-	for _, t := range answer.(*listoffsets.Response).Topics {
-		for _, o := range t.Partitions {
-			if o.ErrorCode != 0 {
-				return 0, fmt.Errorf("ask for the offsets of %s: %w", tp, kafka.Error(o.ErrorCode))
-			}
-			return o.Offset, nil
-		}
+	topics := answer.(*listoffsets.Response).Topics
+	if len(topics) == 0 || len(topics[0].Partitions) == 0 {
+		return 0, fmt.Errorf("ask for the offsets of %s: the broker says nothing of it", tp)
 	}
-	return 0, fmt.Errorf("ask for the offsets of %s: the broker says nothing of it", tp)
+	o := topics[0].Partitions[0]
+	if o.ErrorCode != 0 {
+		return 0, fmt.Errorf("ask for the offsets of %s: %w", tp, kafka.Error(o.ErrorCode))
+	}
+	return o.Offset, nil
 }

@@ -65,9 +65,9 @@ var successCodes = []string{"", "0", "200", "OK", "ok", "success", "SUCCESS", "S
 // maxCode is the most bytes a code may have: what is longer is some other text.
 const maxCode = 200
 
-// pair judges a code and its message, either of which may be missing. A code alone is an
-// envelope where its key is so distinctive that it can be nothing else, and where the object is
-// cut off, so that its message may be what is lost.
+// pair judges a code and its message, either of which may be missing. A code alone is an envelope where its
+// key is so distinctive that it can be nothing else; and where the object was cut off, so that its message
+// may be what is lost, if it stands where an envelope would.
 func pair(o, code, message jsontree.Value, distinctive bool) (Envelope, verdict) {
 	text := strings.TrimSpace(message.Text())
 	switch code.Kind() {
@@ -78,16 +78,24 @@ func pair(o, code, message jsontree.Value, distinctive bool) (Envelope, verdict)
 			break
 		}
 		c := strings.TrimSpace(code.Text())
+		alone := message.Kind() == jsontree.Missing
 		switch {
 		case code.Kind() == jsontree.Bool && c == "true", slices.Contains(successCodes, c):
 			return Envelope{}, success
-		case len(c) > maxCode, !distinctive && message.Kind() == jsontree.Missing && o.Complete():
+		case len(c) > maxCode, alone && !distinctive && (o.Complete() || !placedAsEnvelope(o)):
 			return Envelope{}, neither
 		}
 		return Envelope{Code: c, Message: text}, failure
 	}
-	if distinctive && text != "" && !o.Complete() { // cut before its code
+	if distinctive && text != "" && !slices.Contains(successCodes, text) && !o.Complete() { // cut before its code
 		return Envelope{Message: text}, failure
 	}
 	return Envelope{}, neither
+}
+
+// placedAsEnvelope tells whether an object is the whole body, or stands under a key that names errors or in a list of
+// failures: anywhere else a code may be that of a country or a flavor.
+func placedAsEnvelope(o jsontree.Value) bool {
+	above := o.Parent()
+	return above.Kind() == jsontree.Missing || namesFailures(o) || above.Kind() == jsontree.Array && (namesFailures(above) || above.Parent().Kind() == jsontree.Missing)
 }

@@ -163,9 +163,9 @@ func (p *Parser) visit(root, v jsontree.Value, confidence Confidence) {
 	}
 }
 
-// namesFailures tells whether an array's key says that it lists failures.
-func namesFailures(list jsontree.Value) bool {
-	key := strings.ToLower(list.Key())
+// namesFailures tells whether a value's key says that it holds failures.
+func namesFailures(v jsontree.Value) bool {
+	key := strings.ToLower(v.Key())
 	return strings.HasPrefix(key, "error") || strings.HasPrefix(key, "fail")
 }
 

@@ -83,6 +83,10 @@ func TestDamagedBodies(t *testing.T) {
 	f(`{"error_code":400,`, 200, "~huawei 400||")
 	f(`{"code":"A.1","mess`, 200, "~code-message A.1||")
 	f(`{"list":[{"error_code":"A.1","error_msg":"m"},{"error_code":"A.2`, 200, "~huawei A.1|m|")
+	f(`{"error":{"code":"A.1","mess`, 200, "~code-message A.1||")
+	f(`{"count":2,"flavors":[{"code":"m1.small","name":"Small"},{"code":"m1.large","na`, 200)
+	f(`{"country":{"code":"US","name":"United Sta`, 200)
+	f(`{"error_msg":"success","error_co`, 200)
 	// The message alone survived.
 	f(`{"error_msg":"quota is used up","error_co`, 200, "~huawei |quota is used up|")
 	f(`{"error_msg":"quota is used up","error_co`, 429, "~huawei HTTP.429|quota is used up|")

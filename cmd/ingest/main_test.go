@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"errata/internal/stack/stacktest"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"ingest": func() {
+			os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+		},
+	})
+}
+
+// Each script in testdata is one behaviour, run as a user would. UPDATE=1 writes what was printed into the
+// scripts' expectations, to be read before it is committed.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata",
+		UpdateScripts: os.Getenv("UPDATE") != "",
+		Setup: func(env *testscript.Env) error {
+			for _, v := range os.Environ() {
+				if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "ERRATA_") {
+					env.Setenv(name, "")
+				}
+			}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			// servers starts a broker with the topic gateway-logs, and names it and a ClickHouse with an empty database
+			// in the environment.
+			"servers": func(ts *testscript.TestScript, _ bool, _ []string) {
+				k := stacktest.Kafka(t)
+				ts.Check(k.CreateTopic(t.Context(), "gateway-logs", 1))
+				addr, database := stacktest.Database(t)
+				ts.Setenv("ERRATA_KAFKA_BROKERS", k.Addr)
+				ts.Setenv("ERRATA_CLICKHOUSE_ADDR", addr)
+				ts.Setenv("ERRATA_CLICKHOUSE_DATABASE", database)
+			},
+		},
+	})
+}
