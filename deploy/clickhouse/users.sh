@@ -39,7 +39,13 @@ cat >clickhouse/errata.new <<END
             <networks><ip>::/0</ip></networks>
             <profile>default</profile>
             <quota>default</quota>
-            <grants><query>GRANT ALL ON errata.*</query></grants>
+            <grants>
+                <query>GRANT ALL ON errata.*</query>
+                <query>GRANT TABLE ENGINE ON MergeTree</query>
+                <query>GRANT TABLE ENGINE ON ReplacingMergeTree</query>
+                <query>GRANT TABLE ENGINE ON AggregatingMergeTree</query>
+                <query>GRANT TABLE ENGINE ON SummingMergeTree</query>
+            </grants>
         </errata>
         <grafana>
             <password_sha256_hex>$(hash grafana/password)</password_sha256_hex>

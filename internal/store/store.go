@@ -56,15 +56,17 @@ var databaseName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // Open connects to a database whose schema is there. Its errors are link.ErrUnreachable,
 // link.ErrRefused, or wrong settings; each is one sentence to show to the user.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
-	return open(ctx, cfg, func(server *Store) error {
-		return link.Refused("clickhouse at %s has no database %q yet: start `ingest run` once, which makes it", server.addr, cfg.Database)
+	const there = "SELECT count() FROM system.tables WHERE database = ? AND name = 'migrations'"
+	return open(ctx, cfg, there, func(server *Store) error {
+		return link.Refused("clickhouse at %s has no data of ours in database %q yet: start `ingest run` once, which makes it", server.addr, cfg.Database)
 	})
 }
 
 // OpenAndMigrate connects, making the database and bringing its schema up to date where needed.
 // Two processes may do so at once.
 func OpenAndMigrate(ctx context.Context, cfg Config) (*Store, error) {
-	s, err := open(ctx, cfg, func(server *Store) error {
+	const there = "SELECT count() FROM system.databases WHERE name = ?"
+	s, err := open(ctx, cfg, there, func(server *Store) error {
 		if err := server.conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS `"+cfg.Database+"`"); err != nil {
 			return link.Refused("clickhouse at %s does not let user %q make the database %q: %s", server.addr, cfg.Username, cfg.Database, firstLine(err.Error()))
 		}
@@ -80,19 +82,19 @@ func OpenAndMigrate(ctx context.Context, cfg Config) (*Store, error) {
 	return s, nil
 }
 
-// open connects to the server first and asks it whether the database is there; missing is called when it is not.
-// To connect to a database that does not exist would be quicker, and the embedded server would die of it.
-func open(ctx context.Context, cfg Config, missing func(server *Store) error) (*Store, error) {
+// open connects to the server first and asks it, with the query there, whether the database is there; missing is
+// called when it is not. To connect to a database that does not exist would be quicker, and the embedded server would die of it.
+func open(ctx context.Context, cfg Config, there string, missing func(server *Store) error) (*Store, error) {
 	server, err := connect(ctx, cfg, "")
 	if err != nil {
 		return nil, err
 	}
 	defer server.Close()
-	var there uint64
-	if err := server.conn.QueryRow(ctx, "SELECT count() FROM system.databases WHERE name = ?", cfg.Database).Scan(&there); err != nil {
+	var found uint64
+	if err := server.conn.QueryRow(ctx, there, cfg.Database).Scan(&found); err != nil {
 		return nil, link.Refused("clickhouse at %s does not let user %q look for the database %q: %s", server.addr, cfg.Username, cfg.Database, firstLine(err.Error()))
 	}
-	if there == 0 {
+	if found == 0 {
 		if err := missing(server); err != nil {
 			return nil, err
 		}

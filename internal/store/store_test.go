@@ -188,6 +188,6 @@ func TestRefusalsAreOneSentence(t *testing.T) {
 		}
 	}
 	f(store.Config{Addr: []string{addr}, Database: "errata", Username: "default", Password: "wrong"}, link.ErrRefused, "wrong password")
-	f(store.Config{Addr: []string{addr}, Database: "nowhere", Username: "default"}, link.ErrRefused, `no database "nowhere"`)
+	f(store.Config{Addr: []string{addr}, Database: "nowhere", Username: "default"}, link.ErrRefused, `no data of ours in database "nowhere"`)
 	f(store.Config{Addr: []string{"127.0.0.1:1"}, Database: "errata", Username: "default"}, link.ErrUnreachable, "does not answer")
 }

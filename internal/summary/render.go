@@ -20,8 +20,8 @@ var Outputs = []string{"table", "json", "csv", "markdown"}
 // TimeLayout is how times are written: RFC 3339 in UTC with milliseconds.
 const TimeLayout = "2006-01-02T15:04:05.000Z07:00"
 
-// Render writes the report as one of Outputs. A width above 0 is that of the terminal: the
-// table's texts are folded to fit it. Without one each row is one line, however long.
+// Render writes the report as one of Outputs. A width above 0 is that of the terminal: the table's texts are folded
+// to fit it, and columns left out where they cannot. Without one each row is one line, however long.
 func (t Top) Render(w io.Writer, output string, width int) error {
 	switch output {
 	case "json":
@@ -29,31 +29,47 @@ func (t Top) Render(w io.Writer, output string, width int) error {
 	case "csv":
 		return t.csv(w)
 	case "markdown":
-		_, err := fmt.Fprintf(w, "%s\n\n%s\n", t.headline(), t.table().RenderMarkdown())
+		_, err := fmt.Fprintf(w, "%s\n\n%s\n", t.headline(), t.table(t.columns()).RenderMarkdown())
 		return err
 	case "table":
-		out := t.table()
-		out.SetStyle(style)
-		cell := oneLine
-		if width > 0 {
-			cell = text.Transformer(func(v any) string { return v.(string) })
-		}
-		var columns []table.ColumnConfig
-		for _, c := range t.columns() {
-			config := table.ColumnConfig{Name: c, Transformer: cell}
-			if c == "errors" || c == "share" {
-				config.Align, config.AlignHeader = text.AlignRight, text.AlignRight
-			}
-			if width > 0 && (c == "description" || c == "remedy") {
-				config.WidthMax, config.WidthMaxEnforcer = max(20, (width-t.fixedWidth())/2), text.WrapSoft
-			}
-			columns = append(columns, config)
-		}
-		out.SetColumnConfigs(columns)
-		_, err := fmt.Fprintf(w, "%s\n%s\n", t.headline(), out.Render())
+		_, err := fmt.Fprintf(w, "%s\n%s\n", t.headline(), t.text(width))
 		return err
 	}
 	return fmt.Errorf("unknown output %q: give one of %s", output, strings.Join(Outputs, ", "))
+}
+
+// leastText is how narrow the description and the remedy may become, together.
+const leastText = 60
+
+// text is the table for people.
+func (t Top) text(width int) string {
+	columns := t.columns()
+	if width > 0 {
+		for _, spare := range []string{"first_seen", "kind", "family", "share", "last_seen"} {
+			if t.fixedWidth(columns)+leastText <= width {
+				break
+			}
+			columns = slices.DeleteFunc(columns, func(c string) bool { return c == spare })
+		}
+	}
+	out := t.table(columns)
+	out.SetStyle(style)
+	out.SuppressTrailingSpaces()
+	var configs []table.ColumnConfig
+	for _, c := range columns {
+		config := table.ColumnConfig{Name: c}
+		switch {
+		case c == "errors" || c == "share":
+			config.Align, config.AlignHeader = text.AlignRight, text.AlignRight
+		case width == 0:
+			config.Transformer = oneLine
+		case c == "description" || c == "remedy":
+			config.WidthMax, config.WidthMaxEnforcer = max(leastText, width-t.fixedWidth(columns))/2, text.WrapSoft
+		}
+		configs = append(configs, config)
+	}
+	out.SetColumnConfigs(configs)
+	return out.Render()
 }
 
 // style draws no lines but the one under the header: rows are found by eye, and by grep.
@@ -122,9 +138,8 @@ func (r TopRow) cell(column string) string {
 
 func stamp(t time.Time) string { return t.UTC().Format(TimeLayout) }
 
-func (t Top) table() table.Writer {
+func (t Top) table(columns []string) table.Writer {
 	out := table.NewWriter()
-	columns := t.columns()
 	out.AppendHeader(row(columns, func(c string) string { return c }))
 	for _, r := range t.Rows {
 		out.AppendRow(row(columns, r.cell))
@@ -139,10 +154,10 @@ func row(columns []string, cell func(string) string) (cells table.Row) {
 	return cells
 }
 
-// fixedWidth is what all columns but the two long ones take of a terminal's width.
-func (t Top) fixedWidth() int {
-	sum := 0
-	for _, c := range t.columns() {
+// fixedWidth is what the columns but for the texts of the two long ones take of a terminal's width.
+func (t Top) fixedWidth(columns []string) int {
+	sum := 1
+	for _, c := range columns {
 		if c == "description" || c == "remedy" {
 			sum += 2
 			continue

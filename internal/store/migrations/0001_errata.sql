@@ -221,7 +221,7 @@ WHERE if(epoch = 0,
          (topic, partition, first_offset, epoch) IN (SELECT topic, partition, first_offset, max(epoch) FROM epoch_switches GROUP BY topic, partition, first_offset));
 
 CREATE OR REPLACE VIEW codes_seen AS
-SELECT tenant, code, min(first_seen) AS first_seen, max(last_seen) AS last_seen
+SELECT tenant, code, CAST(min(first_seen) AS DateTime64(3, 'UTC')) AS first_seen, CAST(max(last_seen) AS DateTime64(3, 'UTC')) AS last_seen
 FROM code_sightings
 GROUP BY tenant, code;
 
