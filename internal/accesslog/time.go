@@ -40,14 +40,17 @@ func parseTime(s string) (time.Time, bool) {
 }
 
 func parseEpoch(s string) (time.Time, bool) {
-	whole, fraction, _ := strings.Cut(s, ".")
-	n, err := strconv.ParseInt(whole, 10, 64)
-	if err != nil {
-		f, err := strconv.ParseFloat(s, 64) // 1.7672256e+12
+	if strings.ContainsAny(s, "eE") { // 1.7672256e+12, or a date
+		f, err := strconv.ParseFloat(s, 64)
 		if err != nil || f < 0 || f > 1e19 {
 			return time.Time{}, false
 		}
-		n, fraction = int64(f), ""
+		s = strconv.FormatFloat(f, 'f', -1, 64)
+	}
+	whole, fraction, _ := strings.Cut(s, ".")
+	n, err := strconv.ParseInt(whole, 10, 64)
+	if err != nil {
+		return time.Time{}, false
 	}
 	switch {
 	case n < 0:
