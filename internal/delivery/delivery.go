@@ -46,7 +46,9 @@ type Ingester struct {
 	fingerprint string // of all that decides what rows a record makes, but for the catalogs
 	log         *slog.Logger
 
-	last map[topicPartition]*partition // what we knew when our last generation ended
+	// One generation works at a time. kafka-go sees to that, but for a generation that has ended before it began.
+	working sync.Mutex
+	last    map[topicPartition]*partition // what we knew when our last generation ended
 }
 
 // New makes an Ingester. The processor is its own from now on; the fingerprint names the processor's
@@ -140,6 +142,8 @@ type generation struct {
 // generation takes over what the group has given us and works on it until the generation ends (genCtx), or until we
 // are to stop, when what has been read is still sealed, planned and inserted.
 func (in *Ingester) generation(stop, genCtx context.Context, gen *kafka.Generation) error {
+	in.working.Lock()
+	defer in.working.Unlock()
 	g := &generation{Ingester: in, id: int(gen.ID), member: gen.MemberID}
 	if err := g.takeOver(genCtx, gen.Assignments); err != nil {
 		return err
@@ -238,6 +242,7 @@ func (g *generation) fetch(ctx context.Context) {
 		g.leaders, g.asked = leaders, time.Now()
 	}
 	began := time.Now()
+	var failed error
 	for _, f := range g.kafka.fetch(ctx, g.leaders, wanted) {
 		p := f.partition
 		for _, r := range f.records {
@@ -254,13 +259,16 @@ func (g *generation) fetch(ctx context.Context) {
 			g.outOfRange(ctx, p)
 		case f.err != nil:
 			g.asked = time.Time{} // perhaps the leader has changed
-			g.problem(ctx, "cannot fetch from "+p.String()+", trying again", f.err)
+			failed = fmt.Errorf("%s: %w", p, f.err)
 		default:
 			p.highWatermark = f.highWatermark
 			if p.next >= p.highWatermark {
 				p.reached = began
 			}
 		}
+	}
+	if failed != nil {
+		g.problem(ctx, "cannot fetch, trying again", failed)
 	}
 }
 

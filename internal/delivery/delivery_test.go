@@ -13,6 +13,7 @@ import (
 	"errata/catalogs"
 	"errata/internal/delivery"
 	"errata/internal/enrich"
+	"errata/internal/stack"
 	"errata/internal/stack/stacktest"
 	"errata/internal/store"
 )
@@ -34,17 +35,21 @@ type pipeline struct {
 const partitions = 4
 
 func newPipeline(t *testing.T, broker string) *pipeline {
-	addr, database := stacktest.Database(t)
+	_, database := stacktest.Database(t)
+	return pipelineOn(t, broker, stacktest.SharedClickHouse(t), database)
+}
+
+func pipelineOn(t *testing.T, broker string, server *stack.ClickHouse, database string) *pipeline {
 	client := &kafka.Client{Addr: kafka.TCP(broker)}
 	resp, err := client.CreateTopics(t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: "logs", NumPartitions: partitions, ReplicationFactor: 1}}})
 	if err != nil || resp.Errors["logs"] != nil {
 		t.Fatal(err, resp)
 	}
 	return &pipeline{t: t, broker: broker,
-		database: store.Config{Addr: []string{addr}, Database: database, Username: "default"},
+		database: store.Config{Addr: []string{server.Addr}, Database: database, Username: "default"},
 		query: func(sql string) string {
 			t.Helper()
-			return stacktest.Query(t, stacktest.SharedClickHouse(t), strings.ReplaceAll(sql, "@", database+"."))
+			return stacktest.Query(t, server, strings.ReplaceAll(sql, "@", database+"."))
 		},
 	}
 }
@@ -219,4 +224,19 @@ func TestGroupOffsetsLostAreNoHarm(t *testing.T) {
 		p.ingester("1")
 		p.counted(6000)
 	})
+}
+
+func TestClickHouseAwayIsWaitedFor(t *testing.T) {
+	server := stacktest.ClickHouse(t)
+	p := pipelineOn(t, stacktest.Kafka(t).Addr, server, "errata")
+	p.ingester("1")
+	p.produce(0, 1000)
+	p.counted(1000)
+	server.Kill()
+	p.produce(1000, 5000)
+	time.Sleep(2 * time.Second)
+	if err := server.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.counted(5000)
 }
