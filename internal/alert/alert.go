@@ -1,6 +1,6 @@
 // Package alert evaluates alert rules over what the ingester has written, and tells the world.
 //
-//	rules.yaml --Load--> Group, Rule     what to look at and when it is too much; whole and valid, or an error
+//	alerts.yaml --Load--> Group, Rule     what to look at and when it is too much; whole and valid, or an error
 //	                        |
 //	      Runner.evaluate   |            asks the store for the counts of all minutes since the last evaluation
 //	                        v
@@ -207,11 +207,11 @@ func (r *Rule) step(now time.Time, m Measure, s State) (State, *Change) {
 	}
 }
 
-// Alert is one group of a rule with its state.
+// Alert is one group of a rule that is pending or firing.
 type Alert struct {
 	Keys   []string // the values of the rule's By
 	State  State
-	Notice string // what was said when it fired: a Notification in JSON
+	Notice Notification // what was said when it fired
 }
 
 // fingerprint is the identity of an alert: its rule and its keys.

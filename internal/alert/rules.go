@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"regexp"
@@ -310,7 +311,7 @@ func (l *lint) selects(w written) {
 var labelName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 
 func (l *lint) labels(w written) {
-	for _, name := range sorted(w.Labels) {
+	for _, name := range slices.Sorted(maps.Keys(w.Labels)) {
 		switch key := "labels." + name; {
 		case !labelName.MatchString(name) || strings.HasPrefix(name, "__"):
 			l.bad("labels", "%q is no name of a label: use letters, digits and underscores, and begin with a letter", name)
@@ -345,7 +346,7 @@ func (l *lint) annotations(r *Rule, w written) {
 		Labels: r.labels(slices.Repeat([]string{"example"}, len(r.By))), Value: 41, Threshold: 20, Errors: 41, Requests: 100,
 		Reason: "41 errors in 5m, above 20", Code: "OSM.01010037", Description: "description", Remedy: "remedy",
 	}
-	for _, name := range sorted(w.Annotations) {
+	for _, name := range slices.Sorted(maps.Keys(w.Annotations)) {
 		key := "annotations." + name
 		if !labelName.MatchString(name) {
 			l.bad("annotations", "%q is no name of an annotation: use letters, digits and underscores, and begin with a letter", name)

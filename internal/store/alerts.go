@@ -20,8 +20,8 @@ type AlertSelect struct {
 	Equal                    map[string]string // of TopColumns: what the column is
 }
 
-// requestColumns are the columns that requests have too.
-var requestColumns = []string{"tenant", "service", "route"}
+// RequestColumns are those of TopColumns that requests have too.
+var RequestColumns = []string{"tenant", "service", "route"}
 
 // errorsIn is the select's condition on errors, without Known, which not every name has.
 func (a AlertSelect) errorsIn(time string, from, to time.Time) (string, []any) {
@@ -37,7 +37,7 @@ func (a AlertSelect) errorsIn(time string, from, to time.Time) (string, []any) {
 		and("kind IN (?)", a.Kinds)
 	}
 	for _, column := range TopColumns {
-		if value, ok := a.Equal[column]; ok && !slices.Contains(requestColumns, column) {
+		if value, ok := a.Equal[column]; ok && !slices.Contains(RequestColumns, column) {
 			and(column+" = ?", value)
 		}
 	}
@@ -55,7 +55,7 @@ func (a AlertSelect) requestsIn(time string, from, to time.Time) (string, []any)
 	if len(a.Services) > 0 {
 		and(like("service", a.Services))
 	}
-	for _, column := range requestColumns {
+	for _, column := range RequestColumns {
 		if value, ok := a.Equal[column]; ok {
 			and(column+" = ?", value)
 		}
