@@ -274,7 +274,7 @@ func (r *Runner) record(ctx context.Context, outcomes []*outcome) error {
 	}
 	slices.SortStableFunc(transitions, func(a, b store.AlertTransition) int { return a.At.Compare(b.At) })
 	for _, t := range transitions {
-		if err := r.Print(t); err != nil {
+		if err := r.print(t); err != nil {
 			return err
 		}
 	}
@@ -319,7 +319,6 @@ func (r *Runner) resume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ended := map[string]*outcome{}
 	for _, s := range states {
 		rule := rules[s.Rule]
 		if rule == nil {
@@ -351,6 +350,24 @@ func (r *Runner) resume(ctx context.Context) error {
 			return err
 		}
 	}
-	_ = ended
-	return r.queueFiring(ctx)
+	return nil
+}
+
+// end ends an alert that its rule does not look at any more.
+func (r *Runner) end(ctx context.Context, s store.AlertState, a Alert, at time.Time) error {
+	t := store.AlertTransition{
+		At: at, Rule: s.Rule, Fingerprint: s.Fingerprint, Labels: s.Labels, From: s.State, To: Inactive,
+		Reason: "the rule groups by something else now",
+	}
+	var n Notification
+	if s.State == Firing {
+		t.To = Resolved
+		n = a.Notice.resolved(step{at: at, change: Change{Reason: t.Reason}})
+	}
+	s.State, s.Since, s.LowSince, s.Notice, s.Evaluated = Inactive, time.Time{}, time.Time{}, "", at
+	if err := r.Store.RecordAlerts(ctx, []store.AlertTransition{t}, r.queued(t, n), []store.AlertState{s}); err != nil {
+		return fmt.Errorf("end an alert of rule %s: %w", s.Rule, err)
+	}
+	r.changed(n)
+	return r.print(t)
 }

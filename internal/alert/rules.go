@@ -70,10 +70,10 @@ func Load(name string) ([]Group, error) {
 	case err != nil:
 		return nil, fmt.Errorf("read the alert rules: %w", err)
 	}
-	return parse(name, text)
+	return read(name, text)
 }
 
-func parse(name string, text []byte) ([]Group, error) {
+func read(name string, text []byte) ([]Group, error) {
 	l := &lint{file: name}
 	tree, err := parser.ParseBytes(text, 0)
 	if err != nil {

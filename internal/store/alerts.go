@@ -23,9 +23,9 @@ type AlertSelect struct {
 // RequestColumns are those of TopColumns that requests have too.
 var RequestColumns = []string{"tenant", "service", "route"}
 
-// errorsIn is the select's condition on errors, without Known, which not every name has.
-func (a AlertSelect) errorsIn(time string, from, to time.Time) (string, []any) {
-	sql, args := a.requestsIn(time, from, to)
+// errorsIn is the select's condition on errors whose time is in the column, without Known, which not every name has.
+func (a AlertSelect) errorsIn(column string, from, to time.Time) (string, []any) {
+	sql, args := a.requestsIn(column, from, to)
 	and := func(condition string, value any) { sql, args = sql+" AND "+condition, append(args, value) }
 	if len(a.Codes) > 0 {
 		and(like("code", a.Codes))
@@ -45,8 +45,8 @@ func (a AlertSelect) errorsIn(time string, from, to time.Time) (string, []any) {
 }
 
 // requestsIn is the part of the condition that applies to requests.
-func (a AlertSelect) requestsIn(time string, from, to time.Time) (string, []any) {
-	sql := time + " >= fromUnixTimestamp64Milli(?) AND " + time + " < fromUnixTimestamp64Milli(?)"
+func (a AlertSelect) requestsIn(column string, from, to time.Time) (string, []any) {
+	sql := column + " >= fromUnixTimestamp64Milli(?) AND " + column + " < fromUnixTimestamp64Milli(?)"
 	args := []any{from.UnixMilli(), to.UnixMilli()}
 	and := func(condition string, value any) { sql, args = sql+" AND "+condition, append(args, value) }
 	if len(a.Tenants) > 0 {
