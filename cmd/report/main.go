@@ -62,7 +62,7 @@ func newRoot() *cobra.Command {
 	env := &environment{}
 	root.PersistentFlags().StringVar(&env.file, "config", "", "configuration file (default: config.yaml in the working directory, if it is there)")
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(newTop(env), newExplain(env), newCatalog(env))
+	root.AddCommand(newTop(env), newExplain(env), newCatalog(env), newAlert(env))
 	return root
 }
 

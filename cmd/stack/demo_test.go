@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -64,61 +67,159 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// What stays up after the report answers other commands, and a second run reports its own traffic alone.
+// What stays up after the report answers other commands, and a second run in the same folder works like the first.
 func TestDemoStaysUpForOtherCommands(t *testing.T) {
 	stacktest.Library(t)
 	bin, dir := built(t), t.TempDir()
 	for range 2 {
-		stderr := &watched{lines: make(chan string, 1000)}
-		demo := exec.Command(filepath.Join(bin, "stack"), "demo", "--requests", "5000", "--kafka", "127.0.0.1:0", "--clickhouse", "127.0.0.1:0", "--http", "127.0.0.1:0")
-		demo.Dir, demo.Stderr = dir, stderr
-		if err := demo.Start(); err != nil {
-			t.Fatal(err)
-		}
-		ended := make(chan error, 1)
-		go func() { ended <- demo.Wait() }()
-		t.Cleanup(func() { _ = demo.Process.Kill() })
-		clickhouse := ""
-		for deadline := time.After(2 * time.Minute); ; {
-			var line string
-			select {
-			case line = <-stderr.lines:
-			case err := <-ended:
-				t.Fatalf("the demo ended: %v", err)
-			case <-deadline:
-				t.Fatal("the demo did not come up")
-			}
-			if m := regexp.MustCompile(`ClickHouse at (\S+)`).FindStringSubmatch(line); m != nil {
-				clickhouse = m[1]
-			}
-			if strings.Contains(line, "stay up until Ctrl-C") {
-				break
-			}
-		}
-		report := exec.Command(filepath.Join(bin, "report"), "top", "--since", "25h", "--output", "json")
-		report.Dir, report.Env = dir, append(os.Environ(), "ERRATA_CLICKHOUSE_ADDR="+clickhouse)
-		out, err := report.Output()
-		if err != nil {
-			t.Fatal(err)
-		}
+		up := startDemo(t, bin, dir, "5000")
 		var top struct {
 			Requests int
 			Rows     []struct{ Tenant, Code string }
 		}
+		out := up.report("top", "--since", "25h", "--output", "json")
 		if err := json.Unmarshal(out, &top); err != nil || top.Requests == 0 || len(top.Rows) == 0 {
 			t.Errorf("%v: %s", err, out)
 		}
-		if err := demo.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Fatal(err)
+		up.stop()
+	}
+}
+
+// The alert on the ticket quota follows the burst of the sample day: pending, firing, resolved; and the webhook is told
+// by whom, how much, what it means and what to do.
+func TestBurstAlert(t *testing.T) {
+	stacktest.Library(t)
+	rules, err := filepath.Abs("../../alerts.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type notification struct {
+		Status, Alert, Reason, Description, Remedy string
+		Labels                                     map[string]string
+		Value, Threshold                           float64
+		RequestIDs                                 []string `json:"request_ids"`
+	}
+	told := make(chan notification, 100)
+	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var n notification
+		if err := json.NewDecoder(r.Body).Decode(&n); err != nil {
+			t.Error(err)
 		}
-		select {
-		case err := <-ended:
-			if err != nil {
-				t.Errorf("the demo did not stop in order: %v", err)
+		told <- n
+	}))
+	defer hook.Close()
+
+	up := startDemo(t, built(t), t.TempDir(), "40000")
+	var steps []string
+	for deadline := time.Now().Add(time.Minute); len(steps) < 3 && time.Now().Before(deadline); time.Sleep(time.Second) {
+		out := up.report("alert", "run", "--once", "--since", "25h", "--rules", rules, "--output", "json", "--webhook", hook.URL)
+		for line := range strings.Lines(string(out)) {
+			var step struct {
+				Rule, From, To string
+				Labels         map[string]string
 			}
-		case <-time.After(30 * time.Second):
-			t.Fatal("the demo does not stop")
+			if err := json.Unmarshal([]byte(line), &step); err != nil {
+				t.Fatalf("%v: %s", err, line)
+			}
+			if step.Rule == "CaseQuotaExhausted" {
+				steps = append(steps, step.Labels["tenant"]+" "+step.From+" "+step.To)
+			}
 		}
+	}
+	if want := []string{"ember-media inactive pending", "ember-media pending firing", "ember-media firing resolved"}; !slices.Equal(steps, want) {
+		t.Errorf("transitions %q, want %q", steps, want)
+	}
+	var heard []string
+	for len(heard) < 2 {
+		var n notification
+		select {
+		case n = <-told:
+		case <-time.After(10 * time.Second):
+			t.Fatalf("the webhook was told %q alone", heard)
+		}
+		if n.Alert != "CaseQuotaExhausted" {
+			continue
+		}
+		heard = append(heard, n.Status)
+		if n.Labels["tenant"] != "ember-media" || n.Description != "The number of created service tickets has exceeded the upper limit." ||
+			n.Remedy != "Refer to the error message, or contact technical support engineers." || len(n.RequestIDs) == 0 {
+			t.Errorf("%+v", n)
+		}
+		if fires := n.Status == "firing"; fires != (n.Value > 20 && n.Threshold == 20) || !fires && n.Value >= 5 {
+			t.Errorf("%s with %v, threshold %v", n.Status, n.Value, n.Threshold)
+		}
+	}
+	if !slices.Equal(heard, []string{"firing", "resolved"}) {
+		t.Errorf("the webhook was told %q", heard)
+	}
+	up.stop()
+}
+
+// demoRun is a demo that stays up.
+type demoRun struct {
+	t          *testing.T
+	bin, dir   string
+	clickhouse string
+	demo       *exec.Cmd
+	ended      chan error
+}
+
+func startDemo(t *testing.T, bin, dir, requests string) *demoRun {
+	t.Helper()
+	r := &demoRun{t: t, bin: bin, dir: dir, ended: make(chan error, 1)}
+	stderr := &watched{lines: make(chan string, 1000)}
+	r.demo = exec.Command(filepath.Join(bin, "stack"), "demo", "--requests", requests, "--kafka", "127.0.0.1:0", "--clickhouse", "127.0.0.1:0", "--http", "127.0.0.1:0")
+	r.demo.Dir, r.demo.Stderr = dir, stderr
+	if err := r.demo.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { r.ended <- r.demo.Wait() }()
+	t.Cleanup(func() { _ = r.demo.Process.Kill() })
+	for deadline := time.After(2 * time.Minute); ; {
+		var line string
+		select {
+		case line = <-stderr.lines:
+		case err := <-r.ended:
+			t.Fatalf("the demo ended: %v", err)
+		case <-deadline:
+			t.Fatal("the demo did not come up")
+		}
+		if m := regexp.MustCompile(`ClickHouse at (\S+)`).FindStringSubmatch(line); m != nil {
+			r.clickhouse = m[1]
+		}
+		if strings.Contains(line, "stay up until Ctrl-C") {
+			return r
+		}
+	}
+}
+
+// report runs a command of bin/report beside the demo. What it prints is for it to explain when it fails.
+func (r *demoRun) report(args ...string) []byte {
+	r.t.Helper()
+	cmd := exec.Command(filepath.Join(r.bin, "report"), args...)
+	cmd.Dir, cmd.Env = r.dir, append(os.Environ(), "ERRATA_CLICKHOUSE_ADDR="+r.clickhouse)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil && !strings.Contains(stderr.String(), "watermark") { // that comes with the ingester's next look
+		r.t.Fatalf("report %s: %v\n%s", strings.Join(args, " "), err, stderr.String())
+	}
+	return out
+}
+
+// stop ends the demo as Ctrl-C does.
+func (r *demoRun) stop() {
+	r.t.Helper()
+	if err := r.demo.Process.Signal(syscall.SIGTERM); err != nil {
+		r.t.Fatal(err)
+	}
+	select {
+	case err := <-r.ended:
+		if err != nil {
+			r.t.Errorf("the demo did not stop in order: %v", err)
+		}
+	case <-time.After(30 * time.Second):
+		r.t.Fatal("the demo does not stop")
 	}
 }
 

@@ -95,8 +95,9 @@ type step struct {
 
 // replay evaluates a rule at every multiple of the interval in (from, to], beginning with the alerts as they are
 // at from. It gives them as they are at to, and all that happened, in order. data has to hold the windows of all these times.
-func (r *Rule) replay(from, to time.Time, interval time.Duration, d data, alerts map[string]Alert) (map[string]Alert, []step) {
-	alerts = maps.Clone(alerts)
+func (r *Rule) replay(from, to time.Time, interval time.Duration, d data, before map[string]Alert) (map[string]Alert, []step) {
+	alerts := map[string]Alert{}
+	maps.Copy(alerts, before)
 	keys := map[string][]string{}
 	for name, s := range d.errors {
 		keys[name] = s.keys

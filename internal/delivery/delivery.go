@@ -73,6 +73,9 @@ func (in *Ingester) Run(ctx context.Context) error {
 	if err := in.store.Claim(ctx, in.kafka.ClusterID, in.kafka.cfg.Group); err != nil {
 		return err
 	}
+	if err := in.store.RetireTopics(ctx, in.kafka.cfg.Topics); err != nil {
+		return err
+	}
 	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID: in.kafka.cfg.Group, Brokers: in.kafka.cfg.Brokers, Topics: in.kafka.cfg.Topics, Dialer: in.kafka.dialer,
 		HeartbeatInterval: heartbeat, SessionTimeout: sessionTimeout, RebalanceTimeout: rebalanceTimeout,

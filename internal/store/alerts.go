@@ -215,13 +215,14 @@ func (a AlertSelect) rawIn(from, to time.Time) (string, []any) {
 
 // DataWatermark is the time before which the data of every partition is in. A partition that has
 // batches and no watermark yet is named in missing; with one of those, or without any partition, nothing is known.
+// Partitions that nobody reads any more (RetireTopics) hold nothing back.
 func (s *Store) DataWatermark(ctx context.Context) (watermark time.Time, missing string, err error) {
 	// batch_rows and not batches: which epoch counts does not matter here, and the table is long.
 	var partitions uint64
 	err = s.conn.QueryRow(ctx, `
 		SELECT count(), min(watermark),
 			(SELECT arrayStringConcat(arraySort(groupUniqArray(concat(topic, '/', toString(partition)))), ', ') FROM batch_rows
-			 WHERE (topic, partition) NOT IN (SELECT topic, partition FROM watermarks))
+			 WHERE (topic, partition) NOT IN (SELECT topic, partition FROM watermark_rows))
 		FROM watermarks`).Scan(&partitions, &watermark, &missing)
 	switch {
 	case err != nil:

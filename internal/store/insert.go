@@ -331,3 +331,20 @@ func (s *Store) RecordedFrom(ctx context.Context, topic string, partition int, o
 	}
 	return all, rows.Err()
 }
+
+// retired is the watermark of a partition that nobody reads any more: nothing later will come from it, so it
+// holds nobody back. The view leaves it out.
+const retired = "2200-01-01 00:00:00"
+
+// RetireTopics marks the partitions of all topics but the given ones as read no more. One that is read
+// again gets an ordinary watermark at once.
+func (s *Store) RetireTopics(ctx context.Context, but []string) error {
+	err := s.conn.Exec(ctx, `INSERT INTO watermark_rows (topic, partition, watermark, at)
+		SELECT DISTINCT topic, partition, toDateTime64('`+retired+`', 3, 'UTC'), now64(3)
+		FROM (SELECT topic, partition FROM batch_rows UNION ALL SELECT topic, partition FROM watermark_rows)
+		WHERE topic NOT IN (?) AND (topic, partition) NOT IN (SELECT topic, partition FROM watermark_rows FINAL WHERE watermark >= '`+retired+`')`, but)
+	if err != nil {
+		return fmt.Errorf("retire the watermarks of other topics: %w", err)
+	}
+	return nil
+}

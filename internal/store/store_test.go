@@ -191,3 +191,35 @@ func TestRefusalsAreOneSentence(t *testing.T) {
 	f(store.Config{Addr: []string{addr}, Database: "nowhere", Username: "default"}, link.ErrRefused, `no data of ours in database "nowhere"`)
 	f(store.Config{Addr: []string{"127.0.0.1:1"}, Database: "errata", Username: "default"}, link.ErrUnreachable, "does not answer")
 }
+
+func TestTopicsThatNobodyReadsHoldNoWatermarkBack(t *testing.T) {
+	s, query := open(t)
+	old := batch(t, 0, 0, line("2026-11-02T00:00:01Z", "acme", quota))
+	old.Topic = "old"
+	if err := s.Insert(t.Context(), []*store.Batch{old}); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	marks := []store.Watermark{{Topic: "logs", Partition: 0, Watermark: now, At: now}, {Topic: "older", Partition: 1, Watermark: now.AddDate(0, -1, 0), At: now.AddDate(0, -1, 0)}}
+	if err := s.InsertWatermarks(t.Context(), marks); err != nil {
+		t.Fatal(err)
+	}
+	f := func(want string) {
+		t.Helper()
+		for range 2 {
+			if err := s.RetireTopics(t.Context(), []string{"logs", "more"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := query("SELECT topic, partition FROM @watermarks ORDER BY topic"); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	f("logs\t0")
+	if err := s.InsertWatermarks(t.Context(), []store.Watermark{{Topic: "old", Partition: 3, Watermark: now, At: time.Now().Add(time.Second)}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := query("SELECT topic, partition FROM @watermarks ORDER BY topic"); got != "logs\t0\nold\t3" {
+		t.Errorf("read again: %q", got)
+	}
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"errata/catalogs"
+	"errata/internal/accesslog"
+	"errata/internal/enrich"
+	"errata/internal/stack/stacktest"
+	"errata/internal/store"
+)
+
+// runAlert runs `alert` as a user does.
+func runAlert(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd := newAlert(&environment{})
+	cmd.SilenceUsage, cmd.SilenceErrors = true, true
+	cmd.SetOut(&out)
+	cmd.SetErr(&errs)
+	cmd.SetArgs(args)
+	code = exitCode(cmd.ExecuteContext(t.Context()), cmd)
+	return code, out.String(), errs.String()
+}
+
+func TestAlertCheck(t *testing.T) {
+	f := func(code int, want string, args ...string) {
+		t.Helper()
+		got, stdout, stderr := runAlert(t, append([]string{"check"}, args...)...)
+		if got != code || !strings.Contains(stdout+stderr, want) {
+			t.Errorf("%v: %d %q %q, want %d %q", args, got, stdout, stderr, code, want)
+		}
+	}
+	f(0, "../../alerts.yaml is fine: rules 4, groups 2", "--rules", "../../alerts.yaml")
+	f(2, "there is no file of alert rules alerts.yaml")
+	bad := filepath.Join(t.TempDir(), "bad.yaml")
+	if err := os.WriteFile(bad, []byte("groups:\n  - name: g\n    rules:\n      - alert: A\n        count: {over: 90s, above: 1}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f(2, `bad.yaml:5: rule A: count.over: "90s": data is counted by the minute, so give whole minutes, 1m to 24h`, "--rules", bad)
+}
+
+func TestAlertRun(t *testing.T) {
+	addr, database := stacktest.Database(t)
+	s, err := store.OpenAndMigrate(t.Context(), store.Config{Addr: []string{addr}, Database: database, Username: "default"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	c, err := enrich.Load(catalogs.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := enrich.NewProcessor("auto", c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Date(2026, 11, 2, 0, 30, 0, 0, time.UTC)
+	b := store.NewBatch("logs", 0, 0)
+	for i := range 21 {
+		value := fmt.Appendf(nil, `{"time":"2026-11-02T00:31:00Z","tenant":"acme","service":"osm","status":200,"request_id":"r-%d","response_body":"{\"error_code\":\"OSM.01010037\",\"error_msg\":\"no\"}"}`, i)
+		b.Add(int64(i), start, value, p.Record(value, accesslog.KafkaClock(start)))
+	}
+	if err := s.Insert(t.Context(), []*store.Batch{b}); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("ERRATA_CLICKHOUSE_ADDR", addr)
+	t.Setenv("ERRATA_CLICKHOUSE_DATABASE", database)
+
+	rules := []string{"run", "--once", "--rules", "../../alerts.yaml"}
+	if code, stdout, stderr := runAlert(t, rules...); code != 2 || stdout != "" || !strings.Contains(stderr, "logs/0 have batches but no watermark yet") {
+		t.Errorf("%d %q %q", code, stdout, stderr)
+	}
+	mark := func(minute int) {
+		t.Helper()
+		at := start.Add(time.Duration(minute) * time.Minute)
+		if err := s.InsertWatermarks(t.Context(), []store.Watermark{{Topic: "logs", Partition: 0, Watermark: at, At: at}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mark(4)
+	code, stdout, stderr := runAlert(t, rules...)
+	want := `2026-11-02T00:32:00.000Z CaseQuotaExhausted{severity="page",tenant="acme"} INACTIVE => PENDING: 21 errors in 5m, above 20; fires after 2m
+2026-11-02T00:34:00.000Z CaseQuotaExhausted{severity="page",tenant="acme"} PENDING => FIRING: 21 errors in 5m, above 20, for 2m
+`
+	if code != 0 || stdout != want || stderr != "" {
+		t.Errorf("%d %q %q", code, stdout, stderr)
+	}
+	mark(10)
+	code, stdout, stderr = runAlert(t, append(rules, "--output", "json")...)
+	want = `{"ts":"2026-11-02T00:37:00.000Z","rule":"CaseQuotaExhausted","labels":{"alertname":"CaseQuotaExhausted","severity":"page","tenant":"acme"},` +
+		`"from":"firing","to":"resolved","reason":"0 errors in 5m, below 5","value":0,"threshold":5}` + "\n"
+	if code != 0 || stdout != want || stderr != "" {
+		t.Errorf("%d %q %q", code, stdout, stderr)
+	}
+	for _, wrong := range [][]string{{"--output", "xml"}, {"--since", "-1h"}, {"--webhook", "localhost"}, {"--rules", "nowhere.yaml"}, {"extra"}} {
+		if code, _, stderr := runAlert(t, append(rules, wrong...)...); code != 2 || !strings.HasPrefix(stderr, "report: ") {
+			t.Errorf("%v: %d %q", wrong, code, stderr)
+		}
+	}
+}

@@ -1,0 +1,155 @@
+package alert
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"errata/internal/store"
+)
+
+var midnight = time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC)
+
+// walk evaluates a rule once a minute, on the given measures, and writes down what happened as
+// "minute from>to" with the reasons.
+func walk(r *Rule, measures ...Measure) (changes string, reasons []string) {
+	var s State
+	var all []string
+	for i, m := range measures {
+		var c *Change
+		if s, c = r.step(midnight.Add(time.Duration(i)*time.Minute), m, s); c != nil {
+			all = append(all, fmt.Sprintf("%d %s>%s", i, c.From, c.To))
+			reasons = append(reasons, c.Reason)
+		}
+	}
+	return strings.Join(all, ", "), reasons
+}
+
+func errorsOf(counts ...uint64) (all []Measure) {
+	for _, n := range counts {
+		all = append(all, Measure{Errors: n})
+	}
+	return all
+}
+
+func TestCount(t *testing.T) {
+	base := Rule{Name: "R", Count: &Count{Over: 5 * time.Minute, Above: 20}}
+	f := func(what string, change func(*Rule), counts []uint64, want string) {
+		t.Helper()
+		r := base
+		change(&r)
+		if got, _ := walk(&r, errorsOf(counts...)...); got != want {
+			t.Errorf("%s: got %q, want %q", what, got, want)
+		}
+	}
+	f("at once", func(r *Rule) {}, []uint64{0, 21, 21, 20}, "1 inactive>firing, 3 firing>resolved")
+	f("exactly at the threshold", func(r *Rule) {}, []uint64{20, 20, 20}, "")
+	f("for", func(r *Rule) { r.For = 2 * time.Minute }, []uint64{0, 21, 21, 21, 21, 0}, "1 inactive>pending, 3 pending>firing, 5 firing>resolved")
+	f("for not over", func(r *Rule) { r.For = 2 * time.Minute }, []uint64{21, 21, 20, 21, 21, 21}, "0 inactive>pending, 2 pending>inactive, 3 inactive>pending, 5 pending>firing")
+	f("for of half a minute ends at the next evaluation", func(r *Rule) { r.For = 30 * time.Second }, []uint64{21, 21}, "0 inactive>pending, 1 pending>firing")
+	f("resolve threshold", func(r *Rule) { r.ResolveBelow = 5 }, []uint64{21, 20, 6, 5, 4, 5, 20, 21}, "0 inactive>firing, 4 firing>resolved, 7 inactive>firing")
+	f("the resolve threshold is nothing to a pending alert", func(r *Rule) { r.ResolveBelow, r.For = 5, time.Minute }, []uint64{21, 10}, "0 inactive>pending, 1 pending>inactive")
+	f("keep firing", func(r *Rule) { r.KeepFiringFor = 2 * time.Minute }, []uint64{21, 0, 0, 0, 0}, "0 inactive>firing, 3 firing>resolved")
+	f("keep firing begins anew", func(r *Rule) { r.KeepFiringFor = 2 * time.Minute }, []uint64{21, 0, 0, 21, 0, 0, 21, 0, 0, 0}, "0 inactive>firing, 9 firing>resolved")
+	f("keep firing until below the resolve threshold", func(r *Rule) { r.KeepFiringFor, r.ResolveBelow = time.Minute, 5 }, []uint64{21, 4, 5, 4, 4}, "0 inactive>firing, 4 firing>resolved")
+	f("flapping without any of these", func(r *Rule) {}, []uint64{21, 0, 21, 0}, "0 inactive>firing, 1 firing>resolved, 2 inactive>firing, 3 firing>resolved")
+	f("flapping, damped", func(r *Rule) { r.For, r.KeepFiringFor = time.Minute, time.Minute }, []uint64{21, 0, 21, 0, 21, 21, 0, 21, 0, 21},
+		"0 inactive>pending, 1 pending>inactive, 2 inactive>pending, 3 pending>inactive, 4 inactive>pending, 5 pending>firing")
+	f("above nothing", func(r *Rule) { r.Count = &Count{Over: time.Minute} }, []uint64{0, 1, 0}, "1 inactive>firing, 2 firing>resolved")
+}
+
+func TestReasons(t *testing.T) {
+	f := func(r Rule, measures []Measure, want ...string) {
+		t.Helper()
+		_, got := walk(&r, measures...)
+		if strings.Join(got, "\n") != strings.Join(want, "\n") {
+			t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+	count := &Count{Over: 5 * time.Minute, Above: 20}
+	f(Rule{Count: count, For: 2 * time.Minute, ResolveBelow: 5}, errorsOf(41, 41, 41, 3),
+		"41 errors in 5m, above 20; fires after 2m", "41 errors in 5m, above 20, for 2m", "3 errors in 5m, below 5")
+	f(Rule{Count: count, For: 2 * time.Minute}, errorsOf(41, 20), "41 errors in 5m, above 20; fires after 2m", "20 errors in 5m, not above 20, after 1m of 2m")
+	f(Rule{Count: &Count{Over: 90 * time.Minute}, KeepFiringFor: time.Minute}, errorsOf(1, 0, 0), "1 error in 1h30m, above 0", "0 errors in 1h30m, not above 0, for 1m")
+	rate := &Rate{Over: 15 * time.Minute, Above: 0.2, MinErrors: 50, MinRequests: 200}
+	f(Rule{Rate: rate}, []Measure{{288, 1200}, {240, 1200}}, "24.0% of 1200 requests in 15m (288), above 20.0%", "20.0% of 1200 requests in 15m (240), not above 20.0%")
+	f(Rule{Rate: rate, ResolveBelow: 0.1}, []Measure{{288, 1200}, {40, 200}, {10, 100}}, "24.0% of 1200 requests in 15m (288), above 20.0%",
+		"100 requests in 15m, fewer than the 200 that it takes to judge")
+	f(Rule{Rate: rate}, []Measure{{288, 1200}, {49, 200}}, "24.0% of 1200 requests in 15m (288), above 20.0%", "49 errors in 15m, fewer than the 50 that it takes")
+}
+
+func TestRateNeverFiresUnderItsLeastDenominator(t *testing.T) {
+	r := Rule{Rate: &Rate{Over: time.Minute, Above: 0.2, MinErrors: 1, MinRequests: 200}}
+	for requests := range uint64(400) {
+		for _, errs := range []uint64{0, 1, requests / 5, requests/5 + 1, requests, 3 * requests} {
+			s, _ := r.step(midnight, Measure{errs, requests}, State{})
+			if want := requests >= 200 && errs > 0 && float64(errs)/float64(requests) > 0.2; (s.Phase == Firing) != want {
+				t.Fatalf("%d of %d: %q", errs, requests, s.Phase)
+			}
+		}
+	}
+}
+
+func TestWindowsEndAtTheEvaluation(t *testing.T) {
+	var s series
+	for _, minute := range []int{1, 1, 3, 10} {
+		s.add(midnight.Add(time.Duration(minute)*time.Minute), 2)
+	}
+	f := func(from, to int, want uint64) {
+		t.Helper()
+		if got := s.between(midnight.Add(time.Duration(from)*time.Minute), midnight.Add(time.Duration(to)*time.Minute)); got != want {
+			t.Errorf("[%d, %d): got %d, want %d", from, to, got, want)
+		}
+	}
+	f(0, 1, 0)
+	f(1, 2, 4)
+	f(0, 3, 4)
+	f(0, 4, 6)
+	f(2, 3, 0)
+	f(3, 11, 4)
+	f(11, 20, 0)
+}
+
+// A replay in pieces gives what one replay gives: this is what a restart relies on.
+func TestReplayInPiecesIsTheSame(t *testing.T) {
+	r := Rule{Name: "R", By: []string{"tenant"}, Count: &Count{Over: 3 * time.Minute, Above: 5}, For: 2 * time.Minute, KeepFiringFor: 3 * time.Minute, ResolveBelow: 3}
+	d := data{errors: map[string]*series{}}
+	for minute := range 120 {
+		for tenant := range 5 {
+			add(d.errors, []string{fmt.Sprint("t", tenant)}, midnight.Add(time.Duration(minute)*time.Minute), uint64(minute*(7+tenant)%(11+tenant)/3))
+		}
+	}
+	end := midnight.Add(2 * time.Hour)
+	_, whole := r.replay(midnight, end, time.Minute, d, nil)
+	if len(whole) < 10 {
+		t.Fatalf("only %d changes: the example shows nothing", len(whole))
+	}
+	for _, piece := range []time.Duration{time.Minute, 7 * time.Minute, 50 * time.Minute} {
+		alerts := map[string]Alert{}
+		var got []step
+		for from := midnight; from.Before(end); from = from.Add(piece) {
+			to := from.Add(piece)
+			if to.After(end) {
+				to = end
+			}
+			var steps []step
+			alerts, steps = r.replay(from, to, time.Minute, d, alerts)
+			got = append(got, steps...)
+		}
+		if fmt.Sprint(got) != fmt.Sprint(whole) {
+			t.Errorf("in pieces of %s:\n%v\nwhole:\n%v", piece, got, whole)
+		}
+	}
+}
+
+func TestIdentityIsRuleAndKeysAlone(t *testing.T) {
+	a := Rule{Name: "R", By: []string{"tenant", "code"}, Select: store.AlertSelect{Codes: []string{"*"}}, Labels: map[string]string{"severity": "page"}}
+	b := Rule{Name: "R", By: []string{"tenant", "code"}, Labels: map[string]string{"severity": "ticket"}}
+	if a.fingerprint([]string{"acme", "1"}) != b.fingerprint([]string{"acme", "1"}) {
+		t.Error("a label or a select changes it")
+	}
+	if a.fingerprint([]string{"acme", "1"}) == a.fingerprint([]string{"acme1", ""}) {
+		t.Error("keys run together")
+	}
+}

@@ -1,0 +1,114 @@
+package alert
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestShippedRules(t *testing.T) {
+	groups, err := Load("../../alerts.yaml") // which executes each template
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(groups) != 2 || len(groups[0].Rules) != 2 || len(groups[1].Rules) != 2 {
+		t.Fatalf("%+v", groups)
+	}
+	for _, g := range groups {
+		for _, r := range g.Rules {
+			if len(r.Annotations) == 0 {
+				t.Errorf("rule %s has no annotations", r.Name)
+			}
+		}
+	}
+	r := groups[0].Rules[0]
+	if r.Name != "CaseQuotaExhausted" || r.Count.Over != 5*time.Minute || r.Count.Above != 20 || r.For != 2*time.Minute || r.ResolveBelow != 5 ||
+		r.Labels["severity"] != "page" || r.Select.Codes[0] != "OSM.01010037" || r.By[0] != "tenant" {
+		t.Errorf("%+v", r)
+	}
+	facts := Facts{Labels: r.labels([]string{"acme"}), Value: 41}
+	if got := execute(r.Annotations["summary"], facts); got != "acme has used up its quota of cases: 41 refusals in 5 minutes" {
+		t.Error(got)
+	}
+}
+
+func TestDurations(t *testing.T) {
+	f := func(text string, want time.Duration) {
+		t.Helper()
+		l := &lint{}
+		if got := l.duration("for", text); got != want || len(l.problems) > 0 {
+			t.Errorf("%q: %s %v", text, got, l.problems)
+		}
+	}
+	f("", 0)
+	f("0", 0)
+	f("0s", 0)
+	f("30s", 30*time.Second)
+	f("1h30m", 90*time.Minute)
+	f("1d", 24*time.Hour)
+	f("1d12h", 36*time.Hour)
+}
+
+func TestProblemsPointAtTheLine(t *testing.T) {
+	const head = "groups:\n  - name: g\n    rules:\n      - alert: First\n        count: {over: 5m, above: 1}\n"
+	f := func(text string, want ...string) {
+		t.Helper()
+		_, err := read("a.yaml", []byte(text))
+		if err == nil {
+			t.Errorf("no error, want %q in\n%s", want, text)
+			return
+		}
+		for _, w := range want {
+			if !strings.Contains(err.Error(), w) {
+				t.Errorf("got\n%v\nwant %q", err, w)
+			}
+		}
+	}
+	rule := func(lines ...string) string {
+		return head + "      - alert: Second\n        " + strings.Join(lines, "\n        ") + "\n"
+	}
+	f("", "a.yaml is empty")
+	f("groups: []\n", "a.yaml:1: groups: no rules")
+	f("groups:\n  - name: g\n", "a.yaml:2: group g: rules: the group has none")
+	f("groups:\n  - rules: []\n", "a.yaml:2: group : name: the group has none")
+	f("groups:\n  - name: g\n    interval: 90s\n    rules:\n      - alert: A\n        count: {over: 5m, above: 1}\n", `a.yaml:3: group g: interval: "90s"`, "whole minutes")
+	f(head+"  - name: g\n    rules:\n      - alert: B\n        count: {over: 5m, above: 1}\n", "a.yaml:6: group g: name: another group")
+	f(rule("count: {over: 5m, abov: 20}"), "a.yaml:7: rule Second: ", `unknown field "abov"`, "count (over, above)", "^")
+	f(rule("fore: 2m", "count: {over: 5m, above: 20}"), "a.yaml:7: rule Second: ", `unknown field "fore"`)
+	f(rule("count: {over: 5m, above: many}"), "a.yaml:7: rule Second: ", "many")
+	f(rule("count: {over: 5m"), "a.yaml:")
+	f(rule("by: [tenant]"), "a.yaml:6: rule Second: nothing to compare: give count or rate")
+	f(rule("count: {over: 5m, above: 1}", "rate: {over: 5m, above: 0.1, min_requests: 10}"), "a.yaml:8: rule Second: rate: count is there too")
+	f(rule("count: {above: 20}"), "a.yaml:7: rule Second: count.over: no window")
+	f(rule("count: {over: 90s, above: 20}"), `a.yaml:7: rule Second: count.over: "90s"`, "whole minutes")
+	f(rule("count: {over: 25h, above: 20}"), `rule Second: count.over: "25h"`, "1m to 24h")
+	f(rule("count: {over: soon, above: 20}"), `rule Second: count.over: "soon" is no length of time`)
+	f(rule("count: {over: 5m}"), "a.yaml:7: rule Second: count.above: no threshold")
+	f(rule("count: {over: 5m, above: -1}"), "count.above: -1 is less than nothing")
+	f(rule("rate: {over: 5m, above: 0.1}"), "a.yaml:7: rule Second: rate.min_requests: a share of few requests says nothing")
+	f(rule("rate: {over: 5m, above: 20, min_requests: 10}"), "rate.above: 20 is no share")
+	f(rule("rate: {over: 5m, min_requests: 10}"), "rate.above: no threshold")
+	f(rule("count: {over: 5m, above: 20}", "for: -2m"), `a.yaml:8: rule Second: for: "-2m" is no length of time`)
+	f(rule("count: {over: 5m, above: 20}", "resolve_below: 21"), "a.yaml:8: rule Second: resolve_below: 21 is more than above, 20")
+	f(rule("count: {over: 5m, above: 20}", "resolve_below: 0"), "resolve_below: nothing is below 0")
+	f(rule("count: {over: 5m, above: 20}", "by: [tenant, path]"), `a.yaml:8: rule Second: by[1]: "path" is nothing to group by: give some of tenant, service`)
+	f(rule("count: {over: 5m, above: 20}", "by: [tenant, tenant]"), `by[1]: "tenant" stands twice`)
+	f(rule("count: {over: 5m, above: 20}", "select:", "  codes:", "    - 'OSM.*'", "    - 'OSM.['"), `a.yaml:11: rule Second: select.codes[1]: "OSM.[" is no glob`)
+	f(rule("count: {over: 5m, above: 20}", "select: {kinds: [quotas]}"), `a.yaml:8: rule Second: select.kinds[0]: "quotas" is no kind: give some of auth`)
+	f(rule("count: {over: 5m, above: 20}", "labels: {tenant: x}"), "a.yaml:8: rule Second: labels.tenant: this label is set by us")
+	f(rule("count: {over: 5m, above: 20}", "labels: {alertname: x}"), "labels.alertname: this label is set by us")
+	f(rule("count: {over: 5m, above: 20}", "labels:", "  severity: page", "  seen: '{{.Value}} times'"), "a.yaml:10: rule Second: labels.seen: a label is fixed", "annotations")
+	f(rule("count: {over: 5m, above: 20}", "labels: {a-b: x}"), `labels: "a-b" is no name`)
+	f(rule("count: {over: 5m, above: 20}", "annotations: {summary: '{{.Valeu}}'}"), "a.yaml:8: rule Second: annotations.summary:", "Valeu", ".Threshold")
+	f(rule("count: {over: 5m, above: 20}", "annotations: {summary: '{{.Labels.tenant}}'}"), "annotations.summary:", "tenant")
+	f(rule("count: {over: 5m, above: 20}", "annotations: {summary: '{{.Value'}"), "annotations.summary:")
+	f(head+"      - alert: First\n        count: {over: 5m, above: 1}\n", `a.yaml:6: rule First: alert: another rule is called "First" too`)
+	f(head+"      - count: {over: 5m, above: 1}\n", "a.yaml:6: rule 2 of group g: alert: the rule has no name")
+	f(rule("count: {over: 5m}", "resolve_below: 0", "by: [x]"), "count.above", "resolve_below", "by[0]") // all at once
+}
+
+func TestMissingFileIsASentence(t *testing.T) {
+	if _, err := Load("nowhere.yaml"); err == nil || !strings.Contains(err.Error(), "there is no file of alert rules nowhere.yaml: name one with --rules") {
+		t.Error(err)
+	}
+}

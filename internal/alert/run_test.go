@@ -1,0 +1,564 @@
+package alert
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"errata/catalogs"
+	"errata/internal/accesslog"
+	"errata/internal/enrich"
+	"errata/internal/stack/stacktest"
+	"errata/internal/store"
+)
+
+// world is a database with some traffic, and what an evaluator told of it.
+type world struct {
+	t        *testing.T
+	store    *store.Store
+	catalogs *enrich.Catalogs
+	offset   int64
+	printed  []string // "minute rule from>to"
+	reasons  []string
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	addr, database := stacktest.Database(t)
+	s, err := store.OpenAndMigrate(t.Context(), store.Config{Addr: []string{addr}, Database: database, Username: "default"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	c, err := enrich.Load(catalogs.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &world{t: t, store: s, catalogs: c}
+}
+
+const (
+	quota   = `{"error_code":"OSM.01010037","error_msg":"Exceeded the number of times the case limit was created."}`
+	unknown = `{"error_code":"OSM.99999999","error_msg":"What is this?"}`
+	fine    = `{"ok":1}`
+)
+
+// request is n requests in a minute, with ids r-MINUTE-1 and so on.
+type request struct {
+	minute, n int
+	tenant    string
+	body      string
+}
+
+func (w *world) insert(requests ...request) {
+	w.t.Helper()
+	p, err := enrich.NewProcessor("auto", w.catalogs)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	b := store.NewBatch("logs", 0, w.offset)
+	for _, r := range requests {
+		for i := range r.n {
+			at := midnight.Add(time.Duration(r.minute)*time.Minute + time.Duration(i)*time.Millisecond)
+			value := fmt.Appendf(nil, `{"time":%q,"tenant":%q,"service":"osm","route":"cases","method":"POST","path":"/v2/cases","status":200,"request_id":"r-%d-%d","response_body":%q}`,
+				at.Format(Stamp), r.tenant, r.minute, i, r.body)
+			b.Add(w.offset, at, value, p.Record(value, accesslog.KafkaClock(at)))
+			w.offset++
+		}
+	}
+	if err := w.store.Insert(w.t.Context(), []*store.Batch{b}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// mark moves the watermark.
+func (w *world) mark(minute int) {
+	w.t.Helper()
+	at := midnight.Add(time.Duration(minute) * time.Minute)
+	if err := w.store.InsertWatermarks(w.t.Context(), []store.Watermark{{Topic: "logs", Partition: 0, Watermark: at, At: time.Now()}}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// burst is ten quota errors a minute from minute 10 to 14: with caseQuota pending at 13, firing at 15, resolved at 20.
+func (w *world) burst() {
+	w.t.Helper()
+	requests := []request{{5, 3, "acme", quota}, {12, 30, "globex", fine}}
+	for minute := 10; minute < 15; minute++ {
+		requests = append(requests, request{minute, 10, "acme", quota})
+	}
+	w.insert(requests...)
+}
+
+const caseQuota = `
+groups:
+  - name: quota
+    rules:
+      - alert: CaseQuotaExhausted
+        select: {codes: ['OSM.010100*']}
+        by: [tenant]
+        count: {over: 5m, above: 20}
+        for: 2m
+        resolve_below: 5
+        labels: {severity: page}
+        annotations: {summary: "{{.Labels.tenant}}: {{.Value}} of {{.Code}}, {{.Description}}"}
+`
+
+const burstIs = "13 CaseQuotaExhausted inactive>pending, 15 CaseQuotaExhausted pending>firing, 20 CaseQuotaExhausted firing>resolved"
+
+// runner is a new process, so to speak.
+func (w *world) runner(rules string, change func(*Config)) *Runner {
+	w.t.Helper()
+	groups, err := read("alerts.yaml", []byte(rules))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	cfg := Config{Groups: groups, Since: time.Hour}
+	if change != nil {
+		change(&cfg)
+	}
+	r, err := New(cfg, w.store, w.catalogs, func(t store.AlertTransition) error {
+		w.printed = append(w.printed, fmt.Sprintf("%.0f %s %s>%s", t.At.Sub(midnight).Minutes(), t.Rule, t.From, t.To))
+		w.reasons = append(w.reasons, t.Reason)
+		return nil
+	}, stacktest.Log(w.t))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return r
+}
+
+func (w *world) once(r *Runner) {
+	w.t.Helper()
+	if err := r.Once(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) want(want string) {
+	w.t.Helper()
+	if got := strings.Join(w.printed, ", "); got != want {
+		w.t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// hook is a server that takes notifications.
+type hook struct {
+	*httptest.Server
+	mu     sync.Mutex
+	got    []Notification
+	bodies []string
+	answer func(Notification) int // nil: 200
+}
+
+func newHook(t *testing.T) *hook {
+	h := &hook{}
+	h.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		body, _ := io.ReadAll(r.Body)
+		var n Notification
+		if err := json.Unmarshal(body, &n); err != nil || r.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("%s: %v", body, err)
+		}
+		if h.answer != nil {
+			if status := h.answer(n); status != 200 {
+				w.WriteHeader(status)
+				return
+			}
+		}
+		h.got, h.bodies = append(h.got, n), append(h.bodies, string(body))
+	}))
+	t.Cleanup(h.Close)
+	return h
+}
+
+// statuses is "firing 15, resolved 20".
+func (h *hook) statuses() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var all []string
+	for _, n := range h.got {
+		at := n.StartsAt.Time
+		if n.EndsAt != nil {
+			at = n.EndsAt.Time
+		}
+		all = append(all, fmt.Sprintf("%s %.0f", n.Status, at.Sub(midnight).Minutes()))
+	}
+	return strings.Join(all, ", ")
+}
+
+func TestBurstFiresAndResolves(t *testing.T) {
+	w, h := newWorld(t), newHook(t)
+	w.burst()
+	w.mark(25)
+	w.once(w.runner(caseQuota, func(c *Config) { c.Webhook = h.URL + "/hook" }))
+	w.want(burstIs)
+	if got := strings.Join(w.reasons, "\n"); got != "30 errors in 5m, above 20; fires after 2m\n50 errors in 5m, above 20, for 2m\n0 errors in 5m, below 5" {
+		t.Error(got)
+	}
+	if got := h.statuses(); got != "firing 15, resolved 20" {
+		t.Fatal(got)
+	}
+	n := h.got[0]
+	if n.Alert != "CaseQuotaExhausted" || n.Labels["tenant"] != "acme" || n.Labels["severity"] != "page" || n.Labels["alertname"] != n.Alert ||
+		n.Value != 50 || n.Threshold != 20 || n.Errors != 50 || n.Code != "OSM.01010037" || fmt.Sprint(n.Codes) != "[{OSM.01010037 50}]" ||
+		n.Description != "The number of created service tickets has exceeded the upper limit." ||
+		n.Remedy != "Refer to the error message, or contact technical support engineers." ||
+		n.Summary != "acme: 50 of OSM.01010037, "+n.Description || n.EndsAt != nil ||
+		fmt.Sprint(n.RequestIDs) != "[r-14-9 r-14-8 r-14-7 r-14-6 r-14-5]" {
+		t.Errorf("%+v", n)
+	}
+	if !strings.Contains(h.bodies[0], `"starts_at":"2026-11-02T00:15:00.000Z","ends_at":null`) {
+		t.Error(h.bodies[0])
+	}
+	n = h.got[1]
+	if n.Value != 0 || n.Threshold != 5 || n.Code != "OSM.01010037" || n.Remedy == "" || n.Labels["tenant"] != "acme" || n.Reason != "0 errors in 5m, below 5" || n.ID == h.got[0].ID {
+		t.Errorf("%+v", n)
+	}
+	w.once(w.runner(caseQuota, func(c *Config) { c.Webhook = h.URL })) // again, and nothing happens
+	w.want(burstIs)
+	if got := h.statuses(); got != "firing 15, resolved 20" {
+		t.Error(got)
+	}
+}
+
+func TestNothingIsEvaluatedBeyondTheWatermark(t *testing.T) {
+	w := newWorld(t)
+	w.burst()
+	r := w.runner(caseQuota, nil)
+	if err := r.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "logs/0") {
+		t.Error(err)
+	}
+	w.mark(14)
+	w.once(r)
+	w.want("13 CaseQuotaExhausted inactive>pending")
+	w.mark(15)
+	w.mark(12) // a late word of the ingester
+	w.once(r)
+	w.want("13 CaseQuotaExhausted inactive>pending")
+	w.mark(19)
+	w.once(r)
+	w.want("13 CaseQuotaExhausted inactive>pending, 15 CaseQuotaExhausted pending>firing")
+}
+
+// A new process each minute tells exactly what one would.
+func TestRestartNeitherLosesNorRepeats(t *testing.T) {
+	w, h := newWorld(t), newHook(t)
+	w.burst()
+	for minute := 5; minute < 30; minute++ {
+		w.mark(minute)
+		w.once(w.runner(caseQuota, func(c *Config) { c.Webhook = h.URL }))
+	}
+	w.want(burstIs)
+	if got := h.statuses(); got != "firing 15, resolved 20" {
+		t.Error(got)
+	}
+}
+
+// The states are the last to be written. A process that dies before that does it all again, to the same end.
+func TestDyingHalfWayIsRepaired(t *testing.T) {
+	w, h := newWorld(t), newHook(t)
+	w.burst()
+	w.mark(25)
+	withHook := func(c *Config) { c.Webhook = h.URL }
+	r := w.runner(caseQuota, withHook)
+	if err := r.start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	g := &r.Groups[0]
+	o, err := r.evaluate(t.Context(), g, &g.Rules[0], midnight.Add(25*time.Minute))
+	if err != nil || len(o.transitions) != 3 {
+		t.Fatal(o, err)
+	}
+	var deliveries []store.AlertDelivery
+	for i, n := range o.notices {
+		deliveries = append(deliveries, r.queued(o.transitions[i], n)...)
+	}
+	if err := w.store.RecordAlerts(t.Context(), o.transitions, deliveries, nil); err != nil {
+		t.Fatal(err)
+	}
+	w.once(w.runner(caseQuota, withHook))
+	w.want(burstIs)
+	if got := h.statuses(); got != "firing 15, resolved 20" {
+		t.Error(got)
+	}
+}
+
+func TestWebhookInTroubleLosesNothing(t *testing.T) {
+	w, h := newWorld(t), newHook(t)
+	w.burst()
+	w.mark(16)
+	h.answer = func(Notification) int { return http.StatusServiceUnavailable }
+	withHook := func(c *Config) { c.Webhook = h.URL }
+	r := w.runner(caseQuota, withHook)
+	clock := time.Now()
+	r.now = func() time.Time { return clock }
+	if err := r.start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.catchUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if left, err := r.notify(t.Context()); !left || err == nil || !strings.Contains(err.Error(), "503") {
+			t.Fatal(left, err)
+		}
+		if left, err := r.notify(t.Context()); !left || err != nil { // waits
+			t.Fatal(left, err)
+		}
+		clock = clock.Add(longestPause)
+	}
+	w.mark(25) // it is resolved while nobody listens, and we are started again
+	h.answer = nil
+	w.once(w.runner(caseQuota, withHook))
+	if got := h.statuses(); got != "firing 15, resolved 20" {
+		t.Error(got)
+	}
+}
+
+func TestRefusedNotificationHoldsUpNoOther(t *testing.T) {
+	w, h := newWorld(t), newHook(t)
+	w.burst()
+	w.mark(25)
+	refusals := 0
+	h.answer = func(n Notification) int {
+		if n.Status == Firing {
+			refusals++
+			return http.StatusBadRequest
+		}
+		return http.StatusOK
+	}
+	for range 2 {
+		w.once(w.runner(caseQuota, func(c *Config) { c.Webhook = h.URL }))
+	}
+	if got := h.statuses(); got != "resolved 20" || refusals != 1 {
+		t.Error(got, refusals)
+	}
+}
+
+func TestWebhookSwitchedOnLaterHearsWhatIsFiring(t *testing.T) {
+	w, h := newWorld(t), newHook(t)
+	w.burst()
+	w.mark(16)
+	w.once(w.runner(caseQuota, nil))
+	for range 2 {
+		w.once(w.runner(caseQuota, func(c *Config) { c.Webhook = h.URL }))
+	}
+	if got := h.statuses(); got != "firing 15" {
+		t.Error(got)
+	}
+}
+
+// Groups, known, rates of requests and of errors, and their denominators.
+func TestKindsOfRules(t *testing.T) {
+	const rules = `
+groups:
+  - name: g
+    interval: 5m
+    rules:
+      - {alert: Share, by: [tenant], rate: {over: 5m, above: 0.2, min_errors: 5, min_requests: 100}}
+      - {alert: ShareOfCode, by: [tenant, code], rate: {over: 5m, above: 0.05, min_requests: 100}}
+      - {alert: Unknown, select: {known: false, families: [OSM]}, by: [code], count: {over: 5m, above: 0}}
+      - {alert: All, select: {known: true, tenants: ['ac*', small]}, count: {over: 10m, above: 30}}
+`
+	w := newWorld(t)
+	w.insert(
+		request{1, 30, "acme", quota}, request{2, 10, "acme", unknown}, request{3, 60, "acme", fine}, // 40 % of 100
+		request{4, 50, "small", quota}, request{4, 49, "small", fine}, // over half, of 99
+		request{7, 20, "acme", quota}, request{7, 80, "acme", fine}, // exactly 20 %
+	)
+	w.mark(20)
+	w.once(w.runner(rules, nil))
+	w.want("5 Share inactive>firing, 5 ShareOfCode inactive>firing, 5 ShareOfCode inactive>firing, 5 Unknown inactive>firing, 5 All inactive>firing, " +
+		"10 Share firing>resolved, 10 ShareOfCode firing>resolved, 10 Unknown firing>resolved, " +
+		"15 ShareOfCode firing>resolved, 15 All firing>resolved")
+	for _, want := range []string{"40.0% of 100 requests in 5m (40), above 20.0%", "10.0% of 100 requests in 5m (10), above 5.0%", "10 errors in 5m, above 0",
+		"80 errors in 10m, above 30", "0 requests in 5m, fewer than the 100 that it takes to judge"} {
+		if !slices.Contains(w.reasons, want) {
+			t.Errorf("no %q in %q", want, w.reasons)
+		}
+	}
+}
+
+func TestAlertOfAnotherGroupingEnds(t *testing.T) {
+	w, h := newWorld(t), newHook(t)
+	w.burst()
+	w.mark(16)
+	withHook := func(c *Config) { c.Webhook = h.URL }
+	w.once(w.runner(caseQuota, withHook))
+	w.printed = nil
+	w.once(w.runner(strings.ReplaceAll(strings.ReplaceAll(caseQuota, "by: [tenant]", "by: [service]"), ".Labels.tenant", ".Labels.service"), withHook))
+	w.want("16 CaseQuotaExhausted firing>resolved")
+	if got := h.statuses(); got != "firing 15, resolved 16" {
+		t.Error(got)
+	}
+}
+
+func TestLongTimeIsEvaluatedInSpans(t *testing.T) {
+	w := newWorld(t)
+	w.burst()
+	w.mark(0)
+	r := w.runner(caseQuota, nil)
+	w.once(r)
+	w.mark(3 * 24 * 60)
+	if err := r.start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	rounds := 0
+	for more := true; more; rounds++ {
+		var err error
+		if more, err = r.catchUp(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.want(burstIs)
+	if rounds != 12 {
+		t.Errorf("%d rounds", rounds)
+	}
+}
+
+func TestRunEndsWithItsContext(t *testing.T) {
+	w, h := newWorld(t), newHook(t)
+	w.burst()
+	w.mark(16)
+	ctx, cancel := context.WithCancel(t.Context())
+	h.answer = func(Notification) int { cancel(); return http.StatusOK } // in the middle of being told
+	if err := w.runner(caseQuota, func(c *Config) { c.Webhook = h.URL }).Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	w.mark(25)
+	h.answer = nil
+	w.once(w.runner(caseQuota, func(c *Config) { c.Webhook = h.URL }))
+	if got := h.statuses(); got != "firing 15, resolved 20" {
+		t.Error(got)
+	}
+}
+
+func TestAddressesAreChecked(t *testing.T) {
+	for _, bad := range []string{"localhost:9093", "ftp://secret/", "http:///secret", "::"} {
+		if _, err := New(Config{Webhook: bad}, nil, nil, nil, nil); err == nil || !strings.Contains(err.Error(), "--webhook") || strings.Contains(err.Error(), bad) {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
+
+// startAlertmanager starts the real one, on a free port, and gives its address.
+func startAlertmanager(t *testing.T) string {
+	t.Helper()
+	var binary string
+	for _, name := range []string{"alertmanager", "prometheus-alertmanager"} {
+		if path, err := exec.LookPath(name); err == nil {
+			binary = path
+		}
+	}
+	if binary == "" {
+		const missing = "there is no alertmanager on the PATH; Debian has it as prometheus-alertmanager"
+		if os.Getenv("CI") == "true" {
+			t.Fatal(missing)
+		}
+		t.Skip(missing)
+	}
+	dir := t.TempDir()
+	config := filepath.Join(dir, "alertmanager.yml")
+	if err := os.WriteFile(config, []byte("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := listener.Addr().String()
+	listener.Close()
+	cmd := exec.Command(binary, "--config.file="+config, "--storage.path="+dir, "--web.listen-address="+addr, "--cluster.listen-address=")
+	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	for range 200 {
+		if resp, err := http.Get("http://" + addr + "/-/ready"); err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return "http://" + addr
+			}
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatal("alertmanager does not become ready")
+	return ""
+}
+
+func TestAlertmanagerKnowsWhatIsFiring(t *testing.T) {
+	url := startAlertmanager(t)
+	w := newWorld(t)
+	w.burst()
+	type alert struct {
+		Labels, Annotations map[string]string
+		StartsAt, EndsAt    time.Time
+	}
+	active := func() (alerts []alert) {
+		t.Helper()
+		resp, err := http.Get(url + "/api/v2/alerts?active=true")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if err := json.NewDecoder(resp.Body).Decode(&alerts); err != nil {
+			t.Fatal(err)
+		}
+		return alerts
+	}
+	clock := time.Now()
+	r := w.runner(caseQuota, func(c *Config) { c.Alertmanager = url })
+	r.now = func() time.Time { return clock }
+
+	w.mark(16)
+	w.once(r)
+	got := active()
+	if len(got) != 1 {
+		t.Fatalf("%+v", got)
+	}
+	a := got[0]
+	if a.Labels["alertname"] != "CaseQuotaExhausted" || a.Labels["tenant"] != "acme" || a.Labels["severity"] != "page" || len(a.Labels) != 3 ||
+		!strings.HasPrefix(a.Annotations["summary"], "acme: 50 of OSM.01010037") || a.Annotations["remedy"] == "" || a.Annotations["value"] != "50" ||
+		!a.StartsAt.Equal(midnight.Add(15*time.Minute)) || a.EndsAt.Sub(clock.Add(endsAhead)).Abs() > time.Millisecond {
+		t.Errorf("%+v", a)
+	}
+
+	clock = clock.Add(resend) // told again, by one that was started anew
+	again := w.runner(caseQuota, func(c *Config) { c.Alertmanager = url })
+	again.now = r.now
+	w.once(again)
+	if got = active(); len(got) != 1 || got[0].EndsAt.Sub(clock.Add(endsAhead)).Abs() > time.Millisecond {
+		t.Errorf("%+v", got)
+	}
+	clock = clock.Add(resend)
+	if left, err := again.notify(t.Context()); left || err != nil {
+		t.Fatal(left, err)
+	}
+	if got = active(); len(got) != 1 || got[0].EndsAt.Sub(clock.Add(endsAhead)).Abs() > time.Millisecond {
+		t.Errorf("not told again after a minute: %+v", got)
+	}
+
+	w.mark(25)
+	w.once(again)
+	if got = active(); len(got) != 0 {
+		t.Errorf("%+v", got)
+	}
+}
