@@ -34,15 +34,12 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			// servers starts a broker with the topic gateway-logs, and names it and a ClickHouse with an empty database
-			// in the environment.
+			// servers starts a broker with the topic gateway-logs and an empty ClickHouse, and names them in the environment.
 			"servers": func(ts *testscript.TestScript, _ bool, _ []string) {
 				k := stacktest.Kafka(t)
 				ts.Check(k.CreateTopic(t.Context(), "gateway-logs", 1))
-				addr, database := stacktest.Database(t)
 				ts.Setenv("ERRATA_KAFKA_BROKERS", k.Addr)
-				ts.Setenv("ERRATA_CLICKHOUSE_ADDR", addr)
-				ts.Setenv("ERRATA_CLICKHOUSE_DATABASE", database)
+				ts.Setenv("ERRATA_CLICKHOUSE_ADDR", stacktest.ClickHouse(t).Addr)
 			},
 		},
 	})

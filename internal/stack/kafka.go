@@ -58,7 +58,7 @@ func StartKafka(cfg KafkaConfig) (*Kafka, error) {
 	}
 	addr, err := choosePort(cfg.Addr)
 	if err != nil {
-		return nil, fmt.Errorf("Kafka's address: %w", err)
+		return nil, fmt.Errorf("address of Kafka: %w", err)
 	}
 	_, portText, _ := net.SplitHostPort(addr)
 	port, _ := strconv.Atoi(portText)

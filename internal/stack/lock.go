@@ -44,8 +44,9 @@ func lockFile(path string) (*folderLock, error) {
 		pid, _ := io.ReadAll(io.LimitReader(f, 20))
 		return nil, &heldError{Path: path, PID: strings.TrimSpace(string(pid))}
 	}
-	if err := f.Truncate(0); err == nil {
-		_, err = f.WriteAt(fmt.Appendln(nil, os.Getpid()), 0)
+	// The pid is for the sentence of whoever finds the lock held; without it the lock holds all the same.
+	if f.Truncate(0) == nil {
+		_, _ = f.WriteAt(fmt.Appendln(nil, os.Getpid()), 0)
 	}
 	return &folderLock{f}, nil
 }

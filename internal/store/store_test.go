@@ -179,7 +179,7 @@ func TestClaimHoldsForOneClusterAndGroup(t *testing.T) {
 }
 
 func TestRefusalsAreOneSentence(t *testing.T) {
-	addr := stacktest.SharedClickHouse(t).Addr
+	addr := stacktest.ClickHouse(t).Addr // a refused password ends the embedded server, which is then started again
 	f := func(cfg store.Config, is error, want string) {
 		t.Helper()
 		_, err := store.Open(t.Context(), cfg)
@@ -187,9 +187,9 @@ func TestRefusalsAreOneSentence(t *testing.T) {
 			t.Errorf("%v, want %v with %q", err, is, want)
 		}
 	}
-	f(store.Config{Addr: []string{addr}, Database: "errata", Username: "default", Password: "wrong"}, link.ErrRefused, "wrong password")
 	f(store.Config{Addr: []string{addr}, Database: "nowhere", Username: "default"}, link.ErrRefused, `no data of ours in database "nowhere"`)
 	f(store.Config{Addr: []string{"127.0.0.1:1"}, Database: "errata", Username: "default"}, link.ErrUnreachable, "does not answer")
+	f(store.Config{Addr: []string{addr}, Database: "errata", Username: "default", Password: "wrong"}, link.ErrRefused, "wrong password")
 }
 
 func TestTopicsThatNobodyReadsHoldNoWatermarkBack(t *testing.T) {
