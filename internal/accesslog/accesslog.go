@@ -45,6 +45,7 @@ const (
 	ReasonTruncated     Reason = "truncated"      // the record itself is cut off
 	ReasonNotAnObject   Reason = "not_an_object"  // an array's element that is no object
 	ReasonUnknownFormat Reason = "unknown_format" // no gateway that we know writes such a record
+	ReasonTooMany       Reason = "too_many"       // an array of more than 10,000 elements
 	ReasonBadTime       Reason = "bad_time"       // before 2000, or more than a day after Kafka's time
 )
 
@@ -60,10 +61,9 @@ type Access struct {
 	LatencyMS float64 // meaningful when HasLatency
 	RequestID string
 
-	HasLatency  bool
-	ContentType string    // of the response
-	Body        []byte    // of the response, decoded; valid until the Reader's next Read
-	BodyState   BodyState // Absent, Empty or Undecodable; "" when package parse is to look at Body
+	HasLatency bool
+	Body       []byte    // of the response, decoded; valid until the Reader's next Read
+	BodyState  BodyState // Absent, Empty or Undecodable; "" when package parse is to look at Body
 }
 
 // Element is one access of a record: the record itself, or one item of its array.
@@ -94,14 +94,20 @@ type Clock struct {
 var earliest = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // KafkaClock is the Clock of a message that Kafka stamped with at. Some
-// producers stamp 1970, which counts as no time; then only a fixed bound far
+// producers stamp 1970, or nonsense, which counts as no time; then only a fixed bound far
 // ahead is left, since what becomes of a record must not depend on when it is read.
 func KafkaClock(at time.Time) Clock {
-	if at.Before(earliest) {
-		return Clock{Latest: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)}
+	if !Plausible(at) {
+		return Clock{Latest: latest}
 	}
 	return Clock{Fallback: at, Latest: at.Add(24 * time.Hour)}
 }
+
+// latest is the last time that anything may carry.
+var latest = time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// Plausible tells whether a time that Kafka stamped a message with can be one.
+func Plausible(at time.Time) bool { return !at.Before(earliest) && at.Before(latest) }
 
 // Reader reads records. It reuses its memory, so one goroutine uses it at a
 // time, and a Record's bodies live until the next Read.
@@ -161,10 +167,16 @@ func (r *Reader) Read(value []byte, clock Clock) Record {
 
 func deadRecord(why Reason) Record { return Record{Format: "unknown", DeadLetter: why} }
 
+// maxElements is how many elements an array may have: gateways send a thousand at most, and each takes memory here.
+const maxElements = 10_000
+
 // array reads the elements of an array; of one that is cut off, those that are
 // whole, and the last as a dead letter.
 func (r *Reader) array(root jsontree.Value, clock Clock) Record {
 	rec := Record{Format: "unknown"}
+	if cap(r.elements) > maxElements {
+		r.elements = nil
+	}
 	for item := root.First(); item.Kind() != jsontree.Missing; item = item.Next() {
 		format, e := "", Element{Raw: item.Raw()}
 		switch {
@@ -178,10 +190,15 @@ func (r *Reader) array(root jsontree.Value, clock Clock) Record {
 		if rec.Format == "unknown" && format != "" {
 			rec.Format = format
 		}
-		r.elements = append(r.elements, e)
+		if r.elements = append(r.elements, e); len(r.elements) > maxElements {
+			return deadRecord(ReasonTooMany)
+		}
 	}
-	if !root.Complete() && len(r.elements) == 0 {
-		return deadRecord(ReasonTruncated)
+	if last := len(r.elements) - 1; !root.Complete() && (last < 0 || r.elements[last].DeadLetter != ReasonTruncated) {
+		if last < 0 {
+			return deadRecord(ReasonTruncated)
+		}
+		r.elements = append(r.elements, Element{DeadLetter: ReasonTruncated}) // cut between two elements
 	}
 	rec.Elements = r.elements
 	return rec
@@ -213,13 +230,12 @@ func (r *Reader) element(v jsontree.Value, clock Clock) (string, Element) {
 // those that make a request: time, status, path, body.
 func (r *Reader) access(f *format, v jsontree.Value) (a Access, ok bool) {
 	a = Access{
-		Tenant:      r.text(v, f.tenant),
-		Service:     r.text(v, f.service),
-		Route:       r.text(v, f.route),
-		Method:      r.text(v, f.method),
-		RequestID:   r.text(v, f.requestID),
-		ContentType: r.text(v, f.contentType),
-		BodyState:   Absent,
+		Tenant:    r.text(v, f.tenant),
+		Service:   r.text(v, f.service),
+		Route:     r.text(v, f.route),
+		Method:    r.text(v, f.method),
+		RequestID: r.text(v, f.requestID),
+		BodyState: Absent,
 	}
 	a.Path = pathOf(r.text(v, f.path))
 	if line := r.text(v, f.requestLine); line != "" { // "GET /x?y HTTP/1.1"
@@ -232,10 +248,10 @@ func (r *Reader) access(f *format, v jsontree.Value) (a Access, ok bool) {
 			a.Path = pathOf(target)
 		}
 	}
-	if n, err := strconv.Atoi(r.text(v, f.status)); err == nil && 0 < n && n < 1000 {
-		a.Status = n
+	if n, err := strconv.ParseFloat(r.text(v, f.status), 64); err == nil && 0 < n && n < 1000 && n == math.Trunc(n) {
+		a.Status = int(n)
 	}
-	if n, err := strconv.ParseFloat(r.text(v, f.latency), 64); err == nil && n >= 0 && !math.IsInf(n, 1) {
+	if n, err := strconv.ParseFloat(r.text(v, f.latency), 64); err == nil && n >= 0 && n < maxLatency {
 		a.LatencyMS, a.HasLatency = math.Round(n*f.latencyUnit*1e6)/1e6, true
 	}
 	for _, p := range f.time {
@@ -248,13 +264,17 @@ func (r *Reader) access(f *format, v jsontree.Value) (a Access, ok bool) {
 	return a, !a.Time.IsZero() || a.Status != 0 || a.Path != "" || a.BodyState != Absent
 }
 
+// maxLatency bounds a latency, in the gateway's unit: what is above it is no measurement.
+const maxLatency = 1e15
+
 func (r *Reader) body(a *Access, f *format, v jsontree.Value) {
 	for _, p := range f.body {
 		switch b := p.find(v); b.Kind() {
 		case jsontree.Missing:
 			continue
-		case jsontree.Null:
+		case jsontree.Null: // perhaps the body stands elsewhere: some loggers write all their keys
 			a.BodyState = Empty
+			continue
 		case jsontree.String:
 			a.Body, a.BodyState = b.Raw(), ""
 			if b.Escaped() {
@@ -264,6 +284,7 @@ func (r *Reader) body(a *Access, f *format, v jsontree.Value) {
 			}
 			if len(a.Body) == 0 || string(a.Body) == "-" && f.dashIsEmpty {
 				a.Body, a.BodyState = nil, Empty
+				continue
 			}
 		default: // logged as JSON itself, not as a string that holds JSON
 			a.Body, a.BodyState = b.Raw(), ""
@@ -271,11 +292,13 @@ func (r *Reader) body(a *Access, f *format, v jsontree.Value) {
 		return
 	}
 	for _, p := range f.bodyBase64 {
-		b := p.find(v)
-		if b.Kind() == jsontree.Missing {
+		text := p.find(v).AppendText(nil)
+		if len(text) == 0 {
+			if p.find(v).Kind() != jsontree.Missing {
+				a.BodyState = Empty
+			}
 			continue
 		}
-		text := b.AppendText(nil)
 		body, err := base64.StdEncoding.AppendDecode(nil, text)
 		switch {
 		case err != nil:
@@ -337,7 +360,7 @@ func pathOf(target string) string {
 	if i := strings.IndexAny(target, "?#"); i >= 0 {
 		target = target[:i]
 	}
-	if _, rest, ok := strings.Cut(target, "://"); ok {
+	if _, rest, ok := strings.Cut(target, "://"); ok && !strings.HasPrefix(target, "/") {
 		if i := strings.IndexByte(rest, '/'); i >= 0 {
 			return rest[i:]
 		}

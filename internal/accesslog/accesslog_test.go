@@ -36,7 +36,7 @@ func TestFields(t *testing.T) {
 	at := time.Date(2026, 1, 1, 0, 0, 0, 123e6, time.UTC)
 	// APISIX: consumer fields in the order of the design, headers that are lists, ids where there are no names.
 	f(`{"start_time":1767225600123.9,"request":{"uri":"/a?b=c","method":"GET","headers":{"x-request-id":["r1","r2"],"x-tenant":"t1"}},"response":{"status":200,"headers":{"content-type":"application/json"},"body":"{}"},"consumer":{"username":"u"},"service_id":"s","service_name":"S","route_id":"7","latency":3.25}`,
-		"apisix", Access{Time: at, Tenant: "t1", Service: "S", Route: "7", Method: "GET", Path: "/a", Status: 200, LatencyMS: 3.25, HasLatency: true, RequestID: "r1", ContentType: "application/json", Body: []byte("{}")})
+		"apisix", Access{Time: at, Tenant: "t1", Service: "S", Route: "7", Method: "GET", Path: "/a", Status: 200, LatencyMS: 3.25, HasLatency: true, RequestID: "r1", Body: []byte("{}")})
 	f(`{"start_time":1767225600123,"request":{"url":"http://h:9080/a/b?c"},"response":{"status":"502"},"route_id":7,"consumer":{"custom_id":"c","id":"i"}}`,
 		"apisix", Access{Time: at, Tenant: "c", Route: "7", Path: "/a/b", Status: 502, BodyState: Absent})
 	// Kong: the service's id without a name, a body that is JSON itself.
@@ -52,6 +52,9 @@ func TestFields(t *testing.T) {
 	f(`{"time":1767225600,"status":204,"response_body":""}`, "generic", Access{Time: at.Truncate(time.Second), Status: 204, BodyState: Empty})
 	f(`{"status":200,"response_body":null}`, "generic", Access{Time: kafkaTime, Status: 200, BodyState: Empty})
 	f(`{"status":200,"response_body_base64":"###"}`, "generic", Access{Time: kafkaTime, Status: 200, BodyState: Undecodable})
+	f(`{"status":200,"response_body":null,"response_body_base64":"eyJhIjoxfQ=="}`, "generic", Access{Time: kafkaTime, Status: 200, Body: []byte(`{"a":1}`)})
+	f(`{"status":200,"response_body":"","response_body_base64":""}`, "generic", Access{Time: kafkaTime, Status: 200, BodyState: Empty})
+	f(`{"status":503.0,"path":"/proxy/https://host/b","latency_ms":1e305}`, "generic", Access{Time: kafkaTime, Status: 503, Path: "/proxy/https://host/b", BodyState: Absent})
 	f(`{"status":200,"latency_ms":0}`, "generic", Access{Time: kafkaTime, Status: 200, HasLatency: true, BodyState: Absent})
 	f(`{"status":"teapot","path":"/x#y","latency_ms":-1}`, "generic", Access{Time: kafkaTime, Path: "/x", BodyState: Absent})
 }
@@ -80,6 +83,9 @@ func TestDeadLetters(t *testing.T) {
 	f(`[`, ReasonTruncated)
 	f(`[`+ok+`,`+ok[:20], "", "", ReasonTruncated)
 	f(`[`+ok+`,7,"x",null,{},`+ok+`]`, "", "", ReasonNotAnObject, ReasonNotAnObject, ReasonNotAnObject, ReasonUnknownFormat, "")
+	f(`[`+ok+`,`, "", "", ReasonTruncated)
+	f(`[`+ok, "", "", ReasonTruncated)
+	f(`[`+strings.Repeat(`0,`, 20_000)+`0]`, ReasonTooMany)
 	f(`[]`, "")
 	f(`{"time":"1999-12-31T23:59:59Z","status":200}`, "", ReasonBadTime)
 	f(`{"time":"2026-11-03T12:00:00Z","status":200}`, "", "")
@@ -101,6 +107,9 @@ func TestKafkaTimeOfTheEpochIsNone(t *testing.T) {
 	f(`{"status":200}`, ReasonBadTime)
 	f(`{"time":"2026-11-02T10:00:00Z","status":200}`, "")
 	f(`{"time":"2150-11-02T10:00:00Z","status":200}`, ReasonBadTime)
+	if c := KafkaClock(time.Date(5000, 1, 1, 0, 0, 0, 0, time.UTC)); !c.Fallback.IsZero() {
+		t.Error("the year 5000 is taken for a time")
+	}
 }
 
 func TestParseTime(t *testing.T) {
@@ -118,6 +127,8 @@ func TestParseTime(t *testing.T) {
 	f("2026-01-01 00:00:00.5", "2026-01-01T00:00:00.500Z")
 	f("2026-01-01 00:00:00,5", "2026-01-01T00:00:00.500Z")
 	f("01/Jan/2026:08:00:00 +0800", "2026-01-01T00:00:00.000Z")
+	f("Thu, 01 Jan 2026 00:00:00 GMT", "2026-01-01T00:00:00.000Z")
+	f("Thu, 01 Jan 2026 00:00:00 PST", "")
 	f("1767225600", "2026-01-01T00:00:00.000Z")
 	f("1767225600.1239", "2026-01-01T00:00:00.123Z")
 	f("1767225600123", "2026-01-01T00:00:00.123Z")

@@ -15,7 +15,6 @@ type format struct {
 	time, tenant, service, route []path
 	method, path, requestLine    []path
 	status, latency, requestID   []path
-	contentType                  []path
 	body                         []path // text, or JSON as such
 	bodyBase64                   []path
 
@@ -42,7 +41,6 @@ var formats = []format{
 		latency:     paths("latency"),
 		latencyUnit: 1,
 		requestID:   requestIDHeaders("request.headers.", "response.headers."),
-		contentType: paths("response.headers.content-type"),
 		body:        paths("response.body"),
 	},
 	{
@@ -60,7 +58,6 @@ var formats = []format{
 		latency:     paths("latencies.request"),
 		latencyUnit: 1,
 		requestID:   append(requestIDHeaders("request.headers.", "response.headers."), paths("request.id")...),
-		contentType: paths("response.headers.content-type"),
 		body:        paths("response.body", "response_body", "resp_body", "body"),
 	},
 	{
@@ -81,7 +78,6 @@ var formats = []format{
 		latency:     paths("request_time"),
 		latencyUnit: 1000,
 		requestID:   paths("request_id", "http_x_request_id", "sent_http_x_request_id", "trace_id"),
-		contentType: paths("sent_http_content_type", "content_type"),
 		body:        paths("resp_body", "response_body", "body"),
 		dashIsEmpty: true,
 	},
@@ -101,7 +97,6 @@ var formats = []format{
 		latency:     paths("latency_ms"),
 		latencyUnit: 1,
 		requestID:   paths("request_id"),
-		contentType: paths("content_type"),
 		body:        paths("response_body"),
 		bodyBase64:  paths("response_body_base64"),
 	},

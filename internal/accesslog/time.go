@@ -17,7 +17,7 @@ var layouts = []string{
 	"2006-01-02 15:04:05.999999999",
 	"2006/01/02 15:04:05.999999999",
 	time.RFC1123Z,
-	time.RFC1123,
+	"Mon, 02 Jan 2006 15:04:05 GMT", // of other names of zones Go knows no offset
 }
 
 // parseTime reads a time in one of the layouts, or a number since 1970 in

@@ -65,6 +65,7 @@ const (
 	heartbeat        = 500 * time.Millisecond
 	partitionWatch   = 5 * time.Second
 	leaveTimeout     = 3 * time.Second
+	rejoinPause      = time.Second
 )
 
 // Run consumes until ctx ends, which is no error. Servers that go away are waited for, for ever; an error
@@ -113,6 +114,7 @@ func (in *Ingester) Run(ctx context.Context) error {
 				cancel()
 			case err != nil && genCtx.Err() == nil && ctx.Err() == nil:
 				in.log.Warn("leaving the generation", "generation", gen.ID, "error", err)
+				sleep(ctx, rejoinPause) // also when others rejoin meanwhile: nobody is to drive the group round and round
 			}
 		})
 	}
@@ -139,6 +141,7 @@ type generation struct {
 	partitions []*partition
 	leaders    map[topicPartition]int
 	asked      time.Time // when leaders was
+	round      int       // of fetching
 	marked     time.Time // when the watermarks were last written
 }
 
@@ -148,7 +151,11 @@ func (in *Ingester) generation(stop, genCtx context.Context, gen *kafka.Generati
 	in.working.Lock()
 	defer in.working.Unlock()
 	g := &generation{Ingester: in, id: int(gen.ID), member: gen.MemberID}
-	if err := g.takeOver(genCtx, gen.Assignments); err != nil {
+	taking, endTaking := context.WithCancel(genCtx)
+	defer context.AfterFunc(stop, endTaking)()
+	err := g.takeOver(taking, gen.Assignments)
+	endTaking()
+	if err != nil {
 		return err
 	}
 	in.log.Info("generation begins", "generation", g.id, "partitions", len(g.partitions))
@@ -174,6 +181,9 @@ func (in *Ingester) generation(stop, genCtx context.Context, gen *kafka.Generati
 			return err
 		}
 	}
+	if genCtx.Err() != nil {
+		return nil // others may own the partitions by now: what is not planned is dropped
+	}
 	return g.flush(writing)
 }
 
@@ -197,7 +207,9 @@ func (g *generation) takeOver(ctx context.Context, assigned map[string][]kafka.P
 				continue
 			}
 			if !isCommitted {
-				if was.Offset, err = g.kafka.startOffset(ctx, tp, hasCommits[topic]); err != nil {
+				// In the first generation of all, another member may have committed its start a moment ago.
+				appeared := hasCommits[topic] && g.id > 1
+				if was.Offset, err = g.kafka.startOffset(ctx, tp, appeared); err != nil {
 					return err
 				}
 			}
@@ -207,6 +219,13 @@ func (g *generation) takeOver(ctx context.Context, assigned map[string][]kafka.P
 			}
 			p := takeOver(tp, was, recorded, g.fingerprint)
 			p.uncommitted = p.uncommitted || !isCommitted // a start position holds from now on
+			end, err := g.kafka.listOffset(ctx, tp, kafka.LastOffset)
+			if err != nil {
+				return err
+			}
+			if known := p.knownEnd(); known > end {
+				g.stopReading(p, known, end)
+			}
 			g.partitions = append(g.partitions, p)
 		}
 	}
@@ -236,6 +255,8 @@ func (g *generation) fetch(ctx context.Context) {
 		sleep(ctx, fetchWait)
 		return
 	}
+	g.round++ // another partition is the first to be served
+	wanted = slices.Concat(wanted[g.round%len(wanted):], wanted[:g.round%len(wanted)])
 	if time.Since(g.asked) > partitionWatch {
 		leaders, err := g.kafka.leaders(ctx)
 		if err != nil {
@@ -264,8 +285,8 @@ func (g *generation) fetch(ctx context.Context) {
 			g.asked = time.Time{} // perhaps the leader has changed
 			failed = fmt.Errorf("%s: %w", p, f.err)
 		default:
-			p.highWatermark = f.highWatermark
-			if p.next >= p.highWatermark {
+			p.end = f.end
+			if p.next >= p.end {
 				p.reached = began
 			}
 		}
@@ -282,16 +303,20 @@ func (g *generation) outOfRange(ctx context.Context, p *partition) {
 		g.problem(ctx, "cannot ask for the offsets of "+p.String(), err)
 		return
 	}
-	if p.next < first {
-		g.log.Error("records were deleted before they were read: their offsets are a gap",
-			"topic", p.topic, "partition", p.id, "first_offset", p.next, "last_offset", first-1)
-		p.next = first
-		p.closeBefore(first)
+	if p.next >= first {
+		g.stopReading(p, p.next, first)
 		return
 	}
+	g.log.Error("records were deleted before they were read: their offsets are a gap",
+		"topic", p.topic, "partition", p.id, "first_offset", p.next, "last_offset", first-1)
+	p.skipTo(first)
+}
+
+// stopReading leaves a partition alone whose log is not the one that we know.
+func (g *generation) stopReading(p *partition, known, end int64) {
 	p.stopped = true
-	g.log.Error("the log is shorter than what was read from it, as when the topic was deleted and made anew: this partition is not read any more; "+
-		"use another kafka.group and clickhouse.database for the new topic", "topic", p.topic, "partition", p.id, "offset", p.next)
+	g.log.Error("the log is shorter than what was read from it, as when the topic was deleted and made anew: this partition is not read; "+
+		"use another kafka.group and clickhouse.database for the new topic", "topic", p.topic, "partition", p.id, "read_to", known, "log_ends_at", end)
 }
 
 func (g *generation) problem(ctx context.Context, what string, err error) {
@@ -305,11 +330,11 @@ func (g *generation) problem(ctx context.Context, what string, err error) {
 func (g *generation) due(now time.Time) bool {
 	rows, bytes, limit := 0, int64(0), g.kafka.cfg.Batch
 	for _, p := range g.partitions {
-		waiting := p.waiting()
-		if len(waiting) > 0 && now.Sub(p.openedAt) >= limit.Age {
+		ready := p.ready()
+		if len(ready) > 0 && now.Sub(p.openedAt) >= limit.Age {
 			return true
 		}
-		for _, b := range waiting {
+		for _, b := range ready {
 			rows += b.Rows()
 		}
 		bytes += p.bytes
@@ -397,8 +422,8 @@ func (g *generation) insertPlanned(ctx context.Context) error {
 	for _, p := range g.partitions {
 		for i := range p.planned {
 			if r := &p.planned[i]; r.batch != nil {
-				if !r.batch.MinTime.IsZero() {
-					p.watermark = r.batch.MinTime
+				if !r.batch.MaxTime.IsZero() {
+					p.watermark = later(r.batch.MinTime, r.batch.MaxTime.Add(-maxDisorder))
 				}
 				r.batch, r.insertedAt = nil, now
 			}
@@ -408,6 +433,17 @@ func (g *generation) insertPlanned(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// maxDisorder is how far behind the newest event of its batch an event may lie before it holds the watermark back no
+// more: a client whose clock is wrong must not stop all alerts.
+const maxDisorder = time.Hour
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // watermarkEvery is how often the watermarks are written when nothing else happens.

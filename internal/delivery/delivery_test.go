@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -211,15 +212,13 @@ func TestGroupOffsetsLostAreNoHarm(t *testing.T) {
 		p.counted(5000)
 		stop()
 		client := &kafka.Client{Addr: kafka.TCP(broker)}
-		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+		p.eventually(func() error {
 			resp, err := client.DeleteGroups(t.Context(), &kafka.DeleteGroupsRequest{GroupIDs: []string{"errata"}})
-			if err == nil && resp.Errors["errata"] == nil {
-				break
+			if err == nil {
+				err = resp.Errors["errata"]
 			}
-			if time.Now().After(deadline) {
-				t.Fatal(err, resp)
-			}
-		}
+			return err
+		})
 		p.produce(5000, 6000)
 		p.ingester("1")
 		p.counted(6000)
@@ -239,4 +238,61 @@ func TestClickHouseAwayIsWaitedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.counted(5000)
+}
+
+func TestResetIntoABatchAndATopicMadeAnew(t *testing.T) {
+	onBothBrokers(t, func(t *testing.T, broker string) {
+		p := newPipeline(t, broker)
+		p.produce(0, 4000)
+		stop, _ := p.ingester("1")
+		p.counted(4000)
+		stop()
+		client := &kafka.Client{Addr: kafka.TCP(broker)}
+		reset := &kafka.OffsetCommitRequest{GroupID: "errata", GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{}}
+		for i := range partitions {
+			reset.Topics["logs"] = append(reset.Topics["logs"], kafka.OffsetCommit{Partition: i, Offset: 137})
+		}
+		p.eventually(func() error {
+			resp, err := client.OffsetCommit(t.Context(), reset)
+			if err == nil {
+				err = resp.Topics["logs"][0].Error
+			}
+			return err
+		})
+		stop, _ = p.ingester("1")
+		p.produce(4000, 5000)
+		p.counted(5000)
+		stop()
+
+		p.eventually(func() error {
+			resp, err := client.DeleteTopics(t.Context(), &kafka.DeleteTopicsRequest{Topics: []string{"logs"}})
+			if err == nil && !errors.Is(resp.Errors["logs"], kafka.UnknownTopicOrPartition) {
+				err = resp.Errors["logs"]
+			}
+			return err
+		})
+		p.eventually(func() error {
+			resp, err := client.CreateTopics(t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: "logs", NumPartitions: partitions, ReplicationFactor: 1}}})
+			if err == nil {
+				err = resp.Errors["logs"]
+			}
+			return err
+		})
+		p.produce(0, 1000)
+		p.ingester("1")
+		time.Sleep(3 * time.Second)
+		p.counted(5000) // nothing of the old topic is overwritten, and nothing of the new one mixed in
+	})
+}
+
+// eventually tries until there is no error.
+func (p *pipeline) eventually(try func() error) {
+	p.t.Helper()
+	var err error
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
+		if err = try(); err == nil {
+			return
+		}
+	}
+	p.t.Fatal(err)
 }

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/fetch"
-	"golang.org/x/sync/errgroup"
 )
 
 // Fetching goes below kafka-go's Reader and Conn, straight to Kafka's fetch request: there the checksums
@@ -28,12 +28,11 @@ const (
 
 // fetched is what one request brought of one partition.
 type fetched struct {
-	partition     *partition
-	records       []record
-	next          int64 // where to go on
-	logStart      int64
-	highWatermark int64
-	err           error // OffsetOutOfRange or what else the broker says of this partition
+	partition *partition
+	records   []record
+	next      int64 // where to go on
+	end       int64 // of what may be read by now: open transactions end it
+	err       error // OffsetOutOfRange or what else the broker says of this partition
 }
 
 // record is one Kafka record. Its value is nil when Kafka's is.
@@ -52,14 +51,11 @@ func (k *Kafka) fetch(ctx context.Context, leaders map[topicPartition]int, parti
 		byLeader[leader] = append(byLeader[leader], p)
 	}
 	answers := make(chan []fetched, len(byLeader))
-	var g errgroup.Group // one goroutine a leader, awaited below
+	var asking sync.WaitGroup // one goroutine a leader, awaited here
 	for _, own := range byLeader {
-		g.Go(func() error {
-			answers <- k.fetchFrom(ctx, own)
-			return nil
-		})
+		asking.Go(func() { answers <- k.fetchFrom(ctx, own) })
 	}
-	_ = g.Wait()
+	asking.Wait()
 	close(answers)
 	var all []fetched
 	for a := range answers {
@@ -69,7 +65,8 @@ func (k *Kafka) fetch(ctx context.Context, leaders map[topicPartition]int, parti
 	return all
 }
 
-// fetchFrom sends one request for partitions of one leader.
+// fetchFrom sends one request for partitions of one leader. A broker fills its answer in the order of the request, so
+// the caller changes that from call to call.
 func (k *Kafka) fetchFrom(ctx context.Context, partitions []*partition) []fetched {
 	req := &fetch.Request{
 		ReplicaID: -1, MaxWaitTime: int32(fetchWait.Milliseconds()), MinBytes: 1, MaxBytes: fetchBytes,
@@ -110,7 +107,10 @@ func (k *Kafka) fetchFrom(ctx context.Context, partitions []*partition) []fetche
 
 // read takes the records from an answer.
 func read(p *partition, answer *fetch.ResponsePartition) fetched {
-	f := fetched{partition: p, next: p.next, logStart: answer.LogStartOffset, highWatermark: answer.HighWatermark}
+	f := fetched{partition: p, next: p.next, end: answer.HighWatermark}
+	if answer.LastStableOffset >= 0 {
+		f.end = answer.LastStableOffset
+	}
 	if answer.ErrorCode != 0 {
 		f.err = kafka.Error(answer.ErrorCode)
 		return f
@@ -121,22 +121,26 @@ func read(p *partition, answer *fetch.ResponsePartition) fetched {
 	}
 	pending := slices.Clone(answer.AbortedTransactions)
 	aborted := map[int64]bool{} // producers whose transaction, begun before where we are, will be aborted
+	begin := func(offset int64) {
+		pending = slices.DeleteFunc(pending, func(t fetch.ResponseTransaction) bool {
+			begun := t.FirstOffset <= offset
+			if begun {
+				aborted[t.ProducerID] = true
+			}
+			return begun
+		})
+	}
 	for _, b := range batches {
 		switch b := b.(type) {
 		case nil:
 		case *protocol.ControlBatch:
 			// The marker that ends a transaction. It has an offset too, which must be stepped over here:
 			// kafka-go's own Client.Fetch would ask for it for ever.
+			begin(b.BaseOffset)
 			delete(aborted, b.ProducerID)
 			f.err = f.each(b.Records, func(record) {})
 		case *protocol.RecordBatch:
-			pending = slices.DeleteFunc(pending, func(t fetch.ResponseTransaction) bool {
-				begun := t.FirstOffset <= b.BaseOffset
-				if begun {
-					aborted[t.ProducerID] = true
-				}
-				return begun
-			})
+			begin(b.BaseOffset)
 			skip := b.Attributes.Transactional() && aborted[b.ProducerID]
 			f.err = f.each(b.Records, func(r record) {
 				if !skip {

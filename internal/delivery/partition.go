@@ -39,21 +39,26 @@ type partition struct {
 	fingerprint string // ours
 
 	offset  int64     // as committed, or to be committed next: the durable point
-	epoch   uint32    // of all runs in the plan and of new ones
 	planned []planned // from offset on
 	sealed  []*store.Batch
 	open    *store.Batch // nil until a record comes
-	given   []run        // boundaries that must be kept, in order, from the open batch on: cut once, for ever
+	given   []given      // runs whose boundaries must be kept, in order, from the open batch on: cut once, for ever
 
-	cut           int64 // where the next batch begins
-	next          int64 // the next offset to fetch
-	highWatermark int64 // as of the last fetch
-	openedAt      time.Time
-	bytes         int64     // of the records read since all that was read was in
-	uncommitted   bool      // the state differs from what is committed
-	reached       time.Time // when we last had all that the log held
-	watermark     time.Time // of events, as far as inserted batches tell
-	stopped       bool      // its log is not the one that we know: nothing more is read
+	cut         int64     // where the next batch begins
+	next        int64     // the next offset to fetch
+	end         int64     // of the log, as of the last fetch
+	openedAt    time.Time // when the latest batch was begun
+	bytes       int64     // of the records read since all that was read was in
+	uncommitted bool      // the state differs from what is committed
+	reached     time.Time // when we last had all that the log held
+	watermark   time.Time // of events, as far as inserted batches tell
+	stopped     bool      // its log is not the one that we know: nothing more is read
+}
+
+// given is a run that was cut before us.
+type given struct {
+	run
+	recorded bool // it is in ClickHouse for certain
 }
 
 // planned is a run in the plan.
@@ -69,7 +74,7 @@ const keepPlanned = time.Minute
 
 // plan is what the next commit says of the partition.
 func (p *partition) plan() plan {
-	out := plan{Fingerprint: p.fingerprint, Epoch: p.epoch, Offset: p.offset}
+	out := plan{Fingerprint: p.fingerprint, Offset: p.offset}
 	for _, r := range p.planned {
 		out.Runs = append(out.Runs, r.run)
 	}
@@ -78,28 +83,83 @@ func (p *partition) plan() plan {
 
 // takeOver makes the state of a partition that has just become ours, from the plan in its
 // committed offset and from the batches that are recorded beyond it.
+//
+// Runs that another parser may have inserted are made anew under the next epoch: our rows go beside the others and
+// replace them in one step. The plan says so before the first of them is inserted. New runs are of epoch 0.
 func takeOver(tp topicPartition, committed plan, recorded []store.Recorded, fingerprint string) *partition {
-	p := &partition{topicPartition: tp, fingerprint: fingerprint, offset: committed.Offset, next: committed.Offset, cut: committed.Offset, epoch: committed.Epoch}
-	if len(committed.Runs) > 0 && committed.Fingerprint != fingerprint {
-		// Another parser may have inserted these. Our rows go beside them and replace them in one step, and as
-		// with every epoch the plan says so before the first of them is inserted.
-		p.epoch++
-		p.uncommitted = true
-	}
+	p := &partition{topicPartition: tp, fingerprint: fingerprint, offset: committed.Offset, next: committed.Offset, cut: committed.Offset}
+	var epoch uint32 // that all given runs need; 0: those of the plan stay as they are
 	for _, r := range committed.Runs {
-		p.planned = append(p.planned, planned{run: r})
-		p.given = append(p.given, r)
+		in := slices.ContainsFunc(recorded, func(b store.Recorded) bool { return b.FirstOffset == r.first })
+		p.given = append(p.given, given{r, in})
+		if committed.Fingerprint != fingerprint {
+			epoch = max(epoch, r.epoch+1)
+		}
 	}
+	end := committed.end() // of what is settled
 	for _, r := range recorded {
-		if r.FirstOffset < committed.end() {
+		if r.LastOffset < end {
 			continue
 		}
-		p.given = append(p.given, run{r.FirstOffset, r.LastOffset})
+		if r.FirstOffset < end {
+			// We are to begin inside a batch, as after a reset to a time. Half of it cannot be made again without
+			// counting that half twice, and all of it is in: go on behind it.
+			if len(p.given) == 0 {
+				end = r.LastOffset + 1
+				p.offset, p.next, p.cut, p.uncommitted = end, end, end, true
+			}
+			continue
+		}
+		end = r.LastOffset + 1
+		p.given = append(p.given, given{run{first: r.FirstOffset, last: r.LastOffset}, true})
 		if r.Fingerprint != fingerprint {
-			p.epoch = max(p.epoch, r.Epoch+1)
+			epoch = max(epoch, r.Epoch+1)
+		} else if r.Epoch > 0 {
+			epoch = max(epoch, r.Epoch)
 		}
 	}
+	if epoch > 0 {
+		for i := range p.given {
+			epoch = max(epoch, p.given[i].epoch)
+		}
+		for i := range p.given {
+			p.given[i].epoch = epoch
+		}
+	}
+	for i, r := range committed.Runs {
+		p.uncommitted = p.uncommitted || p.given[i].run != r || committed.Fingerprint != fingerprint
+		p.planned = append(p.planned, planned{run: p.given[i].run})
+	}
 	return p
+}
+
+// knownEnd is the offset behind all that is planned or recorded.
+func (p *partition) knownEnd() int64 {
+	if n := len(p.given); n > 0 {
+		return p.given[n-1].last + 1
+	}
+	return p.cut
+}
+
+// skipTo goes on behind offsets that are gone. A given run of which a part is gone stays as it is where it is recorded: what
+// is left would replace its sums by smaller ones. Of one that is not recorded, what is left is read.
+func (p *partition) skipTo(first int64) {
+	p.seal()
+	for len(p.given) > 0 && p.given[0].first < first {
+		r := p.given[0]
+		if !r.recorded && first <= r.last {
+			p.next, p.cut = first, r.first
+			return
+		}
+		p.given, p.open = p.given[1:], nil
+		first = max(first, r.last+1)
+		for i := range p.planned {
+			if p.planned[i].first == r.first {
+				p.planned[i].batch, p.planned[i].insertedAt = nil, time.Now()
+			}
+		}
+	}
+	p.next, p.cut = first, first
 }
 
 // add puts a record into the batch that its offset belongs to. Records come in order.
@@ -113,7 +173,10 @@ func (p *partition) add(offset int64, put func(*store.Batch)) {
 
 func (p *partition) begin() {
 	p.open = store.NewBatch(p.topic, p.id, p.cut)
-	p.open.Epoch, p.open.Fingerprint = p.epoch, p.fingerprint
+	p.open.Fingerprint = p.fingerprint
+	if len(p.given) > 0 && p.given[0].first == p.cut {
+		p.open.Epoch = p.given[0].epoch
+	}
 	p.openedAt = time.Now()
 }
 
@@ -122,8 +185,11 @@ func (p *partition) begin() {
 func (p *partition) closeBefore(offset int64) {
 	for len(p.given) > 0 {
 		r := p.given[0]
-		if p.open != nil && p.open.FirstOffset < r.first && r.first <= offset {
-			p.close(r.first - 1)
+		if r.first <= offset && p.cut < r.first {
+			if p.open != nil {
+				p.close(r.first - 1)
+			}
+			p.cut = r.first // offsets without a record that no batch ever had
 		}
 		if offset <= r.last {
 			return
@@ -136,9 +202,14 @@ func (p *partition) closeBefore(offset int64) {
 	}
 }
 
-// seal closes the open batch, unless a given run says where it must end.
+// sealable tells whether the open batch may end where we are: a given run says itself where it must end.
+func (p *partition) sealable() bool {
+	return p.open != nil && (len(p.given) == 0 || p.given[0].first > p.open.FirstOffset)
+}
+
+// seal closes the open batch if it may end where we are.
 func (p *partition) seal() {
-	if p.open != nil && (len(p.given) == 0 || p.given[0].first > p.open.FirstOffset) {
+	if p.sealable() {
 		p.close(p.next - 1)
 	}
 }
@@ -165,7 +236,7 @@ func (p *partition) planSealed() (moved bool) {
 	}
 	for len(p.sealed) > 0 && !p.plan().full() {
 		b := p.sealed[0]
-		p.planned = append(p.planned, planned{run: run{b.FirstOffset, b.LastOffset}, batch: b})
+		p.planned = append(p.planned, planned{run: run{b.FirstOffset, b.LastOffset, b.Epoch}, batch: b})
 		p.sealed = p.sealed[1:]
 		moved = true
 	}
@@ -186,6 +257,24 @@ func (p *partition) waiting() (all []*store.Batch) {
 	return all
 }
 
+// ready are the batches that a flush can insert now.
+func (p *partition) ready() (all []*store.Batch) {
+	for _, r := range p.planned {
+		if r.batch != nil {
+			all = append(all, r.batch)
+		}
+	}
+	unread := slices.ContainsFunc(p.planned, func(r planned) bool { return r.batch == nil && r.insertedAt.IsZero() })
+	if unread || p.plan().full() {
+		return all
+	}
+	all = append(all, p.sealed...)
+	if p.sealable() {
+		all = append(all, p.open)
+	}
+	return all
+}
+
 // allIn tells whether every planned run is in ClickHouse.
 func (p *partition) allIn() bool {
 	return !slices.ContainsFunc(p.planned, func(r planned) bool { return r.insertedAt.IsZero() })
@@ -193,7 +282,7 @@ func (p *partition) allIn() bool {
 
 // caughtUp tells whether all that the log held at the last look is in ClickHouse.
 func (p *partition) caughtUp() bool {
-	return !p.reached.IsZero() && p.next >= p.highWatermark && p.open == nil && len(p.sealed) == 0 && p.allIn()
+	return !p.reached.IsZero() && p.next >= p.end && p.open == nil && len(p.sealed) == 0 && p.allIn()
 }
 
 // resume makes the state one that another generation can go on with, if nobody else commits in
@@ -218,9 +307,6 @@ func (p *partition) prune(now time.Time) bool {
 		n++
 	}
 	p.planned = p.planned[n:]
-	if len(p.planned) == 0 && len(p.given) == 0 {
-		p.epoch = 0 // what comes now was never written
-	}
 	return n > 0
 }
 
@@ -254,7 +340,7 @@ func (k *Kafka) committedPlans(ctx context.Context) (map[topicPartition]plan, er
 			}
 			p, err := decodePlan(o.CommittedOffset, o.Metadata)
 			if err != nil {
-				return nil, link.Refused("%s: offset %d was committed by another version of errata: %v; run that version, or a newer one", tp, o.CommittedOffset, err)
+				return nil, link.Refused("%s: offset %d was not committed by this version of errata: %v; run the version that did, or a newer one, or use a group of its own", tp, o.CommittedOffset, err)
 			}
 			plans[tp] = p
 		}

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 )
 
@@ -13,13 +12,15 @@ import (
 // on that may have been inserted, and who cut them. Whoever reads it can repeat exactly those inserts.
 type plan struct {
 	Fingerprint string // of the parser and the mapping that made the rows
-	Epoch       uint32
-	Offset      int64 // the committed offset: where the first run begins
-	Runs        []run // in order, without a gap
+	Offset      int64  // the committed offset: where the first run begins
+	Runs        []run  // in order, without a gap; those of a later epoch first, all of the same
 }
 
-// run is the offsets first to last, both included.
-type run struct{ first, last int64 }
+// run is the offsets first to last, both included, and the epoch of the rows that they make.
+type run struct {
+	first, last int64
+	epoch       uint32
+}
 
 func (r run) String() string { return fmt.Sprintf("%d-%d", r.first, r.last) }
 
@@ -34,19 +35,25 @@ func (p plan) end() int64 {
 // planVersion is the first field of the metadata. An ingester that meets another leaves the group.
 const planVersion = "1"
 
-// maxMetadata is Kafka's default limit for a commit's metadata (offset.metadata.max.bytes), in bytes.
-const maxMetadata = 4096
+// maxMetadata is how long the metadata may become: Kafka's default limit of 4,096 bytes (offset.metadata.max.bytes),
+// less room for a successor whose fingerprint is longer than ours.
+const maxMetadata = 4096 - 64
 
-// errPlanVersion says that a plan was written by an ingester of another version than ours.
-var errPlanVersion = errors.New("the plan is of a version that we do not know")
+// errPlan says that the metadata of a commit is no plan that we can read.
+var errPlan = errors.New("the plan in the commit cannot be read")
 
-// encode writes the metadata: version, fingerprint, epoch, and the lengths of the runs as varints in base64.
+// encode writes the metadata: version, fingerprint, the later epoch and how many of the runs are of it, and the lengths of the
+// runs as varints in base64.
 func (p plan) encode() string {
 	var lengths []byte
+	epoch, again := uint32(0), 0
 	for _, r := range p.Runs {
 		lengths = binary.AppendUvarint(lengths, uint64(r.last-r.first+1))
+		if r.epoch > 0 {
+			epoch, again = r.epoch, again+1
+		}
 	}
-	return strings.Join([]string{planVersion, p.Fingerprint, strconv.FormatUint(uint64(p.Epoch), 10), base64.RawStdEncoding.EncodeToString(lengths)}, ";")
+	return fmt.Sprintf("%s;%s;%d*%d;%s", planVersion, p.Fingerprint, epoch, again, base64.RawStdEncoding.EncodeToString(lengths))
 }
 
 // full tells whether another run might not fit in the metadata.
@@ -63,23 +70,28 @@ func decodePlan(offset int64, metadata string) (plan, error) {
 	}
 	fields := strings.Split(metadata, ";")
 	if fields[0] != planVersion || len(fields) != 4 {
-		return p, fmt.Errorf("%w: metadata %.40q", errPlanVersion, metadata)
+		return p, fmt.Errorf("%w: metadata %.40q", errPlan, metadata)
 	}
-	epoch, err := strconv.ParseUint(fields[2], 10, 32)
-	if err != nil {
-		return p, fmt.Errorf("%w: epoch %q", errPlanVersion, fields[2])
+	var epoch uint32
+	var again int
+	if _, err := fmt.Sscanf(fields[2], "%d*%d", &epoch, &again); err != nil || fmt.Sprintf("%d*%d", epoch, again) != fields[2] {
+		return p, fmt.Errorf("%w: epoch %q", errPlan, fields[2])
 	}
 	lengths, err := base64.RawStdEncoding.DecodeString(fields[3])
 	if err != nil {
-		return p, fmt.Errorf("%w: %w", errPlanVersion, err)
+		return p, fmt.Errorf("%w: %w", errPlan, err)
 	}
-	p.Fingerprint, p.Epoch = fields[1], uint32(epoch)
+	p.Fingerprint = fields[1]
 	for next := offset; len(lengths) > 0; {
 		length, n := binary.Uvarint(lengths)
 		if n <= 0 || length == 0 || length > 1<<40 {
-			return p, fmt.Errorf("%w: broken boundaries", errPlanVersion)
+			return p, fmt.Errorf("%w: broken boundaries", errPlan)
 		}
-		p.Runs = append(p.Runs, run{next, next + int64(length) - 1})
+		r := run{first: next, last: next + int64(length) - 1}
+		if len(p.Runs) < again {
+			r.epoch = epoch
+		}
+		p.Runs = append(p.Runs, r)
 		next, lengths = next+int64(length), lengths[n:]
 	}
 	return p, nil

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,14 +24,14 @@ func TestPlanSurvivesTheCommit(t *testing.T) {
 		}
 	}
 	f(plan{Offset: 0, Fingerprint: "1-auto"})
-	f(plan{Offset: 7, Fingerprint: "1-auto", Epoch: 3, Runs: []run{{7, 7}, {8, 20_000}, {20_001, 1 << 39}}})
+	f(plan{Offset: 7, Fingerprint: "1-auto", Runs: []run{{7, 7, 3}, {8, 20_000, 3}, {20_001, 1 << 39, 0}}})
 }
 
 func TestPlanFitsInKafkasMetadata(t *testing.T) {
-	p := plan{Fingerprint: "1-auto", Epoch: 1 << 31}
+	p := plan{Fingerprint: "1-auto"}
 	for next := int64(0); !p.full(); {
 		length := int64(1) << (len(p.Runs) % 40)
-		p.Runs = append(p.Runs, run{next, next + length - 1})
+		p.Runs = append(p.Runs, run{next, next + length - 1, 1 << 31})
 		next += length
 	}
 	if n := len(p.encode()); n > maxMetadata || n < maxMetadata-20 {
@@ -42,15 +43,15 @@ func TestForeignMetadata(t *testing.T) {
 	if p, err := decodePlan(5, ""); err != nil || p.Offset != 5 || len(p.Runs) != 0 {
 		t.Errorf("%+v %v", p, err)
 	}
-	for _, metadata := range []string{"2;x;0;", "1;x;0", "1;x;-1;", "1;x;0;!!", "1;x;0;AA", "hello", "1;x;0;gICA"} {
-		if _, err := decodePlan(5, metadata); !errors.Is(err, errPlanVersion) {
+	for _, metadata := range []string{"2;x;0*0;", "1;x;0*0", "1;x;-1*0;", "1;x;0;", "1;x;0*0;!!", "1;x;0*0;AA", "hello", "1;x;0*0;gICA"} {
+		if _, err := decodePlan(5, metadata); !errors.Is(err, errPlan) {
 			t.Errorf("%q: %v", metadata, err)
 		}
 	}
 }
 
 func FuzzDecodePlan(f *testing.F) {
-	f.Add(int64(3), plan{Fingerprint: "1-auto", Runs: []run{{3, 9}, {10, 500}}}.encode())
+	f.Add(int64(3), plan{Fingerprint: "1-auto", Runs: []run{{3, 9, 1}, {10, 500, 0}}}.encode())
 	f.Fuzz(func(t *testing.T, offset int64, metadata string) {
 		p, err := decodePlan(offset, metadata)
 		if err == nil && metadata != "" && offset >= 0 && offset < 1<<40 && len(p.Runs) > 0 && p.Runs[0].first != offset {
@@ -63,7 +64,7 @@ func FuzzDecodePlan(f *testing.F) {
 func boundaries(p *partition) string {
 	var all []string
 	show := func(b *store.Batch, mark string) {
-		all = append(all, run{b.FirstOffset, b.LastOffset}.String()+mark)
+		all = append(all, run{b.FirstOffset, b.LastOffset, b.Epoch}.String()+mark)
 	}
 	for _, r := range p.planned {
 		mark := "p"
@@ -97,46 +98,103 @@ func TestBoundariesAreCutOnce(t *testing.T) {
 		}
 	}
 	tp := topicPartition{"logs", 0}
-	committed := plan{Offset: 10, Fingerprint: "f", Runs: []run{{10, 14}, {15, 19}}}
+	committed := plan{Offset: 10, Fingerprint: "f", Runs: []run{{10, 14, 0}, {15, 19, 0}}}
 	recorded := []store.Recorded{{FirstOffset: 10, LastOffset: 14}, {FirstOffset: 15, LastOffset: 19}, {FirstOffset: 20, LastOffset: 29, Fingerprint: "f"}}
 	fresh := func() *partition { return takeOver(tp, plan{Offset: 10}, nil, "f") }
 	again := func() *partition { return takeOver(tp, committed, recorded, "f") }
 
 	f(fresh(), [][2]int64{{10, 11}, {11, 12}}, "10-11s")
-	f(fresh(), [][2]int64{{12, 13}, {15, 18}}, "10-17s")                                          // offsets without records are covered
-	f(fresh(), [][2]int64{{-1, 13}}, "")                                                          // but make no batch of their own
-	f(again(), nil, "10-14p 15-19p")                                                              // nothing read yet
-	f(again(), [][2]int64{{10, 11}, {12, 13}}, "10-14p 15-19p 10-12o")                            // a planned run is not sealed before its end
-	f(again(), [][2]int64{{10, 11}, {14, 15}}, "10-14b 15-19p")                                   // and at its end is in its place
-	f(again(), [][2]int64{{10, 11}, {15, 16}}, "10-14b 15-19p 15-15o")                            // its last offsets may have no record
-	f(again(), [][2]int64{{-1, 25}}, "10-14b 15-19b")                                             // nor any of them
+	f(fresh(), [][2]int64{{12, 13}, {15, 18}}, "10-17s")               // offsets without records are covered
+	f(fresh(), [][2]int64{{-1, 13}}, "")                               // but make no batch of their own
+	f(again(), nil, "10-14p 15-19p")                                   // nothing read yet
+	f(again(), [][2]int64{{10, 11}, {12, 13}}, "10-14p 15-19p 10-12o") // a planned run is not sealed before its end
+	f(again(), [][2]int64{{10, 11}, {14, 15}}, "10-14b 15-19p")        // and at its end is in its place
+	f(again(), [][2]int64{{10, 11}, {15, 16}}, "10-14b 15-19p 15-15o") // its last offsets may have no record
+	f(again(), [][2]int64{{-1, 25}}, "10-14b 15-19b")                  // nor any of them
+	hole := func() *partition {
+		return takeOver(tp, plan{Offset: 10}, []store.Recorded{{FirstOffset: 20, LastOffset: 29, Fingerprint: "f"}}, "f")
+	}
+	f(hole(), [][2]int64{{20, 21}, {29, 30}}, "20-29s") // offsets without a record that no batch ever had
+	f(hole(), [][2]int64{{12, 13}, {20, 21}, {29, 30}}, "10-19s 20-29s")
+	inside := func() *partition {
+		return takeOver(tp, plan{Offset: 25}, []store.Recorded{{FirstOffset: 20, LastOffset: 29, Fingerprint: "f"}, {FirstOffset: 28, LastOffset: 35, Fingerprint: "f"}}, "f")
+	}
+	if p := inside(); p.next != 36 || p.offset != 36 || !p.uncommitted {
+		t.Errorf("a start inside a recorded batch goes on behind it: %+v", p)
+	}
 	f(again(), [][2]int64{{18, 19}, {22, 23}, {29, 30}, {30, 31}}, "10-14b 15-19b 20-29s 30-30s") // recorded boundaries, then our own
 }
 
 func TestAnotherParserTakesALaterEpoch(t *testing.T) {
 	tp := topicPartition{"logs", 0}
-	f := func(committed plan, recorded []store.Recorded, wantEpoch uint32, wantCommit bool) {
+	f := func(committed plan, recorded []store.Recorded, wantEpochs []uint32, wantCommit bool) {
 		t.Helper()
 		p := takeOver(tp, committed, recorded, "new")
-		if p.epoch != wantEpoch || p.uncommitted != wantCommit {
-			t.Errorf("epoch %d, uncommitted %v; want %d, %v", p.epoch, p.uncommitted, wantEpoch, wantCommit)
+		var epochs []uint32
+		for _, r := range p.given {
+			epochs = append(epochs, r.epoch)
+		}
+		if !slices.Equal(epochs, wantEpochs) || p.uncommitted != wantCommit {
+			t.Errorf("epochs %d, uncommitted %v; want %d, %v", epochs, p.uncommitted, wantEpochs, wantCommit)
+		}
+		again, err := decodePlan(p.offset, p.plan().encode())
+		if diff := cmp.Diff(p.plan(), again, cmp.AllowUnexported(run{})); err != nil || diff != "" {
+			t.Errorf("%v %s", err, diff)
 		}
 	}
-	runs := []run{{0, 9}}
-	f(plan{Fingerprint: "new", Runs: runs}, nil, 0, false)
-	f(plan{Fingerprint: "new", Runs: runs, Epoch: 4}, nil, 4, false)
-	f(plan{Fingerprint: "old", Runs: runs}, nil, 1, true)
-	f(plan{Fingerprint: "old", Runs: runs, Epoch: 4}, nil, 5, true)
-	f(plan{Fingerprint: "old"}, nil, 0, false)
-	f(plan{}, []store.Recorded{{FirstOffset: 0, LastOffset: 9, Fingerprint: "new", Epoch: 2}}, 0, false)
-	f(plan{}, []store.Recorded{{FirstOffset: 0, LastOffset: 9, Fingerprint: "old", Epoch: 2}}, 3, false)
+	runs := []run{{0, 9, 0}, {10, 19, 0}}
+	mixed := []run{{0, 9, 4}, {10, 19, 0}}
+	old := []store.Recorded{{FirstOffset: 20, LastOffset: 29, Fingerprint: "old", Epoch: 2}}
+	own := []store.Recorded{{FirstOffset: 20, LastOffset: 29, Fingerprint: "new", Epoch: 2}}
+	f(plan{Fingerprint: "new", Runs: runs}, nil, []uint32{0, 0}, false)
+	f(plan{Fingerprint: "new", Runs: mixed}, nil, []uint32{4, 0}, false)
+	f(plan{Fingerprint: "old", Runs: runs}, nil, []uint32{1, 1}, true)
+	f(plan{Fingerprint: "old", Runs: mixed}, nil, []uint32{5, 5}, true)
+	f(plan{Fingerprint: "old"}, nil, nil, false)
+	f(plan{Fingerprint: "new", Runs: runs}, old, []uint32{3, 3, 3}, true)
+	f(plan{Fingerprint: "new", Runs: mixed}, old, []uint32{4, 4, 4}, true)
+	f(plan{Offset: 20}, own, []uint32{2}, false)
+	f(plan{Offset: 20}, old, []uint32{3}, false)
+}
+
+func TestNewRunsAreOfEpochZeroAgain(t *testing.T) {
+	p := takeOver(topicPartition{"logs", 0}, plan{Fingerprint: "old", Runs: []run{{0, 4, 0}}}, nil, "new")
+	for offset := range int64(8) {
+		p.add(offset, func(b *store.Batch) { b.LastOffset = offset })
+		p.next = offset + 1
+		p.closeBefore(p.next)
+	}
+	p.planned[0].batch, p.planned[0].insertedAt = nil, time.Now()
+	p.seal()
+	p.planSealed()
+	if got := p.plan().encode(); got != (plan{Fingerprint: "new", Runs: []run{{0, 4, 1}, {5, 7, 0}}}).encode() || p.planned[1].batch.Epoch != 0 {
+		t.Error(got)
+	}
+}
+
+func TestOffsetsThatAreGone(t *testing.T) {
+	tp := topicPartition{"logs", 0}
+	committed := plan{Fingerprint: "f", Runs: []run{{0, 9, 0}, {10, 19, 0}}}
+	f := func(recorded []store.Recorded, first, next, cut int64, left int) {
+		t.Helper()
+		p := takeOver(tp, committed, recorded, "f")
+		p.skipTo(first)
+		if p.next != next || p.cut != cut || len(p.given) != left {
+			t.Errorf("gone up to %d: next %d, cut %d, %d given; want %d, %d, %d", first, p.next, p.cut, len(p.given), next, cut, left)
+		}
+	}
+	f(nil, 15, 15, 10, 1) // half of a run that may not be in: what is left of it is read
+	f(nil, 20, 20, 20, 0) // all gone
+	both := []store.Recorded{{FirstOffset: 0, LastOffset: 9, Fingerprint: "f"}, {FirstOffset: 10, LastOffset: 19, Fingerprint: "f"}}
+	f(both, 5, 10, 10, 1) // half of a run that is in: it stays as it is
+	f(both, 25, 25, 25, 0)
 }
 
 func TestDurablePointTrailsByAMinute(t *testing.T) {
 	p := takeOver(topicPartition{"logs", 0}, plan{Offset: 10}, nil, "f")
 	now := time.Now()
 	for i := range int64(3) {
-		p.planned = append(p.planned, planned{run: run{10 + i, 10 + i}, insertedAt: now.Add(time.Duration(i) * 30 * time.Second)})
+		p.planned = append(p.planned, planned{run: run{10 + i, 10 + i, 0}, insertedAt: now.Add(time.Duration(i) * 30 * time.Second)})
 	}
 	f := func(after time.Duration, offset int64, left int) {
 		t.Helper()

@@ -96,6 +96,11 @@ func (c *Catalogs) Enrich(envelope parse.Envelope, a *accesslog.Access) Event {
 	if e.RequestID == "" {
 		e.RequestID = a.RequestID
 	}
+	// From here on nothing sees what must not be stored, and so the arguments of the template are redacted too.
+	e.Message = Redact(e.Message)
+	if e.Dialect == parse.HTTPDialect {
+		e.Message = parse.Clip([]byte(e.Message), parse.HTTPMessageLength)
+	}
 	k := c.Lookup(e.Code, e.Dialect, a.Service, a.Status, e.Message)
 	if k.Catalog != nil {
 		e.Family = k.Catalog.Family
@@ -114,10 +119,6 @@ func (c *Catalogs) Enrich(envelope parse.Envelope, a *accesslog.Access) Event {
 		if m := moduleCode.FindStringSubmatch(e.Message); m != nil {
 			e.ModuleCode = m[1]
 		}
-	}
-	e.Message = Redact(e.Message)
-	for name, value := range e.Args {
-		e.Args[name] = Redact(value)
 	}
 	return e
 }

@@ -161,6 +161,10 @@ func TestRedact(t *testing.T) {
 	f(`{"sk": "wJalrXUtnFEMI", "n":1}`, `{"sk": "[redacted:secret]", "n":1}`)
 	f("url?Signature=Ab%2Bcd&Expires=1", "url?Signature=[redacted:secret]&Expires=1")
 	f("access_key_id: AKIA123456", "access_key_id: [redacted:secret]")
+	f(`{\\"password\\":\\"hunter2x\\",\\"sk\\":\\"abcdef\\"}`, `{\\"password\\":\\"[redacted:secret]\\",\\"sk\\":\\"[redacted:secret]\\"}`)
+	f("AK = AKIA123456, SecretId=abcdef", "AK = [redacted:secret], SecretId=[redacted:secret]")
+	f(`clientSecret=abc123&userPassword=abc123`, `clientSecret=[redacted:secret]&userPassword=[redacted:secret]`)
+	f(`"newPassword": "a b c d", "n": 1`, `"newPassword": "[redacted:secret]", "n": 1`)
 	f("mail to jane.doe@example.org failed", "mail to [redacted:email] failed")
 	f("call 13812345678 now", "call [redacted:phone] now")
 	f("call +49 170 1234567.", "call [redacted:phone].")
@@ -170,6 +174,7 @@ func TestRedact(t *testing.T) {
 	same("code OSM.01010037 at 1767225600123 of project 0123456789abcdef")
 	same("order 4111111111111112 is no card")
 	same("Account and password not matched.")
+	same("decrypt token fail: The token expires. task: 17, ask: no")
 }
 
 func TestEventKeepsModuleCodeAndArgs(t *testing.T) {
@@ -180,6 +185,18 @@ func TestEventKeepsModuleCodeAndArgs(t *testing.T) {
 	}
 	e = c.Enrich(parse.Envelope{Code: "OptVerse_10000004", Message: "The tenant a@b.example is not allowed to access the service.", Dialect: "huawei"}, &accesslog.Access{})
 	if e.Args["0"] != "[redacted:email]" || !strings.Contains(e.Message, "[redacted:email]") || e.Template != "The tenant {0} is not allowed to access the service." {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestNothingIsRedactedInHalf(t *testing.T) {
+	c := shipped(t)
+	e := c.Enrich(parse.Envelope{Code: "HTTP.502", Message: strings.Repeat("x", 186) + " 4111111111111111 refused", Dialect: "http"}, &accesslog.Access{Status: 502})
+	if strings.Contains(e.Message, "4111") || len(e.Message) > parse.HTTPMessageLength {
+		t.Error(e.Message)
+	}
+	e = c.Enrich(parse.Envelope{Code: "iMetal.0001", Message: "A request parameter contains invalid or unsupported value: password=hunter22", Dialect: "huawei"}, &accesslog.Access{})
+	if e.Args["0"] != "password=[redacted:secret]" {
 		t.Errorf("%+v", e)
 	}
 }

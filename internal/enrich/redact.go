@@ -8,28 +8,30 @@ import (
 // rule hides one sort of secret or personal data. Its expression is tried only on texts that
 // hold a byte or word without which it cannot match, so that the many texts with nothing to hide cost little.
 type rule struct {
-	name   string
-	needs  func(lower string) bool
-	expr   *regexp.Regexp
-	secret int                    // the submatch that is hidden, the others stay
-	really func(text string) bool // told by more than its shape; nil: the shape is enough
+	name    string
+	needs   func(lower string) bool
+	expr    *regexp.Regexp
+	secrets []int                  // the submatches of which the one that is there is hidden; nil: all of the match
+	really  func(text string) bool // told by more than its shape; nil: the shape is enough
 }
 
 var rules = []rule{
 	{
-		name:   "token",
-		needs:  anyOf("bearer", "basic "),
-		expr:   regexp.MustCompile(`(?i)\b(?:bearer|basic)\s+([A-Za-z0-9\-._~+/]{8,}=*)`),
-		secret: 1,
+		name:    "token",
+		needs:   anyOf("bearer", "basic "),
+		expr:    regexp.MustCompile(`(?i)\b(?:bearer|basic)\s+([A-Za-z0-9\-._~+/]{8,}=*)`),
+		secrets: []int{1},
 	},
 	{
-		// AK/SK, signatures, passwords and tokens as parameters, in a URL, a header, JSON or prose: password=…, "sk": "…".
+		// AK/SK, signatures, passwords and tokens as parameters, in a URL, a header, JSON (escaped too) or prose:
+		// password=…, clientSecret: …, \"sk\":\"…\". In quotes all up to the closing one is the secret.
 		name: "secret",
-		needs: anyOf("passw", "pwd", "secret", "token", "signature", "access_key", "accesskey", "access-key", "apikey", "api_key", "api-key",
-			"ak=", "sk=", "ak:", "sk:", `ak"`, `sk"`, "credential"),
-		expr: regexp.MustCompile(`(?i)(?:\b|_|-)(?:password|passwd|pwd|secret(?:[_-]?(?:access)?[_-]?key)?|(?:security|access|auth|refresh|session|id|x-auth|x-subject)?[_-]?token|(?:x-amz-|x-cos-|x-oss-)?signature|access[_-]?key(?:[_-]?id)?|api[_-]?key|ak|sk|(?:x-amz-)?credential)["']?\s*[=:]\s*["']?([^\s"'&,;)}\]]{3,})`),
-
-		secret: 1,
+		needs: func(lower string) bool {
+			return strings.ContainsAny(lower, "=:") && anyOf("passw", "pwd", "secret", "token", "signature", "key", "credential", "ak", "sk")(lower)
+		},
+		expr: regexp.MustCompile(`(?i)(?:[\w-]*(?:passw(?:or)?d|pwd|secret(?:[_-]?(?:access)?[_-]?(?:key|id))?|token|signature|credential|(?:access|api|private)[_-]?key(?:[_-]?id)?)|\b(?:ak|sk))` +
+			`(?:\\*["'])?\s*[=:]\s*(?:\\*["']([^"'\\]{2,})|([^\s"'\\&,;)}\]]{3,}))`),
+		secrets: []int{1, 2},
 	},
 	{
 		name:  "email",
@@ -60,7 +62,12 @@ func Redact(text string) string {
 		var out strings.Builder
 		end := 0
 		for _, m := range r.expr.FindAllStringSubmatchIndex(text, -1) {
-			from, to := m[2*r.secret], m[2*r.secret+1]
+			from, to := m[0], m[1]
+			for _, i := range r.secrets {
+				if m[2*i] >= 0 {
+					from, to = m[2*i], m[2*i+1]
+				}
+			}
 			if strings.HasPrefix(text[from:], "[redacted:") || r.really != nil && !r.really(text[from:to]) {
 				continue
 			}

@@ -310,6 +310,9 @@ func (v Value) KeyIs(key string) bool {
 // Get is the member of an object under key (the first, if it stands there
 // twice), Missing where there is none or v is no object.
 func (v Value) Get(key string) Value {
+	if v.Kind() != Object {
+		return Value{}
+	}
 	for c := v.First(); c.tree != nil; c = c.Next() {
 		if c.KeyIs(key) {
 			return c

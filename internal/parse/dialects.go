@@ -78,7 +78,7 @@ func pair(o, code, message jsontree.Value, distinctive bool) (Envelope, verdict)
 			break
 		}
 		c := strings.TrimSpace(code.Text())
-		alone := message.Kind() == jsontree.Missing
+		alone := message.Kind() != jsontree.String && message.Kind() != jsontree.Number
 		switch {
 		case code.Kind() == jsontree.Bool && c == "true", slices.Contains(successCodes, c):
 			return Envelope{}, success
@@ -87,7 +87,9 @@ func pair(o, code, message jsontree.Value, distinctive bool) (Envelope, verdict)
 		}
 		return Envelope{Code: c, Message: text}, failure
 	}
-	if distinctive && text != "" && !slices.Contains(successCodes, text) && !o.Complete() { // cut before its code
+	// Cut before its code, or in the middle of it: only the message survived.
+	begun := code.Kind() != jsontree.Missing
+	if (distinctive || begun) && text != "" && !slices.Contains(successCodes, text) && !o.Complete() {
 		return Envelope{Message: text}, failure
 	}
 	return Envelope{}, neither

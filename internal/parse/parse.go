@@ -50,14 +50,21 @@ type Envelope struct {
 // HTTPDialect is the dialect of errors that are known by their HTTP status alone.
 const HTTPDialect = "http"
 
-// httpMessageLength is how many characters of a body become the message of an HTTP error.
-const httpMessageLength = 200
+// HTTPMessageLength is how many characters of a body become the message of an HTTP error. Envelopes carry
+// some more, so that who redacts the message sees the whole of what the cut would go through.
+const (
+	HTTPMessageLength = 200
+	httpMessageMargin = 100
+)
 
 // Parser reads bodies. It reuses its memory, so one goroutine uses it at a time.
 type Parser struct {
 	tree   jsontree.Tree
 	scopes []scope
 	found  []Envelope
+
+	rootID    string // the request id beside which all envelopes of a body stand
+	rootAsked bool
 }
 
 // scope is a part of the tree in which failures count, or do not.
@@ -80,7 +87,7 @@ func (p *Parser) Body(a *accesslog.Access) ([]Envelope, accesslog.BodyState) {
 	if len(p.found) == 0 {
 		e := Envelope{Code: httpCode(a.Status), Dialect: HTTPDialect, Confidence: Exact}
 		if state != accesslog.Undecodable {
-			e.Message = clip(a.Body, httpMessageLength)
+			e.Message = Clip(a.Body, HTTPMessageLength+httpMessageMargin)
 		}
 		p.found = append(p.found, e)
 	}
@@ -125,6 +132,7 @@ func (p *Parser) json(body []byte) accesslog.BodyState {
 		}
 	}
 	p.scopes = p.scopes[:0]
+	p.rootID, p.rootAsked = "", false
 	for v := root; v.Kind() != jsontree.Missing; v = v.Following() {
 		p.visit(root, v, confidence)
 	}
@@ -154,7 +162,10 @@ func (p *Parser) visit(root, v jsontree.Value, confidence Confidence) {
 			if !muted {
 				e.Dialect, e.Confidence = dialects[i].name, confidence
 				if e.RequestID = requestID(v); e.RequestID == "" {
-					e.RequestID = requestID(root)
+					if !p.rootAsked { // once a body: it may hold very many envelopes, and very many keys
+						p.rootID, p.rootAsked = requestID(root), true
+					}
+					e.RequestID = p.rootID
 				}
 				p.found = append(p.found, e)
 			}
@@ -166,7 +177,7 @@ func (p *Parser) visit(root, v jsontree.Value, confidence Confidence) {
 // namesFailures tells whether a value's key says that it holds failures.
 func namesFailures(v jsontree.Value) bool {
 	key := strings.ToLower(v.Key())
-	return strings.HasPrefix(key, "error") || strings.HasPrefix(key, "fail")
+	return strings.Contains(key, "error") || strings.Contains(key, "fail")
 }
 
 func requestID(object jsontree.Value) string {
@@ -228,8 +239,8 @@ func xmlState(body []byte) accesslog.BodyState {
 	}
 }
 
-// clip is the first n characters of a text, its broken characters replaced.
-func clip(text []byte, n int) string {
+// Clip is the first n characters of a text, its broken characters replaced.
+func Clip(text []byte, n int) string {
 	text = bytes.TrimSpace(text)
 	if len(text) > n*utf8.UTFMax {
 		text = text[:n*utf8.UTFMax]

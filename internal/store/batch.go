@@ -98,12 +98,13 @@ func (b *Batch) Add(offset int64, kafkaTime time.Time, value []byte, record enri
 
 func (b *Batch) deadLetter(offset int64, index int, at time.Time, reason accesslog.Reason, raw []byte) {
 	b.DeadLetters++
-	if at.Unix() < 0 {
+	if !accesslog.Plausible(at) {
 		at = time.Unix(0, 0)
 	}
+	// Redacted before it is clipped: half a secret could not be told from other text.
+	sample := enrich.Redact(string(raw[:min(len(raw), 2*maxSample)]))
 	b.deadLetters = append(b.deadLetters, deadLetterRow{
-		at: at.UTC(), reason: string(reason), offset: offset, index: uint32(index),
-		sample: enrich.Redact(string(raw[:min(len(raw), maxSample)])),
+		at: at.UTC(), reason: string(reason), offset: offset, index: uint32(index), sample: sample[:min(len(sample), maxSample)],
 	})
 }
 
