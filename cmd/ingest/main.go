@@ -20,6 +20,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 
 	"errata/internal/config"
@@ -100,11 +101,13 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	switch {
 	case err == nil:
 		return exitFine
-	case errors.Is(err, link.ErrUnreachable):
-		fmt.Fprintln(stderr, "ingest:", err)
+	}
+	sentence := "ingest: " + strings.ReplaceAll(err.Error(), "\n", "\ningest: ")
+	if errors.Is(err, link.ErrUnreachable) && !errors.Is(err, link.ErrRefused) {
+		fmt.Fprintln(stderr, sentence)
 		return exitUnreachable
 	}
-	fmt.Fprintln(stderr, "ingest:", err)
+	fmt.Fprintln(stderr, sentence)
 	return exitUsage
 }
 
@@ -138,11 +141,13 @@ func build(ctx context.Context, inv *invocation) (p parts, err error) {
 	if p.processor, err = enrich.NewProcessor(p.cfg.Ingest.Format, p.catalogs); err != nil {
 		return p, fmt.Errorf("ingest.format: %w", err)
 	}
-	if p.kafka, err = delivery.Connect(ctx, p.cfg.Kafka); err != nil {
-		return p, err
-	}
-	p.store, err = store.OpenAndMigrate(ctx, p.cfg.ClickHouse)
-	return p, err
+	// Both servers are asked at once, so that one answer tells of both. Awaited here.
+	var asking sync.WaitGroup
+	var storeErr error
+	asking.Go(func() { p.store, storeErr = store.OpenAndMigrate(ctx, p.cfg.ClickHouse) })
+	p.kafka, err = delivery.Connect(ctx, p.cfg.Kafka)
+	asking.Wait()
+	return p, errors.Join(err, storeErr)
 }
 
 func (p parts) close() {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"errata/internal/config"
 	"errata/internal/enrich"
+	"errata/internal/parse"
 	"errata/internal/store"
 	"errata/internal/summary"
 )
@@ -34,6 +36,9 @@ func newExplain(env *environment) *cobra.Command {
 			catalogs, err := enrich.Open(cfg.Catalogs.Dir)
 			if err != nil {
 				return err
+			}
+			if dialects := parse.Dialects(); dialect != "" && !slices.Contains(dialects, dialect) {
+				return fmt.Errorf("--dialect %q: give one of %s", dialect, strings.Join(dialects, ", "))
 			}
 			span, err := parseSpan(since)
 			if err != nil {
@@ -67,21 +72,22 @@ func newExplain(env *environment) *cobra.Command {
 
 // explanation is what is known of a code.
 type explanation struct {
-	Code        string `json:"code"` // as asked for
-	CatalogCode string `json:"catalog_code"`
-	Family      string `json:"family"`
-	Title       string `json:"title"`
-	Source      string `json:"source"`
-	Known       bool   `json:"known"`
-	Status      int    `json:"status"`
-	Message     string `json:"message"`
-	Description string `json:"description"`
-	Remedy      string `json:"remedy"`
-	Kind        string `json:"kind"`
-	Retry       string `json:"retry"`
-	Owner       string `json:"owner"`
-	Since       string `json:"since"`
-	Tenants     []hit  `json:"tenants"` // null when ClickHouse does not answer
+	Code        string   `json:"code"` // as asked for
+	CatalogCode string   `json:"catalog_code"`
+	Family      string   `json:"family"`
+	Title       string   `json:"title"`
+	Source      string   `json:"source"`
+	Known       bool     `json:"known"`
+	Status      int      `json:"status"`
+	Message     string   `json:"message"`
+	Description string   `json:"description"`
+	Remedy      string   `json:"remedy"`
+	Kind        string   `json:"kind"`
+	Retry       string   `json:"retry"`
+	Owner       string   `json:"owner"`
+	Elsewhere   []string `json:"elsewhere"` // dialects in which the code is known, when it is not without one
+	Since       string   `json:"since"`
+	Tenants     []hit    `json:"tenants"` // null when ClickHouse does not answer
 }
 
 // hit is a tenant that met the code.
@@ -97,7 +103,7 @@ func explain(c *enrich.Catalogs, code, dialect string) *explanation {
 		dialect = "http"
 	}
 	k := c.Lookup(code, dialect, "", 0, "")
-	x := &explanation{Code: code, Family: enrich.UnknownFamily}
+	x := &explanation{Code: code, Family: enrich.UnknownFamily, Elsewhere: []string{}}
 	if k.Catalog != nil {
 		x.Family, x.Title, x.Source = k.Catalog.Family, k.Catalog.Title, k.Catalog.Source.Title
 		if k.Catalog.Source.Date != "" {
@@ -108,6 +114,13 @@ func explain(c *enrich.Catalogs, code, dialect string) *explanation {
 		x.Known, x.CatalogCode, x.Status, x.Message, x.Kind, x.Retry, x.Owner = true, e.Code, e.Status, e.Message, e.Kind, e.Retry, e.Owner
 	}
 	x.Description, x.Remedy = k.Texts()
+	if k.Catalog == nil {
+		for _, f := range c.ElsewhereKnown(code) {
+			for _, d := range f.Match.Dialects {
+				x.Elsewhere = append(x.Elsewhere, d)
+			}
+		}
+	}
 	return x
 }
 
@@ -121,11 +134,7 @@ func (x *explanation) live(ctx context.Context, cfg config.Config, since time.Du
 		return
 	}
 	defer s.Close()
-	code := x.Code
-	if x.Known {
-		code = x.CatalogCode
-	}
-	hits, err := s.WhoHits(ctx, code, time.Now().Add(-since), 20)
+	hits, err := s.WhoHits(ctx, enrich.Fold(x.Code), time.Now().Add(-since), 20)
 	if err != nil {
 		log.Info("no live counts", "because", err)
 		return
@@ -149,6 +158,9 @@ func (x *explanation) text(w io.Writer) {
 		line("code", x.Code+" (its family does not list it; what follows is for all such codes)")
 	default:
 		line("code", x.Code+" (no catalog knows it)")
+	}
+	for _, d := range x.Elsewhere {
+		line("but see", "--dialect "+d+", where the code means something")
 	}
 	line("family", strings.TrimSuffix(x.Family+", "+x.Title, ", "))
 	line("source", x.Source)

@@ -36,6 +36,9 @@ func newTop(env *environment) *cobra.Command {
 				if column = strings.TrimSpace(column); !slices.Contains(store.TopColumns, column) {
 					return fmt.Errorf("--by %q: give some of %s", column, strings.Join(store.TopColumns, ","))
 				}
+				if slices.Contains(q.By, column) {
+					return fmt.Errorf("--by names %q twice", column)
+				}
 				q.By = append(q.By, column)
 			}
 			if limit < 1 || limit > 100_000 {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -43,6 +44,9 @@ func demo(ctx context.Context, env env, args []string) error {
 	if err := parse(f, env, args); err != nil {
 		return err
 	}
+	if err := s.validate(); err != nil {
+		return err
+	}
 	bin, err := siblings("ingest", "report")
 	if err != nil {
 		return err
@@ -65,7 +69,9 @@ func demo(ctx context.Context, env env, args []string) error {
 		return err
 	}
 	ingest := d.command("ingest", "run")
-	ingest.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is ours: it is told to stop in its turn
+	ingest.SysProcAttr = childProcess()
+	runtime.LockOSThread() // the kernel ends the child with the thread that started it
+	defer runtime.UnlockOSThread()
 	if err := ingest.Start(); err != nil {
 		return err
 	}
@@ -98,7 +104,7 @@ func demo(ctx context.Context, env env, args []string) error {
 		return err
 	}
 	fmt.Fprintf(env.stderr, "\nThe stack and the ingester stay up until Ctrl-C. In another terminal:\n"+
-		"  go run ./cmd/report top --since 24h --by code\n  go run ./cmd/report explain OSM.01010037\n  go run ./cmd/ingest parse FILE\n")
+		"  bin/report top --since 24h --by code\n  bin/report explain OSM.01010037\n  bin/report alert run --since 24h\n  bin/ingest parse FILE\n")
 	select {
 	case <-ctx.Done():
 		fmt.Fprintln(env.stderr, "stopping")

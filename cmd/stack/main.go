@@ -11,7 +11,8 @@
 // servers that run already; `stack up` then starts only the rest.
 //
 // Results go to standard output, all else to standard error. Exit codes: 0 fine,
-// 1 the demo's counts are wrong, 2 wrong use or a missing part, 3 a server cannot be reached or started.
+// 1 the demo's counts are wrong, 2 wrong use, a missing part, a port or folder in use, 3 a server that is
+// said to run cannot be reached.
 package main
 
 import (
@@ -104,12 +105,12 @@ func exitCode(err error) int {
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return 0
-	case errors.As(err, new(wrongUse)), errors.As(err, new(*stack.Missing)):
-		return 2
 	case errors.Is(err, errDiffers):
 		return 1
-	default:
+	case errors.Is(err, stack.ErrUnreachable):
 		return 3
+	default: // wrong use, a missing part, a port or folder that is in use
+		return 2
 	}
 }
 

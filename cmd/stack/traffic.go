@@ -26,6 +26,13 @@ func (s *sample) flags(f *flag.FlagSet) {
 	f.DurationVar(&s.since, "since", 24*time.Hour, "how long before now they begin")
 }
 
+func (s *sample) validate() error {
+	if s.requests < 1 || s.since < time.Minute {
+		return fmt.Errorf("--requests %d, --since %s: give at least one request and 1m", s.requests, s.since)
+	}
+	return nil
+}
+
 // config is the traffic up to the last whole minute, so that reports can be asked for exactly its time.
 func (s *sample) config(now time.Time) traffic.Config {
 	to := now.UTC().Truncate(time.Minute)
@@ -43,6 +50,9 @@ func sendTraffic(ctx context.Context, env env, args []string) error {
 		*brokers = given
 	}
 	if err := parse(f, env, args); err != nil {
+		return err
+	}
+	if err := s.validate(); err != nil {
 		return err
 	}
 	cfg := s.config(time.Now())

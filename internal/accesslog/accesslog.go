@@ -11,6 +11,7 @@
 package accesslog
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
 	"math"
@@ -299,10 +300,9 @@ func (r *Reader) body(a *Access, f *format, v jsontree.Value) {
 			}
 			continue
 		}
-		body, err := base64.StdEncoding.AppendDecode(nil, text)
-		switch {
+		switch body, err := decodeBase64(text); {
 		case err != nil:
-			a.BodyState = Undecodable
+			a.Body, a.BodyState = nil, Undecodable
 		case len(body) == 0:
 			a.BodyState = Empty
 		default:
@@ -310,6 +310,25 @@ func (r *Reader) body(a *Access, f *format, v jsontree.Value) {
 		}
 		return
 	}
+}
+
+// decodeBase64 reads the standard and the URL alphabet, with or without padding. Of a text that is cut off it
+// gives what is there; one with other bytes in it is an error.
+func decodeBase64(text []byte) ([]byte, error) {
+	text = bytes.TrimRight(text, "=\r\n ")
+	text = bytes.Map(func(r rune) rune {
+		switch r {
+		case '-':
+			return '+'
+		case '_':
+			return '/'
+		}
+		return r
+	}, text)
+	if len(text)%4 == 1 {
+		text = text[:len(text)-1] // six bits of a byte that is cut off
+	}
+	return base64.RawStdEncoding.AppendDecode(nil, text)
 }
 
 // text is the first of the paths that leads to a text, trimmed.

@@ -51,6 +51,8 @@ func TestFields(t *testing.T) {
 	f(`{"time":"2026-01-01T00:00:00.123456Z","response_body_base64":"eyJhIjoxfQ=="}`, "generic", Access{Time: at, Body: []byte(`{"a":1}`)})
 	f(`{"time":1767225600,"status":204,"response_body":""}`, "generic", Access{Time: at.Truncate(time.Second), Status: 204, BodyState: Empty})
 	f(`{"status":200,"response_body":null}`, "generic", Access{Time: kafkaTime, Status: 200, BodyState: Empty})
+	f(`{"status":200,"response_body_base64":"eyJhIjoxf"}`, "generic", Access{Time: kafkaTime, Status: 200, Body: []byte(`{"a":1`)})
+	f(`{"status":200,"response_body_base64":"eyJhIjoiPz8_In0"}`, "generic", Access{Time: kafkaTime, Status: 200, Body: []byte(`{"a":"???"}`)})
 	f(`{"status":200,"response_body_base64":"###"}`, "generic", Access{Time: kafkaTime, Status: 200, BodyState: Undecodable})
 	f(`{"status":200,"response_body":null,"response_body_base64":"eyJhIjoxfQ=="}`, "generic", Access{Time: kafkaTime, Status: 200, Body: []byte(`{"a":1}`)})
 	f(`{"status":200,"response_body":"","response_body_base64":""}`, "generic", Access{Time: kafkaTime, Status: 200, BodyState: Empty})

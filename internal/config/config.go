@@ -116,7 +116,7 @@ func Load(file string) (Config, error) {
 	err := v.UnmarshalExact(&c, viper.DecodeHook(mapstructure.ComposeDecodeHookFunc(
 		mapstructure.StringToTimeDurationHookFunc(), commaList, mapstructure.TextUnmarshallerHookFunc())))
 	if err != nil {
-		return Config{}, fmt.Errorf("%s: %s", cmp.Or(file, "environment"), oneLine(err))
+		return Config{}, fmt.Errorf("%s: %s", origin(err, file), oneLine(err))
 	}
 	for _, p := range c.files() {
 		if *p != "" && !filepath.IsAbs(*p) && file != "" {
@@ -125,7 +125,7 @@ func Load(file string) (Config, error) {
 	}
 	c.Kafka.Batch = c.Ingest.Batch
 	if err := c.validate(); err != nil {
-		return Config{}, fmt.Errorf("%s: %w", cmp.Or(file, "configuration"), err)
+		return Config{}, fmt.Errorf("%s: %w", origin(err, file), err)
 	}
 	return c, nil
 }
@@ -147,10 +147,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("ingest.batch.bytes is %d: give 1 KiB to 1 GiB, in bytes", b.Bytes)
 	case b.Age < 100*time.Millisecond || b.Age > 10*time.Minute:
 		return fmt.Errorf("ingest.batch.age is %s: give 100ms to 10m", b.Age)
-	case len(c.ClickHouse.Addr) == 0:
-		return errors.New("clickhouse.addr is empty: give host:port")
 	}
-	return c.Kafka.Validate()
+	return errors.Join(c.Kafka.Validate(), c.ClickHouse.Validate())
 }
 
 // commaList reads "a,b" as a list, so that lists can come from the environment.
@@ -193,6 +191,16 @@ func fromEnvironment(v *viper.Viper) error {
 		v.Set(key, value)
 	}
 	return nil
+}
+
+// origin says where the value that an error speaks of comes from: the variable that sets its key, else the file.
+func origin(err error, file string) string {
+	for _, key := range keys() {
+		if _, set := os.LookupEnv(variable(key)); set && (strings.Contains(err.Error(), "'"+key+"'") || strings.HasPrefix(err.Error(), key+" ")) {
+			return variable(key)
+		}
+	}
+	return cmp.Or(file, "configuration")
 }
 
 // checkKeys names the first key of a file that is none, with its line and the nearest that is one.

@@ -84,6 +84,25 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 	f("ingest: {batch: {age: soon}}\n", "ingest.batch.age")
 	f("ingest: {batch: {rows: 0}}\n", "ingest.batch.rows")
 	f("log: {level: loud}\n", "loud")
+	f("kafka: {brokers: ['h:99999']}\n", "h:99999", "host:port")
+	f("kafka: {sasl: {mechanism: PLAIN}}\n", "kafka.sasl.username")
+	f("clickhouse: {database: a-b}\n", "clickhouse.database", "a-b")
+	f("clickhouse: {addr: [nowhere]}\n", "clickhouse.addr", "nowhere")
+}
+
+func TestWrongVariableIsNamed(t *testing.T) {
+	t.Chdir(t.TempDir())
+	f := func(name, value string) {
+		t.Helper()
+		t.Setenv(name, value)
+		if _, err := Load(""); err == nil || !strings.HasPrefix(err.Error(), name+": ") {
+			t.Errorf("%s=%s: %v", name, value, err)
+		}
+		os.Unsetenv(name)
+	}
+	f("ERRATA_LOG_LEVEL", "loud")
+	f("ERRATA_INGEST_BATCH_ROWS", "x")
+	f("ERRATA_KAFKA_TOPICS", "")
 }
 
 func TestUnknownVariableIsNamed(t *testing.T) {

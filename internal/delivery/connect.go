@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"slices"
 	"strings"
 	"time"
@@ -59,8 +58,11 @@ func (c Config) Validate() error {
 	case !slices.Contains([]string{"", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}, c.SASL.Mechanism):
 		return fmt.Errorf("kafka.sasl.mechanism %q: give PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512, or leave it empty", c.SASL.Mechanism)
 	}
+	if c.SASL.Mechanism != "" && c.SASL.Username == "" {
+		return fmt.Errorf("kafka.sasl.username is empty: mechanism %s needs one", c.SASL.Mechanism)
+	}
 	for _, b := range c.Brokers {
-		if _, _, err := net.SplitHostPort(b); err != nil {
+		if !link.IsHostPort(b) {
 			return fmt.Errorf("kafka.brokers %q: give host:port", b)
 		}
 	}
@@ -173,7 +175,7 @@ func (k *Kafka) awaitTopics(ctx context.Context, tlsConfig *tls.Config) error {
 					hint = "; it closes the connection, as a broker does that wants SASL, or no TLS: see kafka.sasl and kafka.tls"
 				}
 			}
-			return link.Unreachable("kafka at %s does not answer (%s)%s", brokers, cause(last), hint)
+			return link.Unreachable("kafka at %s does not answer (%s)%s", brokers, link.Cause(last), hint)
 		case <-time.After(250 * time.Millisecond):
 		}
 	}
@@ -231,18 +233,4 @@ func (k *Kafka) refuseCompacted(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// cause is the inmost reason for a failed connection, in few words.
-func cause(err error) string {
-	var op *net.OpError
-	switch {
-	case errors.As(err, &op):
-		return op.Err.Error()
-	case errors.Is(err, context.DeadlineExceeded):
-		return "timeout"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "end of file"
-	}
-	return err.Error()
 }

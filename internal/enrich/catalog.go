@@ -82,19 +82,19 @@ type Catalogs struct {
 // index finds entries by code. Several entries may have one code.
 type index struct {
 	exact  map[string][]found // by code and alias as published
-	folded map[string][]found // by fold of those
+	folded map[string][]found // by Fold of those
 }
 
 func (x index) add(code string, f found) {
 	x.exact[code] = append(x.exact[code], f)
-	x.folded[fold(code)] = append(x.folded[fold(code)], f)
+	x.folded[Fold(code)] = append(x.folded[Fold(code)], f)
 }
 
 func (x index) find(code string) []found {
 	if exact := x.exact[code]; len(exact) > 0 {
 		return exact
 	}
-	return x.folded[fold(code)]
+	return x.folded[Fold(code)]
 }
 
 func newIndex() index { return index{map[string][]found{}, map[string][]found{}} }
@@ -218,10 +218,10 @@ func (c *Catalogs) fill() error {
 		own := newIndex()
 		c.within[catalog.Family] = own
 		for _, prefix := range catalog.Match.Prefixes {
-			if other, taken := claimed[fold(prefix)]; taken {
+			if other, taken := claimed[Fold(prefix)]; taken {
 				bad(catalog, "the prefix %q is claimed by family %s too", prefix, other)
 			}
-			claimed[fold(prefix)] = catalog.Family
+			claimed[Fold(prefix)] = catalog.Family
 		}
 		for j := range catalog.Codes {
 			f := found{catalog, &catalog.Codes[j]}
@@ -244,8 +244,8 @@ func (c *Catalogs) fill() error {
 // bound tells whether a catalog's codes mean something only in its own dialects and services.
 func bound(c *Catalog) bool { return len(c.Match.Prefixes) == 0 }
 
-// fold makes codes equal that differ in case and separators alone.
-func fold(code string) string {
+// Fold makes codes equal that differ in case and separators alone.
+func Fold(code string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '_' || r == '-' || r == '/' || r == ':' || r == ' ':
@@ -259,9 +259,9 @@ func fold(code string) string {
 
 // hasPrefix tells whether code begins with one of the family's prefixes and a separator.
 func (c *Catalog) hasPrefix(code string) bool {
-	folded := fold(code)
+	folded := Fold(code)
 	return slices.ContainsFunc(c.Match.Prefixes, func(p string) bool {
-		return strings.HasPrefix(folded, fold(p)+".")
+		return strings.HasPrefix(folded, Fold(p)+".")
 	})
 }
 
@@ -314,6 +314,17 @@ func (c *Catalogs) Lookup(code, dialect, service string, status int, message str
 		}
 	}
 	return Known{}
+}
+
+// ElsewhereKnown gives the families, bound to dialects or services of their own, that list a code which Lookup
+// does not find without those.
+func (c *Catalogs) ElsewhereKnown(code string) (families []*Catalog) {
+	for i := range c.Families {
+		if f := &c.Families[i]; bound(f) && len(c.within[f.Family].find(code)) > 0 {
+			families = append(families, f)
+		}
+	}
+	return families
 }
 
 // choose tells several entries of one code apart: by the message, then by the status, else the

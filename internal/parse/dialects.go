@@ -31,6 +31,15 @@ var dialects = []dialect{
 	{"code-message", "code beside message or msg, as very many services write them", codeMessage},
 }
 
+// Dialects are the names of the dialects, that of HTTP statuses among them.
+func Dialects() []string {
+	names := []string{HTTPDialect}
+	for _, d := range dialects {
+		names = append(names, d.name)
+	}
+	return names
+}
+
 func huawei(o jsontree.Value) (Envelope, verdict) {
 	return pair(o, o.Get("error_code"), first(o, "error_msg", "error_message"), true)
 }

@@ -17,9 +17,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"net"
 	"regexp"
 	"slices"
 	"strings"
@@ -102,9 +100,25 @@ func open(ctx context.Context, cfg Config, there string, missing func(server *St
 	return connect(ctx, cfg, cfg.Database)
 }
 
+// Validate says what is wrong with the settings, without asking a server.
+func (c Config) Validate() error {
+	if !databaseName.MatchString(c.Database) {
+		return fmt.Errorf("clickhouse.database %q: use letters, digits and underscores", c.Database)
+	}
+	if len(c.Addr) == 0 {
+		return errors.New("clickhouse.addr is empty: give host:port")
+	}
+	for _, addr := range c.Addr {
+		if !link.IsHostPort(addr) {
+			return fmt.Errorf("clickhouse.addr %q: give host:port of the native protocol", addr)
+		}
+	}
+	return nil
+}
+
 func connect(ctx context.Context, cfg Config, database string) (*Store, error) {
-	if !databaseName.MatchString(cfg.Database) {
-		return nil, fmt.Errorf("clickhouse.database %q: use letters, digits and underscores", cfg.Database)
+	if err := cfg.Validate(); err != nil {
+		return nil, err
 	}
 	password, err := link.Password(cfg.Password, cfg.PasswordFile)
 	if err != nil {
@@ -159,24 +173,10 @@ func (s *Store) awaitAnswer(ctx context.Context, user string) error {
 		}
 		select {
 		case <-ctx.Done():
-			return link.Unreachable("clickhouse at %s does not answer (%s): is it running, and is clickhouse.addr its native port?", s.addr, cause(err))
+			return link.Unreachable("clickhouse at %s does not answer (%s): is it running, and is clickhouse.addr its native port?", s.addr, link.Cause(err))
 		case <-time.After(250 * time.Millisecond):
 		}
 	}
-}
-
-// cause is the inmost reason for a failed connection, in few words.
-func cause(err error) string {
-	var op *net.OpError
-	switch {
-	case errors.As(err, &op):
-		return op.Err.Error()
-	case errors.Is(err, context.DeadlineExceeded):
-		return "timeout"
-	case errors.Is(err, io.EOF):
-		return "it closes the connection"
-	}
-	return firstLine(err.Error())
 }
 
 func firstLine(s string) string {

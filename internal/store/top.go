@@ -129,14 +129,16 @@ type Hit struct {
 }
 
 // WhoHits gives the tenants that met a code since a time, most errors first, and since when each has ever met it.
-func (s *Store) WhoHits(ctx context.Context, code string, since time.Time, limit int) ([]Hit, error) {
+// Spellings that differ in case and separators alone are one code: fold is the code as enrich.Fold makes it.
+func (s *Store) WhoHits(ctx context.Context, fold string, since time.Time, limit int) ([]Hit, error) {
+	const folded = `replaceRegexpAll(upper(code), '[_/: -]', '.')`
 	rows, err := s.conn.Query(ctx, `
-		SELECT tenant, errors_, first_seen, last_seen
-		FROM (SELECT tenant, sum(errors) AS errors_ FROM error_minute WHERE code = ? AND minute >= fromUnixTimestamp64Milli(?) GROUP BY tenant) AS e
-		LEFT JOIN (SELECT tenant, first_seen, last_seen FROM codes_seen WHERE code = ?) AS c USING (tenant)
-		ORDER BY errors_ DESC, tenant LIMIT ?`, code, since.UnixMilli(), code, limit)
+		SELECT tenant, errors_, first_, last_
+		FROM (SELECT tenant, sum(errors) AS errors_ FROM error_minute WHERE `+folded+` = ? AND minute >= fromUnixTimestamp64Milli(?) GROUP BY tenant) AS e
+		LEFT JOIN (SELECT tenant, min(first_seen) AS first_, max(last_seen) AS last_ FROM codes_seen WHERE `+folded+` = ? GROUP BY tenant) AS c USING (tenant)
+		ORDER BY errors_ DESC, tenant LIMIT ?`, fold, since.Truncate(time.Minute).UnixMilli(), fold, limit)
 	if err != nil {
-		return nil, fmt.Errorf("ask who hits %s: %w", code, err)
+		return nil, fmt.Errorf("ask who hits %s: %w", fold, err)
 	}
 	var hits []Hit
 	for rows.Next() {

@@ -84,8 +84,12 @@ var style = table.Style{
 var oneLine = text.Transformer(func(v any) string { return strings.ReplaceAll(v.(string), "\n", " ") })
 
 func (t Top) headline() string {
-	return fmt.Sprintf("%s to %s: %d requests, %d of them with errors; %d errors; %d dead letters",
-		t.From.UTC().Format(TimeLayout), t.To.UTC().Format(TimeLayout), t.Requests, t.ErrorRequests, t.Errors, t.DeadLetters)
+	line := fmt.Sprintf("%s to %s: %d requests, %d of them with errors; %d errors; %d dead letters",
+		stamp(t.From), stamp(t.To), t.Requests, t.ErrorRequests, t.Errors, t.DeadLetters)
+	if len(t.Tenants) > 0 {
+		line += " of all tenants" // a record that nobody could read has none
+	}
+	return line
 }
 
 // columns are the rows' columns: what they are grouped by, what follows from a code, and the counts.

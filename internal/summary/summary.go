@@ -18,6 +18,7 @@ type Top struct {
 	Requests      uint64   // of the window and the chosen tenants, as are the next two
 	ErrorRequests uint64   // requests with at least one error
 	Errors        uint64   // envelopes: a request may have several
+	Tenants       []string // the chosen ones; empty: all
 	DeadLetters   uint64   // of all tenants: a record that nobody could read has none
 	Rows          []TopRow
 }
@@ -46,7 +47,7 @@ func NewTop(ctx context.Context, s *store.Store, c *enrich.Catalogs, q store.Top
 		return Top{}, err
 	}
 	t := Top{
-		From: q.From.Truncate(time.Minute), To: q.To.Truncate(time.Minute), By: q.By,
+		From: q.From.Truncate(time.Minute), To: q.To.Truncate(time.Minute), By: q.By, Tenants: q.Tenants,
 		Requests: totals.Requests, ErrorRequests: totals.ErrorRequests, Errors: totals.Errors, DeadLetters: totals.DeadLetters,
 	}
 	for _, r := range rows {
