@@ -116,9 +116,7 @@ func explain(c *enrich.Catalogs, code, dialect string) *explanation {
 	x.Description, x.Remedy = k.Texts()
 	if k.Catalog == nil {
 		for _, f := range c.ElsewhereKnown(code) {
-			for _, d := range f.Match.Dialects {
-				x.Elsewhere = append(x.Elsewhere, d)
-			}
+			x.Elsewhere = append(x.Elsewhere, f.Match.Dialects...)
 		}
 	}
 	return x

@@ -93,7 +93,8 @@ ORDER BY (minute, tenant, code, service, route, dialect, topic, partition, first
 TTL toDateTime(minute) + INTERVAL 800 DAY
 SETTINGS ttl_only_drop_parts = 1;
 
--- The least and the greatest time stay what they are when they are written again; no other key is needed.
+-- The least and the greatest time stay what they are when they are written again, so no other key is needed. What only an
+-- earlier parser saw stays.
 CREATE TABLE IF NOT EXISTS code_sightings
 (
     tenant     LowCardinality(String),
