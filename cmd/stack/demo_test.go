@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -238,5 +239,37 @@ func (w *watched) Write(p []byte) (int, error) {
 		}
 		w.rest = rest
 		w.lines <- line
+	}
+}
+
+// A demo that is killed takes all it started with it: an ingester left behind would go on in the group.
+func TestKilledDemoLeavesNobodyBehind(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux ends a child with its parent")
+	}
+	stacktest.Library(t)
+	bin := built(t)
+	up := startDemo(t, bin, t.TempDir(), "1000")
+	if err := up.demo.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-up.ended
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		left := 0
+		processes, err := filepath.Glob("/proc/[0-9]*/exe")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range processes {
+			if exe, err := os.Readlink(p); err == nil && strings.HasPrefix(exe, bin) {
+				left++
+			}
+		}
+		if left == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d processes are left", left)
+		}
 	}
 }

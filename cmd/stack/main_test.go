@@ -321,7 +321,7 @@ func TestExitCodes(t *testing.T) {
 	}
 	defer l.Close()
 	taken := l.Addr().String()
-	try(3, nil, "", "in use: stop the program that listens on "+taken, "up", "--dir", dir, "--kafka", taken)
+	try(2, nil, "", "in use: stop the program that listens on "+taken, "up", "--dir", dir, "--kafka", taken)
 	l.Close()
 	try(3, map[string]string{"ERRATA_CLICKHOUSE_ADDR": taken}, "", "ClickHouse at "+taken+" cannot be reached", "up", "--dir", dir)
 	try(3, map[string]string{"ERRATA_KAFKA_BROKERS": " " + taken + ", "}, "", "Kafka at "+taken+" cannot be reached", "up", "--dir", dir)
