@@ -10,8 +10,8 @@ RACE := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 build: ## build the programs into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/ ./cmd/...
 
-run: build ## start the stack, send sample traffic, ingest it and print the top codes; ONCE=1 stops then
-	@$(BIN)/stack demo $(if $(ONCE),--once)
+run: build ## start the stack, send sample traffic, ingest it and print the top codes; ONCE=1 stops then, ARGS has more flags
+	@$(BIN)/stack demo $(if $(ONCE),--once) $(ARGS)
 
 test: build lint ## all tests, on a real ClickHouse and a real Kafka
 	@$(if $(RACE),,echo "no gcc: the tests run without the race detector")
