@@ -331,7 +331,10 @@ func (g *generation) due(now time.Time) bool {
 	rows, bytes, limit := 0, int64(0), g.kafka.cfg.Batch
 	for _, p := range g.partitions {
 		ready := p.ready()
-		if len(ready) > 0 && now.Sub(p.openedAt) >= limit.Age {
+		if len(ready) == 0 {
+			continue
+		}
+		if now.Sub(p.openedAt) >= limit.Age {
 			return true
 		}
 		for _, b := range ready {
@@ -420,30 +423,9 @@ func (g *generation) insertPlanned(ctx context.Context) error {
 	}
 	now := time.Now()
 	for _, p := range g.partitions {
-		for i := range p.planned {
-			if r := &p.planned[i]; r.batch != nil {
-				if !r.batch.MaxTime.IsZero() {
-					p.watermark = later(r.batch.MinTime, r.batch.MaxTime.Add(-maxDisorder))
-				}
-				r.batch, r.insertedAt = nil, now
-			}
-		}
-		if len(p.waiting()) == 0 {
-			p.bytes = 0
-		}
+		p.inserted(now)
 	}
 	return nil
-}
-
-// maxDisorder is how far behind the newest event of its batch an event may lie before it holds the watermark back no
-// more: a client whose clock is wrong must not stop all alerts.
-const maxDisorder = time.Hour
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // watermarkEvery is how often the watermarks are written when nothing else happens.
@@ -464,12 +446,11 @@ func (g *generation) tidy(ctx context.Context, now time.Time) error {
 	g.marked = now
 	var marks []store.Watermark
 	for _, p := range g.partitions {
-		m := store.Watermark{Topic: p.topic, Partition: p.id, Watermark: p.watermark, At: now}
 		if p.caughtUp() {
-			m.Watermark = p.reached
+			p.watermark = p.reached
 		}
-		if !m.Watermark.IsZero() {
-			marks = append(marks, m)
+		if !p.watermark.IsZero() {
+			marks = append(marks, store.Watermark{Topic: p.topic, Partition: p.id, Watermark: p.watermark, At: now})
 		}
 	}
 	if err := g.store.InsertWatermarks(ctx, marks); err != nil && ctx.Err() == nil {

@@ -264,8 +264,7 @@ func (p *partition) ready() (all []*store.Batch) {
 			all = append(all, r.batch)
 		}
 	}
-	unread := slices.ContainsFunc(p.planned, func(r planned) bool { return r.batch == nil && r.insertedAt.IsZero() })
-	if unread || p.plan().full() {
+	if p.unread() || p.plan().full() {
 		return all
 	}
 	all = append(all, p.sealed...)
@@ -273,6 +272,11 @@ func (p *partition) ready() (all []*store.Batch) {
 		all = append(all, p.open)
 	}
 	return all
+}
+
+// unread tells whether a planned run is still to be read again.
+func (p *partition) unread() bool {
+	return slices.ContainsFunc(p.planned, func(r planned) bool { return r.batch == nil && r.insertedAt.IsZero() })
 }
 
 // allIn tells whether every planned run is in ClickHouse.
@@ -285,12 +289,42 @@ func (p *partition) caughtUp() bool {
 	return !p.reached.IsZero() && p.next >= p.end && p.open == nil && len(p.sealed) == 0 && p.allIn()
 }
 
+// maxDisorder is how far behind the newest event of its batch an event may lie before it holds the watermark back no
+// more: a client whose clock is wrong must not stop all alerts.
+const maxDisorder = time.Hour
+
+// inserted notes that all planned batches are in, and how far that brings the watermark: where nothing is left to read, to
+// the time when that was seen; else by the events of the last batch, but not past the present.
+func (p *partition) inserted(now time.Time) {
+	for i := range p.planned {
+		r := &p.planned[i]
+		if r.batch == nil {
+			continue
+		}
+		if b := r.batch; !b.MaxTime.IsZero() {
+			p.watermark = b.MinTime
+			if least := b.MaxTime.Add(-maxDisorder); least.After(p.watermark) {
+				p.watermark = least
+			}
+			if p.watermark.After(now) {
+				p.watermark = now
+			}
+		}
+		r.batch, r.insertedAt = nil, now
+	}
+	if len(p.waiting()) == 0 {
+		p.bytes = 0
+	}
+	if p.caughtUp() {
+		p.watermark = p.reached
+	}
+}
+
 // resume makes the state one that another generation can go on with, if nobody else commits in
 // between: what was read and not planned is dropped, to be read again. It cannot where runs that were cut
 // before us are still to be read.
 func (p *partition) resume() bool {
-	unread := func(r planned) bool { return r.insertedAt.IsZero() && r.batch == nil }
-	if p.uncommitted || len(p.given) > 0 || slices.ContainsFunc(p.planned, unread) {
+	if p.uncommitted || len(p.given) > 0 || p.unread() {
 		return false
 	}
 	p.open, p.sealed, p.bytes = nil, nil, 0

@@ -208,3 +208,25 @@ func TestDurablePointTrailsByAMinute(t *testing.T) {
 	f(119*time.Second, 12, 1)
 	f(120*time.Second, 13, 0)
 }
+
+func TestWatermark(t *testing.T) {
+	now := time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC)
+	f := func(why string, oldest, newest, reached, want time.Duration, behind int64) {
+		t.Helper()
+		p := takeOver(topicPartition{"logs", 0}, plan{Offset: 10}, nil, "f")
+		p.add(10, func(b *store.Batch) { b.LastOffset, b.MinTime, b.MaxTime = 10, now.Add(oldest), now.Add(newest) })
+		p.next, p.end, p.reached = 11, 11+behind, now.Add(reached)
+		p.seal()
+		p.planSealed()
+		p.inserted(now)
+		if got := p.watermark.Sub(now); got != want || !p.allIn() {
+			t.Errorf("%s: %s before now, want %s", why, -got, -want)
+		}
+	}
+	const s, m, h = time.Second, time.Minute, time.Hour
+	f("all is read, one client's clock is slow", -30*m, -s, -2*s, -2*s, 0)
+	f("all is read, one client's clock is fast", -s, 3*h, -2*s, -2*s, 0)
+	f("more is to be read", -3*m, -2*m, -h, -3*m, 500)
+	f("more is to be read, one clock was never set", -20*365*24*h, -2*m, -h, -2*m-h, 500)
+	f("more is to be read, all clocks are fast", 2*h, 3*h, -h, 0, 500)
+}
