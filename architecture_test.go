@@ -26,7 +26,7 @@ var imports = map[string]string{
 	// What is made of it.
 	"internal/summary": "internal/store internal/enrich",
 	"internal/alert":   "internal/store internal/enrich internal/parse internal/link",
-	"internal/config":  "internal/delivery internal/store",
+	"internal/config":  "internal/delivery internal/store internal/enrich",
 	// The embedded stack and its sample traffic know nothing of the pipeline.
 	"internal/stack":   "",
 	"internal/traffic": "",

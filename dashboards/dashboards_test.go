@@ -327,13 +327,13 @@ func fill(t *testing.T, s *store.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := enrich.NewProcessor("auto", c)
+	p, err := enrich.NewProcessor(enrich.Config{}, c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := store.NewBatch("gateway-logs", 0, 0)
+	b := store.NewBatch("gateway-logs", 0, 0, store.Limits{})
 	for i, value := range values {
-		b.Add(int64(i), at(30, 0), []byte(value), p.Record([]byte(value), accesslog.KafkaClock(at(30, 0))))
+		b.Add(int64(i), at(30, 0), p.Record([]byte(value), enrich.Position{Clock: accesslog.KafkaClock(at(30, 0))}))
 	}
 	if err := s.Insert(t.Context(), []*store.Batch{b}); err != nil {
 		t.Fatal(err)

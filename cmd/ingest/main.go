@@ -138,8 +138,8 @@ func build(ctx context.Context, inv *invocation) (p parts, err error) {
 	if p.catalogs, err = enrich.Open(p.cfg.Catalogs.Dir); err != nil {
 		return p, err
 	}
-	if p.processor, err = enrich.NewProcessor(p.cfg.Ingest.Format, p.catalogs); err != nil {
-		return p, fmt.Errorf("ingest.format: %w", err)
+	if p.processor, err = enrich.NewProcessor(p.cfg.Ingest.Config, p.catalogs); err != nil {
+		return p, err
 	}
 	// Both servers are asked at once, so that one answer tells of both. Awaited here.
 	var asking sync.WaitGroup
@@ -148,6 +148,15 @@ func build(ctx context.Context, inv *invocation) (p parts, err error) {
 	p.kafka, err = delivery.Connect(ctx, p.cfg.Kafka)
 	asking.Wait()
 	return p, errors.Join(err, storeErr)
+}
+
+// fingerprint names all that decides what rows a record makes, but for the catalogs.
+func (p parts) fingerprint() string {
+	f := p.processor.Fingerprint()
+	if l := p.cfg.Ingest.Limits; l != config.DefaultLimits {
+		f += fmt.Sprintf("-%d-%d", l.Tenants, l.Routes)
+	}
+	return f
 }
 
 func (p parts) close() {
@@ -166,7 +175,7 @@ func runConsumer(ctx context.Context, inv *invocation) error {
 		return err
 	}
 	p.log.Info("consuming", "topics", p.cfg.Kafka.Topics, "group", p.cfg.Kafka.Group, "database", p.cfg.ClickHouse.Database, "catalogs", p.catalogs.Version)
-	if err := delivery.New(p.kafka, p.store, p.processor, p.processor.Fingerprint(), p.log).Run(ctx); err != nil {
+	if err := delivery.New(p.kafka, p.store, p.processor, p.fingerprint(), p.log).Run(ctx); err != nil {
 		return err
 	}
 	p.log.Info("stopped")

@@ -76,7 +76,8 @@ func runParse(_ context.Context, inv *invocation) error {
 	if err != nil {
 		return err
 	}
-	processor, err := enrich.NewProcessor(cmp.Or(inv.format, cfg.Ingest.Format), catalogs)
+	cfg.Ingest.Format = cmp.Or(inv.format, cfg.Ingest.Format)
+	processor, err := enrich.NewProcessor(cfg.Ingest.Config, catalogs)
 	if err != nil {
 		return err
 	}
@@ -113,7 +114,7 @@ func parseLines(in io.Reader, out io.Writer, processor *enrich.Processor) error 
 		if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("line %d: %w", n, err)
 		}
-		if err := encoder.Encode(describe(n, processor.Record(bytes.TrimRight(line, "\r\n"), clock))); err != nil {
+		if err := encoder.Encode(describe(n, processor.Record(bytes.TrimRight(line, "\r\n"), enrich.Position{Clock: clock}))); err != nil {
 			return err
 		}
 	}

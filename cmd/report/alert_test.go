@@ -57,15 +57,15 @@ func TestAlertRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := enrich.NewProcessor("auto", c)
+	p, err := enrich.NewProcessor(enrich.Config{}, c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	start := time.Date(2026, 11, 2, 0, 30, 0, 0, time.UTC)
-	b := store.NewBatch("logs", 0, 0)
+	b := store.NewBatch("logs", 0, 0, store.Limits{})
 	for i := range 21 {
 		value := fmt.Appendf(nil, `{"time":"2026-11-02T00:31:00Z","tenant":"acme","service":"osm","status":200,"request_id":"r-%d","response_body":"{\"error_code\":\"OSM.01010037\",\"error_msg\":\"no\"}"}`, i)
-		b.Add(int64(i), start, value, p.Record(value, accesslog.KafkaClock(start)))
+		b.Add(int64(i), start, p.Record(value, enrich.Position{Clock: accesslog.KafkaClock(start)}))
 	}
 	if err := s.Insert(t.Context(), []*store.Batch{b}); err != nil {
 		t.Fatal(err)

@@ -75,7 +75,7 @@ func insert(ctx context.Context, addr, database, records string) (err error) {
 	if err != nil {
 		return err
 	}
-	processor, err := enrich.NewProcessor("auto", catalogs)
+	processor, err := enrich.NewProcessor(enrich.Config{}, catalogs)
 	if err != nil {
 		return err
 	}
@@ -84,10 +84,10 @@ func insert(ctx context.Context, addr, database, records string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	b := store.NewBatch("gateway-logs", 0, 0)
+	b := store.NewBatch("gateway-logs", 0, 0, store.Limits{})
 	at := time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC)
 	for i, line := range strings.Split(strings.TrimSpace(records), "\n") {
-		b.Add(int64(i), at, []byte(line), processor.Record([]byte(line), accesslog.KafkaClock(at)))
+		b.Add(int64(i), at, processor.Record([]byte(line), enrich.Position{Clock: accesslog.KafkaClock(at)}))
 	}
 	return s.Insert(ctx, []*store.Batch{b})
 }

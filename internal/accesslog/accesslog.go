@@ -1,10 +1,20 @@
 // Package accesslog turns a gateway's log record into Access values, the
 // first plain type of a record's life.
 //
-// A Kafka message holds one record or, from APISIX, a JSON array of them: one
-// Element each, in order, numbered from 0. Which gateway wrote a record is told
-// by what is in it; the gateways are rows of the table in formats.go, each with
-// the documented names of its fields. A new gateway is a new row and a test file.
+// A Kafka message holds one record, a JSON array of them, or what a shipper has wrapped around
+// them: one Element each, in order, numbered from 0. Which gateway wrote a record is told
+// by what is in it; the gateways are rows of the table in formats.go, each with the keys it is known by
+// and the documented names of its fields. A new gateway is a new row and its samples in formats_test.go; users
+// describe theirs in the configuration (config.go), and those rows are tried first.
+//
+// Everything becomes a JSON object before its fields are read. A text line is taken apart by the vendor's own
+// template, which gives an object of the template's names (line.go). A log record of OTLP becomes an object of its
+// attributes (otlp.go). An object around another, or around a line, is a wrapper and looked through (wrapper.go).
+// So a format is its row and nothing else.
+//
+// Reading an object takes one pass over its top-level keys: they are numbered when the Reader is made, and the
+// pass notes which of them are there and where (object.go). Detection then compares masks, and a field at the
+// top is one step away, however many formats and names there are.
 //
 // A record that cannot be used is data too: it becomes a dead letter with a Reason,
 // and the records around it are read all the same.
@@ -12,13 +22,12 @@ package accesslog
 
 import (
 	"bytes"
-	"encoding/base64"
-	"fmt"
+	"cmp"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"errata/internal/jsontree"
 )
@@ -37,16 +46,16 @@ const (
 	Absent      BodyState = "absent" // this gateway logs no body
 )
 
-// Reason says why a record, or an element of an array, could not be used.
+// Reason says why a record, or an element of it, could not be used.
 type Reason string
 
 const (
 	ReasonEmpty         Reason = "empty"          // no bytes, or white space alone
-	ReasonMalformed     Reason = "malformed"      // not JSON
+	ReasonMalformed     Reason = "malformed"      // neither JSON nor a line that we know
 	ReasonTruncated     Reason = "truncated"      // the record itself is cut off
 	ReasonNotAnObject   Reason = "not_an_object"  // an array's element that is no object
 	ReasonUnknownFormat Reason = "unknown_format" // no gateway that we know writes such a record
-	ReasonTooMany       Reason = "too_many"       // an array of more than 10,000 elements
+	ReasonTooMany       Reason = "too_many"       // more than 10,000 elements
 	ReasonBadTime       Reason = "bad_time"       // before 2000, or more than a day after Kafka's time
 )
 
@@ -55,7 +64,7 @@ type Access struct {
 	Time      time.Time // UTC, whole milliseconds
 	Tenant    string
 	Service   string // its name, else its id
-	Route     string // its name, else its id
+	Route     string // its name, else its id, else the template of Config.Routes that fits the path
 	Method    string
 	Path      string // without the query
 	Status    int
@@ -63,25 +72,41 @@ type Access struct {
 	RequestID string
 
 	HasLatency bool
-	Body       []byte    // of the response, decoded; valid until the Reader's next Read
+	Body       []byte    // of the response; valid until the Reader's next Read
+	Escaped    bool      // Body has the escapes of the JSON string that it was logged as: most bodies need not be unescaped at all
 	BodyState  BodyState // Absent, Empty or Undecodable; "" when package parse is to look at Body
+
+	ContentType     string // header of the response, lower case
+	ContentEncoding string // header of the response, lower case
+
+	// What the gateway itself says of a failed request, beside the body that it passed on.
+	GatewayCode    string // its own error code, or class of errors
+	GatewayMessage string
+	GRPCStatus     string // header or trailer grpc-status, a number or a name; "0" is success
+	GRPCMessage    string // header or trailer grpc-message
+
+	Format string // by which package parse names the gateway's own errors
 }
 
 // Element is one access of a record: the record itself, or one item of its array.
-// With a DeadLetter its Access is zero.
+// With a DeadLetter, or Excluded, its Access is zero.
 type Element struct {
 	Access     Access
 	DeadLetter Reason
-	Raw        []byte // the element's bytes in the record
+	Excluded   bool   // left out by Config.Exclude
+	Raw        []byte // the smallest part of the record's bytes that holds the element
 }
 
 // Record is what one Kafka message, or one line of a file, holds.
 // With a DeadLetter there are no elements and Format is "unknown".
 type Record struct {
-	Format     string
+	Format     string // that of the first element that has one, else "unknown"
 	Elements   []Element
 	DeadLetter Reason
 }
+
+// Unknown is the Format of a record that is in none.
+const Unknown = "unknown"
 
 // Clock bounds the times that a record may carry.
 type Clock struct {
@@ -113,189 +138,356 @@ func Plausible(at time.Time) bool { return !at.Before(earliest) && at.Before(lat
 // Reader reads records. It reuses its memory, so one goroutine uses it at a
 // time, and a Record's bodies live until the next Read.
 type Reader struct {
-	formats  []format // those that may be detected; one alone when the format is given
-	tree     jsontree.Tree
-	buf      []byte
+	keys        keyNumbers
+	detected    []*format            // what ingest.format says: all, or one
+	topics      map[string][]*format // of the topics that have a format of their own
+	wrappers    wrappers
+	routes      routes
+	exclude     []exclusion
+	fingerprint string
+
+	// Of the record at hand.
+	formats  []*format // those that it may be in, in order
+	clock    Clock
 	elements []Element
+	levels   []*object // the objects around the one at hand, by depth, and that itself
+	why      Reason    // what a look into a wrapper found wrong, "" when nothing
+	buf      []byte    // what Bodies and the objects of text lines are made of; only ever appended to
+	scratch  []byte    // the text of one field without its escapes
+	values   [][]byte  // of a text line
+	claims   jsontree.Tree
 	known    map[string]string // field texts that come again and again, see intern
 }
 
-// NewReader makes a Reader for the named format, or for any when name is "auto".
-func NewReader(name string) (*Reader, error) {
-	r := &Reader{formats: formats, known: map[string]string{}}
-	if name == "auto" {
-		return r, nil
-	}
-	i := slices.IndexFunc(formats, func(f format) bool { return f.name == name })
-	if i < 0 {
-		return nil, fmt.Errorf("unknown log format %q: give one of auto, %s", name, strings.Join(Formats(), ", "))
-	}
-	forced := formats[i]
-	forced.detect = func(jsontree.Value) bool { return true }
-	r.formats = []format{forced}
-	return r, nil
+// place is where in a record something stands.
+type place struct {
+	depth   int    // objects around it
+	wrapped int    // wrappers among them
+	raw     []byte // what its Element.Raw will be
 }
 
-// Formats are the names of the known formats.
-func Formats() (names []string) {
-	for _, f := range formats {
-		names = append(names, f.name)
-	}
-	return names
-}
-
-// Read reads one record.
-func (r *Reader) Read(value []byte, clock Clock) Record {
-	r.buf, r.elements = r.buf[:0], r.elements[:0]
-	root := r.tree.Parse(value)
-	switch {
-	case root.Kind() == jsontree.Missing && len(strings.TrimSpace(string(value[:min(len(value), 64)]))) == 0:
-		return deadRecord(ReasonEmpty)
-	case root.Kind() == jsontree.Object && r.tree.Ending == jsontree.Whole:
-		format, e := r.element(root, clock)
-		if format == "" {
-			return deadRecord(e.DeadLetter)
-		}
-		r.elements = append(r.elements, e)
-		return Record{Format: format, Elements: r.elements}
-	case root.Kind() == jsontree.Array && (r.tree.Ending == jsontree.Whole || r.tree.Ending == jsontree.Cut):
-		return r.array(root, clock)
-	case r.tree.Ending == jsontree.Cut && root.Kind() == jsontree.Object:
-		return deadRecord(ReasonTruncated)
-	}
-	return deadRecord(ReasonMalformed)
-}
-
-func deadRecord(why Reason) Record { return Record{Format: "unknown", DeadLetter: why} }
-
-// maxElements is how many elements an array may have: gateways send a thousand at most, and each takes memory here.
-const maxElements = 10_000
-
-// array reads the elements of an array; of one that is cut off, those that are
-// whole, and the last as a dead letter.
-func (r *Reader) array(root jsontree.Value, clock Clock) Record {
-	rec := Record{Format: "unknown"}
+// Read reads one record of a topic, which is "" where there is none.
+func (r *Reader) Read(topic string, value []byte, clock Clock) Record {
+	r.buf, r.elements, r.clock, r.why = r.buf[:0], r.elements[:0], clock, ""
 	if cap(r.elements) > maxElements {
 		r.elements = nil
 	}
-	for item := root.First(); item.Kind() != jsontree.Missing; item = item.Next() {
-		format, e := "", Element{Raw: item.Raw()}
+	r.formats = r.detected
+	if own, ok := r.topics[topic]; ok {
+		r.formats = own
+	}
+	value = trimSpace(value)
+	if len(value) == 0 {
+		return deadRecord(ReasonEmpty)
+	}
+	name, why := r.text(value, place{raw: value})
+	switch {
+	case len(r.elements) > maxElements:
+		return deadRecord(ReasonTooMany)
+	case why != "":
+		return deadRecord(why)
+	case name == "":
+		name = Unknown
+	}
+	return Record{Format: name, Elements: r.elements}
+}
+
+func deadRecord(why Reason) Record { return Record{Format: Unknown, DeadLetter: why} }
+
+// maxElements is how many elements a record may have: gateways send a thousand at most, and each takes memory here.
+const maxElements = 10_000
+
+// text reads the bytes of a record: JSON, or a line. Either it appends the elements and gives the format, which is "" when no
+// element has one, or it appends none and says why.
+func (r *Reader) text(text []byte, at place) (name string, why Reason) {
+	why = ReasonMalformed
+	if text[0] == '{' || text[0] == '[' {
+		tree := &r.level(at.depth).tree
+		root := tree.Parse(text)
+		switch whole := tree.Ending == jsontree.Whole; {
+		case whole && root.Kind() == jsontree.Object:
+			if at.depth == 0 {
+				at.raw = root.Raw()
+			}
+			if name = r.object(root, at); name == "" {
+				return "", r.unknown()
+			}
+			return name, ""
+		case whole && root.Kind() == jsontree.Array, tree.Ending == jsontree.Cut && root.Kind() == jsontree.Array && at.depth == 0:
+			return r.array(root, at)
+		case tree.Ending == jsontree.Cut:
+			why = ReasonTruncated
+		}
+	}
+	if name = r.line(text, at); name != "" {
+		return name, ""
+	}
+	if r.why != "" {
+		why, r.why = r.why, ""
+	}
+	return "", why
+}
+
+// unknown is the reason for an object that is in no format, or holds one that is damaged.
+func (r *Reader) unknown() Reason {
+	why := r.why
+	if r.why = ""; why == "" {
+		why = ReasonUnknownFormat
+	}
+	return why
+}
+
+// array reads the elements of an array; of one that is cut off, those that are
+// whole, and the last as a dead letter.
+func (r *Reader) array(root jsontree.Value, at place) (name string, why Reason) {
+	before := len(r.elements)
+	for item := root.First(); item.Kind() != jsontree.Missing && len(r.elements) <= maxElements; item = item.Next() {
+		if at.depth == 0 {
+			at.raw = item.Raw()
+		}
+		format := ""
 		switch {
 		case !item.Complete():
-			e.DeadLetter = ReasonTruncated
+			r.deadLetter(ReasonTruncated, at)
 		case item.Kind() != jsontree.Object:
-			e.DeadLetter = ReasonNotAnObject
+			r.deadLetter(ReasonNotAnObject, at)
 		default:
-			format, e = r.element(item, clock)
+			if format = r.object(item, at); format == "" {
+				r.deadLetter(r.unknown(), at)
+			}
 		}
-		if rec.Format == "unknown" && format != "" {
-			rec.Format = format
-		}
-		if r.elements = append(r.elements, e); len(r.elements) > maxElements {
-			return deadRecord(ReasonTooMany)
+		if name == "" {
+			name = format
 		}
 	}
-	if last := len(r.elements) - 1; !root.Complete() && (last < 0 || r.elements[last].DeadLetter != ReasonTruncated) {
-		if last < 0 {
-			return deadRecord(ReasonTruncated)
-		}
+	if root.Complete() {
+		return name, ""
+	}
+	last := len(r.elements) - 1
+	if last < before {
+		return "", ReasonTruncated
+	}
+	if r.elements[last].DeadLetter != ReasonTruncated {
 		r.elements = append(r.elements, Element{DeadLetter: ReasonTruncated}) // cut between two elements
 	}
-	rec.Elements = r.elements
-	return rec
+	return name, ""
 }
 
-// element reads one record object. The format is "" when none fits.
-func (r *Reader) element(v jsontree.Value, clock Clock) (string, Element) {
-	for i := range r.formats {
-		f := &r.formats[i]
-		if !f.detect(v) {
+func (r *Reader) deadLetter(why Reason, at place) {
+	r.elements = append(r.elements, Element{DeadLetter: why, Raw: at.raw})
+}
+
+// object reads one JSON object: a record, or a wrapper around some. It appends their elements and gives the format; or, when
+// that is "", it appends nothing. Formats whose keys are everybody's come after the look inside.
+func (r *Reader) object(v jsontree.Value, at place) string {
+	o := r.level(at.depth)
+	o.index(v, r.keys)
+	for _, f := range r.formats {
+		if f.loose || !o.is(r, f) {
 			continue
 		}
-		a, ok := r.access(f, v)
-		if !ok {
-			continue
+		if a, ok := r.access(f, o); ok {
+			r.add(f, a, o, at)
+			return f.name
 		}
-		if a.Time.IsZero() {
-			a.Time = clock.Fallback.UTC().Truncate(time.Millisecond)
-		}
-		if late := a.Time.After(clock.Latest); late || a.Time.Before(earliest) && !(a.Time.IsZero() && clock.Optional) {
-			return f.name, Element{DeadLetter: ReasonBadTime, Raw: v.Raw()}
-		}
-		return f.name, Element{Access: a, Raw: v.Raw()}
 	}
-	return "", Element{DeadLetter: ReasonUnknownFormat, Raw: v.Raw()}
+	if name := r.inside(o, at); name != "" {
+		return name
+	}
+	for _, f := range r.formats {
+		if !f.given && !(f.loose && o.is(r, f)) {
+			continue
+		}
+		if a, ok := r.access(f, o); ok {
+			r.add(f, a, o, at)
+			return f.name
+		}
+	}
+	return ""
 }
 
-// access reads the fields of v that f names. It is not ok when v has none of
-// those that make a request: time, status, path, body.
-func (r *Reader) access(f *format, v jsontree.Value) (a Access, ok bool) {
+// add appends an access: with what the wrappers around it know, with its route, and unless it is to be left out.
+func (r *Reader) add(f *format, a Access, o *object, at place) {
+	a.Format, r.why = f.name, ""
+	for depth := at.depth - 1; depth >= 0; depth-- {
+		if around := r.levels[depth]; around.fill != nil {
+			b, _ := r.access(around.fill, around)
+			a = a.filled(b)
+		}
+	}
+	if a.Time.IsZero() {
+		a.Time = r.clock.Fallback.UTC().Truncate(time.Millisecond)
+	}
+	if a.Route == "" && len(r.routes) > 0 {
+		a.Route = r.routes.of(a.Path)
+	}
+	if len(r.exclude) > 0 && r.excluded(a, o) {
+		r.elements = append(r.elements, Element{Excluded: true, Raw: at.raw})
+		return
+	}
+	if late := a.Time.After(r.clock.Latest); late || a.Time.Before(earliest) && !(a.Time.IsZero() && r.clock.Optional) {
+		r.deadLetter(ReasonBadTime, at)
+		return
+	}
+	r.elements = append(r.elements, Element{Access: a, Raw: at.raw})
+}
+
+// filled is a with what it lacks taken from b.
+func (a Access) filled(b Access) Access {
+	if a.Time.IsZero() {
+		a.Time = b.Time
+	}
+	a.Tenant = cmp.Or(a.Tenant, b.Tenant)
+	a.Service = cmp.Or(a.Service, b.Service)
+	a.Route = cmp.Or(a.Route, b.Route)
+	a.Method = cmp.Or(a.Method, b.Method)
+	a.Path = cmp.Or(a.Path, b.Path)
+	a.Status = cmp.Or(a.Status, b.Status)
+	a.RequestID = cmp.Or(a.RequestID, b.RequestID)
+	a.ContentType = cmp.Or(a.ContentType, b.ContentType)
+	a.ContentEncoding = cmp.Or(a.ContentEncoding, b.ContentEncoding)
+	a.GRPCStatus = cmp.Or(a.GRPCStatus, b.GRPCStatus)
+	a.GRPCMessage = cmp.Or(a.GRPCMessage, b.GRPCMessage)
+	if !a.HasLatency {
+		a.LatencyMS, a.HasLatency = b.LatencyMS, b.HasLatency
+	}
+	if a.BodyState == Absent {
+		a.Body, a.Escaped, a.BodyState = b.Body, b.Escaped, b.BodyState
+	}
+	return a
+}
+
+// access reads the fields of o that f names. It is not ok when o has none of
+// those that make a request: status, path, body, or, of a format that nobody else could have written, the time.
+func (r *Reader) access(f *format, o *object) (a Access, ok bool) {
 	a = Access{
-		Tenant:    r.text(v, f.tenant),
-		Service:   r.text(v, f.service),
-		Route:     r.text(v, f.route),
-		Method:    r.text(v, f.method),
-		RequestID: r.text(v, f.requestID),
-		BodyState: Absent,
+		Tenant:          r.name(o, f.tenant),
+		Service:         r.name(o, f.service),
+		Route:           r.name(o, f.route),
+		Method:          r.name(o, f.method),
+		Path:            pathOf(r.name(o, f.path)),
+		RequestID:       r.once(o, f.requestID),
+		ContentType:     r.lower(o, f.contentType),
+		ContentEncoding: r.lower(o, f.contentEncoding),
+		GatewayCode:     r.name(o, f.gatewayCode),
+		GatewayMessage:  r.once(o, f.gatewayMessage),
+		GRPCStatus:      r.name(o, f.grpcStatus),
+		GRPCMessage:     r.once(o, f.grpcMessage),
+		BodyState:       Absent,
 	}
-	a.Path = pathOf(r.text(v, f.path))
-	if line := r.text(v, f.requestLine); line != "" { // "GET /x?y HTTP/1.1"
-		method, rest, _ := strings.Cut(line, " ")
-		target, _, _ := strings.Cut(rest, " ")
-		if a.Method == "" {
-			a.Method = method
-		}
-		if a.Path == "" {
-			a.Path = pathOf(target)
-		}
-	}
-	if n, err := strconv.ParseFloat(r.text(v, f.status), 64); err == nil && 0 < n && n < 1000 && n == math.Trunc(n) {
-		a.Status = int(n)
-	}
-	if n, err := strconv.ParseFloat(r.text(v, f.latency), 64); err == nil && n >= 0 && n < maxLatency {
-		a.LatencyMS, a.HasLatency = math.Round(n*f.latencyUnit*1e6)/1e6, true
-	}
-	for _, p := range f.time {
-		if t, ok := parseTime(scalar(p.find(v)).Text()); ok {
-			a.Time = t
-			break
+	if a.Path == "" || a.Method == "" {
+		if line := r.once(o, f.requestLine); line != "" { // "GET /x?y HTTP/1.1"
+			method, rest, _ := strings.Cut(line, " ")
+			target, _, _ := strings.Cut(rest, " ")
+			if a.Method == "" {
+				a.Method = method
+			}
+			if a.Path == "" {
+				a.Path = pathOf(target)
+			}
 		}
 	}
-	r.body(&a, f, v)
-	return a, !a.Time.IsZero() || a.Status != 0 || a.Path != "" || a.BodyState != Absent
+	if !isMethod(a.Method) { // what a port scanner sent, or a number of Gravitee's
+		a.Method = ""
+	}
+	a.Status = r.status(o, f)
+	a.LatencyMS, a.HasLatency = r.latency(o, f)
+	a.Time = r.time(o, f)
+	r.body(&a, f, o)
+	if len(f.rawResponse) > 0 {
+		r.rawResponse(&a, f, o)
+	}
+	return a, a.Status != 0 || a.Path != "" || a.BodyState != Absent || !f.loose && !f.given && !a.Time.IsZero()
+}
+
+func isMethod(s string) bool {
+	if len(s) > 24 {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; !('A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || c == '-' || c == '_') {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *Reader) status(o *object, f *format) int {
+	for i := range f.status {
+		b := r.find(o, &f.status[i])
+		if len(b) == 0 {
+			continue
+		}
+		n, err := strconv.ParseFloat(string(b), 64)
+		if err == nil && 0 < n && n < 1000 && n == math.Trunc(n) {
+			return int(n)
+		}
+	}
+	return 0
 }
 
 // maxLatency bounds a latency, in the gateway's unit: what is above it is no measurement.
 const maxLatency = 1e15
 
-func (r *Reader) body(a *Access, f *format, v jsontree.Value) {
-	for _, p := range f.body {
-		switch b := p.find(v); b.Kind() {
+func (r *Reader) latency(o *object, f *format) (ms float64, ok bool) {
+	for i := range f.latency {
+		s := &f.latency[i]
+		b := r.find(o, s)
+		if len(b) == 0 {
+			continue
+		}
+		n, err := strconv.ParseFloat(string(b), 64)
+		n *= s.unit
+		if err != nil {
+			d, err := time.ParseDuration(string(b)) // 4.529µs, as Go programs write it
+			if err != nil {
+				continue
+			}
+			n = float64(d) / 1e6
+		}
+		if n >= 0 && n < maxLatency*s.unit {
+			return math.Round(n*1e6) / 1e6, true
+		}
+	}
+	return 0, false
+}
+
+func (r *Reader) time(o *object, f *format) time.Time {
+	for i := range f.time {
+		s := &f.time[i]
+		if b := r.find(o, s); len(b) > 0 {
+			if t, ok := s.parseTime(b); ok {
+				return t
+			}
+		}
+	}
+	return time.Time{}
+}
+
+func (r *Reader) body(a *Access, f *format, o *object) {
+	for i := range f.body {
+		switch b := o.value(&f.body[i]); b.Kind() {
 		case jsontree.Missing:
 			continue
 		case jsontree.Null: // perhaps the body stands elsewhere: some loggers write all their keys
 			a.BodyState = Empty
 			continue
 		case jsontree.String:
-			a.Body, a.BodyState = b.Raw(), ""
-			if b.Escaped() {
-				from := len(r.buf)
-				r.buf = b.AppendText(r.buf)
-				a.Body = r.buf[from:]
-			}
-			if len(a.Body) == 0 || string(a.Body) == "-" && f.dashIsEmpty {
-				a.Body, a.BodyState = nil, Empty
+			if raw := b.Raw(); len(raw) == 0 || string(raw) == "-" {
+				a.BodyState = Empty
 				continue
 			}
+			a.Body, a.Escaped, a.BodyState = b.Raw(), b.Escaped(), ""
 		default: // logged as JSON itself, not as a string that holds JSON
 			a.Body, a.BodyState = b.Raw(), ""
 		}
 		return
 	}
-	for _, p := range f.bodyBase64 {
-		text := p.find(v).AppendText(nil)
-		if len(text) == 0 {
-			if p.find(v).Kind() != jsontree.Missing {
+	for i := range f.bodyBase64 {
+		b := o.value(&f.bodyBase64[i])
+		text := trimSpace(r.unescaped(b))
+		if len(text) == 0 || string(text) == "-" {
+			if b.Kind() != jsontree.Missing {
 				a.BodyState = Empty
 			}
 			continue
@@ -312,66 +504,130 @@ func (r *Reader) body(a *Access, f *format, v jsontree.Value) {
 	}
 }
 
-// decodeBase64 reads the standard and the URL alphabet, with or without padding. Of a text that is cut off it
-// gives what is there; one with other bytes in it is an error.
-func decodeBase64(text []byte) ([]byte, error) {
-	text = bytes.TrimRight(text, "=\r\n ")
-	text = bytes.Map(func(r rune) rune {
-		switch r {
-		case '-':
-			return '+'
-		case '_':
-			return '/'
-		}
-		return r
-	}, text)
-	if len(text)%4 == 1 {
-		text = text[:len(text)-1] // six bits of a byte that is cut off
+// unescaped is the text of a scalar, valid until the next Read.
+func (r *Reader) unescaped(v jsontree.Value) []byte {
+	if k := v.Kind(); k == jsontree.Null || k == jsontree.Object || k == jsontree.Array {
+		return nil
 	}
-	return base64.RawStdEncoding.AppendDecode(nil, text)
+	if !v.Escaped() {
+		return v.Raw()
+	}
+	from := len(r.buf)
+	r.buf = v.AppendText(r.buf)
+	return r.buf[from:]
 }
 
-// text is the first of the paths that leads to a text, trimmed.
-func (r *Reader) text(v jsontree.Value, paths []path) string {
-	for _, p := range paths {
-		found := scalar(p.find(v))
-		if found.Kind() == jsontree.Missing || found.Kind() == jsontree.Null {
-			continue
+// find is the trimmed text that a source leads to, nil when there is none. It is valid until the next find.
+func (r *Reader) find(o *object, s *source) []byte {
+	var b []byte
+	if s.path == nil {
+		return append(r.scratch[:0], s.constant...)
+	}
+	v := o.value(s)
+	if v.Kind() == jsontree.Array { // what some gateways make of a header
+		v = v.First()
+	}
+	switch v.Kind() {
+	case jsontree.String:
+		if b = v.Raw(); v.Escaped() {
+			r.scratch = v.AppendText(r.scratch[:0])
+			b = r.scratch
 		}
-		from := len(r.buf)
-		r.buf = found.AppendText(r.buf)
-		s := r.intern(r.buf[from:])
-		r.buf = r.buf[:from]
-		if s = strings.TrimSpace(s); s != "" && s != "-" {
-			return s
+	case jsontree.Number, jsontree.Bool:
+		b = v.Raw()
+	}
+	if b = trimSpace(b); len(b) == 0 || string(b) == "-" {
+		return nil
+	}
+	if s.claim != nil {
+		b = r.claim(b, s.claim)
+	}
+	if s.pattern != nil && b != nil {
+		m := s.pattern.FindSubmatchIndex(b)
+		switch {
+		case m == nil:
+			return nil
+		case len(m) > 2 && m[2] >= 0:
+			b = b[m[2]:m[3]]
+		default:
+			b = b[m[0]:m[1]]
+		}
+	}
+	return b
+}
+
+// maxText is how many bytes of a field are kept.
+const maxText = 4096
+
+// name is the first text that a field's sources lead to, for fields whose texts come again and again.
+func (r *Reader) name(o *object, f field) string {
+	for i := range f {
+		if b := r.find(o, &f[i]); len(b) > 0 {
+			return r.intern(b)
+		}
+	}
+	return ""
+}
+
+// once is name for texts that do not come again.
+func (r *Reader) once(o *object, f field) string {
+	for i := range f {
+		if b := r.find(o, &f[i]); len(b) > 0 {
+			return clip(b)
+		}
+	}
+	return ""
+}
+
+// lower is name in lower case.
+func (r *Reader) lower(o *object, f field) string {
+	for i := range f {
+		if b := r.find(o, &f[i]); len(b) > 0 {
+			if bytes.ContainsFunc(b, func(c rune) bool { return 'A' <= c && c <= 'Z' }) {
+				b = bytes.ToLower(b)
+			}
+			return r.intern(b)
 		}
 	}
 	return ""
 }
 
 // intern gives the one string for a text. Tenants, services, routes, methods
-// and statuses are few and come with every record; request ids and paths pass
+// and statuses are few and come with every record; paths pass
 // through too, so the table starts anew when it is full.
 func (r *Reader) intern(b []byte) string {
 	if s, ok := r.known[string(b)]; ok {
 		return s
 	}
-	if len(r.known) >= 1<<14 {
-		clear(r.known)
-	}
-	s := string(b)
-	if len(s) <= 64 {
-		r.known[s] = s
+	s := clip(b)
+	if len(b) <= 64 {
+		if len(r.known) >= 1<<14 {
+			clear(r.known)
+		}
+		r.known[string(b)] = s
 	}
 	return s
 }
 
-// scalar looks through the list that some gateways make of a header: its first item.
-func scalar(v jsontree.Value) jsontree.Value {
-	if v.Kind() == jsontree.Array {
-		return v.First()
+// clip makes a string of valid UTF-8 and of bounded length.
+func clip(b []byte) string {
+	b = b[:min(len(b), maxText)]
+	if utf8.Valid(b) {
+		return string(b)
 	}
-	return v
+	return strings.ToValidUTF8(string(b), "\ufffd")
+}
+
+// trimSpace is bytes.TrimSpace for ASCII, with the byte-order mark and the zero bytes that some producers pad with.
+func trimSpace(b []byte) []byte {
+	b = bytes.TrimPrefix(b, []byte("\ufeff"))
+	for len(b) > 0 && (b[0] <= ' ') {
+		b = b[1:]
+	}
+	for len(b) > 0 && b[len(b)-1] <= ' ' {
+		b = b[:len(b)-1]
+	}
+	return b
 }
 
 // pathOf is the path of a request target, which may be a whole URL.
@@ -379,7 +635,10 @@ func pathOf(target string) string {
 	if i := strings.IndexAny(target, "?#"); i >= 0 {
 		target = target[:i]
 	}
-	if _, rest, ok := strings.Cut(target, "://"); ok && !strings.HasPrefix(target, "/") {
+	if strings.HasPrefix(target, "/") {
+		return target
+	}
+	if _, rest, ok := strings.Cut(target, "://"); ok {
 		if i := strings.IndexByte(rest, '/'); i >= 0 {
 			return rest[i:]
 		}

@@ -1,153 +1,579 @@
 package accesslog
 
 import (
-	"strings"
-
-	"errata/internal/jsontree"
+	"regexp"
+	"slices"
 )
 
-// format is one gateway's log format: how a record of it is known, and under
-// which paths its fields stand. Of several paths the first that leads to a text wins.
+// format is one gateway's log format: what a record of it is known by, and where its fields stand. Of several
+// sources of a field the first that leads to a text wins; "-" and null are no text.
 type format struct {
-	name   string
-	detect func(record jsontree.Value) bool
+	name  string
+	hint  string      // how to have the gateway log response bodies, one sentence
+	known []signature // a record of it has one of these
+	lines []string    // the templates of its text lines, see line.go
+	loose bool        // its keys are everybody's: it is tried last, and a time alone makes no record of it
 
-	time, tenant, service, route []path
-	method, path, requestLine    []path
-	status, latency, requestID   []path
-	body                         []path // text, or JSON as such
-	bodyBase64                   []path
+	fields
 
-	latencyUnit float64 // milliseconds in one unit of latency
-	dashIsEmpty bool    // "-" as a body means that there is none
+	// Given by New.
+	templates []template
+	pattern   *regexp.Regexp // of a user's text lines
+	given     bool           // by the configuration: whatever it can read is a record of it
 }
+
+// fields are where the fields of an Access stand.
+type fields struct {
+	time, tenant, service, route field
+	method, path, requestLine    field
+	status, latency, requestID   field
+	body                         field // text, or JSON as such
+	bodyBase64                   field
+	rawResponse                  field // a whole HTTP response, or its base64
+	contentType, contentEncoding field
+	gatewayCode, gatewayMessage  field
+	grpcStatus, grpcMessage      field
+}
+
+func (f *fields) all() []*field {
+	return []*field{
+		&f.time, &f.tenant, &f.service, &f.route, &f.method, &f.path, &f.requestLine, &f.status, &f.latency, &f.requestID, &f.body, &f.bodyBase64,
+		&f.rawResponse, &f.contentType, &f.contentEncoding, &f.gatewayCode, &f.gatewayMessage, &f.grpcStatus, &f.grpcMessage,
+	}
+}
+
+// field is where one field may stand, in the order in which it is looked for.
+type field []source
+
+// source is one place of a field, and what to make of the text there.
+type source struct {
+	path     []string       // keys, from the top of the record; nil: constant is the text
+	constant string         //
+	unit     float64        // of a time or latency: the milliseconds in it; 0 of a time: told by its size
+	layout   string         // of a time; "": any that we know
+	claim    []string       // keys of the payload, of a text that is a JWT
+	pattern  *regexp.Regexp // its first group, else all that it matches, is the value; what it does not match is none
+
+	// Given by New.
+	key  int  // the number of path[0]
+	fold bool // the last key is a header's name
+}
+
+// signature is one way to know a format: all of the clauses and conditions hold.
+type signature struct {
+	clauses []clause
+	where   []condition
+}
+
+// clause asks for some of the top-level keys.
+type clause struct {
+	keys    []string
+	atLeast int
+	none    bool // of them may be there
+	mask    set  // the keys, given by New
+}
+
+// condition asks for a text under a path, and perhaps for which.
+type condition struct {
+	source
+	compare bool
+	value   string
+}
+
+func known(clauses ...clause) signature { return signature{clauses: clauses} }
+func allOf(keys ...string) clause       { return clause{keys: keys, atLeast: len(keys)} }
+func oneOf(keys ...string) clause       { return clause{keys: keys, atLeast: 1} }
+func twoOf(keys ...string) clause       { return clause{keys: keys, atLeast: 2} }
+func noneOf(keys ...string) clause      { return clause{keys: keys, none: true} }
+
+// Milliseconds in a unit.
+const (
+	seconds      = 1e3
+	milliseconds = 1
+	microseconds = 1e-3
+	nanoseconds  = 1e-6
+)
+
+// from is a field that stands under one of the dotted paths. A key that has a dot in it is written with \. there.
+func from(dotted ...string) (f field) {
+	for _, d := range dotted {
+		f = append(f, source{path: splitPath(d)})
+	}
+	return f
+}
+
+// in is from for a latency of that unit.
+func in(unit float64, dotted ...string) field {
+	f := from(dotted...)
+	for i := range f {
+		f[i].unit = unit
+	}
+	return f
+}
+
+// splitPath splits a path at its dots, but for those behind a backslash.
+func splitPath(dotted string) (path []string) {
+	key := ""
+	for i := 0; i < len(dotted); i++ {
+		switch c := dotted[i]; {
+		case c == '\\' && i+1 < len(dotted) && dotted[i+1] == '.':
+			key += "."
+			i++
+		case c == '.':
+			path, key = append(path, key), ""
+		default:
+			key += string(c)
+		}
+	}
+	return append(path, key)
+}
+
+// under is from for each of the keys under each of the paths.
+func under(keys []string, paths ...string) (f field) {
+	for _, p := range paths {
+		for _, key := range keys {
+			f = append(f, from(p+key)...)
+		}
+	}
+	return f
+}
+
+// Names that many gateways and their operators use.
+var (
+	tenantKeys       = from("tenant", "tenant_id", "tenantId", "x_tenant", "x_tenant_id", "x-tenant", "x-tenant-id", "http_x_tenant", "http_x_tenant_id", "http_x_project_id")
+	tenantHeaders    = []string{"x-tenant", "x-tenant-id", "x-tenant-name", "x-project-id"}
+	requestIDHeaders = []string{"x-request-id", "x-correlation-id"}
+	bodyKeys         = from("response_body", "resp_body", "responseBody", "body")
+)
+
+const (
+	keepsNone   = "this gateway logs no bodies: let the services behind it log them in the generic format"
+	envoyByLua  = "keep the body in dynamic metadata by a Lua filter and add response_body: \"%DYNAMIC_METADATA(…)%\" to the JSON log format"
+	genericHint = "log it under response_body, or under response_body_base64 when it is binary"
+)
+
+// Signatures that formats share.
+var (
+	envoyKeys = []clause{oneOf("response_code"), oneOf("response_flags", "start_time", "duration", "upstream_cluster", "authority")}
+	awsKeys   = []string{"requestTime", "requestTimeEpoch", "httpMethod", "resourcePath", "routeKey", "stage", "extendedRequestId"}
+	// What Gravitee's classic and v4 engines call the responses, and the name of an API.
+	graviteeAPI       = oneOf("api", "apiId", "api-id")
+	graviteeResponses = []string{"client-response.", "clientResponse.", "entrypoint-response.", "entrypointResponse.", "proxy-response.", "proxyResponse.", "endpoint-response.", "endpointResponse."}
+	graviteeRequests  = []string{"client-request.", "clientRequest.", "entrypoint-request.", "entrypointRequest.", "proxy-request.", "proxyRequest.", "endpoint-request.", "endpointRequest."}
+)
 
 // formats are tried in this order, the most particular first.
 var formats = []format{
 	{
-		// APISIX kafka-logger and its siblings, default log format: apisix/utils/log-util.lua.
-		// Times and latencies in milliseconds, start_time with a fraction.
-		name: "apisix",
-		detect: func(v jsontree.Value) bool {
-			return has(v, "start_time", "request", "response") && hasAny(v, "route_id", "service_id", "apisix_latency", "upstream_latency", "server")
+		// https://www.tencentcloud.com/document/product/628/37876. Before APISIX, whose service_id and uri it has.
+		name:  "tencent-apigateway",
+		hint:  keepsNone,
+		known: []signature{known(oneOf("rsp_st"))},
+		lines: []string{"[$app_id][$env_name][$service_id][$http_host][$api_id][$uri][$scheme][rsp_st:$rsp_st][ups_st:$ups_st]" +
+			"[cip:$cip][uip:$uip][vip:$vip][rsp_len:$rsp_len][req_len:$req_len][req_t:$req_t][ups_rsp_t:$ups_rsp_t][ups_conn_t:$ups_conn_t][ups_head_t:$ups_head_t]" +
+			"[err_msg:$err_msg][tcp_rtt:$tcp_rtt][$pid][$time_local][req_id:$req_id]$_"},
+		fields: fields{
+			time:           from("time_local"),
+			tenant:         from("app_id"),
+			service:        from("service_id"),
+			route:          from("api_id"),
+			path:           from("uri"),
+			status:         from("rsp_st"),
+			latency:        in(seconds, "req_t"),
+			requestID:      from("req_id"),
+			gatewayMessage: from("err_msg"),
 		},
-		time:        paths("start_time"),
-		tenant:      append(tenantHeaders("request.headers."), paths("consumer.username", "consumer.custom_id", "consumer.id")...),
-		service:     paths("service_name", "service_id"),
-		route:       paths("route_name", "route_id"),
-		method:      paths("request.method"),
-		path:        paths("request.uri", "request.url"),
-		status:      paths("response.status"),
-		latency:     paths("latency"),
-		latencyUnit: 1,
-		requestID:   requestIDHeaders("request.headers.", "response.headers."),
-		body:        paths("response.body"),
+	},
+	{
+		// APISIX kafka-logger and its siblings: apisix/utils/log-util.lua. In the default log format times and latencies are in milliseconds,
+		// start_time with a fraction. A custom log_format has the operator's keys, named as nginx's variables are, and always the ids.
+		name: "apisix",
+		hint: "set include_resp_body: true in the logger plugin; with a log_format of your own also add \"response_body\": \"$resp_body\"",
+		known: []signature{
+			known(allOf("start_time", "request", "response"), oneOf("route_id", "service_id", "server", "apisix_latency", "upstream_latency")),
+			known(oneOf("route_id", "service_id"), oneOf("status", "request_uri", "uri", "upstream_addr", "client_ip")),
+		},
+		fields: fields{
+			time:            from("start_time", "@timestamp", "time_iso8601", "time_local", "msec", "time", "timestamp"),
+			tenant:          slices.Concat(under(tenantHeaders, "request.headers."), tenantKeys, from("consumer.username", "consumer.custom_id", "consumer.id", "consumer_name")),
+			service:         from("service_name", "service_id"),
+			route:           from("route_name", "route_id"),
+			method:          from("request.method", "request_method", "method"),
+			path:            from("request.uri", "request.url", "request_uri", "uri"),
+			requestLine:     from("request"),
+			status:          from("response.status", "status"),
+			latency:         slices.Concat(in(milliseconds, "latency"), in(seconds, "request_time")),
+			requestID:       slices.Concat(under(requestIDHeaders, "request.headers.", "response.headers."), from("request_id", "http_x_request_id")),
+			body:            slices.Concat(from("response.body"), bodyKeys),
+			contentType:     from("response.headers.content-type", "sent_http_content_type"),
+			contentEncoding: from("response.headers.content-encoding", "sent_http_content_encoding"),
+			grpcStatus:      from("response.headers.grpc-status"),
+			grpcMessage:     from("response.headers.grpc-message"),
+		},
 	},
 	{
 		// Kong http-log, kafka-log, file-log: kong/pdk/log.lua, serialize. It logs no body of its own;
-		// operators add one by custom_fields_by_lua, mostly under one of the names below.
-		name:        "kong",
-		detect:      func(v jsontree.Value) bool { return has(v, "started_at", "latencies") },
-		time:        paths("started_at"),
-		tenant:      append(tenantHeaders("request.headers."), paths("consumer.username", "consumer.custom_id", "consumer.id", "authenticated_entity.consumer_id")...),
-		service:     paths("service.name", "service.id"),
-		route:       paths("route.name", "route.id"),
-		method:      paths("request.method"),
-		path:        paths("request.uri", "request.url", "upstream_uri"),
-		status:      paths("response.status"),
-		latency:     paths("latencies.request"),
-		latencyUnit: 1,
-		requestID:   append(requestIDHeaders("request.headers.", "response.headers."), paths("request.id")...),
-		body:        paths("response.body", "response_body", "resp_body", "body"),
+		// operators add one by custom_fields_by_lua, mostly under one of the body keys.
+		name:  "kong",
+		hint:  "keep the body with kong.response.get_raw_body() in a post-function plugin and add it as response_body by custom_fields_by_lua",
+		known: []signature{known(allOf("started_at", "latencies"))},
+		fields: fields{
+			time:            from("started_at"),
+			tenant:          slices.Concat(under(tenantHeaders, "request.headers."), tenantKeys, from("consumer.username", "consumer.custom_id", "consumer.id", "authenticated_entity.consumer_id")),
+			service:         from("service.name", "service.id"),
+			route:           from("route.name", "route.id"),
+			method:          from("request.method"),
+			path:            from("request.uri", "request.url", "upstream_uri"),
+			status:          from("response.status"),
+			latency:         in(milliseconds, "latencies.request"),
+			requestID:       slices.Concat(under(requestIDHeaders, "request.headers.", "response.headers."), from("request.id")),
+			body:            slices.Concat(from("response.body"), bodyKeys),
+			contentType:     from("response.headers.content-type"),
+			contentEncoding: from("response.headers.content-encoding"),
+			grpcStatus:      from("response.headers.grpc-status"),
+			grpcMessage:     from("response.headers.grpc-message"),
+		},
 	},
 	{
-		// nginx and OpenResty with log_format escape=json. The keys are the operator's; these are the names
-		// of nginx's own variables and what the usual guides call them. $request_time is in seconds.
-		name: "nginx",
-		detect: func(v jsontree.Value) bool {
-			return hasAny(v, "remote_addr", "request_uri", "request_time", "time_iso8601", "time_local", "msec", "http_user_agent") && has(v, "status")
+		// Tyk Pump: analytics.AnalyticsRecord. raw_response is there when detailed recording is on.
+		name:  "tyk",
+		hint:  "turn on detailed recording (enable_detailed_recording) for the API",
+		known: []signature{known(allOf("api_id", "org_id", "response_code"))},
+		fields: fields{
+			time:        from("timestamp"),
+			tenant:      slices.Concat(tenantKeys, from("alias", "oauth_id", "org_id")),
+			service:     from("api_name", "api_id"),
+			method:      from("method"),
+			path:        from("path", "raw_path"),
+			status:      from("response_code"),
+			latency:     in(milliseconds, "request_time_ms", "request_time"),
+			rawResponse: from("raw_response"),
 		},
-		time:        paths("time_iso8601", "@timestamp", "time_local", "msec", "timestamp", "time", "ts"),
-		tenant:      append(paths("tenant", "http_x_tenant", "http_x_tenant_id", "http_x_project_id"), paths("consumer", "remote_user")...),
-		service:     paths("service", "service_name", "proxy_host", "upstream_name", "server_name"),
-		route:       paths("route", "route_name", "location"),
-		method:      paths("request_method", "method"),
-		path:        paths("request_uri", "uri", "path"),
-		requestLine: paths("request"),
-		status:      paths("status"),
-		latency:     paths("request_time"),
-		latencyUnit: 1000,
-		requestID:   paths("request_id", "http_x_request_id", "sent_http_x_request_id", "trace_id"),
-		body:        paths("resp_body", "response_body", "body"),
-		dashIsEmpty: true,
+	},
+	{
+		// Traefik, pkg/middlewares/accesslog/logdata.go. Durations in nanoseconds; headers it is told to keep are keys at the top.
+		name:  "traefik",
+		hint:  keepsNone,
+		known: []signature{known(oneOf("DownstreamStatus", "OriginStatus"), oneOf("RequestMethod", "RouterName"))},
+		fields: fields{
+			time:            from("StartUTC", "StartLocal", "time"),
+			tenant:          slices.Concat(under(tenantHeaders, "request_"), tenantKeys, from("ClientUsername")),
+			service:         from("ServiceName"),
+			route:           from("RouterName"),
+			method:          from("RequestMethod"),
+			path:            from("RequestPath"),
+			status:          from("DownstreamStatus", "OriginStatus"),
+			latency:         in(nanoseconds, "Duration"),
+			requestID:       under(requestIDHeaders, "request_", "downstream_"),
+			body:            bodyKeys,
+			contentType:     from("downstream_content-type", "origin_content-type"),
+			contentEncoding: from("downstream_content-encoding", "origin_content-encoding"),
+			grpcStatus:      from("downstream_grpc-status", "origin_grpc-status"),
+			grpcMessage:     from("downstream_grpc-message", "origin_grpc-message"),
+		},
+	},
+	{
+		// Gravitee, the Elasticsearch and JSON shapes of both engines: gravitee-reporter-common, freemarker/es8x/index/{log,request,v4-log,v4-metrics}.ftl.
+		// A request gives two records, metrics and log; only the log has bodies. Its methods may be numbers.
+		name: "gravitee",
+		hint: "turn on logging of the response payload for the API (Logs, Configure logging)",
+		known: []signature{
+			known(graviteeAPI, oneOf("client-response", "clientResponse", "proxy-response", "proxyResponse", "entrypoint-response", "entrypointResponse", "endpoint-response", "endpointResponse")),
+			known(graviteeAPI, oneOf("transactionId", "transaction-id", "transaction", "response-time", "gatewayResponseTimeMs", "gateway-response-time-ms")),
+			known(graviteeAPI, oneOf("requestId", "request-id"), noneOf(awsKeys...)),
+		},
+		fields: fields{
+			time:            from("@timestamp", "timestamp"),
+			tenant:          slices.Concat(under(tenantHeaders, "client-request.headers.", "clientRequest.headers.", "entrypoint-request.headers.", "entrypointRequest.headers."), tenantKeys, from("application-name", "applicationName", "application", "applicationId", "application-id", "user")),
+			service:         from("api-name", "apiName", "api", "apiId", "api-id"),
+			method:          slices.Concat(under([]string{"method"}, graviteeRequests...), from("method", "httpMethod")),
+			path:            slices.Concat(under([]string{"uri"}, graviteeRequests...), from("uri", "path", "path-info", "pathInfo")),
+			status:          slices.Concat(under([]string{"status"}, graviteeResponses...), from("status")),
+			latency:         in(milliseconds, "response-time", "gateway-response-time-ms", "gatewayResponseTimeMs", "responseTime"),
+			requestID:       slices.Concat(from("requestId", "request-id", "_id"), under(requestIDHeaders, "client-request.headers.", "entrypoint-request.headers.")),
+			body:            under([]string{"body"}, graviteeResponses...),
+			contentType:     under([]string{"headers.content-type"}, graviteeResponses...),
+			contentEncoding: under([]string{"headers.content-encoding"}, graviteeResponses...),
+			grpcStatus:      under([]string{"headers.grpc-status"}, graviteeResponses...),
+			grpcMessage:     under([]string{"headers.grpc-message"}, graviteeResponses...),
+		},
+	},
+	{
+		// https://www.alibabacloud.com/help/en/sls/api-gateway. Bodies are cut at 1,024 bytes.
+		name:  "alibaba-apigateway",
+		hint:  "record the response body in the log settings of the API group; it is cut at 1,024 bytes",
+		known: []signature{known(oneOf("apiGroupUid", "apiUid", "requestHandleTime"))},
+		fields: fields{
+			time:           from("requestHandleTime"),
+			tenant:         slices.Concat(tenantKeys, from("appName", "appId", "consumerAppKey")),
+			service:        from("apiGroupName", "apiGroupUid"),
+			route:          from("apiName", "apiUid"),
+			method:         from("httpMethod"),
+			path:           from("path"),
+			status:         from("statusCode"),
+			latency:        in(milliseconds, "totalLatency", "serviceLatency"),
+			requestID:      from("requestId"),
+			body:           from("responseBody"),
+			gatewayCode:    from("errorCode"),
+			gatewayMessage: from("errorMessage"),
+		},
+	},
+	{
+		// Amazon API Gateway: "Mapping template and access logging variable reference". The keys are the operator's; these are those of the
+		// documented formats. Everything arrives as a string.
+		name:  "aws-apigateway",
+		hint:  "this gateway's access log has no body: let the integration log it in the generic format",
+		known: []signature{known(oneOf("status"), twoOf(append([]string{"requestId", "apiId"}, awsKeys...)...))},
+		fields: fields{
+			time:           from("requestTimeEpoch", "requestTime"),
+			tenant:         slices.Concat(tenantKeys, from("user", "principalId", "apiKeyId", "caller")),
+			service:        from("apiName", "apiId"),
+			route:          from("resourcePath", "routeKey"),
+			method:         from("httpMethod"),
+			path:           from("path", "resourcePath"),
+			status:         from("status"),
+			latency:        in(milliseconds, "responseLatency"),
+			requestID:      from("requestId"),
+			body:           bodyKeys,
+			gatewayCode:    from("errorResponseType", "error_response_type", "error.responseType", `error\.responseType`),
+			gatewayMessage: from("errorMessage", "error_message", "error.message", `error\.message`),
+		},
+	},
+	{
+		// A log record of OpenTelemetry, as otlp.go writes it: the fields of LogRecord, then its attributes, then those of its resource.
+		// https://opentelemetry.io/docs/specs/semconv/http/http-spans, old names and new.
+		name:  "otlp",
+		hint:  "add the attribute http.response.body to the log records",
+		loose: true,
+		known: []signature{known(oneOf("timeUnixNano", "observedTimeUnixNano"), oneOf("url.path", "http.target", "url.full", "http.url", "http.route", "http.response.status_code", "http.status_code",
+			"http.response.body", "http.response.body.content", "response_body"))},
+		fields: fields{
+			time: from("timeUnixNano", "observedTimeUnixNano"),
+			tenant: slices.Concat(from("tenant", `tenant\.id`), under([]string{`x-tenant`, `x-tenant-id`, `x-tenant-name`, `x-project-id`}, `http\.request\.header\.`),
+				from(`enduser\.id`, `user\.id`, `user\.name`)),
+			service:         from(`service\.name`),
+			route:           from(`http\.route`),
+			method:          from(`http\.request\.method`, `http\.method`),
+			path:            from(`url\.path`, `http\.target`, `url\.full`, `http\.url`),
+			status:          from(`http\.response\.status_code`, `http\.status_code`),
+			latency:         slices.Concat(in(seconds, `http\.server\.request\.duration`), in(milliseconds, "duration_ms")),
+			requestID:       from("request_id", `http\.request\.header\.x-request-id`, "traceId"),
+			body:            from(`http\.response\.body`, `http\.response\.body\.content`, "response_body"),
+			contentType:     from(`http\.response\.header\.content-type`),
+			contentEncoding: from(`http\.response\.header\.content-encoding`),
+			grpcStatus:      from(`rpc\.grpc\.status_code`),
+			grpcMessage:     from(`rpc\.grpc\.status_message`, `http\.response\.header\.grpc-message`),
+		},
+	},
+	{
+		// Istio's sidecars: Envoy's log with the mesh's names. https://istio.io/latest/docs/tasks/observability/logs/access-log.
+		name: "istio",
+		hint: envoyByLua,
+		known: []signature{
+			known(append(envoyKeys, oneOf("requested_server_name", "istio_policy_status", "upstream_transport_failure_reason"))...),
+			{clauses: envoyKeys, where: []condition{{source: source{path: []string{"upstream_cluster"}, pattern: regexp.MustCompile(`^(?:in|out)bound\|`)}}}},
+		},
+		lines: []string{`[$start_time] "$method $path $protocol" $response_code $response_flags $response_code_details $connection_termination_details "$upstream_transport_failure_reason" ` +
+			`$bytes_received $bytes_sent $duration $upstream_service_time "$x_forwarded_for" "$user_agent" "$request_id" "$authority" "$upstream_host" ` +
+			`$upstream_cluster $upstream_local_address $downstream_local_address $downstream_remote_address $requested_server_name $route_name`},
+		fields: istioFields(),
+	},
+	{
+		// Envoy: the keys are the operator's; these are those of the documented JSON examples. The line is the default format string.
+		name:  "envoy",
+		hint:  envoyByLua,
+		known: []signature{known(envoyKeys...)},
+		lines: []string{`[$start_time] "$method $path $protocol" $response_code $response_flags $bytes_received $bytes_sent $duration $upstream_service_time ` +
+			`"$x_forwarded_for" "$user_agent" "$request_id" "$authority" "$upstream_host"$_`},
+		fields: envoyFields,
+	},
+	{
+		// https://www.tencentcloud.com/document/product/214/35063, of which there are an older and a newer line.
+		name:  "tencent-clb",
+		hint:  keepsNone,
+		known: []signature{known(oneOf("stgw_request_id"))},
+		lines: []string{
+			"[$stgw_request_id] [$time_local] [$protocol_type] [$server_addr] [$server_name] [$remote_addr] [$status] [$upstream_addr] [$upstream_status] [$proxy_host] [$request] " +
+				"[$request_length] [$bytes_sent] [$http_host] [$http_user_agent] [$http_referer] [$request_time] [$_",
+			"[$stgw_request_id] [$time_local] [$protocol_type] [$server_addr] [$server_name] [$remote_addr] [$status]  [$upstream_status] [$proxy_host] [$request] " +
+				"[$request_length] [$bytes_sent] [$http_host] [$http_user_agent] [$http_referer] [$request_time] [$_",
+		},
+		fields: fields{
+			time:        from("time_local"),
+			service:     from("server_name"),
+			path:        from("uri"),
+			requestLine: from("request"),
+			status:      from("status"),
+			latency:     in(seconds, "request_time"),
+			requestID:   from("stgw_request_id"),
+		},
+	},
+	{
+		// Huawei Cloud APIG by LTS: the structuring template "APIG", and SecMaster's sec-apig-access.
+		name:  "huawei-apig",
+		hint:  keepsNone,
+		known: []signature{known(oneOf("api_id"), oneOf("router_uri", "upstream_uri", "opsuba_api_url"))},
+		lines: []string{`$my_remote_addr $request_id $api_id $user_id $app_id [$time_local] $request_time $request_method $scheme://$host $router_uri $server_protocol $status $bytes_sent $request_length ` +
+			`"$http_user_agent" "$http_x_forwarded_for" "$upstream_addr" $upstream_uri "$upstream_status" "$_`},
+		fields: fields{
+			time:      from("time_local"),
+			tenant:    slices.Concat(tenantKeys, from("user_name", "app_name", "app_id", "user_id")),
+			service:   from("group_name", "group_id"),
+			route:     from("api_name", "api_id"),
+			method:    from("request_method"),
+			path:      from("router_uri", "upstream_uri", "opsuba_api_url"),
+			status:    from("status"),
+			latency:   in(seconds, "request_time"),
+			requestID: from("request_id"),
+			body:      bodyKeys,
+		},
+	},
+	{
+		// Huawei Cloud ELB by LTS: the structuring template "ELB".
+		name:  "huawei-elb",
+		hint:  keepsNone,
+		known: []signature{known(oneOf("access_log_topic_id"), oneOf("status"))},
+		lines: []string{`$msec $access_log_topic_id [$time_iso8601] $log_ver $remote_addr $status "$request" $request_length $bytes_sent $body_bytes_sent $request_time ` +
+			`"$upstream_status" "$upstream_connect_time" "$upstream_header_time" "$upstream_response_time" "$upstream_addr" "$http_user_agent" "$http_referer" "$http_x_forwarded_for" ` +
+			`$lb_name $listener_name $listener_id $pool_name "$member_name" $tenant_id $_`},
+		fields: fields{
+			time:        from("msec", "time_iso8601"),
+			tenant:      from("tenant_id"),
+			service:     from("lb_name"),
+			route:       from("listener_name"),
+			method:      from("request_method"),
+			path:        from("router_request_uri", "request_uri"),
+			requestLine: from("request"),
+			status:      from("status"),
+			latency:     in(seconds, "request_time"),
+		},
+	},
+	{
+		// nginx and OpenResty. The keys are the operator's; these are the names
+		// of nginx's own variables and what the usual guides call them. $request_time is in seconds. The lines are those of
+		// Kubernetes' ingress-nginx, and combined with whatever an operator added behind it.
+		name: "nginx",
+		hint: "collect the body with body_filter_by_lua (OpenResty) or njs and log it as response_body in a log_format with escape=json",
+		known: []signature{known(oneOf("status"), oneOf("remote_addr", "request_uri", "request_time", "time_iso8601", "time_local", "msec", "http_user_agent", "upstream_status",
+			"upstream_addr", "body_bytes_sent"))},
+		lines: []string{
+			`$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" $request_length $request_time [$proxy_upstream_name] ` +
+				`[$proxy_alternative_upstream_name] $upstream_addr $upstream_response_length $upstream_response_time $upstream_status $req_id`,
+			`$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent"$_`,
+		},
+		fields: fields{
+			time:            from("time_iso8601", "@timestamp", "time_local", "msec", "timestamp", "time", "ts"),
+			tenant:          slices.Concat(tenantKeys, from("consumer", "remote_user")),
+			service:         from("service", "service_name", "proxy_host", "upstream_name", "server_name", "proxy_upstream_name"),
+			route:           from("route", "route_name", "location"),
+			method:          from("request_method", "method"),
+			path:            from("request_uri", "uri", "path"),
+			requestLine:     from("request"),
+			status:          from("status"),
+			latency:         in(seconds, "request_time"),
+			requestID:       from("request_id", "http_x_request_id", "sent_http_x_request_id", "trace_id", "req_id"),
+			body:            slices.Concat(from("resp_body"), bodyKeys),
+			contentType:     from("sent_http_content_type", "upstream_http_content_type"),
+			contentEncoding: from("sent_http_content_encoding", "upstream_http_content_encoding"),
+			grpcStatus:      from("grpc_status", "sent_trailer_grpc_status", "sent_http_grpc_status", "upstream_trailer_grpc_status"),
+			grpcMessage:     from("grpc_message", "sent_trailer_grpc_message", "sent_http_grpc_message", "upstream_trailer_grpc_message"),
+		},
+	},
+	{
+		// KrakenD, whose access log is Gin's: https://www.krakend.io/docs/logging. The times have no zone.
+		name:  "krakend",
+		hint:  keepsNone,
+		lines: []string{`[GIN] $time | $status | $latency | $client_ip | $method "$path"$_`},
+		fields: fields{
+			time:    from("time"),
+			method:  from("method"),
+			path:    from("path"),
+			status:  from("status"),
+			latency: in(milliseconds, "latency"),
+		},
+	},
+	{
+		// Spring Cloud Gateway: Reactor Netty's AccessLog, the newer line and the older, which is also that of Tomcat and Undertow.
+		name: "spring",
+		hint: "write the generic format from a GlobalFilter that wraps the response",
+		lines: []string{
+			`$remote_addr - $user [$time] "$request" $status $bytes $duration`,
+			`$remote_addr - $user [$time] "$request" $status $bytes $port $duration ms`,
+			`$remote_addr - $user [$time] "$request" $status $bytes`,
+		},
+		fields: fields{
+			time:        from("time"),
+			tenant:      from("user"),
+			requestLine: from("request"),
+			status:      from("status"),
+			latency:     in(milliseconds, "duration"),
+		},
 	},
 	{
 		// Our own plain format, for gateways and services that can log what they like (docs/formats.md).
-		name: "generic",
-		detect: func(v jsontree.Value) bool {
-			return hasAny(v, "response_body", "response_body_base64", "status", "path")
+		name:  "generic",
+		hint:  genericHint,
+		loose: true,
+		// A path beside a message is a file's: a shipper read the message there.
+		known: []signature{known(oneOf("response_body", "response_body_base64", "status")), known(oneOf("path"), noneOf("message", "log", "event", "msg", "line"))},
+		fields: fields{
+			time:            from("time"),
+			tenant:          from("tenant"),
+			service:         from("service"),
+			route:           from("route"),
+			method:          from("method"),
+			path:            from("path"),
+			status:          from("status"),
+			latency:         in(milliseconds, "latency_ms"),
+			requestID:       from("request_id"),
+			body:            from("response_body"),
+			bodyBase64:      from("response_body_base64"),
+			contentType:     from("content_type"),
+			contentEncoding: from("content_encoding"),
+			grpcStatus:      from("grpc_status"),
+			grpcMessage:     from("grpc_message"),
 		},
-		time:        paths("time"),
-		tenant:      paths("tenant"),
-		service:     paths("service"),
-		route:       paths("route"),
-		method:      paths("method"),
-		path:        paths("path"),
-		status:      paths("status"),
-		latency:     paths("latency_ms"),
-		latencyUnit: 1,
-		requestID:   paths("request_id"),
-		body:        paths("response_body"),
-		bodyBase64:  paths("response_body_base64"),
 	},
 }
 
-// tenantHeaders are the request headers that name a tenant, under the given prefix.
-func tenantHeaders(prefix string) []path {
-	return paths(prefix+"x-tenant", prefix+"x-tenant-id", prefix+"x-tenant-name", prefix+"x-project-id")
+var envoyFields = fields{
+	time:            from("start_time", "@timestamp", "timestamp", "time"),
+	tenant:          tenantKeys,
+	service:         from("upstream_cluster", "authority"),
+	route:           from("route_name"),
+	method:          from("method"),
+	path:            from("path", "x_envoy_original_path"),
+	status:          from("response_code"),
+	latency:         in(milliseconds, "duration"),
+	requestID:       from("request_id", "x_request_id"),
+	body:            bodyKeys,
+	contentType:     from("response_content_type", "resp_content_type"),
+	contentEncoding: from("response_content_encoding", "resp_content_encoding"),
+	grpcStatus:      from("grpc_status", "grpc_status_number"),
+	grpcMessage:     from("grpc_message"),
 }
 
-// requestIDHeaders are the headers that carry a request id, under each of the prefixes.
-func requestIDHeaders(prefixes ...string) (all []path) {
-	for _, p := range prefixes {
-		all = append(all, paths(p+"x-request-id", p+"x-correlation-id")...)
+// istioFields are Envoy's, but that the service is the host of a cluster like outbound|80||svc.ns.svc.cluster.local; of an inbound one there is none.
+func istioFields() fields {
+	f := envoyFields
+	f.service = field{{path: []string{"upstream_cluster"}, pattern: regexp.MustCompile(`[^|]+$`)}, {path: []string{"authority"}}}
+	return f
+}
+
+// Formats are the names of the built-in formats.
+func Formats() (names []string) {
+	for _, f := range formats {
+		names = append(names, f.name)
 	}
-	return all
+	return names
 }
 
-// path leads from a record to a field, key by key.
-type path []string
-
-func paths(dotted ...string) (all []path) {
-	for _, d := range dotted {
-		all = append(all, strings.Split(d, "."))
-	}
-	return all
-}
-
-func (p path) find(v jsontree.Value) jsontree.Value {
-	for _, key := range p {
-		if v = v.Get(key); v.Kind() == jsontree.Missing {
-			break
+// Hint says in one sentence how to have a gateway log response bodies.
+func Hint(name string) string {
+	for _, f := range formats {
+		if f.name == name {
+			return f.hint
 		}
 	}
-	return v
-}
-
-func has(v jsontree.Value, keys ...string) bool {
-	for _, key := range keys {
-		if v.Get(key).Kind() == jsontree.Missing {
-			return false
-		}
-	}
-	return true
-}
-
-func hasAny(v jsontree.Value, keys ...string) bool {
-	for _, key := range keys {
-		if v.Get(key).Kind() != jsontree.Missing {
-			return true
-		}
-	}
-	return false
+	return genericHint
 }

@@ -6,35 +6,74 @@ import (
 	"time"
 )
 
-// layouts are the ways gateways write a time. Without a zone it is UTC.
+// commonLog is the time of the common log format.
+const commonLog = "02/Jan/2006:15:04:05 -0700"
+
+// layouts are the ways gateways write a time, each also with a fraction of the second behind a point or comma. Without a zone it is UTC.
 var layouts = []string{
 	time.RFC3339Nano,
-	"02/Jan/2006:15:04:05 -0700", // common log format
-	"2006-01-02T15:04:05.999999999Z0700",
-	"2006-01-02T15:04:05.999999999",
-	"2006-01-02 15:04:05.999999999Z07:00",
-	"2006-01-02 15:04:05.999999999 -0700",
-	"2006-01-02 15:04:05.999999999",
-	"2006/01/02 15:04:05.999999999",
+	commonLog,
+	"02/Jan/2006:15:04:05",
+	"2006-01-02T15:04:05Z0700",
+	"2006-01-02T15:04:05",
+	"2006-01-02 15:04:05Z07:00",
+	"2006-01-02 15:04:05 -0700",
+	"2006-01-02 15:04:05 -07:00",
+	"2006-01-02 15:04:05Z0700",
+	"2006-01-02 15:04:05 MST", // UTC or GMT: of other names Go knows no offset
+	"2006-01-02 15:04:05",
+	"2006/01/02 15:04:05",
+	"2006/01/02 - 15:04:05", // Gin
 	time.RFC1123Z,
-	"Mon, 02 Jan 2006 15:04:05 GMT", // of other names of zones Go knows no offset
+	"Mon, 02 Jan 2006 15:04:05 MST",
+	"Mon, 2 Jan 2006 15:04:05 MST",
+	"Mon Jan _2 15:04:05 2006",
+}
+
+// parseTime reads a time as the source says: in its layout, as a number of its unit, or in any way that gateways write one.
+func (s *source) parseTime(b []byte) (time.Time, bool) {
+	switch {
+	case s.layout != "":
+		t, err := time.ParseInLocation(s.layout, string(b), time.UTC)
+		return t.UTC().Truncate(time.Millisecond), err == nil
+	case s.unit != 0:
+		f, err := strconv.ParseFloat(string(b), 64)
+		if ms := f * s.unit; err == nil && 0 <= ms && ms < 1e15 {
+			return time.UnixMilli(int64(ms + 0.0005)).UTC(), true // what a float64 of nanoseconds is off by
+		}
+		return time.Time{}, false
+	}
+	return parseTime(b)
 }
 
 // parseTime reads a time in one of the layouts, or a number since 1970 in
 // seconds, milliseconds, microseconds or nanoseconds. The unit of a number is told by
 // its size: each unit's numbers for the years 1973 to 5138 are no other's.
 // The result is cut to milliseconds.
-func parseTime(s string) (time.Time, bool) {
-	if len(s) < 8 || len(s) > 64 {
+func parseTime(b []byte) (time.Time, bool) {
+	if len(b) < 8 || len(b) > 64 || b[0] < '0' || b[0] > '9' && b[0] < 'A' {
 		return time.Time{}, false
 	}
-	if t, ok := parseEpoch(s); ok {
-		return t, true
-	}
-	for _, layout := range layouts {
-		if t, err := time.Parse(layout, s); err == nil {
+	if len(b) >= 20 && b[10] == 'T' {
+		var t time.Time
+		if t.UnmarshalText(b) == nil { // RFC 3339, without an allocation
 			return t.UTC().Truncate(time.Millisecond), true
 		}
+	}
+	if b[4] != '-' && b[0] <= '9' && b[2] != '/' {
+		if t, ok := parseEpoch(string(b)); ok {
+			return t, true
+		}
+	}
+	for _, layout := range layouts {
+		t, err := time.ParseInLocation(layout, string(b), time.UTC)
+		if err != nil {
+			continue
+		}
+		if zone, _ := t.Zone(); strings.HasSuffix(layout, "MST") && zone != "UTC" && zone != "GMT" {
+			continue
+		}
+		return t.UTC().Truncate(time.Millisecond), true
 	}
 	return time.Time{}, false
 }
@@ -56,11 +95,11 @@ func parseEpoch(s string) (time.Time, bool) {
 	case n < 0:
 		return time.Time{}, false
 	case n < 1e11:
-		ms, err := strconv.ParseInt((fraction + "000")[:3], 10, 64)
+		ms, err := strconv.ParseUint((fraction + "000")[:3], 10, 64)
 		if err != nil {
 			return time.Time{}, false
 		}
-		n = n*1000 + ms
+		n = n*1000 + int64(ms)
 	case n < 1e14:
 	case n < 1e17:
 		n /= 1e3

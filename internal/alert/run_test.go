@@ -64,17 +64,17 @@ type request struct {
 
 func (w *world) insert(requests ...request) {
 	w.t.Helper()
-	p, err := enrich.NewProcessor("auto", w.catalogs)
+	p, err := enrich.NewProcessor(enrich.Config{}, w.catalogs)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	b := store.NewBatch("logs", 0, w.offset)
+	b := store.NewBatch("logs", 0, w.offset, store.Limits{})
 	for _, r := range requests {
 		for i := range r.n {
 			at := midnight.Add(time.Duration(r.minute)*time.Minute + time.Duration(i)*time.Millisecond)
 			value := fmt.Appendf(nil, `{"time":%q,"tenant":%q,"service":"osm","route":"cases","method":"POST","path":"/v2/cases","status":200,"request_id":"r-%d-%d","response_body":%q}`,
 				at.Format(Stamp), r.tenant, r.minute, i, r.body)
-			b.Add(w.offset, at, value, p.Record(value, accesslog.KafkaClock(at)))
+			b.Add(w.offset, at, p.Record(value, enrich.Position{Clock: accesslog.KafkaClock(at)}))
 			w.offset++
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"errata/internal/delivery"
+	"errata/internal/enrich"
 	"errata/internal/store"
 )
 
@@ -30,8 +31,9 @@ type Config struct {
 		Dir string `mapstructure:"dir"` // "": those that are embedded
 	} `mapstructure:"catalogs"`
 	Ingest struct {
-		Format string         `mapstructure:"format"`
-		Batch  delivery.Batch `mapstructure:"batch"`
+		enrich.Config `mapstructure:",squash"`
+		Batch         delivery.Batch `mapstructure:"batch"`
+		Limits        store.Limits   `mapstructure:"limits"`
 	} `mapstructure:"ingest"`
 	Log struct {
 		Level slog.Level `mapstructure:"level"`
@@ -43,6 +45,9 @@ type Config struct {
 		Addr string `mapstructure:"addr"`
 	} `mapstructure:"web"`
 }
+
+// DefaultLimits are the ones that a fingerprint does not name.
+var DefaultLimits = store.Limits{Tenants: 5000, Routes: 5000}
 
 // defaults has every key there is, in the order of config.yaml.
 var defaults = []struct {
@@ -72,6 +77,16 @@ var defaults = []struct {
 	{"clickhouse.tls.key_file", ""},
 	{"catalogs.dir", ""},
 	{"ingest.format", "auto"},
+	{"ingest.topics", []any{}},
+	{"ingest.formats", []any{}},
+	{"ingest.exclude", []any{}},
+	{"ingest.ignore_bodies", []any{}},
+	{"ingest.routes", []string{}},
+	{"ingest.dialects", []any{}},
+	{"ingest.redact", []any{}},
+	{"ingest.audit_share", 0.001},
+	{"ingest.limits.tenants", DefaultLimits.Tenants},
+	{"ingest.limits.routes", DefaultLimits.Routes},
 	{"ingest.batch.rows", 100_000},
 	{"ingest.batch.bytes", 64 << 20},
 	{"ingest.batch.age", 2 * time.Second},
@@ -114,7 +129,7 @@ func Load(file string) (Config, error) {
 	}
 	var c Config
 	err := v.UnmarshalExact(&c, viper.DecodeHook(mapstructure.ComposeDecodeHookFunc(
-		mapstructure.StringToTimeDurationHookFunc(), commaList, mapstructure.TextUnmarshallerHookFunc())))
+		mapstructure.StringToTimeDurationHookFunc(), yamlList, commaList, mapstructure.TextUnmarshallerHookFunc())))
 	if err != nil {
 		return Config{}, fmt.Errorf("%s: %s", origin(err, file), oneLine(err))
 	}
@@ -123,7 +138,7 @@ func Load(file string) (Config, error) {
 			*p = filepath.Join(filepath.Dir(file), *p)
 		}
 	}
-	c.Kafka.Batch = c.Ingest.Batch
+	c.Kafka.Batch, c.Kafka.Limits = c.Ingest.Batch, c.Ingest.Limits
 	if err := c.validate(); err != nil {
 		return Config{}, fmt.Errorf("%s: %w", origin(err, file), err)
 	}
@@ -139,8 +154,10 @@ func (c *Config) files() []*string {
 }
 
 func (c Config) validate() error {
-	b := c.Ingest.Batch
+	b, l := c.Ingest.Batch, c.Ingest.Limits
 	switch {
+	case l.Tenants < 0 || l.Routes < 0:
+		return fmt.Errorf("ingest.limits is %d and %d: give numbers from 1 up, or 0 for no limit", l.Tenants, l.Routes)
 	case b.Rows < 1 || b.Rows > 10_000_000:
 		return fmt.Errorf("ingest.batch.rows is %d: give 1 to 10000000", b.Rows)
 	case b.Bytes < 1<<10 || b.Bytes > 1<<30:
@@ -161,6 +178,18 @@ func commaList(from, to reflect.Type, data any) (any, error) {
 		if item = strings.TrimSpace(item); item != "" {
 			list = append(list, item)
 		}
+	}
+	return list, nil
+}
+
+// yamlList reads the YAML of a list whose items have keys of their own, so that such a list can come from the environment.
+func yamlList(from, to reflect.Type, data any) (any, error) {
+	if from.Kind() != reflect.String || to.Kind() != reflect.Slice || to.Elem().Kind() != reflect.Struct {
+		return data, nil
+	}
+	var list []map[string]any
+	if err := yaml.Unmarshal([]byte(data.(string)), &list); err != nil {
+		return nil, fmt.Errorf("%q is no list in YAML: %w", data, err)
 	}
 	return list, nil
 }

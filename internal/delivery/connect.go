@@ -17,6 +17,7 @@ import (
 	"github.com/segmentio/kafka-go/sasl/scram"
 
 	"errata/internal/link"
+	"errata/internal/store"
 )
 
 // Config says which records are read, from where, and how they are batched.
@@ -28,7 +29,8 @@ type Config struct {
 	TLS     link.TLS `mapstructure:"tls"`
 	SASL    SASL     `mapstructure:"sasl"`
 
-	Batch Batch `mapstructure:"-"`
+	Batch  Batch        `mapstructure:"-"`
+	Limits store.Limits `mapstructure:"-"`
 }
 
 // SASL is how we prove to Kafka who we are.

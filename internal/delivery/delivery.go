@@ -218,6 +218,7 @@ func (g *generation) takeOver(ctx context.Context, assigned map[string][]kafka.P
 				return err
 			}
 			p := takeOver(tp, was, recorded, g.fingerprint)
+			p.limits = g.kafka.cfg.Limits
 			p.uncommitted = p.uncommitted || !isCommitted // a start position holds from now on
 			end, err := g.kafka.listOffset(ctx, tp, kafka.LastOffset)
 			if err != nil {
@@ -272,7 +273,7 @@ func (g *generation) fetch(ctx context.Context) {
 		for _, r := range f.records {
 			p.bytes += int64(len(r.value))
 			p.add(r.offset, func(b *store.Batch) {
-				b.Add(r.offset, r.time, r.value, g.processor.Record(r.value, accesslog.KafkaClock(r.time)))
+				b.Add(r.offset, r.time, g.processor.Record(r.value, enrich.Position{Topic: p.topic, Partition: p.id, Offset: r.offset, Clock: accesslog.KafkaClock(r.time)}))
 			})
 			p.next = r.offset + 1
 		}

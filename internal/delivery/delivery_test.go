@@ -86,7 +86,7 @@ func (p *pipeline) ingester(fingerprint string) (stop func(), s *store.Store) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	processor, err := enrich.NewProcessor("auto", c)
+	processor, err := enrich.NewProcessor(enrich.Config{}, c)
 	if err != nil {
 		p.t.Fatal(err)
 	}

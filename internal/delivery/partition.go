@@ -37,6 +37,7 @@ func (t topicPartition) compare(o topicPartition) int {
 type partition struct {
 	topicPartition
 	fingerprint string // ours
+	limits      store.Limits
 
 	offset  int64     // as committed, or to be committed next: the durable point
 	planned []planned // from offset on
@@ -172,7 +173,7 @@ func (p *partition) add(offset int64, put func(*store.Batch)) {
 }
 
 func (p *partition) begin() {
-	p.open = store.NewBatch(p.topic, p.id, p.cut)
+	p.open = store.NewBatch(p.topic, p.id, p.cut, p.limits)
 	p.open.Fingerprint = p.fingerprint
 	if len(p.given) > 0 && p.given[0].first == p.cut {
 		p.open.Epoch = p.given[0].epoch

@@ -7,12 +7,33 @@
 package enrich
 
 import (
-	"regexp"
-	"strings"
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"math"
 
 	"errata/internal/accesslog"
 	"errata/internal/parse"
 )
+
+// Config is the settings of a Processor: the section ingest of config.yaml. The zero Config is that of the defaults, but for an
+// audit share of 0.
+type Config struct {
+	accesslog.Config `mapstructure:",squash"`
+	Dialects         []parse.Custom `mapstructure:"dialects"`    // envelopes of the user's, asked before the built-in ones
+	Redact           []RedactRule   `mapstructure:"redact"`      // what else must not be stored
+	AuditShare       float64        `mapstructure:"audit_share"` // of the bodies in which nothing was found: 0 to 1
+}
+
+// Validate says what is wrong with a Config, and what to do.
+func (c Config) Validate() error {
+	_, err := NewProcessor(c, nil)
+	return err
+}
 
 // Event is one error envelope with what the catalogs say of it. A zero field is unknown.
 type Event struct {
@@ -24,7 +45,6 @@ type Event struct {
 	Known          bool              // the family lists the code
 	Template       string            // the published message, where the live one is it
 	Args           map[string]string // of the template, by name or number, redacted
-	ModuleCode     string            // "100004" of "(100004) incorrect projectId"
 	Description    string
 	Remedy         string
 	Retry          string
@@ -32,13 +52,25 @@ type Event struct {
 	CatalogVersion string
 }
 
+// HTTPFamily is the family of codes that are HTTP statuses.
+const HTTPFamily = "HTTP"
+
 // UnknownFamily is the family of codes that no catalog claims.
 const UnknownFamily = "unknown"
 
-// Element is one request of a record with its errors, or a dead letter.
+// Position is where in Kafka a record stands, and what its time may be.
+type Position struct {
+	Topic     string
+	Partition int
+	Offset    int64
+	Clock     accesslog.Clock
+}
+
+// Element is one request of a record with its errors, or a dead letter, or excluded.
 type Element struct {
 	accesslog.Element
 	Events []Event
+	Sample string // of a dead letter, or of a body that is in the audit sample: clipped and redacted
 }
 
 // Record is what became of one record. With a DeadLetter it has no elements.
@@ -46,62 +78,130 @@ type Record struct {
 	Format     string
 	Elements   []Element
 	DeadLetter accesslog.Reason
+	Sample     string // of the dead letter, clipped and redacted
 }
 
 // Processor turns records into events. It reuses its memory: one goroutine uses it at a
 // time, and a Record lives until the next call.
 type Processor struct {
-	reader   *accesslog.Reader
-	parser   parse.Parser
-	format   string
-	catalogs *Catalogs
-	elements []Element
-	events   []Event
+	reader      *accesslog.Reader
+	parser      *parse.Parser
+	redactor    *Redactor
+	catalogs    *Catalogs
+	audit       uint64 // an element is in the sample when its hash is below it
+	fingerprint string
+	elements    []Element
+	events      []Event
 }
 
-// NewProcessor makes a Processor of the named log format, or "auto".
-func NewProcessor(format string, catalogs *Catalogs) (*Processor, error) {
-	reader, err := accesslog.NewReader(format)
+// NewProcessor makes a Processor. Its errors name the setting that is wrong.
+func NewProcessor(c Config, catalogs *Catalogs) (*Processor, error) {
+	reader, err := accesslog.New(c.Config)
 	if err != nil {
 		return nil, err
 	}
-	return &Processor{reader: reader, format: format, catalogs: catalogs}, nil
+	parser, err := parse.NewParser(c.Dialects)
+	if err != nil {
+		return nil, err
+	}
+	redactor, err := NewRedactor(c.Redact)
+	if err != nil {
+		return nil, err
+	}
+	if !(c.AuditShare >= 0 && c.AuditShare <= 1) {
+		return nil, fmt.Errorf("ingest.audit_share is %v: give a share from 0 to 1", c.AuditShare)
+	}
+	p := &Processor{reader: reader, parser: parser, redactor: redactor, catalogs: catalogs, audit: uint64(c.AuditShare * (math.MaxUint64 >> 1))}
+	p.fingerprint = parserVersion + "-" + reader.Fingerprint()
+	if len(c.Dialects)+len(c.Redact) > 0 {
+		text, err := json.Marshal([]any{c.Dialects, c.Redact})
+		if err != nil {
+			return nil, err
+		}
+		sum := sha256.Sum256(text)
+		p.fingerprint += "-" + hex.EncodeToString(sum[:6])
+	}
+	return p, nil
 }
 
 // Record processes one record.
-func (p *Processor) Record(value []byte, clock accesslog.Clock) Record {
+func (p *Processor) Record(value []byte, at Position) Record {
 	p.elements, p.events = p.elements[:0], p.events[:0]
-	read := p.reader.Read(value, clock)
-	for _, e := range read.Elements {
+	read := p.reader.Read(at.Topic, value, at.Clock)
+	record := Record{Format: read.Format, DeadLetter: read.DeadLetter}
+	if read.DeadLetter != "" {
+		record.Sample = p.sample(value)
+	}
+	for i, e := range read.Elements {
 		element := Element{Element: e}
-		if e.DeadLetter == "" {
+		switch {
+		case e.DeadLetter != "":
+			element.Sample = p.sample(e.Raw)
+		case !e.Excluded:
 			envelopes, state := p.parser.Body(&e.Access)
 			element.Access.BodyState = state
-			from := len(p.events)
+			first := len(p.events)
 			for _, envelope := range envelopes {
-				p.events = append(p.events, p.catalogs.Enrich(envelope, &e.Access))
+				p.events = append(p.events, p.enrich(envelope, &e.Access))
 			}
-			element.Events = p.events[from:]
+			element.Events = p.events[first:]
+			if len(envelopes) == 0 && p.audit > 0 && p.audited(at, i) && mentionsError(e.Access.Body) {
+				element.Sample = p.sample(parse.Text(&e.Access))
+			}
 		}
 		p.elements = append(p.elements, element)
 	}
-	return Record{Format: read.Format, Elements: p.elements, DeadLetter: read.DeadLetter}
+	record.Elements = p.elements
+	return record
 }
 
-var moduleCode = regexp.MustCompile(`^\((\d+)\) ?`)
+// audited tells whether an element is in the audit sample. It follows from the place alone, so that a record that is read again is
+// judged the same.
+func (p *Processor) audited(at Position, index int) bool {
+	h := fnv.New64a()
+	var place [20]byte
+	binary.LittleEndian.PutUint64(place[:], uint64(at.Offset))
+	binary.LittleEndian.PutUint64(place[8:], uint64(at.Partition))
+	binary.LittleEndian.PutUint32(place[16:], uint32(index))
+	h.Write(place[:])
+	h.Write([]byte(at.Topic))
+	return h.Sum64()>>1 < p.audit
+}
 
-// Enrich makes the Event of an envelope that came with the given access.
-func (c *Catalogs) Enrich(envelope parse.Envelope, a *accesslog.Access) Event {
-	e := Event{Envelope: envelope, Family: UnknownFamily, CatalogVersion: c.Version}
+// errorWords are what bodies with an error in them mention, in lower case.
+var errorWords = [][]byte{[]byte("err"), []byte("fail"), []byte("exception"), []byte("denied"), []byte("invalid"), []byte("错误"), []byte("失败"), []byte("异常")}
+
+func mentionsError(body []byte) bool {
+	lower := bytes.ToLower(body)
+	for _, word := range errorWords {
+		if bytes.Contains(lower, word) {
+			return true
+		}
+	}
+	return false
+}
+
+// maxSample is how many bytes of a dead letter or a body are kept.
+const maxSample = 1024
+
+// sample makes what is kept of a record or a body. It is redacted before it is clipped: half a secret could not be told from other text.
+func (p *Processor) sample(raw []byte) string {
+	text := p.redactor.Redact(string(raw[:min(len(raw), 2*maxSample)]))
+	return text[:min(len(text), maxSample)]
+}
+
+// enrich makes the Event of an envelope that came with the given access.
+func (p *Processor) enrich(envelope parse.Envelope, a *accesslog.Access) Event {
+	e := Event{Envelope: envelope, Family: UnknownFamily, CatalogVersion: p.catalogs.Version}
 	if e.RequestID == "" {
 		e.RequestID = a.RequestID
 	}
 	// From here on nothing sees what must not be stored, and so the arguments of the template are redacted too.
-	e.Message = Redact(e.Message)
+	e.Message = p.redactor.Redact(e.Message)
 	if e.Dialect == parse.HTTPDialect {
 		e.Message = parse.Clip([]byte(e.Message), parse.HTTPMessageLength)
 	}
-	k := c.Lookup(e.Code, e.Dialect, a.Service, a.Status, e.Message)
+	k := p.catalogs.Lookup(e.Code, e.Dialect, a.Service, a.Status, e.Message)
 	if k.Catalog != nil {
 		e.Family = k.Catalog.Family
 	}
@@ -109,16 +209,11 @@ func (c *Catalogs) Enrich(envelope parse.Envelope, a *accesslog.Access) Event {
 		e.Known, e.CatalogCode, e.Kind, e.Retry, e.Owner = true, k.Entry.Code, k.Entry.Kind, k.Entry.Retry, k.Entry.Owner
 	}
 	e.Description, e.Remedy = k.Texts()
-	if e.Dialect == parse.HTTPDialect {
+	if e.Family == HTTPFamily {
 		e.Known = true // every status is a code of the protocol, listed or not
 	}
 	if k.Matched {
 		e.Template, e.Args = k.Entry.Message, k.Args
-	}
-	if strings.HasPrefix(e.Message, "(") {
-		if m := moduleCode.FindStringSubmatch(e.Message); m != nil {
-			e.ModuleCode = m[1]
-		}
 	}
 	return e
 }
@@ -126,8 +221,8 @@ func (c *Catalogs) Enrich(envelope parse.Envelope, a *accesslog.Access) Event {
 // parserVersion names what accesslog, parse and this package make of a record. Whoever changes them so
 // that a record gives other rows in other than its catalog columns counts it up: batches that are read again
 // are then written beside the old rows instead of being mixed with them.
-const parserVersion = "1"
+const parserVersion = "2"
 
 // Fingerprint names the parser and its settings: two Processors with the same make the same rows of the same
 // record, but for what the catalogs say.
-func (p *Processor) Fingerprint() string { return parserVersion + "-" + p.format }
+func (p *Processor) Fingerprint() string { return p.fingerprint }

@@ -24,6 +24,15 @@ func shipped(t testing.TB) *Catalogs {
 	return c
 }
 
+func processor(t testing.TB, c *Catalogs) *Processor {
+	t.Helper()
+	p, err := NewProcessor(Config{}, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 // The tables beside the pages were made by reading the pages, before and without the catalogs.
 func TestShippedCatalogsAreThePublishedPages(t *testing.T) {
 	c := shipped(t)
@@ -114,7 +123,7 @@ func TestEveryShippedCodeIsFoundAndHasARemedy(t *testing.T) {
 			dialect = f.Match.Dialects[0]
 		}
 		for _, e := range f.Codes {
-			event := c.Enrich(parse.Envelope{Code: e.Code, Message: e.Message, Dialect: dialect}, &accesslog.Access{Status: e.Status})
+			event := processor(t, c).enrich(parse.Envelope{Code: e.Code, Message: e.Message, Dialect: dialect}, &accesslog.Access{Status: e.Status})
 			if event.Family != f.Family || event.CatalogCode != e.Code || !event.Known || event.Remedy == "" || event.Kind != e.Kind {
 				t.Errorf("%s: %+v", e.Code, event)
 			}
@@ -146,12 +155,16 @@ func TestTemplates(t *testing.T) {
 }
 
 func TestRedact(t *testing.T) {
+	r, err := NewRedactor([]RedactRule{{Name: "badge", Pattern: `badge no\. (\w+)`}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	f := func(in, want string) {
 		t.Helper()
-		if got := Redact(in); got != want {
+		if got := r.Redact(in); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
-		if again := Redact(want); again != want {
+		if again := r.Redact(want); again != want {
 			t.Errorf("%q is redacted again to %q", want, again)
 		}
 	}
@@ -169,6 +182,12 @@ func TestRedact(t *testing.T) {
 	f("call 13812345678 now", "call [redacted:phone] now")
 	f("call +49 170 1234567.", "call [redacted:phone].")
 	f("card 4111 1111 1111 1111 refused", "card [redacted:card] refused")
+	f("call 138 1234 5678 now", "call [redacted:phone] now")
+	f("token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abc expired", "token [redacted:token] expired")
+	f("key AKIAIOSFODNN7EXAMPLE is inactive", "key [redacted:secret] is inactive")
+	f("SDK-HMAC-SHA256 Access=QTWAOYTTINDUT2QVKYUC, SignedHeaders=host", "SDK-HMAC-SHA256 Access=[redacted:secret], SignedHeaders=host")
+	f("密码：hunter22，请重试", "密码：[redacted:secret]，请重试")
+	f("seen badge no. X77 at the door", "seen badge no. [redacted:badge] at the door")
 	same("Exceeded the number of times the case limit was created.")
 	same("Decrypt token fail: token expires")
 	same("code OSM.01010037 at 1767225600123 of project 0123456789abcdef")
@@ -179,11 +198,11 @@ func TestRedact(t *testing.T) {
 
 func TestEventKeepsModuleCodeAndArgs(t *testing.T) {
 	c := shipped(t)
-	e := c.Enrich(parse.Envelope{Code: "4000", Message: "(100004) incorrect projectId", Dialect: "tencent-v2"}, &accesslog.Access{RequestID: "log-1"})
+	e := processor(t, c).enrich(parse.Envelope{Code: "4000", ModuleCode: "100004", Message: "(100004) incorrect projectId", Dialect: "tencent-v2"}, &accesslog.Access{RequestID: "log-1"})
 	if e.ModuleCode != "100004" || e.Family != "TencentCloud" || e.Message != "(100004) incorrect projectId" || e.RequestID != "log-1" {
 		t.Errorf("%+v", e)
 	}
-	e = c.Enrich(parse.Envelope{Code: "OptVerse_10000004", Message: "The tenant a@b.example is not allowed to access the service.", Dialect: "huawei"}, &accesslog.Access{})
+	e = processor(t, c).enrich(parse.Envelope{Code: "OptVerse_10000004", Message: "The tenant a@b.example is not allowed to access the service.", Dialect: "huawei"}, &accesslog.Access{})
 	if e.Args["0"] != "[redacted:email]" || !strings.Contains(e.Message, "[redacted:email]") || e.Template != "The tenant {0} is not allowed to access the service." {
 		t.Errorf("%+v", e)
 	}
@@ -191,11 +210,11 @@ func TestEventKeepsModuleCodeAndArgs(t *testing.T) {
 
 func TestNothingIsRedactedInHalf(t *testing.T) {
 	c := shipped(t)
-	e := c.Enrich(parse.Envelope{Code: "HTTP.502", Message: strings.Repeat("x", 186) + " 4111111111111111 refused", Dialect: "http"}, &accesslog.Access{Status: 502})
+	e := processor(t, c).enrich(parse.Envelope{Code: "HTTP.502", Message: strings.Repeat("x", 186) + " 4111111111111111 refused", Dialect: "http"}, &accesslog.Access{Status: 502})
 	if strings.Contains(e.Message, "4111") || len(e.Message) > parse.HTTPMessageLength {
 		t.Error(e.Message)
 	}
-	e = c.Enrich(parse.Envelope{Code: "iMetal.0001", Message: "A request parameter contains invalid or unsupported value: password=hunter22", Dialect: "huawei"}, &accesslog.Access{})
+	e = processor(t, c).enrich(parse.Envelope{Code: "iMetal.0001", Message: "A request parameter contains invalid or unsupported value: password=hunter22", Dialect: "huawei"}, &accesslog.Access{})
 	if e.Args["0"] != "password=[redacted:secret]" {
 		t.Errorf("%+v", e)
 	}

@@ -1,7 +1,9 @@
 package enrich
 
 import (
+	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -34,6 +36,28 @@ var rules = []rule{
 		secrets: []int{1, 2},
 	},
 	{
+		name:  "token", // a JSON Web Token, wherever it stands
+		needs: anyOf("eyj"),
+		expr:  regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?`),
+	},
+	{
+		name:  "secret", // an access key id of AWS
+		needs: anyOf("akia", "asia"),
+		expr:  regexp.MustCompile(`\bA(?:KIA|SIA)[A-Z0-9]{16}\b`),
+	},
+	{
+		name:    "secret", // the header that Huawei Cloud's clients sign with
+		needs:   anyOf("access="),
+		expr:    regexp.MustCompile(`\bAccess=([A-Z0-9]{16,})`),
+		secrets: []int{1},
+	},
+	{
+		name:    "secret",
+		needs:   anyOf("密码", "口令", "密钥"),
+		expr:    regexp.MustCompile(`(?:密码|口令|密钥)\s*[:：=]\s*["']?([^\s"'，。,;]{3,})`),
+		secrets: []int{1},
+	},
+	{
 		name:  "email",
 		needs: anyOf("@"),
 		expr:  regexp.MustCompile(`[A-Za-z0-9._%+\-]+@[A-Za-z0-9\-]+(?:\.[A-Za-z0-9\-]+)*\.[A-Za-z]{2,}`),
@@ -41,21 +65,52 @@ var rules = []rule{
 	{
 		name:   "card",
 		needs:  hasDigits(13),
-		expr:   regexp.MustCompile(`\b[3-6]\d(?:[ -]?\d){11,17}\b`),
+		expr:   regexp.MustCompile(`\b[2-6]\d(?:[ -]?\d){11,17}\b`),
 		really: luhn,
 	},
 	{
 		name:  "phone",
 		needs: hasDigits(9),
-		expr:  regexp.MustCompile(`\+\d[\d ()\-]{6,16}\d\b|\b1[3-9]\d{9}\b|\(\d{3}\) ?\d{3}-\d{4}\b|\b\d{3}-\d{3}-\d{4}\b`),
+		expr:  regexp.MustCompile(`\+\d[\d ()\-]{6,16}\d\b|\b1[3-9]\d{9}\b|\b1[3-9]\d[ -]\d{4}[ -]\d{4}\b|\(\d{3}\) ?\d{3}-\d{4}\b|\b\d{3}-\d{3}-\d{4}\b`),
 	},
 }
 
-// Redact hides what must not be stored: bearer tokens, access keys and signatures, passwords,
-// e-mail addresses, phone and card numbers. What is hidden becomes "[redacted:sort]".
-func Redact(text string) string {
+// RedactRule is a rule of the user's own, from ingest.redact in config.yaml.
+type RedactRule struct {
+	Name    string `mapstructure:"name"`    // of what is hidden; it stands in the text instead
+	Pattern string `mapstructure:"pattern"` // in the syntax of Go's regexp; its first group, else all of the match, is hidden
+}
+
+// Redactor hides what must not be stored: bearer tokens, access keys and signatures, passwords,
+// e-mail addresses, phone and card numbers, and what the user's rules say. What is hidden becomes "[redacted:sort]".
+type Redactor struct{ rules []rule }
+
+// NewRedactor makes a Redactor with further rules. Its errors name the rule and what is wrong with it.
+func NewRedactor(further []RedactRule) (*Redactor, error) {
+	all := slices.Clone(rules)
+	for i, r := range further {
+		expr, err := regexp.Compile(r.Pattern)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("ingest.redact[%d] %q: %w", i, r.Name, err)
+		case r.Name == "" || strings.ContainsAny(r.Name, "[]:"):
+			return nil, fmt.Errorf("ingest.redact[%d]: name %q: give a word for what is hidden", i, r.Name)
+		case r.Pattern == "" || expr.MatchString(""):
+			return nil, fmt.Errorf("ingest.redact[%d] %q: the pattern matches the empty text", i, r.Name)
+		}
+		own := rule{name: r.Name, needs: anyOf(""), expr: expr}
+		if expr.NumSubexp() > 0 {
+			own.secrets = []int{1}
+		}
+		all = append(all, own)
+	}
+	return &Redactor{all}, nil
+}
+
+// Redact hides what a text must not keep.
+func (r *Redactor) Redact(text string) string {
 	lower := strings.ToLower(text)
-	for _, r := range rules {
+	for _, r := range r.rules {
 		if !r.needs(lower) {
 			continue
 		}
@@ -68,7 +123,7 @@ func Redact(text string) string {
 					from, to = m[2*i], m[2*i+1]
 				}
 			}
-			if strings.HasPrefix(text[from:], "[redacted:") || r.really != nil && !r.really(text[from:to]) {
+			if from == to || from < end || strings.HasPrefix(text[from:], "[redacted:") || r.really != nil && !r.really(text[from:to]) {
 				continue
 			}
 			out.WriteString(text[end:from])

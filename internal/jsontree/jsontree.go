@@ -258,13 +258,18 @@ func (v Value) Escaped() bool { return v.tree != nil && v.node().escaped }
 
 // AppendText appends the text of a scalar to dst: a string without its
 // escapes, any other scalar as the input wrote it; of null and of containers nothing.
+// Of a string that is cut off, the half of a character at its end is left out.
 func (v Value) AppendText(dst []byte) []byte {
 	switch v.Kind() {
 	case String:
-		if v.node().escaped {
-			return appendUnescaped(dst, v.Raw())
+		raw := v.Raw()
+		if !v.node().complete {
+			raw = TrimCut(raw)
 		}
-		return append(dst, v.Raw()...)
+		if v.node().escaped {
+			return AppendUnescaped(dst, raw)
+		}
+		return append(dst, raw...)
 	case Number, Bool:
 		return append(dst, v.Raw()...)
 	}
@@ -274,7 +279,7 @@ func (v Value) AppendText(dst []byte) []byte {
 // Text is AppendText as a string.
 func (v Value) Text() string {
 	switch k := v.Kind(); {
-	case k == String && v.node().escaped:
+	case k == String && (v.node().escaped || !v.node().complete):
 		return string(v.AppendText(nil))
 	case k == String, k == Number, k == Bool:
 		return string(v.Raw())
@@ -290,10 +295,22 @@ func (v Value) Key() string {
 	n := v.node()
 	raw := v.tree.src[n.keyStart:n.keyEnd]
 	if n.keyEscaped {
-		return string(appendUnescaped(nil, raw))
+		return string(AppendUnescaped(nil, raw))
 	}
 	return string(raw)
 }
+
+// RawKey is the span of the value's key in the input, empty elsewhere; KeyEscaped tells whether it differs from Key.
+func (v Value) RawKey() []byte {
+	if v.tree == nil {
+		return nil
+	}
+	n := v.node()
+	return v.tree.src[n.keyStart:n.keyEnd]
+}
+
+// KeyEscaped tells whether RawKey differs from Key.
+func (v Value) KeyEscaped() bool { return v.tree != nil && v.node().keyEscaped }
 
 // KeyIs tells whether the value stands under key, without an allocation.
 func (v Value) KeyIs(key string) bool {
@@ -355,14 +372,54 @@ func (v Value) Following() Value {
 	return Value{v.tree, v.i + 1}
 }
 
+// After is the value behind v and all that stands inside it, in document order.
+func (v Value) After() Value {
+	after := v.node().after
+	if int(after) >= len(v.tree.nodes) {
+		return Value{}
+	}
+	return Value{v.tree, after}
+}
+
 // Encloses tells whether w is v or stands somewhere inside it.
 func (v Value) Encloses(w Value) bool {
 	return v.tree != nil && v.tree == w.tree && v.i <= w.i && w.i < v.node().after
 }
 
-// appendUnescaped undoes JSON's escapes, and the \xHH of nginx's default
+// TrimCut takes the half of a character, or of an escape, off the end of a text that is cut off.
+func TrimCut(raw []byte) []byte {
+	for n := 1; n < utf8.UTFMax && n <= len(raw); n++ {
+		if c := raw[len(raw)-n]; utf8.RuneStart(c) {
+			if c >= utf8.RuneSelf && !utf8.FullRune(raw[len(raw)-n:]) {
+				return raw[:len(raw)-n]
+			}
+			break
+		}
+	}
+	// The first half of a surrogate pair, whose second half is missing or begun: \ud83d, \ud83d\ude
+	const escape = len(`\ud83d`)
+	for n := escape; n < 2*escape && n <= len(raw); n++ {
+		half := raw[len(raw)-n:]
+		if r, ok := hex(half, 2, 4); half[0] == '\\' && half[1] == 'u' && ok && utf16.IsSurrogate(r) && r < 0xdc00 &&
+			(n == escape || half[escape] == '\\') && !oddBackslash(raw[:len(raw)-n]) {
+			return raw[:len(raw)-n]
+		}
+	}
+	return raw
+}
+
+// oddBackslash tells whether a text ends in an odd number of backslashes, so that what follows is escaped.
+func oddBackslash(raw []byte) bool {
+	n := 0
+	for n < len(raw) && raw[len(raw)-1-n] == '\\' {
+		n++
+	}
+	return n%2 == 1
+}
+
+// AppendUnescaped undoes JSON's escapes, and the \xHH of nginx's default
 // escaping. What is no escape, or is cut off, stays as it stands.
-func appendUnescaped(dst, raw []byte) []byte {
+func AppendUnescaped(dst, raw []byte) []byte {
 	for i := 0; i < len(raw); {
 		next := bytes.IndexByte(raw[i:], '\\')
 		if next < 0 {

@@ -1,8 +1,10 @@
 package parse
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"errata/internal/jsontree"
@@ -21,64 +23,77 @@ const (
 type dialect struct {
 	name  string
 	about string
-	match func(object jsontree.Value) (Envelope, verdict)
+	any   keySet // the object has one of these, else it is not asked
+	match func(o *object) (Envelope, verdict)
 }
 
-// dialects are asked in this order, the most particular first.
+// asked tells whether the object has a key that the dialect wants.
+func (d *dialect) asked(o *object) bool { return d.any == everyKey || o.keys.hasAny(d.any) }
+
+// everyKey is wanted by dialects that look at each object.
+const everyKey = ^keySet(0)
+
+// dialects are asked in this order, the most particular first. docs/dialects.md describes them for users.
 var dialects = []dialect{
-	{"huawei", "error_code and error_msg, as Huawei Cloud services write them", huawei},
-	{"tencent-v2", "code, message and codeDesc, as Tencent Cloud's API 2.0 writes them", tencentV2},
-	{"code-message", "code beside message or msg, as very many services write them", codeMessage},
+	{"telegram", "ok is false, with error_code and description", keys(keySuccess), telegram},
+	{"slack", "ok is false, with error as a word", keys(keySuccess), slack},
+	{"huawei", "error_code and error_msg, as Huawei Cloud services write them", keys(keyErrorCode, keyErrorMsg), huawei},
+	{"tencent-v3", "Response.Error with Code and Message, as Tencent Cloud's API 3.0 writes them", keys(keyCodeUpper), tencentV3},
+	{"tencent-v2", "code, message and codeDesc, as Tencent Cloud's API 2.0 writes them", keys(keyCode), tencentV2},
+	{"aws-xml", "an Error element with Code and Message: S3, OBS, OSS, COS, Azure, EC2", keys(keyCodeUpper), awsXML},
+	{"aliyun", "Code and Message with RequestId, HostId or Recommend", keys(keyCodeUpper), aliyun},
+	{"aws-json", "__type and message", keys(keyAWSType), awsJSON},
+	{"error-type", "errorType with errorMessage or error: AWS Lambda, Prometheus", keys(keyErrorType), errorType},
+	{"kubernetes", "an object of kind Status", keys(keyKind), kubernetes},
+	{"json-rpc", "error beside jsonrpc", keys(keyCode, keyMessage), jsonRPC},
+	{"google", "error with a status in words", keys(keyStatus), google},
+	{"microsoft", "error with code, message and innererror, target or details", keys(keyCode), microsoft},
+	{"elasticsearch", "error with type and reason", keys(keyReason), elasticsearch},
+	{"apigee", "fault with faultstring and detail.errorcode", keys(keyFaultString), apigee},
+	{"soap", "Fault of SOAP 1.1 and 1.2", keys(keyFaultCode, keyFaultString, keyCodeUpper), soap},
+	{"stripe", "error with type and message: Stripe, OpenAI, Anthropic, Graph", keys(keyType), stripe},
+	{"openstack", "one member that is named for the error: itemNotFound, NeutronError", keys(keyMessage, keyType), openstack},
+	{"error-object", "error with code and a message", keys(keyCode, keyCodeUpper, keyMessage, keyMessageUpper, keyErrorMsg, keyDescription, keyReason, keyType, keyName), errorObject},
+	{"problem", "problem details of RFC 9457", keys(keyTitle, keyDetail), problem},
+	{"google-maps", "error_message with a status in words", keys(keyErrorMsg), googleMaps},
+	{"error-code", "errorCode with errorMessage and the like", keys(keyOtherCode), errorCode},
+	{"errcode", "errcode or errno with errmsg", keys(keyErrcode), errcode},
+	{"result-code", "resultCode, retCode, ret and the like with their message", keys(keyResultCode), resultCode},
+	{"json-api", "an item of errors with detail or title", keys(keyDetail, keyTitle), jsonAPI},
+	{"graphql", "an item of errors with message and path, locations or extensions", keys(keyMessage), graphQL},
+	{"spring", "timestamp, status and error", keys(keyTimestamp), spring},
+	{"status-code", "statusCode with message: NestJS, Fastify", keys(keyStatusCode), statusCode},
+	{"github", "message with documentation_url", keys(keyDocumentationURL, keyField), gitHub},
+	{"paypal", "name, message and debug_id", keys(keyDebugID), payPal},
+	{"oauth", "error as a word with error_description", keys(keyErrorDescription), oauth},
+	{"grpc", "code from 1 to 16 with message and details", keys(keyDetails), grpc},
+	{"code-message", "code beside message or msg, as very many services write them", keys(keyCode, keyCodeUpper), codeMessage},
+	{"fastapi", "an item of detail with loc, msg and type", keys(keyLoc, keyType), fastAPI},
+	{"jsend", "status error or fail with a message", keys(keyStatus), jSend},
+	{"success-flag", "success or ok is false, with a message", keys(keySuccess, keyError), successFlag},
+	{"error-text", "error as text", keys(keyError), errorText},
+	{"error-item", "an item with a message in a list that is named for failures", keys(keyMessage, keyMessageUpper, keyErrorMsg), errorItem},
 }
 
-// Dialects are the names of the dialects, that of HTTP statuses among them.
-func Dialects() []string {
-	names := []string{HTTPDialect}
-	for _, d := range dialects {
-		names = append(names, d.name)
-	}
-	return names
-}
+// manner says what is particular about a dialect's pair of code and message.
+type manner uint8
 
-func huawei(o jsontree.Value) (Envelope, verdict) {
-	return pair(o, o.Get("error_code"), first(o, "error_msg", "error_message"), true)
-}
+const (
+	// The key of the code is so distinctive that it makes an envelope even without a message.
+	distinctive manner = 1 << iota
+	// No vendor stands behind it: codes of zeros and from 200 to 299, and a message that says so, mean success too.
+	common
+)
 
-// moduleMessage is how Tencent Cloud puts a module's code before the message: "(100004) incorrect projectId".
-var moduleMessage = regexp.MustCompile(`^\(\d+\) `)
-
-func tencentV2(o jsontree.Value) (Envelope, verdict) {
-	code, message := o.Get("code"), o.Get("message")
-	if o.Get("codeDesc").Kind() == jsontree.Missing && !(code.Kind() == jsontree.Number && moduleMessage.Match(message.Raw())) {
-		return Envelope{}, neither
-	}
-	return pair(o, code, message, true)
-}
-
-func codeMessage(o jsontree.Value) (Envelope, verdict) {
-	return pair(o, o.Get("code"), first(o, "message", "msg"), false)
-}
-
-func first(o jsontree.Value, keys ...string) jsontree.Value {
-	for _, key := range keys {
-		if v := o.Get(key); v.Kind() != jsontree.Missing {
-			return v
-		}
-	}
-	return jsontree.Value{}
-}
-
-// successCodes are the codes that say success in every dialect so far, besides null and true.
-var successCodes = []string{"", "0", "200", "OK", "ok", "success", "SUCCESS", "Success"}
+// successCodes say success in every dialect, besides null and true.
+var successCodes = []string{"", "0", "200", "OK", "Ok", "ok", "success", "SUCCESS", "Success"}
 
 // maxCode is the most bytes a code may have: what is longer is some other text.
 const maxCode = 200
 
-// pair judges a code and its message, either of which may be missing. A code alone is an envelope where its
-// key is so distinctive that it can be nothing else; and where the object was cut off, so that its message
-// may be what is lost, if it stands where an envelope would.
-func pair(o, code, message jsontree.Value, distinctive bool) (Envelope, verdict) {
-	text := strings.TrimSpace(message.Text())
+// pair judges a code and the first of the members that may hold its message. A code alone is an envelope where it is distinctive; and
+// where the object was cut off, so that its message may be what is lost, if it stands where an envelope would.
+func (o *object) pair(code jsontree.Value, how manner, messages ...key) (Envelope, verdict) {
 	switch code.Kind() {
 	case jsontree.Object, jsontree.Array:
 		return Envelope{}, neither // a schema or a document, not an envelope
@@ -87,26 +102,828 @@ func pair(o, code, message jsontree.Value, distinctive bool) (Envelope, verdict)
 			break
 		}
 		c := strings.TrimSpace(code.Text())
-		alone := message.Kind() != jsontree.String && message.Kind() != jsontree.Number
-		switch {
-		case code.Kind() == jsontree.Bool && c == "true", slices.Contains(successCodes, c):
+		if saysSuccess(code.Kind(), c, how) {
 			return Envelope{}, success
-		case len(c) > maxCode, alone && !distinctive && (o.Complete() || !placedAsEnvelope(o)):
+		}
+		text, there := o.text(messages...)
+		switch {
+		case len(c) > maxCode, !there && how&distinctive == 0 && !o.standsAlone() && (o.Complete() || !o.placedAsEnvelope()):
 			return Envelope{}, neither
+		case how&common != 0 && messageSaysSuccess(text), o.flagSaysSuccess():
+			return Envelope{}, success
 		}
 		return Envelope{Code: c, Message: text}, failure
 	}
 	// Cut before its code, or in the middle of it: only the message survived.
 	begun := code.Kind() != jsontree.Missing
-	if (distinctive || begun) && text != "" && !slices.Contains(successCodes, text) && !o.Complete() {
+	if text, _ := o.text(messages...); (how&distinctive != 0 || begun) && text != "" && !messageSaysSuccess(text) && !o.Complete() {
 		return Envelope{Message: text}, failure
 	}
 	return Envelope{}, neither
 }
 
+func saysSuccess(kind jsontree.Kind, code string, how manner) bool {
+	switch {
+	case kind == jsontree.Null, kind == jsontree.Bool && code == "true", slices.Contains(successCodes, code):
+		return true
+	case how&common == 0:
+		return false
+	}
+	return len(code) == 3 && code[0] == '2' && isDigits(code) || strings.Trim(code, "0") == ""
+}
+
+// successWords are the messages that say success in full, in lower case.
+var successWords = []string{"success", "ok", "succeed", "succeeded", "successful", "successfully", "request success", "request successful", "no error", "成功", "操作成功", "请求成功", "处理成功", "调用成功", "查询成功"}
+
+func messageSaysSuccess(text string) bool {
+	return len(text) <= 32 && slices.Contains(successWords, strings.ToLower(strings.TrimRight(text, ".!。！ ")))
+}
+
+// flagSaysSuccess tells whether a flag beside the code says success: success, ok, or a status in words.
+func (o *object) flagSaysSuccess() bool {
+	if f := o.get(keySuccess); f.Kind() == jsontree.Bool && f.Complete() {
+		return f.Text() == "true"
+	}
+	s := o.get(keyStatus)
+	return s.Kind() == jsontree.String && s.Complete() && slices.Contains([]string{"success", "ok"}, strings.ToLower(s.Text()))
+}
+
+// text is the first text under the keys, trimmed, and whether one is there, be it empty. A list of texts is joined, and of an
+// object its value counts.
+func (o *object) text(all ...key) (text string, there bool) {
+	for _, k := range all {
+		if !o.keys.has(k) {
+			continue
+		}
+		t, ok := textOf(o.members[k])
+		if k == keyError && !o.members[k].Complete() && isWord(t) {
+			continue // a code that is cut
+		}
+		if there = there || ok; t != "" {
+			return t, true
+		}
+	}
+	return "", there
+}
+
+// maxJoined is how many texts of a list make a message.
+const maxJoined = 10
+
+func textOf(v jsontree.Value) (text string, there bool) {
+	switch v.Kind() {
+	case jsontree.String, jsontree.Number:
+		return strings.TrimSpace(v.Text()), true
+	case jsontree.Array:
+		var texts []string
+		for item := v.First(); item.Kind() != jsontree.Missing && len(texts) < maxJoined; item = item.Next() {
+			if item.Kind() == jsontree.String {
+				texts = append(texts, strings.TrimSpace(item.Text()))
+			}
+		}
+		return strings.Join(texts, "; "), len(texts) > 0
+	case jsontree.Object: // OData's {"lang": …, "value": …}, and XML's text beside attributes
+		for _, name := range [...]string{"value", xmlText} {
+			if t := v.Get(name); t.Kind() == jsontree.String {
+				return strings.TrimSpace(t.Text()), true
+			}
+		}
+	}
+	return "", false
+}
+
+// scalar is the text of a complete string or number under the keys, "" where there is none.
+func (o *object) scalar(all ...key) string {
+	for _, k := range all {
+		if o.keys.has(k) {
+			if s := scalarOf(o.members[k]); s != "" {
+				return s
+			}
+		}
+	}
+	return ""
+}
+
+func scalarOf(v jsontree.Value) string {
+	if k := v.Kind(); (k == jsontree.String || k == jsontree.Number) && v.Complete() {
+		return strings.TrimSpace(v.Text())
+	}
+	return ""
+}
+
+// messageOnly is the envelope of a dialect that gives no code of its own: the body's status stands in, else (in Parser.Body) the request's.
+func (o *object) messageOnly(messages ...key) (Envelope, verdict) {
+	text, _ := o.text(messages...)
+	if text == "" || messageSaysSuccess(text) || o.flagSaysSuccess() {
+		return Envelope{}, neither
+	}
+	e := Envelope{Message: text}
+	if n := o.status(); n >= 400 {
+		e.Code = httpCode(n)
+	}
+	return e, failure
+}
+
+// status is the HTTP status that the object itself gives, 0 where there is none.
+func (o *object) status() int {
+	for _, k := range [...]key{keyStatus, keyStatusCode, keyCode} {
+		if n, err := strconv.Atoi(o.scalar(k)); err == nil && 100 <= n && n < 600 {
+			return n
+		}
+	}
+	return 0
+}
+
+// liberal tells whether the status of the request says that something failed, so that weaker signs count.
+func (o *object) liberal() bool { return o.p.status >= 400 }
+
 // placedAsEnvelope tells whether an object is the whole body, or stands under a key that names errors or in a list of
 // failures: anywhere else a code may be that of a country or a flavor.
-func placedAsEnvelope(o jsontree.Value) bool {
+func (o *object) placedAsEnvelope() bool {
 	above := o.Parent()
-	return above.Kind() == jsontree.Missing || namesFailures(o) || above.Kind() == jsontree.Array && (namesFailures(above) || above.Parent().Kind() == jsontree.Missing)
+	return above.Kind() == jsontree.Missing || o.liberal() || o.top() || namesFailures(o.Value) || above.Kind() == jsontree.Array && (namesFailures(above) || above.Parent().Kind() == jsontree.Missing)
+}
+
+// top tells whether an object is the body, an item of the list that is the body, XML's outermost element, or all that the body's object
+// holds, as its response.
+func (o *object) top() bool {
+	above := o.Parent()
+	switch {
+	case above.Kind() == jsontree.Missing:
+		return true
+	case above.Parent().Kind() != jsontree.Missing:
+		return false
+	}
+	return above.Kind() == jsontree.Array || o.p.isXML || o.Next().Kind() == jsontree.Missing && above.First() == o.Value && wrapper.MatchString(o.Key())
+}
+
+// wrapper matches the names of the one member that some bodies put everything into.
+var wrapper = regexp.MustCompile(`(?i)resp|rsp|result|output|reply`)
+
+// isError tells whether the object stands under a key that means the error itself.
+func (o *object) isError() bool {
+	for _, name := range errorNames {
+		if o.KeyIs(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// errorNames are the keys under which the error itself stands.
+var errorNames = [...]string{"error", "Error", "err", "odata.error", "fault", "Fault", "exception", "Exception", "errorInfo", "error_info", "errorDetail", "error_detail", "errorResponse"}
+
+// inErrors tells whether the object is an item of a list that is named for failures.
+func (o *object) inErrors() bool {
+	above := o.Parent()
+	return above.Kind() == jsontree.Array && namesFailures(above)
+}
+
+// standsAlone tells whether the object is an item of a list of failures that no envelope around the list has spoken for.
+func (o *object) standsAlone() bool { return o.inErrors() && !o.p.failed[o.Parent().Parent()] }
+
+// ignore leaves all inside v out: the envelope at hand has said what it says.
+func (o *object) ignore(v jsontree.Value) {
+	if v.Kind() == jsontree.Object || v.Kind() == jsontree.Array {
+		o.p.ignored = append(o.p.ignored, v)
+	}
+}
+
+func telegram(o *object) (Envelope, verdict) {
+	if ok := o.get(keySuccess); !ok.KeyIs("ok") || ok.Text() != "false" || !o.keys.has(keyErrorCode) {
+		return Envelope{}, neither
+	}
+	return o.pair(o.get(keyErrorCode), distinctive, keyDescription, keyMessage, keyErrorMsg)
+}
+
+func slack(o *object) (Envelope, verdict) {
+	ok, code := o.get(keySuccess), scalarOf(o.get(keyError))
+	if !ok.KeyIs("ok") || ok.Text() != "false" || !isWord(code) {
+		return Envelope{}, neither
+	}
+	text, _ := o.text(keyMessage, keyErrorMsg, keyDetail)
+	if text == "" {
+		text, _ = textOf(o.Get("response_metadata").Get("messages"))
+	}
+	return Envelope{Code: code, Message: text}, failure
+}
+
+func huawei(o *object) (Envelope, verdict) {
+	if message := o.get(keyErrorMsg); !o.keys.has(keyErrorCode) && !message.KeyIs("error_msg") && !message.KeyIs("error_message") {
+		return Envelope{}, neither
+	}
+	return o.pair(o.get(keyErrorCode), distinctive, keyErrorMsg, keyMessage, keyMessageUpper, keyErrorDescription, keyDescription, keyDetail, keyReason, keyTitle, keyError)
+}
+
+func tencentV3(o *object) (Envelope, verdict) {
+	if o.Key() != "Error" || o.Parent().Key() != "Response" || o.p.isXML {
+		return Envelope{}, neither
+	}
+	return o.pair(o.get(keyCodeUpper), distinctive, keyMessageUpper)
+}
+
+// moduleMessage is how Tencent Cloud puts a module's code before the message: "(100004) incorrect projectId".
+var moduleMessage = regexp.MustCompile(`^\((-?\d+)\) ?`)
+
+func tencentV2(o *object) (e Envelope, says verdict) {
+	code := o.get(keyCode)
+	text, _ := o.text(keyMessage)
+	module := moduleMessage.FindStringSubmatch(text)
+	if !o.keys.has(keyCodeDesc) && (module == nil || !isDigits(scalarOf(code))) {
+		return Envelope{}, neither
+	}
+	if e, says = o.pair(code, distinctive, keyMessage); says == failure && module != nil {
+		e.ModuleCode = module[1]
+	}
+	return e, says
+}
+
+func awsXML(o *object) (Envelope, verdict) {
+	if !o.p.isXML || o.Key() != "Error" {
+		return Envelope{}, neither
+	}
+	return o.pair(o.get(keyCodeUpper), distinctive, keyMessageUpper, keyMessage)
+}
+
+func aliyun(o *object) (Envelope, verdict) {
+	if !o.keys.hasAny(keys(keyHostID, keyRecommend)) && o.Get("RequestId").Kind() == jsontree.Missing {
+		return Envelope{}, neither
+	}
+	return o.pair(o.get(keyCodeUpper), common, keyMessageUpper, keyMessage)
+}
+
+func awsJSON(o *object) (Envelope, verdict) {
+	return o.pair(o.get(keyAWSType), distinctive, keyMessage, keyMessageUpper, keyErrorMsg)
+}
+
+func errorType(o *object) (Envelope, verdict) {
+	if o.keys.has(keyOtherCode) || o.inErrors() {
+		return Envelope{}, neither
+	}
+	return o.pair(o.get(keyErrorType), 0, keyErrorMsg, keyMessage, keyError)
+}
+
+func kubernetes(o *object) (Envelope, verdict) {
+	if o.scalar(keyKind) != "Status" {
+		return Envelope{}, neither
+	}
+	switch o.scalar(keyStatus) {
+	case "Success":
+		return Envelope{}, success
+	case "Failure":
+		e, says := o.messageOnly(keyMessage, keyReason)
+		if says != failure {
+			e = Envelope{}
+		}
+		if code := o.scalar(keyReason, keyCode); code != "" {
+			e.Code = code
+		}
+		o.ignore(o.get(keyDetails))
+		return e, failure
+	}
+	return Envelope{}, neither
+}
+
+func jsonRPC(o *object) (Envelope, verdict) {
+	if o.Key() != "error" || o.Parent().Get("jsonrpc").Kind() == jsontree.Missing {
+		return Envelope{}, neither
+	}
+	return o.pair(o.get(keyCode), distinctive, keyMessage)
+}
+
+func google(o *object) (Envelope, verdict) {
+	if !o.isError() || !o.keys.hasAny(keys(keyMessage, keyCode)) {
+		return Envelope{}, neither
+	}
+	status := o.scalar(keyStatus)
+	if !isConstant(status) {
+		return Envelope{}, neither
+	}
+	text, _ := o.text(keyMessage)
+	o.ignore(o.get(keyErrors))
+	o.ignore(o.get(keyDetails))
+	return Envelope{Code: status, Message: text, ModuleCode: detailReason(o.get(keyDetails))}, failure
+}
+
+// detailReason is the reason that google.rpc.ErrorInfo gives in a list of details.
+func detailReason(details jsontree.Value) string {
+	for d, n := details.First(), 0; d.Kind() != jsontree.Missing && n < maxJoined; d, n = d.Next(), n+1 {
+		for _, name := range [...]string{"reason", "errorCode"} {
+			if reason := scalarOf(d.Get(name)); reason != "" {
+				return reason
+			}
+		}
+	}
+	return ""
+}
+
+func microsoft(o *object) (Envelope, verdict) {
+	inner := o.get(keyInnerError)
+	if !o.isError() || o.get(keyType).Kind() == jsontree.String || !o.keys.hasAny(keys(keyInnerError, keyTarget, keyDetails)) && o.get(keyMessage).Kind() != jsontree.Object {
+		return Envelope{}, neither
+	}
+	e, says := o.pair(o.get(keyCode), 0, keyMessage)
+	if code := o.get(keyCode); code.Complete() && strings.TrimSpace(code.Text()) == "" {
+		e, says = o.messageOnly(keyMessage)
+	}
+	if says != failure {
+		return e, says
+	}
+	o.ignore(inner)
+	e.RequestID = idsOf(inner).request
+	for depth := 0; inner.Kind() == jsontree.Object && depth < maxJoined; depth++ {
+		if code := scalarOf(inner.Get("code")); code != "" {
+			e.ModuleCode = code
+		}
+		next := inner.Get("innererror")
+		if next.Kind() == jsontree.Missing {
+			next = inner.Get("innerError")
+		}
+		inner = next
+	}
+	return e, says
+}
+
+func elasticsearch(o *object) (Envelope, verdict) {
+	under := o.Key()
+	if under != "error" && !((under == "reason" || under == "cause") && o.Parent().Parent().Kind() == jsontree.Array && namesFailures(o.Parent().Parent())) {
+		return Envelope{}, neither
+	}
+	if o.get(keyType).Kind() != jsontree.String || o.get(keyReason).Kind() != jsontree.String {
+		return Envelope{}, neither
+	}
+	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() { // the causes repeat it
+		o.ignore(m)
+	}
+	return o.pair(o.get(keyType), 0, keyReason)
+}
+
+func apigee(o *object) (Envelope, verdict) {
+	code := o.get(keyDetail).Get("errorcode")
+	if o.Key() != "fault" || o.p.isXML || o.keys.has(keyFaultCode) {
+		return Envelope{}, neither
+	}
+	o.ignore(o.get(keyDetail))
+	if code.Kind() == jsontree.Missing {
+		return o.messageOnly(keyFaultString)
+	}
+	return o.pair(code, 0, keyFaultString)
+}
+
+func soap(o *object) (Envelope, verdict) {
+	if o.Key() != "Fault" && o.Key() != "fault" && !(o.top() && o.keys.has(keyFaultCode) && o.keys.has(keyFaultString)) {
+		return Envelope{}, neither
+	}
+	if o.keys.hasAny(keys(keyFaultCode, keyFaultString)) {
+		return o.pair(o.get(keyFaultCode), distinctive, keyFaultString)
+	}
+	code := o.get(keyCodeUpper)
+	value, reason := code.Get("Value"), o.get(keyReason).Get("Text")
+	if code.Kind() != jsontree.Object || value.Kind() != jsontree.String || !value.Complete() {
+		return Envelope{}, neither
+	}
+	text, _ := textOf(reason)
+	return Envelope{Code: strings.TrimSpace(value.Text()), Message: text, ModuleCode: scalarOf(code.Get("Subcode").Get("Value"))}, failure
+}
+
+func stripe(o *object) (Envelope, verdict) {
+	kind := o.get(keyType)
+	if !o.isError() || kind.Kind() != jsontree.String || !o.keys.has(keyMessage) {
+		return Envelope{}, neither
+	}
+	code := o.get(keyCode)
+	if scalarOf(code) == "" && (code.Kind() == jsontree.Missing || code.Kind() == jsontree.Null || code.Complete()) {
+		code = kind
+	}
+	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() { // the thing that failed, which tells of the failure again
+		o.ignore(m)
+	}
+	e, says := o.pair(code, 0, keyMessage)
+	for _, name := range [...]string{"decline_code", "error_subcode"} {
+		if module := scalarOf(o.Get(name)); module != "" && says == failure {
+			e.ModuleCode = module
+		}
+	}
+	return e, says
+}
+
+func openstack(o *object) (Envelope, verdict) {
+	above, name := o.Parent(), o.Key()
+	if above.Kind() != jsontree.Object || above.Parent().Kind() != jsontree.Missing || above.First() != o.Value || o.Next().Kind() != jsontree.Missing {
+		return Envelope{}, neither
+	}
+	kind, status := o.scalar(keyType), o.status()
+	if exception := scalarOf(o.Get("exception")); strings.HasSuffix(name, "Exception") && isWord(exception) { // WebHDFS
+		text, _ := o.text(keyMessage)
+		return Envelope{Code: exception, Message: text}, failure
+	}
+	switch {
+	case strings.HasSuffix(name, "Error") && !o.isError() && kind != "":
+		name = kind
+	case status < 400 && !(o.liberal() && slices.Contains(novaFaults, name)), strings.ToLower(name) == name && !slices.Contains(novaFaults, name):
+		return Envelope{}, neither
+	}
+	text, _ := o.text(keyMessage)
+	if text == "" && o.Complete() {
+		return Envelope{}, neither
+	}
+	return Envelope{Code: name, Message: text}, failure
+}
+
+// novaFaults are the names that OpenStack Compute gives its faults: nova/api/openstack/wsgi.py.
+var novaFaults = []string{"badRequest", "unauthorized", "forbidden", "itemNotFound", "badMethod", "conflictingRequest", "overLimit", "computeFault", "badMediaType",
+	"serviceUnavailable", "notImplemented", "buildInProgress", "serverCapacityUnavailable", "backupOrResizeInProgress", "resizeNotAllowed", "identityFault", "cloudServersFault", "volumeFault", "overLimitFault"}
+
+func errorObject(o *object) (Envelope, verdict) {
+	if !o.isError() || o.keys.hasAny(keys(keyOtherCode, keyErrcode)) {
+		return Envelope{}, neither
+	}
+	messages := []key{keyMessage, keyMessageUpper, keyErrorMsg, keyErrorDescription, keyDescription, keyDetail, keyReason, keyTitle, keyFaultString}
+	code := o.first(keyCode, keyCodeUpper)
+	if k := code.Kind(); k != jsontree.Missing && k != jsontree.Null && (k != jsontree.String || len(code.Raw()) > 0 || !code.Complete()) {
+		e, says := o.pair(code, common, messages...)
+		if says == failure && e.ModuleCode == "" {
+			e.ModuleCode = o.scalar(keySubCode)
+		}
+		return e, says
+	}
+	if code = o.first(keyType, keyName); isWord(scalarOf(code)) {
+		return o.pair(code, common, messages...)
+	}
+	return o.messageOnly(messages...)
+}
+
+func googleMaps(o *object) (Envelope, verdict) {
+	status := o.scalar(keyStatus)
+	if !isConstant(status) || status == "OK" || !o.top() || o.keys.hasAny(keys(keyErrorCode, keyOtherCode)) {
+		return Envelope{}, neither
+	}
+	return o.pair(o.get(keyStatus), 0, keyErrorMsg)
+}
+
+func errorCode(o *object) (Envelope, verdict) {
+	return o.coded(o.get(keyOtherCode), common|distinctive, keyErrorMsg, keyMessage, keyMessageUpper, keyErrorDescription, keyDescription, keyResultMsg, keyDetail, keyReason, keyTitle, keyError)
+}
+
+func errcode(o *object) (Envelope, verdict) {
+	return o.coded(o.get(keyErrcode), common|distinctive, keyErrorMsg, keyMessage, keyErrorDescription, keyDescription, keyError)
+}
+
+func resultCode(o *object) (Envelope, verdict) {
+	return o.coded(o.get(keyResultCode), common, keyResultMsg, keyErrorMsg, keyMessage, keyMessageUpper, keyDescription)
+}
+
+// coded is a pair with the code of the business beneath it, where there is one.
+func (o *object) coded(code jsontree.Value, how manner, messages ...key) (Envelope, verdict) {
+	e, says := o.pair(code, how, messages...)
+	if says == failure {
+		e.ModuleCode = o.scalar(keySubCode)
+	}
+	return e, says
+}
+
+func problem(o *object) (Envelope, verdict) {
+	status, kind := o.status(), o.get(keyType)
+	if o.inErrors() && !strings.Contains(o.scalar(keyType), "://") || !o.inErrors() && !o.isError() && !o.top() || o.get(keyError).Kind() == jsontree.Object || o.keys.hasAny(keys(keyLoc, keyTimestamp)) && !o.keys.has(keyTitle) {
+		return Envelope{}, neither
+	}
+	if status < 400 && (!o.liberal() && !o.inErrors() || kind.Kind() != jsontree.String) {
+		return Envelope{}, neither
+	}
+	if text, _ := o.text(keyDetail, keyTitle); text == "" || !o.keys.has(keyTitle) && kind.Kind() != jsontree.String {
+		return Envelope{}, neither
+	}
+	e, says := o.messageOnly(keyDetail, keyTitle)
+	if says != failure {
+		return e, says
+	}
+	if uri := o.scalar(keyType); uri != "" && uri != "about:blank" && len(uri) <= maxCode {
+		e.Code = uri
+	}
+	if code := o.scalar(keyCode, keyCodeUpper, keyOtherCode); code != "" && code != strconv.Itoa(status) && len(code) <= maxCode {
+		e.Code = code
+	}
+	return e, says
+}
+
+func jsonAPI(o *object) (Envelope, verdict) {
+	if above := o.Parent(); above.Kind() != jsontree.Array || above.Key() != "errors" || o.keys.hasAny(keys(keyMessage, keyReason)) {
+		return Envelope{}, neither
+	}
+	e, says := o.messageOnly(keyDetail, keyTitle)
+	if code := o.scalar(keyCode); code != "" && says == failure {
+		e.Code = code
+	}
+	return e, says
+}
+
+func graphQL(o *object) (Envelope, verdict) {
+	above := o.Parent()
+	if above.Kind() != jsontree.Array || above.Key() != "errors" || o.keys.has(keyCode) {
+		return Envelope{}, neither
+	}
+	if !o.keys.hasAny(keys(keyLocations, keyPath, keyExtensions)) && above.Parent().Get("data").Kind() == jsontree.Missing {
+		return Envelope{}, neither
+	}
+	text, _ := o.text(keyMessage)
+	extensions := o.get(keyExtensions)
+	e := Envelope{Message: text}
+	for _, v := range [...]jsontree.Value{extensions.Get("code"), extensions.Get("errorCode"), extensions.Get("classification"), o.get(keyType), o.get(keyErrorType), extensions.Get("type")} {
+		if e.Code = scalarOf(v); e.Code != "" {
+			break
+		}
+	}
+	o.ignore(extensions)
+	return e, failure
+}
+
+func spring(o *object) (Envelope, verdict) {
+	if o.status() < 400 || !o.keys.has(keyError) || o.keys.hasAny(keys(keyCode, keyOtherCode)) {
+		return Envelope{}, neither
+	}
+	return o.messageOnly(keyMessage, keyError)
+}
+
+func statusCode(o *object) (Envelope, verdict) {
+	if o.inErrors() && isWord(o.scalar(keyStatusCode)) {
+		return o.pair(o.get(keyStatusCode), common, keyMessage)
+	}
+	if o.status() < 400 || !o.top() && !o.isError() {
+		return Envelope{}, neither
+	}
+	e, says := o.messageOnly(keyMessage, keyErrorMsg, keyErrorDescription, keyDescription, keyDetail, keyError)
+	if code := o.scalar(keyCode, keyOtherCode); code != "" && says == failure {
+		e.Code = code
+	}
+	return e, says
+}
+
+func gitHub(o *object) (Envelope, verdict) {
+	if o.keys.has(keyDocumentationURL) {
+		if first := o.get(keyErrors).First(); first.Get("code").Kind() == jsontree.String {
+			return Envelope{}, neither // its items say more
+		}
+		if !o.liberal() && o.status() < 400 {
+			return Envelope{}, neither
+		}
+		return o.messageOnly(keyMessage)
+	}
+	above := o.Parent().Parent()
+	if !o.inErrors() || !o.keys.has(keyCode) || above.Get("documentation_url").Kind() == jsontree.Missing {
+		return Envelope{}, neither
+	}
+	e := Envelope{Code: o.scalar(keyCode)}
+	if e.Message, _ = o.text(keyMessage); e.Message == "" {
+		e.Message, _ = textOf(above.Get("message"))
+	}
+	return e, failure
+}
+
+func payPal(o *object) (Envelope, verdict) {
+	if !o.liberal() {
+		return Envelope{}, neither
+	}
+	return o.pair(o.get(keyName), 0, keyMessage)
+}
+
+func oauth(o *object) (Envelope, verdict) {
+	if code := scalarOf(o.get(keyError)); !isWord(code) && !isDigits(code) {
+		return Envelope{}, neither
+	}
+	return o.pair(o.get(keyError), 0, keyErrorDescription)
+}
+
+func grpc(o *object) (Envelope, verdict) {
+	n, err := strconv.Atoi(o.scalar(keyCode))
+	if err != nil || n < 1 || n > 16 || o.get(keyDetails).Kind() != jsontree.Array {
+		return Envelope{}, neither
+	}
+	e, says := o.pair(o.get(keyCode), 0, keyMessage)
+	e.ModuleCode = detailReason(o.get(keyDetails))
+	return e, says
+}
+
+func codeMessage(o *object) (Envelope, verdict) {
+	messages := []key{keyMessage, keyMessageUpper, keyErrorMsg, keyErrorDescription, keyResultMsg}
+	if o.get(keyError).Kind() == jsontree.Object && !o.keys.hasAny(keys(messages...)) {
+		return Envelope{}, neither // the error is in there
+	}
+	if (o.liberal() || o.inErrors()) && o.get(keyError).Kind() != jsontree.Object {
+		messages = append(messages, keyError, keyDescription, keyDetail, keyReason, keyTitle)
+	}
+	if o.Parent().Kind() == jsontree.Missing && !o.keys.hasAny(keys(keyID, keyName, keyType, keyError)) {
+		messages = append(messages, keyDescription)
+	}
+	e, says := o.coded(o.first(keyCode, keyCodeUpper), common, messages...)
+	if says == failure && !o.liberal() && !o.inErrors() && !o.isErrorCode(e) {
+		return Envelope{}, neither
+	}
+	return e, says
+}
+
+func fastAPI(o *object) (Envelope, verdict) {
+	if above := o.Parent(); above.Kind() != jsontree.Array || above.Key() != "detail" || !o.keys.has(keyLoc) && o.Complete() {
+		return Envelope{}, neither
+	}
+	return o.pair(o.get(keyType), 0, keyMessage)
+}
+
+func jSend(o *object) (Envelope, verdict) {
+	if !o.top() {
+		return Envelope{}, neither
+	}
+	switch strings.ToLower(o.scalar(keyStatus)) {
+	case "error", "fail", "failed", "failure":
+	default:
+		return Envelope{}, neither
+	}
+	if e, says := o.messageOnly(keyMessage, keyErrorMsg, keyReason); says == failure || !o.liberal() {
+		return e, says
+	}
+	text := fieldTexts(o.get(keyData), true)
+	if text == "" {
+		return Envelope{}, neither
+	}
+	return Envelope{Message: text}, failure
+}
+
+func successFlag(o *object) (Envelope, verdict) {
+	flag := o.get(keySuccess)
+	failed := flag.Kind() == jsontree.Bool && flag.Complete() && flag.Text() == "false"
+	if e := o.get(keyError); e.Kind() == jsontree.Bool && e.Complete() && flag.Kind() == jsontree.Missing {
+		failed = e.Text() == "true"
+		flag = e
+	}
+	switch {
+	case flag.Kind() != jsontree.Bool || !flag.Complete():
+		return Envelope{}, neither
+	case !failed:
+		return Envelope{}, success
+	case !o.top():
+		return Envelope{}, neither
+	}
+	if above := o.get(keyError); isWord(scalarOf(above)) {
+		return o.wordAndMessage(above)
+	}
+	e, says := o.messageOnly(keyMessage, keyMessageUpper, keyErrorMsg, keyError, keyErrorDescription, keyReason, keyDetail, keyDescription, keyResultMsg)
+	if code := o.scalar(keyStatusCode); isDigits(code) && len(code) != len("404") && says == failure { // a number of the service's own
+		e.Code = code
+	}
+	if code := o.Get("error-codes").First(); code.Kind() == jsontree.String && code.Complete() { // reCAPTCHA
+		e.Code, says = strings.TrimSpace(code.Text()), failure
+	}
+	return e, says
+}
+
+func errorText(o *object) (Envelope, verdict) {
+	text := o.get(keyError)
+	switch text.Kind() {
+	case jsontree.Null:
+		return Envelope{}, success
+	case jsontree.Number:
+		if o.top() {
+			return o.pair(text, common, keyMessage, keyMessageUpper, keyErrorMsg, keyDescription, keyReason)
+		}
+	case jsontree.String:
+		switch {
+		case text.Complete() && len(text.Raw()) == 0:
+			return Envelope{}, success
+		case !o.top() && !o.inErrors() && !o.Parent().KeyIs("results"):
+			return Envelope{}, neither
+		case isWord(scalarOf(text)):
+			return o.wordAndMessage(text)
+		}
+		return o.messageOnly(keyError)
+	}
+	return Envelope{}, neither
+}
+
+// wordAndMessage takes an error that is one word as the code.
+func (o *object) wordAndMessage(word jsontree.Value) (Envelope, verdict) {
+	c := scalarOf(word)
+	if slices.Contains(successCodes, c) {
+		return Envelope{}, success
+	}
+	text, _ := o.text(keyMessage, keyMessageUpper, keyErrorMsg, keyReason, keyDescription, keyDetail)
+	return Envelope{Code: c, Message: cmp.Or(text, c)}, failure
+}
+
+func errorItem(o *object) (Envelope, verdict) {
+	if !o.standsAlone() {
+		return Envelope{}, neither
+	}
+	if isWord(o.scalar(keyReason)) {
+		return o.pair(o.get(keyReason), 0, keyMessage)
+	}
+	if !o.first(keyMessage, keyMessageUpper, keyErrorMsg).Complete() {
+		return Envelope{}, neither
+	}
+	return o.messageOnly(keyMessage, keyMessageUpper, keyErrorMsg)
+}
+
+// Where the status of the request is 400 or more and no dialect has answered, the text of the body's object is the message.
+
+// lastResorts are asked of the object that is the whole body, in this order.
+var lastResorts = []dialect{
+	{"apisix", "error_msg alone", keys(keyErrorMsg), func(o *object) (Envelope, verdict) {
+		if !o.get(keyErrorMsg).KeyIs("error_msg") {
+			return Envelope{}, neither
+		}
+		return o.messageOnly(keyErrorMsg)
+	}},
+	{"django-rest", "detail, with code or alone", keys(keyDetail), func(o *object) (Envelope, verdict) {
+		e, says := o.messageOnly(keyDetail)
+		if code := o.scalar(keyCode); code != "" && says == failure {
+			e.Code = code
+		}
+		return e, says
+	}},
+	{"kong", "message alone", keys(keyMessage, keyMessageUpper), func(o *object) (Envelope, verdict) {
+		e, says := o.messageOnly(keyMessage, keyMessageUpper)
+		if name := o.scalar(keyName); isWord(name) && says == failure {
+			e.Code = name
+		}
+		return e, says
+	}},
+	{"message", "a text under errors, title, description, reason and the like", keys(keyErrors, keyErrorMsg, keyError, keyErrorDescription, keyTitle, keyDescription, keyReason, keyDetails, keyResultMsg), func(o *object) (Envelope, verdict) {
+		if text := fieldTexts(o.get(keyErrors), true); text != "" {
+			return Envelope{Message: text}, failure
+		}
+		return o.messageOnly(keyErrors, keyErrorMsg, keyError, keyErrorDescription, keyTitle, keyDescription, keyReason, keyDetails, keyResultMsg)
+	}},
+	{"django-rest", "fields with lists of texts", everyKey, func(o *object) (Envelope, verdict) {
+		text := fieldTexts(o.Value, false)
+		if text == "" || o.p.status >= 500 { // a server does not fail because of a field
+
+			return Envelope{}, neither
+		}
+		return Envelope{Message: text}, failure
+	}},
+}
+
+// fieldTexts joins what an object says of each field, "field: text"; "" where it holds anything but lists of texts, and texts too
+// where those are allowed.
+func fieldTexts(fields jsontree.Value, texts bool) string {
+	if fields.Kind() != jsontree.Object {
+		return ""
+	}
+	var all []string
+	add := func(field, text jsontree.Value) {
+		if len(all) < maxJoined {
+			all = append(all, field.Key()+": "+strings.TrimSpace(text.Text()))
+		}
+	}
+	for f := fields.First(); f.Kind() != jsontree.Missing; f = f.Next() {
+		switch {
+		case texts && f.Kind() == jsontree.String:
+			add(f, f)
+			continue
+		case f.Kind() != jsontree.Array:
+			return ""
+		}
+		for text := f.First(); text.Kind() != jsontree.Missing; text = text.Next() {
+			if text.Kind() != jsontree.String {
+				return ""
+			}
+			add(f, text)
+		}
+	}
+	return strings.Join(all, "; ")
+}
+
+// isWord tells a code from a sentence: letters, digits and the marks that codes have in them.
+func isWord(s string) bool {
+	if s == "" || len(s) > 100 {
+		return false
+	}
+	letter := false
+	for _, c := range []byte(s) {
+		switch {
+		case 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z':
+			letter = true
+		case '0' <= c && c <= '9', strings.IndexByte("_-.:/#", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return letter
+}
+
+// isConstant tells whether a text is written as a constant: PERMISSION_DENIED.
+func isConstant(s string) bool {
+	return isWord(s) && strings.ToUpper(s) == s
+}
+
+func isDigits(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
+}
+
+// Dialects are the names of the dialects, that of HTTP statuses among them.
+func Dialects() []string {
+	names := []string{HTTPDialect}
+	for _, d := range append(slices.Clone(dialects), lastResorts...) {
+		if !slices.Contains(names, d.name) {
+			names = append(names, d.name)
+		}
+	}
+	return names
 }

@@ -4,13 +4,15 @@
 // call failed, whatever the HTTP status. Each vendor's way to write one is a dialect, a
 // row of the table in dialects.go: a name, a sentence, and a function that looks at one JSON
 // object and says failure (here is the envelope), success, or neither. A new dialect is a
-// new row and a test file.
+// new row and some files in testdata; users add their own without code (custom.go).
 //
-// Parser.Body walks all objects of a body in document order and asks each
-// dialect in turn. Three rules decide what counts:
+// A body goes through four steps. decode.go takes off what it is wrapped in (compression, base64, a JSON string, …).
+// xml.go writes XML as JSON, so that one table serves both. Parser.visit walks all objects in document order and
+// asks each dialect in turn. And where the status is 400 or more, something always comes out. These rules decide what counts:
 //
 //   - a failure counts wherever it stands, unless an object around it says success;
 //   - in a list that is named for failures (errors, failed, ...) it always counts;
+//   - documents, states and catalogues that a successful call fetched do not count (exempt.go);
 //   - a status of 400 or more without any envelope is an error of its own, HTTP.<status>.
 //
 // A body that is cut off or damaged gives what stands before the damage, with
@@ -19,9 +21,7 @@ package parse
 
 import (
 	"bytes"
-	"encoding/xml"
-	"errors"
-	"io"
+	"cmp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -41,6 +41,7 @@ const (
 // Envelope is one error that a body reports. A zero field is unknown.
 type Envelope struct {
 	Code       string // as the body wrote it; numbers as their digits
+	ModuleCode string // a narrower code beneath it: Tencent Cloud's "(100004)", Microsoft's innererror, ErrorInfo's reason
 	Message    string
 	RequestID  string
 	Dialect    string
@@ -59,12 +60,21 @@ const (
 
 // Parser reads bodies. It reuses its memory, so one goroutine uses it at a time.
 type Parser struct {
-	tree   jsontree.Tree
-	scopes []scope
-	found  []Envelope
+	tree     jsontree.Tree
+	dialects []dialect // the user's own, then those of the table
 
-	rootID    string // the request id beside which all envelopes of a body stand
-	rootAsked bool
+	// Of the body at hand.
+	status   int    // of the request
+	readable []byte // the body without its wrappings
+	isXML    bool
+	found    []Envelope
+	scopes   []scope
+	ignored  []jsontree.Value        // what an envelope has spoken for
+	ids      map[jsontree.Value]ids  // of the objects around envelopes
+	failed   map[jsontree.Value]bool // the objects that are envelopes
+	object   object
+	text     []byte // the body without the escapes of the JSON string it stood in
+	json     []byte // XML as JSON
 }
 
 // scope is a part of the tree in which failures count, or do not.
@@ -73,21 +83,39 @@ type scope struct {
 	muted bool
 }
 
+// NewParser makes a Parser that knows the user's dialects besides its own.
+func NewParser(custom []Custom) (*Parser, error) {
+	p := &Parser{ids: map[jsontree.Value]ids{}, failed: map[jsontree.Value]bool{}}
+	for i, c := range custom {
+		d, err := c.compile()
+		if err != nil {
+			return nil, &CustomError{Index: i, Name: c.Name, Err: err}
+		}
+		p.dialects = append(p.dialects, d)
+	}
+	p.dialects = append(p.dialects, dialects...)
+	return p, nil
+}
+
 // Body finds the envelopes of an access's body, in document order, and tells the body's
 // state. The slice is valid until the next call.
 func (p *Parser) Body(a *accesslog.Access) ([]Envelope, accesslog.BodyState) {
-	p.found = p.found[:0]
+	p.found, p.status, p.readable = p.found[:0], a.Status, nil
 	state := a.BodyState
 	if state == "" {
-		state = p.body(a.Body)
+		var none bool
+		if state, none = p.fast(a); !none {
+			state = p.body(a)
+		}
 	}
+	p.fromLog(a)
 	if a.Status < 400 {
 		return p.found, state
 	}
 	if len(p.found) == 0 {
 		e := Envelope{Code: httpCode(a.Status), Dialect: HTTPDialect, Confidence: Exact}
 		if state != accesslog.Undecodable {
-			e.Message = Clip(a.Body, HTTPMessageLength+httpMessageMargin)
+			e.Message = Clip(p.readable, HTTPMessageLength+httpMessageMargin)
 		}
 		p.found = append(p.found, e)
 	}
@@ -99,144 +127,293 @@ func (p *Parser) Body(a *accesslog.Access) ([]Envelope, accesslog.BodyState) {
 	return p.found, state
 }
 
-func httpCode(status int) string { return "HTTP." + strconv.Itoa(status) }
-
-func (p *Parser) body(body []byte) accesslog.BodyState {
-	trimmed := bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
-	switch {
-	case len(trimmed) == 0:
-		return accesslog.Empty
-	case trimmed[0] == '{' || trimmed[0] == '[':
-		return p.json(trimmed)
-	case isBinary(trimmed):
-		return accesslog.Undecodable
-	case trimmed[0] == '<':
-		return xmlState(trimmed)
+// Text is an access's body without the escapes of the record's JSON, but with all that it is wrapped in.
+func Text(a *accesslog.Access) []byte {
+	if a.Escaped {
+		return jsontree.AppendUnescaped(nil, a.Body)
 	}
-	if p.tree.Parse(trimmed); p.tree.Ending == jsontree.Whole { // a bare string, number or null
-		return accesslog.JSON
-	}
-	return accesslog.Text
+	return a.Body
 }
 
-func (p *Parser) json(body []byte) accesslog.BodyState {
-	root := p.tree.Parse(body)
-	state, confidence := accesslog.JSON, Exact
-	switch p.tree.Ending {
-	case jsontree.Cut:
-		state, confidence = accesslog.Truncated, Salvaged
-	case jsontree.Malformed, jsontree.Trailing:
-		state, confidence = accesslog.Text, Salvaged
-		if isBinary(body) {
-			state = accesslog.Undecodable
+func httpCode(status int) string { return "HTTP." + strconv.Itoa(status) }
+
+func (p *Parser) body(a *accesslog.Access) accesslog.BodyState {
+	body := a.Body
+	if a.Escaped {
+		p.text = jsontree.AppendUnescaped(p.text[:0], body)
+		body = p.text
+	}
+	l := p.reveal(body, a.ContentEncoding, a.ContentType)
+	if l.dead != "" {
+		return l.dead
+	}
+	p.readable = l.body
+	var state accesslog.BodyState
+	switch l.body[0] {
+	case '{', '[':
+		state = p.documents(l.body, l.cut)
+	case '<':
+		state = p.markup(l.body, l.cut)
+	default:
+		p.tree.Parse(l.body) // a bare string, number or null
+		switch {
+		case p.tree.Ending == jsontree.Whole:
+			state = accesslog.JSON
+		case p.tree.Ending == jsontree.Cut && l.body[0] == '"':
+			state = accesslog.Truncated
+		default:
+			return accesslog.Text
 		}
 	}
-	p.scopes = p.scopes[:0]
-	p.rootID, p.rootAsked = "", false
-	for v := root; v.Kind() != jsontree.Missing; v = v.Following() {
-		p.visit(root, v, confidence)
+	if l.cut && (state == accesslog.JSON || state == accesslog.XML) {
+		state = accesslog.Truncated
 	}
 	return state
 }
 
-// visit looks at one value on the way through the tree.
-func (p *Parser) visit(root, v jsontree.Value, confidence Confidence) {
+// documents reads JSON: one document, or several in a row, as of NDJSON.
+func (p *Parser) documents(body []byte, cut bool) accesslog.BodyState {
+	state := accesslog.JSON
+	p.isXML = false
+	for first := true; len(body) > 0; first = false {
+		root := p.tree.Parse(body)
+		rest := bytes.TrimLeft(body[p.tree.Offset:], blank+"\x1e")
+		damaged := false
+		switch ending := p.tree.Ending; {
+		case ending == jsontree.Cut:
+			state, rest = accesslog.Truncated, nil
+		case ending == jsontree.Malformed:
+			damaged = true
+			if rest = nextLine(body[p.tree.Offset:]); first {
+				rest = nil
+			}
+		case len(rest) == 0, string(bytes.TrimRight(rest, blank)) == "0": // the last chunk's size, left over
+			rest = nil
+		case rest[0] != '{' && rest[0] != '[':
+			damaged, rest = true, nil
+		}
+		if damaged {
+			if state = accesslog.Text; isBinary(body) {
+				state = accesslog.Undecodable
+			}
+		}
+		p.walk(root, Exact)
+		body = rest
+	}
+	if cut || state != accesslog.JSON {
+		for i := range p.found {
+			p.found[i].Confidence = Salvaged
+		}
+	}
+	return state
+}
+
+// nextLine is the next line of NDJSON behind a damaged one.
+func nextLine(rest []byte) []byte {
+	for {
+		_, after, found := bytes.Cut(rest, []byte("\n"))
+		if !found {
+			return nil
+		}
+		if rest = after; len(after) > 0 && after[0] == '{' {
+			return after
+		}
+	}
+}
+
+// markup reads XML, or says that it is none.
+func (p *Parser) markup(body []byte, cut bool) accesslog.BodyState {
+	if !utf8.Valid(body) {
+		body = jsontree.TrimCut(body)
+		body = bytes.ToValidUTF8(body, []byte("\ufffd"))
+	}
+	var ending xmlEnding
+	p.json, ending = xmlToJSON(p.json[:0], body)
+	if ending == xmlHTML {
+		return accesslog.Text
+	}
+	state, confidence := accesslog.XML, Exact
+	switch {
+	case ending == xmlCut:
+		state, confidence = accesslog.Truncated, Salvaged
+	case ending == xmlBroken:
+		state, confidence = accesslog.Text, Salvaged
+	case cut:
+		confidence = Salvaged
+	}
+	p.isXML = true
+	p.walk(p.tree.Parse(p.json), confidence)
+	return state
+}
+
+// walk visits all of a document.
+func (p *Parser) walk(root jsontree.Value, confidence Confidence) {
+	p.scopes, p.ignored = p.scopes[:0], p.ignored[:0]
+	clear(p.ids)
+	clear(p.failed)
+	before := len(p.found)
+	for v := root; v.Kind() != jsontree.Missing; {
+		if p.visit(v, confidence) {
+			v = v.Following()
+		} else {
+			v = v.After()
+		}
+	}
+	if len(p.found) == before && p.status >= 400 {
+		p.lastResort(root, confidence)
+	}
+}
+
+// visit looks at one value on the way through the tree, and tells whether to go on inside it.
+func (p *Parser) visit(v jsontree.Value, confidence Confidence) bool {
+	kind := v.Kind()
+	if kind != jsontree.Object && kind != jsontree.Array {
+		return true
+	}
+	for i, ignored := range p.ignored {
+		if ignored == v {
+			p.ignored = append(p.ignored[:i], p.ignored[i+1:]...)
+			return false
+		}
+	}
 	for len(p.scopes) > 0 && !p.scopes[len(p.scopes)-1].of.Encloses(v) {
 		p.scopes = p.scopes[:len(p.scopes)-1]
 	}
-	if v.Kind() == jsontree.Array && namesFailures(v) {
-		p.scopes = append(p.scopes, scope{of: v, muted: false})
+	if p.status < 400 && exemptSubtree(v) {
+		return false
 	}
-	if v.Kind() != jsontree.Object {
-		return
+	if kind == jsontree.Array {
+		if namesFailures(v) {
+			p.scopes = append(p.scopes, scope{of: v, muted: false})
+		}
+		return true
 	}
-	muted := len(p.scopes) > 0 && p.scopes[len(p.scopes)-1].muted
-	for i := range dialects {
-		e, says := dialects[i].match(v)
+	o := &p.object
+	o.p = p
+	o.read(v)
+	if o.keys == 0 && len(p.dialects) == len(dialects) {
+		return true
+	}
+	counted := len(p.scopes) > 0 && !p.scopes[len(p.scopes)-1].muted
+	if p.status < 400 && !counted && o.exempt() {
+		return false
+	}
+	for i := range p.dialects {
+		d := &p.dialects[i]
+		if !d.asked(o) {
+			continue
+		}
+		e, says := d.match(o)
 		switch says {
 		case neither:
 			continue
 		case success:
 			p.scopes = append(p.scopes, scope{of: v, muted: true})
 		case failure:
-			if !muted {
-				e.Dialect, e.Confidence = dialects[i].name, confidence
-				if e.RequestID = requestID(v); e.RequestID == "" {
-					if !p.rootAsked { // once a body: it may hold very many envelopes, and very many keys
-						p.rootID, p.rootAsked = requestID(root), true
-					}
-					e.RequestID = p.rootID
-				}
-				p.found = append(p.found, e)
+			if len(p.scopes) == 0 || counted {
+				e.Dialect, e.Confidence = d.name, confidence
+				p.add(v, e)
 			}
 		}
+		break
+	}
+	return true
+}
+
+func (p *Parser) add(object jsontree.Value, e Envelope) {
+	if e.RequestID == "" {
+		e.RequestID = p.requestID(object)
+	}
+	p.found = append(p.found, e)
+	p.failed[object] = true
+}
+
+// lastResort takes the text of a body under a failing status as the message, where no dialect has found more in it.
+func (p *Parser) lastResort(root jsontree.Value, confidence Confidence) {
+	if root.Kind() == jsontree.Array {
+		root = root.First()
+	}
+	if p.isXML && root.First().Kind() == jsontree.Object {
+		root = root.First()
+	}
+	if root.Kind() != jsontree.Object || len(p.scopes) > 0 && p.scopes[0].of == root && p.scopes[0].muted {
 		return
 	}
+	o := &p.object
+	o.read(root)
+	for i := range lastResorts {
+		d := &lastResorts[i]
+		if !d.asked(o) {
+			continue
+		}
+		if e, says := d.match(o); says == failure {
+			e.Dialect, e.Confidence = d.name, confidence
+			p.add(root, e)
+			return
+		}
+	}
 }
 
-// namesFailures tells whether a value's key says that it holds failures.
-func namesFailures(v jsontree.Value) bool {
-	key := strings.ToLower(v.Key())
-	return strings.Contains(key, "error") || strings.Contains(key, "fail")
+// fromLog adds what the gateway itself logged of a failure: its own error beside the body's, and gRPC's status.
+func (p *Parser) fromLog(a *accesslog.Access) {
+	if a.GatewayCode != "" || a.GatewayMessage != "" && a.Status >= 400 && len(p.found) == 0 {
+		p.found = append(p.found, Envelope{Code: a.GatewayCode, Message: a.GatewayMessage, Dialect: a.Format, Confidence: Exact})
+	}
+	if s := a.GRPCStatus; s != "" && s != "0" && !strings.EqualFold(s, "OK") && len(p.found) == 0 {
+		p.found = append(p.found, Envelope{Code: s, Message: a.GRPCMessage, Dialect: "grpc", Confidence: Exact})
+	}
 }
 
-func requestID(object jsontree.Value) string {
-	for _, key := range [...]string{"request_id", "requestId", "RequestId", "requestID", "request-id"} {
-		if v := object.Get(key); v.Complete() {
-			if id := strings.TrimSpace(v.Text()); id != "" {
-				return id
+// maxAround is how many objects around an envelope are asked for its request id.
+const maxAround = 6
+
+// ids are the request id of an object and, for want of one, the id of its trace or log.
+type ids struct{ request, trace string }
+
+// requestID is the request id that stands in an object, or in those around it; where there is none, the trace's.
+func (p *Parser) requestID(v jsontree.Value) string {
+	trace := ""
+	for n := 0; v.Kind() != jsontree.Missing && n < maxAround; v, n = v.Parent(), n+1 {
+		if v.Kind() != jsontree.Object {
+			continue
+		}
+		found, asked := p.ids[v]
+		if !asked { // once an object: it may hold very many envelopes, and very many keys
+			found = idsOf(v)
+			p.ids[v] = found
+		}
+		if found.request != "" {
+			return found.request
+		}
+		trace = cmp.Or(trace, found.trace)
+	}
+	return trace
+}
+
+// idsOf are the ids among the members of an object, or of the metadata in it.
+func idsOf(o jsontree.Value) (found ids) {
+	if o.Kind() != jsontree.Object {
+		return found
+	}
+	nested := ""
+	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() {
+		switch string(m.RawKey()) {
+		case "request_id", "requestId", "RequestId", "requestID", "RequestID", "request-id", "requestid", "Request_Id", "x-request-id", "x_request_id", "reqId", "req_id", "Request-Id":
+			if found.request == "" {
+				found.request = scalarOf(m)
+			}
+		case "trace_id", "traceId", "TraceId", "log_id", "logId", "logid", "debug_id", "fbtrace_id", "correlationId", "correlation_id":
+			if found.trace == "" {
+				found.trace = scalarOf(m)
+			}
+		case "meta", "metadata", "Metadata", "ResponseMetadata", "responseMetadata", "error":
+			for _, name := range [...]string{"request_id", "requestId", "RequestId", "log_id"} {
+				nested = cmp.Or(nested, scalarOf(m.Get(name)))
 			}
 		}
 	}
-	return ""
-}
-
-// isBinary tells whether a body is something else than text: compressed, or in an
-// encoding that we cannot read. It looks at the first 512 bytes; a character that the
-// look or the body's end cuts in two is no sign of either.
-func isBinary(body []byte) bool {
-	if bytes.HasPrefix(body, []byte{0x1f, 0x8b}) {
-		return true
-	}
-	head := body[:min(len(body), 512)]
-	strange, size := 0, len(head)
-	for len(head) > 0 {
-		r, n := utf8.DecodeRune(head)
-		if r == utf8.RuneError && n == 1 && utf8.FullRune(head) || r < ' ' && r != '\t' && r != '\n' && r != '\r' && r != '\f' && r != '\x1b' {
-			strange++
-		}
-		head = head[n:]
-	}
-	return strange*8 > size
-}
-
-// xmlState tells whole XML from XML that is cut off, and both from HTML and
-// other text that begins with a bracket.
-func xmlState(body []byte) accesslog.BodyState {
-	head := bytes.ToLower(body[:min(len(body), 16)])
-	if bytes.HasPrefix(head, []byte("<!doctype html")) || bytes.HasPrefix(head, []byte("<html")) {
-		return accesslog.Text
-	}
-	d := xml.NewDecoder(bytes.NewReader(body))
-	d.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil }
-	for depth := 0; ; {
-		token, err := d.RawToken()
-		var syntax *xml.SyntaxError
-		switch {
-		case errors.Is(err, io.EOF) && depth <= 0:
-			return accesslog.XML
-		case errors.Is(err, io.EOF), errors.As(err, &syntax) && syntax.Msg == "unexpected EOF":
-			return accesslog.Truncated
-		case err != nil:
-			return accesslog.Text
-		}
-		switch token.(type) {
-		case xml.StartElement:
-			depth++
-		case xml.EndElement:
-			depth--
-		}
-	}
+	found.request = cmp.Or(found.request, nested)
+	return found
 }
 
 // Clip is the first n characters of a text, its broken characters replaced.

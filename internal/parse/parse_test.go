@@ -11,10 +11,19 @@ import (
 	"errata/internal/accesslog"
 )
 
+func newParser(t testing.TB) *Parser {
+	t.Helper()
+	p, err := NewParser(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 // read reads a body under a status and writes what was found in short:
 // "dialect code|message|request id" with "~" before what was salvaged.
-func read(body string, status int) ([]string, accesslog.BodyState) {
-	var p Parser
+func read(t testing.TB, body string, status int) ([]string, accesslog.BodyState) {
+	p := newParser(t)
 	found, state := p.Body(&accesslog.Access{Status: status, Body: []byte(body)})
 	var short []string
 	for _, e := range found {
@@ -30,7 +39,7 @@ func read(body string, status int) ([]string, accesslog.BodyState) {
 func TestEnvelopes(t *testing.T) {
 	f := func(body string, want ...string) {
 		t.Helper()
-		if got, _ := read(body, 200); !cmp.Equal(got, want) {
+		if got, _ := read(t, body, 200); !cmp.Equal(got, want) {
 			t.Errorf("%s\ngot  %q\nwant %q", body, got, want)
 		}
 	}
@@ -73,7 +82,7 @@ func TestEnvelopes(t *testing.T) {
 func TestDamagedBodies(t *testing.T) {
 	f := func(body string, status int, want ...string) {
 		t.Helper()
-		if got, _ := read(body, status); !cmp.Equal(got, want) {
+		if got, _ := read(t, body, status); !cmp.Equal(got, want) {
 			t.Errorf("%s\ngot  %q\nwant %q", body, got, want)
 		}
 	}
@@ -85,7 +94,7 @@ func TestDamagedBodies(t *testing.T) {
 	f(`{"error_code":400,`, 200, "~huawei 400||")
 	f(`{"code":"A.1","mess`, 200, "~code-message A.1||")
 	f(`{"list":[{"error_code":"A.1","error_msg":"m"},{"error_code":"A.2`, 200, "~huawei A.1|m|")
-	f(`{"error":{"code":"A.1","mess`, 200, "~code-message A.1||")
+	f(`{"error":{"code":"A.1","mess`, 200, "~error-object A.1||")
 	f(`{"count":2,"flavors":[{"code":"m1.small","name":"Small"},{"code":"m1.large","na`, 200)
 	f(`{"country":{"code":"US","name":"United Sta`, 200)
 	f(`{"error_msg":"success","error_co`, 200)
@@ -101,7 +110,7 @@ func TestDamagedBodies(t *testing.T) {
 func TestStatusAlone(t *testing.T) {
 	f := func(body string, status int, want ...string) {
 		t.Helper()
-		if got, _ := read(body, status); !cmp.Equal(got, want) {
+		if got, _ := read(t, body, status); !cmp.Equal(got, want) {
 			t.Errorf("%d %s\ngot  %q\nwant %q", status, body, got, want)
 		}
 	}
@@ -116,7 +125,7 @@ func TestStatusAlone(t *testing.T) {
 func TestBodyState(t *testing.T) {
 	f := func(body string, want accesslog.BodyState) {
 		t.Helper()
-		if _, got := read(body, 200); got != want {
+		if _, got := read(t, body, 200); got != want {
 			t.Errorf("%q: %s, want %s", body, got, want)
 		}
 	}
@@ -149,7 +158,7 @@ func FuzzBody(f *testing.F) {
 	f.Add([]byte(`{"code":0,"failed":[{"code":"A","message":"B"}]}`), 500)
 	f.Add([]byte("<a><b/></a>"), 404)
 	f.Fuzz(func(t *testing.T, body []byte, status int) {
-		var p Parser
+		p := newParser(t)
 		found, state := p.Body(&accesslog.Access{Status: status, Body: body})
 		if state == "" {
 			t.Fatal("no state")
@@ -182,7 +191,7 @@ func FuzzBody(f *testing.F) {
 func BenchmarkBody(b *testing.B) {
 	run := func(name, body string) {
 		b.Run(name, func(b *testing.B) {
-			var p Parser
+			p := newParser(b)
 			a := &accesslog.Access{Status: 200, Body: []byte(body)}
 			b.SetBytes(int64(len(body)))
 			b.ReportAllocs()
@@ -197,7 +206,7 @@ func BenchmarkBody(b *testing.B) {
 
 func TestManyEnvelopesTakeLinearTime(t *testing.T) {
 	body := "[" + strings.TrimSuffix(strings.Repeat(`{"code":1,"msg":"x"},`, 200_000), ",") + "]" // 4 MB; minutes if it were quadratic
-	var p Parser
+	p := newParser(t)
 	if found, _ := p.Body(&accesslog.Access{Status: 200, Body: []byte(body)}); len(found) != 200_000 {
 		t.Error(len(found))
 	}

@@ -19,10 +19,16 @@ type Batch struct {
 	Fingerprint string // of the parser and the mapping that made the rows
 
 	Records, Requests, Errors, DeadLetters uint64
+	Excluded                               uint64    // requests left out by the configuration
+	Limited                                uint64    // requests whose tenant or route is counted under Other
 	MinTime, MaxTime                       time.Time // of the requests; zero when there are none
 
+	limits      Limits
+	tenants     map[string]bool // those that are counted under their own name
+	routes      map[string]bool
 	errors      []errorRow
 	deadLetters []deadLetterRow
+	audits      []auditRow
 	traffic     map[trafficKey]trafficSum
 	codes       map[codeKey]codeSum
 }
@@ -39,6 +45,13 @@ type errorRow struct {
 type deadLetterRow struct {
 	at     time.Time
 	reason string
+	offset int64
+	index  uint32
+	sample string
+}
+
+type auditRow struct {
+	access accesslog.Access
 	offset int64
 	index  uint32
 	sample string
@@ -64,53 +77,77 @@ type codeSum struct {
 	first, last  time.Time
 }
 
+// Limits bounds how many tenants and routes a batch tells apart: a gateway that logs an id in their place must not fill the database
+// with keys. What is one too many is counted under Other. They hold for each batch by itself, so that a batch that is
+// read again comes out the same.
+type Limits struct {
+	Tenants int `mapstructure:"tenants"` // 0: no limit
+	Routes  int `mapstructure:"routes"`
+}
+
+// Other stands for the tenants and routes beyond the limits.
+const Other = "(other)"
+
 // NewBatch makes an empty batch that begins at an offset.
-func NewBatch(topic string, partition int, firstOffset int64) *Batch {
+func NewBatch(topic string, partition int, firstOffset int64, limits Limits) *Batch {
 	return &Batch{
 		Topic: topic, Partition: partition, FirstOffset: firstOffset, LastOffset: firstOffset - 1,
+		limits: limits, tenants: map[string]bool{}, routes: map[string]bool{},
 		traffic: map[trafficKey]trafficSum{}, codes: map[codeKey]codeSum{},
 	}
 }
 
-// maxSample is how many bytes of a dead letter are kept.
-const maxSample = 1024
-
 // Rows is about how many rows an insert of the batch writes.
 func (b *Batch) Rows() int {
-	return len(b.errors) + len(b.deadLetters) + len(b.traffic) + len(b.codes)
+	return len(b.errors) + len(b.deadLetters) + len(b.audits) + len(b.traffic) + len(b.codes)
 }
 
 // Add puts one processed record into the batch. kafkaTime stamps its dead letters.
-func (b *Batch) Add(offset int64, kafkaTime time.Time, value []byte, record enrich.Record) {
+func (b *Batch) Add(offset int64, kafkaTime time.Time, record enrich.Record) {
 	b.Records++
 	b.LastOffset = offset
 	if record.DeadLetter != "" {
-		b.deadLetter(offset, 0, kafkaTime, record.DeadLetter, value)
+		b.deadLetter(offset, 0, kafkaTime, record.DeadLetter, record.Sample)
 	}
 	for i, e := range record.Elements {
-		if e.DeadLetter != "" {
-			b.deadLetter(offset, i, kafkaTime, e.DeadLetter, e.Raw)
-			continue
+		switch {
+		case e.DeadLetter != "":
+			b.deadLetter(offset, i, kafkaTime, e.DeadLetter, e.Sample)
+		case e.Excluded:
+			b.Excluded++
+		default:
+			b.request(offset, i, e)
 		}
-		b.request(offset, i, e)
 	}
 }
 
-func (b *Batch) deadLetter(offset int64, index int, at time.Time, reason accesslog.Reason, raw []byte) {
+func (b *Batch) deadLetter(offset int64, index int, at time.Time, reason accesslog.Reason, sample string) {
 	b.DeadLetters++
 	if !accesslog.Plausible(at) {
 		at = time.Unix(0, 0)
 	}
-	// Redacted before it is clipped: half a secret could not be told from other text.
-	sample := enrich.Redact(string(raw[:min(len(raw), 2*maxSample)]))
-	b.deadLetters = append(b.deadLetters, deadLetterRow{
-		at: at.UTC(), reason: string(reason), offset: offset, index: uint32(index), sample: sample[:min(len(sample), maxSample)],
-	})
+	b.deadLetters = append(b.deadLetters, deadLetterRow{at: at.UTC(), reason: string(reason), offset: offset, index: uint32(index), sample: sample})
+}
+
+// limited gives the name under which one of a batch's names is counted. The first limit names keep their own; 0 is no limit.
+func limited(names map[string]bool, name string, limit int) string {
+	if name == "" || names[name] {
+		return name
+	}
+	if limit > 0 && len(names) >= limit {
+		return Other
+	}
+	names[name] = true
+	return name
 }
 
 func (b *Batch) request(offset int64, index int, e enrich.Element) {
 	a := e.Access
 	b.Requests++
+	a.Tenant, a.Route = limited(b.tenants, a.Tenant, b.limits.Tenants), limited(b.routes, a.Route, b.limits.Routes)
+	if a.Tenant != e.Access.Tenant || a.Route != e.Access.Route {
+		b.Limited++
+	}
 	if b.MinTime.IsZero() || a.Time.Before(b.MinTime) {
 		b.MinTime = a.Time
 	}
@@ -131,6 +168,9 @@ func (b *Batch) request(offset int64, index int, e enrich.Element) {
 		latency = &a.LatencyMS
 	}
 	a.Body = nil // never stored, and its memory is the reader's
+	if e.Sample != "" {
+		b.audits = append(b.audits, auditRow{access: a, offset: offset, index: uint32(index), sample: e.Sample})
+	}
 	for i, event := range e.Events {
 		b.Errors++
 		b.errors = append(b.errors, errorRow{access: a, event: event, offset: offset, index: uint32(index), envelope: uint32(i), latencyMS: latency})

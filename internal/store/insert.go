@@ -29,6 +29,9 @@ func (s *Store) Insert(ctx context.Context, batches []*Batch) error {
 		func() error {
 			return deadLetterTable.insert(ctx, s, gather(batches, func(b *Batch) []deadLetterRow { return b.deadLetters }))
 		},
+		func() error {
+			return auditTable.insert(ctx, s, gather(batches, func(b *Batch) []auditRow { return b.audits }))
+		},
 		func() error { return batchTable.insert(ctx, s, gather(batches, once)) },
 		func() error { return switchTable.insert(ctx, s, gather(switched, once)) },
 	)
@@ -254,6 +257,23 @@ var deadLetterTable = table[deadLetterRow]{
 	),
 }
 
+var auditTable = table[auditRow]{
+	name: "audit_rows",
+	time: func(r auditRow) time.Time { return r.access.Time },
+	columns: append(place[auditRow](),
+		col("ts", func(_ *Batch, r *auditRow) time.Time { return r.access.Time }),
+		col("tenant", func(_ *Batch, r *auditRow) string { return r.access.Tenant }),
+		col("service", func(_ *Batch, r *auditRow) string { return r.access.Service }),
+		col("route", func(_ *Batch, r *auditRow) string { return r.access.Route }),
+		col("path", func(_ *Batch, r *auditRow) string { return r.access.Path }),
+		col("status", func(_ *Batch, r *auditRow) uint16 { return uint16(r.access.Status) }),
+		col("body_state", func(_ *Batch, r *auditRow) string { return string(r.access.BodyState) }),
+		col("sample", func(_ *Batch, r *auditRow) string { return r.sample }),
+		col("offset", func(_ *Batch, r *auditRow) int64 { return r.offset }),
+		col("index", func(_ *Batch, r *auditRow) uint32 { return r.index }),
+	),
+}
+
 var batchTable = table[struct{}]{
 	name: "batch_rows",
 	columns: append(place[struct{}](),
@@ -263,6 +283,8 @@ var batchTable = table[struct{}]{
 		col("requests", func(b *Batch, _ *struct{}) uint64 { return b.Requests }),
 		col("errors", func(b *Batch, _ *struct{}) uint64 { return b.Errors }),
 		col("dead_letters", func(b *Batch, _ *struct{}) uint64 { return b.DeadLetters }),
+		col("excluded", func(b *Batch, _ *struct{}) uint64 { return b.Excluded }),
+		col("limited", func(b *Batch, _ *struct{}) uint64 { return b.Limited }),
 		col("min_ts", func(b *Batch, _ *struct{}) time.Time { return orEpoch(b.MinTime) }),
 		col("max_ts", func(b *Batch, _ *struct{}) time.Time { return orEpoch(b.MaxTime) }),
 	),

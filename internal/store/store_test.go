@@ -38,7 +38,7 @@ func processor(t *testing.T) *enrich.Processor {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := enrich.NewProcessor("auto", c)
+	p, err := enrich.NewProcessor(enrich.Config{}, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,10 +51,10 @@ var kafkaTime = time.Date(2026, 11, 2, 0, 30, 0, 0, time.UTC)
 func batch(t *testing.T, epoch uint32, first int64, values ...string) *store.Batch {
 	t.Helper()
 	p := processor(t)
-	b := store.NewBatch("logs", 3, first)
+	b := store.NewBatch("logs", 3, first, store.Limits{})
 	b.Epoch = epoch
 	for i, v := range values {
-		b.Add(first+int64(i), kafkaTime, []byte(v), p.Record([]byte(v), accesslog.KafkaClock(kafkaTime)))
+		b.Add(first+int64(i), kafkaTime, p.Record([]byte(v), enrich.Position{Clock: accesslog.KafkaClock(kafkaTime)}))
 	}
 	return b
 }

@@ -27,16 +27,16 @@ func BenchmarkProcess(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	processor, err := enrich.NewProcessor("auto", catalogs)
+	processor, err := enrich.NewProcessor(enrich.Config{}, catalogs)
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.SetBytes(int64(bytes))
 	b.ReportAllocs()
 	for b.Loop() {
-		batch := store.NewBatch("logs", 0, 0)
+		batch := store.NewBatch("logs", 0, 0, store.Limits{})
 		for i, m := range messages {
-			batch.Add(int64(i), m.Time, m.Value, processor.Record(m.Value, accesslog.KafkaClock(m.Time)))
+			batch.Add(int64(i), m.Time, processor.Record(m.Value, enrich.Position{Clock: accesslog.KafkaClock(m.Time)}))
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(sent.Requests), "ns/request")

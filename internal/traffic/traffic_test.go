@@ -72,7 +72,7 @@ func count(t *testing.T, cfg Config, messages []Message) (got Sent, seen map[str
 	if err != nil {
 		t.Fatal(err)
 	}
-	processor, err := enrich.NewProcessor("auto", shipped)
+	processor, err := enrich.NewProcessor(enrich.Config{}, shipped)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func count(t *testing.T, cfg Config, messages []Message) (got Sent, seen map[str
 		}
 	}
 	for _, m := range messages {
-		record := processor.Record(m.Value, accesslog.KafkaClock(m.Time))
+		record := processor.Record(m.Value, enrich.Position{Clock: accesslog.KafkaClock(m.Time)})
 		seen[record.Format]++
 		dead(record.DeadLetter)
 		var newest time.Time
@@ -136,7 +136,7 @@ func checkAccess(t *testing.T, cfg Config, m Message, e enrich.Element) {
 // checkMessage holds the messages of problems.go against the published ones.
 func checkMessage(t *testing.T, e enrich.Event) {
 	t.Helper()
-	whole := e.Known && e.Confidence == parse.Exact && e.Dialect != parse.HTTPDialect
+	whole := e.Known && e.Confidence == parse.Exact && e.Family != enrich.HTTPFamily
 	if whole && e.Family != "TencentCloud" && e.Code != "APIG.0301" && e.Template == "" { // the page gives these only by example
 		t.Errorf("%s: not the published message: %s", e.Code, e.Message)
 	}

@@ -1,0 +1,159 @@
+package accesslog
+
+import (
+	"bytes"
+	"strings"
+)
+
+// maxLine is how long a text line may be that is matched with a user's pattern, and with the templates.
+const maxLine = 1 << 20
+
+// template takes a text line apart. It is written as the vendors write theirs: $name stands for a value, all else for itself. A
+// value ends where the text behind it in the template comes first; in front of a space, and at the end of the line, it holds no space. $_ at
+// the end stands for anything. So a line is read once, from left to right, without going back.
+type template struct {
+	head  string // before the first value
+	parts []part
+	open  bool // anything may follow
+}
+
+type part struct{ name, until string }
+
+func compileTemplate(text string) (t template) {
+	head, rest, _ := strings.Cut(text, "$")
+	t.head = head
+	for rest != "" {
+		end := 0
+		for end < len(rest) && (rest[end] == '_' || 'a' <= rest[end] && rest[end] <= 'z' || '0' <= rest[end] && rest[end] <= '9') {
+			end++
+		}
+		name := rest[:end]
+		until, next, _ := strings.Cut(rest[end:], "$")
+		if name == "_" {
+			t.open = true
+			break
+		}
+		t.parts, rest = append(t.parts, part{name, until}), next
+	}
+	return t
+}
+
+// match appends the values of a line, one a part.
+func (t *template) match(line []byte, values [][]byte) ([][]byte, bool) {
+	if !bytes.HasPrefix(line, []byte(t.head)) {
+		return nil, false
+	}
+	rest := line[len(t.head):]
+	for _, p := range t.parts {
+		value := rest
+		if p.until == "" {
+			rest = nil
+		} else {
+			i := bytes.Index(rest, []byte(p.until))
+			if i < 0 {
+				return nil, false
+			}
+			value, rest = rest[:i], rest[i+len(p.until):]
+		}
+		value = trimSpace(value)
+		if (p.until == "" || p.until == " ") && bytes.IndexByte(value, ' ') >= 0 {
+			return nil, false
+		}
+		values = append(values, value)
+	}
+	return values, t.open || len(rest) == 0
+}
+
+// line reads a text line: one that a gateway writes, or a record behind the prefix of CRI or syslog.
+// It gives the format, "" when there is none.
+func (r *Reader) line(line []byte, at place) string {
+	if len(line) > maxLine {
+		return ""
+	}
+	for _, f := range r.formats {
+		if f.pattern != nil {
+			if m := f.pattern.FindSubmatchIndex(line); m != nil {
+				w := r.newObject()
+				for i, name := range f.pattern.SubexpNames() {
+					if name != "" && m[2*i] >= 0 {
+						w.member(name, line[m[2*i]:m[2*i+1]])
+					}
+				}
+				o := r.parsed(w, at)
+				if a, ok := r.access(f, o); ok {
+					r.add(f, a, o, at)
+					return f.name
+				}
+			}
+		}
+		for i := range f.templates {
+			t := &f.templates[i]
+			values, ok := t.match(line, r.values[:0])
+			if !ok {
+				continue
+			}
+			r.values = values
+			w := r.newObject()
+			for i, p := range t.parts {
+				w.member(p.name, values[i])
+			}
+			o := r.parsed(w, at)
+			// A line has both a time and a status, or it is something else that looks alike. A request that the client gave up has status 0.
+			a, _ := r.access(f, o)
+			if a.Time.IsZero() || a.Status == 0 && r.name(o, f.status) != "0" {
+				continue
+			}
+			r.add(f, a, o, at)
+			return f.name
+		}
+	}
+	return r.prefixed(line, at)
+}
+
+// objectWriter writes a JSON object to the end of the Reader's buffer. There it stays until the next Read, as what
+// is read from it may be a body.
+type objectWriter struct {
+	r    *Reader
+	from int
+}
+
+func (r *Reader) newObject() objectWriter {
+	w := objectWriter{r, len(r.buf)}
+	r.buf = append(r.buf, '{')
+	return w
+}
+
+// parsed ends an object and makes it the one at the depth of at.
+func (r *Reader) parsed(w objectWriter, at place) *object {
+	r.buf = append(r.buf, '}')
+	o := r.level(at.depth)
+	o.index(o.tree.Parse(r.buf[w.from:]), r.keys)
+	return o
+}
+
+func (w objectWriter) key(name []byte) {
+	if w.r.buf[len(w.r.buf)-1] != '{' {
+		w.r.buf = append(w.r.buf, ',')
+	}
+	w.r.buf = append(w.r.buf, '"')
+	w.r.buf = append(w.r.buf, name...) // as JSON has it
+	w.r.buf = append(w.r.buf, '"', ':')
+}
+
+// member writes a text of a line. The \xHH with which nginx writes quotes stays: jsontree undoes it.
+func (w objectWriter) member(name string, text []byte) {
+	w.key([]byte(name))
+	w.r.buf = appendQuoted(w.r.buf, text, true)
+}
+
+// appendQuoted appends a text as a JSON string; with keepHex its \xHH as they stand.
+func appendQuoted(buf, text []byte, keepHex bool) []byte {
+	buf = append(buf, '"')
+	for i, c := range text {
+		if c == '"' || c == '\\' && !(keepHex && i+1 < len(text) && text[i+1] == 'x') {
+			buf = append(buf, '\\')
+		}
+		buf = append(buf, c)
+	}
+	return append(buf, '"')
+}

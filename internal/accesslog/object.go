@@ -1,0 +1,162 @@
+package accesslog
+
+import (
+	"bytes"
+	"math/bits"
+	"strings"
+
+	"errata/internal/jsontree"
+)
+
+// keyNumbers numbers the top-level keys that any format asks for. Those that formats are known by come first, so that their
+// masks are short. Keys with a hyphen are header names, compare in any case, and stand here in lower case.
+type keyNumbers map[string]int
+
+func (k keyNumbers) number(key string) int {
+	if strings.Contains(key, "-") {
+		key = strings.ToLower(key)
+	}
+	n, ok := k[key]
+	if !ok {
+		n = len(k)
+		k[key] = n
+	}
+	return n
+}
+
+// odd finds the number of a key that is not written as it stands in the table: with escapes, or a header's name.
+func (k keyNumbers) odd(v jsontree.Value) (n int, ok bool) {
+	key := v.RawKey()
+	if v.KeyEscaped() {
+		key = []byte(v.Key())
+	} else if len(key) > 64 || bytes.IndexByte(key, '-') < 0 {
+		return 0, false
+	}
+	var lower [64]byte
+	if n, ok = k[string(key)]; ok || len(key) > len(lower) || bytes.IndexByte(key, '-') < 0 {
+		return n, ok
+	}
+	for i, c := range key {
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		lower[i] = c
+	}
+	n, ok = k[string(lower[:len(key)])]
+	return n, ok
+}
+
+// set is a set of key numbers.
+type set []uint64
+
+func (s set) has(n int) bool { return s[n/64]&(1<<(n%64)) != 0 }
+func (s set) add(n int)      { s[n/64] |= 1 << (n % 64) }
+
+// object is a JSON object of a record whose top-level keys have been looked through.
+type object struct {
+	tree jsontree.Tree // where its text was parsed, if it was text
+	keys set           // of the numbered keys, those that are there
+	at   []jsontree.Value
+	fill *format // of a wrapper: what it adds to the record inside
+}
+
+// level is the object at a depth of the record, made when a record first goes so deep.
+func (r *Reader) level(depth int) *object {
+	for len(r.levels) <= depth {
+		r.levels = append(r.levels, &object{keys: make(set, (len(r.keys)+63)/64), at: make([]jsontree.Value, len(r.keys))})
+	}
+	return r.levels[depth]
+}
+
+// index looks through the top-level keys of v. Of a key that stands there twice the first counts.
+func (o *object) index(v jsontree.Value, keys keyNumbers) {
+	clear(o.keys)
+	o.fill = nil
+	for m := v.First(); m.Kind() != jsontree.Missing; m = m.Next() {
+		n, ok := keys[string(m.RawKey())]
+		if !ok {
+			if n, ok = keys.odd(m); !ok {
+				continue
+			}
+		}
+		if !o.keys.has(n) {
+			o.keys.add(n)
+			o.at[n] = m
+		}
+	}
+}
+
+// value is what a source's path leads to.
+func (o *object) value(s *source) jsontree.Value {
+	if s.path == nil || !o.keys.has(s.key) {
+		return jsontree.Value{}
+	}
+	v := o.at[s.key]
+	if len(s.path) == 1 {
+		return v
+	}
+	last := len(s.path) - 1
+	for _, key := range s.path[1:last] {
+		v = v.Get(key)
+	}
+	if s.fold {
+		return getFold(v, s.path[last])
+	}
+	return v.Get(s.path[last])
+}
+
+// getFold is v.Get for the name of a header, which stands there in any case.
+func getFold(v jsontree.Value, name string) jsontree.Value {
+	if v.Kind() != jsontree.Object {
+		return jsontree.Value{}
+	}
+next:
+	for m := v.First(); m.Kind() != jsontree.Missing; m = m.Next() {
+		key := m.RawKey()
+		if len(key) != len(name) {
+			continue
+		}
+		for i, c := range key {
+			if c != name[i] && (c|0x20 != name[i]|0x20 || c|0x20 < 'a' || c|0x20 > 'z') {
+				continue next
+			}
+		}
+		return m
+	}
+	return jsontree.Value{}
+}
+
+// is tells whether o looks like a record of f.
+func (o *object) is(r *Reader, f *format) bool {
+signatures:
+	for i := range f.known {
+		s := &f.known[i]
+		for j := range s.clauses {
+			if !s.clauses[j].holds(o.keys) {
+				continue signatures
+			}
+		}
+		for j := range s.where {
+			c := &s.where[j]
+			if b := r.find(o, &c.source); b == nil && o.value(&c.source).Kind() == jsontree.Missing || c.compare && string(b) != c.value || c.pattern != nil && b == nil {
+				continue signatures
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// holds tells whether as many of the clause's keys are there as it asks for.
+func (c *clause) holds(keys set) bool {
+	n := 0
+	for i, mask := range c.mask {
+		if m := keys[i] & mask; m != 0 {
+			if c.atLeast == 1 {
+				return true
+			}
+			n += bits.OnesCount64(m)
+		}
+	}
+	return n >= c.atLeast && (n == 0 || !c.none)
+}

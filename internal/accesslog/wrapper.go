@@ -1,0 +1,182 @@
+package accesslog
+
+import (
+	"bytes"
+	"slices"
+	"strconv"
+
+	"errata/internal/jsontree"
+)
+
+// Shippers (Filebeat, Fluent Bit, Vector, …) wrap what they ship. A wrapper is looked through when the object itself is in no
+// format that nobody else could have written, and it counts as one only when there is a record inside: a service that logs a
+// message beside its status is not mistaken for a shipper, nor a shipper's own lines for requests.
+
+// maxWrapped is how many wrappers a record may stand in.
+const maxWrapped = 3
+
+// wrappers is where shippers put a record, and what they say of it.
+type wrappers struct {
+	fill         format
+	texts        field // a record as text
+	objects      field // a record as such
+	logEvents    field // of Amazon CloudWatch: each holds a message and its time
+	resourceLogs field // of OTLP
+	otlpBody     field // of a log record of OTLP
+}
+
+var shippers = wrappers{
+	fill: format{fields: fields{
+		time:   from("time", "@timestamp", "timestamp", "date"),
+		tenant: slices.Concat(from("fields.tenant", "labels.tenant"), tenantKeys),
+	}},
+	texts:        from("message", "log", "event", "msg", "line"),
+	objects:      from("json", "log_processed", "event", "log"),
+	logEvents:    from("logEvents"),
+	resourceLogs: from("resourceLogs"),
+	otlpBody:     from("body"),
+}
+
+// inside reads what an object wraps, and gives its format: "" when there is no record in it.
+func (r *Reader) inside(o *object, at place) string {
+	if at.wrapped >= maxWrapped {
+		return ""
+	}
+	w := &r.wrappers
+	inner := place{at.depth + 1, at.wrapped + 1, at.raw}
+	if logs := o.value(&w.resourceLogs[0]); logs.Kind() == jsontree.Array {
+		return r.otlp(logs, inner)
+	}
+	o.fill = &w.fill
+	if events := o.value(&w.logEvents[0]); events.Kind() == jsontree.Array {
+		return r.cloudWatch(events, inner)
+	}
+	before := len(r.elements)
+	name := r.record(o, inner)
+	for _, f := range r.formats {
+		if f.loose && f.name == name && o.is(r, f) {
+			// Two generic objects, one in the other: the outer is the record, and the inner something that it speaks of.
+			r.elements, name = r.elements[:before], ""
+		}
+	}
+	return name
+}
+
+// record reads the record that an object has under one of the keys that shippers use.
+func (r *Reader) record(o *object, inner place) string {
+	for i := range r.wrappers.objects {
+		if v := o.value(&r.wrappers.objects[i]); v.Kind() == jsontree.Object {
+			if name := r.object(v, inner); name != "" {
+				return name
+			}
+		}
+	}
+	for i := range r.wrappers.texts {
+		if v := o.value(&r.wrappers.texts[i]); v.Kind() == jsontree.String {
+			if name := r.wrapped(r.unescaped(v), inner); name != "" {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+// wrapped reads the record that stands as a text in a wrapper.
+func (r *Reader) wrapped(text []byte, at place) string {
+	if text = trimSpace(text); len(text) == 0 {
+		return ""
+	}
+	before := len(r.elements)
+	name, why := r.text(text, at)
+	if name == "" {
+		r.elements = r.elements[:before]
+	}
+	if why == ReasonTruncated {
+		r.why = why
+	}
+	return name
+}
+
+// cloudWatch reads the events of a subscription of Amazon CloudWatch Logs, an element each.
+func (r *Reader) cloudWatch(events jsontree.Value, at place) (name string) {
+	o := r.level(at.depth)
+	for event := events.First(); event.Kind() != jsontree.Missing && len(r.elements) <= maxElements; event = event.Next() {
+		if at.depth == 1 {
+			at.raw = event.Raw()
+		}
+		o.index(event, r.keys)
+		o.fill = &r.wrappers.fill
+		format := r.record(o, place{at.depth + 1, at.wrapped, at.raw})
+		if format == "" {
+			r.deadLetter(r.unknown(), at)
+		}
+		if name == "" {
+			name = format
+		}
+	}
+	if name == "" && len(r.elements) > 0 {
+		return Unknown
+	}
+	return name
+}
+
+// prefixed reads a record behind the prefix with which container runtimes and syslog begin a line.
+func (r *Reader) prefixed(line []byte, at place) string {
+	if at.wrapped >= maxWrapped {
+		return ""
+	}
+	time, rest, ok := cutCRI(line)
+	if !ok {
+		if time, rest, ok = cutSyslog(line); !ok {
+			return ""
+		}
+	}
+	w := r.newObject()
+	if len(time) > 0 {
+		w.member("time", time)
+	}
+	r.parsed(w, at).fill = &r.wrappers.fill
+	return r.wrapped(rest, place{at.depth + 1, at.wrapped + 1, at.raw})
+}
+
+// cutCRI cuts a line of the Container Runtime Interface: 2026-01-01T00:00:00.123456789Z stdout F {"status":…
+func cutCRI(line []byte) (time, rest []byte, ok bool) {
+	time, rest, ok = bytes.Cut(line[:min(len(line), 64)], []byte(" "))
+	if !ok || len(time) < 20 {
+		return nil, nil, false
+	}
+	for _, mark := range [...]string{"stdout F ", "stderr F ", "stdout P ", "stderr P "} {
+		if bytes.HasPrefix(rest, []byte(mark)) {
+			return time, line[len(time)+1+len(mark):], true
+		}
+	}
+	return nil, nil, false
+}
+
+// cutSyslog cuts what is in front of a message of syslog, of RFC 5424 or RFC 3164. The time of the latter has no year and is not used.
+func cutSyslog(line []byte) (time, message []byte, ok bool) {
+	if line[0] != '<' {
+		return nil, nil, false
+	}
+	priority, rest, ok := bytes.Cut(line[1:], []byte(">"))
+	if _, err := strconv.ParseUint(string(priority[:min(len(priority), 4)]), 10, 16); !ok || err != nil || len(priority) > 3 {
+		return nil, nil, false
+	}
+	if after, isNew := bytes.CutPrefix(rest, []byte("1 ")); isNew {
+		time, rest, _ = bytes.Cut(after, []byte(" "))
+		for range 4 { // host, application, process, message id
+			_, rest, _ = bytes.Cut(rest, []byte(" "))
+		}
+		if bytes.HasPrefix(rest, []byte("[")) { // structured data
+			_, rest, ok = bytes.Cut(rest, []byte("] "))
+			return time, rest, ok
+		}
+		rest, ok = bytes.CutPrefix(rest, []byte("- "))
+		return time, rest, ok
+	}
+	if len(rest) > 0 && '0' <= rest[0] && rest[0] <= '9' { // rsyslog with a time of its own
+		time, _, _ = bytes.Cut(rest, []byte(" "))
+	}
+	_, message, ok = bytes.Cut(rest, []byte(": ")) // behind host and tag
+	return time, message, ok
+}

@@ -1,0 +1,97 @@
+package parse
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"errata/internal/jsontree"
+)
+
+// Custom is a dialect of the user's own, from ingest.dialects in config.yaml. Paths are keys with dots between them, beginning at the
+// object that is the envelope, wherever it stands in the body; of several the first that is there counts.
+type Custom struct {
+	Name      string   `mapstructure:"name"`
+	Code      []string `mapstructure:"code"`
+	Message   []string `mapstructure:"message"`
+	RequestID []string `mapstructure:"request_id"`
+	Success   []string `mapstructure:"success"` // codes that say success; empty: those of every dialect
+}
+
+// CustomError is what is wrong with the user's dialect at an index of the list.
+type CustomError struct {
+	Index int
+	Name  string
+	Err   error
+}
+
+func (e *CustomError) Error() string {
+	return fmt.Sprintf("ingest.dialects[%d] %q: %v", e.Index, e.Name, e.Err)
+}
+
+func (e *CustomError) Unwrap() error { return e.Err }
+
+func (c Custom) compile() (dialect, error) {
+	switch {
+	case c.Name == "":
+		return dialect{}, errors.New("name is missing: it becomes the dialect of the events")
+	case slices.Contains(Dialects(), c.Name):
+		return dialect{}, errors.New("the name is that of a built-in dialect: give another")
+	case len(c.Code) == 0:
+		return dialect{}, errors.New("code is missing: give the paths of the code, such as [head.ret_code]")
+	}
+	for _, p := range slices.Concat(c.Code, c.Message, c.RequestID) {
+		if p == "" || slices.Contains(strings.Split(p, "."), "") {
+			return dialect{}, fmt.Errorf("path %q is empty, or has an empty key in it", p)
+		}
+	}
+	code, message, requestID := splitPaths(c.Code), splitPaths(c.Message), splitPaths(c.RequestID)
+	return dialect{name: c.Name, about: "from the configuration", any: everyKey, match: func(o *object) (Envelope, verdict) {
+		found := follow(o.Value, code)
+		if k := found.Kind(); k == jsontree.Missing || k == jsontree.Object || k == jsontree.Array || !found.Complete() {
+			return Envelope{}, neither
+		}
+		e := Envelope{Code: strings.TrimSpace(found.Text()), RequestID: scalarOf(follow(o.Value, requestID))}
+		if slices.Contains(c.Success, e.Code) || len(c.Success) == 0 && saysSuccess(found.Kind(), e.Code, 0) {
+			return Envelope{}, success
+		}
+		e.Message, _ = textOf(follow(o.Value, message))
+		for _, p := range code { // what stands beneath the object belongs to it
+			if len(p) > 1 {
+				o.ignore(o.Get(p[0]))
+			}
+		}
+		return e, failure
+	}}, nil
+}
+
+func splitPaths(dotted []string) (all [][]string) {
+	for _, d := range dotted {
+		all = append(all, strings.Split(d, "."))
+	}
+	return all
+}
+
+// follow is the first of the paths that leads to a value.
+func follow(v jsontree.Value, paths [][]string) jsontree.Value {
+	for _, p := range paths {
+		at := v
+		for _, k := range p {
+			at = at.Get(k)
+		}
+		if at.Kind() != jsontree.Missing {
+			return at
+		}
+	}
+	return jsontree.Value{}
+}
+
+// fingerprint is a text that differs where the dialects would find something else.
+func fingerprint(all []Custom) string {
+	var b strings.Builder
+	for _, c := range all {
+		fmt.Fprintf(&b, "%q%q%q%q%q", c.Name, c.Code, c.Message, c.RequestID, c.Success)
+	}
+	return b.String()
+}

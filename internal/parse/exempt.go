@@ -1,0 +1,144 @@
+package parse
+
+import (
+	"bytes"
+	"regexp"
+	"slices"
+	"strings"
+
+	"errata/internal/jsontree"
+)
+
+// What looks like an envelope and is none: documents, states and catalogues that a call succeeded in fetching. None of this
+// applies where the status of the request is 400 or more, or in a list that is named for failures.
+
+// exemptKeys are the keys under which stand examples, vocabularies and records of the past.
+var exemptKeys = func() map[string]bool {
+	m := map[string]bool{}
+	for _, name := range []string{
+		"example", "examples", "sample", "samples", "schema", "schemas", "definitions", "properties", "components", "enum",
+		"error_codes", "errorCodes", "errorcodes", "codes", "status_codes", "statusCodes", "codelist", "code_list",
+		"translations", "i18n", "locales", "labels", "dictionary", "glossary", "templates",
+		"logs", "log", "logEntries", "log_entries", "history", "audit", "audits", "audit_logs", "auditLogs", "traces", "timeline", "activities",
+		"countries", "currencies", "languages", "coupons", "promotions",
+	} {
+		m[name] = true
+	}
+	return m
+}()
+
+// exemptSubtree tells whether nothing inside a container counts because of the key it stands under.
+func exemptSubtree(v jsontree.Value) bool {
+	if v.KeyEscaped() {
+		return exemptKeys[v.Key()]
+	}
+	return exemptKeys[string(v.RawKey())]
+}
+
+// exempt tells whether an object and all inside it is a document or the state of something.
+func (o *object) exempt() bool {
+	switch {
+	case o.keys.has(keyDocument):
+		return true
+	case o.keys.has(keyDone) && o.keys.hasAny(keys(keyName, keyMetadata)): // a long-running operation of Google's
+		return true
+	case o.keys.has(keyKind) && o.keys.has(keyMetadata) && o.scalar(keyKind) != "Status": // an object of Kubernetes
+		return true
+	case o.isState():
+		return true
+	case o.keys.has(keyEvent) && !o.top(): // a record of the past
+		return true
+	case o.keys.has(keyLocale) && !o.keys.hasAny(keys(keyCode, keyErrorCode, keyError, keyOtherCode, keyErrcode)): // texts in a language
+		return true
+	}
+	return o.isCatalogueEntry()
+}
+
+// isState tells whether an object is a job, a server or an operation that has a state in words and times of its own.
+func (o *object) isState() bool {
+	if o.keys.has(keyJob) && o.keys.hasAny(keys(keyStatus, keyState)) {
+		return true
+	}
+	if !o.keys.has(keyTime) || !o.keys.hasAny(keys(keyID, keyName, keyJob)) {
+		return false
+	}
+	state := o.first(keyState, keyStatus)
+	return state.Kind() == jsontree.String && len(bytes.Trim(state.Raw(), "0123456789")) > 0
+}
+
+// isCatalogueEntry tells whether an object is an item of a list that describes codes.
+func (o *object) isCatalogueEntry() bool {
+	return o.keys.hasAny(keys(keyRemedy, keyDescription)) && o.keys.hasAny(keys(keyCode, keyErrorCode, keyOtherCode)) && o.keys.hasAny(keys(keyMessage, keyErrorMsg)) &&
+		o.Parent().Kind() == jsontree.Array
+}
+
+// harmlessLevels are the levels of notices that are no errors.
+var harmlessLevels = []string{"info", "information", "informational", "notice", "debug", "trace", "hint", "warning", "warn", "success"}
+
+func (o *object) isNotice() bool {
+	level := o.scalar(keyLevel)
+	return level != "" && slices.Contains(harmlessLevels, strings.ToLower(level))
+}
+
+var (
+	// A code that is sent to a person: its message speaks of it and reports no failure.
+	verification = regexp.MustCompile(`(?i)verif|captcha|\botp\b|one[- ]time|passcode|pin code|验证码|校验码|动态码`)
+	refusal      = regexp.MustCompile(`(?i)invalid|incorrect|wrong|expire|error|fail|too many|exceed|missing|required|\bnot\b|limit|错误|过期|失效|无效|失败|超过|频繁|不`)
+	// Languages, countries and currencies: en, zh-CN, US, EUR.
+	shortName = regexp.MustCompile(`^(?:[a-z]{2,3}(?:[-_][A-Za-z]{2,4})?|[A-Z]{2,3})$`)
+)
+
+// isErrorCode tells a code of the dialect without a vendor from other things that are called so.
+func (o *object) isErrorCode(e Envelope) bool {
+	switch {
+	case e.Code == "":
+		return true
+	case o.isNotice():
+		return false
+	case strings.ContainsAny(e.Code, "\n\r\t(){};=<>\"'`,"), strings.Count(e.Code, " ") > 4: // a program, or prose
+		return false
+	case shortName.MatchString(e.Code) && !o.top() && !o.isError():
+		return false
+	case len(e.Code) >= 4 && strings.Contains(e.Message, e.Code) && !refusal.MatchString(e.Message): // "Your code is 482913"
+		return false
+	}
+	return !(isDigits(e.Code) && len(e.Code) >= 4 && verification.MatchString(e.Message) && !refusal.MatchString(e.Message))
+}
+
+// failureWords name what holds failures; aboutFailures is what follows such a word in names of something else.
+var (
+	failureWords  = [...]string{"error", "fail", "exception", "rejected", "faults", "problems"}
+	aboutFailures = [...]string{"code", "type", "stat", "count", "rate", "log", "histor", "catalog", "definition", "example", "page", "handler", "polic", "budget", "doc", "default"}
+)
+
+// namesFailures tells whether the key of a value says that it holds failures.
+func namesFailures(v jsontree.Value) bool {
+	var buffer [40]byte
+	name := v.RawKey()
+	if v.KeyEscaped() {
+		name = []byte(v.Key())
+	}
+	if len(name) < len("fail") || len(name) > len(buffer) {
+		return false
+	}
+	lower := buffer[:len(name)]
+	for i, c := range name {
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		lower[i] = c
+	}
+	if !contains(lower, failureWords[:]) {
+		return false
+	}
+	return !contains(lower, aboutFailures[:])
+}
+
+func contains(text []byte, words []string) bool {
+	for _, w := range words {
+		if bytes.Contains(text, []byte(w)) {
+			return true
+		}
+	}
+	return false
+}

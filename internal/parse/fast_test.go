@@ -1,0 +1,88 @@
+package parse
+
+import (
+	"testing"
+
+	"errata/internal/accesslog"
+	"errata/internal/jsontree"
+)
+
+// checkFast holds that the fast path, where it answers, says what the parser says the long way.
+func checkFast(t *testing.T, p *Parser, body []byte, escaped bool) (proved bool) {
+	t.Helper()
+	a := accesslog.Access{Status: 200, Body: body, Escaped: escaped}
+	state, proved := p.fast(&a)
+	if !proved {
+		return false
+	}
+	p.found, p.status = p.found[:0], a.Status
+	if want := p.body(&a); state != want || len(p.found) != 0 {
+		t.Fatalf("fast path: %s and no envelope; parser: %s, %+v\n%q", state, want, p.found, body)
+	}
+	return true
+}
+
+func TestFastPathAgreesOnTheCorpus(t *testing.T) {
+	p := newParser(t)
+	proved := 0
+	for _, name := range corpus(t) {
+		a, _ := readCase(t, name)
+		for end := range len(a.Body) + 1 {
+			if len(a.Body) > 4096 && end < len(a.Body) {
+				continue
+			}
+			if checkFast(t, p, a.Body[:end], false) {
+				proved++
+			}
+			raw := appendQuoted(nil, a.Body[:end])
+			checkFast(t, p, raw[1:len(raw)-1], true)
+		}
+	}
+	if proved < 1000 {
+		t.Errorf("the fast path answered only %d times", proved)
+	}
+}
+
+func TestFastPathProvesOrdinaryBodies(t *testing.T) {
+	p := newParser(t)
+	f := func(body string, want bool) {
+		t.Helper()
+		a := accesslog.Access{Status: 200, Body: []byte(body)}
+		if _, got := p.fast(&a); got != want {
+			t.Errorf("%s: proved %v, want %v", body, got, want)
+		}
+		if want {
+			checkFast(t, p, []byte(body), false)
+		}
+	}
+	f(`{"servers":[{"id":"s-1","status":"ACTIVE"}],"count":1}`, true)
+	f(`{"code":0,"message":"ok","data":{"default":"x","node":1}}`, true)
+	f(`{"success": true, "data": [], "code":"200"}`, true)
+	f(`[1,2,{"a":null}]`, true)
+	f(`{"a":{"b":1}`, true)
+	f(`{"success":false}`, false)
+	f(`{"\u0065rror_code":"A.1"}`, false)
+	f(`{\x22error_code\x22:\x22A.1\x22}`, false)
+	f(`{"ERRORS":[{"Code":"1"}]}`, false)
+	f(`{"type":"about:blank","title":"t","status":404}`, false)
+	f(`{"a":1} {"b":2}`, false)
+}
+
+func FuzzFast(f *testing.F) {
+	for _, name := range corpus(f) {
+		if a, _ := readCase(f, name); len(a.Body) < 2000 {
+			f.Add(a.Body, false)
+			raw := appendQuoted(nil, a.Body)
+			f.Add(raw[1:len(raw)-1], true)
+		}
+	}
+	f.Add([]byte(`{"\u0065rror_code":"A.1"}`), false)
+	f.Add([]byte(`{\x22error_code\x22:\x22A.1\x22}`), true)
+	p := newParser(f)
+	f.Fuzz(func(t *testing.T, body []byte, escaped bool) {
+		if root := p.tree.Parse(append(append([]byte{'"'}, body...), '"')); escaped && (root.Kind() != jsontree.String || p.tree.Ending != jsontree.Whole) {
+			return // it cannot stand in a string
+		}
+		checkFast(t, p, body, escaped)
+	})
+}

@@ -1,0 +1,213 @@
+package parse
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"io"
+	"strings"
+)
+
+// xmlText is the member that holds the text of an element with attributes or children.
+const xmlText = "#text"
+
+// maxXMLDepth is how deep elements may be nested: deeper ones are read past.
+const maxXMLDepth = 1000
+
+// xmlToJSON writes XML as JSON, so that one table of dialects serves both: an element is a member under its name
+// without its prefix; an element with text alone is a string; attributes are members too. Of XML that is cut off
+// the JSON is cut off at the same place, so that what is whole in the one is whole in the other. Entities that the document
+// declares are not expanded.
+func xmlToJSON(dst, body []byte) (json []byte, ending xmlEnding) {
+	if amp := bytes.LastIndexByte(body, '&'); amp > 0 && len(body)-amp < 10 && !bytes.ContainsAny(body[amp:], ";<> ") {
+		body = body[:amp] // an entity that is cut off would take all the text before it along
+	}
+	d := xml.NewDecoder(bytes.NewReader(body))
+	d.Strict = false // entities that are not declared stay as they are written
+	d.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil }
+	w := xmlWriter{dst: append(dst, '{')}
+	elements := 0
+	for {
+		before := d.InputOffset()
+		token, err := d.RawToken()
+		var syntax *xml.SyntaxError
+		switch {
+		case errors.Is(err, io.EOF) && len(w.open) == 0:
+			if elements == 0 {
+				return w.dst, xmlBroken
+			}
+			return append(w.dst, '}'), xmlWhole
+		case errors.Is(err, io.EOF), errors.As(err, &syntax) && strings.Contains(syntax.Msg, "unexpected EOF"):
+			followed := before < int64(len(body))
+			if text, in := bytes.CutPrefix(body[before:], []byte("<![CDATA[")); in && w.deep == 0 {
+				w.text, followed = append(w.text, text...), false
+			}
+			w.cut(followed)
+			return w.dst, xmlCut
+		case err != nil:
+			w.cut(true)
+			return w.dst, xmlBroken
+		}
+		switch t := token.(type) {
+		case xml.StartElement:
+			if len(w.open) == 0 {
+				if elements > 0 {
+					return w.dst, xmlBroken // two roots
+				}
+				if strings.EqualFold(t.Name.Local, "html") {
+					return w.dst, xmlHTML
+				}
+			}
+			elements++
+			w.start(t)
+		case xml.EndElement:
+			if !w.end(t.Name.Local) {
+				w.cut(true)
+				return w.dst, xmlBroken
+			}
+		case xml.CharData:
+			if len(w.open) == 0 {
+				if len(bytes.TrimSpace(t)) > 0 {
+					return w.dst, xmlBroken
+				}
+				continue
+			}
+			if w.deep == 0 {
+				w.text = append(w.text, t...)
+			}
+		case xml.Directive:
+			if bytes.HasPrefix(bytes.ToLower(t), []byte("doctype html")) {
+				return w.dst, xmlHTML
+			}
+		}
+	}
+}
+
+// xmlEnding says how the XML ended.
+type xmlEnding int
+
+const (
+	xmlWhole xmlEnding = iota
+	xmlCut
+	xmlBroken // no XML, or none any more
+	xmlHTML
+)
+
+// xmlWriter holds what is open while XML becomes JSON.
+type xmlWriter struct {
+	dst  []byte
+	text []byte // of the innermost element
+	open []xmlElement
+	deep int // elements beyond maxXMLDepth
+}
+
+type xmlElement struct {
+	name    string
+	members bool // it is written as an object
+	empty   bool // the object has no member yet
+}
+
+func (w *xmlWriter) start(t xml.StartElement) {
+	if len(w.open) >= maxXMLDepth {
+		w.deep++
+		return
+	}
+	w.member()
+	w.key(t.Name.Local)
+	e := xmlElement{name: t.Name.Local}
+	w.text = w.text[:0]
+	w.open = append(w.open, e)
+	for _, a := range t.Attr {
+		if a.Name.Space == "xmlns" || a.Name.Local == "xmlns" || a.Name.Space == "xml" && a.Name.Local != "lang" || a.Name.Space == "xsi" || a.Name.Local == "encodingStyle" {
+			continue
+		}
+		w.member()
+		w.key(a.Name.Local)
+		w.dst = appendQuoted(w.dst, []byte(a.Value))
+	}
+}
+
+// member makes the innermost element an object that is ready for one more member.
+func (w *xmlWriter) member() {
+	if len(w.open) == 0 {
+		return
+	}
+	e := &w.open[len(w.open)-1]
+	if !e.members {
+		e.members, e.empty = true, true
+		w.dst = append(w.dst, '{')
+		if text := bytes.TrimSpace(w.text); len(text) > 0 {
+			e.empty = false
+			w.key(xmlText)
+			w.dst = appendQuoted(w.dst, text)
+		}
+		w.text = w.text[:0]
+	}
+	if !e.empty {
+		w.dst = append(w.dst, ',')
+	}
+	e.empty = false
+}
+
+func (w *xmlWriter) key(name string) {
+	w.dst = append(appendQuoted(w.dst, []byte(name)), ':')
+}
+
+func (w *xmlWriter) end(name string) bool {
+	if w.deep > 0 {
+		w.deep--
+		return true
+	}
+	if len(w.open) == 0 || w.open[len(w.open)-1].name != name {
+		return false
+	}
+	text := bytes.TrimSpace(w.text)
+	if e := w.open[len(w.open)-1]; e.members {
+		if len(text) > 0 {
+			w.member()
+			w.key(xmlText)
+			w.dst = appendQuoted(w.dst, text)
+		}
+		w.dst = append(w.dst, '}')
+	} else {
+		w.dst = appendQuoted(w.dst, text)
+	}
+	w.text = w.text[:0]
+	w.open = w.open[:len(w.open)-1]
+	return true
+}
+
+// cut ends the JSON where the XML ended. The text of the innermost element is whole when something follows it.
+func (w *xmlWriter) cut(followed bool) {
+	if len(w.open) == 0 || w.deep > 0 {
+		return
+	}
+	text := bytes.TrimSpace(w.text)
+	if len(text) == 0 {
+		return
+	}
+	if w.open[len(w.open)-1].members {
+		w.member()
+		w.key(xmlText)
+	}
+	w.dst = appendQuoted(w.dst, text)
+	if !followed {
+		w.dst = w.dst[:len(w.dst)-1]
+	}
+}
+
+// appendQuoted appends a text as a JSON string.
+func appendQuoted(dst, text []byte) []byte {
+	dst = append(dst, '"')
+	for _, c := range text {
+		switch {
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case c < ' ':
+			dst = append(dst, '\\', 'u', '0', '0', "0123456789abcdef"[c>>4], "0123456789abcdef"[c&15])
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return append(dst, '"')
+}
