@@ -387,7 +387,7 @@ func (r *Reader) access(f *format, o *object) (a Access, ok bool) {
 			}
 		}
 	}
-	if !isMethod(a.Method) { // what a port scanner sent, or a number of Gravitee's
+	if !isMethod(a.Method) { // what a port scanner sent
 		a.Method = ""
 	}
 	a.Status = r.status(o, f)
@@ -551,6 +551,11 @@ func (r *Reader) find(o *object, s *source) []byte {
 			b = b[m[2]:m[3]]
 		default:
 			b = b[m[0]:m[1]]
+		}
+	}
+	if s.names != nil {
+		if n, err := strconv.Atoi(string(b)); err == nil && 0 <= n && n < len(s.names) {
+			b = append(r.scratch[:0], s.names[n]...)
 		}
 	}
 	return b

@@ -269,7 +269,7 @@ func (f FormatConfig) row(key string) (*format, error) {
 		if row.pattern, err = regexp.Compile(f.Pattern); err != nil {
 			return nil, fmt.Errorf("%s.pattern: %w", key, err)
 		}
-		groups = slices.DeleteFunc(row.pattern.SubexpNames(), func(s string) bool { return s == "" })
+		groups = slices.DeleteFunc(slices.Clone(row.pattern.SubexpNames()), func(s string) bool { return s == "" })
 		if len(groups) == 0 {
 			return nil, fmt.Errorf("%s.pattern: it has no named groups: name what it finds, as in (?P<status>\\d+)", key)
 		}

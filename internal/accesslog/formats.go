@@ -12,7 +12,7 @@ type format struct {
 	hint  string      // how to have the gateway log response bodies, one sentence
 	known []signature // a record of it has one of these
 	lines []string    // the templates of its text lines, see line.go
-	loose bool        // its keys are everybody's: it is tried last, and a time alone makes no record of it
+	loose bool        // its keys are everybody's: it is tried after a look into wrappers, and a time alone makes no record of it
 
 	fields
 
@@ -49,10 +49,11 @@ type field []source
 type source struct {
 	path     []string       // keys, from the top of the record; nil: constant is the text
 	constant string         //
-	unit     float64        // of a time or latency: the milliseconds in it; 0 of a time: told by its size
+	unit     float64        // of a time or latency that is a number: the milliseconds in it; 0 of a time: told by its size
 	layout   string         // of a time; "": any that we know
 	claim    []string       // keys of the payload, of a text that is a JWT
 	pattern  *regexp.Regexp // its first group, else all that it matches, is the value; what it does not match is none
+	names    []string       // of which the text is the number
 
 	// Given by New.
 	key  int  // the number of path[0]
@@ -102,7 +103,7 @@ func from(dotted ...string) (f field) {
 	return f
 }
 
-// in is from for a latency of that unit.
+// in is from for a time or latency of that unit.
 func in(unit float64, dotted ...string) field {
 	f := from(dotted...)
 	for i := range f {
@@ -194,7 +195,7 @@ var formats = []format{
 			known(oneOf("route_id", "service_id"), oneOf("status", "request_uri", "uri", "upstream_addr", "client_ip")),
 		},
 		fields: fields{
-			time:            from("start_time", "@timestamp", "time_iso8601", "time_local", "msec", "time", "timestamp"),
+			time:            slices.Concat(in(milliseconds, "start_time"), from("@timestamp", "time_iso8601", "time_local", "msec", "time", "timestamp")),
 			tenant:          slices.Concat(under(tenantHeaders, "request.headers."), tenantKeys, from("consumer.username", "consumer.custom_id", "consumer.id", "consumer_name")),
 			service:         from("service_name", "service_id"),
 			route:           from("route_name", "route_id"),
@@ -218,7 +219,7 @@ var formats = []format{
 		hint:  "keep the body with kong.response.get_raw_body() in a post-function plugin and add it as response_body by custom_fields_by_lua",
 		known: []signature{known(allOf("started_at", "latencies"))},
 		fields: fields{
-			time:            from("started_at"),
+			time:            in(milliseconds, "started_at"),
 			tenant:          slices.Concat(under(tenantHeaders, "request.headers."), tenantKeys, from("consumer.username", "consumer.custom_id", "consumer.id", "authenticated_entity.consumer_id")),
 			service:         from("service.name", "service.id"),
 			route:           from("route.name", "route.id"),
@@ -255,6 +256,7 @@ var formats = []format{
 		name:  "traefik",
 		hint:  keepsNone,
 		known: []signature{known(oneOf("DownstreamStatus", "OriginStatus"), oneOf("RequestMethod", "RouterName"))},
+		lines: []string{`$remote_addr - $ClientUsername [$StartUTC] "$request" $DownstreamStatus $size "$referer" "$user_agent" $count "$RouterName" "$ServiceURL" $Duration`},
 		fields: fields{
 			time:            from("StartUTC", "StartLocal", "time"),
 			tenant:          slices.Concat(under(tenantHeaders, "request_"), tenantKeys, from("ClientUsername")),
@@ -262,6 +264,7 @@ var formats = []format{
 			route:           from("RouterName"),
 			method:          from("RequestMethod"),
 			path:            from("RequestPath"),
+			requestLine:     from("request"),
 			status:          from("DownstreamStatus", "OriginStatus"),
 			latency:         in(nanoseconds, "Duration"),
 			requestID:       under(requestIDHeaders, "request_", "downstream_"),
@@ -274,22 +277,23 @@ var formats = []format{
 	},
 	{
 		// Gravitee, the Elasticsearch and JSON shapes of both engines: gravitee-reporter-common, freemarker/es8x/index/{log,request,v4-log,v4-metrics}.ftl.
-		// A request gives two records, metrics and log; only the log has bodies. Its methods may be numbers.
+		// A request gives two records, metrics and log; only the log has bodies.
 		name: "gravitee",
 		hint: "turn on logging of the response payload for the API (Logs, Configure logging)",
 		known: []signature{
 			known(graviteeAPI, oneOf("client-response", "clientResponse", "proxy-response", "proxyResponse", "entrypoint-response", "entrypointResponse", "endpoint-response", "endpointResponse")),
-			known(graviteeAPI, oneOf("transactionId", "transaction-id", "transaction", "response-time", "gatewayResponseTimeMs", "gateway-response-time-ms")),
+			known(graviteeAPI, oneOf("transactionId", "transaction-id", "transaction", "response-time", "gatewayResponseTimeMs", "gateway-response-time-ms"), noneOf("steps")), // steps: those of a health check
 			known(graviteeAPI, oneOf("requestId", "request-id"), noneOf(awsKeys...)),
 		},
 		fields: fields{
 			time:            from("@timestamp", "timestamp"),
-			tenant:          slices.Concat(under(tenantHeaders, "client-request.headers.", "clientRequest.headers.", "entrypoint-request.headers.", "entrypointRequest.headers."), tenantKeys, from("application-name", "applicationName", "application", "applicationId", "application-id", "user")),
+			tenant:          slices.Concat(under(tenantHeaders, "client-request.headers.", "clientRequest.headers.", "entrypoint-request.headers.", "entrypointRequest.headers."), tenantKeys,
+				from("application-name", "applicationName", "application", "applicationId", "application-id", "user"), under(tenantHeaders, "proxy-request.headers.", "endpoint-request.headers.")),
 			service:         from("api-name", "apiName", "api", "apiId", "api-id"),
-			method:          slices.Concat(under([]string{"method"}, graviteeRequests...), from("method", "httpMethod")),
+			method:          slices.Concat(under([]string{"method"}, graviteeRequests...), graviteeMethods("method", "http-method", "httpMethod")),
 			path:            slices.Concat(under([]string{"uri"}, graviteeRequests...), from("uri", "path", "path-info", "pathInfo")),
 			status:          slices.Concat(under([]string{"status"}, graviteeResponses...), from("status")),
-			latency:         in(milliseconds, "response-time", "gateway-response-time-ms", "gatewayResponseTimeMs", "responseTime"),
+			latency:         in(milliseconds, "response-time", "gateway-response-time-ms", "gatewayResponseTimeMs", "proxyResponseTimeMs", "responseTime"),
 			requestID:       slices.Concat(from("requestId", "request-id", "_id"), under(requestIDHeaders, "client-request.headers.", "entrypoint-request.headers.")),
 			body:            under([]string{"body"}, graviteeResponses...),
 			contentType:     under([]string{"headers.content-type"}, graviteeResponses...),
@@ -325,7 +329,7 @@ var formats = []format{
 		hint:  "this gateway's access log has no body: let the integration log it in the generic format",
 		known: []signature{known(oneOf("status"), twoOf(append([]string{"requestId", "apiId"}, awsKeys...)...))},
 		fields: fields{
-			time:           from("requestTimeEpoch", "requestTime"),
+			time:           slices.Concat(in(milliseconds, "requestTimeEpoch"), from("requestTime")),
 			tenant:         slices.Concat(tenantKeys, from("user", "principalId", "apiKeyId", "caller")),
 			service:        from("apiName", "apiId"),
 			route:          from("resourcePath", "routeKey"),
@@ -348,7 +352,7 @@ var formats = []format{
 		known: []signature{known(oneOf("timeUnixNano", "observedTimeUnixNano"), oneOf("url.path", "http.target", "url.full", "http.url", "http.route", "http.response.status_code", "http.status_code",
 			"http.response.body", "http.response.body.content", "response_body"))},
 		fields: fields{
-			time: from("timeUnixNano", "observedTimeUnixNano"),
+			time: in(nanoseconds, "timeUnixNano", "observedTimeUnixNano"),
 			tenant: slices.Concat(from("tenant", `tenant\.id`), under([]string{`x-tenant`, `x-tenant-id`, `x-tenant-name`, `x-project-id`}, `http\.request\.header\.`),
 				from(`enduser\.id`, `user\.id`, `user\.name`)),
 			service:         from(`service\.name`),
@@ -395,7 +399,7 @@ var formats = []format{
 		lines: []string{
 			"[$stgw_request_id] [$time_local] [$protocol_type] [$server_addr] [$server_name] [$remote_addr] [$status] [$upstream_addr] [$upstream_status] [$proxy_host] [$request] " +
 				"[$request_length] [$bytes_sent] [$http_host] [$http_user_agent] [$http_referer] [$request_time] [$_",
-			"[$stgw_request_id] [$time_local] [$protocol_type] [$server_addr] [$server_name] [$remote_addr] [$status]  [$upstream_status] [$proxy_host] [$request] " +
+			"[$stgw_request_id] [$time_local] [$protocol_type] [$server_addr] [$server_name] [$remote_addr] [$status] [$upstream_status] [$proxy_host] [$request] " +
 				"[$request_length] [$bytes_sent] [$http_host] [$http_user_agent] [$http_referer] [$request_time] [$_",
 		},
 		fields: fields{
@@ -499,6 +503,7 @@ var formats = []format{
 		lines: []string{
 			`$remote_addr - $user [$time] "$request" $status $bytes $duration`,
 			`$remote_addr - $user [$time] "$request" $status $bytes $port $duration ms`,
+			`$remote_addr - $user [$time] "$request" $status $bytes $duration ms`,
 			`$remote_addr - $user [$time] "$request" $status $bytes`,
 		},
 		fields: fields{
@@ -553,10 +558,19 @@ var envoyFields = fields{
 	grpcMessage:     from("grpc_message"),
 }
 
-// istioFields are Envoy's, but that the service is the host of a cluster like outbound|80||svc.ns.svc.cluster.local; of an inbound one there is none.
+// graviteeMethods are methods that Gravitee writes as words or as numbers: io.gravitee.common.http.HttpMethod.
+func graviteeMethods(keys ...string) field {
+	f := from(keys...)
+	for i := range f {
+		f[i].names = []string{"", "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"}
+	}
+	return f
+}
+
+// istioFields are Envoy's, but that the service is the host of a cluster like outbound|80||svc.ns.svc.cluster.local; others have none.
 func istioFields() fields {
 	f := envoyFields
-	f.service = field{{path: []string{"upstream_cluster"}, pattern: regexp.MustCompile(`[^|]+$`)}, {path: []string{"authority"}}}
+	f.service = field{{path: []string{"upstream_cluster"}, pattern: regexp.MustCompile(`\|([^|]+)$`)}, {path: []string{"authority"}}}
 	return f
 }
 

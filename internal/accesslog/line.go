@@ -9,7 +9,7 @@ import (
 const maxLine = 1 << 20
 
 // template takes a text line apart. It is written as the vendors write theirs: $name stands for a value, all else for itself. A
-// value ends where the text behind it in the template comes first; in front of a space, and at the end of the line, it holds no space. $_ at
+// value ends where the text behind it in the template comes first; in front of a space, but for one before a bar or bracket, and at the end of the line, it holds no space. $_ at
 // the end stands for anything. So a line is read once, from left to right, without going back.
 type template struct {
 	head  string // before the first value
@@ -17,14 +17,17 @@ type template struct {
 	open  bool // anything may follow
 }
 
-type part struct{ name, until string }
+type part struct {
+	name, until string
+	word        bool // holds no space
+}
 
 func compileTemplate(text string) (t template) {
 	head, rest, _ := strings.Cut(text, "$")
 	t.head = head
 	for rest != "" {
 		end := 0
-		for end < len(rest) && (rest[end] == '_' || 'a' <= rest[end] && rest[end] <= 'z' || '0' <= rest[end] && rest[end] <= '9') {
+		for end < len(rest) && (rest[end] == '_' || 'a' <= rest[end]|0x20 && rest[end]|0x20 <= 'z' || '0' <= rest[end] && rest[end] <= '9') {
 			end++
 		}
 		name := rest[:end]
@@ -33,7 +36,8 @@ func compileTemplate(text string) (t template) {
 			t.open = true
 			break
 		}
-		t.parts, rest = append(t.parts, part{name, until}), next
+		word := until == "" || until[0] == ' ' && !strings.HasPrefix(until, " |") && !strings.HasPrefix(until, " [")
+		t.parts, rest = append(t.parts, part{name, until, word}), next
 	}
 	return t
 }
@@ -50,13 +54,20 @@ func (t *template) match(line []byte, values [][]byte) ([][]byte, bool) {
 			rest = nil
 		} else {
 			i := bytes.Index(rest, []byte(p.until))
+			for p.until == " " && i > 0 && rest[i-1] == ',' { // nginx writes the tries of an upstream as a, b
+				next := bytes.IndexByte(rest[i+1:], ' ')
+				if next < 0 {
+					return nil, false
+				}
+				i += 1 + next
+			}
 			if i < 0 {
 				return nil, false
 			}
 			value, rest = rest[:i], rest[i+len(p.until):]
 		}
 		value = trimSpace(value)
-		if (p.until == "" || p.until == " ") && bytes.IndexByte(value, ' ') >= 0 {
+		if p.word && p.until != " " && bytes.IndexByte(value, ' ') >= 0 {
 			return nil, false
 		}
 		values = append(values, value)
@@ -67,9 +78,13 @@ func (t *template) match(line []byte, values [][]byte) ([][]byte, bool) {
 // line reads a text line: one that a gateway writes, or a record behind the prefix of CRI or syslog.
 // It gives the format, "" when there is none.
 func (r *Reader) line(line []byte, at place) string {
+	if name := r.prefixed(line, at); name != "" {
+		return name
+	}
 	if len(line) > maxLine {
 		return ""
 	}
+	line = r.withoutColors(line)
 	for _, f := range r.formats {
 		if f.pattern != nil {
 			if m := f.pattern.FindSubmatchIndex(line); m != nil {
@@ -86,6 +101,17 @@ func (r *Reader) line(line []byte, at place) string {
 				}
 			}
 		}
+		if name := r.templates(f, line, at); name != "" {
+			return name
+		}
+	}
+	return ""
+}
+
+// templates reads a line by the templates of a format. A line has both a time and a status, or it is something else that looks
+// alike; and where columns have changed between versions, the template is right that finds a path.
+func (r *Reader) templates(f *format, line []byte, at place) string {
+	for _, withPath := range [...]bool{true, false} {
 		for i := range f.templates {
 			t := &f.templates[i]
 			values, ok := t.match(line, r.values[:0])
@@ -98,16 +124,15 @@ func (r *Reader) line(line []byte, at place) string {
 				w.member(p.name, values[i])
 			}
 			o := r.parsed(w, at)
-			// A line has both a time and a status, or it is something else that looks alike. A request that the client gave up has status 0.
 			a, _ := r.access(f, o)
-			if a.Time.IsZero() || a.Status == 0 && r.name(o, f.status) != "0" {
+			if a.Time.IsZero() || a.Path == "" && withPath || a.Status == 0 && r.name(o, f.status) != "0" { // 0 is that of a request that the client gave up
 				continue
 			}
 			r.add(f, a, o, at)
 			return f.name
 		}
 	}
-	return r.prefixed(line, at)
+	return ""
 }
 
 // objectWriter writes a JSON object to the end of the Reader's buffer. There it stays until the next Read, as what
@@ -144,6 +169,24 @@ func (w objectWriter) key(name []byte) {
 func (w objectWriter) member(name string, text []byte) {
 	w.key([]byte(name))
 	w.r.buf = appendQuoted(w.r.buf, text, true)
+}
+
+// withoutColors takes out the escape sequences by which programs colour a terminal: ESC [ 97;42 m.
+func (r *Reader) withoutColors(line []byte) []byte {
+	if bytes.IndexByte(line, 0x1b) < 0 {
+		return line
+	}
+	from := len(r.buf)
+	for i := 0; i < len(line); i++ {
+		if line[i] == 0x1b {
+			if end := bytes.IndexByte(line[i:min(len(line), i+20)], 'm'); end > 0 && line[i+1] == '[' {
+				i += end
+				continue
+			}
+		}
+		r.buf = append(r.buf, line[i])
+	}
+	return r.buf[from:]
 }
 
 // appendQuoted appends a text as a JSON string; with keepHex its \xHH as they stand.

@@ -38,10 +38,9 @@ func (s *source) parseTime(b []byte) (time.Time, bool) {
 		return t.UTC().Truncate(time.Millisecond), err == nil
 	case s.unit != 0:
 		f, err := strconv.ParseFloat(string(b), 64)
-		if ms := f * s.unit; err == nil && 0 <= ms && ms < 1e15 {
-			return time.UnixMilli(int64(ms + 0.0005)).UTC(), true // what a float64 of nanoseconds is off by
+		if ms := f * s.unit; err == nil {
+			return time.UnixMilli(int64(ms + 0.0005)).UTC(), 0 < ms && ms < 1e15 // what a float64 of nanoseconds is off by
 		}
-		return time.Time{}, false
 	}
 	return parseTime(b)
 }

@@ -39,13 +39,13 @@ var shippers = wrappers{
 
 // inside reads what an object wraps, and gives its format: "" when there is no record in it.
 func (r *Reader) inside(o *object, at place) string {
-	if at.wrapped >= maxWrapped {
-		return ""
-	}
 	w := &r.wrappers
 	inner := place{at.depth + 1, at.wrapped + 1, at.raw}
-	if logs := o.value(&w.resourceLogs[0]); logs.Kind() == jsontree.Array {
-		return r.otlp(logs, inner)
+	if logs := o.value(&w.resourceLogs[0]); logs.Kind() == jsontree.Array && at.wrapped <= maxWrapped {
+		return r.otlp(logs, inner) // a format, not a wrapper, but for what may be in its bodies
+	}
+	if at.wrapped >= maxWrapped {
+		return ""
 	}
 	o.fill = &w.fill
 	if events := o.value(&w.logEvents[0]); events.Kind() == jsontree.Array {
@@ -120,7 +120,7 @@ func (r *Reader) cloudWatch(events jsontree.Value, at place) (name string) {
 	return name
 }
 
-// prefixed reads a record behind the prefix with which container runtimes and syslog begin a line.
+// prefixed reads a record behind the prefix with which container runtimes, syslog and loggers begin a line.
 func (r *Reader) prefixed(line []byte, at place) string {
 	if at.wrapped >= maxWrapped {
 		return ""
@@ -128,7 +128,9 @@ func (r *Reader) prefixed(line []byte, at place) string {
 	time, rest, ok := cutCRI(line)
 	if !ok {
 		if time, rest, ok = cutSyslog(line); !ok {
-			return ""
+			if rest, ok = cutLogger(line); !ok {
+				return ""
+			}
 		}
 	}
 	w := r.newObject()
@@ -151,6 +153,15 @@ func cutCRI(line []byte) (time, rest []byte, ok bool) {
 		}
 	}
 	return nil, nil, false
+}
+
+// cutLogger cuts what Spring Boot's console pattern writes in front of a line of the access logger.
+func cutLogger(line []byte) (rest []byte, ok bool) {
+	_, rest, ok = bytes.Cut(line[:min(len(line), 300)], []byte("reactor.netty.http.server.AccessLog"))
+	if ok {
+		_, rest, ok = bytes.Cut(rest, []byte(": "))
+	}
+	return line[min(len(line), 300)-len(rest):], ok
 }
 
 // cutSyslog cuts what is in front of a message of syslog, of RFC 5424 or RFC 3164. The time of the latter has no year and is not used.

@@ -2,9 +2,6 @@ package jsontree
 
 import "bytes"
 
-// maxCheckedDepth is how deep Check follows.
-const maxCheckedDepth = 512
-
 // checker walks over JSON that may stand inside a JSON string, with that string's escapes.
 type checker struct {
 	src     []byte
@@ -15,8 +12,8 @@ type checker struct {
 
 // Check tells how a document ends, as Parse does, but builds nothing. With escaped, src is what stands between
 // the quotes of a JSON string that holds the document. It is ok only for an object or array that is whole or cut off, whose escapes outside
-// of its strings, if it stands in a string itself, are \" \n \r and \t, whose depth is at most 512, and none of whose keys is suspect: everything
-// else is for Parse. suspect is given each key as src has it, and src from the key's value on.
+// of its strings, if it stands in a string itself, are \" \n \r and \t, and none of whose keys is suspect: everything
+// else is for Parse. suspect, which may be nil, is given each key as src has it, and src from the key's value on.
 func Check(src []byte, escaped bool, suspect func(key, value []byte) bool) (how Ending, ok bool) {
 	c := checker{src: src, escaped: escaped, suspect: suspect}
 	how, ok = c.document()
@@ -24,7 +21,8 @@ func Check(src []byte, escaped bool, suspect func(key, value []byte) bool) (how 
 }
 
 func (c *checker) document() (how Ending, ok bool) {
-	var objects [maxCheckedDepth / 64]uint64 // which of the open containers are objects
+	var few [8]uint64
+	objects := few[:] // which of the open containers are objects, a bit each
 	depth, i := 0, 0
 	inObject := func() bool { return objects[(depth-1)/64]&(1<<((depth-1)%64)) != 0 }
 	for {
@@ -50,7 +48,7 @@ func (c *checker) document() (how Ending, ok bool) {
 				}
 				i = c.space(i + w)
 			}
-			if c.suspect(key, c.src[i:]) {
+			if c.suspect != nil && c.suspect(key, c.src[i:]) {
 				return Malformed, false
 			}
 		}
@@ -60,8 +58,8 @@ func (c *checker) document() (how Ending, ok bool) {
 		}
 		switch {
 		case b == '{' || b == '[':
-			if depth == maxCheckedDepth {
-				return Malformed, false
+			if depth == len(objects)*64 {
+				objects = append(objects, 0)
 			}
 			end := byte(']')
 			bit := uint64(1) << (depth % 64)

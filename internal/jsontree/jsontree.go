@@ -37,6 +37,7 @@ const (
 	Whole     Ending = iota // one complete value, then only white space
 	Trailing                // one complete value, then other bytes from Offset on
 	Cut                     // the input ended inside the value
+	TooMany                 // the value holds more values than Max
 	Malformed               // at Offset stands something that is not JSON
 )
 
@@ -58,10 +59,18 @@ type node struct {
 type Tree struct {
 	Ending Ending
 	Offset int // where parsing stopped
+	Max    int // how many values a Tree may hold, each of which takes 36 bytes; 0: as many as there are
 
 	src   []byte
 	nodes []node
 	open  int32 // the innermost container that is not closed yet, -1 when none is
+}
+
+// Shrink gives memory for more than n values back, which one large input made the Tree take.
+func (t *Tree) Shrink(n int) {
+	if cap(t.nodes) > n {
+		t.nodes = nil
+	}
 }
 
 // Value is one value of a Tree, valid until the Tree's next Parse. The zero Value is Missing.
@@ -114,6 +123,10 @@ func (t *Tree) parse() {
 		}
 		if i >= len(src) {
 			stop(Cut, len(src))
+			return
+		}
+		if t.Max > 0 && len(t.nodes) >= t.Max {
+			stop(TooMany, i)
 			return
 		}
 		self := int32(len(t.nodes))

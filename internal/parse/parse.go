@@ -85,7 +85,7 @@ type scope struct {
 
 // NewParser makes a Parser that knows the user's dialects besides its own.
 func NewParser(custom []Custom) (*Parser, error) {
-	p := &Parser{ids: map[jsontree.Value]ids{}, failed: map[jsontree.Value]bool{}}
+	p := &Parser{tree: jsontree.Tree{Max: maxValues}, ids: map[jsontree.Value]ids{}, failed: map[jsontree.Value]bool{}}
 	for i, c := range custom {
 		d, err := c.compile()
 		if err != nil {
@@ -97,10 +97,21 @@ func NewParser(custom []Custom) (*Parser, error) {
 	return p, nil
 }
 
+const (
+	// maxValues is how many values of a body are searched.
+	maxValues = 1 << 20
+	// maxXML is how many bytes of XML are searched: reading them takes many times their memory.
+	maxXML = 4 << 20
+	// What one large body made a Parser take is given back above these numbers of values and bytes.
+	keptValues = 1 << 16
+	keptBytes  = 1 << 20
+)
+
 // Body finds the envelopes of an access's body, in document order, and tells the body's
 // state. The slice is valid until the next call.
 func (p *Parser) Body(a *accesslog.Access) ([]Envelope, accesslog.BodyState) {
 	p.found, p.status, p.readable = p.found[:0], a.Status, nil
+	defer p.shrink()
 	state := a.BodyState
 	if state == "" {
 		var none bool
@@ -125,6 +136,16 @@ func (p *Parser) Body(a *accesslog.Access) ([]Envelope, accesslog.BodyState) {
 		}
 	}
 	return p.found, state
+}
+
+func (p *Parser) shrink() {
+	p.tree.Shrink(keptValues)
+	if cap(p.text) > keptBytes {
+		p.text = nil
+	}
+	if cap(p.json) > keptBytes {
+		p.json = nil
+	}
 }
 
 // Text is an access's body without the escapes of the record's JSON, but with all that it is wrapped in.
@@ -180,6 +201,16 @@ func (p *Parser) documents(body []byte, cut bool) accesslog.BodyState {
 		rest := bytes.TrimLeft(body[p.tree.Offset:], blank+"\x1e")
 		damaged := false
 		switch ending := p.tree.Ending; {
+		case ending == jsontree.TooMany:
+			rest = nil
+			how, ok := jsontree.Check(body, false, nil)
+			switch {
+			case !ok:
+				damaged = true
+			case how == jsontree.Cut:
+				state = accesslog.Truncated
+			}
+			cut = true // not all of it is searched
 		case ending == jsontree.Cut:
 			state, rest = accesslog.Truncated, nil
 		case ending == jsontree.Malformed:
@@ -228,12 +259,17 @@ func (p *Parser) markup(body []byte, cut bool) accesslog.BodyState {
 		body = bytes.ToValidUTF8(body, []byte("\ufffd"))
 	}
 	var ending xmlEnding
-	p.json, ending = xmlToJSON(p.json[:0], body)
+	p.json, ending = xmlToJSON(p.json[:0], body[:min(len(body), maxXML)])
 	if ending == xmlHTML {
 		return accesslog.Text
 	}
 	state, confidence := accesslog.XML, Exact
 	switch {
+	case len(body) > maxXML:
+		last := bytes.TrimRight(body[bytes.LastIndexByte(body, '<'):], blank)
+		if confidence = Salvaged; !bytes.HasSuffix(last, []byte("/>")) && !(bytes.HasPrefix(last, []byte("</")) && bytes.HasSuffix(last, []byte(">"))) {
+			state = accesslog.Truncated
+		}
 	case ending == xmlCut:
 		state, confidence = accesslog.Truncated, Salvaged
 	case ending == xmlBroken:

@@ -2,13 +2,17 @@ package parse
 
 import (
 	"bytes"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
 	"errata/internal/accesslog"
+	"errata/internal/jsontree"
 )
 
 func newParser(t testing.TB) *Parser {
@@ -151,14 +155,18 @@ func TestBodyState(t *testing.T) {
 	f("cut in a char \xe4\xb8", accesslog.Text)
 }
 
-// FuzzBody holds that no body makes the parser fail, and that a cut never changes a code
-// that is whole in what is left.
+// FuzzBody holds that no body makes the parser fail, and that a cut never makes a code out of a part of one.
 func FuzzBody(f *testing.F) {
+	for _, name := range corpus(f) {
+		if a, _ := readCase(f, name); len(a.Body) < 2000 {
+			f.Add(a.Body, a.Status)
+		}
+	}
 	f.Add([]byte(`{"error_code":"OSM.01010037","error_msg":"Exceeded","x":[{"code":1,"message":"m"}]}`), 200)
 	f.Add([]byte(`{"code":0,"failed":[{"code":"A","message":"B"}]}`), 500)
 	f.Add([]byte("<a><b/></a>"), 404)
+	p := newParser(f)
 	f.Fuzz(func(t *testing.T, body []byte, status int) {
-		p := newParser(t)
 		found, state := p.Body(&accesslog.Access{Status: status, Body: body})
 		if state == "" {
 			t.Fatal("no state")
@@ -167,22 +175,17 @@ func FuzzBody(f *testing.F) {
 			if e.Dialect == "" || e.Confidence == "" || status >= 400 && e.Code == "" {
 				t.Fatalf("%+v", e)
 			}
-			if utf8.Valid(body) && !utf8.ValidString(e.Message) {
+			if utf8.Valid(body) && len(body) > 0 && (body[0] == '{' || body[0] == '<') && !bytes.Contains(body, []byte(`\x`)) && !utf8.ValidString(e.Message) {
 				t.Fatalf("broken message %q", e.Message)
 			}
 		}
-		if len(found) == 0 || bytes.ContainsAny(body, `\`) || state != accesslog.JSON || status >= 400 {
+		if state != accesslog.JSON || status >= 400 || len(body) < 2 || body[0] != '{' {
 			return
 		}
-		first := found[0]
-		code := bytes.Index(body, []byte(`"`+first.Code+`"`))
-		if code < 0 || bytes.Count(body, []byte(first.Code)) > 1 {
-			return
-		}
-		cut, _ := p.Body(&accesslog.Access{Status: status, Body: body[:code+len(first.Code)+2]})
+		cut, _ := p.Body(&accesslog.Access{Status: status, Body: body[:len(body)-1-int(uint(status)%uint(len(body)-1))]})
 		for _, e := range cut {
-			if e.Code != "" && e.Code != first.Code {
-				t.Fatalf("cut: %+v, whole: %+v", e, first)
+			if e.Code != "" && !strings.HasPrefix(e.Code, "HTTP.") && !isWholeIn(body, e.Code) {
+				t.Fatalf("cut: %+v is not in the body", e)
 			}
 		}
 	})
@@ -210,4 +213,90 @@ func TestManyEnvelopesTakeLinearTime(t *testing.T) {
 	if found, _ := p.Body(&accesslog.Access{Status: 200, Body: []byte(body)}); len(found) != 200_000 {
 		t.Error(len(found))
 	}
+}
+
+// TestHostileBodies holds that bodies made to take much time or memory take little, and are told for what they are.
+func TestHostileBodies(t *testing.T) {
+	p := newParser(t)
+	f := func(name, body string, status int, state accesslog.BodyState, codes ...string) {
+		t.Helper()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		started := time.Now()
+		found, got := p.Body(&accesslog.Access{Status: status, Body: []byte(body)})
+		took := time.Since(started)
+		runtime.ReadMemStats(&after)
+		var all []string
+		for _, e := range found {
+			all = append(all, e.Code)
+		}
+		if got != state || !cmp.Equal(all, codes) {
+			t.Errorf("%s: %s %q, want %s %q", name, got, all, state, codes)
+		}
+		if limit := uint64(len(body)*16 + 256<<20); after.TotalAlloc-before.TotalAlloc > limit {
+			t.Errorf("%s: %d MB allocated for %d MB", name, (after.TotalAlloc-before.TotalAlloc)>>20, len(body)>>20)
+		}
+		if took > 30*time.Second { // minutes or more, were it quadratic
+			t.Errorf("%s took %s", name, took)
+		}
+	}
+	const mb = 1 << 20
+	f("brackets", strings.Repeat("[", 200_000), 200, accesslog.Truncated)
+	f("brackets closed", strings.Repeat("[", 200_000)+strings.Repeat("]", 200_000), 200, accesslog.JSON)
+	f("objects", strings.Repeat(`{"error":`, 200_000), 200, accesslog.Truncated)
+	f("10 MB of numbers", `{"error_code":"A.1","error_msg":"m","list":[`+strings.Repeat("1,", 5*mb)+"1]}", 200, accesslog.JSON, "A.1")
+	f("10 MB of numbers, cut", `{"error_code":"A.1","error_msg":"m","list":[`+strings.Repeat("1,", 5*mb), 200, accesslog.Truncated, "A.1")
+	f("10 MB in one string", `{"error_code":"A.1","error_msg":"`+strings.Repeat("x", 10*mb)+`"}`, 200, accesslog.JSON, "A.1")
+	f("10 MB of escapes", `{"a":"`+strings.Repeat(`\u0065`, 10*mb/6)+`"}`, 200, accesslog.JSON)
+	f("10 MB of backslashes", `{"a":"`+strings.Repeat(`\`, 10*mb), 200, accesslog.Truncated)
+	f("10 MB of text", strings.Repeat("error ", 10*mb/6), 200, accesslog.Text)
+	f("10 MB of base64", strings.Repeat("QUJD", 10*mb/4), 200, accesslog.Text)
+	f("10 MB of elements", strings.Repeat("<a>", 10*mb/3), 200, accesslog.Truncated)
+	f("10 MB of attributes", "<a "+strings.Repeat(`b="c" `, 10*mb/6)+"/>", 200, accesslog.XML)
+	f("lines", strings.Repeat("{}\n", 3*mb), 200, accesslog.JSON)
+	f("broken lines", "{}\n"+strings.Repeat("{x}\n", mb), 200, accesslog.Text)
+	f("events", strings.Repeat("data: {}\n", mb), 200, accesslog.JSON)
+	f("chunks", strings.Repeat("2\r\n{}\r\n", mb), 200, accesslog.JSON)
+	f("strings in strings", strings.Repeat(`"`, 100_000), 200, accesslog.Text)
+	f("failures", `{"failed":[`+strings.Repeat(`{"errors":[{"message":"m"}]},`, 100_000)+`0]}`, 200, accesslog.JSON, slices.Repeat([]string{""}, 100_000)...)
+	f("bomb", string(gzipped(bytes.Repeat([]byte(" "), 1<<30))), 200, accesslog.Undecodable)
+	f("billion laughs", `<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY lol "lol"><!ENTITY lol2 "&lol;&lol;&lol;&lol;&lol;&lol;&lol;&lol;&lol;&lol;"><!ENTITY lol9 "&lol2;&lol2;">]><lolz>&lol9;</lolz>`, 200, accesslog.XML)
+}
+
+// FuzzXML holds that what is made of XML is JSON, whole or cut, and that a cut never changes a code.
+func FuzzXML(f *testing.F) {
+	for _, name := range corpus(f) {
+		if a, _ := readCase(f, name); bytes.HasPrefix(bytes.TrimSpace(a.Body), []byte("<")) && len(a.Body) < 4000 {
+			f.Add(a.Body, len(a.Body)/2)
+		}
+	}
+	p := newParser(f)
+	f.Fuzz(func(t *testing.T, body []byte, cut int) {
+		if len(body) == 0 || body[0] != '<' {
+			return
+		}
+		text, ending := xmlToJSON(nil, body)
+		var tree jsontree.Tree
+		tree.Parse(text)
+		switch {
+		case ending == xmlWhole && (tree.Ending != jsontree.Whole || !utf8.Valid(text) && utf8.Valid(body)):
+			t.Fatalf("whole XML became %s", text)
+		case ending != xmlWhole && tree.Ending != jsontree.Cut:
+			t.Fatalf("XML that ends as %d became JSON that ends as %d: %s", ending, tree.Ending, text)
+		}
+		whole := map[string]bool{"": true}
+		found, _ := p.Body(&accesslog.Access{Status: 200, Body: body})
+		if ending != xmlWhole {
+			return
+		}
+		for _, e := range found {
+			whole[e.Code] = true
+		}
+		if cut < 1 || cut >= len(body) || bytes.ContainsAny(body, "&![") { // entities and CDATA may be cut into other texts
+			return
+		}
+		if found, _ = p.Body(&accesslog.Access{Status: 200, Body: body[:cut]}); len(found) > 0 && found[0].Dialect == "aws-xml" && !whole[found[0].Code] {
+			t.Fatalf("cut at %d: %+v, whole %v", cut, found[0], whole)
+		}
+	})
 }
