@@ -3,6 +3,7 @@
 //
 //	ingest run      consume until SIGINT or SIGTERM
 //	ingest check    look at the configuration, the catalogs and both servers, then exit
+//	ingest detect   show which formats a sample of log records is in, which fields it has, and what is missing
 //	ingest parse    show what would be found in log records of a file or of standard input
 //
 // Results go to standard output, everything else to standard error. It exits with 0 when all is
@@ -39,6 +40,7 @@ func main() {
 // Exit codes.
 const (
 	exitFine        = 0
+	exitFindings    = 1
 	exitUsage       = 2
 	exitUnreachable = 3
 )
@@ -52,6 +54,7 @@ type command struct {
 var commands = []command{
 	{"run", "", "consume until SIGINT or SIGTERM", runConsumer},
 	{"check", "", "look at the configuration, the catalogs and both servers, then exit", runCheck},
+	{"detect", "[FILE]", "show which formats log records, one a line, of FILE or standard input are in, which fields they have, and what is missing", runDetect},
 	{"parse", "[FILE]", "show what would be found in log records, one a line, of FILE or standard input", runParse},
 }
 
@@ -59,6 +62,7 @@ var commands = []command{
 type invocation struct {
 	configFile string
 	format     string
+	output     string
 	args       []string
 	stdin      io.Reader
 	stdout     io.Writer
@@ -88,6 +92,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if c.name == "parse" {
 		flags.StringVar(&inv.format, "format", "", "log `format` of the records: auto or a name (default: ingest.format)")
 	}
+	if c.name == "detect" {
+		flags.StringVar(&inv.output, "output", "table", "table or json")
+	}
 	if err := flags.Parse(args[1:]); errors.Is(err, flag.ErrHelp) {
 		return exitFine
 	} else if err != nil {
@@ -108,7 +115,24 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitUnreachable
 	}
 	fmt.Fprintln(stderr, sentence)
+	if errors.Is(err, errFindings) {
+		return exitFindings
+	}
 	return exitUsage
+}
+
+// errFindings is the error of a command that worked, and found that something is wrong.
+var errFindings = errors.New("nothing found")
+
+// open opens the one file that a command may be given, else standard input.
+func (inv *invocation) open(command string) (io.ReadCloser, error) {
+	switch len(inv.args) {
+	case 0:
+		return io.NopCloser(inv.stdin), nil
+	case 1:
+		return os.Open(inv.args[0])
+	}
+	return nil, fmt.Errorf("%s takes one file, and got %q", command, inv.args)
 }
 
 func usage(w io.Writer) {

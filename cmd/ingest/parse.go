@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"errata/internal/accesslog"
@@ -81,19 +80,11 @@ func runParse(_ context.Context, inv *invocation) error {
 	if err != nil {
 		return err
 	}
-	in := inv.stdin
-	switch len(inv.args) {
-	case 0:
-	case 1:
-		f, err := os.Open(inv.args[0])
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		in = f
-	default:
-		return fmt.Errorf("parse takes one file, and got %q", inv.args)
+	in, err := inv.open("parse")
+	if err != nil {
+		return err
 	}
+	defer in.Close()
 	out := bufio.NewWriter(inv.stdout)
 	if err := parseLines(in, out, processor); err != nil {
 		return errors.Join(err, out.Flush())

@@ -361,7 +361,7 @@ func (c FieldConfig) compile(name string, groups []string) (f field, err error) 
 func checkedPath(dotted string) ([]string, error) {
 	p := splitPath(dotted)
 	if slices.Contains(p, "") {
-		return nil, fmt.Errorf("%q has an empty key: write keys with dots between them, and a dot of a key as \\.", dotted)
+		return nil, fmt.Errorf("%q has an empty key: write keys with dots between them, and \\. for a dot that belongs to a key", dotted)
 	}
 	return p, nil
 }

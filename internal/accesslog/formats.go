@@ -286,8 +286,8 @@ var formats = []format{
 			known(graviteeAPI, oneOf("requestId", "request-id"), noneOf(awsKeys...)),
 		},
 		fields: fields{
-			time:            from("@timestamp", "timestamp"),
-			tenant:          slices.Concat(under(tenantHeaders, "client-request.headers.", "clientRequest.headers.", "entrypoint-request.headers.", "entrypointRequest.headers."), tenantKeys,
+			time: from("@timestamp", "timestamp"),
+			tenant: slices.Concat(under(tenantHeaders, "client-request.headers.", "clientRequest.headers.", "entrypoint-request.headers.", "entrypointRequest.headers."), tenantKeys,
 				from("application-name", "applicationName", "application", "applicationId", "application-id", "user"), under(tenantHeaders, "proxy-request.headers.", "endpoint-request.headers.")),
 			service:         from("api-name", "apiName", "api", "apiId", "api-id"),
 			method:          slices.Concat(under([]string{"method"}, graviteeRequests...), graviteeMethods("method", "http-method", "httpMethod")),

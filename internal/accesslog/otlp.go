@@ -6,7 +6,7 @@ import (
 
 // otlp reads the log records of OTLP/JSON, an element each. A log record becomes an object with its own fields, its attributes and those of
 // its resource at the top, and the row of the format table reads that. A body that is itself a record of another format is read
-// as that, and what it lacks comes from here.
+// as that, and what it lacks comes from here; the record as a whole stays OTLP.
 func (r *Reader) otlp(logs jsontree.Value, at place) string {
 	var row *format
 	for _, f := range r.formats {
@@ -14,7 +14,6 @@ func (r *Reader) otlp(logs jsontree.Value, at place) string {
 			row = f
 		}
 	}
-	name := ""
 	for resource := logs.First(); resource.Kind() != jsontree.Missing; resource = resource.Next() {
 		scopes := resource.Get("scopeLogs")
 		if scopes.Kind() == jsontree.Missing {
@@ -25,20 +24,13 @@ func (r *Reader) otlp(logs jsontree.Value, at place) string {
 				if at.depth == 1 {
 					at.raw = log.Raw()
 				}
-				format := r.logRecord(row, log, resource.Get("resource"), at)
-				if format == "" {
+				if r.logRecord(row, log, resource.Get("resource"), at) == "" {
 					r.deadLetter(r.unknown(), at)
-				}
-				if name == "" {
-					name = format
 				}
 			}
 		}
 	}
-	if name == "" {
-		name = "otlp" // though none of its records is a request
-	}
-	return name
+	return "otlp"
 }
 
 func (r *Reader) logRecord(row *format, log, resource jsontree.Value, at place) string {

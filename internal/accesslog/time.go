@@ -65,6 +65,9 @@ func parseTime(b []byte) (time.Time, bool) {
 		}
 	}
 	for _, layout := range layouts {
+		if !alike(b, layout) {
+			continue
+		}
 		t, err := time.ParseInLocation(layout, string(b), time.UTC)
 		if err != nil {
 			continue
@@ -75,6 +78,16 @@ func parseTime(b []byte) (time.Time, bool) {
 		return t.UTC().Truncate(time.Millisecond), true
 	}
 	return time.Time{}, false
+}
+
+// alike tells whether a text has the layout's separators where its date ends and before, which is cheaper to ask than to parse.
+func alike(b []byte, layout string) bool {
+	for i := range min(len(b), len(layout), 12) {
+		if c := layout[i]; c != b[i] && (c == '/' || c == '-' || c == ',' || c == ' ' && layout[0] != 'M' || c == 'T' && i == 10) {
+			return false
+		}
+	}
+	return true
 }
 
 func parseEpoch(s string) (time.Time, bool) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -165,7 +166,7 @@ func (c Config) validate() error {
 	case b.Age < 100*time.Millisecond || b.Age > 10*time.Minute:
 		return fmt.Errorf("ingest.batch.age is %s: give 100ms to 10m", b.Age)
 	}
-	return errors.Join(c.Kafka.Validate(), c.ClickHouse.Validate())
+	return errors.Join(c.Kafka.Validate(), c.ClickHouse.Validate(), c.Ingest.Validate())
 }
 
 // commaList reads "a,b" as a list, so that lists can come from the environment.
@@ -254,6 +255,9 @@ func checkNode(file, above string, n *yaml.Node) error {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := above + strings.ToLower(n.Content[i].Value)
 		if isKey(key) {
+			if err := checkItems(file, above+n.Content[i].Value, n.Content[i+1], typeOf(reflect.TypeFor[Config](), strings.Split(key, "."))); err != nil {
+				return err
+			}
 			continue
 		}
 		if !slices.ContainsFunc(keys(), func(k string) bool { return strings.HasPrefix(k, key+".") }) {
@@ -266,6 +270,50 @@ func checkNode(file, above string, n *yaml.Node) error {
 	return nil
 }
 
+// checkItems does the same for the value of a key: a list whose items have keys of their own, or such an item.
+func checkItems(file, above string, n *yaml.Node, t reflect.Type) error {
+	switch {
+	case n.Kind == yaml.SequenceNode && t.Kind() == reflect.Slice:
+		for i, item := range n.Content {
+			if err := checkItems(file, fmt.Sprintf("%s[%d]", above, i), item, t.Elem()); err != nil {
+				return err
+			}
+		}
+	case n.Kind == yaml.MappingNode && t.Kind() == reflect.Struct:
+		known := members(t)
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key := n.Content[i].Value
+			inner, ok := known[strings.ToLower(key)]
+			if !ok {
+				return fmt.Errorf("%s:%d: %q is no setting: did you mean %q?", file, n.Content[i].Line, above+"."+key, above+"."+nearestOf(strings.ToLower(key), slices.Sorted(maps.Keys(known))))
+			}
+			if err := checkItems(file, above+"."+key, n.Content[i+1], inner); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// typeOf is the type of the setting under a path of keys.
+func typeOf(t reflect.Type, path []string) reflect.Type {
+	for _, key := range path {
+		t = members(t)[key]
+	}
+	return t
+}
+
+// members are the keys of a struct with their types.
+func members(t reflect.Type) map[string]reflect.Type {
+	all := map[string]reflect.Type{}
+	for _, f := range reflect.VisibleFields(t) {
+		if name, _, _ := strings.Cut(f.Tag.Get("mapstructure"), ","); name != "" && name != "-" {
+			all[name] = f.Type
+		}
+	}
+	return all
+}
+
 func keys() (all []string) {
 	for _, d := range defaults {
 		all = append(all, d.key)
@@ -276,8 +324,10 @@ func keys() (all []string) {
 func isKey(key string) bool { return slices.Contains(keys(), key) }
 
 // nearest is the known key with the least edit distance.
-func nearest(key string) string {
-	return slices.MinFunc(keys(), func(a, b string) int { return cmp.Compare(distance(key, a), distance(key, b)) })
+func nearest(key string) string { return nearestOf(key, keys()) }
+
+func nearestOf(key string, known []string) string {
+	return slices.MinFunc(known, func(a, b string) int { return cmp.Compare(distance(key, a), distance(key, b)) })
 }
 
 // distance is the number of letters to insert, delete or replace to make one text the other (Levenshtein).

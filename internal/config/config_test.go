@@ -84,10 +84,36 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 	f("ingest: {batch: {age: soon}}\n", "ingest.batch.age")
 	f("ingest: {batch: {rows: 0}}\n", "ingest.batch.rows")
 	f("log: {level: loud}\n", "loud")
+	f("ingest:\n  formats:\n    - name: edge\n      fields:\n        time: {paths: [ts], unt: ms}\n", ":5:", "ingest.formats[0].fields.time.unt", "ingest.formats[0].fields.time.unit")
+	f("ingest: {dialects: [{name: a, coed: [x]}]}\n", ":1:", "ingest.dialects[0].coed", "ingest.dialects[0].code")
+	f("ingest: {dialects: [{name: huawei, code: [x]}]}\n", "ingest.dialects[0]", "huawei", "built-in")
+	f("ingest: {formats: [{name: edge, match: [a], fields: {status: st, latency: {paths: [l], unit: mins}}}]}\n", "ingest.formats[0].fields.latency", "mins", "ms")
+	f("ingest: {redact: [{name: a, pattern: '('}]}\n", "ingest.redact[0]")
+	f("ingest: {audit_share: 2}\n", "ingest.audit_share")
+	f("ingest: {limits: {tenants: -1}}\n", "ingest.limits")
+	f("ingest: {format: cobol}\n", "ingest.format", "cobol", "apisix")
 	f("kafka: {brokers: ['h:99999']}\n", "h:99999", "host:port")
 	f("kafka: {sasl: {mechanism: PLAIN}}\n", "kafka.sasl.username")
 	f("clickhouse: {database: a-b}\n", "clickhouse.database", "a-b")
 	f("clickhouse: {addr: [nowhere]}\n", "clickhouse.addr", "nowhere")
+}
+
+func TestListsWithKeys(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "my.yaml")
+	write(t, file, "ingest:\n  formats: [{name: edge, match: [Edge_TS], fields: {time: {paths: [Edge_TS], unit: ms}, status: St}}]\n  exclude: [{path: /healthz}]\n  routes: ['/v1/{id}']\n")
+	t.Setenv("ERRATA_INGEST_DIALECTS", "[{name: acme, code: [head.ret], success: ['0000']}]")
+	c, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := c.Ingest
+	if in.Formats[0].Match[0] != "Edge_TS" || in.Formats[0].Fields.Status.Paths[0] != "St" || in.Formats[0].Fields.Time.Unit != "ms" || in.Exclude[0].Path != "/healthz" || in.Routes[0] != "/v1/{id}" {
+		t.Errorf("%+v", in)
+	}
+	if in.Dialects[0].Code[0] != "head.ret" || in.Dialects[0].Success[0] != "0000" || in.AuditShare != 0.001 || c.Kafka.Limits != DefaultLimits {
+		t.Errorf("%+v", in)
+	}
 }
 
 func TestWrongVariableIsNamed(t *testing.T) {

@@ -83,3 +83,32 @@ func TestCorpus(t *testing.T) {
 		})
 	}
 }
+
+// TestDialectsAreDescribed holds docs/dialects.md to the tables.
+func TestDialectsAreDescribed(t *testing.T) {
+	text, err := os.ReadFile("../../docs/dialects.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range Dialects() {
+		if !bytes.Contains(text, []byte("`"+name+"`")) {
+			t.Errorf("docs/dialects.md does not describe %s", name)
+		}
+	}
+}
+
+// TestEveryDialectHasCases holds that no dialect is without bodies that are read in it.
+func TestEveryDialectHasCases(t *testing.T) {
+	seen := map[string]int{}
+	for _, name := range corpus(t) {
+		_, want := readCase(t, name)
+		for _, e := range want.Errors {
+			seen[e.Dialect]++
+		}
+	}
+	for _, name := range Dialects() {
+		if seen[name] == 0 {
+			t.Errorf("no body in testdata/bodies is of dialect %s", name)
+		}
+	}
+}

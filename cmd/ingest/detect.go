@@ -1,0 +1,306 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode/utf8"
+
+	"errata/internal/accesslog"
+	"errata/internal/config"
+	"errata/internal/enrich"
+)
+
+// The output of `ingest detect --output json`.
+type (
+	detection struct {
+		Lines       int                  `json:"lines"`
+		Formats     []*detectedFormat    `json:"formats"` // the one with the most records first
+		Excluded    int                  `json:"excluded"`
+		DeadLetters []detectedDeadLetter `json:"dead_letters"`
+		Unknown     *unknownLine         `json:"unknown"` // the first line of unknown format
+	}
+	detectedFormat struct {
+		Name    string          `json:"name"`
+		Lines   int             `json:"lines"`
+		Records int             `json:"records"`
+		Errors  int             `json:"errors"` // envelopes in them
+		Fields  []detectedField `json:"fields"`
+		Body    map[string]int  `json:"body"` // records by the state of their body
+		Missing []string        `json:"missing"`
+	}
+	detectedField struct {
+		Name    string `json:"name"`
+		Records int    `json:"records"` // that have it
+		Sample  string `json:"sample"`
+	}
+	detectedDeadLetter struct {
+		Reason accesslog.Reason `json:"reason"`
+		Count  int              `json:"count"`
+		Line   int              `json:"line"` // the first
+	}
+	unknownLine struct {
+		Line  int      `json:"line"`
+		Start string   `json:"start"` // redacted
+		Keys  []string `json:"keys"`  // at its top, where it is a JSON object
+	}
+)
+
+// detectedFields are shown in this order. None shows a body: it may hold what nobody should see on a terminal.
+var detectedFields = []string{"time", "tenant", "service", "route", "method", "path", "status", "latency", "request_id"}
+
+// runDetect shows what a sample of a gateway's log gives, before anything is set up.
+func runDetect(_ context.Context, inv *invocation) error {
+	if inv.output != "table" && inv.output != "json" {
+		return fmt.Errorf("--output is %q: give table or json", inv.output)
+	}
+	cfg, err := config.Load(inv.configFile)
+	if err != nil {
+		return err
+	}
+	catalogs, err := enrich.Open(cfg.Catalogs.Dir)
+	if err != nil {
+		return err
+	}
+	processor, err := enrich.NewProcessor(cfg.Ingest.Config, catalogs)
+	if err != nil {
+		return err
+	}
+	in, err := inv.open("detect")
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	d, err := detect(in, processor)
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriter(inv.stdout)
+	if inv.output == "json" {
+		encoder := json.NewEncoder(out)
+		encoder.SetEscapeHTML(false)
+		encoder.SetIndent("", "  ")
+		err = encoder.Encode(d)
+	} else {
+		d.print(out)
+	}
+	if err := errors.Join(err, out.Flush()); err != nil {
+		return err
+	}
+	if len(d.Formats) == 0 && d.Excluded == 0 {
+		return fmt.Errorf("%w: no record could be read", errFindings)
+	}
+	return nil
+}
+
+func detect(in io.Reader, processor *enrich.Processor) (*detection, error) {
+	d := &detection{Formats: []*detectedFormat{}, DeadLetters: []detectedDeadLetter{}}
+	clock := accesslog.Clock{Latest: time.Now().Add(24 * time.Hour), Optional: true}
+	lines := bufio.NewReaderSize(in, 1<<16)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, fmt.Errorf("line %d: %w", d.Lines+1, err)
+		}
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			d.Lines++
+			d.add(line, processor.Record(line, enrich.Position{Clock: clock}))
+		} else if err == nil {
+			d.Lines++
+		}
+		if err != nil {
+			break
+		}
+	}
+	slices.SortStableFunc(d.Formats, func(a, b *detectedFormat) int { return b.Records - a.Records })
+	slices.SortStableFunc(d.DeadLetters, func(a, b detectedDeadLetter) int { return b.Count - a.Count })
+	for _, f := range d.Formats {
+		f.Missing = f.missing()
+	}
+	return d, nil
+}
+
+// add counts the record of the line that was read last.
+func (d *detection) add(line []byte, record enrich.Record) {
+	if record.DeadLetter != "" {
+		d.deadLetter(record.DeadLetter, line, record.Sample)
+	}
+	seen := map[*detectedFormat]bool{}
+	for _, e := range record.Elements {
+		switch {
+		case e.DeadLetter != "":
+			d.deadLetter(e.DeadLetter, e.Raw, e.Sample)
+		case e.Excluded:
+			d.Excluded++
+		default:
+			f := d.format(e.Access.Format)
+			if !seen[f] {
+				seen[f] = true
+				f.Lines++
+			}
+			f.add(&e)
+		}
+	}
+}
+
+func (d *detection) deadLetter(why accesslog.Reason, raw []byte, sample string) {
+	i := slices.IndexFunc(d.DeadLetters, func(l detectedDeadLetter) bool { return l.Reason == why })
+	if i < 0 {
+		i = len(d.DeadLetters)
+		d.DeadLetters = append(d.DeadLetters, detectedDeadLetter{Reason: why, Line: d.Lines})
+	}
+	d.DeadLetters[i].Count++
+	if d.Unknown == nil && (why == accesslog.ReasonUnknownFormat || why == accesslog.ReasonMalformed) {
+		d.Unknown = &unknownLine{Line: d.Lines, Start: clipped(sample, 200), Keys: []string{}}
+		var object map[string]json.RawMessage
+		if json.Unmarshal(raw, &object) == nil {
+			d.Unknown.Keys = slices.Sorted(maps.Keys(object))
+		}
+	}
+}
+
+func (d *detection) format(name string) *detectedFormat {
+	for _, f := range d.Formats {
+		if f.Name == name {
+			return f
+		}
+	}
+	f := &detectedFormat{Name: name, Body: map[string]int{}}
+	for _, field := range detectedFields {
+		f.Fields = append(f.Fields, detectedField{Name: field})
+	}
+	d.Formats = append(d.Formats, f)
+	return f
+}
+
+func (f *detectedFormat) add(e *enrich.Element) {
+	a := &e.Access
+	texts := []string{"", a.Tenant, a.Service, a.Route, a.Method, a.Path, "", "", a.RequestID} // as detectedFields
+	if !a.Time.IsZero() {
+		texts[0] = a.Time.Format(timeLayout)
+	}
+	if a.Status != 0 {
+		texts[6] = strconv.Itoa(a.Status)
+	}
+	if a.HasLatency {
+		texts[7] = strconv.FormatFloat(a.LatencyMS, 'f', -1, 64) + " ms"
+	}
+	for i, text := range texts {
+		if text == "" {
+			continue
+		}
+		if f.Fields[i].Records++; f.Fields[i].Sample == "" {
+			f.Fields[i].Sample = clipped(text, 40)
+		}
+	}
+	f.Records++
+	f.Errors += len(e.Events)
+	f.Body[string(a.BodyState)]++
+}
+
+// missing says in sentences what the records of a format lack, the worst first.
+func (f *detectedFormat) missing() []string {
+	all := []string{}
+	switch absent := f.Body[string(accesslog.Absent)]; {
+	case absent == f.Records:
+		all = append(all, "no record logs the response body: only HTTP statuses can be counted; "+accesslog.Hint(f.Name))
+	case absent > 0:
+		all = append(all, fmt.Sprintf("%d of %d records log no response body", absent, f.Records))
+	}
+	if n := f.Body[string(accesslog.Truncated)]; n > 0 {
+		all = append(all, fmt.Sprintf("%d of %d bodies are cut off: raise the gateway's limit where it has one", n, f.Records-f.Body[string(accesslog.Absent)]))
+	}
+	if n := f.Body[string(accesslog.Undecodable)]; n > 0 {
+		all = append(all, fmt.Sprintf("%d of %d bodies cannot be decoded: have the gateway log them decompressed, or in base64", n, f.Records-f.Body[string(accesslog.Absent)]))
+	}
+	for _, field := range f.Fields {
+		if field.Records > 0 {
+			continue
+		}
+		switch field.Name {
+		case "time":
+			all = append(all, "no record has a time: that of Kafka is taken")
+		case "tenant":
+			all = append(all, "no record names a tenant: log the header or the consumer that does, or say in ingest.formats where it stands")
+		case "service":
+			all = append(all, "no record names a service")
+		case "route":
+			all = append(all, "no record names a route: give their templates in ingest.routes")
+		case "status":
+			all = append(all, "no record has a status")
+		}
+	}
+	return all
+}
+
+func (d *detection) print(out io.Writer) {
+	for _, f := range d.Formats {
+		fmt.Fprintf(out, "%s: %s in %s, %s\n", f.Name, count(f.Records, "record"), count(f.Lines, "line"), count(f.Errors, "error"))
+		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		for _, field := range f.Fields {
+			fmt.Fprintf(table, "  %s\t%s\t%s\n", field.Name, share(field.Records, f.Records), cmp.Or(field.Sample, "-"))
+		}
+		var states []string
+		for _, state := range slices.Sorted(maps.Keys(f.Body)) {
+			states = append(states, fmt.Sprintf("%s %s", share(f.Body[state], f.Records), state))
+		}
+		fmt.Fprintf(table, "  body\t%s\t%s\n", share(f.Records-f.Body[string(accesslog.Absent)], f.Records), strings.Join(states, ", "))
+		table.Flush()
+		for _, sentence := range f.Missing {
+			fmt.Fprintf(out, "  - %s\n", sentence)
+		}
+		fmt.Fprintln(out)
+	}
+	if d.Excluded > 0 {
+		fmt.Fprintf(out, "%s left out by ingest.exclude\n\n", count(d.Excluded, "record"))
+	}
+	if len(d.DeadLetters) == 0 {
+		return
+	}
+	fmt.Fprintln(out, "dead letters:")
+	for _, l := range d.DeadLetters {
+		fmt.Fprintf(out, "  %d %s, the first in line %d\n", l.Count, l.Reason, l.Line)
+	}
+	if u := d.Unknown; u != nil {
+		fmt.Fprintf(out, "line %d is in no format that is known; describe it under ingest.formats (docs/formats.md):\n  %s\n", u.Line, u.Start)
+		if len(u.Keys) > 0 {
+			fmt.Fprintf(out, "  its keys: %s\n", strings.Join(u.Keys, ", "))
+		}
+	}
+}
+
+// share is a part of a whole in percent, which is 0 % and 100 % only for none and all.
+func share(part, whole int) string {
+	percent := 100 * part / whole
+	if percent == 0 && part > 0 {
+		return "<1 %"
+	}
+	return fmt.Sprintf("%d %%", percent)
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// clipped is the first n characters of a text on one line.
+func clipped(text string, n int) string {
+	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "\ufffd")), " ")
+	if utf8.RuneCountInString(text) <= n {
+		return text
+	}
+	return string([]rune(text)[:n-1]) + "…"
+}
