@@ -63,6 +63,7 @@ type invocation struct {
 	configFile string
 	format     string
 	output     string
+	sample     string
 	args       []string
 	stdin      io.Reader
 	stdout     io.Writer
@@ -91,6 +92,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	flags.StringVar(&inv.configFile, "config", "", "configuration `file` (default: config.yaml in the working directory, if it is there)")
 	if c.name == "parse" {
 		flags.StringVar(&inv.format, "format", "", "log `format` of the records: auto or a name (default: ingest.format)")
+	}
+	if c.name == "check" {
+		flags.StringVar(&inv.sample, "sample", "", "`file` of log records, one a line, to show the mapping of first, as detect does")
 	}
 	if c.name == "detect" {
 		flags.StringVar(&inv.output, "output", "table", "table or json")
@@ -207,6 +211,14 @@ func runConsumer(ctx context.Context, inv *invocation) error {
 }
 
 func runCheck(ctx context.Context, inv *invocation) error {
+	if inv.sample != "" {
+		shown := *inv
+		shown.args, shown.output = []string{inv.sample}, "table"
+		if err := runDetect(ctx, &shown); err != nil {
+			return fmt.Errorf("--sample: %w", err)
+		}
+		fmt.Fprintln(inv.stdout)
+	}
 	p, err := build(ctx, inv)
 	defer p.close()
 	if err != nil {

@@ -115,7 +115,7 @@ func describe(line int, r enrich.Record) parsedLine {
 	l := parsedLine{Line: line, Format: r.Format, Records: []parsedRecord{}, DeadLetter: deadLetterOf(r.DeadLetter)}
 	for _, e := range r.Elements {
 		record := parsedRecord{Errors: []parsedError{}, DeadLetter: deadLetterOf(e.DeadLetter)}
-		if e.DeadLetter == "" {
+		if e.DeadLetter == "" && !e.Excluded {
 			record.Access = describeAccess(e.Access)
 		}
 		for _, event := range e.Events {

@@ -76,6 +76,8 @@ type Access struct {
 	Escaped    bool      // Body has the escapes of the JSON string that it was logged as: most bodies need not be unescaped at all
 	BodyState  BodyState // Absent, Empty or Undecodable; "" when package parse is to look at Body
 
+	IgnoreBody bool // it is not to be searched for errors: Config.IgnoreBodies
+
 	ContentType     string // header of the response, lower case
 	ContentEncoding string // header of the response, lower case
 
@@ -144,6 +146,7 @@ type Reader struct {
 	wrappers    wrappers
 	routes      routes
 	exclude     []exclusion
+	ignore      []exclusion
 	fingerprint string
 
 	// Of the record at hand.
@@ -321,7 +324,7 @@ func (r *Reader) add(f *format, a Access, o *object, at place) {
 	if a.Route == "" && len(r.routes) > 0 {
 		a.Route = r.routes.of(a.Path)
 	}
-	if len(r.exclude) > 0 && r.excluded(a, o) {
+	if r.described(r.exclude, a, o) {
 		r.elements = append(r.elements, Element{Excluded: true, Raw: at.raw})
 		return
 	}
@@ -329,6 +332,7 @@ func (r *Reader) add(f *format, a Access, o *object, at place) {
 		r.deadLetter(ReasonBadTime, at)
 		return
 	}
+	a.IgnoreBody = r.described(r.ignore, a, o)
 	r.elements = append(r.elements, Element{Access: a, Raw: at.raw})
 }
 

@@ -73,7 +73,7 @@ func (f *FieldConfig) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Exclude describes requests to leave out: all that is given must match. Of the globs * matches any text, also with slashes.
+// Exclude describes requests to leave out, or whose bodies to leave unsearched: all that is given must match. Of the globs * matches any text, also with slashes.
 type Exclude struct {
 	Service string `mapstructure:"service"`
 	Route   string `mapstructure:"route"`
@@ -98,7 +98,10 @@ func New(c Config) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.exclude, err = c.exclusions(); err != nil {
+	if r.exclude, err = compileExclusions("ingest.exclude", c.Exclude); err != nil {
+		return nil, err
+	}
+	if r.ignore, err = compileExclusions("ingest.ignore_bodies", c.IgnoreBodies); err != nil {
 		return nil, err
 	}
 	if r.routes, err = compileRoutes(c.Routes); err != nil {
@@ -213,8 +216,10 @@ func (r *Reader) number(rows []*format) {
 			r.keys.resolveAll(*field)
 		}
 	}
-	for i := range r.exclude {
-		r.keys.resolve(&r.exclude[i].field)
+	for _, list := range [][]exclusion{r.exclude, r.ignore} {
+		for i := range list {
+			r.keys.resolve(&list[i].field)
+		}
 	}
 	r.wrappers = shippers
 	r.wrappers.fill.clone()
@@ -373,9 +378,9 @@ type exclusion struct {
 	value string
 }
 
-func (c Config) exclusions() (all []exclusion, err error) {
-	for i, e := range c.Exclude {
-		key := fmt.Sprintf("ingest.exclude[%d]", i)
+func compileExclusions(setting string, list []Exclude) (all []exclusion, err error) {
+	for i, e := range list {
+		key := fmt.Sprintf("%s[%d]", setting, i)
 		x := exclusion{globs: [4]string{e.Service, e.Route, e.Path, e.Method}, value: e.Value}
 		switch {
 		case e == Exclude{}:
@@ -401,14 +406,14 @@ func (c Config) exclusions() (all []exclusion, err error) {
 // withoutSlashes lets path.Match see no slashes, at which its * would end.
 func withoutSlashes(s string) string { return strings.ReplaceAll(s, "/", "\x00") }
 
-// excluded tells whether an access is to be left out; o is its record.
-func (r *Reader) excluded(a Access, o *object) bool {
+// described tells whether one of the exclusions describes an access; o is its record.
+func (r *Reader) described(list []exclusion, a Access, o *object) bool {
 	matches := func(glob, text string) bool {
 		ok, err := path.Match(glob, withoutSlashes(text))
 		return ok && err == nil
 	}
-	for i := range r.exclude {
-		x := &r.exclude[i]
+	for i := range list {
+		x := &list[i]
 		out := true
 		for j, text := range [4]string{a.Service, a.Route, a.Path, a.Method} {
 			out = out && (x.globs[j] == "" || matches(x.globs[j], text))
@@ -502,7 +507,7 @@ next:
 // fingerprint names what a Config makes of records. Without settings of its own it is the name of the format.
 func (c Config) fingerprint() string {
 	c.Format = cmp.Or(c.Format, auto)
-	if len(c.Topics)+len(c.Formats)+len(c.Exclude)+len(c.Routes) == 0 {
+	if len(c.Topics)+len(c.Formats)+len(c.Exclude)+len(c.IgnoreBodies)+len(c.Routes) == 0 {
 		return c.Format
 	}
 	text, err := json.Marshal(c)

@@ -94,6 +94,18 @@ func TestExclude(t *testing.T) {
 	f(`{"time":"1999-01-01T00:00:00Z","status":200,"path":"/health"}`, true)
 }
 
+func TestIgnoreBodies(t *testing.T) {
+	r := reader(t, Config{IgnoreBodies: []Exclude{{Path: "/docs/*"}}})
+	f := func(record string, want bool) {
+		t.Helper()
+		if e := r.Read("", []byte(record), KafkaClock(kafkaTime)).Elements[0]; e.Access.IgnoreBody != want || e.Excluded {
+			t.Errorf("%s: %+v", record, e)
+		}
+	}
+	f(`{"status":200,"path":"/docs/errors","response_body":"{}"}`, true)
+	f(`{"status":200,"path":"/doc","response_body":"{}"}`, false)
+}
+
 func TestRoutes(t *testing.T) {
 	r := reader(t, Config{Routes: []string{"/v1/{kind}/{id}", "/v1/servers/{id}", "/v1/servers/{id}/{action}", "/v1/{kind}/list", "/", "/{a}"}})
 	f := func(path, want string) {

@@ -37,6 +37,7 @@ const everyKey = ^keySet(0)
 var dialects = []dialect{
 	{"telegram", "ok is false, with error_code and description", keys(keySuccess), telegram},
 	{"slack", "ok is false, with error as a word", keys(keySuccess), slack},
+	{"google-maps", "error_message with a status in words", keys(keyErrorMsg), googleMaps},
 	{"huawei", "error_code and error_msg, as Huawei Cloud services write them", keys(keyErrorCode, keyErrorMsg), huawei},
 	{"tencent-v3", "Response.Error with Code and Message, as Tencent Cloud's API 3.0 writes them", keys(keyCodeUpper), tencentV3},
 	{"tencent-v2", "code, message and codeDesc, as Tencent Cloud's API 2.0 writes them", keys(keyCode), tencentV2},
@@ -55,7 +56,6 @@ var dialects = []dialect{
 	{"openstack", "one member that is named for the error: itemNotFound, NeutronError", keys(keyMessage, keyType), openstack},
 	{"error-object", "error with code and a message", keys(keyCode, keyCodeUpper, keyMessage, keyMessageUpper, keyErrorMsg, keyDescription, keyReason, keyType, keyName), errorObject},
 	{"problem", "problem details of RFC 9457", keys(keyTitle, keyDetail), problem},
-	{"google-maps", "error_message with a status in words", keys(keyErrorMsg), googleMaps},
 	{"error-code", "errorCode with errorMessage and the like", keys(keyOtherCode), errorCode},
 	{"errcode", "errcode or errno with errmsg", keys(keyErrcode), errcode},
 	{"result-code", "resultCode, retCode, ret and the like with their message", keys(keyResultCode), resultCode},
@@ -554,7 +554,7 @@ func errorObject(o *object) (Envelope, verdict) {
 
 func googleMaps(o *object) (Envelope, verdict) {
 	status := o.scalar(keyStatus)
-	if !isConstant(status) || status == "OK" || !o.top() || o.keys.hasAny(keys(keyErrorCode, keyOtherCode)) {
+	if !isConstant(status) || !strings.Contains(status, "_") || !o.top() || o.keys.hasAny(keys(keyErrorCode, keyOtherCode)) {
 		return Envelope{}, neither
 	}
 	return o.pair(o.get(keyStatus), 0, keyErrorMsg)

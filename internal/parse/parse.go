@@ -64,17 +64,18 @@ type Parser struct {
 	dialects []dialect // the user's own, then those of the table
 
 	// Of the body at hand.
-	status   int    // of the request
-	readable []byte // the body without its wrappings
-	isXML    bool
-	found    []Envelope
-	scopes   []scope
-	ignored  []jsontree.Value        // what an envelope has spoken for
-	ids      map[jsontree.Value]ids  // of the objects around envelopes
-	failed   map[jsontree.Value]bool // the objects that are envelopes
-	object   object
-	text     []byte // the body without the escapes of the JSON string it stood in
-	json     []byte // XML as JSON
+	status     int    // of the request
+	ignoreBody bool   // only its state is of interest
+	readable   []byte // the body without its wrappings
+	isXML      bool
+	found      []Envelope
+	scopes     []scope
+	ignored    []jsontree.Value        // what an envelope has spoken for
+	ids        map[jsontree.Value]ids  // of the objects around envelopes
+	failed     map[jsontree.Value]bool // the objects that are envelopes
+	object     object
+	text       []byte // the body without the escapes of the JSON string it stood in
+	json       []byte // XML as JSON
 }
 
 // scope is a part of the tree in which failures count, or do not.
@@ -110,7 +111,7 @@ const (
 // Body finds the envelopes of an access's body, in document order, and tells the body's
 // state. The slice is valid until the next call.
 func (p *Parser) Body(a *accesslog.Access) ([]Envelope, accesslog.BodyState) {
-	p.found, p.status, p.readable = p.found[:0], a.Status, nil
+	p.found, p.status, p.ignoreBody, p.readable = p.found[:0], a.Status, a.IgnoreBody, nil
 	defer p.shrink()
 	state := a.BodyState
 	if state == "" {
@@ -287,6 +288,9 @@ func (p *Parser) walk(root jsontree.Value, confidence Confidence) {
 	p.scopes, p.ignored = p.scopes[:0], p.ignored[:0]
 	clear(p.ids)
 	clear(p.failed)
+	if p.ignoreBody {
+		return
+	}
 	before := len(p.found)
 	for v := root; v.Kind() != jsontree.Missing; {
 		if p.visit(v, confidence) {
