@@ -46,7 +46,14 @@ type Match struct {
 }
 
 // Fallback is what the page says of codes that it does not list.
-type Fallback struct{ Description, Remedy string }
+type Fallback struct {
+	Description string
+	Remedy      string
+	Texts       map[string]Texts // by language, ours
+}
+
+// Texts are an entry's texts in another language than the page's. What is "" is not translated.
+type Texts struct{ Message, Description, Remedy string }
 
 // Entry is one published code. Kind, Retry and Owner are our own reading of it.
 type Entry struct {
@@ -59,6 +66,7 @@ type Entry struct {
 	Retry       string
 	Owner       string
 	Aliases     []string
+	Texts       map[string]Texts // by language, ours
 
 	template template
 }

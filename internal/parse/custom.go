@@ -86,12 +86,3 @@ func follow(v jsontree.Value, paths [][]string) jsontree.Value {
 	}
 	return jsontree.Value{}
 }
-
-// fingerprint is a text that differs where the dialects would find something else.
-func fingerprint(all []Custom) string {
-	var b strings.Builder
-	for _, c := range all {
-		fmt.Fprintf(&b, "%q%q%q%q%q", c.Name, c.Code, c.Message, c.RequestID, c.Success)
-	}
-	return b.String()
-}
