@@ -29,7 +29,6 @@ type (
 		Formats     []*detectedFormat    `json:"formats"` // the one with the most records first
 		Excluded    int                  `json:"excluded"`
 		DeadLetters []detectedDeadLetter `json:"dead_letters"`
-		Unknown     *unknownLine         `json:"unknown"` // the first line of unknown format
 	}
 	detectedFormat struct {
 		Name    string          `json:"name"`
@@ -48,14 +47,22 @@ type (
 	detectedDeadLetter struct {
 		Reason accesslog.Reason `json:"reason"`
 		Count  int              `json:"count"`
-		Line   int              `json:"line"` // the first
-	}
-	unknownLine struct {
-		Line  int      `json:"line"`
-		Start string   `json:"start"` // redacted
-		Keys  []string `json:"keys"`  // at its top, where it is a JSON object
+		Line   int              `json:"line"`  // of the first; of objects, of the first with something in it
+		Start  string           `json:"start"` // of that record, redacted
+		Keys   []string         `json:"keys"`  // at its top, where it is a JSON object
 	}
 )
+
+// reasons say what a reason means and what to do.
+var reasons = map[accesslog.Reason]string{
+	accesslog.ReasonEmpty:         "there is nothing in it",
+	accesslog.ReasonMalformed:     "neither JSON nor a line that is known: describe it under ingest.formats (docs/formats.md)",
+	accesslog.ReasonTruncated:     "the record itself is cut off: raise the limit of the gateway, the shipper or Kafka (message.max.bytes)",
+	accesslog.ReasonNotAnObject:   "an array holds something else than records",
+	accesslog.ReasonUnknownFormat: "JSON in no format that is known: describe it under ingest.formats (docs/formats.md)",
+	accesslog.ReasonTooMany:       "one message holds too many records: lower the gateway's batch size",
+	accesslog.ReasonBadTime:       "its time is before 2000 or more than a day ahead: look at the gateway's clock, and at the unit and the place of its time",
+}
 
 // detectedFields are shown in this order. None shows a body: it may hold what nobody should see on a terminal.
 var detectedFields = []string{"time", "tenant", "service", "route", "method", "path", "status", "latency", "request_id"}
@@ -158,15 +165,16 @@ func (d *detection) deadLetter(why accesslog.Reason, raw []byte, sample string) 
 	i := slices.IndexFunc(d.DeadLetters, func(l detectedDeadLetter) bool { return l.Reason == why })
 	if i < 0 {
 		i = len(d.DeadLetters)
-		d.DeadLetters = append(d.DeadLetters, detectedDeadLetter{Reason: why, Line: d.Lines})
+		d.DeadLetters = append(d.DeadLetters, detectedDeadLetter{Reason: why, Keys: []string{}})
 	}
-	d.DeadLetters[i].Count++
-	if d.Unknown == nil && (why == accesslog.ReasonUnknownFormat || why == accesslog.ReasonMalformed) {
-		d.Unknown = &unknownLine{Line: d.Lines, Start: clipped(sample, 200), Keys: []string{}}
-		var object map[string]json.RawMessage
-		if json.Unmarshal(raw, &object) == nil {
-			d.Unknown.Keys = slices.Sorted(maps.Keys(object))
-		}
+	l := &d.DeadLetters[i]
+	if l.Count++; l.Count > 1 && (len(l.Keys) > 0 || l.Start != "{}") {
+		return
+	}
+	l.Line, l.Start = d.Lines, clipped(sample, 200)
+	var object map[string]json.RawMessage
+	if json.Unmarshal(raw, &object) == nil {
+		l.Keys = append(l.Keys, slices.Sorted(maps.Keys(object))...)
 	}
 }
 
@@ -216,7 +224,7 @@ func (f *detectedFormat) missing() []string {
 	case absent == f.Records:
 		all = append(all, "no record logs the response body: only HTTP statuses can be counted; "+accesslog.Hint(f.Name))
 	case absent > 0:
-		all = append(all, fmt.Sprintf("%d of %d records log no response body", absent, f.Records))
+		all = append(all, fmt.Sprintf("%d of %d records log no response body: to have it, %s", absent, f.Records, accesslog.Hint(f.Name)))
 	}
 	if n := f.Body[string(accesslog.Truncated)]; n > 0 {
 		all = append(all, fmt.Sprintf("%d of %d bodies are cut off: raise the gateway's limit where it has one", n, f.Records-f.Body[string(accesslog.Absent)]))
@@ -234,11 +242,15 @@ func (f *detectedFormat) missing() []string {
 		case "tenant":
 			all = append(all, "no record names a tenant: log the header or the consumer that does, or say in ingest.formats where it stands")
 		case "service":
-			all = append(all, "no record names a service")
+			all = append(all, "no record names a service: log the upstream's name, or say in ingest.formats where it stands")
 		case "route":
 			all = append(all, "no record names a route: give their templates in ingest.routes")
 		case "status":
-			all = append(all, "no record has a status")
+			all = append(all, "no record has a status: errors without an envelope cannot be told")
+		case "request_id":
+			all = append(all, "no record has a request id: only those in the bodies are shown")
+		case "method", "path", "latency":
+			all = append(all, "no record has a "+field.Name)
 		}
 	}
 	return all
@@ -270,21 +282,24 @@ func (d *detection) print(out io.Writer) {
 	}
 	fmt.Fprintln(out, "dead letters:")
 	for _, l := range d.DeadLetters {
-		fmt.Fprintf(out, "  %d %s, the first in line %d\n", l.Count, l.Reason, l.Line)
-	}
-	if u := d.Unknown; u != nil {
-		fmt.Fprintf(out, "line %d is in no format that is known; describe it under ingest.formats (docs/formats.md):\n  %s\n", u.Line, u.Start)
-		if len(u.Keys) > 0 {
-			fmt.Fprintf(out, "  its keys: %s\n", strings.Join(u.Keys, ", "))
+		fmt.Fprintf(out, "  %d %s, as in line %d: %s\n", l.Count, l.Reason, l.Line, reasons[l.Reason])
+		if l.Start != "" {
+			fmt.Fprintf(out, "    %s\n", l.Start)
+		}
+		if len(l.Keys) > 0 {
+			fmt.Fprintf(out, "    its keys: %s\n", strings.Join(l.Keys, ", "))
 		}
 	}
 }
 
 // share is a part of a whole in percent, which is 0 % and 100 % only for none and all.
 func share(part, whole int) string {
-	percent := 100 * part / whole
-	if percent == 0 && part > 0 {
+	percent := (200*part + whole) / (2 * whole)
+	switch {
+	case percent == 0 && part > 0:
 		return "<1 %"
+	case percent == 100 && part < whole:
+		percent = 99
 	}
 	return fmt.Sprintf("%d %%", percent)
 }

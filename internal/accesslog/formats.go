@@ -196,7 +196,7 @@ var formats = []format{
 		},
 		fields: fields{
 			time:            slices.Concat(in(milliseconds, "start_time"), from("@timestamp", "time_iso8601", "time_local", "msec", "time", "timestamp")),
-			tenant:          slices.Concat(under(tenantHeaders, "request.headers."), tenantKeys, from("consumer.username", "consumer.custom_id", "consumer.id", "consumer_name")),
+			tenant:          slices.Concat(under(tenantHeaders, "request.headers."), tenantKeys, from("consumer.username", "consumer.custom_id", "consumer.id", "consumer_name", "consumer")),
 			service:         from("service_name", "service_id"),
 			route:           from("route_name", "route_id"),
 			method:          from("request.method", "request_method", "method"),
@@ -305,7 +305,7 @@ var formats = []format{
 	{
 		// https://www.alibabacloud.com/help/en/sls/api-gateway. Bodies are cut at 1,024 bytes.
 		name:  "alibaba-apigateway",
-		hint:  "record the response body in the log settings of the API group; it is cut at 1,024 bytes",
+		hint:  "record the response body in the log settings of the API group; it is always cut at 1,024 bytes",
 		known: []signature{known(oneOf("apiGroupUid", "apiUid", "requestHandleTime"))},
 		fields: fields{
 			time:           from("requestHandleTime"),
@@ -425,7 +425,7 @@ var formats = []format{
 			service:   from("group_name", "group_id"),
 			route:     from("api_name", "api_id"),
 			method:    from("request_method"),
-			path:      from("router_uri", "upstream_uri", "opsuba_api_url"),
+			path:      from("router_uri", "opsuba_api_url", "upstream_uri"),
 			status:    from("status"),
 			latency:   in(seconds, "request_time"),
 			requestID: from("request_id"),
@@ -487,7 +487,7 @@ var formats = []format{
 		// KrakenD, whose access log is Gin's: https://www.krakend.io/docs/logging. The times have no zone.
 		name:  "krakend",
 		hint:  keepsNone,
-		lines: []string{`[GIN] $time | $status | $latency | $client_ip | $method "$path"$_`},
+		lines: []string{`[GIN] $time | $status | $latency | $client_ip | $method "$path"$_`, `[GIN] $time | $status | $latency | $client_ip | $method $path`},
 		fields: fields{
 			time:    from("time"),
 			method:  from("method"),
@@ -546,7 +546,7 @@ var envoyFields = fields{
 	tenant:          tenantKeys,
 	service:         from("upstream_cluster", "authority"),
 	route:           from("route_name"),
-	method:          from("method"),
+	method:          from("method", "req_method", "request_method"),
 	path:            from("path", "x_envoy_original_path"),
 	status:          from("response_code"),
 	latency:         in(milliseconds, "duration"),

@@ -30,6 +30,9 @@ var layouts = []string{
 	"Mon Jan _2 15:04:05 2006",
 }
 
+// earliestMS is earliest in milliseconds since 1970.
+var earliestMS = float64(earliest.UnixMilli())
+
 // parseTime reads a time as the source says: in its layout, as a number of its unit, or in any way that gateways write one.
 func (s *source) parseTime(b []byte) (time.Time, bool) {
 	switch {
@@ -38,6 +41,11 @@ func (s *source) parseTime(b []byte) (time.Time, bool) {
 		return t.UTC().Truncate(time.Millisecond), err == nil
 	case s.unit != 0:
 		f, err := strconv.ParseFloat(string(b), 64)
+		if ms := f * s.unit; err == nil && ms < earliestMS { // a number in another unit than the gateway's own, if its size says so
+			if t, ok := parseTime(b); ok && !t.Before(earliest) {
+				return t, true
+			}
+		}
 		if ms := f * s.unit; err == nil {
 			return time.UnixMilli(int64(ms + 0.0005)).UTC(), 0 < ms && ms < 1e15 // what a float64 of nanoseconds is off by
 		}

@@ -31,7 +31,7 @@ var shippers = wrappers{
 		tenant: slices.Concat(from("fields.tenant", "labels.tenant"), tenantKeys),
 	}},
 	texts:        from("message", "log", "event", "msg", "line"),
-	objects:      from("json", "log_processed", "event", "log"),
+	objects:      from("json", "log_processed", "event", "log", "message"),
 	logEvents:    from("logEvents"),
 	resourceLogs: from("resourceLogs"),
 	otlpBody:     from("body"),

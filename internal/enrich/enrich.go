@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math"
+	"sync/atomic"
 
 	"errata/internal/accesslog"
 	"errata/internal/parse"
@@ -87,7 +88,7 @@ type Processor struct {
 	reader      *accesslog.Reader
 	parser      *parse.Parser
 	redactor    *Redactor
-	catalogs    *Catalogs
+	catalogs    atomic.Pointer[Catalogs]
 	audit       uint64 // an element is in the sample when its hash is below it
 	fingerprint string
 	elements    []Element
@@ -111,7 +112,8 @@ func NewProcessor(c Config, catalogs *Catalogs) (*Processor, error) {
 	if !(c.AuditShare >= 0 && c.AuditShare <= 1) {
 		return nil, fmt.Errorf("ingest.audit_share is %v: give a share from 0 to 1", c.AuditShare)
 	}
-	p := &Processor{reader: reader, parser: parser, redactor: redactor, catalogs: catalogs, audit: uint64(c.AuditShare * (math.MaxUint64 >> 1))}
+	p := &Processor{reader: reader, parser: parser, redactor: redactor, audit: uint64(c.AuditShare * (math.MaxUint64 >> 1))}
+	p.catalogs.Store(catalogs)
 	p.fingerprint = parserVersion + "-" + reader.Fingerprint()
 	if len(c.Dialects)+len(c.Redact) > 0 {
 		text, err := json.Marshal([]any{c.Dialects, c.Redact})
@@ -124,8 +126,12 @@ func NewProcessor(c Config, catalogs *Catalogs) (*Processor, error) {
 	return p, nil
 }
 
+// Use takes other catalogs from the next record on. Any goroutine may call it.
+func (p *Processor) Use(catalogs *Catalogs) { p.catalogs.Store(catalogs) }
+
 // Record processes one record.
 func (p *Processor) Record(value []byte, at Position) Record {
+	catalogs := p.catalogs.Load()
 	p.elements, p.events = p.elements[:0], p.events[:0]
 	read := p.reader.Read(at.Topic, value, at.Clock)
 	record := Record{Format: read.Format, DeadLetter: read.DeadLetter}
@@ -142,7 +148,7 @@ func (p *Processor) Record(value []byte, at Position) Record {
 			element.Access.BodyState = state
 			first := len(p.events)
 			for _, envelope := range envelopes {
-				p.events = append(p.events, p.enrich(envelope, &e.Access))
+				p.events = append(p.events, p.enrich(catalogs, envelope, &e.Access))
 			}
 			element.Events = p.events[first:]
 			if len(envelopes) == 0 && p.audit > 0 && p.audited(at, i) && mentionsError(e.Access.Body) {
@@ -191,8 +197,8 @@ func (p *Processor) sample(raw []byte) string {
 }
 
 // enrich makes the Event of an envelope that came with the given access.
-func (p *Processor) enrich(envelope parse.Envelope, a *accesslog.Access) Event {
-	e := Event{Envelope: envelope, Family: UnknownFamily, CatalogVersion: p.catalogs.Version}
+func (p *Processor) enrich(catalogs *Catalogs, envelope parse.Envelope, a *accesslog.Access) Event {
+	e := Event{Envelope: envelope, Family: UnknownFamily, CatalogVersion: catalogs.Version}
 	if e.RequestID == "" {
 		e.RequestID = a.RequestID
 	}
@@ -201,7 +207,7 @@ func (p *Processor) enrich(envelope parse.Envelope, a *accesslog.Access) Event {
 	if e.Dialect == parse.HTTPDialect {
 		e.Message = parse.Clip([]byte(e.Message), parse.HTTPMessageLength)
 	}
-	k := p.catalogs.Lookup(e.Code, e.Dialect, a.Service, a.Status, e.Message)
+	k := catalogs.Lookup(e.Code, e.Dialect, a.Service, a.Status, e.Message)
 	if k.Catalog != nil {
 		e.Family = k.Catalog.Family
 	}

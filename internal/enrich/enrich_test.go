@@ -123,7 +123,7 @@ func TestEveryShippedCodeIsFoundAndHasARemedy(t *testing.T) {
 			dialect = f.Match.Dialects[0]
 		}
 		for _, e := range f.Codes {
-			event := processor(t, c).enrich(parse.Envelope{Code: e.Code, Message: e.Message, Dialect: dialect}, &accesslog.Access{Status: e.Status})
+			event := processor(t, c).enrich(c, parse.Envelope{Code: e.Code, Message: e.Message, Dialect: dialect}, &accesslog.Access{Status: e.Status})
 			if event.Family != f.Family || event.CatalogCode != e.Code || !event.Known || event.Remedy == "" || event.Kind != e.Kind {
 				t.Errorf("%s: %+v", e.Code, event)
 			}
@@ -187,6 +187,16 @@ func TestRedact(t *testing.T) {
 	f("key AKIAIOSFODNN7EXAMPLE is inactive", "key [redacted:secret] is inactive")
 	f("SDK-HMAC-SHA256 Access=QTWAOYTTINDUT2QVKYUC, SignedHeaders=host", "SDK-HMAC-SHA256 Access=[redacted:secret], SignedHeaders=host")
 	f("密码：hunter22，请重试", "密码：[redacted:secret]，请重试")
+	f("https://a.blob.example/x?sv=2020&sig=Z%2FRHIX5Xcg0Dtkk%3D", "https://a.blob.example/x?sv=2020&sig=[redacted:secret]")
+	f("https://user:pa55word@10.0.0.1/x and redis://:s3cr3t@cache:6379/0 failed", "https://user:[redacted:secret]@10.0.0.1/x and redis://:[redacted:secret]@cache:6379/0 failed")
+	f("amqp://svc:S3cretPw@mq.test:5672/v", "amqp://svc:[redacted:secret]@mq.test:5672/v")
+	f("pwd: Tr0ub4dor&3 rejected", "pwd: [redacted:secret] rejected")
+	f("passphrase=hello123", "passphrase=[redacted:secret]")
+	same("Invalid password: password must be at least 8 characters")
+	same("Invalid password: must be at least 8 characters")
+	same("token: expired at 2026")
+	same("Signature: invalid format")
+	same("password: is required")
 	f("seen badge no. X77 at the door", "seen badge no. [redacted:badge] at the door")
 	same("Exceeded the number of times the case limit was created.")
 	same("Decrypt token fail: token expires")
@@ -198,11 +208,11 @@ func TestRedact(t *testing.T) {
 
 func TestEventKeepsModuleCodeAndArgs(t *testing.T) {
 	c := shipped(t)
-	e := processor(t, c).enrich(parse.Envelope{Code: "4000", ModuleCode: "100004", Message: "(100004) incorrect projectId", Dialect: "tencent-v2"}, &accesslog.Access{RequestID: "log-1"})
+	e := processor(t, c).enrich(c, parse.Envelope{Code: "4000", ModuleCode: "100004", Message: "(100004) incorrect projectId", Dialect: "tencent-v2"}, &accesslog.Access{RequestID: "log-1"})
 	if e.ModuleCode != "100004" || e.Family != "TencentCloud" || e.Message != "(100004) incorrect projectId" || e.RequestID != "log-1" {
 		t.Errorf("%+v", e)
 	}
-	e = processor(t, c).enrich(parse.Envelope{Code: "OptVerse_10000004", Message: "The tenant a@b.example is not allowed to access the service.", Dialect: "huawei"}, &accesslog.Access{})
+	e = processor(t, c).enrich(c, parse.Envelope{Code: "OptVerse_10000004", Message: "The tenant a@b.example is not allowed to access the service.", Dialect: "huawei"}, &accesslog.Access{})
 	if e.Args["0"] != "[redacted:email]" || !strings.Contains(e.Message, "[redacted:email]") || e.Template != "The tenant {0} is not allowed to access the service." {
 		t.Errorf("%+v", e)
 	}
@@ -210,11 +220,11 @@ func TestEventKeepsModuleCodeAndArgs(t *testing.T) {
 
 func TestNothingIsRedactedInHalf(t *testing.T) {
 	c := shipped(t)
-	e := processor(t, c).enrich(parse.Envelope{Code: "HTTP.502", Message: strings.Repeat("x", 186) + " 4111111111111111 refused", Dialect: "http"}, &accesslog.Access{Status: 502})
+	e := processor(t, c).enrich(c, parse.Envelope{Code: "HTTP.502", Message: strings.Repeat("x", 186) + " 4111111111111111 refused", Dialect: "http"}, &accesslog.Access{Status: 502})
 	if strings.Contains(e.Message, "4111") || len(e.Message) > parse.HTTPMessageLength {
 		t.Error(e.Message)
 	}
-	e = processor(t, c).enrich(parse.Envelope{Code: "iMetal.0001", Message: "A request parameter contains invalid or unsupported value: password=hunter22", Dialect: "huawei"}, &accesslog.Access{})
+	e = processor(t, c).enrich(c, parse.Envelope{Code: "iMetal.0001", Message: "A request parameter contains invalid or unsupported value: password=hunter22", Dialect: "huawei"}, &accesslog.Access{})
 	if e.Args["0"] != "password=[redacted:secret]" {
 		t.Errorf("%+v", e)
 	}

@@ -25,15 +25,22 @@ var rules = []rule{
 		secrets: []int{1},
 	},
 	{
+		name:    "secret", // of a user in a URL: redis://user:password@host
+		needs:   anyOf("://"),
+		expr:    regexp.MustCompile(`://[^/\s:@"']*:([^/\s@"']+)@`),
+		secrets: []int{1},
+	},
+	{
 		// AK/SK, signatures, passwords and tokens as parameters, in a URL, a header, JSON (escaped too) or prose:
 		// password=…, clientSecret: …, \"sk\":\"…\". In quotes all up to the closing one is the secret.
 		name: "secret",
 		needs: func(lower string) bool {
-			return strings.ContainsAny(lower, "=:") && anyOf("passw", "pwd", "secret", "token", "signature", "key", "credential", "ak", "sk")(lower)
+			return strings.ContainsAny(lower, "=:") && anyOf("passw", "passphrase", "pwd", "secret", "token", "sig", "key", "credential", "ak", "sk")(lower)
 		},
-		expr: regexp.MustCompile(`(?i)(?:[\w-]*(?:passw(?:or)?d|pwd|secret(?:[_-]?(?:access)?[_-]?(?:key|id))?|token|signature|credential|(?:access|api|private)[_-]?key(?:[_-]?id)?)|\b(?:ak|sk))` +
-			`(?:\\*["'])?\s*[=:]\s*(?:\\*["']([^"'\\]{2,})|([^\s"'\\&,;)}\]]{3,}))`),
-		secrets: []int{1, 2},
+		expr: regexp.MustCompile(`(?i)(?:[\w-]*(?:passw(?:or)?d|passphrase|pwd|secret(?:[_-]?(?:access)?[_-]?(?:key|id))?|token|signature|credential|(?:access|api|private)[_-]?key(?:[_-]?id)?)|\b(?:ak|sk|sig))` +
+			`(?:\\*["'])?\s*(?:[=:]\s*\\*["']([^"'\\]{2,})|=\s*([^\s"'\\&,;)}\]]{3,})|:\s*([^\s"'\\,;)}\]]{3,}))`),
+		secrets: []int{1, 2, 3},
+		really:  func(text string) bool { return !saidOfSecrets[strings.ToLower(strings.TrimRight(text, ".!?"))] },
 	},
 	{
 		name:  "token", // a JSON Web Token, wherever it stands
@@ -138,6 +145,19 @@ func (r *Redactor) Redact(text string) string {
 	}
 	return text
 }
+
+// saidOfSecrets are the words with which messages go on behind "password:" or "token:", and which are no secrets.
+var saidOfSecrets = func() map[string]bool {
+	m := map[string]bool{}
+	for _, w := range strings.Fields(`a an the is are was has have had must may can cannot should will does do did not no never only and or of for from in on at by to with without
+		required missing invalid incorrect wrong bad empty null nil none undefined unknown unset blank false true expired expires expire expiration revoked rejected refused denied
+		disabled locked blocked weak short long too mismatch mismatched unmatched duplicate already used reused unsupported unrecognized malformed illegal forbidden unauthorized
+		error errors failed failure fails format length size type value field parameter parameters header body name id password passwords token tokens key keys secret signature
+		credential credentials user username account verification validation verify validate check please enter provide contains contain matches match does't doesn't didn't isn't`) {
+		m[w] = true
+	}
+	return m
+}()
 
 func anyOf(words ...string) func(string) bool {
 	return func(lower string) bool {

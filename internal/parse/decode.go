@@ -18,6 +18,7 @@ import (
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/simplifiedchinese"
 	"golang.org/x/text/encoding/unicode"
 
 	"errata/internal/accesslog"
@@ -37,6 +38,7 @@ const (
 type layer struct {
 	body []byte
 	cut  bool                // the wrapping was cut off, so what is inside is too
+	code string              // the Content-Encoding of what is inside, where the wrapping names it
 	dead accesslog.BodyState // there is nothing inside: Empty or Undecodable
 }
 
@@ -49,12 +51,12 @@ func (p *Parser) reveal(body []byte, encoding, contentType string) (l layer) {
 		trimmed := bytes.TrimRight(left, blank)
 		if len(trimmed) == 0 {
 			if l.dead = accesslog.Empty; l.cut { // nothing came out of it
-				l.dead = accesslog.Undecodable
+				l.dead = accesslog.Truncated
 			}
 			return l
 		}
 		// A body that is what it should be is not looked into further.
-		if c := trimmed[0]; (c == '{' || c == '[' || c == '<') && !isDojo(trimmed) {
+		if c := trimmed[0]; (c == '{' || c == '[' || c == '<') && !isDojo(trimmed) && !isEscaped(trimmed) && !isMixed(trimmed) {
 			l.body = toUTF8(left, contentType) // a space at the end tells that a number before it is whole
 			return l
 		}
@@ -66,7 +68,7 @@ func (p *Parser) reveal(body []byte, encoding, contentType string) (l layer) {
 			}
 			return l
 		}
-		encoding = ""
+		encoding = strings.ToLower(next.code)
 		next.cut = next.cut || l.cut
 		if l = next; l.dead != "" {
 			return l
@@ -79,7 +81,7 @@ func (p *Parser) reveal(body []byte, encoding, contentType string) (l layer) {
 var guards = []string{")]}',", ")]}'", ")]}", "for(;;);", "for (;;);", "while(1);", "while (1);", "throw 1;", "\x1e"}
 
 var (
-	jsonp = regexp.MustCompile(`^(?:/\*\*/)?\s*(?:typeof\s+[\w$.]+\s*===?\s*['"]function['"]\s*&&\s*)?[A-Za-z_$][\w$.\[\]]{0,100}\s*\(\s*([{\[])`)
+	jsonp = regexp.MustCompile(`^(?:/\*[^*]{0,40}\*/|//[^\n]{0,80}\n|try\s*\{|[;\s])*(?:typeof\s+[\w$.]+\s*===?\s*['"]function['"]\s*&&\s*|[\w$.]+\s*&&\s*)?[A-Za-z_$][\w$.\[\]]{0,100}\s*\(\s*([{\[])`)
 	// A line that somebody put before the body: STATUS CODE 400, HTTP/1.1 400 Bad Request, Error: …
 	statusLine = regexp.MustCompile(`(?i)^(?:[^{}\[\]<>"]{0,80}?(?:\b(?:status(?:[ _-]?code)?|http/[\d.]+|code|http)\b|\berror\b|\bexception\b|\bfail(?:ed|ure)?\b|\bwarning\b|\b[45]\d\d\b)[^{}\[\]<>"]{0,120}?)([{\[<])`)
 	eventLine  = regexp.MustCompile(`^(?:data|event|id|retry)?:`)
@@ -123,6 +125,14 @@ func (p *Parser) unwrap(body, trimmed []byte, encoding string) (layer, bool) {
 	if isDojo(trimmed) {
 		return layer{body: bytes.TrimLeft(trimmed[len("{}"):], " &")}, true
 	}
+	if isEscaped(trimmed) { // JSON that somebody took out of its string and left escaped: {\"a\":1}
+		return layer{body: jsontree.AppendUnescaped(nil, trimmed)}, true
+	}
+	if bytes.HasPrefix(trimmed, []byte("HTTP/")) {
+		if l, ok := fromResponse(trimmed); ok {
+			return l, true
+		}
+	}
 	for _, g := range guards {
 		if rest, ok := bytes.CutPrefix(trimmed, []byte(g)); ok {
 			return layer{body: rest}, true
@@ -135,9 +145,12 @@ func (p *Parser) unwrap(body, trimmed []byte, encoding string) (layer, bool) {
 		}
 	}
 	if m := jsonp.FindSubmatchIndex(head); m != nil {
-		inner := bytes.TrimRight(trimmed[m[2]:], "; \t\r\n")
-		whole, ok := bytes.CutSuffix(inner, []byte(")"))
-		return layer{body: whole, cut: !ok}, true
+		inner := trimmed[m[2]:]
+		p.tree.Parse(inner)
+		if end := p.tree.Offset; p.tree.Ending == jsontree.Trailing && inner[end] == ')' {
+			return layer{body: inner[:end]}, true
+		}
+		return layer{body: inner, cut: true}, p.tree.Ending == jsontree.Whole || p.tree.Ending == jsontree.Cut
 	}
 	if eventLine.Match(head) {
 		return fromEvents(trimmed)
@@ -147,8 +160,60 @@ func (p *Parser) unwrap(body, trimmed []byte, encoding string) (layer, bool) {
 			return layer{body: rest}, true
 		}
 	}
-	return fromBase64(trimmed)
+	if l, ok := fromBase64(trimmed); ok {
+		return l, true
+	}
+	if isBinary(body) || isMixed(body) {
+		return p.guess(body)
+	}
+	return layer{}, false
 }
+
+// isMixed tells whether there are bytes in a text that no text has: weakly compressed, it is still half readable.
+func isMixed(body []byte) bool {
+	for _, c := range body[:min(len(body), 256)] {
+		if c < ' ' && strings.IndexByte("\t\n\v\f\r\x1b\x00\x1e", c) < 0 {
+			return body[0] != '{' && body[0] != '[' && body[0] != '<' // inside documents they are somebody's carelessness
+		}
+	}
+	return false
+}
+
+// guess tries the compressions that have no magic bytes. Only what comes out whole and as a document counts.
+func (p *Parser) guess(body []byte) (layer, bool) {
+	for _, open := range []func(io.Reader) (io.Reader, error){
+		func(r io.Reader) (io.Reader, error) { return brotli.NewReader(r), nil },
+		func(r io.Reader) (io.Reader, error) { return flate.NewReader(r), nil },
+	} {
+		if l := inflate(body, open); l.dead == "" && !l.cut && looksLikeDocument(l.body) && p.beginsDocument(bytes.Trim(l.body, blank)) {
+			return l, true
+		}
+	}
+	return layer{}, false
+}
+
+// isEscaped tells whether a text is JSON with the escapes that it has inside a string, or that nginx writes: {\"a\":1}, {\x22a\x22:1}
+func isEscaped(text []byte) bool {
+	rest := bytes.TrimLeft(text[:min(len(text), 32)], "{[ ")
+	return len(rest) < min(len(text), 32) && (bytes.HasPrefix(rest, []byte(`\"`)) || bytes.HasPrefix(rest, []byte(`\x22`)) || bytes.HasPrefix(rest, []byte(`\n`)))
+}
+
+// fromResponse takes the head off a whole HTTP response.
+func fromResponse(text []byte) (l layer, ok bool) {
+	head, body, ok := bytes.Cut(text, []byte("\r\n\r\n"))
+	if !ok {
+		if head, body, ok = bytes.Cut(text, []byte("\n\n")); !ok {
+			return layer{}, false
+		}
+	}
+	l.body = body
+	if m := contentEncoding.FindSubmatch(head); m != nil {
+		l.code = string(m[1])
+	}
+	return l, true
+}
+
+var contentEncoding = regexp.MustCompile(`(?im)^content-encoding:\s*([a-z, -]+?)\s*$`)
 
 // beginsDocument tells whether a text is JSON up to its end, be it cut off there, or looks like XML: a bracket in prose is neither.
 func (p *Parser) beginsDocument(text []byte) bool {
@@ -189,6 +254,9 @@ func toUTF8(body []byte, contentType string) []byte {
 	if utf8.Valid(body) {
 		return body
 	}
+	if text, ok := fromGBK(body); ok {
+		return text
+	}
 	declared := charset.FindStringSubmatch(contentType)
 	if declared == nil && body[0] == '<' {
 		declared = charset.FindStringSubmatch(string(body[:min(len(body), 200)]))
@@ -207,6 +275,25 @@ func toUTF8(body []byte, contentType string) []byte {
 	return text
 }
 
+// fromGBK decodes a text that is Chinese in GBK, although nobody says so: nothing in it is UTF-8, all of it is GBK, and two characters
+// in a row are Chinese.
+func fromGBK(body []byte) ([]byte, bool) {
+	for rest := body; len(rest) > 0; {
+		r, n := utf8.DecodeRune(rest)
+		if r >= utf8.RuneSelf && r != utf8.RuneError {
+			return nil, false
+		}
+		rest = rest[n:]
+	}
+	text, err := simplifiedchinese.GBK.NewDecoder().Bytes(body)
+	if err != nil || bytes.ContainsRune(text, utf8.RuneError) || !twoHan.Match(text) {
+		return nil, false
+	}
+	return text, true
+}
+
+var twoHan = regexp.MustCompile(`\p{Han}\p{Han}`)
+
 func newZstd(r io.Reader) (io.Reader, error) {
 	d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxInflated*2), zstd.WithDecoderLowmem(true))
 	if err != nil {
@@ -219,10 +306,7 @@ func newZstd(r io.Reader) (io.Reader, error) {
 func inflate(body []byte, open func(io.Reader) (io.Reader, error)) layer {
 	r, err := open(bytes.NewReader(body))
 	if err != nil {
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return layer{cut: true}
-		}
-		return layer{dead: accesslog.Undecodable}
+		return layer{dead: accesslog.Undecodable} // not even its header is whole
 	}
 	if c, ok := r.(io.Closer); ok {
 		defer c.Close()
@@ -272,8 +356,8 @@ func dechunk(body []byte, m [][]byte) (layer, bool) {
 		case size == 0:
 			return layer{body: out}, !first
 		case size > uint64(len(rest)):
-			return layer{body: append(out, rest...), cut: true}, !first || looksLikeDocument(rest)
-		case first && (!looksLikeDocument(rest) || int(size) < len(rest) && rest[size] != '\r' && rest[size] != '\n'):
+			return layer{body: append(out, rest...), cut: true}, !first || looksLikeDocument(rest) || hasMagic(rest)
+		case first && (!looksLikeDocument(rest) && !hasMagic(rest) || int(size) < len(rest) && rest[size] != '\r' && rest[size] != '\n'):
 			return layer{}, false
 		}
 		out = append(out, rest[:size]...)
@@ -290,6 +374,16 @@ func dechunk(body []byte, m [][]byte) (layer, bool) {
 func looksLikeDocument(text []byte) bool {
 	text = bytes.TrimSpace(text)
 	return len(text) > 0 && strings.ContainsRune("{[<\"", rune(text[0]))
+}
+
+// hasMagic tells whether a body begins as compressed ones do.
+func hasMagic(body []byte) bool {
+	for _, magic := range []string{"\x1f\x8b", "\x28\xb5\x2f\xfd", "\xef\xbb\xbf", "\x78\x9c", "\x78\x01", "\x78\xda"} {
+		if bytes.HasPrefix(body, []byte(magic)) {
+			return true
+		}
+	}
+	return false
 }
 
 // fromEvents reads the data of a stream of server-sent events, an event a line.
@@ -343,12 +437,7 @@ func fromBase64(text []byte) (layer, bool) {
 		return layer{}, false
 	}
 	decoded = decoded[:n]
-	for _, magic := range []string{"\x1f\x8b", "\x28\xb5\x2f\xfd", "\xef\xbb\xbf", "\x78\x9c", "\x78\x01", "\x78\xda"} {
-		if bytes.HasPrefix(decoded, []byte(magic)) {
-			return layer{body: decoded, cut: cut}, true
-		}
-	}
-	return layer{body: decoded, cut: cut}, looksLikeDocument(decoded) && !isBinary(decoded)
+	return layer{body: decoded, cut: cut}, hasMagic(decoded) || looksLikeDocument(decoded) && !isBinary(decoded)
 }
 
 func isBase64(c byte) bool {

@@ -59,11 +59,29 @@ func (o *object) isState() bool {
 	if o.keys.has(keyJob) && o.keys.hasAny(keys(keyStatus, keyState)) {
 		return true
 	}
-	if !o.keys.has(keyTime) || !o.keys.hasAny(keys(keyID, keyName, keyJob)) {
+	state := o.first(keyState, keyStatus)
+	if (!o.keys.has(keyTime) || !o.keys.hasAny(keys(keyID, keyName, keyJob))) && !o.isThing() {
 		return false
 	}
-	state := o.first(keyState, keyStatus)
 	return state.Kind() == jsontree.String && len(bytes.Trim(state.Raw(), "0123456789")) > 0
+}
+
+// things are the keys under which stand what has a state, one or a list of them.
+var things = func() map[string]bool {
+	m := map[string]bool{}
+	for _, name := range strings.Fields("server job task run build pipeline deployment execution workflow operation instance cluster volume stack migration backup transcode sub_job") {
+		m[name], m[name+"s"] = true, true
+	}
+	return m
+}()
+
+// isThing tells whether an object stands under the name of something that has a state.
+func (o *object) isThing() bool {
+	if things[string(o.RawKey())] {
+		return true
+	}
+	above := o.Parent()
+	return above.Kind() == jsontree.Array && things[string(above.RawKey())]
 }
 
 // isCatalogueEntry tells whether an object is an item of a list that describes codes.

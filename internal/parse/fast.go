@@ -3,6 +3,7 @@ package parse
 import (
 	"bytes"
 	"strings"
+	"unicode/utf8"
 
 	"errata/internal/accesslog"
 	"errata/internal/jsontree"
@@ -15,7 +16,7 @@ import (
 // fast tells the state of a body that cannot hold an envelope. It is ok only where that is proved.
 func (p *Parser) fast(a *accesslog.Access) (state accesslog.BodyState, ok bool) {
 	if a.Status >= 400 || a.ContentEncoding != "" || len(p.dialects) != len(dialects) || len(a.Body) == 0 || a.Body[0] != '{' && a.Body[0] != '[' ||
-		strings.Contains(a.ContentType, "charset") && !strings.Contains(a.ContentType, "utf-8") {
+		strings.Contains(a.ContentType, "charset") && !strings.Contains(a.ContentType, "utf-8") || !utf8.Valid(a.Body) {
 		return "", false
 	}
 	how, ok := jsontree.Check(a.Body, a.Escaped, suspect)

@@ -22,6 +22,7 @@ package parse
 import (
 	"bytes"
 	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -230,6 +231,9 @@ func (p *Parser) documents(body []byte, cut bool) accesslog.BodyState {
 			}
 		}
 		p.walk(root, Exact)
+		if inner := p.proxied(root); inner != nil && len(rest) == 0 {
+			rest = inner
+		}
 		body = rest
 	}
 	if cut || state != accesslog.JSON {
@@ -238,6 +242,19 @@ func (p *Parser) documents(body []byte, cut bool) accesslog.BodyState {
 		}
 	}
 	return state
+}
+
+// proxied is the body that an AWS Lambda function meant to answer with, where its whole answer to the gateway was passed on instead:
+// {"statusCode":500,"body":"{…}"}. It is nil where there is none, or where an envelope has been found.
+func (p *Parser) proxied(root jsontree.Value) []byte {
+	inner := root.Get("body")
+	if status := root.Get("statusCode"); len(p.found) > 0 || inner.Kind() != jsontree.String || len(status.Raw()) != 3 || status.Raw()[0] < '4' {
+		return nil
+	}
+	if text := bytes.TrimLeft(inner.AppendText(nil), blank); len(text) > 0 && text[0] == '{' {
+		return text
+	}
+	return nil
 }
 
 // nextLine is the next line of NDJSON behind a damaged one.
@@ -396,7 +413,7 @@ func (p *Parser) lastResort(root jsontree.Value, confidence Confidence) {
 
 // fromLog adds what the gateway itself logged of a failure: its own error beside the body's, and gRPC's status.
 func (p *Parser) fromLog(a *accesslog.Access) {
-	if a.GatewayCode != "" || a.GatewayMessage != "" && a.Status >= 400 && len(p.found) == 0 {
+	if a.GatewayCode != "" && !slices.Contains(successCodes, a.GatewayCode) || a.GatewayMessage != "" && a.Status >= 400 && len(p.found) == 0 {
 		p.found = append(p.found, Envelope{Code: a.GatewayCode, Message: a.GatewayMessage, Dialect: a.Format, Confidence: Exact})
 	}
 	if s := a.GRPCStatus; s != "" && s != "0" && !strings.EqualFold(s, "OK") && len(p.found) == 0 {

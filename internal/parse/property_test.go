@@ -184,6 +184,9 @@ func TestWrappingChangesNoCode(t *testing.T) {
 	p := newParser(t)
 	wholeJSON(t, func(name string, a accesslog.Access, want expectation) {
 		for _, w := range wrappings {
+			if placeMatters[w.name] && strings.HasPrefix(name, "enc-lambda") {
+				continue // such an answer is the whole body
+			}
 			if placeMatters[w.name] && want.Errors[0].Dialect != "huawei" && want.Errors[0].Dialect != "error-code" {
 				continue
 			}
