@@ -203,11 +203,36 @@ func runConsumer(ctx context.Context, inv *invocation) error {
 		return err
 	}
 	p.log.Info("consuming", "topics", p.cfg.Kafka.Topics, "group", p.cfg.Kafka.Group, "database", p.cfg.ClickHouse.Database, "catalogs", p.catalogs.Version)
+	stopWatching := p.watchCatalogs(ctx)
+	defer stopWatching()
 	if err := delivery.New(p.kafka, p.store, p.processor, p.fingerprint(), p.log).Run(ctx); err != nil {
 		return err
 	}
 	p.log.Info("stopped")
 	return nil
+}
+
+// watchCatalogs takes the catalogs of catalogs.dir anew when they change, or on SIGHUP, until the function that it returns is called.
+func (p parts) watchCatalogs(ctx context.Context) (stop func()) {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	ctx, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup // the watching goroutine, which stop ends and awaits
+	watching.Go(func() {
+		enrich.Watch(ctx, p.cfg.Catalogs.Dir, p.catalogs.Version, hup, func(c *enrich.Catalogs, err error) {
+			if err != nil {
+				p.log.Error("the changed catalogs cannot be used, those before are kept", "error", err)
+				return
+			}
+			p.processor.Use(c)
+			p.log.Info("using other catalogs from now on", "families", len(c.Families), "version", c.Version)
+		})
+	})
+	return func() {
+		signal.Stop(hup)
+		cancel()
+		watching.Wait()
+	}
 }
 
 func runCheck(ctx context.Context, inv *invocation) error {

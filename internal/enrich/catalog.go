@@ -172,6 +172,10 @@ func read(text []byte) (c Catalog, err error) {
 	} else if err != nil {
 		return c, errors.New(strings.TrimSpace(yaml.FormatError(err, false, true)))
 	}
+	var second any
+	if err := d.Decode(&second); !errors.Is(err, io.EOF) && second != nil {
+		return c, errors.New("there is a second document behind a line of ---: give each family a file of its own")
+	}
 	return c, nil
 }
 

@@ -198,30 +198,15 @@ func (p *Processor) sample(raw []byte) string {
 
 // enrich makes the Event of an envelope that came with the given access.
 func (p *Processor) enrich(catalogs *Catalogs, envelope parse.Envelope, a *accesslog.Access) Event {
-	e := Event{Envelope: envelope, Family: UnknownFamily, CatalogVersion: catalogs.Version}
-	if e.RequestID == "" {
-		e.RequestID = a.RequestID
+	if envelope.RequestID == "" {
+		envelope.RequestID = a.RequestID
 	}
 	// From here on nothing sees what must not be stored, and so the arguments of the template are redacted too.
-	e.Message = p.redactor.Redact(e.Message)
-	if e.Dialect == parse.HTTPDialect {
-		e.Message = parse.Clip([]byte(e.Message), parse.HTTPMessageLength)
+	envelope.Message = p.redactor.Redact(envelope.Message)
+	if envelope.Dialect == parse.HTTPDialect {
+		envelope.Message = parse.Clip([]byte(envelope.Message), parse.HTTPMessageLength)
 	}
-	k := catalogs.Lookup(e.Code, e.Dialect, a.Service, a.Status, e.Message)
-	if k.Catalog != nil {
-		e.Family = k.Catalog.Family
-	}
-	if k.Entry != nil {
-		e.Known, e.CatalogCode, e.Kind, e.Retry, e.Owner = true, k.Entry.Code, k.Entry.Kind, k.Entry.Retry, k.Entry.Owner
-	}
-	e.Description, e.Remedy = k.Texts()
-	if e.Family == HTTPFamily {
-		e.Known = true // every status is a code of the protocol, listed or not
-	}
-	if k.Matched {
-		e.Template, e.Args = k.Entry.Message, k.Args
-	}
-	return e
+	return catalogs.Explain(envelope, a.Service, a.Status)
 }
 
 // parserVersion names what accesslog, parse and this package make of a record. Whoever changes them so

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// han tells whether a text is written in Chinese: whether a sign of it is one of the script's, or of its punctuation.
+// han tells whether a text has Chinese characters.
 func han(text string) bool {
 	return strings.ContainsFunc(text, func(r rune) bool { return unicode.Is(unicode.Han, r) })
 }

@@ -10,13 +10,13 @@ import (
 )
 
 // watchEvery is how often Watch looks whether a file has changed.
-const watchEvery = 2 * time.Second
+const watchEvery = time.Second
 
 // Watch loads the catalogs of a folder anew when one of its files changes, or a signal comes, until ctx ends. It loads the whole set
 // and validates it; told gets the new set, or why it cannot be used, in which case the old one is to be kept. A set with the
 // version at hand is not told, but for one that was asked for.
 func Watch(ctx context.Context, dir string, at string, asked <-chan os.Signal, told func(*Catalogs, error)) {
-	seen := stateOf(dir)
+	used, before := "", "" // so that the first look loads them: they may have changed since the set at hand was loaded
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
 	for {
@@ -29,10 +29,12 @@ func Watch(ctx context.Context, dir string, at string, asked <-chan os.Signal, t
 		case <-ticker.C:
 		}
 		state := stateOf(dir)
-		if state == seen && !wanted {
+		settled := state == before // a file that is being written is left alone until it stays as it is
+		before = state
+		if !wanted && (state == used || !settled) {
 			continue
 		}
-		seen = state
+		used = state
 		c, err := Open(dir)
 		switch {
 		case err != nil:
@@ -44,8 +46,11 @@ func Watch(ctx context.Context, dir string, at string, asked <-chan os.Signal, t
 	}
 }
 
-// stateOf is a text that changes when a catalog file of a folder does.
+// stateOf is a text that changes when a catalog file of a folder does; those that are built in never do.
 func stateOf(dir string) string {
+	if dir == "" {
+		return ""
+	}
 	var b strings.Builder
 	names, err := fs.Glob(os.DirFS(dir), "*.yaml")
 	if err != nil || len(names) == 0 {

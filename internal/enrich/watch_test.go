@@ -17,7 +17,10 @@ func TestWatchedCatalogsAreSwappedWholeOrNotAtAll(t *testing.T) {
 	dir := t.TempDir()
 	write := func(text string) {
 		t.Helper()
-		if err := os.WriteFile(filepath.Join(dir, "mine.yaml"), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "mine.new"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(filepath.Join(dir, "mine.new"), filepath.Join(dir, "mine.yaml")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -40,7 +43,10 @@ func TestWatchedCatalogsAreSwappedWholeOrNotAtAll(t *testing.T) {
 			if err == nil {
 				p.Use(c)
 			}
-			told <- err
+			select {
+			case told <- err:
+			case <-ctx.Done():
+			}
 		})
 	}()
 	before := remedy()
