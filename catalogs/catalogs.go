@@ -5,5 +5,8 @@ package catalogs
 
 import "embed"
 
-//go:embed *.yaml
+//go:embed *.yaml schema.json
 var FS embed.FS
+
+// Schema is the JSON Schema of a catalog file in FS, for editors; package enrich is what decides.
+const Schema = "schema.json"

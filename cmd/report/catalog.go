@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/goccy/go-yaml"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
@@ -18,7 +20,7 @@ import (
 
 func newCatalog(env *environment) *cobra.Command {
 	cmd := &cobra.Command{Use: "catalog", Short: "The published error codes"}
-	var output string
+	var output, lang string
 	list := &cobra.Command{
 		Use:   "list",
 		Short: "All published codes with their texts, in the order of the files and pages",
@@ -34,13 +36,17 @@ func newCatalog(env *environment) *cobra.Command {
 			}
 			write, ok := listOutputs[output]
 			if !ok {
-				return fmt.Errorf("--output %q: give one of table, tsv, json", output)
+				return fmt.Errorf("--output %q: give one of table, tsv, json, yaml", output)
 			}
-			return write(cmd.OutOrStdout(), published(catalogs))
+			if languages := catalogs.Languages(); lang != "" && !slices.Contains(languages, lang) {
+				return fmt.Errorf("--lang %q: give one of %s", lang, strings.Join(languages, ", "))
+			}
+			return write(cmd.OutOrStdout(), published(catalogs, lang))
 		},
 	}
-	list.Flags().StringVar(&output, "output", "table", "table, tsv, json")
-	cmd.AddCommand(list)
+	list.Flags().StringVar(&output, "output", "table", "table, tsv, json, yaml")
+	list.Flags().StringVar(&lang, "lang", "", "language of the texts, where there is a translation: en, zh; \"\": that of the page")
+	cmd.AddCommand(list, newLint(env), newSchema())
 	return cmd
 }
 
@@ -51,14 +57,19 @@ type publishedCode struct {
 }
 
 // published are the codes of all pages. The HTTP family is left out: its codes are nobody's publication.
-func published(c *enrich.Catalogs) (codes []publishedCode) {
+// With a language its texts stand in for the published ones, where there is a translation.
+func published(c *enrich.Catalogs, lang string) (codes []publishedCode) {
 	for i := range c.Families {
 		f := &c.Families[i]
 		if slices.Contains(f.Match.Dialects, parse.HTTPDialect) {
 			continue
 		}
 		for j := range f.Codes {
-			codes = append(codes, publishedCode{f.Family, &f.Codes[j]})
+			e := f.Codes[j]
+			if own := e.Texts[lang]; lang != f.Language {
+				e.Message, e.Description, e.Remedy = cmp.Or(own.Message, e.Message), cmp.Or(own.Description, e.Description), cmp.Or(own.Remedy, e.Remedy)
+			}
+			codes = append(codes, publishedCode{f.Family, &e})
 		}
 	}
 	return codes
@@ -72,7 +83,7 @@ func (p publishedCode) status() string {
 	return strconv.Itoa(p.Status)
 }
 
-var listOutputs = map[string]func(io.Writer, []publishedCode) error{"table": listTable, "tsv": listTSV, "json": listJSON}
+var listOutputs = map[string]func(io.Writer, []publishedCode) error{"table": listTable, "tsv": listTSV, "json": listJSON, "yaml": listYAML}
 
 // tsvEscape is the escaping of ClickHouse's format TabSeparated.
 var tsvEscape = strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`, "\r", `\r`, "\b", `\b`, "\f", `\f`, "\x00", `\0`, "'", `\'`)
@@ -110,28 +121,38 @@ func listTable(w io.Writer, codes []publishedCode) error {
 	return err
 }
 
-func listJSON(w io.Writer, codes []publishedCode) error {
-	type entry struct {
-		Family      string `json:"family"`
-		Status      *int   `json:"status"`
-		Code        string `json:"code"`
-		Message     string `json:"message"`
-		Description string `json:"description"`
-		Remedy      string `json:"remedy"`
-		Kind        string `json:"kind"`
-		Retry       string `json:"retry"`
-		Owner       string `json:"owner"`
-	}
-	all := []entry{}
+// listedCode is a code in the outputs json and yaml.
+type listedCode struct {
+	Family      string `json:"family"`
+	Status      *int   `json:"status"`
+	Code        string `json:"code"`
+	Message     string `json:"message"`
+	Description string `json:"description"`
+	Remedy      string `json:"remedy"`
+	Kind        string `json:"kind"`
+	Retry       string `json:"retry"`
+	Owner       string `json:"owner"`
+}
+
+func listed(codes []publishedCode) []listedCode {
+	all := []listedCode{}
 	for _, c := range codes {
-		e := entry{c.family, nil, c.Code, c.Message, c.Description, c.Remedy, c.Kind, c.Retry, c.Owner}
+		e := listedCode{c.family, nil, c.Code, c.Message, c.Description, c.Remedy, c.Kind, c.Retry, c.Owner}
 		if c.Status != 0 {
 			e.Status = &c.Status
 		}
 		all = append(all, e)
 	}
+	return all
+}
+
+func listJSON(w io.Writer, codes []publishedCode) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	return e.Encode(all)
+	return e.Encode(listed(codes))
+}
+
+func listYAML(w io.Writer, codes []publishedCode) error {
+	return yaml.NewEncoder(w).Encode(listed(codes))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -23,10 +24,10 @@ import (
 const liveTimeout = 3 * time.Second
 
 func newExplain(env *environment) *cobra.Command {
-	var dialect, output, since string
+	var dialect, output, since, lang string
 	cmd := &cobra.Command{
 		Use:   "explain CODE",
-		Short: "One code: its catalog entry and, where ClickHouse answers, who meets it now",
+		Short: "One code, or who says a piece of text: the catalog entry and, where ClickHouse answers, who meets it now",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := env.config()
@@ -44,7 +45,10 @@ func newExplain(env *environment) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("--since %w", err)
 			}
-			x := explain(catalogs, args[0], dialect)
+			if languages := catalogs.Languages(); lang != "" && !slices.Contains(languages, lang) {
+				return fmt.Errorf("--lang %q: give one of %s", lang, strings.Join(languages, ", "))
+			}
+			x := explain(catalogs, args[0], dialect, lang)
 			x.Since = since
 			x.live(cmd.Context(), cfg, span, env.log(cmd, cfg))
 			switch output {
@@ -58,13 +62,14 @@ func newExplain(env *environment) *cobra.Command {
 			default:
 				return fmt.Errorf("--output %q: give one of text, json", output)
 			}
-			if err == nil && x.Family == enrich.UnknownFamily {
+			if err == nil && x.Family == enrich.UnknownFamily && len(x.Says) == 0 {
 				return errFindings
 			}
 			return err
 		},
 	}
 	cmd.Flags().StringVar(&dialect, "dialect", "", "the envelope's dialect, where a code means something only in one: tencent-v2 for Tencent Cloud's numbers")
+	cmd.Flags().StringVar(&lang, "lang", "", "language of the texts, where there is a translation: en, zh; \"\": that of the page")
 	cmd.Flags().StringVar(&since, "since", "24h", "how far back to count who meets it")
 	cmd.Flags().StringVar(&output, "output", "text", "text, json")
 	return cmd
@@ -85,10 +90,25 @@ type explanation struct {
 	Kind        string   `json:"kind"`
 	Retry       string   `json:"retry"`
 	Owner       string   `json:"owner"`
-	Elsewhere   []string `json:"elsewhere"` // dialects in which the code is known, when it is not without one
+	Language    string   `json:"language"`   // of the texts
+	Translated  bool     `json:"translated"` // the texts, or some of them, are our translation
+	Elsewhere   []string `json:"elsewhere"`  // dialects in which the code is known, when it is not without one
+	Near        []string `json:"near"`       // published codes that differ little from one that is not
+	Says        []saying `json:"says"`       // the entries that have the text that was asked for, when no code is meant
 	Since       string   `json:"since"`
 	Tenants     []hit    `json:"tenants"` // null when ClickHouse does not answer
+	History     []uint64 `json:"history"` // errors in each of the equal parts of the time since; null likewise
 }
+
+// saying is an entry that has a text.
+type saying struct {
+	Family  string `json:"family"`
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// sparkParts is into how many parts the time is cut that History shows.
+const sparkParts = 24
 
 // hit is a tenant that met the code.
 type hit struct {
@@ -98,22 +118,38 @@ type hit struct {
 	LastSeen  string `json:"last_seen"`
 }
 
-func explain(c *enrich.Catalogs, code, dialect string) *explanation {
+func explain(c *enrich.Catalogs, code, dialect, lang string) *explanation {
 	if dialect == "" && strings.HasPrefix(strings.ToUpper(code), "HTTP.") {
 		dialect = "http"
 	}
 	k := c.Lookup(code, dialect, "", 0, "")
-	x := &explanation{Code: code, Family: enrich.UnknownFamily, Elsewhere: []string{}}
+	x := &explanation{Code: code, Family: enrich.UnknownFamily, Elsewhere: []string{}, Near: []string{}, Says: []saying{}}
+	if k.Catalog == nil && len(c.ElsewhereKnown(code)) == 0 {
+		found := c.Search(code)
+		for _, l := range found {
+			x.Says = append(x.Says, saying{l.Catalog.Family, l.Entry.Code, cmp.Or(l.Entry.Message, l.Entry.Description)})
+		}
+		if len(found) == 1 { // that is the one
+			k = enrich.Known{Catalog: found[0].Catalog, Entry: found[0].Entry}
+		}
+	}
+	if k.Entry == nil && len(x.Says) == 0 {
+		x.Near = append(x.Near, c.Near(code, 5)...)
+	}
 	if k.Catalog != nil {
 		x.Family, x.Title, x.Source = k.Catalog.Family, k.Catalog.Title, k.Catalog.Source.Title
-		if k.Catalog.Source.Date != "" {
+		if x.Language = k.Catalog.Language; k.Catalog.Source.Date != "" {
 			x.Source += ", " + k.Catalog.Source.Date
 		}
 	}
 	if e := k.Entry; e != nil {
-		x.Known, x.CatalogCode, x.Status, x.Message, x.Kind, x.Retry, x.Owner = true, e.Code, e.Status, e.Message, e.Kind, e.Retry, e.Owner
+		x.Known, x.CatalogCode, x.Status, x.Kind, x.Retry, x.Owner = true, e.Code, e.Status, e.Kind, e.Retry, e.Owner
 	}
-	x.Description, x.Remedy = k.Texts()
+	var t enrich.Texts
+	t, x.Translated = k.TextsIn(lang)
+	if x.Message, x.Description, x.Remedy = t.Message, t.Description, t.Remedy; x.Translated {
+		x.Language = lang
+	}
 	if k.Catalog == nil {
 		for _, f := range c.ElsewhereKnown(code) {
 			x.Elsewhere = append(x.Elsewhere, f.Match.Dialects...)
@@ -132,7 +168,11 @@ func (x *explanation) live(ctx context.Context, cfg config.Config, since time.Du
 		return
 	}
 	defer s.Close()
-	hits, err := s.WhoHits(ctx, enrich.Fold(x.Code), time.Now().Add(-since), 20)
+	code, now := enrich.Fold(cmp.Or(x.CatalogCode, x.Code)), time.Now()
+	hits, err := s.WhoHits(ctx, code, now.Add(-since), 20)
+	if err == nil {
+		x.History, err = s.History(ctx, code, now.Add(-since), now, sparkParts)
+	}
 	if err != nil {
 		log.Info("no live counts", "because", err)
 		return
@@ -150,6 +190,12 @@ func (x *explanation) text(w io.Writer) {
 		}
 	}
 	switch {
+	case len(x.Says) > 1:
+		fmt.Fprintf(w, "%d codes say %q:\n", len(x.Says), x.Code)
+		for _, s := range x.Says {
+			fmt.Fprintf(w, "  %-24s %-14s %s\n", s.Code, s.Family, strings.ReplaceAll(s.Message, "\n", " "))
+		}
+		return
 	case x.Known:
 		line("code", x.CatalogCode)
 	case x.Family != enrich.UnknownFamily:
@@ -159,6 +205,9 @@ func (x *explanation) text(w io.Writer) {
 	}
 	for _, d := range x.Elsewhere {
 		line("but see", "--dialect "+d+", where the code means something")
+	}
+	if len(x.Near) > 0 {
+		line("near", strings.Join(x.Near, ", "))
 	}
 	line("family", strings.TrimSuffix(x.Family+", "+x.Title, ", "))
 	line("source", x.Source)
@@ -171,6 +220,9 @@ func (x *explanation) text(w io.Writer) {
 	line("kind", x.Kind)
 	line("retry", x.Retry)
 	line("owner", x.Owner)
+	if x.Translated {
+		line("texts", "in "+x.Language+", translated by us")
+	}
 	if x.Tenants == nil {
 		return
 	}
@@ -179,8 +231,21 @@ func (x *explanation) text(w io.Writer) {
 		fmt.Fprintln(w, "nobody met it")
 		return
 	}
-	fmt.Fprintln(w, "met by")
+	fmt.Fprintf(w, "%s met by\n", sparkline(x.History))
 	for _, h := range x.Tenants {
 		fmt.Fprintf(w, "  %-24s %8d errors, last at %s, first ever at %s\n", h.Tenant, h.Errors, h.LastSeen, h.FirstSeen)
 	}
+}
+
+// sparkline draws numbers as bars of eight heights, none as a space.
+func sparkline(numbers []uint64) string {
+	bars := []rune("▁▂▃▄▅▆▇█")
+	most := slices.Max(append([]uint64{1}, numbers...))
+	line := make([]rune, len(numbers))
+	for i, n := range numbers {
+		if line[i] = ' '; n > 0 {
+			line[i] = bars[(n*uint64(len(bars))-1)/most]
+		}
+	}
+	return string(line)
 }

@@ -126,7 +126,7 @@ func TestCatalogListAsJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if err := listJSON(&out, published(catalogs)); err != nil {
+	if err := listJSON(&out, published(catalogs, "")); err != nil {
 		t.Fatal(err)
 	}
 	var entries []map[string]any

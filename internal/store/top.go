@@ -128,10 +128,12 @@ type Hit struct {
 	LastSeen  time.Time
 }
 
+// folded is enrich.Fold in SQL.
+const folded = `replaceRegexpAll(upper(code), '[_/: -]', '.')`
+
 // WhoHits gives the tenants that met a code since a time, most errors first, and since when each has ever met it.
 // Spellings that differ in case and separators alone are one code: fold is the code as enrich.Fold makes it.
 func (s *Store) WhoHits(ctx context.Context, fold string, since time.Time, limit int) ([]Hit, error) {
-	const folded = `replaceRegexpAll(upper(code), '[_/: -]', '.')`
 	rows, err := s.conn.Query(ctx, `
 		SELECT tenant, errors_, first_, last_
 		FROM (SELECT tenant, sum(errors) AS errors_ FROM error_minute WHERE `+folded+` = ? AND minute >= fromUnixTimestamp64Milli(?) GROUP BY tenant) AS e
@@ -149,4 +151,27 @@ func (s *Store) WhoHits(ctx context.Context, fold string, since time.Time, limit
 		hits = append(hits, h)
 	}
 	return hits, errors.Join(rows.Err(), rows.Close())
+}
+
+// History gives the errors under a code, folded as by enrich.Fold, in each of equal parts of a window.
+func (s *Store) History(ctx context.Context, fold string, from, to time.Time, parts int) (history []uint64, err error) {
+	from, to = from.Truncate(time.Minute), to.Truncate(time.Minute).Add(time.Minute)
+	length := max(to.Sub(from).Milliseconds()/int64(parts), 1)
+	rows, err := s.conn.Query(ctx, `
+		SELECT toUInt32(least(intDiv(toUnixTimestamp64Milli(minute) - ?, ?), ?)) AS part, sum(errors)
+		FROM error_minute WHERE `+folded+` = ? AND minute >= fromUnixTimestamp64Milli(?) AND minute < fromUnixTimestamp64Milli(?) GROUP BY part`,
+		from.UnixMilli(), length, parts-1, fold, from.UnixMilli(), to.UnixMilli())
+	if err != nil {
+		return nil, fmt.Errorf("ask for the history of %s: %w", fold, err)
+	}
+	history = make([]uint64, parts)
+	for rows.Next() {
+		var part uint32
+		var n uint64
+		if err := rows.Scan(&part, &n); err != nil {
+			return nil, errors.Join(err, rows.Close())
+		}
+		history[part] = n
+	}
+	return history, errors.Join(rows.Err(), rows.Close())
 }
