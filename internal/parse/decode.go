@@ -139,10 +139,13 @@ func (p *Parser) unwrap(body, trimmed []byte, encoding string) (layer, bool) {
 		}
 	}
 	head := trimmed[:min(len(trimmed), 400)]
-	if m := chunkSize.FindSubmatch(head); m != nil {
+	if m := chunkSize.FindSubmatch(head); m != nil { // before the check for brackets, which may be compressed
 		if l, ok := dechunk(trimmed, m); ok {
 			return l, true
 		}
+	}
+	if !bytes.ContainsAny(head, "{[<:") { // most texts have nothing in them that the expressions below look for
+		return p.last(body, trimmed)
 	}
 	if m := jsonp.FindSubmatchIndex(head); m != nil {
 		inner := trimmed[m[2]:]
@@ -160,6 +163,11 @@ func (p *Parser) unwrap(body, trimmed []byte, encoding string) (layer, bool) {
 			return layer{body: rest}, true
 		}
 	}
+	return p.last(body, trimmed)
+}
+
+// last takes off what only the alphabet, or the bytes, of a body tell.
+func (p *Parser) last(body, trimmed []byte) (layer, bool) {
 	if l, ok := fromBase64(trimmed); ok {
 		return l, true
 	}

@@ -192,19 +192,30 @@ func FuzzBody(f *testing.F) {
 }
 
 func BenchmarkBody(b *testing.B) {
-	run := func(name, body string) {
+	run := func(name, body string, escaped bool, read func(p *Parser, a *accesslog.Access)) {
 		b.Run(name, func(b *testing.B) {
 			p := newParser(b)
-			a := &accesslog.Access{Status: 200, Body: []byte(body)}
+			a := &accesslog.Access{Status: 200, Body: []byte(body), Escaped: escaped}
 			b.SetBytes(int64(len(body)))
 			b.ReportAllocs()
 			for b.Loop() {
-				p.Body(a)
+				read(p, a)
 			}
 		})
 	}
-	run("error", `{"error_code":"OSM.01010037","error_msg":"Exceeded the number of times the case limit was created.","request_id":"5b1d2f"}`)
-	run("success", `{"servers":[`+strings.Repeat(`{"id":"s-1","name":"web","status":"ACTIVE","addresses":{"lan":["10.0.0.1"]}},`, 5)+`{}],"count":5}`)
+	whole := func(p *Parser, a *accesslog.Access) { p.Body(a) }
+	long := func(p *Parser, a *accesslog.Access) { p.found = p.found[:0]; p.body(a) } // without the fast path
+	inString := func(body string) string { q := appendQuoted(nil, []byte(body)); return string(q[1 : len(q)-1]) }
+	failure := `{"error_code":"OSM.01010037","error_msg":"Exceeded the number of times the case limit was created.","request_id":"5b1d2f"}`
+	success := `{"servers":[` + strings.Repeat(`{"id":"s-1","name":"web","status":"ACTIVE","addresses":{"lan":["10.0.0.1"]}},`, 5) + `{}],"count":5}`
+	run("error", failure, false, whole)
+	run("success", success, false, whole)
+	run("success, the long way", success, false, long)
+	run("success in a string", inString(success), true, whole)
+	run("success in a string, the long way", inString(success), true, long)
+	run("xml", `<?xml version="1.0" encoding="UTF-8"?><Error><Code>NoSuchKey</Code><Message>The resource you requested does not exist</Message><RequestId>4442587FB7D0A2F9</RequestId></Error>`, false, whole)
+	run("gzip", string(gzipped([]byte(success))), false, whole)
+	run("text", "upstream connect error or disconnect/reset before headers", false, whole)
 }
 
 func TestManyEnvelopesTakeLinearTime(t *testing.T) {
