@@ -19,7 +19,11 @@ func (p *Parser) fast(a *accesslog.Access) (state accesslog.BodyState, ok bool) 
 		strings.Contains(a.ContentType, "charset") && !strings.Contains(a.ContentType, "utf-8") || !utf8.Valid(a.Body) {
 		return "", false
 	}
-	how, ok := jsontree.Check(a.Body, a.Escaped, suspect)
+	inBody := suspect
+	if a.Escaped {
+		inBody = suspectInString
+	}
+	how, ok := jsontree.Check(a.Body, a.Escaped, inBody)
 	if how == jsontree.Cut {
 		return accesslog.Truncated, ok
 	}
@@ -34,7 +38,13 @@ func (p *Parser) fast(a *accesslog.Access) (state accesslog.BodyState, ok bool) 
 //	…ucce…, ok        as false
 //	detail, kind      with a list, with Status
 //	__type            and any key with an escape in it
-func suspect(key, value []byte) bool {
+func suspect(key, value []byte) bool { return suspectBefore(key, value, `"`) }
+
+// suspectInString is suspect for a body that still has the escapes of the string it stood in.
+func suspectInString(key, value []byte) bool { return suspectBefore(key, value, `\"`) }
+
+// suspectBefore is suspect where quote is what ends a text.
+func suspectBefore(key, value []byte, quote string) bool {
 	for i, c := range key {
 		switch c {
 		case '\\':
@@ -61,29 +71,29 @@ func suspect(key, value []byte) bool {
 			}
 		case 'd':
 			if i >= 2 && string(key[i-2:i]) == "co" || i >= 2 && string(key[i-2:i]) == "Co" {
-				if follows(key, i, "de") && !saysSuccessAt(value) {
+				if follows(key, i, "de") && !saysSuccessAt(value, quote) {
 					return true
 				}
 			}
 		case 't':
-			if follows(key, i, "tatus") && saysFailureAt(value) {
+			if follows(key, i, "tatus") && saysFailureAt(value, quote) {
 				return true
 			}
 		case 'u':
-			if follows(key, i, "ucce") && startsWith(value, "f") {
+			if follows(key, i, "ucce") && bytes.HasPrefix(value, []byte("f")) {
 				return true
 			}
 		}
 	}
 	switch string(key) {
 	case "ret":
-		return !saysSuccessAt(value)
+		return !saysSuccessAt(value, quote)
 	case "ok":
-		return startsWith(value, "f")
+		return bytes.HasPrefix(value, []byte("f"))
 	case "detail":
-		return startsWith(value, "[")
+		return bytes.HasPrefix(value, []byte("["))
 	case "kind":
-		return startsWith(value, "Status")
+		return mayStartAt(value, quote, "Status")
 	case "__type":
 		return true
 	}
@@ -95,26 +105,37 @@ func follows(text []byte, i int, word string) bool {
 	return len(text)-i >= len(word) && strings.EqualFold(string(text[i:i+len(word)]), word)
 }
 
-// startsWith tells whether a value, or the text in it, begins with a word.
-func startsWith(value []byte, word string) bool {
-	return bytes.HasPrefix(unquoted(value), []byte(word))
+// textAt is what a value begins with, the quote before it and spaces passed over. It is plain unless an escape, or something else that may
+// be trimmed, comes first.
+func textAt(value []byte, quote string) (text []byte, quoted, plain bool) {
+	text, quoted = bytes.CutPrefix(value, []byte(quote))
+	text = bytes.TrimLeft(text, " ")
+	return text, quoted, len(text) > 0 && ' ' < text[0] && text[0] < utf8.RuneSelf && text[0] != '\\'
 }
 
-func unquoted(value []byte) []byte { return bytes.TrimLeft(value, "\\\" ") }
-
-// saysSuccessAt tells whether a value is a code that says success.
-func saysSuccessAt(value []byte) bool {
-	value = unquoted(value)
+// saysSuccessAt tells whether a value is a code that says success, up to its end.
+func saysSuccessAt(value []byte, quote string) bool {
+	text, quoted, plain := textAt(value, quote)
+	if !plain {
+		return false
+	}
 	for _, s := range [...]string{"0", "200", "null"} {
-		if rest, ok := bytes.CutPrefix(value, []byte(s)); ok && len(rest) > 0 && strings.IndexByte(",}\"\\", rest[0]) >= 0 {
+		rest, ok := bytes.CutPrefix(text, []byte(s))
+		if ok && quoted && s != "null" && bytes.HasPrefix(rest, []byte(quote)) || ok && !quoted && len(rest) > 0 && (rest[0] == ',' || rest[0] == '}') {
 			return true
 		}
 	}
 	return false
 }
 
-// saysFailureAt tells whether a value is a status that says failure.
-func saysFailureAt(value []byte) bool {
-	value = unquoted(value)
-	return len(value) > 0 && '4' <= value[0] && value[0] <= '9' || follows(value, 0, "err") || follows(value, 0, "fail")
+// mayStartAt tells whether a value, or the text in it, may begin with a word.
+func mayStartAt(value []byte, quote, word string) bool {
+	text, _, plain := textAt(value, quote)
+	return !plain || bytes.HasPrefix(text, []byte(word))
+}
+
+// saysFailureAt tells whether a value may be a status that says failure.
+func saysFailureAt(value []byte, quote string) bool {
+	text, _, plain := textAt(value, quote)
+	return !plain || '4' <= text[0] && text[0] <= '9' || follows(text, 0, "err") || follows(text, 0, "fail")
 }
