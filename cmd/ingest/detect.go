@@ -18,7 +18,6 @@ import (
 	"unicode/utf8"
 
 	"errata/internal/accesslog"
-	"errata/internal/config"
 	"errata/internal/enrich"
 )
 
@@ -72,15 +71,7 @@ func runDetect(_ context.Context, inv *invocation) error {
 	if inv.output != "table" && inv.output != "json" {
 		return fmt.Errorf("--output is %q: give table or json", inv.output)
 	}
-	cfg, err := config.Load(inv.configFile)
-	if err != nil {
-		return err
-	}
-	catalogs, err := enrich.Open(cfg.Catalogs.Dir)
-	if err != nil {
-		return err
-	}
-	processor, err := enrich.NewProcessor(cfg.Ingest.Config, catalogs)
+	p, err := inv.load()
 	if err != nil {
 		return err
 	}
@@ -89,7 +80,7 @@ func runDetect(_ context.Context, inv *invocation) error {
 		return err
 	}
 	defer in.Close()
-	d, err := detect(in, processor)
+	d, err := detect(in, p.processor)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -156,9 +157,8 @@ type parts struct {
 	log       *slog.Logger
 }
 
-// build makes all parts from the configuration, and so checks everything but the consuming itself. It
-// makes the database and its schema where they are missing.
-func build(ctx context.Context, inv *invocation) (p parts, err error) {
+// load makes the parts that need no server.
+func (inv *invocation) load() (p parts, err error) {
 	if p.cfg, err = config.Load(inv.configFile); err != nil {
 		return p, err
 	}
@@ -166,7 +166,15 @@ func build(ctx context.Context, inv *invocation) (p parts, err error) {
 	if p.catalogs, err = enrich.Open(p.cfg.Catalogs.Dir); err != nil {
 		return p, err
 	}
-	if p.processor, err = enrich.NewProcessor(p.cfg.Ingest.Config, p.catalogs); err != nil {
+	p.cfg.Ingest.Format = cmp.Or(inv.format, p.cfg.Ingest.Format)
+	p.processor, err = enrich.NewProcessor(p.cfg.Ingest.Config, p.catalogs)
+	return p, err
+}
+
+// build makes all parts from the configuration, and so checks everything but the consuming itself. It
+// makes the database and its schema where they are missing.
+func build(ctx context.Context, inv *invocation) (p parts, err error) {
+	if p, err = inv.load(); err != nil {
 		return p, err
 	}
 	// Both servers are asked at once, so that one answer tells of both. Awaited here.

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"errata/internal/accesslog"
-	"errata/internal/config"
 	"errata/internal/enrich"
 )
 
@@ -67,16 +65,7 @@ const timeLayout = "2006-01-02T15:04:05.000Z07:00"
 
 // runParse is the dry run: the very processor of the ingester, with the present in place of Kafka's time.
 func runParse(_ context.Context, inv *invocation) error {
-	cfg, err := config.Load(inv.configFile)
-	if err != nil {
-		return err
-	}
-	catalogs, err := enrich.Open(cfg.Catalogs.Dir)
-	if err != nil {
-		return err
-	}
-	cfg.Ingest.Format = cmp.Or(inv.format, cfg.Ingest.Format)
-	processor, err := enrich.NewProcessor(cfg.Ingest.Config, catalogs)
+	p, err := inv.load()
 	if err != nil {
 		return err
 	}
@@ -86,7 +75,7 @@ func runParse(_ context.Context, inv *invocation) error {
 	}
 	defer in.Close()
 	out := bufio.NewWriter(inv.stdout)
-	if err := parseLines(in, out, processor); err != nil {
+	if err := parseLines(in, out, p.processor); err != nil {
 		return errors.Join(err, out.Flush())
 	}
 	return out.Flush()
