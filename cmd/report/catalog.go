@@ -46,7 +46,7 @@ func newCatalog(env *environment) *cobra.Command {
 	}
 	list.Flags().StringVar(&output, "output", "table", "table, tsv, json, yaml")
 	list.Flags().StringVar(&lang, "lang", "", "language of the texts, where there is a translation: en, zh; \"\": that of the page")
-	cmd.AddCommand(list, newLint(env), newSchema())
+	cmd.AddCommand(list, newImport(env), newLint(env), newSchema(), newDrift(env), newReenrich(env))
 	return cmd
 }
 

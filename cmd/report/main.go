@@ -2,7 +2,7 @@
 //
 //	report top            the most frequent error codes, with what they mean and what to do
 //	report explain CODE   one code: its catalog entry, and who meets it now
-//	report catalog list   the published codes
+//	report catalog list   the published codes; drift and re-enrich hold live data against them
 //	report alert run      evaluate alert rules as the data comes in
 //
 // Results go to standard output, everything else to standard error. It exits with 0 when all is

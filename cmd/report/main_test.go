@@ -55,6 +55,11 @@ func TestScripts(t *testing.T) {
 			"records": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(insert(t.Context(), ts.Getenv("ERRATA_CLICKHOUSE_ADDR"), ts.Getenv("ERRATA_CLICKHOUSE_DATABASE"), ts.ReadFile(args[0])))
 			},
+			// sql QUERY asks ClickHouse; the answer is standard output, @ stands for the database.
+			"sql": func(ts *testscript.TestScript, _ bool, args []string) {
+				answer := stacktest.Query(t, stacktest.SharedClickHouse(t), strings.ReplaceAll(args[0], "@", ts.Getenv("ERRATA_CLICKHOUSE_DATABASE")))
+				fmt.Fprintln(ts.Stdout(), answer)
+			},
 			// tsv FILE ... checks that standard output is the header and, in the order of the files, their other lines.
 			"tsv": func(ts *testscript.TestScript, _ bool, files []string) {
 				want := "status\tcode\tmessage\tdescription\tremedy\n"

@@ -135,22 +135,36 @@ func Load(dir fs.FS) (*Catalogs, error) {
 	if len(names) == 0 {
 		return nil, errors.New("no catalogs: the directory holds no .yaml file")
 	}
-	c := &Catalogs{}
-	var problems []error
+	var files []file
 	for _, name := range names {
 		text, err := fs.ReadFile(dir, name)
 		if err != nil {
 			return nil, err
 		}
-		catalog, err := read(text)
+		files = append(files, file{path.Base(name), text})
+	}
+	return load(files)
+}
+
+// file is a catalog as it is written.
+type file struct {
+	name string
+	text []byte
+}
+
+func load(files []file) (*Catalogs, error) {
+	c := &Catalogs{}
+	var problems []error
+	for _, f := range files {
+		catalog, err := read(f.text)
 		if err == nil {
 			err = catalog.validate()
 		}
 		if err != nil {
-			problems = append(problems, fmt.Errorf("%s: %w", path.Base(name), err))
+			problems = append(problems, fmt.Errorf("%s: %w", f.name, err))
 			continue
 		}
-		catalog.file = path.Base(name)
+		catalog.file = f.name
 		c.Families = append(c.Families, catalog)
 	}
 	if problems = append(problems, c.fill()); errors.Join(problems...) != nil {
@@ -206,8 +220,8 @@ func (c *Catalog) validate() error {
 		} else if len(c.Match.Prefixes) > 0 && !c.hasPrefix(e.Code) {
 			bad("code %q begins with none of the prefixes %s", e.Code, strings.Join(c.Match.Prefixes, ", "))
 		}
-		if e.Message == "" && e.Description == "" {
-			bad("code %q has neither message nor description", e.Code)
+		if e.Message == "" && e.Description == "" && e.Remedy == "" {
+			bad("code %q has neither message, description nor remedy", e.Code)
 		}
 		e.template = compile(e.Message)
 	}
@@ -304,28 +318,34 @@ func (k Known) Texts() (description, remedy string) {
 // dialect; the exact code; the code with another separator or case; a family bound to the service;
 // a family known by the code's prefix.
 func (c *Catalogs) Lookup(code, dialect, service string, status int, message string) Known {
+	family, candidates := c.candidates(code, dialect, service)
+	return choose(family, candidates, status, message)
+}
+
+// candidates are the entries that a code may mean, and the family if that is known by more than them.
+func (c *Catalogs) candidates(code, dialect, service string) (*Catalog, []found) {
 	for i := range c.Families {
 		if f := &c.Families[i]; slices.Contains(f.Match.Dialects, dialect) {
-			return choose(f, c.within[f.Family].find(code), status, message)
+			return f, c.within[f.Family].find(code)
 		}
 	}
 	if candidates := c.free.find(code); len(candidates) > 0 {
-		return choose(nil, candidates, status, message)
+		return nil, candidates
 	}
 	for i := range c.Families {
 		f := &c.Families[i]
 		if slices.ContainsFunc(f.Match.Services, func(glob string) bool { ok, _ := path.Match(glob, service); return ok }) {
 			if candidates := c.within[f.Family].find(code); len(candidates) > 0 {
-				return choose(f, candidates, status, message)
+				return f, candidates
 			}
 		}
 	}
 	for i := range c.Families {
 		if c.Families[i].hasPrefix(code) {
-			return Known{Catalog: &c.Families[i]}
+			return &c.Families[i], nil
 		}
 	}
-	return Known{}
+	return nil, nil
 }
 
 // ElsewhereKnown gives the families, bound to dialects or services of their own, that list a code which Lookup

@@ -173,8 +173,8 @@ func (l *linter) entry(c *Catalog, e *Entry, at string) {
 			l.say(true, at+"."+f.name, e.Code, "%s %q is not one of %s", f.name, f.value, strings.Join(f.words, ", "))
 		}
 	}
-	if e.Message == "" && e.Description == "" {
-		l.say(true, at+".message", e.Code, "has neither message nor description")
+	if e.Message == "" && e.Description == "" && e.Remedy == "" {
+		l.say(true, at+".message", e.Code, "has neither message, description nor remedy")
 	} else if e.Description == "" {
 		l.say(false, at+".description", e.Code, "has no description")
 	}

@@ -1,6 +1,7 @@
 package enrich
 
 import (
+	"slices"
 	"strings"
 
 	"errata/internal/parse"
@@ -25,6 +26,28 @@ func (c *Catalogs) Explain(envelope parse.Envelope, service string, status int) 
 		e.Template, e.Args = k.Entry.Message, k.Args
 	}
 	return e
+}
+
+// Meaning is what sums keep of what a code means.
+type Meaning struct{ Family, Kind string }
+
+// Meanings are all that a code may mean in a dialect and a service, whatever its status and message; first what it means without these.
+func (c *Catalogs) Meanings(code, dialect, service string) []Meaning {
+	family, candidates := c.candidates(code, dialect, service)
+	if len(candidates) == 0 {
+		if family == nil {
+			return []Meaning{{Family: UnknownFamily}}
+		}
+		return []Meaning{{Family: family.Family}}
+	}
+	first := choose(family, candidates, 0, "")
+	all := []Meaning{{first.Catalog.Family, first.Entry.Kind}}
+	for _, f := range candidates {
+		if m := (Meaning{f.catalog.Family, f.entry.Kind}); !slices.Contains(all, m) {
+			all = append(all, m)
+		}
+	}
+	return all
 }
 
 // Entries are all that a family publishes under a code, or under the code with another separator or case.

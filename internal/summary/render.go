@@ -53,7 +53,7 @@ func (t Top) text(width int) string {
 		}
 	}
 	out := t.table(columns)
-	out.SetStyle(style)
+	out.SetStyle(Style)
 	out.SuppressTrailingSpaces()
 	var configs []table.ColumnConfig
 	for _, c := range columns {
@@ -72,8 +72,8 @@ func (t Top) text(width int) string {
 	return out.Render()
 }
 
-// style draws no lines but the one under the header: rows are found by eye, and by grep.
-var style = table.Style{
+// Style draws no lines but the one under the header: rows are found by eye, and by grep.
+var Style = table.Style{
 	Name:    "errata",
 	Box:     table.BoxStyle{PaddingRight: "  ", MiddleHorizontal: "-"},
 	Format:  table.FormatOptions{Header: text.FormatDefault},

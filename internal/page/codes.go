@@ -1,0 +1,171 @@
+package page
+
+import (
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// strength says how much a text looks like an error code.
+type strength int
+
+const (
+	noCode   strength = iota // several words, a sentence, another alphabet
+	word                     // one word that may as well be prose: "timeout", "Unauthorized"
+	number                   // 4000, -1: a code if its place says so
+	mnemonic                 // OSM.0001, AccessDenied, card_declined, ORA-00001: hardly anything else
+)
+
+var (
+	codeChars  = regexp.MustCompile(`^[-+#*$/]?[A-Za-z0-9][A-Za-z0-9_.:/*#$-]*[A-Za-z0-9*]?$`)
+	integer    = regexp.MustCompile(`^[-+]?\d{1,12}$`)
+	camel      = regexp.MustCompile(`[a-z0-9][A-Z][a-z]|[A-Z]{2}[a-z]{2}`)
+	joined     = regexp.MustCompile(`[A-Za-z0-9][_.-][A-Za-z0-9]|[A-Za-z]/[A-Za-z]|[a-z]:[a-z]`)
+	hex        = regexp.MustCompile(`^0[xX][0-9A-Fa-f]{1,16}$`)
+	notCode    = regexp.MustCompile(`(?i)://|^www\.|\.(html?|com|org|net|io|json|xml|yaml|md|pdf|png)$|^v?\d+\.\d+(\.\d+)*$|^\d{4}-\d\d-\d\d|^\d+[./:]\d+|^https?$|^-+$`)
+	placehold  = regexp.MustCompile(`^(xxx+|n/a|todo|tbd)$`)
+	runsDigits = regexp.MustCompile(`\d+`)
+	runsUpper  = regexp.MustCompile(`[A-Z]+`)
+	runsLower  = regexp.MustCompile(`[a-z]+`)
+	runsHump   = regexp.MustCompile(`(Aa)+A?`)
+	runsJoined = regexp.MustCompile(`([_.-](A|a|Aa|9))+`)
+)
+
+// codeStrength judges a text alone, without its neighbours.
+func codeStrength(s string) strength {
+	if len(s) == 0 || len(s) > 120 || !codeChars.MatchString(s) || notCode.MatchString(s) || placehold.MatchString(strings.ToLower(s)) {
+		return noCode
+	}
+	letters := strings.ContainsFunc(s, unicode.IsLetter)
+	digits := strings.ContainsFunc(s, unicode.IsDigit)
+	switch {
+	case integer.MatchString(s):
+		return number
+	case !letters:
+		return number // 40-001 and the like
+	case hex.MatchString(s), camel.MatchString(s), joined.MatchString(s) && !ordinary(s):
+		return mnemonic
+	case digits && len(s) >= 3:
+		return mnemonic // E1001, 0100C
+	case len(s) >= 5 && s == strings.ToUpper(s):
+		return mnemonic // NOAUTH
+	}
+	return word
+}
+
+// ordinary are words of prose with a hyphen, a slash or full stops in them: re-apply, and/or, e.g.
+func ordinary(s string) bool {
+	if strings.ContainsAny(s, "_0123456789") {
+		return false
+	}
+	if strings.ContainsAny(s, "-/") && s != strings.ToUpper(s) && s[0] >= 'A' {
+		return strings.ToLower(s[1:]) == s[1:] && strings.Count(s, "-")+strings.Count(s, "/") < 2
+	}
+	return len(s) < 6 && strings.Contains(s, ".")
+}
+
+// shape is what codes of one family have in common: OSM.01010037 is A.9, AccessDenied is Aa.
+func shape(code string) string {
+	s := runsDigits.ReplaceAllString(code, "9")
+	s = runsUpper.ReplaceAllString(s, "A")
+	s = runsLower.ReplaceAllString(s, "a")
+	s = runsHump.ReplaceAllString(s, "Aa")
+	return runsJoined.ReplaceAllStringFunc(s, func(run string) string {
+		parts := strings.FieldsFunc(run, func(r rune) bool { return strings.ContainsRune("_.-", r) })
+		return run[:1] + parts[len(parts)-1]
+	})
+}
+
+var (
+	statusCell = regexp.MustCompile(`^(?i:http(?:/[\d.]+)?\s*(?:status)?\s*:?\s*)?([1-5]\d\d)(?:\s*(?:[-–—:/,]\s*|\s|\(|\x{ff08})\(?\s*([A-Za-z][A-Za-z' -]{1,50}?)\s*[)\x{ff09}]?)?\.?$`)
+	statusLast = regexp.MustCompile(`^([A-Za-z][A-Za-z' -]{1,50}?)\s*[(\x{ff08}\[,:-]\s*(?i:http\s*)?([1-5]\d\d)\s*[)\x{ff09}\]]?$`)
+	statuses   = regexp.MustCompile(`^(?:[1-5](?:\d\d|[xX]{2}|\*\*)\s*(?:[,/、;或]|or|and|~|–|-)?\s*)+(?:\([A-Za-z ]+\))?$`)
+)
+
+// status reads a status cell: "403", "403 Forbidden", "Forbidden (403)", "HTTP 403". A cell with several
+// statuses, or a class such as 5xx, is one too, and gives no number.
+func status(s string) (code int, phrase string, ok bool) {
+	s = strings.TrimSpace(s)
+	if len(s) > 80 {
+		return 0, "", false
+	}
+	if m := statusCell.FindStringSubmatch(s); m != nil {
+		code, _ = strconv.Atoi(m[1])
+		return code, m[2], true
+	}
+	if m := statusLast.FindStringSubmatch(s); m != nil {
+		code, _ = strconv.Atoi(m[2])
+		return code, m[1], true
+	}
+	return 0, "", len(s) >= 3 && statuses.MatchString(s)
+}
+
+// registered tells whether a number is a status of HTTP and not merely between 100 and 599.
+func registered(code int) bool {
+	return http.StatusText(code) != "" || slices.Contains([]int{419, 420, 430, 440, 444, 449, 450, 460, 463, 494, 495, 496, 497, 498, 499, 509, 520, 521, 522, 523, 524, 525, 526, 527, 529, 530, 598, 599}, code)
+}
+
+// nothing are the cells that say that there is nothing to say.
+func nothing(s string) bool {
+	switch strings.ToLower(strings.TrimSpace(s)) {
+	case "", "-", "--", "---", "–", "—", "——", "/", "n/a", "na", "无", "無", "なし", "없음", "нет", "keine", "暂无":
+		return true
+	}
+	return false
+}
+
+// others are the names of a row that stands for all codes that the page does not list.
+func others(s string) bool {
+	switch strings.ToLower(strings.Trim(s, " .:*…")) {
+	case "other", "others", "other errors", "other error codes", "other codes", "any other", "any other code", "all others", "all other", "all other codes", "anything else", "default",
+		"其他", "其它", "其他错误码", "其它错误码", "其他错误", "其它错误", "その他", "기타", "andere", "sonstige", "otros", "otro", "autres", "autre", "outros", "outro", "другие", "прочие", "другой":
+		return true
+	}
+	return strings.TrimSpace(s) == "*"
+}
+
+// endsSentence tells whether a text ends as a sentence does.
+func endsSentence(s string) bool {
+	s = strings.TrimRight(s, " \"'”’)»*`\uff09")
+	for _, end := range []string{".", "。", "!", "?", ";", "\uff01", "\uff1f", "\uff1b"} {
+		if strings.HasSuffix(s, end) {
+			return true
+		}
+	}
+	return false
+}
+
+// prose tells whether a text reads like a sentence and not like a name: several words, or several characters of a script without spaces.
+func prose(s string) bool {
+	wide := 0
+	for _, r := range s {
+		if unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul) {
+			wide++
+		}
+	}
+	return wide >= 3 || len(strings.Fields(s)) >= 3 || len(strings.Fields(s)) == 2 && (endsSentence(s) || len(s) > 16)
+}
+
+// advice tells whether a text says what to do.
+func advice(s string) bool { return adviceWords.MatchString(s) }
+
+var adviceWords = regexp.MustCompile(`^(?i:please |check|contact|ensure|make sure|verify|try |retry|re-|use |rectify|refer to|correct|change|submit|wait|obtain|reduce|increase|add |remove|delete|query|view|log in|apply|enable|see |prüfen|überprüfen|wenden|verifi|revis|compruebe|contact|vérifi|corrig|entre em|проверьте|обратитесь|повторите|请|檢查|检查|联系|稍后|重试|重新|建议|确认|修改)|(?:してください|ください。?|하십시오\.?|하세요\.?|합니다\.)$|(?i:contact technical support|contact customer service|try again later)`)
+
+// junk are the lines that end a page, or stand below a table and belong to none.
+func junk(s string) bool { return junkWords.MatchString(strings.TrimSpace(s)) }
+
+var junkWords = regexp.MustCompile(`^(?i:feedback|was this|did this|is this page|were you able|provide feedback|send feedback|submit feedback|rate this|yes$|no$|helpful|related (topics?|articles?|links?|resources?|information)|see also|next steps?$|previous|next|on this page|table of contents|copyright|©|parent topic|last (updated|modified)|edit this page|share|follow us|need (more )?help|thank you|for any further|chatbot|contact us|privacy|terms|cookie|all rights|back to top|submit correction|if you see anything|以上内容|文档内容是否|本文|上一篇|下一篇|父主题|反馈|意见反馈|关注|版权|有帮助|没帮助|相关文档|このページ|フィードバック|이 페이지|war diese|te resultó|¿|esta página|cette page|была ли|полезна|hat ihnen)`)
+
+// leadingCode gives the mnemonic code with which a line of text begins, if one does.
+func leadingCode(s string) string {
+	s = strings.TrimLeft(s, " \t|*-•#`")
+	first, _, _ := strings.Cut(s, " ")
+	first = strings.TrimRight(strings.Trim(first, "|*`"), ":,")
+	if codeStrength(first) != mnemonic || !strings.ContainsAny(first, "0123456789_") {
+		return ""
+	}
+	return first
+}

@@ -1,0 +1,75 @@
+package page
+
+import (
+	"encoding/csv"
+	"errors"
+	"io"
+	"path"
+	"slices"
+	"strings"
+)
+
+const csvTable = "csv"
+
+// readCSV reads a page of comma, semicolon or tab separated values; nil where it is none. A page is one by its
+// name, or when each of its first lines has the same number of values and the first is of headings.
+func readCSV(name, text string) *grid {
+	ext := strings.ToLower(path.Ext(name))
+	named := ext == ".csv" || ext == ".tsv" || ext == ".tab"
+	var best *grid
+	most := 0
+	for _, comma := range ",;\t" {
+		head, _, _ := strings.Cut(strings.TrimLeft(text, "\n "), "\n")
+		if strings.Count(head, string(comma)) == 0 && !named || comma == '\t' && !named {
+			continue
+		}
+		g, columns, even := parseCSV(text, comma)
+		if g == nil || columns < 2 || !named && !even {
+			continue
+		}
+		if !named {
+			if _, ok := headings(g.rows[0].cells); !ok {
+				continue
+			}
+		}
+		if columns > most {
+			best, most = g, columns
+		}
+	}
+	return best
+}
+
+// parseCSV reads values; columns is how many the most rows have, even whether nearly all have that many.
+func parseCSV(text string, comma rune) (g *grid, columns int, even bool) {
+	r := csv.NewReader(strings.NewReader(text))
+	r.Comma, r.LazyQuotes, r.FieldsPerRecord, r.TrimLeadingSpace = comma, true, -1, comma != '\t'
+	g = &grid{layout: csvTable, line: 1}
+	sizes := map[int]int{}
+	for {
+		record, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, 0, false
+		}
+		at, _ := r.FieldPos(0)
+		for i := range record {
+			record[i] = tidy(breaks.ReplaceAllString(record[i], "\n"))
+		}
+		g.rows = append(g.rows, gridRow{at, record})
+		sizes[len(record)]++
+	}
+	for size, n := range sizes {
+		if n > sizes[columns] || n == sizes[columns] && size > columns {
+			columns = size
+		}
+	}
+	if len(g.rows) < 2 {
+		return nil, 0, false
+	}
+	first := g.rows[0].cells // of headings, where one is known and none is a number
+	g.headed = slices.ContainsFunc(first, func(c string) bool { return vocabulary[normal(c)] != unknown }) &&
+		!slices.ContainsFunc(first, func(c string) bool { return codeStrength(c) == number })
+	return g, columns, sizes[columns]*10 >= len(g.rows)*9
+}

@@ -1,0 +1,114 @@
+package page
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/simplifiedchinese"
+	"golang.org/x/text/encoding/unicode"
+)
+
+var charset = regexp.MustCompile(`(?i)charset=["']?([\w-]+)`)
+
+// decode makes clean UTF-8 of a page in whatever encoding, with \n for line ends and plain spaces for the
+// kinds that only a typesetter tells apart. The number of lines stays.
+func decode(content []byte) string {
+	var enc encoding.Encoding
+	switch {
+	case bytes.HasPrefix(content, []byte("\xff\xfe")) || bytes.HasPrefix(content, []byte("\xfe\xff")):
+		enc = unicode.UTF16(unicode.LittleEndian, unicode.UseBOM)
+	case !utf8.Valid(content):
+		if m := charset.FindSubmatch(content[:min(len(content), 2048)]); m != nil {
+			enc, _ = htmlindex.Get(string(m[1]))
+		}
+		if enc == nil {
+			enc = charmap.Windows1252
+			if gbk, err := simplifiedchinese.GB18030.NewDecoder().Bytes(content); err == nil && strings.Count(string(gbk), "的")+strings.Count(string(gbk), "码") > 0 {
+				enc = simplifiedchinese.GB18030
+			}
+		}
+	}
+	if enc != nil {
+		if decoded, err := enc.NewDecoder().Bytes(content); err == nil {
+			content = decoded
+		}
+	}
+	text := strings.ToValidUTF8(string(content), "\uFFFD")
+	return strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u2028", "\n", "\u0085", "\n", "\uFEFF", "", "\u200B", "", "\u00AD", "",
+		"\u00A0", " ", "\u202F", " ", "\u2009", " ", "\u3000", " ", "\x00", "", "\f", "\n", "\v", "\n").Replace(text)
+}
+
+// source is a page as lines and, where its markup draws them, grids; in page order.
+type source struct {
+	title string
+	parts []part
+}
+
+// part is either lines or a grid.
+type part struct {
+	lines []line
+	grid  *grid
+}
+
+func newSource(name, text string) source {
+	switch {
+	case isHTML(name, text):
+		return readHTML(text, 1)
+	case strings.TrimSpace(text) == "":
+		return source{}
+	}
+	if g := readCSV(name, text); g != nil {
+		return source{parts: []part{{grid: g}}}
+	}
+	s := source{}
+	var lines []line
+	flush := func() {
+		if len(lines) > 0 {
+			s.parts, lines = append(s.parts, part{lines: lines}), nil
+		}
+	}
+	all := strings.Split(text, "\n")
+	for i := 0; i < len(all); i++ {
+		if end := tableEnd(all, i); end > i { // Markdown may hold tables in HTML
+			flush()
+			inner := readHTML(strings.Join(all[i:end], "\n"), i+1)
+			s.parts = append(s.parts, inner.parts...)
+			i = end - 1
+			continue
+		}
+		lines = append(lines, line{i + 1, strings.TrimRight(all[i], " \t")})
+		if strings.Contains(all[i], "\t") { // a trailing tab is an empty cell
+			lines[len(lines)-1].text = strings.TrimRight(all[i], " ")
+		}
+	}
+	flush()
+	return s
+}
+
+// tableEnd gives the line behind an HTML table or list that begins in the line; no more than at where none does.
+func tableEnd(lines []string, at int) int {
+	for _, tag := range []string{"table", "dl"} {
+		if t := strings.ToLower(strings.TrimSpace(lines[at])); strings.HasPrefix(t, "<"+tag+">") || strings.HasPrefix(t, "<"+tag+" ") {
+			for j := at; j < len(lines); j++ {
+				if strings.Contains(strings.ToLower(lines[j]), "</"+tag+">") {
+					return j + 1
+				}
+			}
+			return len(lines)
+		}
+	}
+	return at
+}
+
+// lines are all the lines of the source that stand in no drawn grid.
+func (s source) lines() (all []line) {
+	for _, p := range s.parts {
+		all = append(all, p.lines...)
+	}
+	return all
+}

@@ -1,0 +1,414 @@
+package page
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/html"
+)
+
+const (
+	htmlTable = "html table"
+	htmlList  = "html definition list"
+)
+
+var htmlMarks = regexp.MustCompile(`(?i)<(?:!doctype html|html|head|body|table|div|dl|p|h[1-6]|section|article|meta)\b`)
+
+// isHTML tells whether a page is HTML: it begins with a tag.
+func isHTML(name, text string) bool {
+	head := strings.TrimSpace(text[:min(len(text), 4096)])
+	name = strings.ToLower(name)
+	return strings.HasPrefix(head, "<") && !strings.HasPrefix(head, "<!-- markdown") && htmlMarks.MatchString(head) || (strings.HasSuffix(name, ".html") || strings.HasSuffix(name, ".htm")) && htmlMarks.MatchString(text)
+}
+
+// maxColumns bounds a table's width, whatever its colspan says.
+const maxColumns = 40
+
+// htmlReader makes lines and grids of a stream of tags. It builds no tree, so that each piece keeps the line that
+// it stood in, and so that what browsers forgive (cells and rows that are never closed) needs no repair.
+type htmlReader struct {
+	source
+	line    int // of the current tag
+	skip    int // depth inside elements that show no text
+	skipTag string
+	pre     int
+	inTitle bool
+	tables  []*htmlGrid // open ones, the innermost last
+	lists   []*htmlDL
+	lines   []line
+	text    strings.Builder // the block that is being read, outside of tables
+	textAt  int
+}
+
+// htmlGrid is a table that is being read.
+type htmlGrid struct {
+	grid
+	row     []string
+	plain   bool // the row has a cell that is no heading
+	rowAt   int
+	inRow   bool
+	cell    *strings.Builder
+	colspan int
+	rowspan int
+	below   [maxColumns]struct { // cells that go on in the rows below
+		rows int
+		text string
+	}
+}
+
+// htmlDL is a definition list that is being read.
+type htmlDL struct {
+	records []record
+	term    bool // whether the last text belongs to a term
+	cell    *strings.Builder
+	at      int
+	about   bool
+}
+
+// readHTML reads a page, or a piece of one that begins in the given line.
+func readHTML(text string, at int) source {
+	r := &htmlReader{line: at}
+	z := html.NewTokenizer(strings.NewReader(text))
+	for {
+		kind := z.Next()
+		if kind == html.ErrorToken {
+			break
+		}
+		raw := z.Raw()
+		newlines := strings.Count(string(raw), "\n")
+		switch kind {
+		case html.TextToken:
+			r.addText(string(z.Text()))
+		case html.StartTagToken, html.SelfClosingTagToken:
+			name, more := z.TagName()
+			tag := string(name)
+			attrs := map[string]string{}
+			for more {
+				var k, v []byte
+				k, v, more = z.TagAttr()
+				if len(k) == 7 || len(k) == 4 { // colspan, rowspan, role
+					attrs[string(k)] = string(v)
+				}
+			}
+			r.start(tag, attrs)
+			if kind == html.SelfClosingTagToken && r.skipTag == tag {
+				r.end(tag)
+			}
+		case html.EndTagToken:
+			name, _ := z.TagName()
+			r.end(string(name))
+		}
+		r.line += newlines
+	}
+	for len(r.tables) > 0 {
+		r.end("table")
+	}
+	for len(r.lists) > 0 {
+		r.end("dl")
+	}
+	r.flushLines()
+	return r.source
+}
+
+// out is where text goes now.
+func (r *htmlReader) out() *strings.Builder {
+	if n := len(r.tables); n > 0 {
+		return r.tables[n-1].cell // nil between cells
+	}
+	if n := len(r.lists); n > 0 {
+		return r.lists[n-1].cell
+	}
+	return &r.text
+}
+
+func (r *htmlReader) addText(s string) {
+	out := r.out()
+	switch {
+	case r.inTitle:
+		if r.title == "" {
+			r.title = tidy(s)
+		}
+		return
+	case r.skip > 0 || out == nil:
+		return
+	case out == &r.text && r.pre > 0:
+		for i, l := range strings.Split(s, "\n") {
+			if i > 0 {
+				r.lines = append(r.lines, line{r.line + i - 1, r.text.String()})
+				r.text.Reset()
+			}
+			r.text.WriteString(l)
+		}
+		r.textAt = r.line
+		return
+	case out == &r.text && r.text.Len() == 0:
+		trimmed := strings.TrimLeft(s, " \t\n")
+		if trimmed == "" {
+			return
+		}
+		r.textAt = r.line + strings.Count(s[:len(s)-len(trimmed)], "\n")
+		s = trimmed
+	}
+	if r.pre == 0 {
+		s = strings.NewReplacer("\n", " ", "\t", " ").Replace(s)
+	}
+	out.WriteString(s)
+}
+
+// flushBlock ends the block of text outside of tables.
+func (r *htmlReader) flushBlock() {
+	if text := tidy(r.text.String()); text != "" {
+		for _, l := range strings.Split(text, "\n") {
+			r.lines = append(r.lines, line{r.textAt, l})
+		}
+		r.lines = append(r.lines, line{n: r.textAt})
+	}
+	r.text.Reset()
+}
+
+func (r *htmlReader) flushLines() {
+	r.flushBlock()
+	if len(r.lines) > 0 {
+		r.parts = append(r.parts, part{lines: r.lines})
+		r.lines = nil
+	}
+}
+
+// blockTags are the elements that begin a paragraph.
+var blockTags = map[string]string{"p": "", "div": "", "li": "- ", "h1": "# ", "h2": "## ", "h3": "### ", "h4": "#### ", "h5": "##### ", "h6": "###### ", "ul": "", "ol": "", "section": "",
+	"article": "", "header": "", "main": "", "blockquote": "", "hr": "", "figure": "", "figcaption": "", "details": "", "summary": "", "form": "", "label": "", "aside": "", "address": "", "center": ""}
+
+// inline are the elements whose marks tell a code from prose, outside of tables.
+var inline = map[string]string{"code": "`", "tt": "`", "kbd": "`", "strong": "**", "b": "**"}
+
+// silent are the elements that show no text of the page's own.
+var silent = map[string]bool{"script": true, "style": true, "noscript": true, "template": true, "svg": true, "nav": true, "footer": true, "select": true, "button": true, "iframe": true, "textarea": true}
+
+func (r *htmlReader) start(tag string, attrs map[string]string) {
+	if r.skip > 0 {
+		if tag == r.skipTag {
+			r.skip++
+		}
+		return
+	}
+	if silent[tag] {
+		r.skip, r.skipTag = 1, tag
+		return
+	}
+	out := r.out()
+	switch tag {
+	case "title":
+		r.inTitle = r.title == "" && len(r.parts) == 0
+	case "table":
+		if len(r.tables) == 0 {
+			r.flushLines()
+		}
+		if len(r.tables) < 20 {
+			r.tables = append(r.tables, &htmlGrid{grid: grid{layout: htmlTable, line: r.line, spans: true, about: r.about()}})
+		}
+	case "tr", "thead", "tbody", "tfoot":
+		if t := r.table(); t != nil {
+			t.endRow()
+			t.inRow, t.rowAt = tag == "tr", r.line
+		}
+	case "td", "th":
+		if t := r.table(); t != nil {
+			t.endCell()
+			if !t.inRow {
+				t.inRow, t.rowAt = true, r.line
+			}
+			t.plain = t.plain || tag == "td"
+			t.cell = &strings.Builder{}
+			t.colspan, t.rowspan = span(attrs["colspan"], maxColumns), span(attrs["rowspan"], 5000)
+		}
+	case "caption":
+		if t := r.table(); t != nil {
+			t.endRow()
+		}
+	case "dl":
+		if len(r.tables) == 0 && len(r.lists) < 20 {
+			if len(r.lists) == 0 {
+				r.flushLines()
+			}
+			r.lists = append(r.lists, &htmlDL{at: r.line, about: r.about()})
+		}
+	case "dt", "dd":
+		if n := len(r.lists); n > 0 && len(r.tables) == 0 {
+			r.lists[n-1].item(tag == "dt", r.line)
+		} else if out != nil {
+			out.WriteString("\n")
+		}
+	case "br":
+		if out != nil {
+			out.WriteString("\n")
+		}
+	case "pre":
+		if out == &r.text {
+			r.flushBlock()
+			r.lines = append(r.lines, line{r.line, "~~~"})
+		}
+		r.pre++
+	default:
+		if mark, ok := blockTags[tag]; ok {
+			switch {
+			case out == &r.text:
+				// A paragraph inside a list item goes on behind the item's mark.
+				if t := r.text.String(); tag == "p" && t == "- " {
+					return
+				}
+				r.flushBlock()
+				if mark != "" {
+					r.text.WriteString(mark)
+					r.textAt = r.line
+				}
+			case out != nil:
+				out.WriteString("\n")
+			}
+		} else if mark := inline[tag]; mark != "" && out == &r.text && r.pre == 0 {
+			r.text.WriteString(mark)
+		}
+	}
+}
+
+func (r *htmlReader) end(tag string) {
+	if r.skip > 0 {
+		if tag == r.skipTag {
+			r.skip--
+		}
+		return
+	}
+	out := r.out()
+	switch tag {
+	case "title":
+		r.inTitle = false
+	case "table":
+		if t := r.table(); t != nil {
+			t.endRow()
+			if len(t.rows) > 0 {
+				r.parts = append(r.parts, part{grid: &t.grid})
+			}
+			r.tables = r.tables[:len(r.tables)-1]
+		}
+	case "tr":
+		if t := r.table(); t != nil {
+			t.endRow()
+		}
+	case "td", "th":
+		if t := r.table(); t != nil {
+			t.endCell()
+		}
+	case "dl":
+		if n := len(r.lists); n > 0 && len(r.tables) == 0 {
+			l := r.lists[n-1]
+			l.item(false, r.line)
+			r.lists = r.lists[:n-1]
+			if !doubtful(l.records) {
+				g := recordsGrid(l.at, l.records)
+				g.layout, g.about = htmlList, l.about
+				r.parts = append(r.parts, part{grid: g})
+			}
+		}
+	case "pre":
+		r.pre = max(0, r.pre-1)
+		if out == &r.text && r.pre == 0 {
+			if r.text.Len() > 0 {
+				r.lines = append(r.lines, line{r.line, r.text.String()})
+				r.text.Reset()
+			}
+			r.lines = append(r.lines, line{r.line, "~~~"}, line{n: r.line})
+		}
+	default:
+		if _, ok := blockTags[tag]; ok {
+			if out == &r.text {
+				r.flushBlock()
+			} else if out != nil {
+				out.WriteString("\n")
+			}
+		} else if mark := inline[tag]; mark != "" && out == &r.text && r.pre == 0 {
+			r.text.WriteString(mark)
+		}
+	}
+}
+
+// about tells whether the text that came last speaks of errors.
+func (r *htmlReader) about() bool {
+	for i := len(r.parts) - 1; i >= 0 && i > len(r.parts)-20; i-- {
+		if r.parts[i].lines != nil {
+			return speaksOfErrors(r.parts[i].lines)
+		}
+	}
+	return false
+}
+
+func (r *htmlReader) table() *htmlGrid {
+	if len(r.tables) == 0 {
+		return nil
+	}
+	return r.tables[len(r.tables)-1]
+}
+
+func span(s string, limit int) int {
+	n, err := strconv.Atoi(strings.TrimSpace(s))
+	if err != nil || n < 1 {
+		return 1
+	}
+	return min(n, limit)
+}
+
+// endCell puts a cell into its row, behind those that reach down from above.
+func (t *htmlGrid) endCell() {
+	if t.cell == nil {
+		return
+	}
+	t.fromAbove()
+	text := tidy(t.cell.String())
+	t.cell = nil
+	for range t.colspan {
+		if len(t.row) >= maxColumns {
+			break
+		}
+		if t.rowspan > 1 {
+			t.below[len(t.row)].rows, t.below[len(t.row)].text = t.rowspan, text
+		}
+		t.row = append(t.row, text)
+	}
+}
+
+// fromAbove fills in the cells that reach down into this row where it has come to.
+func (t *htmlGrid) fromAbove() {
+	for len(t.row) < maxColumns && t.below[len(t.row)].rows > 0 {
+		t.row = append(t.row, t.below[len(t.row)].text)
+	}
+}
+
+func (t *htmlGrid) endRow() {
+	t.endCell()
+	if !t.inRow {
+		return
+	}
+	t.fromAbove()
+	for i := range t.below {
+		t.below[i].rows = max(0, t.below[i].rows-1)
+	}
+	if len(t.row) > 0 {
+		t.headed = t.headed || len(t.rows) == 0 && !t.plain && len(t.row) > 1
+		t.rows = append(t.rows, gridRow{t.rowAt, t.row})
+	}
+	t.row, t.inRow, t.plain = nil, false, false
+}
+
+// item ends an item of a definition list and begins another.
+func (l *htmlDL) item(term bool, at int) {
+	if l.cell != nil {
+		text := tidy(l.cell.String())
+		switch {
+		case l.term && text != "":
+			l.records = append(l.records, record{line: at, term: text})
+		case !l.term && text != "" && len(l.records) > 0:
+			last := &l.records[len(l.records)-1]
+			last.body = append(last.body, strings.Split(text, "\n")...)
+		}
+	}
+	l.cell, l.term = &strings.Builder{}, term
+}

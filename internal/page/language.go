@@ -1,0 +1,115 @@
+package page
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode"
+)
+
+// language guesses a page's language from its letters and, where several share these, from common words.
+func language(text string) string {
+	if len(text) > 200_000 {
+		text = strings.ToValidUTF8(text[:200_000], "")
+	}
+	counts := map[string]int{}
+	for _, r := range text {
+		switch {
+		case unicode.In(r, unicode.Hiragana, unicode.Katakana):
+			counts["ja"]++
+		case unicode.Is(unicode.Hangul, r):
+			counts["ko"]++
+		case unicode.Is(unicode.Han, r):
+			counts["zh"]++
+		case unicode.Is(unicode.Cyrillic, r):
+			counts["ru"]++
+		case unicode.Is(unicode.Latin, r):
+			counts["latin"]++
+		}
+	}
+	switch latin := counts["latin"]; {
+	case counts["ja"] > 10 && counts["ja"]*4 > counts["zh"]:
+		return "ja"
+	case counts["ko"] > 10 && counts["ko"]*8 > latin:
+		return "ko"
+	case counts["zh"] > 5 && counts["zh"]*16 > latin: // a Chinese page may well have its messages in English
+		return "zh"
+	case counts["ru"] > 10 && counts["ru"]*8 > latin:
+		return "ru"
+	case latin == 0:
+		return ""
+	}
+	best, most := "en", 3 // fewer words than that tell nothing
+	words := map[string]int{}
+	for _, w := range strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) }) {
+		words[w]++
+	}
+	for _, l := range []struct{ language, words string }{
+		{"en", "the of and is not to for are was this with"}, {"de", "der die das und nicht ist ein eine werden wurde für mit"},
+		{"es", "el los las una no es para del con se que por"}, {"fr", "le les des une est pas pour dans du et avec sur"},
+		{"pt", "os das uma não é para com do da em foi ou"},
+	} {
+		n := 0
+		for _, w := range strings.Fields(l.words) {
+			n += words[w]
+		}
+		if n > most {
+			best, most = l.language, n
+		}
+	}
+	return best
+}
+
+var (
+	updated = regexp.MustCompile(`(?i)updated|modified|revised|ms\.date|published|更新|修改时间|发布时间|updat|stand:|aktualisiert|actualiz|mis à jour|atualiz|обновлен|изменен|업데이트|수정일`)
+	day     = regexp.MustCompile(`(20\d\d)\s?[-./年]\s?(\d{1,2})\s?[-./月]\s?(\d{1,2})`)
+	usDay   = regexp.MustCompile(`(\d{1,2})/(\d{1,2})/(20\d\d)`)
+	longDay = regexp.MustCompile(`(?i)(?:(\d{1,2})\.? )?(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.? (?:(\d{1,2}),? )?(20\d\d)`)
+)
+
+// date finds when the page was updated: a date in a line that says so.
+func date(lines []line) string {
+	for i, l := range lines {
+		if i > 2000 {
+			break
+		}
+		if len(l.text) > 200 || !updated.MatchString(l.text) {
+			continue
+		}
+		if m := day.FindStringSubmatch(l.text); m != nil {
+			return fmt.Sprintf("%s-%02s-%02s", m[1], m[2], m[3])
+		}
+		if m := usDay.FindStringSubmatch(l.text); m != nil {
+			return fmt.Sprintf("%s-%02s-%02s", m[3], m[1], m[2])
+		}
+		if m := longDay.FindStringSubmatch(l.text); m != nil && m[1]+m[3] != "" {
+			month := strings.Index("janfebmaraprmayjunjulaugsepoctnovdec", strings.ToLower(m[2]))/3 + 1
+			return fmt.Sprintf("%s-%02d-%02s", m[4], month, m[1]+m[3])
+		}
+	}
+	return ""
+}
+
+var aboutErrors = regexp.MustCompile(`(?i)error|exception|status code|return code|错误|返回码|状态码|返回碼|錯誤|エラー|오류|에러|fehler|erreur|\berro|ошиб`)
+
+// title finds the page's heading: the first short line that speaks of errors, else the first short line at all.
+func title(lines []line) string {
+	first := ""
+	for i, l := range lines {
+		text := strings.TrimSpace(strings.TrimLeft(l.text, "#= "))
+		if i > 200 {
+			break
+		}
+		if text == "" || len([]rune(text)) > 120 || endsSentence(text) || strings.ContainsAny(text, "{}|\t") || updated.MatchString(text) {
+			continue
+		}
+		text = plain(text)
+		if aboutErrors.MatchString(text) && !strings.HasPrefix(text, "error_") {
+			return text
+		}
+		if first == "" && !strings.HasPrefix(text, "-") {
+			first = text
+		}
+	}
+	return first
+}

@@ -1,0 +1,133 @@
+package page
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// shipped are the pages of the shipped catalogs, with tables that were made by reading them.
+const shipped = "../../catalogs/testdata/pages"
+
+// table reads a hand-made table: a header, then status, code, message, description, remedy.
+func table(t testing.TB, file string) (rows [][5]string) {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	unescape := strings.NewReplacer(`\n`, "\n", `\t`, "\t", `\\`, `\`)
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		var row [5]string
+		for i, cell := range strings.Split(lines.Text(), "\t") {
+			row[i] = unescape.Replace(cell)
+		}
+		rows = append(rows, row)
+	}
+	return append([][5]string{}, rows[1:]...)
+}
+
+// Each page stands beside a table that was made by hand before the importer saw the page. A page may have a
+// file .lines too: the line and the first word of each piece that cannot be placed.
+func TestPages(t *testing.T) {
+	total := 0
+	for _, dir := range []string{shipped, "testdata/pages"} {
+		files, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			ext := filepath.Ext(f.Name())
+			if ext == ".tsv" || ext == ".lines" {
+				continue
+			}
+			t.Run(f.Name(), func(t *testing.T) {
+				content, err := os.ReadFile(filepath.Join(dir, f.Name()))
+				if err != nil {
+					t.Fatal(err)
+				}
+				base := filepath.Join(dir, strings.TrimSuffix(f.Name(), ext))
+				want := table(t, base+".tsv")
+				total += len(want)
+				p := Read(f.Name(), content)
+				got := [][5]string{}
+				for _, r := range p.Rows {
+					status := ""
+					if r.Status != 0 {
+						status = strconv.Itoa(r.Status)
+					}
+					got = append(got, [5]string{status, r.Code, r.Message, r.Description, r.Remedy})
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("-table by hand +read:\n%s", diff)
+					for _, x := range p.Tables {
+						t.Logf("%+v", x)
+					}
+				}
+				unplaced := ""
+				for _, u := range p.Unplaced {
+					unplaced += fmt.Sprintf("%d %s\n", u.Line, strings.Fields(u.Text + " ?")[0])
+				}
+				lines, _ := os.ReadFile(base + ".lines")
+				if diff := cmp.Diff(string(lines), unplaced); diff != "" {
+					t.Errorf("not placed, -by hand +read:\n%s", diff)
+				}
+			})
+		}
+	}
+	t.Logf("%d rows", total)
+}
+
+// What the pages say of codes that they do not list, as the shipped catalogs have it.
+func TestFallback(t *testing.T) {
+	f := func(file string, fallback Fallback, advice string) {
+		t.Helper()
+		content, err := os.ReadFile(filepath.Join(shipped, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := Read(file, content)
+		if p.Fallback != fallback {
+			t.Errorf("%s: fallback %+v", file, p.Fallback)
+		}
+		if p.Advice != advice {
+			t.Errorf("%s: advice %q", file, p.Advice)
+		}
+	}
+	support := "If you are unable to identify the cause of an error, contact customer service and provide the error code so that we can help you solve the problem as soon as possible."
+	f("ais.txt", Fallback{Remedy: "If other error codes are displayed, contact technical support."}, "")
+	f("osm.txt", Fallback{}, support)
+	f("imetal.txt", Fallback{}, support)
+	f("optverse.txt", Fallback{}, "在调用方找不到错误原因时,可以联系企业技术人员,并提供错误码,以便我们尽快帮您解决问题。")
+	f("tencentcloud.txt", Fallback{}, "")
+}
+
+// Bytes that are no page give no rows, and a page in another encoding is read.
+func TestOddBytes(t *testing.T) {
+	for _, content := range []string{"", "\n\n", "\x00\x01\x02", "\xff\xfe", "<html>", "|||||\n|---|\n", "\ufeff"} {
+		if p := Read("x", []byte(content)); len(p.Rows) > 0 {
+			t.Errorf("%q gives %+v", content, p.Rows)
+		}
+	}
+	utf16 := "\xff\xfe"
+	for _, r := range "Code,Message\nE1001,Bad name\n" {
+		utf16 += string([]byte{byte(r), 0})
+	}
+	for name, content := range map[string]string{
+		"utf-16":  utf16,
+		"gb18030": "Code,Message\nE1001,\xb4\xed\xce\xf3\xc2\xeb\n",
+		"latin-1": "Code,Message\nE1001,Schl\xfcssel\n",
+		"old mac": "Code,Message\rE1001,x\r",
+	} {
+		if p := Read("x.csv", []byte(content)); len(p.Rows) != 1 || p.Rows[0].Code != "E1001" {
+			t.Errorf("%s gives %+v", name, p.Rows)
+		}
+	}
+}

@@ -1,0 +1,234 @@
+package page
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// findSpaces reads rows in which one space parts the cells, as it does words. The line of headings is one if the
+// vocabulary's words make it up; the code, and a status, are then known by their look, and the texts by
+// where a sentence begins.
+func findSpaces(lines []line, at int) (*grid, int) {
+	heads := segment(lines[at].text)
+	if heads == nil {
+		return nil, 0
+	}
+	roles := assign(heads, nil)
+	lead, tail := 0, len(roles) // columns that are known by their look, on either side of the texts
+	code := -1
+	for lead < len(roles) && (roles[lead] == RoleCode || roles[lead] == RoleStatus) {
+		if roles[lead] == RoleCode {
+			code = lead
+		}
+		lead++
+	}
+	for tail > lead && roles[tail-1] == RoleStatus {
+		tail--
+	}
+	if code < 0 || lead == len(roles) {
+		return nil, 0
+	}
+	g := &grid{line: lines[at].n, rows: []gridRow{{lines[at].n, heads}}}
+	end := at + 1
+	var rows []spacedRow
+	var titles []gridRow // between the rows
+	shapes := map[string]bool{}
+	for j := at + 1; j < len(lines); j++ {
+		text := strings.TrimSpace(lines[j].text)
+		if text == "" {
+			if p := strings.TrimSpace(peek(lines[:min(len(lines), j+4)], j)); len(rows) > 0 && !startsSpaced(p, roles[:lead], shapes) {
+				break
+			}
+			continue
+		}
+		if dashes.MatchString(text) {
+			continue
+		}
+		r, ok := spaced(text, roles[:lead])
+		strong := ok && (codeStrength(r.lead[code]) >= number || shapes[shape(r.lead[code])])
+		switch {
+		case strong:
+			shapes[shape(r.lead[code])] = true
+			r.line = lines[j].n
+			rows = append(rows, r)
+		case len(rows) == 0 && j > at+2:
+			return nil, 0
+		case len(rows) == 0 || len(strings.Fields(text)) <= 8 && !goesOn(rows[len(rows)-1].text, text) && j+1 < len(lines) && startsSpaced(strings.TrimSpace(lines[j+1].text), roles[:lead], shapes):
+			titles = append(titles, gridRow{lines[j].n, section(text, len(heads))})
+			continue
+		case junk(text):
+			j = len(lines)
+			continue
+		default:
+			rows[len(rows)-1].text = wrap(rows[len(rows)-1].text, text)
+		}
+		end = j + 1
+	}
+	if len(rows) == 0 {
+		return nil, 0
+	}
+	byCapital := 0 // rows in which a capital letter begins a second text before the first sentence ends
+	for _, r := range rows {
+		if capital, sentence := boundaries(r.text); capital >= 0 && (sentence < 0 || capital < sentence) {
+			byCapital++
+		}
+	}
+	capitals := byCapital*10 >= len(rows)*6
+	for _, r := range rows {
+		row := gridRow{r.line, append([]string{}, r.lead...)}
+		text := r.text
+		if tail < len(roles) {
+			var last string
+			text, last = trailingStatus(text)
+			row.cells = append(row.cells, parts(text, tail-lead, capitals)...)
+			row.cells = append(row.cells, last)
+		} else {
+			row.cells = append(row.cells, parts(text, len(roles)-lead, capitals)...)
+		}
+		g.rows = append(g.rows, row)
+	}
+	g.rows = append(g.rows, titles...)
+	slices.SortStableFunc(g.rows[1:], func(a, b gridRow) int { return a.line - b.line })
+	return g, end
+}
+
+// goesOn tells whether a line goes on with the text of the row above, and is not a title above the next.
+func goesOn(text, next string) bool {
+	first, _ := utf8.DecodeRuneInString(next)
+	return !unicode.IsUpper(first) || endsSentence(next) || len(text) > 60 && !endsSentence(text)
+}
+
+// spacedRow is a line whose first cells are known.
+type spacedRow struct {
+	line int
+	lead []string
+	text string
+}
+
+func startsSpaced(s string, roles []Role, shapes map[string]bool) bool {
+	r, ok := spaced(s, roles)
+	if !ok {
+		return false
+	}
+	for i, role := range roles {
+		if role == RoleCode && shapes[shape(r.lead[i])] {
+			return true
+		}
+	}
+	return false
+}
+
+// spaced takes the status and the code from the start of a line.
+func spaced(s string, roles []Role) (r spacedRow, ok bool) {
+	for i, role := range roles {
+		first, rest, _ := strings.Cut(s, " ")
+		if role == RoleStatus {
+			switch {
+			case isStatus(first):
+			case i == 0 && codeStrength(first) == mnemonic: // it spans rows
+				r.lead = append(r.lead, "")
+				continue
+			default:
+				return r, false
+			}
+		} else if codeStrength(first) == noCode && !others(first) {
+			return r, false
+		}
+		r.lead = append(r.lead, first)
+		s = strings.TrimSpace(rest)
+	}
+	r.text = s
+	return r, s != ""
+}
+
+// trailingStatus takes "403" or "403 Forbidden" from the end of a line.
+func trailingStatus(s string) (text, stat string) {
+	fields := strings.Fields(s)
+	for i := len(fields) - 1; i >= 0 && i >= len(fields)-5; i-- {
+		if isStatus(strings.Join(fields[i:], " ")) && isStatus(fields[i]) {
+			return strings.Join(fields[:i], " "), strings.Join(fields[i:], " ")
+		}
+	}
+	return s, ""
+}
+
+// segment cuts a line into headings of the vocabulary, the longest first; nil where that does not use it up,
+// or where no heading names the code.
+func segment(s string) (heads []string) {
+	ws := strings.Fields(s)
+	if len(ws) < 2 || len(ws) > 24 || len(s) > 200 {
+		return nil
+	}
+	for i := 0; i < len(ws); {
+		n := min(5, len(ws)-i)
+		for ; n > 0; n-- {
+			w := strings.Join(ws[i:i+n], " ")
+			if vocabulary[normal(w)] != unknown || n == 1 && w[0] >= 0x80 && kindOf(w) != unknown {
+				break
+			}
+		}
+		if n == 0 {
+			return nil
+		}
+		heads = append(heads, strings.Join(ws[i:i+n], " "))
+		i += n
+	}
+	if kinds, ok := headings(heads); !ok || fieldTable(kinds) || len(heads) < 2 {
+		return nil
+	}
+	return heads
+}
+
+// parts cuts a run of words into n texts. capitals tells where a table's texts begin: at a capital letter, though
+// no full stop stands before it, or behind a full stop.
+func parts(s string, n int, capitals bool) []string {
+	out := make([]string, n)
+	for i := range n {
+		out[i] = s
+		if i == n-1 {
+			break
+		}
+		cut := -1
+		capital, sentence := boundaries(s)
+		switch fields := strings.Fields(s); {
+		case len(fields) == n-i:
+			cut = len(fields[0])
+		case capitals && capital >= 0 || sentence < 0:
+			cut = capital
+		default:
+			cut = sentence
+		}
+		if cut < 0 {
+			break
+		}
+		out[i], s = strings.TrimSpace(s[:cut]), strings.TrimSpace(s[cut:])
+	}
+	return out
+}
+
+// boundaries finds where a second text may begin: capital, at the first word that begins a sentence by its capital
+// letter; sentence, behind the first sentence, or where the script changes. -1 means nowhere.
+func boundaries(s string) (capital, sentence int) {
+	capital, sentence = -1, -1
+	wide := false
+	for i, r := range s {
+		if wide = wide || r > 0x2E80; r != ' ' || i == 0 || i+1 >= len(s) || i > 400 {
+			continue
+		}
+		next, _ := utf8.DecodeRuneInString(s[i+1:])
+		word, rest, _ := strings.Cut(s[i+1:min(len(s), i+60)], " ")
+		following, _ := utf8.DecodeRuneInString(rest)
+		if sentence < 0 && (endsSentence(s[:i]) && (unicode.IsUpper(next) || next > 0x2E80) || !wide && strings.ContainsFunc(word, func(r rune) bool { return r > 0x2E80 && r < 0xD800 })) {
+			sentence = i
+		}
+		if capital < 0 && unicode.IsUpper(next) && (starter[word] || len(word) > 1 && unicode.IsLower(following) && strings.ToLower(word[1:]) == word[1:]) {
+			capital = i
+		}
+	}
+	return capital, sentence
+}
+
+// starter are words with which sentences begin though the next word is no plain one.
+var starter = map[string]bool{"The": true, "A": true, "An": true, "This": true, "You": true, "Your": true, "It": true, "No": true, "If": true, "When": true, "Some": true, "One": true, "There": true, "Please": true, "Contact": true, "Check": true}

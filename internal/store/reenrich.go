@@ -1,0 +1,411 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"errata/internal/accesslog"
+	"errata/internal/enrich"
+)
+
+// Re-enrichment gives stored rows what today's catalogs say. A row is read, explained anew from its own columns by the code that the
+// ingester uses, and written again through the ingester's table of columns: it has the same sorting key, so it replaces itself, at every
+// moment there is one row a key, and one that was written twice is the same. So it may stop anywhere and be begun again.
+//
+// The ingester may write the same keys meanwhile, when it repeats a planned batch. Its rows differ in nothing but what its catalogs
+// say, so counts stay; should they be older ones, the rows are stale again, and the next run finds them.
+
+// Stale is how many rows of a day were explained by other catalogs.
+type Stale struct {
+	Day  time.Time
+	Rows uint64
+}
+
+// Rewrite is an error's event as it was stored and as it is explained now.
+type Rewrite struct{ Before, After enrich.Event }
+
+// SumRewrite is the sum of a code in a batch and a minute that means something else now.
+type SumRewrite struct {
+	Code          string
+	Before, After enrich.Meaning
+}
+
+// maxSliceBytes is about how much text is held before it is written.
+const maxSliceBytes = 32 << 20
+
+// onlyDays makes FINAL merge each day by itself: the time is in the keys.
+const onlyDays = " SETTINGS do_not_merge_across_partitions_select_final = 1"
+
+// StaleErrors gives the days of [from, to) that hold errors which other catalogs than these explained. A zero time leaves its side open.
+func (s *Store) StaleErrors(ctx context.Context, from, to time.Time, version string) (days []Stale, err error) {
+	filter, args := span("ts", from, to)
+	rows, err := s.conn.Query(ctx, "SELECT toDate(ts) AS day, count() FROM error_rows FINAL WHERE "+filter+" AND catalog_version != ? GROUP BY day ORDER BY day"+onlyDays,
+		append(args, version)...)
+	if err != nil {
+		return nil, fmt.Errorf("count the errors to explain anew: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var d Stale
+		if err := rows.Scan(&d.Day, &d.Rows); err != nil {
+			return nil, err
+		}
+		days = append(days, d)
+	}
+	return days, rows.Err()
+}
+
+// span is the condition that the time in a column lies in [from, to).
+func span(column string, from, to time.Time) (string, []any) {
+	sql, args := []string{"1"}, []any(nil)
+	if !from.IsZero() {
+		sql, args = append(sql, column+" >= fromUnixTimestamp64Milli(?)"), append(args, from.UnixMilli())
+	}
+	if !to.IsZero() {
+		sql, args = append(sql, column+" < fromUnixTimestamp64Milli(?)"), append(args, to.UnixMilli())
+	}
+	return strings.Join(sql, " AND "), args
+}
+
+// within cuts a day to [from, to).
+func within(day, from, to time.Time) (time.Time, time.Time) {
+	a, b := day, day.AddDate(0, 0, 1)
+	if a.Before(from) {
+		a = from
+	}
+	if !to.IsZero() && b.After(to) {
+		b = to
+	}
+	return a, b
+}
+
+// behind is the condition that a row's sorting key comes behind the given values, spelled so that the primary key prunes by it:
+// a > ? OR (a = ? AND (b > ? OR …)). A time is given in milliseconds.
+func behind(key []string, values []any) (string, []any) {
+	value := "?"
+	if key[0] == "ts" || key[0] == "minute" {
+		value = "fromUnixTimestamp64Milli(?)"
+	}
+	column := "`" + key[0] + "`"
+	if len(key) == 1 {
+		return column + " > " + value, values
+	}
+	rest, more := behind(key[1:], values[1:])
+	return column + " > " + value + " OR (" + column + " = " + value + " AND (" + rest + "))", append([]any{values[0], values[0]}, more...)
+}
+
+// slicing reads rows in the order of their key, limit at a time, and hands them over in portions that fit into memory, until none is left.
+// Each query begins behind the last row of the one before, so that none stays open while rows are written.
+type slicing[R any] struct {
+	query  string // SELECT … WHERE …, to which conditions are added
+	args   []any
+	key    []string
+	limit  int
+	scan   func(scan func(...any) error) (row of[R], bytes int, err error)
+	keyOf  func(of[R]) []any
+	handle func([]of[R]) error
+}
+
+func (r slicing[R]) run(ctx context.Context, s *Store) error {
+	var last []any
+	for {
+		n, at, err := r.slice(ctx, s, last)
+		if err != nil {
+			return err
+		}
+		if n < r.limit {
+			return nil
+		}
+		last = at
+	}
+}
+
+// slice handles what comes behind the key last, at most limit rows, and gives how many these were and the last one's key.
+func (r slicing[R]) slice(ctx context.Context, s *Store, last []any) (n int, at []any, err error) {
+	sql, args := r.query, slices.Clone(r.args)
+	if last != nil {
+		condition, values := behind(r.key, last)
+		sql, args = sql+" AND ("+condition+")", append(args, values...)
+	}
+	sql += " ORDER BY `" + strings.Join(r.key, "`, `") + fmt.Sprintf("` LIMIT %d", r.limit) + onlyDays
+	rows, err := s.conn.Query(ctx, sql, args...)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	var held []of[R]
+	size := 0
+	for rows.Next() {
+		row, bytes, err := r.scan(rows.Scan)
+		if err != nil {
+			return 0, nil, err
+		}
+		n++
+		at = r.keyOf(row)
+		held, size = append(held, row), size+bytes
+		if size >= maxSliceBytes {
+			if err := r.handle(held); err != nil {
+				return 0, nil, err
+			}
+			held, size = nil, 0
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return 0, nil, err
+	}
+	if len(held) > 0 {
+		err = r.handle(held)
+	}
+	return n, at, err
+}
+
+// ReenrichErrors explains the errors of a day anew, as far as they lie in [from, to) and other catalogs explained them, limit rows
+// at a time, and writes them unless it is a dry run. After each portion it calls done.
+func (s *Store) ReenrichErrors(ctx context.Context, c *enrich.Catalogs, day, from, to time.Time, limit int, dry bool, done func([]Rewrite) error) error {
+	from, to = within(day, from, to)
+	filter, args := span("ts", from, to)
+	err := slicing[errorRow]{
+		query: "SELECT ts, tenant, service, route, method, path, status, code, catalog_code, family, kind, known, message, template, args, module_code, description, remedy, retry, owner," +
+			" request_id, latency_ms, dialect, toString(confidence), toString(body_state), catalog_version, topic, partition, offset, `index`, envelope, first_offset, epoch" +
+			" FROM error_rows FINAL WHERE " + filter + " AND catalog_version != ?",
+		args:  append(args, c.Version),
+		key:   []string{"tenant", "code", "ts", "topic", "partition", "offset", "index", "envelope", "epoch"},
+		limit: limit,
+		scan:  scanError,
+		keyOf: func(r of[errorRow]) []any {
+			return []any{r.row.access.Tenant, r.row.event.Code, r.row.access.Time.UnixMilli(), r.batch.Topic, r.batch.Partition, r.row.offset, r.row.index, r.row.envelope, r.batch.Epoch}
+		},
+		handle: func(rows []of[errorRow]) error {
+			rewrites := make([]Rewrite, len(rows))
+			for i := range rows {
+				e := &rows[i].row.event
+				rewrites[i].Before = *e
+				*e = c.Explain(e.Envelope, rows[i].row.access.Service, rows[i].row.access.Status)
+				rewrites[i].After = *e
+			}
+			if !dry {
+				// What is being written when ctx ends is finished, so that whoever counts knows what is done.
+				if err := errorTable.insert(context.WithoutCancel(ctx), s, rows); err != nil {
+					return err
+				}
+			}
+			return done(rewrites)
+		},
+	}.run(ctx, s)
+	if err != nil {
+		return fmt.Errorf("explain the errors of %s anew: %w", day.Format(time.DateOnly), err)
+	}
+	return nil
+}
+
+func scanError(scan func(...any) error) (of[errorRow], int, error) {
+	var r errorRow
+	var b Batch
+	var status uint16
+	var partition int32
+	var confidence, state string
+	a, e := &r.access, &r.event
+	err := scan(&a.Time, &a.Tenant, &a.Service, &a.Route, &a.Method, &a.Path, &status, &e.Code, &e.CatalogCode, &e.Family, &e.Kind, &e.Known, &e.Message, &e.Template, &e.Args,
+		&e.ModuleCode, &e.Description, &e.Remedy, &e.Retry, &e.Owner, &e.RequestID, &r.latencyMS, &e.Dialect, &confidence, &state, &e.CatalogVersion,
+		&b.Topic, &partition, &r.offset, &r.index, &r.envelope, &b.FirstOffset, &b.Epoch)
+	a.Status, b.Partition, a.BodyState = int(status), int(partition), accesslog.BodyState(state)
+	setWord(&e.Confidence, confidence)
+	bytes := 500 + len(e.Message) + len(e.Description) + len(e.Remedy) + len(e.Template) + len(a.Path) + len(e.RequestID)
+	for name, value := range e.Args {
+		bytes += len(name) + len(value)
+	}
+	return of[errorRow]{&b, r}, bytes, err
+}
+
+// setWord sets a value of a type that only parse names.
+func setWord[W ~string](to *W, word string) { *to = W(word) }
+
+// SumDays gives the days of [from, to) that hold sums of errors.
+func (s *Store) SumDays(ctx context.Context, from, to time.Time) (days []time.Time, err error) {
+	filter, args := span("minute", from, to)
+	rows, err := s.conn.Query(ctx, "SELECT DISTINCT toDate(minute) AS day FROM error_sums WHERE "+filter+" ORDER BY day", args...)
+	if err != nil {
+		return nil, fmt.Errorf("list the days with sums: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var d time.Time
+		if err := rows.Scan(&d); err != nil {
+			return nil, err
+		}
+		days = append(days, d)
+	}
+	return days, rows.Err()
+}
+
+// maxNamedCodes is about how many bytes of codes a query names, of the 256 KiB that a query may be long.
+const maxNamedCodes = 60_000
+
+// nameable cuts a list of codes into portions that queries can name.
+func nameable(codes []string) (portions [][]string) {
+	first, size := 0, 0
+	for i, code := range codes {
+		if size += 2*len(code) + 4; size > maxNamedCodes && i > first {
+			portions, first, size = append(portions, codes[first:i]), i, 2*len(code)+4
+		}
+	}
+	if first < len(codes) {
+		portions = append(portions, codes[first:])
+	}
+	return portions
+}
+
+// ReenrichSums gives the sums of errors of a day, as far as they lie in [from, to), the family and kind that their codes have now,
+// where they have others. A sum has no status and no message. Where a code has several entries of different kinds, it is told by
+// the first of its errors, as the ingester does it; these must have been explained anew before. Where they are gone, a kind that is one
+// of the possible ones stays.
+func (s *Store) ReenrichSums(ctx context.Context, c *enrich.Catalogs, day, from, to time.Time, limit int, dry bool, done func([]SumRewrite) error) error {
+	from, to = within(day, from, to)
+	changed, ambiguous, err := s.changedSums(ctx, c, from, to)
+	if err == nil && len(changed) > 0 {
+		err = s.rewriteSums(ctx, from, to, changed, limit, dry, done, func(r *codeRow) {
+			meanings := c.Meanings(r.code, r.dialect, r.service)
+			if !slices.Contains(meanings, enrich.Meaning{Family: r.family, Kind: r.kind}) {
+				r.family, r.kind = meanings[0].Family, meanings[0].Kind
+			}
+		})
+	}
+	for _, codes := range nameable(ambiguous) {
+		if err == nil {
+			err = s.tellSumsByErrors(ctx, from, to, codes, limit, dry, done)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("explain the sums of %s anew: %w", day.Format(time.DateOnly), err)
+	}
+	return nil
+}
+
+// changedSums gives the codes of a window that mean something else now, and those whose sums may mean one thing or another.
+func (s *Store) changedSums(ctx context.Context, c *enrich.Catalogs, from, to time.Time) (changed, ambiguous []string, err error) {
+	filter, args := span("minute", from, to)
+	rows, err := s.conn.Query(ctx, "SELECT code, dialect, service, family, kind FROM error_sums FINAL WHERE "+filter+" GROUP BY code, dialect, service, family, kind ORDER BY code"+onlyDays, args...)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	add := func(to *[]string, code string) {
+		if len(*to) == 0 || (*to)[len(*to)-1] != code { // they come in order
+			*to = append(*to, code)
+		}
+	}
+	for rows.Next() {
+		var code, dialect, service string
+		var m enrich.Meaning
+		if err := rows.Scan(&code, &dialect, &service, &m.Family, &m.Kind); err != nil {
+			return nil, nil, err
+		}
+		meanings := c.Meanings(code, dialect, service)
+		if !slices.Contains(meanings, m) {
+			add(&changed, code)
+		}
+		if len(meanings) > 1 {
+			add(&ambiguous, code)
+		}
+	}
+	return changed, ambiguous, rows.Err()
+}
+
+var sumKey = []string{"minute", "tenant", "code", "service", "route", "dialect", "topic", "partition", "first_offset", "epoch"}
+
+const sumColumns = "minute, tenant, code, service, route, dialect, topic, partition, first_offset, epoch, family, kind, errors, first_seen, last_seen"
+
+// rewriteSums reads the sums of codes, has them explained, and writes those that are others then.
+func (s *Store) rewriteSums(ctx context.Context, from, to time.Time, codes []string, limit int, dry bool, done func([]SumRewrite) error, explain func(*codeRow)) error {
+	filter, args := span("minute", from, to)
+	if len(nameable(codes)) == 1 { // else it is as well to read all
+		filter, args = filter+" AND code IN (?)", append(args, codes)
+	}
+	return slicing[codeRow]{
+		query: "SELECT " + sumColumns + " FROM error_sums FINAL WHERE " + filter,
+		args:  args,
+		key:   sumKey,
+		limit: limit,
+		scan:  func(scan func(...any) error) (of[codeRow], int, error) { return scanSum(scan) },
+		keyOf: func(r of[codeRow]) []any {
+			return []any{r.row.minute.UnixMilli(), r.row.tenant, r.row.code, r.row.service, r.row.route, r.row.dialect, r.batch.Topic, r.batch.Partition, r.batch.FirstOffset, r.batch.Epoch}
+		},
+		handle: func(rows []of[codeRow]) error {
+			var others []of[codeRow]
+			var rewrites []SumRewrite
+			for _, r := range rows {
+				before := enrich.Meaning{Family: r.row.family, Kind: r.row.kind}
+				explain(&r.row)
+				if after := (enrich.Meaning{Family: r.row.family, Kind: r.row.kind}); after != before {
+					others, rewrites = append(others, r), append(rewrites, SumRewrite{r.row.code, before, after})
+				}
+			}
+			return s.writeSums(ctx, others, rewrites, dry, done)
+		},
+	}.run(ctx, s)
+}
+
+func (s *Store) writeSums(ctx context.Context, rows []of[codeRow], rewrites []SumRewrite, dry bool, done func([]SumRewrite) error) error {
+	if !dry {
+		if err := codeTable.insert(context.WithoutCancel(ctx), s, rows); err != nil {
+			return err
+		}
+	}
+	return done(rewrites)
+}
+
+func scanSum(scan func(...any) error, more ...any) (of[codeRow], int, error) {
+	var r codeRow
+	var b Batch
+	var partition int32
+	err := scan(append([]any{&r.minute, &r.tenant, &r.code, &r.service, &r.route, &r.dialect, &b.Topic, &partition, &b.FirstOffset, &b.Epoch, &r.family, &r.kind, &r.errors, &r.first, &r.last}, more...)...)
+	b.Partition = int(partition)
+	return of[codeRow]{&b, r}, 500 + len(r.route), err
+}
+
+// tellSumsByErrors gives the sums of codes that may mean one thing or another the meaning of the first of their errors.
+func (s *Store) tellSumsByErrors(ctx context.Context, from, to time.Time, codes []string, limit int, dry bool, done func([]SumRewrite) error) (err error) {
+	sums, sumArgs := span("minute", from, to)
+	rowsIn, errorArgs := span("ts", from, to)
+	key := strings.Join(sumKey, ", ")
+	rows, err := s.conn.Query(ctx, `
+		SELECT `+sumColumns+`, family_, kind_
+		FROM (SELECT `+sumColumns+` FROM error_sums FINAL WHERE `+sums+` AND code IN (?)) AS sums
+		INNER JOIN (
+			SELECT toStartOfMinute(ts) AS minute, tenant, code, service, route, dialect, topic, partition, first_offset, epoch,
+				argMin(family, (offset, `+"`index`"+`, envelope)) AS family_, argMin(kind, (offset, `+"`index`"+`, envelope)) AS kind_
+			FROM error_rows FINAL WHERE `+rowsIn+` AND code IN (?)
+			GROUP BY `+key+`
+		) AS errors USING (`+key+`)
+		WHERE family != family_ OR kind != kind_`+onlyDays, slices.Concat(sumArgs, []any{codes}, errorArgs, []any{codes})...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	var others []of[codeRow]
+	var rewrites []SumRewrite
+	for rows.Next() {
+		var now enrich.Meaning
+		row, _, err := scanSum(rows.Scan, &now.Family, &now.Kind)
+		if err != nil {
+			return err
+		}
+		rewrites = append(rewrites, SumRewrite{row.row.code, enrich.Meaning{Family: row.row.family, Kind: row.row.kind}, now})
+		row.row.family, row.row.kind = now.Family, now.Kind
+		others = append(others, row)
+		if len(others) == limit {
+			if err := s.writeSums(ctx, others, rewrites, dry, done); err != nil {
+				return err
+			}
+			others, rewrites = nil, nil
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	return s.writeSums(ctx, others, rewrites, dry, done)
+}
