@@ -10,7 +10,6 @@ import (
 	"errors"
 	"io"
 	"regexp"
-	"strconv"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -85,7 +84,6 @@ var (
 	// A line that somebody put before the body: STATUS CODE 400, HTTP/1.1 400 Bad Request, Error: …
 	statusLine = regexp.MustCompile(`(?i)^(?:[^{}\[\]<>"]{0,80}?(?:\b(?:status(?:[ _-]?code)?|http/[\d.]+|code|http)\b|\berror\b|\bexception\b|\bfail(?:ed|ure)?\b|\bwarning\b|\b[45]\d\d\b)[^{}\[\]<>"]{0,120}?)([{\[<])`)
 	eventLine  = regexp.MustCompile(`^(?:data|event|id|retry)?:`)
-	chunkSize  = regexp.MustCompile(`^([0-9a-fA-F]{1,8})(?:;[^\r\n]{0,200})?\r?\n`)
 )
 
 // isDojo tells whether a body begins with the guard of the Dojo toolkit: {} && {…}
@@ -139,10 +137,8 @@ func (p *Parser) unwrap(body, trimmed []byte, encoding string) (layer, bool) {
 		}
 	}
 	head := trimmed[:min(len(trimmed), 400)]
-	if m := chunkSize.FindSubmatch(head); m != nil { // before the check for brackets, which may be compressed
-		if l, ok := dechunk(trimmed, m); ok {
-			return l, true
-		}
+	if l, ok := dechunk(trimmed); ok { // before the check for brackets, which may be compressed
+		return l, true
 	}
 	if !bytes.ContainsAny(head, "{[<:") { // most texts have nothing in them that the expressions below look for
 		return p.last(body, trimmed)
@@ -353,30 +349,47 @@ func fromLatin1(body []byte) ([]byte, bool) {
 }
 
 // dechunk takes the sizes of HTTP's chunked coding out of a body that was logged with them.
-func dechunk(body []byte, m [][]byte) (layer, bool) {
-	var out []byte
+func dechunk(body []byte) (l layer, ok bool) {
 	for first := true; ; first = false {
-		size, err := strconv.ParseUint(string(m[1]), 16, 32)
-		rest := body[len(m[0]):]
+		size, rest, ok := chunkHead(body)
 		switch {
-		case err != nil:
+		case !ok && first:
 			return layer{}, false
+		case !ok:
+			if string(body[:min(len(body), 2)]) != "0" { // the last chunk, without its line's end
+				l.body = append(l.body, body...)
+			}
+			return l, true
 		case size == 0:
-			return layer{body: out}, !first
-		case size > uint64(len(rest)):
-			return layer{body: append(out, rest...), cut: true}, !first || looksLikeDocument(rest) || hasMagic(rest)
-		case first && (!looksLikeDocument(rest) && !hasMagic(rest) || int(size) < len(rest) && rest[size] != '\r' && rest[size] != '\n'):
+			return l, !first
+		case size > len(rest):
+			return layer{body: append(l.body, rest...), cut: true}, !first || looksLikeDocument(rest) || hasMagic(rest)
+		case first && (!looksLikeDocument(rest) && !hasMagic(rest) || size < len(rest) && rest[size] != '\r' && rest[size] != '\n'):
 			return layer{}, false
 		}
-		out = append(out, rest[:size]...)
+		l.body = append(l.body, rest[:size]...)
 		body = bytes.TrimPrefix(bytes.TrimPrefix(rest[size:], []byte("\r")), []byte("\n"))
-		if m = chunkSize.FindSubmatch(body[:min(len(body), 300)]); m == nil {
-			if bytes.Equal(body, []byte("0")) { // the last chunk, without its line's end
-				body = nil
-			}
-			return layer{body: append(out, body...)}, true
+	}
+}
+
+// chunkHead reads the line before a chunk: its size in hexadecimal digits, perhaps an extension behind a semicolon.
+func chunkHead(body []byte) (size int, rest []byte, ok bool) {
+	line, rest, ok := bytes.Cut(body[:min(len(body), 300)], []byte("\n"))
+	digits, _, _ := bytes.Cut(bytes.TrimSuffix(line, []byte("\r")), []byte(";"))
+	if !ok || len(digits) == 0 || len(digits) > 7 {
+		return 0, nil, false
+	}
+	for _, c := range digits {
+		switch {
+		case '0' <= c && c <= '9':
+			size = size<<4 | int(c-'0')
+		case 'a' <= c|0x20 && c|0x20 <= 'f':
+			size = size<<4 | int(c|0x20-'a'+10)
+		default:
+			return 0, nil, false
 		}
 	}
+	return size, body[len(line)+1:], true
 }
 
 func looksLikeDocument(text []byte) bool {

@@ -27,10 +27,7 @@ func TestFastPathAgreesOnTheCorpus(t *testing.T) {
 	proved := 0
 	for _, name := range corpus(t) {
 		a, _ := readCase(t, name)
-		for end := range len(a.Body) + 1 {
-			if len(a.Body) > 4096 && end < len(a.Body) {
-				continue
-			}
+		for end := range cuts(0, len(a.Body)+1) {
 			if checkFast(t, p, a.Body[:end], false) {
 				proved++
 			}

@@ -220,7 +220,7 @@ func (p *Parser) documents(body []byte, cut bool) accesslog.BodyState {
 			if rest = nextLine(body[p.tree.Offset:]); first {
 				rest = nil
 			}
-		case len(rest) == 0, string(bytes.TrimRight(rest, blank)) == "0": // the last chunk's size, left over
+		case len(rest) == 0, rest[0] == '0' && len(bytes.TrimRight(rest, blank)) == 1: // the last chunk's size, left over
 			rest = nil
 		case rest[0] != '{' && rest[0] != '[':
 			damaged, rest = true, nil
@@ -303,8 +303,8 @@ func (p *Parser) markup(body []byte, cut bool) accesslog.BodyState {
 // walk visits all of a document.
 func (p *Parser) walk(root jsontree.Value, confidence Confidence) {
 	p.scopes, p.ignored = p.scopes[:0], p.ignored[:0]
-	clear(p.ids)
-	clear(p.failed)
+	emptied(&p.ids)
+	emptied(&p.failed)
 	if p.ignoreBody {
 		return
 	}
@@ -318,6 +318,16 @@ func (p *Parser) walk(root jsontree.Value, confidence Confidence) {
 	}
 	if len(p.found) == before && p.status >= 400 {
 		p.lastResort(root, confidence)
+	}
+}
+
+// emptied empties a map. One that has grown large is made anew: emptying it would cost each later body as much as this one.
+func emptied[K comparable, V any](m *map[K]V) {
+	switch n := len(*m); {
+	case n > 1000:
+		*m = map[K]V{}
+	case n > 0:
+		clear(*m)
 	}
 }
 
