@@ -374,7 +374,7 @@ func dechunk(body []byte) (l layer, ok bool) {
 
 // chunkHead reads the line before a chunk: its size in hexadecimal digits, perhaps an extension behind a semicolon.
 func chunkHead(body []byte) (size int, rest []byte, ok bool) {
-	line, rest, ok := bytes.Cut(body[:min(len(body), 300)], []byte("\n"))
+	line, _, ok := bytes.Cut(body[:min(len(body), 300)], []byte("\n"))
 	digits, _, _ := bytes.Cut(bytes.TrimSuffix(line, []byte("\r")), []byte(";"))
 	if !ok || len(digits) == 0 || len(digits) > 7 {
 		return 0, nil, false
