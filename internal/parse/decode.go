@@ -103,7 +103,7 @@ func (p *Parser) unwrap(body, trimmed []byte, encoding string) (layer, bool) {
 		return inflate(body, func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) }), true
 	case bytes.HasPrefix(body, []byte("\x28\xb5\x2f\xfd")):
 		return inflate(body, newZstd), true
-	case len(body) > 2 && body[0] == 0x78 && binary.BigEndian.Uint16(body)%31 == 0 && !isText(body): // zlib's header
+	case len(body) > 2 && body[0] == 0x78 && binary.BigEndian.Uint16(body)%31 == 0 && isBinary(body): // zlib's header
 		return inflate(body, func(r io.Reader) (io.Reader, error) { return zlib.NewReader(r) }), true
 	case bytes.HasPrefix(body, []byte("\x1f\xc2\x8b")), bytes.HasPrefix(body, []byte("(\xc2\xb5/\xc3\xbd")), bytes.HasPrefix(body, []byte("x\xc2\x9c")):
 		if bytes, ok := fromLatin1(body); ok { // each byte was written as the character of that number
@@ -464,9 +464,6 @@ func fromBase64(text []byte) (layer, bool) {
 func isBase64(c byte) bool {
 	return 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || strings.IndexByte("+/-_=\r\n", c) >= 0
 }
-
-// isText tells whether the beginning of a body is readable.
-func isText(body []byte) bool { return !isBinary(body) }
 
 // isBinary tells whether a body is something else than text: compressed, or in an
 // encoding that we cannot read. It looks at the first 512 bytes; a character that the

@@ -215,7 +215,8 @@ func cuts(from, n int) iter.Seq[int] {
 // toldLater are dialects whose code is told from another by what stands behind it.
 var toldLater = map[string]bool{"kubernetes": true, "openstack": true}
 
-// TestCuttingChangesNoCode cuts bodies at each byte behind their first code and the beginning of its message.
+// TestCuttingChangesNoCode cuts bodies at up to a hundred places behind their first code and the beginning of its message. Not of every
+// dialect: see toldLater.
 func TestCuttingChangesNoCode(t *testing.T) {
 	p := newParser(t)
 	cases := 0
@@ -246,7 +247,7 @@ func TestCuttingChangesNoCode(t *testing.T) {
 	}
 }
 
-// TestCuttingInventsNoCode cuts all bodies everywhere: what is found was in the whole body too.
+// TestCuttingInventsNoCode cuts bodies at up to a hundred places each: what is found was in the whole body too.
 func TestCuttingInventsNoCode(t *testing.T) {
 	p := newParser(t)
 	for _, name := range corpus(t) {
