@@ -5,7 +5,7 @@ BIN := bin
 # The race detector needs cgo, and so a C compiler; without one the tests run all the same.
 RACE := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 
-.PHONY: build run test lint fmt fuzz bench clean
+.PHONY: build run test lint fmt fuzz bench chaos clean
 
 build: ## build the programs into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/ ./cmd/...
@@ -32,6 +32,10 @@ fuzz: ## each fuzz target for FUZZTIME
 			echo "$$package $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
 		done; \
 	done
+
+chaos: ## break everything at random around running ingesters, then count: FOR=20m SEED=7 FAULTS=100 RATE=1500 REPORT=chaos.json ONLY="kill" OUTAGE=60s
+	ERRATA_CHAOS_STRICT=1 ERRATA_CHAOS_FOR=$(FOR) ERRATA_CHAOS_SEED=$(SEED) ERRATA_CHAOS_FAULTS=$(FAULTS) ERRATA_CHAOS_RATE=$(RATE) \
+	ERRATA_CHAOS_REPORT=$(abspath $(REPORT)) ERRATA_CHAOS_ONLY="$(ONLY)" ERRATA_OUTAGE_FOR=$(OUTAGE) $(GO) test -count=1 -v -timeout 12h -run '^Test(Chaos|Outage)$$' ./internal/chaos
 
 bench: ## benchmarks with allocations
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/...

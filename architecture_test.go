@@ -29,6 +29,8 @@ var imports = map[string]string{
 	"internal/summary": "internal/store internal/enrich",
 	"internal/alert":   "internal/store internal/enrich internal/parse internal/link",
 	"internal/config":  "internal/delivery internal/store internal/enrich",
+	// How the ingester is watched.
+	"internal/monitor": "",
 	// The embedded stack and its sample traffic know nothing of the pipeline.
 	"internal/stack":   "",
 	"internal/traffic": "",
@@ -36,11 +38,12 @@ var imports = map[string]string{
 	"catalogs":   "",
 	"dashboards": "",
 	// Programs.
-	"cmd/ingest": "internal/config internal/delivery internal/store internal/enrich internal/accesslog internal/link",
+	"cmd/ingest": "internal/config internal/delivery internal/store internal/enrich internal/accesslog internal/link internal/monitor",
 	"cmd/report": "catalogs internal/config internal/alert internal/summary internal/store internal/enrich internal/parse internal/page internal/link",
 	"cmd/stack":  "internal/stack internal/traffic internal/store",
 	// For tests alone.
 	"internal/stack/stacktest": "internal/stack",
+	"internal/chaos":           "", // tests alone
 }
 
 // only names the packages that may use a library: nobody else writes SQL, speaks to Kafka, or reads settings.

@@ -93,6 +93,9 @@ func load(t *testing.T) map[string]dashboard {
 	}
 	all := map[string]dashboard{}
 	for _, name := range names {
+		if name == pipelineFile {
+			continue // over Prometheus, with tests of its own
+		}
 		text, err := fs.ReadFile(dashboards.FS, name)
 		if err != nil {
 			t.Fatal(err)
@@ -697,7 +700,7 @@ func TestDeployment(t *testing.T) {
 			SecureJSONData struct{ Password string } `yaml:"secureJsonData"`
 		}
 	}
-	if err := yaml.Unmarshal([]byte(read("../deploy/grafana/datasources.yaml")), &provisioned); err != nil || len(provisioned.Datasources) != 1 {
+	if err := yaml.Unmarshal([]byte(read("../deploy/grafana/datasources.yaml")), &provisioned); err != nil || len(provisioned.Datasources) == 0 {
 		t.Fatal(provisioned, err)
 	}
 	source := provisioned.Datasources[0]

@@ -1,10 +1,14 @@
 // Command ingest reads gateway access logs from Kafka, finds the error envelopes in
 // their response bodies, joins them with the catalogs and writes them to ClickHouse.
 //
-//	ingest run      consume until SIGINT or SIGTERM
-//	ingest check    look at the configuration, the catalogs and both servers, then exit
-//	ingest detect   show which formats a sample of log records is in, which fields it has, and what is missing
-//	ingest parse    show what would be found in log records of a file or of standard input
+//	ingest run                 consume until SIGINT or SIGTERM
+//	ingest check               look at the configuration, the catalogs and both servers, then exit
+//	ingest audit               prove per partition that every offset up to the committed one is counted, once
+//	ingest replay              parse what Kafka has of a time anew, with today's parser and mapping
+//	ingest deadletters list    show the records that could not be used
+//	ingest deadletters replay  parse them anew, with today's parser and mapping
+//	ingest detect              show which formats a sample of log records is in, which fields it has, and what is missing
+//	ingest parse               show what would be found in log records of a file or of standard input
 //
 // Results go to standard output, everything else to standard error. It exits with 0 when all is
 // well, 1 on findings, 2 on wrong use or settings, 3 when a server cannot be reached at start.
@@ -24,6 +28,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"errata/internal/config"
 	"errata/internal/delivery"
@@ -46,17 +51,40 @@ const (
 	exitUnreachable = 3
 )
 
-// command is a word after the program's name.
+// command is a word, or two, after the program's name.
 type command struct {
 	name, args, about string
 	run               func(context.Context, *invocation) error
+	flags             func(*invocation, *flag.FlagSet) // those beside --config; nil: none
 }
 
 var commands = []command{
-	{"run", "", "consume until SIGINT or SIGTERM", runConsumer},
-	{"check", "", "look at the configuration, the catalogs and both servers, then exit", runCheck},
-	{"detect", "[FILE]", "show which formats log records, one a line, of FILE or standard input are in, which fields they have, and what is missing", runDetect},
-	{"parse", "[FILE]", "show what would be found in log records, one a line, of FILE or standard input", runParse},
+	{"run", "", "consume until SIGINT or SIGTERM", runConsumer, nil},
+	{"check", "", "look at the configuration, the catalogs and both servers, then exit", runCheck, func(inv *invocation, f *flag.FlagSet) {
+		f.StringVar(&inv.sample, "sample", "", "`file` of log records, one a line, to show the mapping of first, as detect does")
+	}},
+	{"audit", "", "prove per partition that every offset up to the committed one is counted, once", runAudit, func(inv *invocation, f *flag.FlagSet) {
+		inv.outputFlag(f)
+		inv.audit.register(f)
+	}},
+	{"replay", "", "parse what Kafka has of a time anew, with today's parser and mapping", runReplay, func(inv *invocation, f *flag.FlagSet) {
+		f.TextVar(&inv.from, "from", time.Time{}, "only records that Kafka stamped at or after this `time`, RFC 3339")
+		f.TextVar(&inv.to, "to", time.Time{}, "only records that Kafka stamped before this `time`")
+	}},
+	{"deadletters list", "", "show the records that could not be used", runListDeadLetters, func(inv *invocation, f *flag.FlagSet) {
+		inv.selectionFlags(f)
+		inv.outputFlag(f)
+		f.IntVar(&inv.limit, "limit", 20, "show `n` at most, the newest first")
+	}},
+	{"deadletters replay", "", "parse them anew, with today's parser and mapping", runReplayDeadLetters, (*invocation).selectionFlags},
+	{"detect", "[FILE]", "show which formats log records, one a line, of FILE or standard input are in, which fields they have, and what is missing", runDetect, (*invocation).outputFlag},
+	{"parse", "[FILE]", "show what would be found in log records, one a line, of FILE or standard input", runParse, func(inv *invocation, f *flag.FlagSet) {
+		f.StringVar(&inv.format, "format", "", "log `format` of the records: auto or a name (default: ingest.format)")
+	}},
+}
+
+func (inv *invocation) outputFlag(f *flag.FlagSet) {
+	f.StringVar(&inv.output, "output", "table", "table or json")
 }
 
 // invocation is one call of a command.
@@ -65,6 +93,10 @@ type invocation struct {
 	format     string
 	output     string
 	sample     string
+	audit      auditFlags
+	selection  selectionFlags
+	from, to   time.Time
+	limit      int
 	args       []string
 	stdin      io.Reader
 	stdout     io.Writer
@@ -80,9 +112,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		}
 		return exitFine
 	}
-	i := slices.IndexFunc(commands, func(c command) bool { return c.name == args[0] })
+	i := slices.IndexFunc(commands, func(c command) bool {
+		words := strings.Fields(c.name)
+		return len(args) >= len(words) && slices.Equal(words, args[:len(words)])
+	})
 	if i < 0 {
-		fmt.Fprintf(stderr, "ingest: there is no command %q\n", args[0])
+		fmt.Fprintf(stderr, "ingest: there is no command %q\n", strings.Join(args[:min(len(args), 2)], " "))
 		usage(stderr)
 		return exitUsage
 	}
@@ -91,16 +126,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	flags := flag.NewFlagSet("ingest "+c.name, flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&inv.configFile, "config", "", "configuration `file` (default: config.yaml in the working directory, if it is there)")
-	if c.name == "parse" {
-		flags.StringVar(&inv.format, "format", "", "log `format` of the records: auto or a name (default: ingest.format)")
+	if c.flags != nil {
+		c.flags(inv, flags)
 	}
-	if c.name == "check" {
-		flags.StringVar(&inv.sample, "sample", "", "`file` of log records, one a line, to show the mapping of first, as detect does")
-	}
-	if c.name == "detect" {
-		flags.StringVar(&inv.output, "output", "table", "table or json")
-	}
-	if err := flags.Parse(args[1:]); errors.Is(err, flag.ErrHelp) {
+	if err := flags.Parse(args[len(strings.Fields(c.name)):]); errors.Is(err, flag.ErrHelp) {
 		return exitFine
 	} else if err != nil {
 		return exitUsage
@@ -143,7 +172,7 @@ func (inv *invocation) open(command string) (io.ReadCloser, error) {
 func usage(w io.Writer) {
 	fmt.Fprintln(w, "usage:")
 	for _, c := range commands {
-		fmt.Fprintf(w, "  %-32s %s\n", strings.TrimSpace("ingest "+c.name+" [--config FILE] "+c.args), c.about)
+		fmt.Fprintf(w, "  %-40s %s\n", strings.TrimSpace("ingest "+c.name+" [--config FILE] "+c.args), c.about)
 	}
 }
 
@@ -163,6 +192,7 @@ func (inv *invocation) load() (p parts, err error) {
 		return p, err
 	}
 	p.log = slog.New(slog.NewTextHandler(inv.stderr, &slog.HandlerOptions{Level: p.cfg.Log.Level}))
+	p.cfg.Kafka.TLS.Log, p.cfg.ClickHouse.TLS.Log = p.log, p.log
 	if p.catalogs, err = enrich.Open(p.cfg.Catalogs.Dir); err != nil {
 		return p, err
 	}
@@ -201,45 +231,6 @@ func (p parts) close() {
 	}
 	if p.kafka != nil {
 		p.kafka.Close()
-	}
-}
-
-func runConsumer(ctx context.Context, inv *invocation) error {
-	p, err := build(ctx, inv)
-	defer p.close()
-	if err != nil {
-		return err
-	}
-	p.log.Info("consuming", "topics", p.cfg.Kafka.Topics, "group", p.cfg.Kafka.Group, "database", p.cfg.ClickHouse.Database, "catalogs", p.catalogs.Version)
-	stopWatching := p.watchCatalogs(ctx)
-	defer stopWatching()
-	if err := delivery.New(p.kafka, p.store, p.processor, p.fingerprint(), p.log).Run(ctx); err != nil {
-		return err
-	}
-	p.log.Info("stopped")
-	return nil
-}
-
-// watchCatalogs takes the catalogs of catalogs.dir anew when they change, or on SIGHUP, until the function that it returns is called.
-func (p parts) watchCatalogs(ctx context.Context) (stop func()) {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	ctx, cancel := context.WithCancel(ctx)
-	var watching sync.WaitGroup // the watching goroutine, which stop ends and awaits
-	watching.Go(func() {
-		enrich.Watch(ctx, p.cfg.Catalogs.Dir, p.catalogs.Version, hup, func(c *enrich.Catalogs, err error) {
-			if err != nil {
-				p.log.Error("the changed catalogs cannot be used, those before are kept", "error", err)
-				return
-			}
-			p.processor.Use(c)
-			p.log.Info("using other catalogs from now on", "families", len(c.Families), "version", c.Version)
-		})
-	})
-	return func() {
-		signal.Stop(hup)
-		cancel()
-		watching.Wait()
 	}
 }
 

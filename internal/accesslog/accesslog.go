@@ -57,6 +57,7 @@ const (
 	ReasonUnknownFormat Reason = "unknown_format" // no gateway that we know writes such a record
 	ReasonTooMany       Reason = "too_many"       // more than 10,000 elements
 	ReasonBadTime       Reason = "bad_time"       // before 2000, or more than a day after Kafka's time
+	ReasonTooOld        Reason = "too_old"        // more than maxAge before Kafka's time: the tables keep nothing so old
 )
 
 // Access is one request as the gateway logged it. A zero field is unknown.
@@ -114,6 +115,7 @@ const Unknown = "unknown"
 type Clock struct {
 	Fallback time.Time // taken by a record without a usable time of its own; zero: there is none
 	Latest   time.Time // a later time is ReasonBadTime
+	Oldest   time.Time // an earlier one, unless it is ReasonBadTime, is ReasonTooOld; zero: there is none
 	Optional bool      // a record without any time stands, its Time zero
 }
 
@@ -128,8 +130,12 @@ func KafkaClock(at time.Time) Clock {
 	if !Plausible(at) {
 		return Clock{Latest: latest}
 	}
-	return Clock{Fallback: at, Latest: at.Add(24 * time.Hour)}
+	return Clock{Fallback: at, Latest: at.Add(24 * time.Hour), Oldest: at.Add(-maxAge)}
 }
+
+// maxAge is ten days less than the 800 for which ClickHouse keeps the counts of a minute (store's migrations): what is counted is not
+// to vanish before the day that it belongs to is folded into hours.
+const maxAge = 790 * 24 * time.Hour
 
 // latest is the last time that anything may carry.
 var latest = time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -330,6 +336,10 @@ func (r *Reader) add(f *format, a Access, o *object, at place) {
 	}
 	if late := a.Time.After(r.clock.Latest); late || a.Time.Before(earliest) && !(a.Time.IsZero() && r.clock.Optional) {
 		r.deadLetter(ReasonBadTime, at)
+		return
+	}
+	if a.Time.Before(r.clock.Oldest) && !a.Time.IsZero() {
+		r.deadLetter(ReasonTooOld, at)
 		return
 	}
 	a.IgnoreBody = r.described(r.ignore, a, o)

@@ -98,6 +98,8 @@ func TestDeadLetters(t *testing.T) {
 	f(`{"time":"1999-12-31T23:59:59Z","status":200}`, "", ReasonBadTime)
 	f(`{"time":"2026-11-03T12:00:00Z","status":200}`, "", "")
 	f(`{"time":"2026-11-03T12:00:00.001Z","status":200}`, "", ReasonBadTime)
+	f(`{"time":"2024-09-03T12:00:00Z","status":200}`, "", "") // 790 days before Kafka's time
+	f(`{"time":"2024-09-03T11:59:59.999Z","status":200}`, "", ReasonTooOld)
 }
 
 func TestKafkaTimeOfTheEpochIsNone(t *testing.T) {

@@ -36,12 +36,14 @@ type Config struct {
 		enrich.Config `mapstructure:",squash"`
 		Batch         delivery.Batch `mapstructure:"batch"`
 		Limits        store.Limits   `mapstructure:"limits"`
+		Memory        int64          `mapstructure:"memory"` // bytes that the pipeline may hold
 	} `mapstructure:"ingest"`
 	Log struct {
 		Level slog.Level `mapstructure:"level"`
 	} `mapstructure:"log"`
 	HTTP struct {
-		Addr string `mapstructure:"addr"`
+		Addr  string `mapstructure:"addr"`
+		Pprof bool   `mapstructure:"pprof"`
 	} `mapstructure:"http"`
 	Web struct {
 		Addr string `mapstructure:"addr"`
@@ -73,6 +75,7 @@ var defaults = []struct {
 	{"clickhouse.username", "default"},
 	{"clickhouse.password", ""},
 	{"clickhouse.password_file", ""},
+	{"clickhouse.insert_timeout", time.Minute},
 	{"clickhouse.tls.enabled", false},
 	{"clickhouse.tls.ca_file", ""},
 	{"clickhouse.tls.cert_file", ""},
@@ -92,8 +95,10 @@ var defaults = []struct {
 	{"ingest.batch.rows", 100_000},
 	{"ingest.batch.bytes", 64 << 20},
 	{"ingest.batch.age", 2 * time.Second},
+	{"ingest.memory", 256 << 20},
 	{"log.level", "info"},
 	{"http.addr", "127.0.0.1:9464"},
+	{"http.pprof", false},
 	{"web.addr", "127.0.0.1:8080"},
 }
 
@@ -140,7 +145,7 @@ func Load(file string) (Config, error) {
 			*p = filepath.Join(filepath.Dir(file), *p)
 		}
 	}
-	c.Kafka.Batch, c.Kafka.Limits = c.Ingest.Batch, c.Ingest.Limits
+	c.Kafka.Batch, c.Kafka.Limits, c.Kafka.Memory = c.Ingest.Batch, c.Ingest.Limits, c.Ingest.Memory
 	if err := c.validate(); err != nil {
 		return Config{}, fmt.Errorf("%s: %w", origin(err, file), err)
 	}
@@ -166,6 +171,10 @@ func (c Config) validate() error {
 		return fmt.Errorf("ingest.batch.bytes is %d: give 1 KiB to 1 GiB, in bytes", b.Bytes)
 	case b.Age < 100*time.Millisecond || b.Age > 10*time.Minute:
 		return fmt.Errorf("ingest.batch.age is %s: give 100ms to 10m", b.Age)
+	case c.Ingest.Memory < 16<<20:
+		return fmt.Errorf("ingest.memory is %d: give at least 16777216 bytes", c.Ingest.Memory)
+	case c.ClickHouse.InsertTimeout < time.Second || c.ClickHouse.InsertTimeout > time.Hour:
+		return fmt.Errorf("clickhouse.insert_timeout is %s: give 1s to 1h", c.ClickHouse.InsertTimeout)
 	}
 	return errors.Join(c.Kafka.Validate(), c.ClickHouse.Validate(), c.Ingest.Validate())
 }

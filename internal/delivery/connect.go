@@ -1,14 +1,14 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
+	"net"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -31,7 +31,12 @@ type Config struct {
 
 	Batch  Batch        `mapstructure:"-"`
 	Limits store.Limits `mapstructure:"-"`
+	Memory int64        `mapstructure:"-"` // bytes that the pipeline may hold; 0: defaultMemory
 }
+
+const defaultMemory = 256 << 20
+
+func (c Config) memory() int64 { return cmp.Or(c.Memory, defaultMemory) }
 
 // SASL is how we prove to Kafka who we are.
 type SASL struct {
@@ -89,6 +94,8 @@ type Kafka struct {
 	client    *kafka.Client
 	transport *kafka.Transport
 	dialer    *kafka.Dialer
+	leaders   map[topicPartition]int
+	asked     time.Time // when leaders was
 }
 
 // startTimeout is how long a cluster may take to answer at start.
@@ -104,12 +111,12 @@ func Connect(ctx context.Context, cfg Config) (*Kafka, error) {
 	if err != nil {
 		return nil, err
 	}
-	tls, err := cfg.TLS.Config()
+	dialer, err := cfg.TLS.Dialer()
 	if err != nil {
 		return nil, fmt.Errorf("kafka.tls.%w", err)
 	}
 	transport := &kafka.Transport{
-		ClientID: "errata", TLS: tls, SASL: mechanism,
+		ClientID: clientID(), Dial: dialer.Dial, SASL: mechanism,
 		DialTimeout: 5 * time.Second,
 		MetadataTTL: 2 * time.Second, // how soon a partition's new leader is noticed
 	}
@@ -117,13 +124,13 @@ func Connect(ctx context.Context, cfg Config) (*Kafka, error) {
 		cfg:       cfg,
 		transport: transport,
 		client:    &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Transport: transport, Timeout: 10 * time.Second},
-		dialer:    &kafka.Dialer{ClientID: "errata", Timeout: 5 * time.Second, DualStack: true, TLS: tls, SASLMechanism: mechanism},
+		dialer:    &kafka.Dialer{ClientID: clientID(), Timeout: 5 * time.Second, DialFunc: dialer.Dial, SASLMechanism: mechanism},
 	}
-	if err := k.awaitTopics(ctx, tls); err != nil {
+	if err := k.awaitTopics(ctx); err != nil {
 		k.Close()
 		return nil, err
 	}
-	if err := k.refuseCompacted(ctx); err != nil {
+	if err := errors.Join(k.mayUse(ctx), k.refuseCompacted(ctx)); err != nil {
 		k.Close()
 		return nil, err
 	}
@@ -133,34 +140,76 @@ func Connect(ctx context.Context, cfg Config) (*Kafka, error) {
 // Close ends all connections.
 func (k *Kafka) Close() { k.transport.CloseIdleConnections() }
 
+// mechanism is nil without SASL.
 func (s SASL) mechanism() (sasl.Mechanism, error) {
-	password, err := link.Password(s.Password, s.PasswordFile)
+	if s.Mechanism == "" {
+		return nil, nil
+	}
+	password, err := link.NewSecret(s.Password, s.PasswordFile)
 	if err != nil {
 		return nil, fmt.Errorf("kafka.sasl.%w", err)
 	}
-	switch s.Mechanism {
-	case "PLAIN":
-		return plain.Mechanism{Username: s.Username, Password: password}, nil
-	case "SCRAM-SHA-256":
-		return scram.Mechanism(scram.SHA256, s.Username, password)
-	case "SCRAM-SHA-512":
-		return scram.Mechanism(scram.SHA512, s.Username, password)
-	}
-	return nil, nil
+	r := &rereading{settings: s, password: password}
+	_, _, err = r.Start(context.Background())
+	return r, err
 }
 
-func (k *Kafka) awaitTopics(ctx context.Context, tlsConfig *tls.Config) error {
+// rereading is a mechanism that asks for the password at each connection: it may have been changed.
+type rereading struct {
+	settings SASL
+	password *link.Secret
+
+	mu      sync.Mutex
+	made    sasl.Mechanism // SCRAM's remembers what it derived from the password, which is meant to be slow
+	madeFor string         // the password
+}
+
+func (r *rereading) Name() string { return r.settings.Mechanism }
+
+func (r *rereading) Start(ctx context.Context) (sasl.StateMachine, []byte, error) {
+	m, err := r.today()
+	if err != nil {
+		return nil, nil, err
+	}
+	return m.Start(ctx)
+}
+
+// today is the mechanism with the password of now.
+func (r *rereading) today() (_ sasl.Mechanism, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	password := r.password.Value()
+	if r.made != nil && password == r.madeFor {
+		return r.made, nil
+	}
+	switch r.settings.Mechanism {
+	case "PLAIN":
+		r.made = plain.Mechanism{Username: r.settings.Username, Password: password}
+	case "SCRAM-SHA-256":
+		r.made, err = scram.Mechanism(scram.SHA256, r.settings.Username, password)
+	case "SCRAM-SHA-512":
+		r.made, err = scram.Mechanism(scram.SHA512, r.settings.Username, password)
+	}
+	if err != nil {
+		// Of the library's sentence nothing is shown: it may hold what it could not use.
+		return nil, errors.New("kafka.sasl: the username or the password has characters that SCRAM does not allow")
+	}
+	r.madeFor = password
+	return r.made, nil
+}
+
+func (k *Kafka) awaitTopics(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	brokers := strings.Join(k.cfg.Brokers, ",")
 	var last error
-	for {
+	for tries := 1; ; tries++ {
 		try, cancelTry := context.WithTimeout(ctx, 3*time.Second)
 		meta, err := k.client.Metadata(try, &kafka.MetadataRequest{Topics: k.cfg.Topics})
 		cancelTry()
 		if err == nil {
 			k.ClusterID = meta.ClusterID
-			return missingTopic(meta, brokers)
+			return k.missingTopic(ctx, meta, brokers)
 		}
 		if refused := k.refusal(err, brokers); refused != nil {
 			return refused
@@ -168,16 +217,15 @@ func (k *Kafka) awaitTopics(ctx context.Context, tlsConfig *tls.Config) error {
 		if last == nil || !errors.Is(err, context.DeadlineExceeded) {
 			last = err
 		}
+		// A broker that starts or stops closes connections too, so this is not asked at once.
+		if tries%4 == 0 {
+			if refused := k.closedOnUs(ctx, brokers); refused != nil {
+				return refused
+			}
+		}
 		select {
 		case <-ctx.Done():
-			hint := ""
-			if errors.Is(last, io.EOF) || errors.Is(last, io.ErrUnexpectedEOF) {
-				hint = "; it closes the connection, as a broker does that wants TLS or SASL: see kafka.tls and kafka.sasl"
-				if tlsConfig != nil {
-					hint = "; it closes the connection, as a broker does that wants SASL, or no TLS: see kafka.sasl and kafka.tls"
-				}
-			}
-			return link.Unreachable("kafka at %s does not answer (%s)%s", brokers, link.Cause(last), hint)
+			return link.Unreachable("kafka at %s does not answer (%s): is it running, and is kafka.brokers right?", brokers, link.Cause(last))
 		case <-time.After(250 * time.Millisecond):
 		}
 	}
@@ -185,28 +233,110 @@ func (k *Kafka) awaitTopics(ctx context.Context, tlsConfig *tls.Config) error {
 
 // refusal is the sentence for an error that no waiting will mend, nil for others.
 func (k *Kafka) refusal(err error, brokers string) error {
-	var unknownCA x509.UnknownAuthorityError
-	var wrongHost x509.HostnameError
+	user, mechanism := k.cfg.SASL.Username, k.cfg.SASL.Mechanism
 	switch {
 	case errors.Is(err, kafka.SASLAuthenticationFailed):
-		return link.Refused("kafka at %s refuses user %q: wrong password or unknown user; set kafka.sasl.username and kafka.sasl.password", brokers, k.cfg.SASL.Username)
+		return link.Refused("kafka at %s refuses user %q: wrong password or unknown user; set kafka.sasl.username and kafka.sasl.password", brokers, user)
 	case errors.Is(err, kafka.UnsupportedSASLMechanism):
-		return link.Refused("kafka at %s does not offer SASL mechanism %s: set kafka.sasl.mechanism", brokers, k.cfg.SASL.Mechanism)
+		return link.Refused("kafka at %s does not offer SASL mechanism %s: set kafka.sasl.mechanism to one that it does", brokers, mechanism)
+	case errors.Is(err, kafka.IllegalSASLState):
+		return link.Refused("kafka at %s takes no SASL on that port: leave kafka.sasl.mechanism empty, or set kafka.brokers to the port with SASL", brokers)
 	case errors.Is(err, kafka.GroupAuthorizationFailed):
-		return link.Refused("kafka at %s does not let us use group %q: grant READ on it", brokers, k.cfg.Group)
-	case errors.As(err, &unknownCA), errors.As(err, &wrongHost):
-		return link.Refused("kafka at %s: its certificate is not trusted: %v; set kafka.tls.ca_file", brokers, err)
+		return link.Refused("kafka at %s does not let us use group %q: grant READ on it, or set kafka.group", brokers, k.cfg.Group)
+	case errors.Is(err, kafka.TopicAuthorizationFailed):
+		return link.Refused("kafka at %s does not let us read the topics %q: grant READ on them, or set kafka.topics", brokers, k.cfg.Topics)
+	}
+	if reason := k.cfg.TLS.Explain(err, "kafka", "kafka.brokers"); reason != "" {
+		return link.Refused("kafka at %s: %s", brokers, reason)
 	}
 	return nil
 }
 
-func missingTopic(meta *kafka.MetadataResponse, brokers string) error {
+// closedOnUs asks the brokers, one after the other, why they end our connections without a word, which is all that Kafka says
+// to a client without TLS or SASL where it wants them. It is nil when that is not the reason. No secret is sent on the way.
+func (k *Kafka) closedOnUs(ctx context.Context, brokers string) error {
+	for _, addr := range k.cfg.Brokers {
+		known, answers := k.answers(ctx, addr, k.dialer.DialFunc)
+		switch {
+		case answers && k.cfg.SASL.Mechanism == "" && !known:
+			return link.Refused("kafka at %s wants SASL: set kafka.sasl.mechanism, kafka.sasl.username and kafka.sasl.password", brokers)
+		case answers:
+			// It is well now.
+		case !k.cfg.TLS.Enabled && link.SpeaksTLS(ctx, addr):
+			return link.Refused("kafka at %s wants TLS: set kafka.tls.enabled to true, or kafka.brokers to the port without TLS", brokers)
+		case k.cfg.TLS.Enabled:
+			if _, plain := k.answers(ctx, addr, new(net.Dialer).DialContext); plain {
+				return link.Refused("kafka at %s speaks no TLS on that port: set kafka.tls.enabled to false, or kafka.brokers to the port with TLS", brokers)
+			}
+		}
+	}
+	return nil
+}
+
+// answers tells whether a broker answers, without SASL, the one question that it answers to everybody, and then one that it answers only to
+// whom it knows.
+func (k *Kafka) answers(ctx context.Context, addr string, dial func(context.Context, string, string) (net.Conn, error)) (known, answers bool) {
+	conn, err := (&kafka.Dialer{ClientID: clientID(), Timeout: 3 * time.Second, DialFunc: dial}).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return false, false
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(3 * time.Second))
+	if _, err := conn.ApiVersions(); err != nil {
+		return false, false
+	}
+	_, err = conn.Brokers()
+	return err == nil, true
+}
+
+// isHidden tells a topic that is there and that we may not see from one that is not. The transport asks for all topics, and then the two look alike.
+func (k *Kafka) isHidden(ctx context.Context, topic string) bool {
+	for _, addr := range k.cfg.Brokers {
+		conn, err := k.dialer.DialContext(ctx, "tcp", addr)
+		if err != nil {
+			continue
+		}
+		conn.SetDeadline(time.Now().Add(3 * time.Second))
+		_, err = conn.ReadPartitions(topic)
+		conn.Close()
+		return errors.Is(err, kafka.TopicAuthorizationFailed)
+	}
+	return false
+}
+
+// mayUse tries what we do later on, without an effect, to see whether we have the rights. That it cannot be tried now is no answer.
+func (k *Kafka) mayUse(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	brokers := strings.Join(k.cfg.Brokers, ",")
+	coordinator, err := k.client.FindCoordinator(ctx, &kafka.FindCoordinatorRequest{Key: k.cfg.Group, KeyType: kafka.CoordinatorKeyTypeConsumer})
+	if err == nil && errors.Is(coordinator.Error, kafka.GroupAuthorizationFailed) {
+		return k.refusal(coordinator.Error, brokers)
+	}
+	for _, t := range k.cfg.Topics {
+		// A topic that may be described, and so was found, may still not be read.
+		answer, err := k.client.Fetch(ctx, &kafka.FetchRequest{Topic: t, MinBytes: 0, MaxBytes: 1, MaxWait: time.Millisecond})
+		if err == nil && errors.Is(answer.Error, kafka.TopicAuthorizationFailed) {
+			return notAuthorised(t, brokers)
+		}
+	}
+	return nil
+}
+
+func notAuthorised(topic, brokers string) error {
+	return link.Refused("kafka at %s does not let us read topic %q: grant READ on it, or set kafka.topics", brokers, topic)
+}
+
+func (k *Kafka) missingTopic(ctx context.Context, meta *kafka.MetadataResponse, brokers string) error {
 	for _, t := range meta.Topics {
 		switch {
 		case errors.Is(t.Error, kafka.UnknownTopicOrPartition):
+			if k.isHidden(ctx, t.Name) {
+				return notAuthorised(t.Name, brokers)
+			}
 			return link.Refused("kafka at %s has no topic %q: create it, or set kafka.topics", brokers, t.Name)
 		case errors.Is(t.Error, kafka.TopicAuthorizationFailed):
-			return link.Refused("kafka at %s does not let us read topic %q: grant READ and DESCRIBE on it", brokers, t.Name)
+			return notAuthorised(t.Name, brokers)
 		case t.Error != nil:
 			return link.Unreachable("kafka at %s: topic %q: %v", brokers, t.Name, t.Error)
 		}

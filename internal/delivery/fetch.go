@@ -29,10 +29,11 @@ const (
 // fetched is what one request brought of one partition.
 type fetched struct {
 	partition *partition
-	records   []record
-	next      int64 // where to go on
 	end       int64 // of what may be read by now: open transactions end it
-	err       error // OffsetOutOfRange or what else the broker says of this partition
+	err       error // OffsetOutOfRange or what else the broker says of this partition; nothing else is valid then
+
+	// read gives the records one by one, until use returns false, and where to go on. Once.
+	read func(use func(record) (more bool)) (next int64, err error)
 }
 
 // record is one Kafka record. Its value is nil when Kafka's is.
@@ -44,10 +45,17 @@ type record struct {
 
 // fetch asks each leader once for all its partitions, at the same time, and gives what came, in the
 // order of the partitions. A leader that fails gives an error for its partitions alone.
-func (k *Kafka) fetch(ctx context.Context, leaders map[topicPartition]int, partitions []*partition) []fetched {
+func (k *Kafka) fetch(ctx context.Context, partitions []*partition) []fetched {
+	if time.Since(k.asked) > partitionWatch {
+		leaders, err := k.leadersOf(ctx)
+		if err != nil {
+			return failed(partitions, err)
+		}
+		k.leaders, k.asked = leaders, time.Now()
+	}
 	byLeader := map[int][]*partition{}
 	for _, p := range partitions {
-		leader := leaders[p.topicPartition]
+		leader := k.leaders[p.topicPartition]
 		byLeader[leader] = append(byLeader[leader], p)
 	}
 	answers := make(chan []fetched, len(byLeader))
@@ -59,17 +67,38 @@ func (k *Kafka) fetch(ctx context.Context, leaders map[topicPartition]int, parti
 	close(answers)
 	var all []fetched
 	for a := range answers {
-		all = append(all, a...)
+		for _, f := range a {
+			if f.err != nil {
+				k.asked = time.Time{} // perhaps the leader has changed
+			}
+			all = append(all, f)
+		}
 	}
 	slices.SortFunc(all, func(a, b fetched) int { return a.partition.compare(b.partition.topicPartition) })
 	return all
+}
+
+func failed(partitions []*partition, err error) (all []fetched) {
+	for _, p := range partitions {
+		all = append(all, fetched{partition: p, err: err})
+	}
+	return all
+}
+
+// reconnect drops all that is known of the cluster and its connections.
+func (k *Kafka) reconnect() {
+	old := k.transport
+	k.transport = &kafka.Transport{ClientID: old.ClientID, TLS: old.TLS, SASL: old.SASL, DialTimeout: old.DialTimeout, MetadataTTL: old.MetadataTTL}
+	k.client = &kafka.Client{Addr: k.client.Addr, Transport: k.transport, Timeout: k.client.Timeout}
+	k.asked = time.Time{}
+	old.CloseIdleConnections()
 }
 
 // fetchFrom sends one request for partitions of one leader. A broker fills its answer in the order of the request, so
 // the caller changes that from call to call.
 func (k *Kafka) fetchFrom(ctx context.Context, partitions []*partition) []fetched {
 	req := &fetch.Request{
-		ReplicaID: -1, MaxWaitTime: int32(fetchWait.Milliseconds()), MinBytes: 1, MaxBytes: fetchBytes,
+		ReplicaID: -1, MaxWaitTime: int32(fetchWait.Milliseconds()), MinBytes: 1, MaxBytes: int32(min(fetchBytes, k.cfg.memory()/8)),
 		IsolationLevel: isolationCommitted, SessionID: 0, SessionEpoch: -1,
 	}
 	byName := map[topicPartition]*partition{}
@@ -88,11 +117,7 @@ func (k *Kafka) fetchFrom(ctx context.Context, partitions []*partition) []fetche
 	defer cancel()
 	answer, err := k.transport.RoundTrip(ctx, k.client.Addr, req)
 	if err != nil {
-		var failed []fetched
-		for _, p := range partitions {
-			failed = append(failed, fetched{partition: p, next: p.next, err: err})
-		}
-		return failed
+		return failed(partitions, err)
 	}
 	var all []fetched
 	for _, t := range answer.(*fetch.Response).Topics {
@@ -105,9 +130,9 @@ func (k *Kafka) fetchFrom(ctx context.Context, partitions []*partition) []fetche
 	return all
 }
 
-// read takes the records from an answer.
+// read makes a fetched of an answer.
 func read(p *partition, answer *fetch.ResponsePartition) fetched {
-	f := fetched{partition: p, next: p.next, end: answer.HighWatermark}
+	f := fetched{partition: p, end: answer.HighWatermark}
 	if answer.LastStableOffset >= 0 {
 		f.end = answer.LastStableOffset
 	}
@@ -115,6 +140,22 @@ func read(p *partition, answer *fetch.ResponsePartition) fetched {
 		f.err = kafka.Error(answer.ErrorCode)
 		return f
 	}
+	f.read = func(use func(record) bool) (int64, error) {
+		r := reader{next: p.next, more: true, use: use}
+		err := r.batches(answer)
+		return r.next, err
+	}
+	return f
+}
+
+// reader goes through the record batches of an answer.
+type reader struct {
+	next int64 // where to go on
+	more bool  // is wanted
+	use  func(record) bool
+}
+
+func (r *reader) batches(answer *fetch.ResponsePartition) error {
 	batches := []protocol.RecordReader{answer.RecordSet.Records}
 	if stream, ok := answer.RecordSet.Records.(*protocol.RecordStream); ok {
 		batches = stream.Records
@@ -131,6 +172,7 @@ func read(p *partition, answer *fetch.ResponsePartition) fetched {
 		})
 	}
 	for _, b := range batches {
+		var err error
 		switch b := b.(type) {
 		case nil:
 		case *protocol.ControlBatch:
@@ -138,56 +180,54 @@ func read(p *partition, answer *fetch.ResponsePartition) fetched {
 			// kafka-go's own Client.Fetch would ask for it for ever.
 			begin(b.BaseOffset)
 			delete(aborted, b.ProducerID)
-			f.err = f.each(b.Records, func(record) {})
+			err = r.each(b.Records, true)
 		case *protocol.RecordBatch:
 			begin(b.BaseOffset)
-			skip := b.Attributes.Transactional() && aborted[b.ProducerID]
-			f.err = f.each(b.Records, func(r record) {
-				if !skip {
-					f.records = append(f.records, r)
-				}
-			})
+			err = r.each(b.Records, b.Attributes.Transactional() && aborted[b.ProducerID])
 		default: // message sets of before Kafka 0.11
-			f.err = f.each(b, func(r record) { f.records = append(f.records, r) })
+			err = r.each(b, false)
 		}
-		if f.err != nil {
-			break
+		if err != nil || !r.more {
+			return err
 		}
 	}
-	return f
+	return nil
 }
 
 // each reads the records of one batch from the wanted offset on: an answer begins with the whole batch
-// that the offset lies in.
-func (f *fetched) each(from protocol.RecordReader, use func(record)) error {
-	for {
-		r, err := from.ReadRecord()
+// that the offset lies in. Those that are skipped are stepped over.
+func (r *reader) each(from protocol.RecordReader, skip bool) error {
+	for r.more {
+		in, err := from.ReadRecord()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("read record at offset %d: %w", f.next, err)
+			return fmt.Errorf("read record at offset %d: %w", r.next, err)
 		}
-		value, err := protocol.ReadAll(r.Value)
-		if r.Key != nil {
-			r.Key.Close()
+		value, err := protocol.ReadAll(in.Value)
+		if in.Key != nil {
+			in.Key.Close()
 		}
-		if r.Value != nil {
-			r.Value.Close()
+		if in.Value != nil {
+			in.Value.Close()
 		}
 		if err != nil {
-			return fmt.Errorf("read record at offset %d: %w", r.Offset, err)
+			return fmt.Errorf("read record at offset %d: %w", in.Offset, err)
 		}
-		if r.Offset < f.next {
+		if in.Offset < r.next {
 			continue
 		}
-		use(record{offset: r.Offset, time: r.Time, value: value})
-		f.next = r.Offset + 1
+		r.next = in.Offset + 1
+		if !skip {
+			r.more = r.use(record{offset: in.Offset, time: in.Time, value: value})
+		}
 	}
+	return nil
 }
 
-// leaders asks which broker leads each partition of our topics.
-func (k *Kafka) leaders(ctx context.Context) (map[topicPartition]int, error) {
+// leadersOf asks which broker leads each partition of our topics.
+func (k *Kafka) leadersOf(ctx context.Context) (map[topicPartition]int, error) {
 	meta, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: k.cfg.Topics})
 	if err != nil {
 		return nil, fmt.Errorf("ask for the leaders of the partitions: %w", err)

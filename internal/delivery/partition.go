@@ -2,16 +2,12 @@ package delivery
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
-	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol/listoffsets"
-
-	"errata/internal/link"
 	"errata/internal/store"
 )
 
@@ -23,6 +19,9 @@ type topicPartition struct {
 
 func (t topicPartition) String() string { return fmt.Sprintf("%s/%d", t.topic, t.id) }
 
+// label is the partition's number for metrics.
+func (t topicPartition) label() string { return strconv.Itoa(t.id) }
+
 func (t topicPartition) compare(o topicPartition) int {
 	return cmp.Or(strings.Compare(t.topic, o.topic), cmp.Compare(t.id, o.id))
 }
@@ -33,17 +32,23 @@ func (t topicPartition) compare(o topicPartition) int {
 //
 //	offset ... planned runs ... | sealed runs, to be planned | the open batch | next
 //
-// A planned run has been committed and may be inserted; it stays in the plan for keepPlanned after its insert.
+// A planned run has been committed and may be inserted; it stays in the plan for keepPlanned after its insert. Between them there is
+// no offset that belongs to none: a plan is lengths alone.
 type partition struct {
 	topicPartition
+	label       string // its number for metrics
+	clock       func() time.Time
 	fingerprint string // ours
 	limits      store.Limits
 
-	offset  int64     // as committed, or to be committed next: the durable point
-	planned []planned // from offset on
-	sealed  []*store.Batch
+	offset  int64        // as committed, or to be committed next: the durable point
+	planned []planned    // from offset on
+	sealed  []planned    // to be planned next
 	open    *store.Batch // nil until a record comes
 	given   []given      // runs whose boundaries must be kept, in order, from the open batch on: cut once, for ever
+
+	epochNeeded bool           // another parser cut given runs: they need an epoch of ours before anything is inserted
+	disowned    store.Disowned // new runs that begin up to there need its epoch
 
 	cut         int64     // where the next batch begins
 	next        int64     // the next offset to fetch
@@ -51,6 +56,8 @@ type partition struct {
 	openedAt    time.Time // when the latest batch was begun
 	bytes       int64     // of the records read since all that was read was in
 	uncommitted bool      // the state differs from what is committed
+	progressed  time.Time // when something was last read, or there was nothing to read
+	newest      time.Time // Kafka's time of the record read last
 	reached     time.Time // when we last had all that the log held
 	watermark   time.Time // of events, as far as inserted batches tell
 	stopped     bool      // its log is not the one that we know: nothing more is read
@@ -59,7 +66,7 @@ type partition struct {
 // given is a run that was cut before us.
 type given struct {
 	run
-	recorded bool // it is in ClickHouse for certain
+	whole bool // all its rows are in ClickHouse, as was asked when a part of it was found gone from Kafka
 }
 
 // planned is a run in the plan.
@@ -67,6 +74,7 @@ type planned struct {
 	run
 	batch      *store.Batch // to be inserted; nil when it is in, or still to be read again
 	insertedAt time.Time    // zero until then
+	repeated   bool         // it was planned before us, or inserted before
 }
 
 // keepPlanned is how long a run stays in the plan after its insert: what ClickHouse accepted is safe from a
@@ -85,53 +93,52 @@ func (p *partition) plan() plan {
 // takeOver makes the state of a partition that has just become ours, from the plan in its
 // committed offset and from the batches that are recorded beyond it.
 //
-// Runs that another parser may have inserted are made anew under the next epoch: our rows go beside the others and
-// replace them in one step. The plan says so before the first of them is inserted. New runs are of epoch 0.
+// Recorded batches that our own parser made, right where we begin, are in for certain, and left behind. Runs that another parser may
+// have inserted are made anew under a later epoch (setEpoch): our rows go beside the others and replace them in one step. The plan
+// says so before the first of them is inserted. New runs are of epoch 0.
 func takeOver(tp topicPartition, committed plan, recorded []store.Recorded, fingerprint string) *partition {
-	p := &partition{topicPartition: tp, fingerprint: fingerprint, offset: committed.Offset, next: committed.Offset, cut: committed.Offset}
-	var epoch uint32 // that all given runs need; 0: those of the plan stay as they are
+	p := &partition{topicPartition: tp, label: tp.label(), clock: time.Now, fingerprint: fingerprint, offset: committed.Offset, next: committed.Offset, cut: committed.Offset}
 	for _, r := range committed.Runs {
-		in := slices.ContainsFunc(recorded, func(b store.Recorded) bool { return b.FirstOffset == r.first })
-		p.given = append(p.given, given{r, in})
-		if committed.Fingerprint != fingerprint {
-			epoch = max(epoch, r.epoch+1)
-		}
+		p.given = append(p.given, given{run: r})
+		p.planned = append(p.planned, planned{run: r, repeated: true})
+		p.epochNeeded = p.epochNeeded || committed.Fingerprint != fingerprint
 	}
 	end := committed.end() // of what is settled
 	for _, r := range recorded {
-		if r.LastOffset < end {
-			continue
+		switch {
+		case r.LastOffset < end:
+		case len(p.given) == 0 && (r.FirstOffset < end || r.FirstOffset == end && r.Fingerprint == fingerprint):
+			// Inside a batch, as after a reset to a time, half of it cannot be made again without counting that half twice.
+			end = r.LastOffset + 1
+			p.offset, p.next, p.cut, p.uncommitted = end, end, end, true
+		case r.FirstOffset >= end:
+			end = r.LastOffset + 1
+			p.given = append(p.given, given{run: run{r.FirstOffset, r.LastOffset, r.Epoch}})
+			p.epochNeeded = p.epochNeeded || r.Fingerprint != fingerprint
 		}
-		if r.FirstOffset < end {
-			// We are to begin inside a batch, as after a reset to a time. Half of it cannot be made again without
-			// counting that half twice, and all of it is in: go on behind it.
-			if len(p.given) == 0 {
-				end = r.LastOffset + 1
-				p.offset, p.next, p.cut, p.uncommitted = end, end, end, true
-			}
-			continue
-		}
-		end = r.LastOffset + 1
-		p.given = append(p.given, given{run{first: r.FirstOffset, last: r.LastOffset}, true})
-		if r.Fingerprint != fingerprint {
-			epoch = max(epoch, r.Epoch+1)
-		} else if r.Epoch > 0 {
-			epoch = max(epoch, r.Epoch)
-		}
-	}
-	if epoch > 0 {
-		for i := range p.given {
-			epoch = max(epoch, p.given[i].epoch)
-		}
-		for i := range p.given {
-			p.given[i].epoch = epoch
-		}
-	}
-	for i, r := range committed.Runs {
-		p.uncommitted = p.uncommitted || p.given[i].run != r || committed.Fingerprint != fingerprint
-		p.planned = append(p.planned, planned{run: p.given[i].run})
 	}
 	return p
+}
+
+// greatestEpoch is the greatest that any run at hand has.
+func (p *partition) greatestEpoch() uint32 {
+	epoch := p.disowned.Epoch
+	for _, r := range p.given {
+		epoch = max(epoch, r.epoch)
+	}
+	return epoch
+}
+
+// setEpoch gives all given runs an epoch, before anything of them is read.
+func (p *partition) setEpoch(epoch uint32) {
+	for i := range p.given {
+		p.given[i].epoch = epoch
+	}
+	for i := range p.planned {
+		p.planned[i].epoch = epoch
+		p.uncommitted = true
+	}
+	p.epochNeeded = false
 }
 
 // knownEnd is the offset behind all that is planned or recorded.
@@ -142,25 +149,83 @@ func (p *partition) knownEnd() int64 {
 	return p.cut
 }
 
-// skipTo goes on behind offsets that are gone. A given run of which a part is gone stays as it is where it is recorded: what
-// is left would replace its sums by smaller ones. Of one that is not recorded, what is left is read.
-func (p *partition) skipTo(first int64) {
-	p.seal()
-	for len(p.given) > 0 && p.given[0].first < first {
-		r := p.given[0]
-		if !r.recorded && first <= r.last {
-			p.next, p.cut = first, r.first
-			return
-		}
-		p.given, p.open = p.given[1:], nil
-		first = max(first, r.last+1)
-		for i := range p.planned {
-			if p.planned[i].first == r.first {
-				p.planned[i].batch, p.planned[i].insertedAt = nil, time.Now()
-			}
+// gone gives the offsets before first that will not be read any more and are not in ClickHouse, and whether runs are
+// touched that may be half inserted: these need a fresh epoch.
+func (p *partition) gone(first int64) (gaps []run, touched bool) {
+	next := p.next
+	gap := func(end int64) {
+		if next < end {
+			gaps = append(gaps, run{first: next, last: end - 1})
 		}
 	}
-	p.next, p.cut = first, first
+	for _, r := range p.given {
+		switch {
+		case r.first >= first:
+		case r.whole:
+			gap(r.first)
+			next = max(next, r.last+1)
+		default:
+			touched = true
+		}
+	}
+	gap(first)
+	return gaps, touched
+}
+
+// skipTo goes on behind offsets that are gone. A given run that is whole in ClickHouse stays as it is: what is left of it would replace
+// its sums by smaller ones. Of one that is not, what was and can still be read is inserted under the fresh epoch: the sums of the
+// whole, or some of its rows, may stand there under the old one.
+func (p *partition) skipTo(first int64, fresh uint32, now time.Time) {
+	p.seal()
+	for len(p.given) > 0 && p.given[0].first < first {
+		r := &p.given[0]
+		p.closeBefore(r.first)
+		if r.whole {
+			p.open, p.given = nil, p.given[1:]
+			p.settle(planned{run: r.run, insertedAt: now, repeated: true})
+			p.cut = r.last + 1
+			first = max(first, p.cut)
+			continue
+		}
+		r.epoch = fresh
+		if p.open != nil {
+			p.open.Epoch = fresh
+		}
+		for i := range p.planned {
+			if p.planned[i].first == r.first {
+				p.planned[i].epoch, p.uncommitted = fresh, true
+			}
+		}
+		if first <= r.last {
+			break
+		}
+		p.closeBefore(r.last + 1)
+	}
+	p.next = first
+}
+
+// repeat makes all that is planned be read and inserted again; what was read and not planned is dropped, to be read
+// again too.
+func (p *partition) repeat() {
+	var again []given
+	for i := range p.planned {
+		r := &p.planned[i]
+		again = append(again, given{run: r.run})
+		r.batch, r.insertedAt, r.repeated = nil, time.Time{}, true
+	}
+	end := p.plan().end()
+	for _, r := range p.sealed {
+		if r.batch == nil {
+			again, end = append(again, given{run: r.run}), r.last+1
+		}
+	}
+	for _, r := range p.given {
+		if r.first >= end {
+			again = append(again, r)
+		}
+	}
+	p.given, p.open, p.sealed, p.bytes = again, nil, nil, 0
+	p.next, p.cut = p.offset, p.offset
 }
 
 // add puts a record into the batch that its offset belongs to. Records come in order.
@@ -175,10 +240,13 @@ func (p *partition) add(offset int64, put func(*store.Batch)) {
 func (p *partition) begin() {
 	p.open = store.NewBatch(p.topic, p.id, p.cut, p.limits)
 	p.open.Fingerprint = p.fingerprint
-	if len(p.given) > 0 && p.given[0].first == p.cut {
+	switch {
+	case len(p.given) > 0 && p.given[0].first == p.cut:
 		p.open.Epoch = p.given[0].epoch
+	case p.cut <= p.disowned.Last:
+		p.open.Epoch = p.disowned.Epoch
 	}
-	p.openedAt = time.Now()
+	p.openedAt = p.clock() // how long a batch waits decides nothing but when it is sealed
 }
 
 // closeBefore ends what must end before an offset: given runs that lie wholly before it, of which
@@ -187,10 +255,10 @@ func (p *partition) closeBefore(offset int64) {
 	for len(p.given) > 0 {
 		r := p.given[0]
 		if r.first <= offset && p.cut < r.first {
-			if p.open != nil {
-				p.close(r.first - 1)
+			if p.open == nil {
+				p.begin() // offsets without a record, that no batch ever had
 			}
-			p.cut = r.first // offsets without a record that no batch ever had
+			p.close(r.first - 1)
 		}
 		if offset <= r.last {
 			return
@@ -215,43 +283,49 @@ func (p *partition) seal() {
 	}
 }
 
-// close ends the open batch at an offset: back to its place in the plan when it has one, else to the sealed ones.
+// close ends the open batch at an offset.
 func (p *partition) close(last int64) {
 	b := p.open
 	b.LastOffset = last
 	p.open, p.cut = nil, last+1
+	p.settle(planned{run: run{b.FirstOffset, last, b.Epoch}, batch: b})
+}
+
+// settle puts a run back to its place in the plan when it has one, else behind the sealed ones.
+func (p *partition) settle(r planned) {
 	for i := range p.planned {
-		if p.planned[i].first == b.FirstOffset {
-			p.planned[i].batch = b
+		if p.planned[i].first == r.first {
+			p.planned[i].batch, p.planned[i].insertedAt = r.batch, r.insertedAt
 			return
 		}
 	}
-	p.sealed = append(p.sealed, b)
+	p.sealed = append(p.sealed, r)
 }
 
-// planSealed moves sealed batches into the plan, and tells whether there were any. What was planned before
-// us must be in first; and what finds no room waits until older runs have left.
+// planSealed moves sealed batches into the plan, and tells whether there were any. What finds no room waits until older
+// runs have left.
 func (p *partition) planSealed() (moved bool) {
-	if !p.allIn() {
-		return false
-	}
 	for len(p.sealed) > 0 && !p.plan().full() {
-		b := p.sealed[0]
-		p.planned = append(p.planned, planned{run: run{b.FirstOffset, b.LastOffset, b.Epoch}, batch: b})
+		p.planned = append(p.planned, p.sealed[0])
 		p.sealed = p.sealed[1:]
 		moved = true
 	}
 	return moved
 }
 
-// waiting are the batches that are not in ClickHouse, the open one among them.
-func (p *partition) waiting() (all []*store.Batch) {
-	for _, r := range p.planned {
+// batches are those of runs, as far as they are not in ClickHouse.
+func batches(runs ...[]planned) (all []*store.Batch) {
+	for _, r := range slices.Concat(runs...) {
 		if r.batch != nil {
 			all = append(all, r.batch)
 		}
 	}
-	all = append(all, p.sealed...)
+	return all
+}
+
+// waiting are the batches that are not in ClickHouse, the open one among them.
+func (p *partition) waiting() []*store.Batch {
+	all := batches(p.planned, p.sealed)
 	if p.open != nil {
 		all = append(all, p.open)
 	}
@@ -259,20 +333,20 @@ func (p *partition) waiting() (all []*store.Batch) {
 }
 
 // ready are the batches that a flush can insert now.
-func (p *partition) ready() (all []*store.Batch) {
-	for _, r := range p.planned {
-		if r.batch != nil {
-			all = append(all, r.batch)
-		}
-	}
+func (p *partition) ready() []*store.Batch {
 	if p.unread() || p.plan().full() {
-		return all
+		return batches(p.planned)
 	}
-	all = append(all, p.sealed...)
+	all := batches(p.planned, p.sealed)
 	if p.sealable() {
 		all = append(all, p.open)
 	}
 	return all
+}
+
+// settled tells whether the next run to be planned is in already.
+func (p *partition) settled() bool {
+	return len(p.sealed) > 0 && p.sealed[0].batch == nil && !p.unread() && !p.plan().full()
 }
 
 // unread tells whether a planned run is still to be read again.
@@ -334,92 +408,20 @@ func (p *partition) resume() bool {
 	return true
 }
 
-// prune moves the durable point past the runs that were inserted long enough ago, and tells whether there were any.
-func (p *partition) prune(now time.Time) bool {
-	n := 0
+// prunable counts the planned runs that were inserted long enough ago.
+func (p *partition) prunable(now time.Time) (n int) {
 	for n < len(p.planned) && !p.planned[n].insertedAt.IsZero() && now.Sub(p.planned[n].insertedAt) >= keepPlanned {
-		p.offset = p.planned[n].last + 1
 		n++
+	}
+	return n
+}
+
+// prune moves the durable point past the prunable runs, and tells whether there were any.
+func (p *partition) prune(now time.Time) bool {
+	n := p.prunable(now)
+	if n > 0 {
+		p.offset = p.planned[n-1].last + 1
 	}
 	p.planned = p.planned[n:]
 	return n > 0
-}
-
-// committedPlans reads what the group has committed for all partitions of our topics. A partition without a
-// commit is not in the result. An error never means that nothing is committed.
-func (k *Kafka) committedPlans(ctx context.Context) (map[topicPartition]plan, error) {
-	leaders, err := k.leaders(ctx)
-	if err != nil {
-		return nil, err
-	}
-	req := &kafka.OffsetFetchRequest{GroupID: k.cfg.Group, Topics: map[string][]int{}}
-	for tp := range leaders {
-		req.Topics[tp.topic] = append(req.Topics[tp.topic], tp.id)
-	}
-	answer, err := k.client.OffsetFetch(ctx, req)
-	if err == nil {
-		err = answer.Error
-	}
-	if err != nil {
-		return nil, fmt.Errorf("fetch the committed offsets of group %q: %w", k.cfg.Group, err)
-	}
-	plans := map[topicPartition]plan{}
-	for topic, partitions := range answer.Topics {
-		for _, o := range partitions {
-			tp := topicPartition{topic, o.Partition}
-			switch {
-			case o.Error != nil:
-				return nil, fmt.Errorf("fetch the committed offset of %s: %w", tp, o.Error)
-			case o.CommittedOffset < 0:
-				continue
-			}
-			p, err := decodePlan(o.CommittedOffset, o.Metadata)
-			if err != nil {
-				return nil, link.Refused("%s: offset %d was not committed by this version of errata: %v; run the version that did, or a newer one, or use a group of its own", tp, o.CommittedOffset, err)
-			}
-			plans[tp] = p
-		}
-	}
-	return plans, nil
-}
-
-// startOffset is where a partition without a commit begins, as kafka.start says. A partition of a topic that has commits
-// elsewhere has appeared since, and begins at its start whatever the setting: nothing in it was there to skip.
-func (k *Kafka) startOffset(ctx context.Context, tp topicPartition, appeared bool) (int64, error) {
-	if appeared || k.cfg.Start == startEarliest {
-		return k.listOffset(ctx, tp, kafka.FirstOffset)
-	}
-	if k.cfg.Start != startLatest {
-		at, err := time.Parse(time.RFC3339, k.cfg.Start)
-		if err != nil {
-			return 0, err
-		}
-		if offset, err := k.listOffset(ctx, tp, at.UnixMilli()); err != nil || offset >= 0 {
-			return offset, err
-		}
-	}
-	return k.listOffset(ctx, tp, kafka.LastOffset)
-}
-
-// listOffset asks for kafka.FirstOffset, kafka.LastOffset, or the first offset not before a time in
-// milliseconds (-1 when there is none). kafka-go's own call mixes up the first two.
-func (k *Kafka) listOffset(ctx context.Context, tp topicPartition, timestamp int64) (int64, error) {
-	answer, err := k.transport.RoundTrip(ctx, k.client.Addr, &listoffsets.Request{
-		ReplicaID: -1, IsolationLevel: isolationCommitted,
-		Topics: []listoffsets.RequestTopic{{Topic: tp.topic, Partitions: []listoffsets.RequestPartition{
-			{Partition: int32(tp.id), CurrentLeaderEpoch: -1, Timestamp: timestamp},
-		}}},
-	})
-	if err != nil {
-		return 0, fmt.Errorf("ask for the offsets of %s: %w", tp, err)
-	}
-	topics := answer.(*listoffsets.Response).Topics
-	if len(topics) == 0 || len(topics[0].Partitions) == 0 {
-		return 0, fmt.Errorf("ask for the offsets of %s: the broker says nothing of it", tp)
-	}
-	o := topics[0].Partitions[0]
-	if o.ErrorCode != 0 {
-		return 0, fmt.Errorf("ask for the offsets of %s: %w", tp, kafka.Error(o.ErrorCode))
-	}
-	return o.Offset, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -13,8 +14,11 @@ import (
 type plan struct {
 	Fingerprint string // of the parser and the mapping that made the rows
 	Offset      int64  // the committed offset: where the first run begins
-	Runs        []run  // in order, without a gap; those of a later epoch first, all of the same
+	Runs        []run  // in order, without a gap
 }
+
+// lost tells whether there is an offset and no plan of ours: it was never committed, or others have set it.
+func (p plan) lost() bool { return p.Fingerprint == "" }
 
 // run is the offsets first to last, both included, and the epoch of the rows that they make.
 type run struct {
@@ -42,23 +46,30 @@ const maxMetadata = 4096 - 64
 // errPlan says that the metadata of a commit is no plan that we can read.
 var errPlan = errors.New("the plan in the commit cannot be read")
 
-// encode writes the metadata: version, fingerprint, the later epoch and how many of the runs are of it, and the lengths of the
-// runs as varints in base64.
+// encode writes the metadata: version, fingerprint, the epochs as epoch*count,epoch*count,… with the trailing ones of
+// epoch 0 left out, and the lengths of the runs as varints in base64.
 func (p plan) encode() string {
 	var lengths []byte
-	epoch, again := uint32(0), 0
-	for _, r := range p.Runs {
-		lengths = binary.AppendUvarint(lengths, uint64(r.last-r.first+1))
-		if r.epoch > 0 {
-			epoch, again = r.epoch, again+1
+	var epochs []string
+	for i := 0; i < len(p.Runs); {
+		n := i
+		for ; n < len(p.Runs) && p.Runs[n].epoch == p.Runs[i].epoch; n++ {
+			lengths = binary.AppendUvarint(lengths, uint64(p.Runs[n].last-p.Runs[n].first+1))
 		}
+		if epoch := p.Runs[i].epoch; epoch > 0 || n < len(p.Runs) {
+			epochs = append(epochs, fmt.Sprintf("%d*%d", epoch, n-i))
+		}
+		i = n
 	}
-	return fmt.Sprintf("%s;%s;%d*%d;%s", planVersion, p.Fingerprint, epoch, again, base64.RawStdEncoding.EncodeToString(lengths))
+	if epochs == nil {
+		epochs = []string{"0*0"}
+	}
+	return fmt.Sprintf("%s;%s;%s;%s", planVersion, p.Fingerprint, strings.Join(epochs, ","), base64.RawStdEncoding.EncodeToString(lengths))
 }
 
 // full tells whether another run might not fit in the metadata.
 func (p plan) full() bool {
-	return len(p.encode())+base64.RawStdEncoding.EncodedLen(binary.MaxVarintLen64)+4 > maxMetadata
+	return len(p.encode())+base64.RawStdEncoding.EncodedLen(binary.MaxVarintLen64)+len(",4294967295*1") > maxMetadata
 }
 
 // decodePlan reads the metadata of a commit. Metadata that is empty is a plan without runs, since
@@ -72,10 +83,14 @@ func decodePlan(offset int64, metadata string) (plan, error) {
 	if fields[0] != planVersion || len(fields) != 4 {
 		return p, fmt.Errorf("%w: metadata %.40q", errPlan, metadata)
 	}
-	var epoch uint32
-	var again int
-	if _, err := fmt.Sscanf(fields[2], "%d*%d", &epoch, &again); err != nil || fmt.Sprintf("%d*%d", epoch, again) != fields[2] {
-		return p, fmt.Errorf("%w: epoch %q", errPlan, fields[2])
+	var epochs []uint32 // of the first runs
+	for segment := range strings.SplitSeq(fields[2], ",") {
+		var epoch uint32
+		var count int
+		if _, err := fmt.Sscanf(segment, "%d*%d", &epoch, &count); err != nil || fmt.Sprintf("%d*%d", epoch, count) != segment || count > maxMetadata {
+			return p, fmt.Errorf("%w: epochs %q", errPlan, fields[2])
+		}
+		epochs = append(epochs, slices.Repeat([]uint32{epoch}, count)...)
 	}
 	lengths, err := base64.RawStdEncoding.DecodeString(fields[3])
 	if err != nil {
@@ -88,8 +103,8 @@ func decodePlan(offset int64, metadata string) (plan, error) {
 			return p, fmt.Errorf("%w: broken boundaries", errPlan)
 		}
 		r := run{first: next, last: next + int64(length) - 1}
-		if len(p.Runs) < again {
-			r.epoch = epoch
+		if n := len(p.Runs); n < len(epochs) {
+			r.epoch = epochs[n]
 		}
 		p.Runs = append(p.Runs, r)
 		next, lengths = next+int64(length), lengths[n:]

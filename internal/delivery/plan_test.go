@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -25,16 +26,17 @@ func TestPlanSurvivesTheCommit(t *testing.T) {
 	}
 	f(plan{Offset: 0, Fingerprint: "1-auto"})
 	f(plan{Offset: 7, Fingerprint: "1-auto", Runs: []run{{7, 7, 3}, {8, 20_000, 3}, {20_001, 1 << 39, 0}}})
+	f(plan{Offset: 7, Fingerprint: "1-auto", Runs: []run{{7, 7, 0}, {8, 9, 3}, {10, 10, 3}, {11, 12, 9}, {13, 13, 0}}})
 }
 
 func TestPlanFitsInKafkasMetadata(t *testing.T) {
 	p := plan{Fingerprint: "1-auto"}
 	for next := int64(0); !p.full(); {
 		length := int64(1) << (len(p.Runs) % 40)
-		p.Runs = append(p.Runs, run{next, next + length - 1, 1 << 31})
+		p.Runs = append(p.Runs, run{next, next + length - 1, uint32(1<<31 - len(p.Runs)/500)})
 		next += length
 	}
-	if n := len(p.encode()); n > maxMetadata || n < maxMetadata-20 {
+	if n := len(p.encode()); n > maxMetadata || n < maxMetadata-30 {
 		t.Errorf("a full plan has %d bytes", n)
 	}
 }
@@ -74,7 +76,11 @@ func boundaries(p *partition) string {
 		all = append(all, r.String()+mark)
 	}
 	for _, b := range p.sealed {
-		show(b, "s")
+		if b.batch == nil {
+			all = append(all, b.String()+"w")
+			continue
+		}
+		show(b.batch, "s")
 	}
 	if p.open != nil {
 		show(p.open, "o")
@@ -114,7 +120,7 @@ func TestBoundariesAreCutOnce(t *testing.T) {
 	hole := func() *partition {
 		return takeOver(tp, plan{Offset: 10}, []store.Recorded{{FirstOffset: 20, LastOffset: 29, Fingerprint: "f"}}, "f")
 	}
-	f(hole(), [][2]int64{{20, 21}, {29, 30}}, "20-29s") // offsets without a record that no batch ever had
+	f(hole(), [][2]int64{{20, 21}, {29, 30}}, "10-19s 20-29s") // offsets without a record that no batch ever had: a plan has no gap
 	f(hole(), [][2]int64{{12, 13}, {20, 21}, {29, 30}}, "10-19s 20-29s")
 	inside := func() *partition {
 		return takeOver(tp, plan{Offset: 25}, []store.Recorded{{FirstOffset: 20, LastOffset: 29, Fingerprint: "f"}, {FirstOffset: 28, LastOffset: 35, Fingerprint: "f"}}, "f")
@@ -130,6 +136,9 @@ func TestAnotherParserTakesALaterEpoch(t *testing.T) {
 	f := func(committed plan, recorded []store.Recorded, wantEpochs []uint32, wantCommit bool) {
 		t.Helper()
 		p := takeOver(tp, committed, recorded, "new")
+		if p.epochNeeded {
+			p.setEpoch(p.greatestEpoch() + 1) // as if it were claimed
+		}
 		var epochs []uint32
 		for _, r := range p.given {
 			epochs = append(epochs, r.epoch)
@@ -147,18 +156,19 @@ func TestAnotherParserTakesALaterEpoch(t *testing.T) {
 	old := []store.Recorded{{FirstOffset: 20, LastOffset: 29, Fingerprint: "old", Epoch: 2}}
 	own := []store.Recorded{{FirstOffset: 20, LastOffset: 29, Fingerprint: "new", Epoch: 2}}
 	f(plan{Fingerprint: "new", Runs: runs}, nil, []uint32{0, 0}, false)
-	f(plan{Fingerprint: "new", Runs: mixed}, nil, []uint32{4, 0}, false)
+	f(plan{Fingerprint: "new", Runs: mixed}, nil, []uint32{4, 0}, false) // our own runs stay as they are
 	f(plan{Fingerprint: "old", Runs: runs}, nil, []uint32{1, 1}, true)
 	f(plan{Fingerprint: "old", Runs: mixed}, nil, []uint32{5, 5}, true)
 	f(plan{Fingerprint: "old"}, nil, nil, false)
 	f(plan{Fingerprint: "new", Runs: runs}, old, []uint32{3, 3, 3}, true)
-	f(plan{Fingerprint: "new", Runs: mixed}, old, []uint32{4, 4, 4}, true)
-	f(plan{Offset: 20}, own, []uint32{2}, false)
+	f(plan{Fingerprint: "new", Runs: mixed}, old, []uint32{5, 5, 5}, true)
+	f(plan{Offset: 20}, own, nil, true) // our own recorded batches are left behind
 	f(plan{Offset: 20}, old, []uint32{3}, false)
 }
 
 func TestNewRunsAreOfEpochZeroAgain(t *testing.T) {
 	p := takeOver(topicPartition{"logs", 0}, plan{Fingerprint: "old", Runs: []run{{0, 4, 0}}}, nil, "new")
+	p.setEpoch(1)
 	for offset := range int64(8) {
 		p.add(offset, func(b *store.Batch) { b.LastOffset = offset })
 		p.next = offset + 1
@@ -175,19 +185,48 @@ func TestNewRunsAreOfEpochZeroAgain(t *testing.T) {
 func TestOffsetsThatAreGone(t *testing.T) {
 	tp := topicPartition{"logs", 0}
 	committed := plan{Fingerprint: "f", Runs: []run{{0, 9, 0}, {10, 19, 0}}}
-	f := func(recorded []store.Recorded, first, next, cut int64, left int) {
+	f := func(whole bool, read, first, next int64, wantGaps, want string) {
 		t.Helper()
-		p := takeOver(tp, committed, recorded, "f")
-		p.skipTo(first)
-		if p.next != next || p.cut != cut || len(p.given) != left {
-			t.Errorf("gone up to %d: next %d, cut %d, %d given; want %d, %d, %d", first, p.next, p.cut, len(p.given), next, cut, left)
+		p := takeOver(tp, committed, nil, "f")
+		for i := range p.given {
+			p.given[i].whole = whole
+		}
+		for offset := range read {
+			p.add(offset, func(b *store.Batch) { b.LastOffset = offset })
+			p.next = offset + 1
+			p.closeBefore(p.next)
+		}
+		gaps, touched := p.gone(first)
+		if touched != strings.Contains(want, "e7") {
+			t.Errorf("touched: %v, want %q", touched, want)
+		}
+		p.skipTo(first, 7, time.Now())
+		// Then the records up to 24 come.
+		for offset := p.next; offset < 25; offset++ {
+			p.add(offset, func(b *store.Batch) { b.LastOffset = offset })
+			p.next = offset + 1
+			p.closeBefore(p.next)
+		}
+		p.seal()
+		got := boundaries(p)
+		for i, r := range p.planned {
+			if r.epoch == 7 || r.batch != nil && r.batch.Epoch == 7 {
+				got = strings.Replace(got, r.String(), r.String()+"e7", 1)
+				if r.batch == nil || r.batch.Epoch != r.epoch {
+					t.Errorf("run %d is planned under epoch %d, and its batch is another", i, r.epoch)
+				}
+			}
+		}
+		if fmt.Sprint(gaps) != wantGaps || got != want {
+			t.Errorf("read to %d, gone up to %d: gaps %v, then %q; want %s, %q", read, first, gaps, got, wantGaps, want)
 		}
 	}
-	f(nil, 15, 15, 10, 1) // half of a run that may not be in: what is left of it is read
-	f(nil, 20, 20, 20, 0) // all gone
-	both := []store.Recorded{{FirstOffset: 0, LastOffset: 9, Fingerprint: "f"}, {FirstOffset: 10, LastOffset: 19, Fingerprint: "f"}}
-	f(both, 5, 10, 10, 1) // half of a run that is in: it stays as it is
-	f(both, 25, 25, 25, 0)
+	f(false, 0, 15, 15, "[0-14]", "0-9e7b 10-19e7b 20-24s") // what is left of the second is read; the first is empty now
+	f(false, 0, 20, 20, "[0-19]", "0-9e7b 10-19e7b 20-24s") // all gone: empty batches take the place of what may be half there
+	f(false, 5, 8, 8, "[5-7]", "0-9e7b 10-19b 20-24s")      // what was read of it stays
+	f(false, 10, 22, 22, "[10-21]", "0-9b 10-19e7b 20-24s") // the first is whole
+	f(true, 0, 5, 10, "[]", "0-9p 10-19b 20-24s")           // half of a run that is in: it stays as it is
+	f(true, 0, 22, 22, "[20-21]", "0-9p 10-19p 20-24s")
 }
 
 func TestDurablePointTrailsByAMinute(t *testing.T) {

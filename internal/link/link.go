@@ -1,17 +1,17 @@
 // Package link holds what the links to Kafka and ClickHouse have in common:
-// their TLS settings, their passwords, and the two ways in which a server can be
-// lost to us at start.
+// connections over TLS (tls.go), passwords (secret.go), and the two ways in
+// which a server can be lost to us at start.
+//
+// Certificates and passwords in files are read again for every new connection:
+// they can be replaced while the process runs.
 package link
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"strconv"
 	"strings"
 )
@@ -38,58 +38,6 @@ type kind struct {
 
 func (k kind) Error() string { return k.sentence }
 func (k kind) Unwrap() error { return k.is }
-
-// TLS is how a link is encrypted and who is at its ends. Paths are files in PEM.
-type TLS struct {
-	Enabled  bool   `mapstructure:"enabled"`
-	CAFile   string `mapstructure:"ca_file"`   // "": the system's authorities
-	CertFile string `mapstructure:"cert_file"` // ours, where the server asks for one
-	KeyFile  string `mapstructure:"key_file"`
-}
-
-// Config is nil when TLS is not enabled.
-func (t TLS) Config() (*tls.Config, error) {
-	if !t.Enabled {
-		return nil, nil
-	}
-	c := &tls.Config{MinVersion: tls.VersionTLS12}
-	if t.CAFile != "" {
-		pem, err := os.ReadFile(t.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("ca_file: %w", err)
-		}
-		if c.RootCAs = x509.NewCertPool(); !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("ca_file %s holds no PEM certificate", t.CAFile)
-		}
-	}
-	if (t.CertFile == "") != (t.KeyFile == "") {
-		return nil, errors.New("cert_file and key_file go together: give both or neither")
-	}
-	if t.CertFile != "" {
-		pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("cert_file and key_file: %w", err)
-		}
-		c.Certificates = []tls.Certificate{pair}
-	}
-	return c, nil
-}
-
-// Password is the given one or, where there is none, the first line of the file.
-func Password(given, file string) (string, error) {
-	if given != "" && file != "" {
-		return "", errors.New("password and password_file are both set: give one of them")
-	}
-	if file == "" {
-		return given, nil
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return "", fmt.Errorf("password_file: %w", err)
-	}
-	line, _, _ := strings.Cut(string(text), "\n")
-	return strings.TrimRight(line, "\r"), nil
-}
 
 // Cause is the inmost reason for a failed connection, in few words.
 func Cause(err error) string {

@@ -25,29 +25,45 @@ func TestPassword(t *testing.T) {
 	f("", file, "secret ", "")
 	f("plain", file, "", "give one of them")
 	f("", file+"x", "", "password_file")
-}
-
-func TestTLS(t *testing.T) {
-	dir := t.TempDir()
-	empty := filepath.Join(dir, "empty.pem")
-	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("\nsecret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if c, err := (TLS{CAFile: "nowhere"}).Config(); c != nil || err != nil {
-		t.Errorf("not enabled: %v %v", c, err)
-	}
-	if c, err := (TLS{Enabled: true}).Config(); c == nil || err != nil {
-		t.Errorf("the system's authorities: %v", err)
-	}
-	for want, tls := range map[string]TLS{
-		"ca_file":             {Enabled: true, CAFile: filepath.Join(dir, "nowhere.pem")},
-		"no PEM certificate":  {Enabled: true, CAFile: empty},
-		"give both":           {Enabled: true, CertFile: empty},
-		"cert_file and key_f": {Enabled: true, CertFile: empty, KeyFile: empty},
-	} {
-		if _, err := tls.Config(); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%+v: %v, want %q", tls, err, want)
+	f("", file, "", "first line is empty")
+}
+
+func TestSecret(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "password")
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
 		}
+	}
+	write("first\n")
+	s, err := NewSecret("", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := func(want string) {
+		t.Helper()
+		if got := s.Value(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	f("first")
+	write("second")
+	f("second")
+	write("")
+	f("second")
+	os.Remove(file)
+	f("second")
+	write("third\n")
+	f("third")
+
+	if _, err := NewSecret("", file+"x"); err == nil {
+		t.Error("a file that is not there")
+	}
+	if s, err := NewSecret("given", ""); err != nil || s.Value() != "given" {
+		t.Error(err)
 	}
 }
 

@@ -22,6 +22,10 @@ type Batch struct {
 	Excluded                               uint64    // requests left out by the configuration
 	Limited                                uint64    // requests whose tenant or route is counted under Other
 	MinTime, MaxTime                       time.Time // of the requests; zero when there are none
+	FirstRecord                            uint64    // a hash of the first record: another topic of the same name has another
+	Newest                                 time.Time // Kafka's time of the newest record
+
+	size int64 // see Size
 
 	limits      Limits
 	tenants     map[string]bool // those that are counted under their own name
@@ -102,10 +106,25 @@ func (b *Batch) Rows() int {
 	return len(b.errors) + len(b.deadLetters) + len(b.audits) + len(b.traffic) + len(b.codes)
 }
 
+// Size is about how much memory the batch holds, in bytes, the columns of its INSERTs included.
+func (b *Batch) Size() int64 { return b.size }
+
+// What a row takes beside its longer texts: measured on the sample traffic, twice its struct for the columns of the INSERT.
+const (
+	errorRowSize      = 1600
+	deadLetterRowSize = 300
+	auditRowSize      = 700
+	trafficRowSize    = 500
+	codeRowSize       = 700
+)
+
 // Add puts one processed record into the batch. kafkaTime stamps its dead letters.
 func (b *Batch) Add(offset int64, kafkaTime time.Time, record enrich.Record) {
 	b.Records++
 	b.LastOffset = offset
+	if kafkaTime.After(b.Newest) {
+		b.Newest = kafkaTime
+	}
 	if record.DeadLetter != "" {
 		b.deadLetter(offset, 0, kafkaTime, record.DeadLetter, record.Sample)
 	}
@@ -123,6 +142,7 @@ func (b *Batch) Add(offset int64, kafkaTime time.Time, record enrich.Record) {
 
 func (b *Batch) deadLetter(offset int64, index int, at time.Time, reason accesslog.Reason, sample string) {
 	b.DeadLetters++
+	b.size += deadLetterRowSize + 2*int64(len(sample))
 	if !accesslog.Plausible(at) {
 		at = time.Unix(0, 0)
 	}
@@ -156,7 +176,10 @@ func (b *Batch) request(offset int64, index int, e enrich.Element) {
 	}
 	minute := a.Time.Truncate(time.Minute)
 	tk := trafficKey{minute, a.Tenant, a.Service, a.Route, a.Status, a.BodyState}
-	sum := b.traffic[tk]
+	sum, seen := b.traffic[tk]
+	if !seen {
+		b.size += trafficRowSize
+	}
 	sum.requests++
 	if len(e.Events) > 0 {
 		sum.errors++
@@ -169,14 +192,17 @@ func (b *Batch) request(offset int64, index int, e enrich.Element) {
 	}
 	a.Body = nil // never stored, and its memory is the reader's
 	if e.Sample != "" {
+		b.size += auditRowSize + 2*int64(len(e.Sample)+len(a.Path))
 		b.audits = append(b.audits, auditRow{access: a, offset: offset, index: uint32(index), sample: e.Sample})
 	}
 	for i, event := range e.Events {
 		b.Errors++
+		b.size += errorRowSize + 2*int64(len(a.Path)+len(event.Message)+len(event.RequestID))
 		b.errors = append(b.errors, errorRow{access: a, event: event, offset: offset, index: uint32(index), envelope: uint32(i), latencyMS: latency})
 		ck := codeKey{minute, a.Tenant, a.Service, a.Route, event.Code, event.Dialect}
 		c, seen := b.codes[ck]
 		if !seen {
+			b.size += codeRowSize
 			c = codeSum{family: event.Family, kind: event.Kind, first: a.Time, last: a.Time}
 		}
 		c.errors++
@@ -188,4 +214,30 @@ func (b *Batch) request(offset int64, index int, e enrich.Element) {
 		}
 		b.codes[ck] = c
 	}
+}
+
+// TableRows counts the rows that an insert of the batch writes, by table.
+func (b *Batch) TableRows() map[string]int {
+	return map[string]int{
+		errorTable.name: len(b.errors), trafficTable.name: len(b.traffic), codeTable.name: len(b.codes),
+		deadLetterTable.name: len(b.deadLetters), auditTable.name: len(b.audits), batchTable.name: 1,
+	}
+}
+
+// BodyStates counts the requests of the batch by what could be seen of their bodies.
+func (b *Batch) BodyStates() map[accesslog.BodyState]uint64 {
+	counts := map[accesslog.BodyState]uint64{}
+	for k, sum := range b.traffic {
+		counts[k.bodyState] += sum.requests
+	}
+	return counts
+}
+
+// Reasons counts the dead letters of the batch.
+func (b *Batch) Reasons() map[string]uint64 {
+	counts := map[string]uint64{}
+	for _, d := range b.deadLetters {
+		counts[d.reason]++
+	}
+	return counts
 }

@@ -13,12 +13,13 @@ import (
 // Insert writes batches: all their rows first, then the rows in batches that say so, and last the
 // switches to a later epoch. After an error, of whatever sort, the same batches are inserted again.
 func (s *Store) Insert(ctx context.Context, batches []*Batch) error {
-	var switched []*Batch
-	for _, b := range batches {
-		if b.Epoch > 0 {
-			switched = append(switched, b)
-		}
+	if err := s.insert(ctx, batches); err != nil {
+		return err
 	}
+	return s.Switch(ctx, batches)
+}
+
+func (s *Store) insert(ctx context.Context, batches []*Batch) error {
 	return firstError(
 		func() error {
 			return errorTable.insert(ctx, s, gather(batches, func(b *Batch) []errorRow { return b.errors }))
@@ -33,8 +34,30 @@ func (s *Store) Insert(ctx context.Context, batches []*Batch) error {
 			return auditTable.insert(ctx, s, gather(batches, func(b *Batch) []auditRow { return b.audits }))
 		},
 		func() error { return batchTable.insert(ctx, s, gather(batches, once)) },
-		func() error { return switchTable.insert(ctx, s, gather(switched, once)) },
 	)
+}
+
+// switchPause is how old the rows of a later epoch are at least when they begin to count: a query that has looked at the rows
+// before that and looks at the switches after it would count neither the old rows nor the new.
+const switchPause = time.Second
+
+// Switch makes the batches that are of a later epoch count instead of those before, all in one step.
+func (s *Store) Switch(ctx context.Context, batches []*Batch) error {
+	var later []*Batch
+	for _, b := range batches {
+		if b.Epoch > 0 {
+			later = append(later, b)
+		}
+	}
+	if len(later) == 0 {
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(switchPause):
+	}
+	return switchTable.insert(ctx, s, gather(later, once))
 }
 
 func firstError(steps ...func() error) error {
@@ -127,6 +150,8 @@ func (t table[R]) send(ctx context.Context, s *Store, rows []of[R]) (err error) 
 	for i, c := range t.columns {
 		names[i] = "`" + c.name + "`"
 	}
+	ctx, cancel := context.WithTimeout(ctx, s.insertTimeout)
+	defer cancel()
 	block, err := s.conn.PrepareBatch(ctx, "INSERT INTO "+t.name+" ("+strings.Join(names, ", ")+")")
 	if err != nil {
 		return err
@@ -285,6 +310,7 @@ var batchTable = table[struct{}]{
 		col("dead_letters", func(b *Batch, _ *struct{}) uint64 { return b.DeadLetters }),
 		col("excluded", func(b *Batch, _ *struct{}) uint64 { return b.Excluded }),
 		col("limited", func(b *Batch, _ *struct{}) uint64 { return b.Limited }),
+		col("first_record", func(b *Batch, _ *struct{}) uint64 { return b.FirstRecord }),
 		col("min_ts", func(b *Batch, _ *struct{}) time.Time { return orEpoch(b.MinTime) }),
 		col("max_ts", func(b *Batch, _ *struct{}) time.Time { return orEpoch(b.MaxTime) }),
 	),
@@ -326,32 +352,6 @@ var watermarkTable = table[Watermark]{
 		col("watermark", func(_ *Batch, w *Watermark) time.Time { return w.Watermark }),
 		col("at", func(_ *Batch, w *Watermark) time.Time { return w.At }),
 	},
-}
-
-// Recorded is a batch that is in, as the table of batches has it.
-type Recorded struct {
-	FirstOffset, LastOffset int64
-	Epoch                   uint32
-	Fingerprint             string
-}
-
-// RecordedFrom gives the batches of a partition that hold an offset or come after it, in order. Whoever reads
-// those offsets again must keep these boundaries.
-func (s *Store) RecordedFrom(ctx context.Context, topic string, partition int, offset int64) (all []Recorded, err error) {
-	rows, err := s.conn.Query(ctx, `SELECT first_offset, last_offset, epoch, fingerprint FROM batches
-		WHERE topic = ? AND partition = ? AND last_offset >= ? ORDER BY first_offset`, topic, partition, offset)
-	if err != nil {
-		return nil, fmt.Errorf("read the recorded batches of %s/%d: %w", topic, partition, err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var r Recorded
-		if err := rows.Scan(&r.FirstOffset, &r.LastOffset, &r.Epoch, &r.Fingerprint); err != nil {
-			return nil, err
-		}
-		all = append(all, r)
-	}
-	return all, rows.Err()
 }
 
 // retired is the watermark of a partition that nobody reads any more: nothing later will come from it, so it

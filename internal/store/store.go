@@ -12,12 +12,13 @@
 package store
 
 import (
+	"cmp"
 	"context"
-	"crypto/x509"
 	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"regexp"
 	"slices"
 	"strings"
@@ -37,13 +38,20 @@ type Config struct {
 	Password     string   `mapstructure:"password"`
 	PasswordFile string   `mapstructure:"password_file"`
 	TLS          link.TLS `mapstructure:"tls"`
+
+	InsertTimeout time.Duration `mapstructure:"insert_timeout"` // after which an INSERT without an answer is sent again; 0: defaultInsertTimeout
 }
+
+const defaultInsertTimeout = time.Minute
 
 // Store is a pool of connections to one database. All methods may be called at the same time.
 type Store struct {
-	conn     driver.Conn
-	addr     string
-	database string
+	conn          driver.Conn
+	addr          string // as sentences name it
+	database      string
+	insertTimeout time.Duration
+	addrs         []string
+	tls           link.TLS
 }
 
 // startTimeout is how long a server may take to answer at start.
@@ -120,20 +128,26 @@ func connect(ctx context.Context, cfg Config, database string) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	password, err := link.Password(cfg.Password, cfg.PasswordFile)
+	password, err := link.NewSecret(cfg.Password, cfg.PasswordFile)
 	if err != nil {
 		return nil, fmt.Errorf("clickhouse.%w", err)
 	}
-	tls, err := cfg.TLS.Config()
+	dialer, err := cfg.TLS.Dialer()
 	if err != nil {
 		return nil, fmt.Errorf("clickhouse.tls.%w", err)
 	}
 	conn, err := clickhouse.Open(&clickhouse.Options{
 		Addr:        cfg.Addr,
-		Auth:        clickhouse.Auth{Database: database, Username: cfg.Username, Password: password},
-		TLS:         tls,
+		Auth:        clickhouse.Auth{Database: database, Username: cfg.Username},
 		Compression: &clickhouse.Compression{Method: clickhouse.CompressionLZ4},
 		DialTimeout: 5 * time.Second,
+		DialContext: func(ctx context.Context, addr string) (net.Conn, error) { return dialer.Dial(ctx, "tcp", addr) },
+		// The password is asked for at each connection: it may have been changed.
+		DialStrategy: func(ctx context.Context, id int, o *clickhouse.Options, dial clickhouse.Dial) (clickhouse.DialResult, error) {
+			today := *o
+			today.Auth.Password = password.Value()
+			return clickhouse.DefaultDialStrategy(ctx, id, &today, dial)
+		},
 		ClientInfo: clickhouse.ClientInfo{Products: []struct{ Name, Version string }{
 			{Name: "errata", Version: "1"},
 		}},
@@ -143,7 +157,7 @@ func connect(ctx context.Context, cfg Config, database string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("clickhouse.addr: %w", err)
 	}
-	s := &Store{conn: conn, addr: strings.Join(cfg.Addr, ","), database: cfg.Database}
+	s := &Store{conn: conn, addr: strings.Join(cfg.Addr, ","), database: cfg.Database, addrs: cfg.Addr, tls: cfg.TLS, insertTimeout: cmp.Or(cfg.InsertTimeout, defaultInsertTimeout)}
 	if err := s.awaitAnswer(ctx, cfg.Username); err != nil {
 		s.Close()
 		return nil, err
@@ -155,21 +169,26 @@ func connect(ctx context.Context, cfg Config, database string) (*Store, error) {
 func (s *Store) awaitAnswer(ctx context.Context, user string) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	for {
+	for tries := 1; ; tries++ {
 		err := s.conn.Ping(ctx)
-		var unknownCA x509.UnknownAuthorityError
-		var wrongHost x509.HostnameError
 		switch {
 		case err == nil:
 			return nil
+		case strings.Contains(err.Error(), "unexpected packet [72]"): // the H of HTTP/1.1
+			return link.Refused("clickhouse at %s speaks HTTP on that port: set clickhouse.addr to the port of the native protocol, 9000 or with TLS 9440", s.addr)
 		case isCode(err, codeAuthenticationFailed):
 			return link.Refused("clickhouse at %s refuses user %q: wrong password or unknown user; set clickhouse.username and clickhouse.password", s.addr, user)
-		case errors.As(err, &unknownCA), errors.As(err, &wrongHost):
-			return link.Refused("clickhouse at %s: its certificate is not trusted: %v; set clickhouse.tls.ca_file", s.addr, err)
+		}
+		if reason := s.tls.Explain(err, "clickhouse", "clickhouse.addr"); reason != "" {
+			return link.Refused("clickhouse at %s: %s", s.addr, reason)
 		}
 		var exception *clickhouse.Exception
 		if errors.As(err, &exception) {
 			return link.Refused("clickhouse at %s refuses the connection: %s", s.addr, firstLine(exception.Message))
+		}
+		const alert = "unexpected packet [21]" // of TLS
+		if tries%4 == 0 && !s.tls.Enabled && (link.ClosedOnUs(err) || strings.Contains(err.Error(), alert)) && slices.ContainsFunc(s.addrs, func(a string) bool { return link.SpeaksTLS(ctx, a) }) {
+			return link.Refused("clickhouse at %s wants TLS: set clickhouse.tls.enabled to true, or clickhouse.addr to the port without TLS", s.addr)
 		}
 		select {
 		case <-ctx.Done():

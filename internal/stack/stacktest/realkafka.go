@@ -36,10 +36,13 @@ type RealBroker struct {
 	Addr string // HOST:PORT, kept over restarts
 	Dir  string // server.properties, data and broker.log
 
+	// Fronts are the broker's further listeners, by name: each advertises the
+	// address of a proxy, so that a client that begins at Fronts[name].Addr
+	// comes through proxies to every broker.
+	Fronts map[string]*Proxy
+
 	jars string
-	cmd  *exec.Cmd
-	done chan struct{} // closed when the process is gone; nil before the first start
-	hold *os.File      // while it is open, the process may live
+	proc *Process // nil before the first start
 }
 
 // RealKafka starts a cluster of one broker. It takes about four seconds, and as
@@ -52,7 +55,11 @@ func RealKafka(t testing.TB) *RealBroker {
 // RealCluster starts a cluster of n brokers, each of them also a controller, so
 // that of three any one may be killed. Topics are not made on request, and have
 // three replicas (or n) if the request does not say; a write needs two of three.
-func RealCluster(t testing.TB, n int) []*RealBroker {
+//
+// For each name in fronts, which are upper case, every broker listens once more,
+// behind a proxy. What comes through the i-th front comes from [FrontHost](i), by
+// which the brokers' own words (as in a group's members) tell the clients apart.
+func RealCluster(t testing.TB, n int, fronts ...string) []*RealBroker {
 	t.Helper()
 	Must(t, javaPresent())
 	jars, err := kafkaJars(t)
@@ -67,13 +74,12 @@ func RealCluster(t testing.TB, n int) []*RealBroker {
 	controllers := make([]string, n)
 	var voters []string
 	for i := range brokers {
-		addr, err := stack.FreeAddr()
-		Must(t, err)
-		if controllers[i], err = stack.FreeAddr(); err != nil {
-			t.Fatal(err)
-		}
+		controllers[i] = FreeAddr(t)
 		voters = append(voters, fmt.Sprintf("%d@%s", i+1, controllers[i]))
-		brokers[i] = &RealBroker{ID: i + 1, Addr: addr, Dir: filepath.Join(dir, strconv.Itoa(i+1)), jars: jars}
+		brokers[i] = &RealBroker{ID: i + 1, Addr: FreeAddr(t), Dir: filepath.Join(dir, strconv.Itoa(i+1)), Fronts: map[string]*Proxy{}, jars: jars}
+		for f, name := range fronts {
+			brokers[i].Fronts[name] = StartProxy(t, FreeAddr(t), FrontHost(f))
+		}
 	}
 	t.Cleanup(func() {
 		for _, b := range brokers {
@@ -106,14 +112,21 @@ func (b *RealBroker) format(clusterID, controller, voters string, n int) error {
 	if err := os.MkdirAll(b.Dir, 0o755); err != nil {
 		return err
 	}
+	listeners, advertised, protocols := "PLAINTEXT://"+b.Addr, "PLAINTEXT://"+b.Addr, "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"
+	for name, proxy := range b.Fronts {
+		listeners += "," + name + "://" + proxy.target
+		advertised += "," + name + "://" + proxy.Addr
+		protocols += "," + name + ":PLAINTEXT"
+	}
 	properties := map[string]any{
 		"process.roles":                            "broker,controller",
 		"node.id":                                  b.ID,
 		"controller.quorum.voters":                 voters,
-		"listeners":                                "PLAINTEXT://" + b.Addr + ",CONTROLLER://" + controller,
-		"advertised.listeners":                     "PLAINTEXT://" + b.Addr,
+		"listeners":                                listeners + ",CONTROLLER://" + controller,
+		"advertised.listeners":                     advertised,
+		"inter.broker.listener.name":               "PLAINTEXT",
 		"controller.listener.names":                "CONTROLLER",
-		"listener.security.protocol.map":           "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+		"listener.security.protocol.map":           protocols,
 		"log.dirs":                                 filepath.Join(b.Dir, "data"),
 		"auto.create.topics.enable":                false,
 		"default.replication.factor":               min(n, 3),
@@ -153,11 +166,6 @@ func (b *RealBroker) java(class string, args ...string) *exec.Cmd {
 		"-Dorg.apache.logging.log4j.level=INFO", "-cp", filepath.Join(b.jars, "*"), class}, args...)...)
 }
 
-// untilReleased is a shell's words: become the command in the arguments, but be
-// killed when file 3 is closed, which happens at the latest when the process
-// that started us is gone.
-const untilReleased = `(cat <&3 >/dev/null; kill -9 $$) & exec "$@" 3<&-`
-
 // Start starts the broker, anew after Stop or Kill, and returns when it answers.
 func (b *RealBroker) Start(ctx context.Context) error {
 	log, err := os.OpenFile(filepath.Join(b.Dir, "broker.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
@@ -165,28 +173,11 @@ func (b *RealBroker) Start(ctx context.Context) error {
 		return err
 	}
 	defer log.Close()
-	release, hold, err := os.Pipe()
-	if err != nil {
+	java := b.java("kafka.Kafka", b.properties())
+	java.Stdout, java.Stderr = log, log
+	if b.proc, err = StartProcess(java); err != nil {
 		return err
 	}
-	defer release.Close()
-	java := b.java("kafka.Kafka", b.properties())
-	b.cmd = exec.Command("sh", append([]string{"-c", untilReleased, "sh"}, java.Args...)...)
-	b.cmd.Stdout, b.cmd.Stderr = log, log
-	b.cmd.ExtraFiles = []*os.File{release}
-	b.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := b.cmd.Start(); err != nil {
-		hold.Close()
-		return fmt.Errorf("start Kafka broker %d: %w", b.ID, err)
-	}
-	b.hold = hold
-	b.done = make(chan struct{})
-	go func(cmd *exec.Cmd, done chan<- struct{}) { // ends with the process
-		cmd.Wait()
-		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // the shell's other half
-		hold.Close()
-		close(done)
-	}(b.cmd, b.done)
 	return b.await(ctx, 1)
 }
 
@@ -206,8 +197,8 @@ func (b *RealBroker) await(ctx context.Context, n int) error {
 			}
 		}
 		select {
-		case <-b.done:
-			return fmt.Errorf("Kafka broker %d ended while starting: %v\n%s", b.ID, b.cmd.ProcessState, b.LogTail())
+		case <-b.proc.Done():
+			return fmt.Errorf("Kafka broker %d ended while starting: %v\n%s", b.ID, b.proc.State(), b.LogTail())
 		case <-ctx.Done():
 			return fmt.Errorf("Kafka broker %d: %w (%v; %d of %d brokers seen)\n%s", b.ID, ctx.Err(), err, seen, n, b.LogTail())
 		case <-time.After(100 * time.Millisecond):
@@ -226,15 +217,14 @@ func (b *RealBroker) Kill() {
 }
 
 func (b *RealBroker) end(how syscall.Signal) {
-	if b.done == nil {
+	if b.proc == nil {
 		return
 	}
-	b.cmd.Process.Signal(how)
+	b.proc.Signal(how)
 	select {
-	case <-b.done:
+	case <-b.proc.Done():
 	case <-time.After(30 * time.Second):
-		b.cmd.Process.Kill()
-		<-b.done
+		b.proc.Kill()
 	}
 }
 

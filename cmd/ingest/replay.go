@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"errata/internal/delivery"
+	"errata/internal/store"
+)
+
+func runReplay(ctx context.Context, inv *invocation) error {
+	if !inv.to.IsZero() && !inv.from.Before(inv.to) {
+		return fmt.Errorf("replay: --from %s is not before --to %s", inv.from.Format(time.RFC3339), inv.to.Format(time.RFC3339))
+	}
+	return inv.replay(ctx, func(r *delivery.Replay) (*delivery.Replayed, error) { return r.Between(ctx, inv.from, inv.to) })
+}
+
+func runReplayDeadLetters(ctx context.Context, inv *invocation) error {
+	return inv.replay(ctx, func(r *delivery.Replay) (*delivery.Replayed, error) {
+		sel, err := inv.selection.selection(r.Kafka.Topics())
+		if err != nil {
+			return nil, err
+		}
+		return r.DeadLetters(ctx, sel)
+	})
+}
+
+// replay does one, and says what became of it. Batches that had to be left are findings.
+func (inv *invocation) replay(ctx context.Context, do func(*delivery.Replay) (*delivery.Replayed, error)) error {
+	p, err := build(ctx, inv)
+	defer p.close()
+	if err != nil {
+		return err
+	}
+	if err := p.kafka.Claim(ctx, p.store); err != nil {
+		return err
+	}
+	done, err := do(&delivery.Replay{Kafka: p.kafka, Store: p.store, Processor: p.processor, Fingerprint: p.fingerprint(), Log: p.log})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(inv.stdout, "parsed anew: %d batches, %d records (parser %s, epoch %d)\n", done.Batches, done.Records, p.fingerprint(), done.Epoch)
+	if done.Batches > 0 {
+		fmt.Fprintf(inv.stdout, "  before: %d requests, %d errors, %d dead letters\n", done.Before.Requests, done.Before.Errors, done.Before.DeadLetters)
+		fmt.Fprintf(inv.stdout, "  now:    %d requests, %d errors, %d dead letters\n", done.After.Requests, done.After.Errors, done.After.DeadLetters)
+	}
+	if done.Same > 0 {
+		fmt.Fprintf(inv.stdout, "left alone: %d batches that this parser and mapping made already, and would make the same again\n", done.Same)
+	}
+	for _, left := range done.Left {
+		fmt.Fprintln(inv.stdout, "left as it is:", left)
+	}
+	if len(done.Left) > 0 {
+		return fmt.Errorf("%w: %d batches could not be parsed anew", errFindings, len(done.Left))
+	}
+	return nil
+}
+
+// selectionFlags say which dead letters are meant.
+type selectionFlags struct {
+	reasons string
+	since   time.Duration
+	at      string
+}
+
+func (inv *invocation) selectionFlags(f *flag.FlagSet) {
+	f.StringVar(&inv.selection.reasons, "reason", "", "only dead letters of these `reasons`, with commas between them")
+	f.DurationVar(&inv.selection.since, "since", 0, "only those of the last `duration` by Kafka's time, such as 24h")
+	f.StringVar(&inv.selection.at, "at", "", "only the record at `topic/partition/offset`")
+}
+
+func (f selectionFlags) selection(topics []string) (store.Selection, error) {
+	sel := store.Selection{Topics: topics}
+	for reason := range strings.SplitSeq(f.reasons, ",") {
+		if reason = strings.TrimSpace(reason); reason != "" {
+			sel.Reasons = append(sel.Reasons, reason)
+		}
+	}
+	if f.since > 0 {
+		sel.Since = time.Now().Add(-f.since)
+	}
+	if f.at != "" {
+		fields := strings.Split(f.at, "/")
+		at := &store.Place{Topic: fields[0]}
+		var err1, err2 error
+		if len(fields) == 3 {
+			at.Partition, err1 = strconv.Atoi(fields[1])
+			at.Offset, err2 = strconv.ParseInt(fields[2], 10, 64)
+		}
+		if len(fields) != 3 || err1 != nil || err2 != nil {
+			return sel, fmt.Errorf("--at %q: give topic/partition/offset, as `deadletters list` shows it", f.at)
+		}
+		sel.At = at
+	}
+	return sel, nil
+}
+
+func runListDeadLetters(ctx context.Context, inv *invocation) error {
+	p, err := inv.load()
+	if err != nil {
+		return err
+	}
+	defer func() { p.close() }()
+	sel, err := inv.selection.selection(p.cfg.Kafka.Topics)
+	if err != nil {
+		return err
+	}
+	if inv.output != "table" && inv.output != "json" {
+		return fmt.Errorf("--output %q: give table or json", inv.output)
+	}
+	if p.store, err = store.Open(ctx, p.cfg.ClickHouse); err != nil {
+		return err
+	}
+	list, total, err := p.store.DeadLetterList(ctx, sel, inv.limit)
+	if err != nil {
+		return err
+	}
+	if inv.output == "json" {
+		lines := json.NewEncoder(inv.stdout)
+		for _, d := range list {
+			if err := lines.Encode(map[string]any{"time": when(d.Time), "reason": d.Reason, "topic": d.Topic, "partition": d.Partition, "offset": d.Offset, "index": d.Index, "sample": d.Sample}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	w := tabwriter.NewWriter(inv.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "TIME\tREASON\tAT\tINDEX\tSAMPLE")
+	for _, d := range list {
+		sample := []rune(strconv.Quote(d.Sample)) // quoted: it may hold anything
+		if sample = sample[1 : len(sample)-1]; len(sample) > 80 {
+			sample = append(sample[:79], '…')
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s/%d/%d\t%d\t%s\n", when(d.Time), d.Reason, d.Topic, d.Partition, d.Offset, d.Index, string(sample))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(inv.stderr, "%d of %d dead letters\n", len(list), total)
+	return nil
+}
+
+// when is a time in RFC 3339, "" for the one that stands for none.
+func when(t time.Time) string {
+	if t.Unix() == 0 {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000Z")
+}

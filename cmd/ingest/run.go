@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"sync"
+	"syscall"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"errata/internal/delivery"
+	"errata/internal/enrich"
+	"errata/internal/monitor"
+)
+
+func runConsumer(ctx context.Context, inv *invocation) error {
+	p, err := build(ctx, inv)
+	defer p.close()
+	if err != nil {
+		return err
+	}
+	// What the pipeline holds is bounded by ingest.memory; the rest of the process gets by with as much again, up to headroom.
+	debug.SetMemoryLimit(p.cfg.Ingest.Memory + min(p.cfg.Ingest.Memory, headroom))
+	ingester := delivery.New(p.kafka, p.store, p.processor, p.fingerprint(), p.log)
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m := newCatalogMetrics(registry, p, ingester)
+	if err := ingester.Register(registry); err != nil {
+		return err
+	}
+	stopServing, err := monitor.Server{Addr: p.cfg.HTTP.Addr, Metrics: registry, Ready: ingester.Ready, Pprof: p.cfg.HTTP.Pprof, Log: p.log}.Start(context.WithoutCancel(ctx))
+	if err != nil {
+		return err
+	}
+	defer stopServing()
+	p.log.Info("consuming", "topics", p.cfg.Kafka.Topics, "group", p.cfg.Kafka.Group, "database", p.cfg.ClickHouse.Database, "catalogs", p.catalogs.Version)
+	stopWatching := p.watchCatalogs(ctx, m)
+	defer stopWatching()
+	if err := ingester.Run(ctx); err != nil {
+		return err
+	}
+	p.log.Info("stopped")
+	return nil
+}
+
+// headroom is what the process may take beside the pipeline before the garbage collector works harder.
+const headroom = 64 << 20
+
+// catalogMetrics are those that delivery knows nothing of.
+type catalogMetrics struct {
+	info    *prometheus.GaugeVec   // by version: the one in use is 1
+	reloads *prometheus.CounterVec // by result
+}
+
+func newCatalogMetrics(reg prometheus.Registerer, p parts, ingester *delivery.Ingester) catalogMetrics {
+	m := catalogMetrics{
+		info:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "errata", Name: "catalog_info", Help: "1 for the catalogs in use."}, []string{"version"}),
+		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "errata", Name: "catalog_reloads_total", Help: "Catalogs taken anew, or kept out because they are not valid."}, []string{"result"}),
+	}
+	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "errata", Name: "build_info", Help: "1 for the program that runs."}, []string{"version", "parser"})
+	ready := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "errata", Name: "ready", Help: "Whether records are being read and stored, as /readyz has it."}, func() float64 {
+		if ingester.Ready() != nil {
+			return 0
+		}
+		return 1
+	})
+	reg.MustRegister(m.info, m.reloads, build, ready)
+	m.use(p.catalogs)
+	m.reloads.WithLabelValues("ok")
+	m.reloads.WithLabelValues("failed")
+	version := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version = info.Main.Version
+	}
+	build.WithLabelValues(version, p.fingerprint()).Set(1)
+	return m
+}
+
+func (m catalogMetrics) use(c *enrich.Catalogs) {
+	m.info.Reset()
+	m.info.WithLabelValues(c.Version).Set(1)
+}
+
+// watchCatalogs takes the catalogs of catalogs.dir anew when they change, or on SIGHUP, until the function that it returns is called.
+func (p parts) watchCatalogs(ctx context.Context, m catalogMetrics) (stop func()) {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	ctx, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup // the watching goroutine, which stop ends and awaits
+	watching.Go(func() {
+		enrich.Watch(ctx, p.cfg.Catalogs.Dir, p.catalogs.Version, hup, func(c *enrich.Catalogs, err error) {
+			if err != nil {
+				m.reloads.WithLabelValues("failed").Inc()
+				p.log.Error("the changed catalogs cannot be used, those before are kept", "error", err)
+				return
+			}
+			p.processor.Use(c)
+			m.reloads.WithLabelValues("ok").Inc()
+			m.use(c)
+			p.log.Info("using other catalogs from now on", "families", len(c.Families), "version", c.Version)
+		})
+	})
+	return func() {
+		signal.Stop(hup)
+		cancel()
+		watching.Wait()
+	}
+}

@@ -1,0 +1,323 @@
+package dashboards_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.yaml.in/yaml/v3"
+
+	"errata/dashboards"
+	"errata/internal/delivery"
+	"errata/internal/stack/stacktest"
+)
+
+// pipelineFile is the one dashboard over Prometheus. Its metrics, those of the alert rules and those that the ingester has are held
+// against each other by way of the table in docs/monitoring.md: here, and in the tests of package delivery and cmd/ingest.
+const pipelineFile = "pipeline.json"
+
+type pipelineDashboard struct {
+	UID, Title, Description string
+	Templating              struct {
+		List []struct {
+			Name, Type, Definition string
+			Query                  any
+			Datasource             datasource
+		}
+	}
+	Annotations struct {
+		List []struct {
+			Datasource datasource
+			Expr       string
+		}
+	}
+	Panels []struct {
+		ID                       int
+		Type, Title, Description string
+		Datasource               datasource
+		GridPos                  struct{ X, Y, W, H int }
+		Targets                  []struct {
+			Datasource datasource
+			RefID      string
+			Expr       string
+		}
+	}
+}
+
+// documented are the metrics of the table in docs/monitoring.md, each with its labels, in order.
+func documented(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	row := regexp.MustCompile("(?m)^\\| `(errata_\\w+)` \\| (counter|gauge|histogram) \\| ([^|]*)\\|")
+	for _, m := range row.FindAllStringSubmatch(read(t, "../docs/monitoring.md"), -1) {
+		all[m[1]] = strings.NewReplacer("`", "", " ", "").Replace(m[3])
+		if m[2] == "histogram" {
+			for _, part := range []string{"_bucket", "_sum", "_count"} {
+				all[m[1]+part] = all[m[1]]
+			}
+		}
+	}
+	if len(all) < 30 {
+		t.Fatalf("%d metrics in the table", len(all))
+	}
+	return all
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+var metric = regexp.MustCompile(`errata_\w+`)
+
+func TestPipelineDashboard(t *testing.T) {
+	text, err := fs.ReadFile(dashboards.FS, pipelineFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d pipelineDashboard
+	if err := json.Unmarshal(text, &d); err != nil {
+		t.Fatal(err)
+	}
+	known := documented(t)
+	source := datasource{"prometheus", "${datasource}"}
+	shown := map[string]bool{}
+	var expressions []string
+	note := func(where, expr string) {
+		t.Helper()
+		if expr == "" {
+			t.Errorf("%s: no expression", where)
+		}
+		for _, name := range metric.FindAllString(expr, -1) {
+			if _, ok := known[name]; !ok {
+				t.Errorf("%s: there is no metric %s", where, name)
+			}
+			shown[strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "_bucket"), "_sum"), "_count")] = true
+		}
+		expressions = append(expressions, expr)
+	}
+	if d.UID != "errata-pipeline" || d.Title == "" || d.Description == "" {
+		t.Errorf("uid %q, title %q, description %q", d.UID, d.Title, d.Description)
+	}
+	for _, v := range d.Templating.List {
+		switch {
+		case v.Type == "datasource":
+			if v.Name != "datasource" || v.Query != source.Type {
+				t.Errorf("data source variable %q of type %v", v.Name, v.Query)
+			}
+		case v.Datasource != source || !strings.HasPrefix(v.Definition, "label_values("):
+			t.Errorf("variable %s: data source %v, %s", v.Name, v.Datasource, v.Definition)
+		default:
+			selector, label, _ := strings.Cut(strings.TrimSuffix(strings.TrimPrefix(v.Definition, "label_values("), ")"), ", ")
+			note("variable "+v.Name, selector)
+			if name := metric.FindString(selector); label != "job" && label != "instance" && !slices.Contains(strings.Split(known[name], ","), label) {
+				t.Errorf("variable %s: %s has no label %q", v.Name, name, label)
+			}
+		}
+	}
+	for _, a := range d.Annotations.List {
+		if a.Datasource != source {
+			t.Errorf("annotation: data source %v", a.Datasource)
+		}
+		note("annotation", a.Expr)
+	}
+	ids := map[int]bool{}
+	taken := map[[2]int]string{}
+	for _, p := range d.Panels {
+		if p.Title == "" || p.Description == "" || len(p.Targets) == 0 || p.ID <= 0 || ids[p.ID] || p.Datasource != source {
+			t.Errorf("panel %d: title %q, description %q, %d targets, data source %v, or an id that another has", p.ID, p.Title, p.Description, len(p.Targets), p.Datasource)
+		}
+		ids[p.ID] = true
+		for _, target := range p.Targets {
+			if target.Datasource != source {
+				t.Errorf("panel %q: data source %v", p.Title, target.Datasource)
+			}
+			note("panel "+p.Title, target.Expr)
+		}
+		if p.GridPos.X+p.GridPos.W > 24 || p.GridPos.W < 1 || p.GridPos.H < 1 {
+			t.Errorf("panel %q lies outside the grid: %+v", p.Title, p.GridPos)
+		}
+		for x := p.GridPos.X; x < p.GridPos.X+p.GridPos.W; x++ {
+			for y := p.GridPos.Y; y < p.GridPos.Y+p.GridPos.H; y++ {
+				if other := taken[[2]int{x, y}]; other != "" {
+					t.Fatalf("panels %q and %q lie on each other", other, p.Title)
+				}
+				taken[[2]int{x, y}] = p.Title
+			}
+		}
+	}
+	for name := range known {
+		base := strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "_bucket"), "_sum"), "_count")
+		if !shown[base] && base != "errata_catalog_reloads_total" { // an event: for an alert
+			t.Errorf("%s is in no panel", base)
+		}
+	}
+
+	// promtool reads expressions as part of rules alone.
+	variables := strings.NewReplacer("$job", "x", "$instance", "x", "$topic", "x", "$__rate_interval", "5m", "$__range", "1h")
+	var rules []map[string]string
+	for i, e := range expressions {
+		rules = append(rules, map[string]string{"alert": fmt.Sprint("Panel", i), "expr": variables.Replace(e)})
+	}
+	out, err := yaml.Marshal(map[string]any{"groups": []any{map[string]any{"name": "dashboard", "rules": rules}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "rules.yml")
+	if err := os.WriteFile(file, out, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stacktest.Promtool(t, "", "check", "rules", file)
+}
+
+// The alert rules fire when they should, know the metrics that there are, and are all told of in the docs.
+func TestAlertRules(t *testing.T) {
+	const folder = "../deploy/prometheus/"
+	var rules struct {
+		Groups []struct {
+			Rules []struct {
+				Alert, Expr         string
+				Labels, Annotations map[string]string
+			}
+		}
+	}
+	if err := yaml.Unmarshal([]byte(read(t, folder+"errata.rules.yml")), &rules); err != nil {
+		t.Fatal(err)
+	}
+	known := documented(t)
+	docs, tests := read(t, "../docs/monitoring.md"), read(t, folder+"errata.rules.test.yml")
+	alerts := map[string]bool{}
+	for _, g := range rules.Groups {
+		for _, r := range g.Rules {
+			alerts[r.Alert] = true
+			for _, name := range metric.FindAllString(r.Expr, -1) {
+				if _, ok := known[name]; !ok {
+					t.Errorf("%s: there is no metric %s", r.Alert, name)
+				}
+			}
+			if severity := r.Labels["severity"]; severity != "page" && severity != "ticket" || !strings.Contains(docs, "| `"+r.Alert+"` | "+severity+" |") {
+				t.Errorf("%s: severity %q, or the docs do not say so", r.Alert, severity)
+			}
+			if r.Annotations["summary"] == "" || r.Annotations["description"] == "" {
+				t.Errorf("%s: no summary, or no description", r.Alert)
+			}
+			if strings.Count(tests, "alertname: "+r.Alert+"\n        exp_alerts:") == 0 || strings.Count(tests, "alertname: "+r.Alert+"}") == 0 {
+				t.Errorf("%s: no test in which it fires, or none in which it does not", r.Alert)
+			}
+		}
+	}
+	for _, m := range regexp.MustCompile("(?m)^\\| `(Errata\\w+)` \\|").FindAllStringSubmatch(docs, -1) {
+		if !alerts[m[1]] {
+			t.Errorf("docs/monitoring.md tells of %s, and there is none", m[1])
+		}
+	}
+	// What an alert or a dashboard says to look at is there too.
+	for _, text := range []string{read(t, folder+"errata.rules.yml"), docs} {
+		for _, name := range metric.FindAllString(text, -1) {
+			if _, ok := known[name]; !ok {
+				t.Errorf("there is no metric %s", name)
+			}
+		}
+	}
+	stacktest.Promtool(t, "", "check", "rules", folder+"errata.rules.yml")
+	stacktest.Promtool(t, "", "test", "rules", folder+"errata.rules.test.yml")
+	stacktest.Promtool(t, "", "check", "config", folder+"prometheus.yml")
+}
+
+// registered is a registry that only notes names and labels, also of metrics that have no value yet.
+type registered map[string]string
+
+var description = regexp.MustCompile(`fqName: "(\w+)", help: "([^"]*)".*variableLabels: {([^}]*)}`)
+
+func (r registered) Register(c prometheus.Collector) error {
+	descriptions := make(chan *prometheus.Desc)
+	go func() { defer close(descriptions); c.Describe(descriptions) }() // ends when all are taken
+	for d := range descriptions {
+		m := description.FindStringSubmatch(d.String())
+		if m == nil || m[2] == "" {
+			return fmt.Errorf("%s: no name, or no help", d)
+		}
+		r[m[1]] = m[3]
+	}
+	return nil
+}
+
+func (r registered) MustRegister(...prometheus.Collector) { panic("not used") }
+func (r registered) Unregister(prometheus.Collector) bool { panic("not used") }
+
+// The table in docs/monitoring.md has each metric of the delivery, with its labels, and no other but the four of the program.
+func TestMetricsTable(t *testing.T) {
+	broker := stacktest.Kafka(t)
+	stacktest.Must(t, broker.CreateTopic(t.Context(), "logs", 1))
+	k, err := delivery.Connect(t.Context(), delivery.Config{Brokers: []string{broker.Addr}, Topics: []string{"logs"}, Group: "g", Start: "earliest"})
+	stacktest.Must(t, err)
+	defer k.Close()
+	has := registered{}
+	stacktest.Must(t, delivery.New(k, nil, nil, "", stacktest.Log(t)).Register(has))
+	known := documented(t)
+	for name, labels := range has {
+		if told, ok := known[name]; !ok || told != labels {
+			t.Errorf("%s has the labels %q; docs/monitoring.md: %q (%v)", name, labels, told, ok)
+		}
+	}
+	of := []string{"errata_build_info", "errata_catalog_info", "errata_catalog_reloads_total", "errata_ready"}
+	for name := range known {
+		_, there := has[name]
+		if part := regexp.MustCompile(`_(bucket|sum|count)$`).FindString(name); !there && !slices.Contains(of, name) && part == "" {
+			t.Errorf("docs/monitoring.md tells of %s, and there is none", name)
+		}
+	}
+}
+
+// Prometheus in docker-compose.yml scrapes the address that the ingester is given there, and Grafana knows it.
+func TestPipelineDeployment(t *testing.T) {
+	var compose struct {
+		Services map[string]struct {
+			Environment map[string]string
+			Networks    []string
+			Volumes     []string
+		}
+	}
+	if err := yaml.Unmarshal([]byte(read(t, "../docker-compose.yml")), &compose); err != nil {
+		t.Fatal(err)
+	}
+	var scraped struct {
+		Scrape []struct {
+			Job string `yaml:"job_name"`
+			DNS []struct {
+				Names []string
+				Port  int
+			} `yaml:"dns_sd_configs"`
+		} `yaml:"scrape_configs"`
+	}
+	if err := yaml.Unmarshal([]byte(read(t, "../deploy/prometheus/prometheus.yml")), &scraped); err != nil {
+		t.Fatal(err)
+	}
+	ingest, watcher, grafana := compose.Services["ingest"], compose.Services["prometheus"], compose.Services["grafana"]
+	if s := scraped.Scrape; len(s) != 1 || s[0].Job != "errata" || len(s[0].DNS) != 1 || !slices.Equal(s[0].DNS[0].Names, []string{"ingest"}) || s[0].DNS[0].Port != 9464 {
+		t.Errorf("scraped is %+v", s)
+	}
+	if ingest.Environment["ERRATA_HTTP_ADDR"] != ":9464" || !slices.Contains(ingest.Networks, "metrics") || !slices.Contains(watcher.Networks, "metrics") {
+		t.Errorf("ingest %+v, prometheus %+v", ingest, watcher)
+	}
+	if !slices.ContainsFunc(grafana.Networks, func(n string) bool { return slices.Contains(watcher.Networks, n) }) || !slices.Contains(watcher.Networks, "alerts") {
+		t.Errorf("prometheus reaches neither grafana nor alertmanager: %v", watcher.Networks)
+	}
+	if !slices.Contains(watcher.Volumes, "./deploy/prometheus:/etc/prometheus:ro") {
+		t.Errorf("prometheus has no configuration: %v", watcher.Volumes)
+	}
+	if !strings.Contains(read(t, "../deploy/grafana/datasources.yaml"), "type: prometheus") {
+		t.Error("grafana has no data source for the dashboard of the pipeline")
+	}
+}

@@ -1,0 +1,847 @@
+package delivery
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"errata/internal/accesslog"
+	"errata/internal/enrich"
+	"errata/internal/link"
+	"errata/internal/store"
+)
+
+// The audit holds what is stored against what Kafka says, partition by partition: every offset below the group's committed one must
+// be in exactly one batch, and each batch must be in the tables as its own row has it. It reads alone: it is no member of
+// the group, commits nothing and writes nothing, so it may run beside ingesters.
+//
+// Then things change while it looks, and the order of its questions keeps most of that out: the plan is read before the batches, because an
+// offset below the durable point is in a batch for good; the end of the log after them, because nothing is read before it
+// is there. What is left would be a batch that comes in between two questions. So what seems wrong is looked at once more after a
+// while, and only what seems wrong both times is a finding.
+
+// AuditOptions say what is looked at, and how hard.
+type AuditOptions struct {
+	Topic     string        // "": all of ours
+	Partition int           // -1: all
+	Since     time.Time     // only batches from the first one on that has requests since then; zero: all
+	Deep      bool          // read again from Kafka what it still has
+	Pause     time.Duration // before what seems wrong is looked at again; 0: auditPause
+	Slice     int           // batches whose rows ClickHouse sums at once; 0: as many as the store thinks fit
+}
+
+// auditPause is how long what seems wrong is given to come right: longer than the parts of an insert take.
+const auditPause = 3 * time.Second
+
+// AuditReport is what an audit has found.
+type AuditReport struct {
+	Partitions []*AuditedPartition `json:"partitions"`
+	Findings   []Finding           `json:"findings"`
+}
+
+// AuditedPartition is a partition in numbers. Offsets "to" something are the one behind the last; nil is unknown: Kafka
+// has no such partition, there is no batch in what was looked at, or the group has committed nothing.
+type AuditedPartition struct {
+	Topic           string           `json:"topic"`
+	Partition       int              `json:"partition"`
+	LogStart        *int64           `json:"log_start"`
+	StartsAt        *int64           `json:"starts_at"`
+	CoveredTo       *int64           `json:"covered_to"`
+	Committed       *int64           `json:"committed"`
+	InFlight        int              `json:"in_flight"`         // planned runs that are not in
+	InFlightOffsets int64            `json:"in_flight_offsets"` // in these
+	LogEnd          *int64           `json:"log_end"`           // of what may be read: open transactions end it
+	Lag             *int64           `json:"lag"`
+	Batches         uint64           `json:"batches"`
+	Records         uint64           `json:"records"`
+	Requests        uint64           `json:"requests"`
+	Errors          uint64           `json:"errors"`
+	DeadLetters     uint64           `json:"dead_letters"`
+	Expired         uint64           `json:"expired"` // batches that are older than a table keeps its rows, and were compared without it
+	Gaps            []store.AuditGap `json:"gaps"`
+	Findings        int              `json:"findings"`
+	Reread          *Reread          `json:"reread,omitempty"`
+}
+
+// Reread says what of a partition was read from Kafka again.
+type Reread struct {
+	Batches     uint64 `json:"batches"`
+	Records     uint64 `json:"records"`
+	Gone        uint64 `json:"gone"`         // batches of which Kafka no longer has all
+	OtherParser uint64 `json:"other_parser"` // batches that another parser or mapping made, so that only records could be compared
+}
+
+// Finding is something that is wrong, with the offsets that it concerns.
+type Finding struct {
+	Kind        string `json:"kind"`
+	Topic       string `json:"topic"`
+	Partition   int    `json:"partition"`
+	FirstOffset int64  `json:"first_offset"`
+	LastOffset  int64  `json:"last_offset"`
+	Sentence    string `json:"sentence"`
+}
+
+// Kinds of findings.
+const (
+	kindHole        = "hole"             // offsets in no batch
+	kindOverlap     = "overlap"          // offsets in two batches, or in a batch and a planned run of other boundaries
+	kindCounts      = "counts"           // a batch and its rows differ
+	kindStray       = "rows_of_no_batch" // rows that count without a batch
+	kindDoubled     = "doubled"          // events that count more than once
+	kindAnotherLog  = "another_log"      // the topic was made anew under the same name
+	kindLost        = "lost"             // deleted before it was read
+	kindNoPartition = "no_partition"     // in the tables and not in Kafka
+	kindReread      = "reread"           // Kafka's records make other numbers
+)
+
+// audit is one call of Audit.
+type audit struct {
+	kafka       *Kafka
+	store       *store.Store
+	processor   *enrich.Processor
+	fingerprint string
+	options     AuditOptions
+	kept        store.Kept
+}
+
+// Audit looks whether every offset up to the committed one is counted once. The processor and its fingerprint are what an ingester with
+// the same settings has, for reading again.
+func Audit(ctx context.Context, k *Kafka, s *store.Store, processor *enrich.Processor, fingerprint string, options AuditOptions) (*AuditReport, error) {
+	a := &audit{kafka: k, store: s, processor: processor, fingerprint: fingerprint, options: options}
+	cluster, group, err := s.Owner(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if cluster != "" && (cluster != k.ClusterID || group != k.cfg.Group) {
+		return nil, link.Refused("the database holds the records of Kafka cluster %q, group %q, and we are on cluster %q, group %q: "+
+			"set kafka.brokers, kafka.group and clickhouse.database of the same ingesters", cluster, group, k.ClusterID, k.cfg.Group)
+	}
+	if a.kept, err = s.Kept(ctx); err != nil {
+		return nil, err
+	}
+	report, scope, err := a.look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(report.Findings) > 0 {
+		if !sleep(ctx, cmp.Or(options.Pause, auditPause)) {
+			return nil, ctx.Err()
+		}
+		first := report.Findings
+		if report, scope, err = a.look(ctx); err != nil {
+			return nil, err
+		}
+		report.Findings = confirmed(first, report.Findings)
+	}
+	if options.Deep {
+		for _, p := range report.Partitions {
+			if err := a.reread(ctx, report, p, scope); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, p := range report.Partitions {
+		for _, f := range report.Findings {
+			if f.Topic == p.Topic && f.Partition == p.Partition {
+				p.Findings++
+			}
+		}
+	}
+	slices.SortStableFunc(report.Findings, func(a, b Finding) int {
+		return cmp.Or(topicPartition{a.Topic, a.Partition}.compare(topicPartition{b.Topic, b.Partition}), cmp.Compare(a.FirstOffset, b.FirstOffset))
+	})
+	return report, nil
+}
+
+// confirmed are the findings of a second look that concern offsets of which the first look found the same. They need not be equal:
+// of a hole that is being filled, what is left is still one.
+func confirmed(first, second []Finding) []Finding {
+	type place struct {
+		kind string
+		topicPartition
+	}
+	placeOf := func(f Finding) place { return place{f.Kind, topicPartition{f.Topic, f.Partition}} }
+	before := map[place][]Finding{}
+	for _, f := range first {
+		before[placeOf(f)] = append(before[placeOf(f)], f)
+	}
+	return slices.DeleteFunc(second, func(f Finding) bool {
+		return !slices.ContainsFunc(before[placeOf(f)], func(b Finding) bool { return b.FirstOffset <= f.LastOffset && f.FirstOffset <= b.LastOffset })
+	})
+}
+
+// seen is all that one look has seen of a partition.
+type seen struct {
+	topicPartition
+	inKafka   bool
+	plan      *plan // nil: the group has committed nothing
+	later     *plan // the same, asked after the tables
+	start     int64 // of the log
+	end       int64
+	coverage  *store.Coverage // nil: no batches
+	gaps      []store.AuditGap
+	differing []store.BatchSums
+	doubled   []store.DoubledEvent
+}
+
+// look asks everything once.
+func (a *audit) look(ctx context.Context) (*AuditReport, store.AuditScope, error) {
+	var scope store.AuditScope
+	fail := func(err error) (*AuditReport, store.AuditScope, error) { return nil, scope, err }
+	leaders, err := a.kafka.leadersOf(ctx)
+	if err != nil {
+		return fail(err)
+	}
+	plans, err := a.kafka.committed(ctx)
+	if err != nil {
+		return fail(err)
+	}
+	all := map[topicPartition]*seen{}
+	for tp := range leaders {
+		if !a.wanted(tp) {
+			continue
+		}
+		p := &seen{topicPartition: tp, inKafka: true}
+		if committed, is := plans[tp]; is {
+			p.plan = &committed
+		}
+		if p.start, err = a.kafka.listOffset(ctx, tp, kafka.FirstOffset); err != nil {
+			return fail(err)
+		}
+		all[tp] = p
+	}
+
+	stored, err := a.store.BatchPartitions(ctx, a.kafka.cfg.Topics)
+	if err != nil {
+		return fail(err)
+	}
+	for _, p := range stored {
+		if tp := (topicPartition{p.Topic, p.Partition}); a.wanted(tp) && all[tp] == nil {
+			all[tp] = &seen{topicPartition: tp}
+		}
+	}
+	scope.Kept, scope.Slice = a.kept, a.options.Slice
+	for tp := range all {
+		scope.Partitions = append(scope.Partitions, store.AuditPartition{Topic: tp.topic, Partition: tp.id})
+	}
+	gaps, err := a.store.AuditGaps(ctx, scope)
+	if err != nil {
+		return fail(err)
+	}
+	if !a.options.Since.IsZero() {
+		if scope, err = a.store.Since(ctx, scope, a.options.Since); err != nil {
+			return fail(err)
+		}
+	}
+	coverage, err := a.store.Coverage(ctx, scope)
+	if err != nil {
+		return fail(err)
+	}
+	for _, p := range all {
+		if p.inKafka {
+			if p.end, err = a.kafka.listOffset(ctx, p.topicPartition, kafka.LastOffset); err != nil {
+				return fail(err)
+			}
+		}
+	}
+	doubled, err := a.store.Doubled(ctx, scope)
+	if err != nil {
+		return fail(err)
+	}
+	differing, err := a.store.Differing(ctx, scope, doubled)
+	if err != nil {
+		return fail(err)
+	}
+	if plans, err = a.kafka.committed(ctx); err != nil {
+		return fail(err)
+	}
+
+	for i, c := range coverage {
+		all[topicPartition{c.Topic, c.Partition}].coverage = &coverage[i]
+	}
+	for _, g := range gaps {
+		p := all[topicPartition{g.Topic, g.Partition}]
+		p.gaps = append(p.gaps, g)
+	}
+	for _, b := range differing {
+		p := all[topicPartition{b.Topic, b.Partition}]
+		p.differing = append(p.differing, b)
+	}
+	for _, e := range doubled {
+		p := all[topicPartition{e.Topic, e.Partition}]
+		p.doubled = append(p.doubled, e)
+	}
+	report := &AuditReport{Partitions: []*AuditedPartition{}, Findings: []Finding{}}
+	for _, tp := range slices.SortedFunc(maps.Keys(all), topicPartition.compare) {
+		if committed, is := plans[tp]; is {
+			all[tp].later = &committed
+		}
+		if err := a.judge(ctx, report, all[tp]); err != nil {
+			return fail(err)
+		}
+	}
+	return report, scope, nil
+}
+
+func (a *audit) wanted(tp topicPartition) bool {
+	return (a.options.Topic == "" || a.options.Topic == tp.topic) && (a.options.Partition < 0 || a.options.Partition == tp.id)
+}
+
+// judge draws the conclusions of a look for one partition.
+func (a *audit) judge(ctx context.Context, report *AuditReport, p *seen) error {
+	row := p.row()
+	report.Partitions = append(report.Partitions, row)
+	found := func(kind string, s store.Span, format string, args ...any) {
+		report.Findings = append(report.Findings, Finding{
+			Kind: kind, Topic: p.topic, Partition: p.id, FirstOffset: s.First, LastOffset: s.Last,
+			Sentence: fmt.Sprintf("%s: ", p) + fmt.Sprintf(format, args...),
+		})
+	}
+	flying, err := a.inFlight(ctx, p, found)
+	if err != nil {
+		return err
+	}
+	row.InFlight = len(flying)
+	for _, r := range flying {
+		row.InFlightOffsets += r.last - r.first + 1
+	}
+	if err := a.judgeLog(ctx, p, found); err != nil {
+		return err
+	}
+	if err := a.judgeHoles(ctx, p, flying, found); err != nil {
+		return err
+	}
+	a.judgeRows(p, found)
+	return nil
+}
+
+// finder takes down what is wrong.
+type finder func(kind string, s store.Span, format string, args ...any)
+
+// row is what there is to say of a partition in numbers.
+func (p *seen) row() *AuditedPartition {
+	row := &AuditedPartition{Topic: p.topic, Partition: p.id, Gaps: []store.AuditGap{}}
+	if p.gaps != nil {
+		row.Gaps = p.gaps
+	}
+	next := int64(-1) // what ingesters are to read next, as far as it is known
+	if p.plan != nil {
+		row.Committed, next = &p.plan.Offset, p.plan.end()
+	}
+	if c := p.coverage; c != nil {
+		behind := c.Last.Last + 1
+		next = max(next, behind)
+		row.StartsAt, row.CoveredTo = &c.First.First, &behind
+		row.Batches, row.Records, row.Requests, row.Errors, row.DeadLetters, row.Expired = c.Batches, c.Records, c.Requests, c.Errors, c.DeadLetters, c.Expired
+	}
+	if p.inKafka {
+		row.LogStart, row.LogEnd = &p.start, &p.end
+		if next < 0 {
+			next = p.start
+		}
+		lag := max(0, p.end-max(next, p.start))
+		row.Lag = &lag
+	}
+	return row
+}
+
+// inFlight gives the planned runs that are not in yet. One that overlaps with a batch is that batch: boundaries are cut once.
+func (a *audit) inFlight(ctx context.Context, p *seen, found finder) (flying []run, err error) {
+	if p.plan == nil || len(p.plan.Runs) == 0 {
+		return nil, nil
+	}
+	batches, err := a.store.RecordedFrom(ctx, p.topic, p.id, p.plan.Offset)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range p.plan.Runs {
+		in := false
+		for _, b := range batches {
+			switch {
+			case b.FirstOffset == r.first && b.LastOffset == r.last:
+				in = in || b.Epoch >= r.epoch
+			case b.FirstOffset <= r.last && r.first <= b.LastOffset:
+				found(kindOverlap, store.Span{First: max(b.FirstOffset, r.first), Last: min(b.LastOffset, r.last)},
+					"the batch %d to %d is recorded, and the run %s of other boundaries is planned in the group's commit: these offsets would be counted twice. "+
+						"Stop the ingesters, and reset group %q to offset %d of this partition: the recorded boundaries are then kept", b.FirstOffset, b.LastOffset, r, a.kafka.cfg.Group, p.plan.Offset)
+			}
+		}
+		if !in {
+			flying = append(flying, r)
+		}
+	}
+	return flying, nil
+}
+
+// judgeLog looks whether Kafka's log is the one that was read.
+func (a *audit) judgeLog(ctx context.Context, p *seen, found finder) error {
+	known := int64(0) // up to where it was read
+	if p.plan != nil {
+		known = p.plan.end()
+	}
+	if p.coverage != nil {
+		known = max(known, p.coverage.Last.Last+1)
+	}
+	switch {
+	case !p.inKafka && p.coverage != nil:
+		found(kindNoPartition, store.Span{First: p.coverage.First.First, Last: p.coverage.Last.Last},
+			"Kafka has no such partition, and batches of it are recorded: the topic was made anew with fewer. Use another kafka.group and clickhouse.database for the new topic")
+	case !p.inKafka:
+	case known > p.end:
+		found(kindAnotherLog, store.Span{First: p.end, Last: known - 1},
+			"offsets up to %d were read, and the log ends at %d: the topic was made anew under the same name. Use another kafka.group and clickhouse.database for the new topic", known, p.end)
+	case (p.plan != nil || p.coverage != nil) && known < p.start && a.options.Since.IsZero():
+		for _, s := range p.withoutGaps(store.Span{First: known, Last: p.start - 1}) {
+			found(kindLost, s, "Kafka deleted offsets %s before they were read, so they cannot be counted: let ingesters keep up, or raise the topic's retention.ms", s)
+		}
+	default:
+		return a.judgeRecord(ctx, p, found)
+	}
+	return nil
+}
+
+// judgeRecord looks whether the log still holds the first record of the last batch, as ingesters do before they go on.
+func (a *audit) judgeRecord(ctx context.Context, p *seen, found finder) error {
+	last, is, err := a.store.LastRecorded(ctx, p.topic, p.id)
+	if err != nil || !is || last.FirstRecord == 0 || last.FirstOffset < p.start {
+		return err
+	}
+	same, at := true, int64(0)
+	_, err = a.kafka.scan(ctx, p.topicPartition, last.FirstOffset, last.LastOffset, func(r record) bool {
+		same, at = r.hash() == last.FirstRecord, r.offset
+		return false
+	})
+	switch {
+	case errors.Is(err, kafka.OffsetOutOfRange): // deleted a moment ago
+		return nil
+	case err == nil && !same:
+		found(kindAnotherLog, store.Span{First: at, Last: last.LastOffset},
+			"the record at offset %d is not the one that was counted: the topic was made anew under the same name. Use another kafka.group and clickhouse.database for the new topic", at)
+	}
+	return err
+}
+
+// withoutGaps is a span less the recorded gaps and runs.
+func (p *seen) withoutGaps(s store.Span, runs ...run) []store.Span {
+	left := []store.Span{s}
+	for _, g := range p.gaps {
+		left = less(left, store.Span{First: g.FirstOffset, Last: g.LastOffset})
+	}
+	for _, r := range runs {
+		left = less(left, store.Span{First: r.first, Last: r.last})
+	}
+	return left
+}
+
+// less takes a span out of others.
+func less(from []store.Span, s store.Span) (left []store.Span) {
+	for _, f := range from {
+		if s.Last < f.First || f.Last < s.First {
+			left = append(left, f)
+			continue
+		}
+		if f.First < s.First {
+			left = append(left, store.Span{First: f.First, Last: s.First - 1})
+		}
+		if s.Last < f.Last {
+			left = append(left, store.Span{First: s.Last + 1, Last: f.Last})
+		}
+	}
+	return left
+}
+
+// judgeHoles goes through the batches that do not follow the one before, and through what is missing between the last one and the
+// committed offset.
+func (a *audit) judgeHoles(ctx context.Context, p *seen, flying []run, found finder) error {
+	if p.coverage == nil {
+		return nil
+	}
+	var holes []store.Span
+	for _, b := range p.coverage.Breaks {
+		if b.Batch.First > b.Before.Last {
+			holes = append(holes, store.Span{First: b.Before.Last + 1, Last: b.Batch.First - 1})
+			continue
+		}
+		both := store.Span{First: b.Batch.First, Last: min(b.Before.Last, b.Batch.Last)}
+		found(kindOverlap, both, "the batches %s and %s overlap in offsets %s, whose records may be counted twice: "+
+			"find out which of the two is right, and delete the other (docs/audit.md)", b.Before, b.Batch, both)
+	}
+	if covered := p.coverage.Last.Last + 1; p.plan != nil && p.plan.Offset > covered {
+		holes = append(holes, store.Span{First: covered, Last: p.plan.Offset - 1})
+	}
+	for _, hole := range holes {
+		for _, s := range p.withoutGaps(hole, flying...) {
+			if err := a.judgeHole(ctx, p, s, found); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// judgeHole asks Kafka what is in offsets that no batch covers, and looks whether rows are there all the same.
+func (a *audit) judgeHole(ctx context.Context, p *seen, hole store.Span, found finder) error {
+	rows := ""
+	p.differing = slices.DeleteFunc(p.differing, func(b store.BatchSums) bool {
+		of := !b.Recorded && hole.First <= b.FirstOffset && b.FirstOffset <= hole.Last
+		if of && rows == "" {
+			rows = fmt.Sprintf(". Rows of a batch from %d are there all the same (%s), so it is its row in batch_rows that is missing", b.FirstOffset, inTables(b))
+		}
+		return of
+	})
+	if !p.inKafka {
+		found(kindHole, hole, "offsets %s are in no batch%s", hole, rows)
+		return nil
+	}
+	at, holds, err := a.firstRecord(ctx, p, hole)
+	switch {
+	case err != nil:
+		return err
+	case holds:
+		found(kindHole, hole, "offsets %s are in no batch, and Kafka holds records there, the first at %d%s. %s", hole, at, rows, repair(hole.First))
+	case p.start > hole.First:
+		gone := store.Span{First: hole.First, Last: min(p.start-1, hole.Last)}
+		found(kindHole, hole, "offsets %s are in no batch, and Kafka no longer has %s, so nobody can tell what was there%s. "+
+			"If it is known, record it as a gap: a row in gap_rows with its reason", hole, gone, rows)
+	case rows != "":
+		found(kindHole, hole, "offsets %s are in no batch, and Kafka holds no records there%s", hole, rows)
+	}
+	return nil
+}
+
+// firstRecord looks for a record in a span of offsets. Markers of transactions and what was aborted are none.
+func (a *audit) firstRecord(ctx context.Context, p *seen, s store.Span) (at int64, holds bool, err error) {
+	for {
+		if p.start > s.Last {
+			return 0, false, nil
+		}
+		_, err = a.kafka.scan(ctx, p.topicPartition, max(s.First, p.start), s.Last, func(r record) bool {
+			at, holds = r.offset, true
+			return false
+		})
+		if !errors.Is(err, kafka.OffsetOutOfRange) {
+			return at, holds, err
+		}
+		if p.start, err = a.kafka.listOffset(ctx, p.topicPartition, kafka.FirstOffset); err != nil {
+			return 0, false, err
+		}
+	}
+}
+
+// judgeRows goes through what differs between batches and tables.
+func (a *audit) judgeRows(p *seen, found finder) {
+	surplus := a.judgeDoubled(p, found)
+	for _, b := range p.differing {
+		where := store.Span{First: b.FirstOffset, Last: max(b.FirstOffset, b.LastOffset)}
+		if !b.Recorded {
+			if p.planned(b.FirstOffset, b.Epoch) || b.Events > 0 && b.Events == surplus[store.DoubledIn{FirstOffset: b.FirstOffset, Epoch: b.Epoch}].rows && b.Traffic+b.ErrorSums+b.DeadLetterRows == 0 {
+				continue
+			}
+			where.Last = max(where.First, b.Rows.Last)
+			found(kindStray, where, "rows of a batch from %d of epoch %d count (%s), and no such batch is recorded or planned: delete these rows (docs/audit.md)", b.FirstOffset, b.Epoch, inTables(b))
+			continue
+		}
+		// What doubled events explain has been said.
+		extra := surplus[store.DoubledIn{FirstOffset: b.FirstOffset, Epoch: b.Epoch}]
+		b.Events, b.EventRequests = b.Events-min(b.Events, extra.rows), b.EventRequests-min(b.EventRequests, extra.requests)
+		outside := b.Rows.First < b.FirstOffset || b.Rows.Last > b.LastOffset
+		if extra.outside {
+			outside = false
+		}
+		if wrong := differences(b, outside); len(wrong) > 0 {
+			found(kindCounts, where, "the batch %s of epoch %d is not in the tables as its row in batch_rows says: %s. %s",
+				store.Span{First: b.FirstOffset, Last: b.LastOffset}, b.Epoch, strings.Join(wrong, "; "), repair(b.FirstOffset))
+		}
+	}
+}
+
+// repair says what to do about a batch that is wrong or missing, as long as Kafka has its records.
+func repair(first int64) string {
+	return fmt.Sprintf("To count it anew, remove what there is of it and read from offset %d again (docs/audit.md)", first)
+}
+
+// planned tells whether a batch is in the plan: its rows come before its own.
+func (p *seen) planned(first int64, epoch uint32) bool {
+	for _, of := range []*plan{p.plan, p.later} {
+		if of != nil && slices.ContainsFunc(of.Runs, func(r run) bool { return r.first == first && r.epoch == epoch }) {
+			return true
+		}
+	}
+	return false
+}
+
+// inTables says which rows there are.
+func inTables(b store.BatchSums) string {
+	var all []string
+	for _, t := range []struct {
+		n     uint64
+		table string
+	}{{b.Traffic, "requests in traffic_sums"}, {b.ErrorSums, "errors in error_sums"}, {b.Events, "rows in error_rows"}, {b.DeadLetterRows, "rows in dead_letter_rows"}} {
+		if t.n > 0 {
+			all = append(all, fmt.Sprintf("%d %s", t.n, t.table))
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// differences says what is wrong with a batch that is recorded.
+func differences(b store.BatchSums, outside bool) (all []string) {
+	say := func(wrong bool, format string, args ...any) {
+		if wrong {
+			all = append(all, fmt.Sprintf(format, args...))
+		}
+	}
+	say(!b.TrafficExpired && b.Traffic != b.Requests, "%d requests, and traffic_sums has %d", b.Requests, b.Traffic)
+	say(!b.ErrorSumsExpired && b.ErrorSums != b.Errors, "%d errors, and error_sums has %d", b.Errors, b.ErrorSums)
+	say(!b.EventsExpired && b.Events != b.Errors, "%d errors, and error_rows has %d", b.Errors, b.Events)
+	say(!b.TrafficExpired && !b.EventsExpired && b.TrafficErrors != b.EventRequests, "traffic_sums has %d requests with an error, and error_rows %d", b.TrafficErrors, b.EventRequests)
+	say(!b.DeadLettersExpired && b.DeadLetterRows != b.DeadLetters, "%d dead letters, and dead_letter_rows has %d", b.DeadLetters, b.DeadLetterRows)
+	say(outside, "rows of it stand at offsets %s", b.Rows)
+	say(b.Records > uint64(max(0, b.LastOffset-b.FirstOffset+1)), "%d records in %d offsets", b.Records, b.LastOffset-b.FirstOffset+1)
+	return all
+}
+
+// surplusRows are the rows of a batch in error_rows that double others.
+type surplusRows struct {
+	rows, requests uint64
+	outside        bool // of the batch's offsets
+}
+
+// judgeDoubled goes through the events that count more than once, those in the same batches together. It gives how many rows
+// each batch has too many because of that.
+func (a *audit) judgeDoubled(p *seen, found finder) map[store.DoubledIn]surplusRows {
+	surplus := map[store.DoubledIn]surplusRows{}
+	together := map[string][]store.DoubledEvent{}
+	var order []string
+	for _, e := range p.doubled {
+		// The event is of the batch that begins last before it, once; all else is too much.
+		owner := store.DoubledIn{FirstOffset: -1}
+		var names []string
+		for _, in := range e.Batches {
+			if in.FirstOffset <= e.Offset && in.FirstOffset > owner.FirstOffset {
+				owner = store.DoubledIn{FirstOffset: in.FirstOffset, Epoch: in.Epoch}
+			}
+			if name := fmt.Sprint(in.FirstOffset); !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+		counted := false
+		for _, in := range e.Batches {
+			at := store.DoubledIn{FirstOffset: in.FirstOffset, Epoch: in.Epoch}
+			if at == owner && !counted {
+				counted = true
+				continue
+			}
+			s := surplus[at]
+			s.rows++
+			if e.Envelope == 0 {
+				s.requests++
+			}
+			s.outside = s.outside || at != owner
+			surplus[at] = s
+		}
+		name := strings.Join(names, " and ")
+		if len(together[name]) == 0 {
+			order = append(order, name)
+		}
+		together[name] = append(together[name], e)
+	}
+	for _, name := range order {
+		events := together[name]
+		first, last := events[0], events[len(events)-1]
+		var keys []string
+		for _, in := range first.Batches {
+			keys = append(keys, fmt.Sprintf("tenant %q, code %q at %s", in.Tenant, in.Code, in.Time.UTC().Format("2006-01-02T15:04:05.000Z")))
+		}
+		noun, under := fmt.Sprintf("%d events of offsets %d to %d count", len(events), first.Offset, last.Offset), "the batch"
+		if len(events) == 1 {
+			noun = fmt.Sprintf("the event of offset %d (index %d, envelope %d) counts", first.Offset, first.Index, first.Envelope)
+		}
+		if strings.Contains(name, " ") {
+			under = "the batches"
+		}
+		found(kindDoubled, store.Span{First: first.Offset, Last: last.Offset},
+			"%s more than once in error_rows, under %s from %s; that of offset %d as %s. Delete the rows that are not what `ingest parse` makes of the record",
+			noun, under, name, first.Offset, strings.Join(keys, " and as "))
+	}
+	return surplus
+}
+
+// rereadBatches is how many batches are compared with one reading of the log.
+const rereadBatches = 10_000
+
+// reread reads from Kafka what it still has of a partition, and compares what today's parser makes of it with what is recorded.
+func (a *audit) reread(ctx context.Context, report *AuditReport, row *AuditedPartition, scope store.AuditScope) error {
+	i := slices.IndexFunc(scope.Partitions, func(p store.AuditPartition) bool { return p.Topic == row.Topic && p.Partition == row.Partition })
+	if i < 0 || row.LogStart == nil || row.CoveredTo == nil {
+		return nil
+	}
+	p := &rereader{audit: a, topicPartition: topicPartition{row.Topic, row.Partition}, report: report, start: *row.LogStart}
+	row.Reread = &p.Reread
+	for from := scope.Partitions[i].From; from < *row.CoveredTo; {
+		batches, err := a.store.CountedBatches(ctx, p.topic, p.id, from, *row.CoveredTo, rereadBatches)
+		if err != nil {
+			return err
+		}
+		if len(batches) == 0 {
+			return nil
+		}
+		from = batches[len(batches)-1].First + 1
+		if err := p.read(ctx, batches); err != nil {
+			return fmt.Errorf("read %s again: %w", p, err)
+		}
+	}
+	return nil
+}
+
+// rereader is a partition that is being read again.
+type rereader struct {
+	*audit
+	topicPartition
+	Reread
+	report *AuditReport
+	start  int64        // of the log
+	behind int64        // the batch read last
+	made   *store.Batch // what is made of the batch at hand; nil: nothing yet
+}
+
+func (p *rereader) String() string { return p.topicPartition.String() }
+
+// read reads the log once for all of some batches.
+func (p *rereader) read(ctx context.Context, batches []store.CountedBatch) error {
+	for {
+		// What overlaps with a batch before it is a finding already.
+		batches = slices.DeleteFunc(batches, func(b store.CountedBatch) bool {
+			overlaps := b.First < p.behind || b.Last < b.First
+			gone := !overlaps && b.First < p.start
+			if gone {
+				p.Gone++
+			}
+			if !overlaps {
+				p.behind = b.Last + 1
+			}
+			return overlaps || gone
+		})
+		if len(batches) == 0 {
+			return nil
+		}
+		p.made = nil
+		next, err := p.kafka.scan(ctx, p.topicPartition, batches[0].First, batches[len(batches)-1].Last, func(r record) bool {
+			for len(batches) > 0 && batches[0].Last < r.offset {
+				p.compare(batches[0])
+				batches = batches[1:]
+			}
+			if len(batches) > 0 && r.offset >= batches[0].First {
+				p.add(batches[0], r)
+			}
+			return len(batches) > 0
+		})
+		for len(batches) > 0 && batches[0].Last < next {
+			p.compare(batches[0])
+			batches = batches[1:]
+		}
+		if err == nil {
+			return nil // what is left lies behind the end of the log, which is a finding already
+		}
+		if !errors.Is(err, kafka.OffsetOutOfRange) || len(batches) == 0 {
+			return err
+		}
+		// Kafka has deleted some of it meanwhile.
+		p.behind = batches[0].First
+		if p.start, err = p.kafka.listOffset(ctx, p.topicPartition, kafka.FirstOffset); err != nil {
+			return err
+		}
+	}
+}
+
+func (p *rereader) begin(b store.CountedBatch) {
+	if p.made == nil {
+		p.made = store.NewBatch(p.topic, p.id, b.First, p.kafka.cfg.Limits)
+	}
+}
+
+func (p *rereader) add(b store.CountedBatch, r record) {
+	p.begin(b)
+	if p.made.Records == 0 {
+		p.made.FirstRecord = r.hash()
+	}
+	at := enrich.Position{Topic: p.topic, Partition: p.id, Offset: r.offset, Clock: accesslog.KafkaClock(r.time)}
+	p.made.Add(r.offset, r.time, p.processor.Record(r.value, at))
+}
+
+// compare holds a batch against what was made of its records.
+func (p *rereader) compare(b store.CountedBatch) {
+	p.begin(b)
+	made := p.made
+	p.made = nil
+	p.Batches++
+	p.Records += made.Records
+	var wrong []string
+	say := func(what string, recorded, now uint64) {
+		if recorded != now {
+			wrong = append(wrong, fmt.Sprintf("%d %s, and its row in batch_rows says %d", now, what, recorded))
+		}
+	}
+	say("records", b.Records, made.Records)
+	if b.FirstRecord != 0 && b.FirstRecord != made.FirstRecord {
+		wrong = append(wrong, "another first record than the one that was counted")
+	}
+	if b.Fingerprint == p.fingerprint {
+		say("requests", b.Requests, made.Requests)
+		say("errors", b.Errors, made.Errors)
+		say("dead letters", b.DeadLetters, made.DeadLetters)
+		say("excluded requests", b.Excluded, made.Excluded)
+	} else {
+		p.OtherParser++
+	}
+	if len(wrong) == 0 {
+		return
+	}
+	p.report.Findings = append(p.report.Findings, Finding{
+		Kind: kindReread, Topic: p.topic, Partition: p.id, FirstOffset: b.First, LastOffset: b.Last,
+		Sentence: fmt.Sprintf("%s: read again, the batch %s of epoch %d has %s. %s",
+			p, b.Span, b.Epoch, strings.Join(wrong, "; "), repair(b.First)),
+	})
+}
+
+// scanTries is how often a fetch may fail in a row, a second apart.
+const scanTries = 10
+
+// scan reads the committed records of the offsets from to to, both included, until each says false or the readable log
+// ends, and gives the offset behind what was read. Offsets that Kafka has deleted are kafka.OffsetOutOfRange.
+func (k *Kafka) scan(ctx context.Context, tp topicPartition, from, to int64, each func(record) (more bool)) (next int64, err error) {
+	p := &partition{topicPartition: tp, next: from}
+	for failed := 0; p.next <= to; {
+		f := k.fetch(ctx, []*partition{p})[0]
+		before, more := p.next, true
+		if f.err == nil {
+			p.next, f.err = f.read(func(r record) bool {
+				more = r.offset <= to && each(r)
+				return more
+			})
+		}
+		switch {
+		case ctx.Err() != nil:
+			return p.next, ctx.Err()
+		case errors.Is(f.err, kafka.OffsetOutOfRange), !more, f.err == nil && f.end <= before:
+			return p.next, f.err
+		case f.err == nil && p.next > before:
+			failed = 0
+			continue
+		case f.err == nil:
+			f.err = errors.New("the broker sends nothing")
+		}
+		if failed++; failed >= scanTries {
+			return p.next, fmt.Errorf("fetch %s from offset %d: %w", tp, p.next, f.err)
+		}
+		sleep(ctx, time.Second)
+	}
+	return p.next, nil
+}

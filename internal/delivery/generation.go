@@ -1,0 +1,614 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/segmentio/kafka-go"
+
+	"errata/internal/accesslog"
+	"errata/internal/enrich"
+	"errata/internal/store"
+)
+
+// broker is what a generation asks of Kafka; *Kafka is it. Each call may fail at any time; a commit may
+// have been made all the same, or may still be.
+type broker interface {
+	// committed reads what the group has committed for all partitions of our topics. A partition without a commit
+	// is not in the result. An error never means that nothing is committed.
+	committed(ctx context.Context) (map[topicPartition]plan, error)
+	// commit writes plans under a generation and member.
+	commit(ctx context.Context, generation int, member string, plans map[topicPartition]plan) error
+	// start is where a partition begins that was never read.
+	start(ctx context.Context, tp topicPartition, appeared bool) (int64, error)
+	// bounds are the first offset that the log holds, and the one behind the last that may be read.
+	bounds(ctx context.Context, tp topicPartition) (first, end int64, err error)
+	// fetch reads once from each partition at its next offset.
+	fetch(ctx context.Context, wanted []*partition) []fetched
+}
+
+// generation is what is ours between two rebalances.
+type generation struct {
+	*Ingester
+	id         int
+	member     string
+	partitions []*partition
+	round      int       // of fetching
+	marked     time.Time // when the watermarks were last written
+}
+
+// generation takes over what the group has given us and works on it until the generation ends (genCtx), or until we
+// are to stop, when what has been read is still sealed, planned and inserted.
+//
+// One goroutine does the work, top to bottom: fetch, process, seal, plan, insert. While it inserts it does not fetch, which is all
+// the backpressure there is.
+func (in *Ingester) generation(stop, genCtx context.Context, id int, member string, assigned []topicPartition) error {
+	in.working.Lock()
+	defer in.working.Unlock()
+	g := &generation{Ingester: in, id: id, member: member}
+	taking, endTaking := context.WithCancel(genCtx)
+	defer context.AfterFunc(stop, endTaking)()
+	err := g.takeOver(taking, assigned)
+	endTaking()
+	if err != nil {
+		return err
+	}
+	g.begin()
+	defer g.remember()
+
+	// Reading ends when we are to stop; what has been read has a little longer to get in.
+	reading, endReading := context.WithCancel(genCtx)
+	defer endReading()
+	writing, endWriting := context.WithCancel(genCtx)
+	defer endWriting()
+	defer context.AfterFunc(stop, func() {
+		endReading()
+		time.AfterFunc(leaveTimeout, endWriting)
+	})()
+	for reading.Err() == nil {
+		if err := g.fetch(reading); err != nil {
+			return err
+		}
+		if g.due(g.now()) {
+			if err := g.flush(writing); err != nil {
+				return err
+			}
+		}
+		if err := g.tidy(writing, g.now()); err != nil {
+			return err
+		}
+	}
+	if genCtx.Err() != nil {
+		return nil // others may own the partitions by now: what is not planned is dropped
+	}
+	return g.flush(writing)
+}
+
+// begin tells the world.
+func (g *generation) begin() {
+	var names []string
+	for _, p := range g.partitions {
+		names = append(names, p.String())
+		p.progressed = g.now()
+	}
+	g.log.Info("generation begins", "generation", g.id, "partitions", names)
+	g.metrics.rebalances.Inc()
+	g.metrics.generation.Set(float64(g.id))
+	g.metrics.assigned.Set(float64(len(g.partitions)))
+	g.metrics.lagRecords.Reset()
+	g.metrics.lagSeconds.Reset()
+	g.state.say(&g.state.group, "")
+	g.state.mu.Lock()
+	g.state.begun = true
+	g.state.mu.Unlock()
+}
+
+// takeOver reads the plan of each partition that is now ours. One whose plan is our own last commit, to the letter,
+// has had no other owner since, and goes on where it was; unless the server was restarted, when all is repeated.
+func (g *generation) takeOver(ctx context.Context, assigned []topicPartition) error {
+	boot, err := g.database.Boot(ctx)
+	if err != nil {
+		return err
+	}
+	if boot != g.boot {
+		g.boot, g.last = boot, nil
+	}
+	committed, err := g.broker.committed(ctx)
+	if err != nil {
+		return err
+	}
+	hasCommits := map[string]bool{}
+	for tp := range committed {
+		hasCommits[tp.topic] = true
+	}
+	for _, tp := range assigned {
+		was, isCommitted := committed[tp]
+		if last := g.last[tp]; isCommitted && last != nil && last.plan().encode() == was.encode() && last.offset == was.Offset {
+			g.partitions = append(g.partitions, last)
+			continue
+		}
+		if !isCommitted {
+			was = plan{Offset: unknownOffset}
+		}
+		// In the first generation of all, another member may have committed its start a moment ago.
+		p, err := g.adopt(ctx, tp, was, hasCommits[tp.topic] && g.id > 1)
+		if err != nil {
+			return err
+		}
+		g.partitions = append(g.partitions, p)
+	}
+	slices.SortFunc(g.partitions, func(a, b *partition) int { return a.compare(b.topicPartition) })
+	g.countStopped()
+	return g.commit(ctx)
+}
+
+// unknownOffset stands for a group's offset that is not there.
+const unknownOffset = -1
+
+// adopt makes the state of a partition that is new to us, from what is committed, what is recorded, and what the log holds.
+func (g *generation) adopt(ctx context.Context, tp topicPartition, was plan, appeared bool) (*partition, error) {
+	last, isRecorded, err := g.database.LastRecorded(ctx, tp.topic, tp.id)
+	if err != nil {
+		return nil, err
+	}
+	first, end, err := g.broker.bounds(ctx, tp)
+	if err != nil {
+		return nil, err
+	}
+	var disown []int64 // runs without a plan
+	planned := !was.lost()
+	if was.Offset == unknownOffset {
+		if isRecorded { // the group's offsets have expired: what is recorded says where we were
+			was.Offset = last.LastOffset + 1
+		} else if was.Offset, err = g.broker.start(ctx, tp, appeared); err != nil {
+			return nil, err
+		}
+	}
+	if !planned {
+		settled := int64(0)
+		if isRecorded {
+			settled = last.LastOffset + 1
+		}
+		if disown, err = g.database.Strays(ctx, tp.topic, tp.id, settled); err != nil {
+			return nil, err
+		}
+		if isRecorded && settled < was.Offset {
+			if err := g.gap(ctx, tp, settled, was.Offset-1, "skipped: the group's offset was set past them"); err != nil {
+				return nil, err
+			}
+		}
+	}
+	recorded, err := g.database.RecordedFrom(ctx, tp.topic, tp.id, was.Offset)
+	if err != nil {
+		return nil, err
+	}
+	p := takeOver(tp, was, recorded, g.fingerprint)
+	p.limits, p.clock = g.cfg.Limits, g.now
+	p.uncommitted = p.uncommitted || !planned // a start position holds from now on
+	if p.epochNeeded {
+		epoch, err := g.database.ClaimEpoch(ctx, g.fingerprint, p.greatestEpoch(), true)
+		if err != nil {
+			return nil, err
+		}
+		p.setEpoch(epoch)
+	}
+	if len(disown) > 0 {
+		epoch, err := g.database.ClaimEpoch(ctx, g.fingerprint, p.greatestEpoch(), false)
+		if err != nil {
+			return nil, err
+		}
+		g.log.Warn("rows were inserted whose plan is lost with the group's offset: they are counted no more, and their records are read again",
+			"topic", tp.topic, "partition", tp.id, "batches", len(disown), "epoch", epoch)
+		if err := g.database.Disown(ctx, tp.topic, tp.id, disown, epoch); err != nil {
+			return nil, err
+		}
+	}
+	if p.disowned, err = g.database.DisownedFrom(ctx, tp.topic, tp.id, p.knownEnd()); err != nil {
+		return nil, err
+	}
+	switch {
+	case p.knownEnd() > end:
+		g.stopReading(p, "its log ends before what was read from it", "read_to", p.knownEnd(), "log_ends_at", end)
+	case isRecorded && last.FirstRecord != 0 && last.FirstOffset >= first && last.FirstOffset < end:
+		same, err := g.isSame(ctx, tp, last)
+		if err != nil {
+			return nil, err
+		}
+		if !same {
+			g.stopReading(p, "its log holds another record than the one that was counted", "offset", last.FirstOffset)
+		}
+	}
+	return p, nil
+}
+
+// isSame tells whether the log still holds the records of a batch: it looks at the first.
+func (g *generation) isSame(ctx context.Context, tp topicPartition, batch store.Recorded) (same bool, err error) {
+	same = true
+	looking := &partition{topicPartition: tp, next: batch.FirstOffset}
+	for _, f := range g.broker.fetch(ctx, []*partition{looking}) {
+		if f.err != nil {
+			return false, fmt.Errorf("look at offset %d of %s: %w", batch.FirstOffset, tp, f.err)
+		}
+		if _, err := f.read(func(r record) bool {
+			if r.offset <= batch.LastOffset {
+				same = r.hash() == batch.FirstRecord
+			}
+			return false
+		}); err != nil {
+			return false, fmt.Errorf("look at offset %d of %s: %w", batch.FirstOffset, tp, err)
+		}
+	}
+	return same, nil
+}
+
+// hash is never 0.
+func (r record) hash() uint64 {
+	h := fnv.New64a()
+	fmt.Fprint(h, r.time.UnixMilli(), ";")
+	h.Write(r.value)
+	return max(1, h.Sum64())
+}
+
+// remember keeps what a next generation may go on with.
+func (g *generation) remember() {
+	g.last = map[topicPartition]*partition{}
+	for _, p := range g.partitions {
+		if p.resume() {
+			g.last[p.topicPartition] = p
+		}
+	}
+	g.metrics.assigned.Set(0)
+}
+
+// fetch reads once from all partitions and processes what came. What fails is logged and tried again at the next call; an
+// error means that the generation must be left.
+func (g *generation) fetch(ctx context.Context) error {
+	var wanted []*partition
+	for _, p := range g.partitions {
+		if !p.stopped && !p.plan().full() {
+			wanted = append(wanted, p)
+		}
+	}
+	held := g.held()
+	if len(wanted) == 0 || held >= g.cfg.memory() {
+		g.sleep(ctx, fetchWait)
+		return nil
+	}
+	g.round++ // another partition is the first to be served
+	wanted = slices.Concat(wanted[g.round%len(wanted):], wanted[:g.round%len(wanted)])
+	began := g.now()
+	var failed error
+	for _, f := range g.broker.fetch(ctx, wanted) {
+		p := f.partition
+		if f.err == nil {
+			var next int64
+			next, f.err = f.read(func(r record) bool {
+				held += g.add(p, r)
+				return held < g.cfg.memory() // what is left of the answer is fetched again
+			})
+			if next > p.next {
+				p.next, p.progressed = next, began
+			}
+			p.closeBefore(p.next)
+		}
+		switch {
+		case errors.Is(f.err, kafka.OffsetOutOfRange):
+			if err := g.outOfRange(ctx, p); err != nil {
+				return err
+			}
+		case f.err != nil:
+			failed = fmt.Errorf("%s: %w", p, f.err)
+		default:
+			if p.end = f.end; p.next >= p.end {
+				p.reached, p.progressed = began, began
+			}
+		}
+	}
+	g.metrics.memoryUsed.Set(float64(held))
+	if failed != nil {
+		g.metrics.fetchFailures.Inc()
+		g.state.say(&g.state.fetch, "cannot fetch from kafka: %v", failed)
+		g.problem(ctx, "cannot fetch, trying again", failed)
+	} else if ctx.Err() == nil {
+		g.state.say(&g.state.fetch, "")
+	}
+	return nil
+}
+
+// add puts a record into its batch, and tells how much more memory that takes.
+func (g *generation) add(p *partition, r record) (grown int64) {
+	p.bytes += int64(len(r.value))
+	p.add(r.offset, func(b *store.Batch) {
+		before := b.Size()
+		if b.Records == 0 {
+			b.FirstRecord = r.hash()
+		}
+		b.Add(r.offset, r.time, g.processor.Record(r.value, enrich.Position{Topic: p.topic, Partition: p.id, Offset: r.offset, Clock: accesslog.KafkaClock(r.time)}))
+		grown = b.Size() - before
+	})
+	p.next = r.offset + 1
+	p.newest = r.time
+	g.metrics.records.WithLabelValues(p.topic, p.label).Inc()
+	g.metrics.recordBytes.WithLabelValues(p.topic, p.label).Add(float64(len(r.value)))
+	return grown
+}
+
+// held is about how much memory the batches take that are not in yet.
+func (g *generation) held() (bytes int64) {
+	for _, p := range g.partitions {
+		for _, b := range p.waiting() {
+			bytes += b.Size()
+		}
+	}
+	return bytes
+}
+
+// outOfRange goes on behind offsets that Kafka has deleted, and stops at a log that is shorter than what we have read.
+func (g *generation) outOfRange(ctx context.Context, p *partition) error {
+	first, end, err := g.broker.bounds(ctx, p.topicPartition)
+	if err != nil {
+		g.problem(ctx, "cannot ask for the offsets of "+p.String(), err)
+		return nil
+	}
+	if p.next >= first {
+		g.stopReading(p, "its log ends before what was read from it", "read_to", p.next, "log_ends_at", end)
+		return nil
+	}
+	for i := range p.given {
+		if r := &p.given[i]; r.first < first {
+			if r.whole, err = g.database.Whole(ctx, p.topic, p.id, r.first); err != nil {
+				g.problem(ctx, "cannot ask whether a batch is whole, trying again", err)
+				return nil
+			}
+		}
+	}
+	gaps, touched := p.gone(first)
+	for _, r := range gaps {
+		if err := g.gap(ctx, p.topicPartition, r.first, r.last, "deleted before they were read"); err != nil {
+			g.problem(ctx, "cannot record a gap, trying again", err)
+			return nil
+		}
+	}
+	var fresh uint32
+	if touched {
+		if fresh, err = g.database.ClaimEpoch(ctx, g.fingerprint, p.greatestEpoch(), false); err != nil {
+			g.problem(ctx, "cannot claim an epoch, trying again", err)
+			return nil
+		}
+	}
+	p.skipTo(first, fresh, g.now())
+	return g.commit(ctx) // an epoch must be in the plan before anything is inserted under it
+}
+
+// gap records offsets that are not read, in the table, the log and the metrics.
+func (g *generation) gap(ctx context.Context, tp topicPartition, first, last int64, reason string) error {
+	if err := g.database.InsertGap(ctx, store.Gap{Topic: tp.topic, Partition: tp.id, FirstOffset: first, LastOffset: last, Reason: reason}); err != nil {
+		return err
+	}
+	g.log.Error("records are not counted: their offsets are a gap", "topic", tp.topic, "partition", tp.id, "first_offset", first, "last_offset", last, "reason", reason)
+	g.metrics.gapOffsets.WithLabelValues(tp.topic, tp.label()).Add(float64(last - first + 1))
+	return nil
+}
+
+// stopReading leaves a partition alone whose log is not the one that we know.
+func (g *generation) stopReading(p *partition, why string, args ...any) {
+	p.stopped = true
+	g.log.Error(why+", as when the topic was deleted and made anew: this partition is not read; "+
+		"use another kafka.group and clickhouse.database for the new topic", append([]any{"topic", p.topic, "partition", p.id}, args...)...)
+	g.countStopped()
+}
+
+func (g *generation) countStopped() {
+	n := 0
+	for _, p := range g.partitions {
+		if p.stopped {
+			n++
+			g.state.say(&g.state.stopped, "%s is not read: its log is not the one that was read before", p)
+		}
+	}
+	if n == 0 {
+		g.state.say(&g.state.stopped, "")
+	}
+	g.metrics.stopped.Set(float64(n))
+}
+
+func (g *generation) problem(ctx context.Context, what string, err error) {
+	if ctx.Err() == nil {
+		g.log.Warn(what, "error", err)
+		g.sleep(ctx, time.Second)
+	}
+}
+
+// due tells whether what has been read is to be inserted now.
+func (g *generation) due(now time.Time) bool {
+	rows, bytes, limit := 0, int64(0), g.cfg.Batch
+	for _, p := range g.partitions {
+		ready := p.ready()
+		if p.settled() {
+			return true
+		}
+		if len(ready) == 0 {
+			continue
+		}
+		if now.Sub(p.openedAt) >= limit.Age {
+			return true
+		}
+		for _, b := range ready {
+			rows += b.Rows()
+		}
+		bytes += p.bytes
+	}
+	return rows > 0 && (rows >= limit.Rows || bytes >= limit.Bytes || g.held() >= g.cfg.memory()/2)
+}
+
+// flush seals, plans and inserts what has been read: one commit, and one INSERT a table and day. What was planned before
+// us goes in before anything new is planned.
+func (g *generation) flush(ctx context.Context) error {
+	for _, p := range g.partitions {
+		p.seal()
+	}
+	if err := g.insertPlanned(ctx); err != nil {
+		return err
+	}
+	for _, p := range g.partitions {
+		moved := p.planSealed()
+		p.uncommitted = p.uncommitted || moved
+	}
+	if err := g.commit(ctx); err != nil {
+		return err
+	}
+	return g.insertPlanned(ctx)
+}
+
+// commit writes the plans that have changed. Nothing may be inserted that is not in a committed plan.
+// After any error the generation must be left.
+func (g *generation) commit(ctx context.Context) error {
+	plans := map[topicPartition]plan{}
+	for _, p := range g.partitions {
+		if p.uncommitted {
+			plans[p.topicPartition] = p.plan()
+		}
+	}
+	if len(plans) == 0 {
+		return nil
+	}
+	if err := g.broker.commit(ctx, g.id, g.member, plans); err != nil {
+		g.metrics.commitFailures.Inc()
+		return err
+	}
+	for _, p := range g.partitions {
+		p.uncommitted = false
+	}
+	return nil
+}
+
+// insertPlanned inserts the planned batches that are not in yet, again and again until they are or the generation ends.
+func (g *generation) insertPlanned(ctx context.Context) error {
+	var all []*store.Batch
+	for _, p := range g.partitions {
+		all = append(all, batches(p.planned)...)
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	rows := 0
+	for _, b := range all {
+		rows += b.Rows()
+	}
+	began := g.now()
+	wait := &backoff.ExponentialBackOff{InitialInterval: 100 * time.Millisecond, Multiplier: 2, RandomizationFactor: 0.2, MaxInterval: 10 * time.Second}
+	for {
+		err := g.database.Insert(ctx, all)
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		trouble, pause := store.TroubleOf(err), wait.NextBackOff()
+		g.metrics.insertFailures.WithLabelValues(trouble.Reason).Inc()
+		g.state.say(&g.state.insert, "cannot insert into clickhouse (%s): %s", trouble.Reason, trouble.Advice)
+		say := g.log.Warn
+		if trouble.Lasting {
+			say = g.log.Error
+		}
+		say("cannot insert, trying the same rows again", "batches", len(all), "in", pause.Round(time.Millisecond), "reason", trouble.Reason, "advice", trouble.Advice, "error", err)
+		if !g.sleep(ctx, pause) {
+			return ctx.Err()
+		}
+	}
+	now := g.now()
+	g.state.say(&g.state.insert, "")
+	g.metrics.insertSeconds.Observe(now.Sub(began).Seconds())
+	g.metrics.insertBatch.Observe(float64(rows))
+	for _, p := range g.partitions {
+		p.progressed = now // not at a standstill: it had to wait
+		for _, r := range p.planned {
+			if r.batch != nil {
+				g.metrics.inserted(r.batch, r.repeated, now)
+			}
+		}
+		p.inserted(now)
+	}
+	return nil
+}
+
+// watermarkEvery is how often the watermarks are written when nothing else happens.
+const watermarkEvery = 5 * time.Second
+
+// standstill is how long a partition may lag without any progress before we connect anew.
+const standstill = 30 * time.Second
+
+// tidy moves the durable points that are due, also at idle; writes the watermarks; and looks for partitions at a standstill.
+func (g *generation) tidy(ctx context.Context, now time.Time) error {
+	if err := g.prune(ctx, now); err != nil {
+		return err
+	}
+	for _, p := range g.partitions {
+		if !p.stopped && !p.plan().full() && now.Sub(p.progressed) > standstill {
+			g.log.Warn("no progress although there is more to read, connecting anew", "topic", p.topic, "partition", p.id, "offset", p.next, "log_ends_at", p.end)
+			g.metrics.reconnects.Inc()
+			if g.kafka != nil {
+				g.kafka.reconnect()
+			}
+			for _, p := range g.partitions {
+				p.progressed = now
+			}
+		}
+		in := p.plan().end()
+		lag := max(0, p.end-in)
+		g.metrics.lagRecords.WithLabelValues(p.topic, p.label).Set(float64(lag))
+		age := 0.0
+		if lag > 0 && !p.newest.IsZero() {
+			age = max(0, now.Sub(p.newest).Seconds())
+		}
+		g.metrics.lagSeconds.WithLabelValues(p.topic, p.label).Set(age)
+	}
+	if now.Sub(g.marked) < watermarkEvery {
+		return nil
+	}
+	g.marked = now
+	var marks []store.Watermark
+	for _, p := range g.partitions {
+		if p.caughtUp() {
+			p.watermark = p.reached
+		}
+		if !p.watermark.IsZero() {
+			marks = append(marks, store.Watermark{Topic: p.topic, Partition: p.id, Watermark: p.watermark, At: now})
+		}
+	}
+	if err := g.database.InsertWatermarks(ctx, marks); err != nil && ctx.Err() == nil {
+		g.log.Warn("cannot write the watermarks, trying again later", "error", err)
+	}
+	return nil
+}
+
+// prune moves the durable points past the runs that were inserted a minute ago, if the server has not been restarted since.
+// After a restart, all that is planned is read and inserted again.
+func (g *generation) prune(ctx context.Context, now time.Time) error {
+	if !slices.ContainsFunc(g.partitions, func(p *partition) bool { return p.prunable(now) > 0 }) {
+		return nil
+	}
+	boot, err := g.database.Boot(ctx)
+	if err != nil {
+		return nil //nolint:nilerr // the durable point stays where it is until the server answers
+	}
+	if boot != g.boot {
+		g.log.Info("clickhouse was restarted: what it accepted in the last minute is inserted again")
+		g.boot = boot
+		for _, p := range g.partitions {
+			p.repeat()
+		}
+		return nil
+	}
+	for _, p := range g.partitions {
+		moved := p.prune(now)
+		p.uncommitted = p.uncommitted || moved
+	}
+	return g.commit(ctx)
+}

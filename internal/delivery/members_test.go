@@ -1,0 +1,145 @@
+package delivery
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/segmentio/kafka-go"
+)
+
+func TestSharesAreEvenAndStay(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for round := range 2000 {
+		topics := []string{"a", "b"}[:1+r.IntN(2)]
+		var partitions []kafka.Partition
+		for _, topic := range topics {
+			for id := range 1 + r.IntN(9) {
+				partitions = append(partitions, kafka.Partition{Topic: topic, ID: id})
+			}
+		}
+		owner := map[topicPartition]string{}
+		var members []kafka.GroupMember
+		balancers := map[string]*sticky{}
+		join := func(id string) {
+			balancers[id] = &sticky{}
+			members = append(members, kafka.GroupMember{ID: id, Topics: topics})
+		}
+		for i := range 1 + r.IntN(5) {
+			join(fmt.Sprint("m", i))
+		}
+		for generation := int32(1); generation < 6; generation++ {
+			r.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
+			for i := range members {
+				data, err := balancers[members[i].ID].UserData()
+				if err != nil {
+					t.Fatal(err)
+				}
+				members[i].UserData = data
+			}
+			given := (&sticky{}).AssignGroups(members, partitions)
+			now := map[topicPartition]string{}
+			least, most := len(partitions), 0
+			for _, m := range members {
+				var all []topicPartition
+				for topic, ids := range given[m.ID] {
+					for _, id := range ids {
+						tp := topicPartition{topic, id}
+						if now[tp] != "" {
+							t.Fatalf("round %d: %s is given to %s and %s", round, tp, now[tp], m.ID)
+						}
+						now[tp] = m.ID
+						all = append(all, tp)
+					}
+				}
+				least, most = min(least, len(all)), max(most, len(all))
+				balancers[m.ID].owns(generation, all)
+			}
+			if len(now) != len(partitions) || most-least > 1 {
+				t.Fatalf("round %d: %d of %d partitions given, shares from %d to %d", round, len(now), len(partitions), least, most)
+			}
+			// A member keeps what it had, up to an even share.
+			kept, had := map[string]int{}, map[string]int{}
+			for tp, before := range owner {
+				had[before]++
+				if now[tp] == before {
+					kept[before]++
+				}
+			}
+			for _, m := range members {
+				if kept[m.ID] < min(had[m.ID], len(partitions)/len(members)) {
+					t.Fatalf("round %d, generation %d: %s had %d and keeps %d of them", round, generation, m.ID, had[m.ID], kept[m.ID])
+				}
+			}
+			owner = now
+			if len(members) > 1 && r.IntN(2) == 0 {
+				members = members[1:]
+			}
+		}
+	}
+}
+
+func TestALeavingMemberMovesNobodyElse(t *testing.T) {
+	member := func(id string, generation int32, owned map[string][]int) kafka.GroupMember {
+		data, err := json.Marshal(ownership{generation, owned})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return kafka.GroupMember{ID: id, Topics: []string{"logs"}, UserData: data}
+	}
+	var partitions []kafka.Partition
+	for id := range 9 {
+		partitions = append(partitions, kafka.Partition{Topic: "logs", ID: id})
+	}
+	given := (&sticky{}).AssignGroups([]kafka.GroupMember{
+		member("b", 7, map[string][]int{"logs": {3, 4, 5}}),
+		member("a", 7, map[string][]int{"logs": {0, 1, 2}}), // c, which had 6 to 8, has left
+	}, partitions)
+	for id, want := range map[string][]int{"a": {0, 1, 2}, "b": {3, 4, 5}} {
+		for i, p := range want {
+			if given[id]["logs"][i] != p {
+				t.Errorf("%s has %v, and had %v", id, given[id]["logs"], want)
+			}
+		}
+	}
+	// A zombie that says it has what was given to another since is not believed.
+	given = (&sticky{}).AssignGroups([]kafka.GroupMember{
+		member("a", 3, map[string][]int{"logs": {0, 1, 2, 3, 4}}),
+		member("b", 7, map[string][]int{"logs": {0, 1, 2, 3}}),
+	}, partitions)
+	for i := range 4 {
+		if given["b"]["logs"][i] != i {
+			t.Errorf("b has %v", given["b"]["logs"])
+		}
+	}
+}
+
+func TestWhoIsDead(t *testing.T) {
+	us, ok := parseClientID(clientID())
+	if !ok || us.pid != os.Getpid() || us.started == "" || startOf(us.pid) != us.started {
+		t.Skipf("processes cannot be told apart on this system: %q", clientID())
+	}
+	child := exec.CommandContext(t.Context(), "sleep", "60")
+	if err := child.Start(); err != nil {
+		t.Skip(err)
+	}
+	started := startOf(child.Process.Pid)
+	if started == "" {
+		t.Error("a process that lives has no start")
+	}
+	if err := child.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	child.Wait() //nolint:errcheck // it was killed
+	if startOf(child.Process.Pid) == started {
+		t.Error("a dead process lives")
+	}
+	for _, id := range []string{"", "errata", "errata@h/1/2", "errata@h/1/x/3", "sarama"} {
+		if _, ok := parseClientID(id); ok {
+			t.Errorf("%q names a process", id)
+		}
+	}
+}

@@ -1,0 +1,113 @@
+package delivery
+
+import (
+	"cmp"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// mutations each take one rule out of delivery, or out of what it relies on in Kafka and ClickHouse.
+var mutations = []struct{ rule, file, old, new string }{
+	{"", "generation.go", "package delivery\n", "package delivery\n"},
+	{"what is planned is committed before it is inserted", "generation.go",
+		"	if err := g.commit(ctx); err != nil {\n		return err\n	}\n	return g.insertPlanned(ctx)\n}",
+		"	if err := g.insertPlanned(ctx); err != nil {\n		return err\n	}\n	return g.commit(ctx)\n}"},
+	{"the plan has the boundaries", "plan.go",
+		"lengths = binary.AppendUvarint(lengths, uint64(p.Runs[n].last-p.Runs[n].first+1))",
+		"_ = binary.MaxVarintLen64"},
+	{"the durable point trails by a minute", "partition.go",
+		"now.Sub(p.planned[n].insertedAt) >= keepPlanned", "true"},
+	{"after a restart of the server the last minute is inserted again", "generation.go",
+		"if boot != g.boot {\n		g.log", "if boot != g.boot && false {\n		g.log"},
+	{"who has the partition again asks whether the server was restarted", "generation.go",
+		"g.boot, g.last = boot, nil", "g.boot = boot"},
+	{"what is planned is read again at a take-over", "partition.go",
+		"		p.given = append(p.given, given{run: r})\n		p.planned = append(p.planned, planned{run: r, repeated: true})",
+		"		p.given = append(p.given, given{run: r})"},
+	{"only who finds its own last commit goes on without repeating", "generation.go",
+		"isCommitted && last != nil && last.plan().encode() == was.encode() && last.offset == was.Offset", "isCommitted && last != nil"},
+	{"a refused commit ends the generation", "generation.go",
+		"		g.metrics.commitFailures.Inc()\n		return err", "		g.metrics.commitFailures.Inc()\n		return nil"},
+	{"a failed fetch of offsets is no answer", "generation.go",
+		"	committed, err := g.broker.committed(ctx)\n	if err != nil {\n		return err\n	}", "	committed, _ := g.broker.committed(ctx)"},
+	{"recorded boundaries are kept", "partition.go",
+		"		case r.FirstOffset >= end:\n", "		case r.FirstOffset >= end && false:\n"},
+	{"another parser takes a later epoch", "generation.go",
+		"	if p.epochNeeded {", "	if p.epochNeeded && false {"},
+	{"an epoch belongs to one parser", "model_test.go",
+		"	epoch = max(epoch, least) + 1\n", "	epoch = 1\n"},
+	{"rows without a plan are disowned", "generation.go",
+		"	if len(disown) > 0 {", "	if len(disown) > 0 && false {"},
+	{"what was disowned is written under its epoch", "partition.go",
+		"	case p.cut <= p.disowned.Last:", "	case false:"},
+	{"offsets that are gone are a gap", "generation.go",
+		`if err := g.gap(ctx, p.topicPartition, r.first, r.last, "deleted before they were read"); err != nil {`, "if _ = r; err != nil {"},
+	{"what is left of a run takes a fresh epoch", "partition.go",
+		"		r.epoch = fresh\n", "		_ = fresh\n"},
+	{"a run that is whole stays when Kafka has lost a part of it", "generation.go",
+		"if r := &p.given[i]; r.first < first {", "if r := &p.given[i]; r.first < first && false {"},
+	{"Kafka refuses commits of an old generation", "model_test.go",
+		"	if generation != w.generation || w.owner.name != member {", "	if false {"},
+	{"the row in batches comes after the others", "model_test.go",
+		"			switch step {", "			switch []int{2, 0, 1, 3}[step] {"},
+	{"the switch comes last", "model_test.go",
+		"			switch step {", "			switch []int{3, 0, 1, 2}[step] {"},
+	{"a batch's sums are keyed by its first offset alone", "model_test.go",
+		"sumKey{b.FirstOffset, b.Epoch, offset}", "sumKey{b.FirstOffset + 100*int64(len(s.name)+len(w.actors)), b.Epoch, offset}"},
+}
+
+// TestModelFailsWithoutAnyOneRule takes each rule out of the source and runs the model, with two faults and without the race detector,
+// which would take ten times as long. It must see it; and find nothing where nothing is taken out.
+func TestModelFailsWithoutAnyOneRule(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles the package once a rule")
+	}
+	verdict := regexp.MustCompile(`schedule \d+: (.*)`)
+	for _, m := range mutations {
+		t.Run(cmp.Or(m.rule, "with all rules"), func(t *testing.T) {
+			source, err := os.ReadFile(m.file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Count(string(source), m.old) != 1 {
+				t.Fatalf("%s does not have %q once: say what the rule is now", m.file, m.old)
+			}
+			dir := t.TempDir()
+			mutant, overlay := filepath.Join(dir, m.file), filepath.Join(dir, "overlay.json")
+			here, err := filepath.Abs(m.file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			replace, err := json.Marshal(map[string]map[string]string{"Replace": {here: mutant}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, text := range map[string][]byte{mutant: []byte(strings.Replace(string(source), m.old, m.new, 1)), overlay: replace} {
+				if err := os.WriteFile(name, text, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			run := exec.CommandContext(t.Context(), "go", "test", "-vet=off", "-overlay", overlay, "-run", "^TestModel$", ".")
+			run.Env = append(os.Environ(), "CGO_ENABLED=0", "ERRATA_MODEL_FAULTS=2")
+			out, err := run.CombinedOutput()
+			found := verdict.FindSubmatch(out)
+			switch {
+			case m.rule == "":
+				if err != nil {
+					t.Errorf("%s", out)
+				}
+			case err == nil:
+				t.Error("the model does not see it")
+			case found == nil:
+				t.Errorf("the mutant does not run:\n%s", out)
+			default:
+				t.Logf("%s", found[1])
+			}
+		})
+	}
+}

@@ -1,0 +1,356 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/segmentio/kafka-go"
+
+	"errata/internal/accesslog"
+	"errata/internal/enrich"
+	"errata/internal/store"
+)
+
+// A Replay reads batches again from Kafka, through today's parser, beside running ingesters, and lets the new rows count instead of the
+// old ones. Nothing is counted twice, because the boundaries are those that are there; and no reader sees a mixture, because the rows go in under
+// a later epoch, which counts for all batches from one moment on: the last INSERT of all, into epoch_switches.
+//
+// It touches only batches that have left the group's plan, so no ingester repeats them meanwhile. The epoch belongs to our fingerprint
+// (store.ClaimEpoch): a replay that breaks off leaves rows that do not count, and the next of the same parser writes the same ones again.
+//
+// Offsets that no batch holds are cut where the numbers are round (holeLength), and so at the same places by everybody.
+type Replay struct {
+	Kafka       *Kafka
+	Store       *store.Store
+	Processor   *enrich.Processor
+	Fingerprint string
+	Log         *slog.Logger
+}
+
+// Replayed says what became of a replay.
+type Replayed struct {
+	Batches, Records int      // that were made anew
+	Before, After    Counts   // of them
+	Same             int      // batches that this parser had made already
+	Left             []string // batches that stay as they are, and why
+	Epoch            uint32
+
+	switches    []*store.Batch // all, without their rows
+	pending     []*store.Batch // made and not inserted yet
+	pendingRows int
+	pendingSize int64
+}
+
+// Counts are sums over batches.
+type Counts struct{ Requests, Errors, DeadLetters uint64 }
+
+// holeLength is how many offsets a new batch takes of those that no batch holds.
+const holeLength = 10_000
+
+// job is one batch to be made.
+type job struct {
+	first, last int64
+	was         *store.Counted // nil: it is new
+}
+
+// Between replays all records that Kafka stamped at or after from and before to; a zero time is no bound.
+func (r *Replay) Between(ctx context.Context, from, to time.Time) (*Replayed, error) {
+	committed, err := r.Kafka.committed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	jobs := map[topicPartition][]job{}
+	for tp, p := range committed {
+		first, end, err := r.Kafka.bounds(ctx, tp)
+		if err != nil {
+			return nil, err
+		}
+		if !from.IsZero() {
+			if first, err = r.at(ctx, tp, from, first, end); err != nil {
+				return nil, err
+			}
+		}
+		if !to.IsZero() {
+			if end, err = r.at(ctx, tp, to, first, end); err != nil {
+				return nil, err
+			}
+		}
+		end = min(end, p.Offset) // what is planned belongs to the ingesters
+		if first >= end {
+			continue
+		}
+		there, err := r.Store.BatchesBetween(ctx, tp.topic, tp.id, first, end)
+		if err != nil {
+			return nil, err
+		}
+		next := first
+		for i, b := range there {
+			jobs[tp] = append(jobs[tp], hole(next, b.FirstOffset)...)
+			jobs[tp] = append(jobs[tp], job{b.FirstOffset, b.LastOffset, &there[i]})
+			next = b.LastOffset + 1
+		}
+		jobs[tp] = append(jobs[tp], hole(next, end)...)
+	}
+	return r.run(ctx, jobs)
+}
+
+// at is the first offset that Kafka stamped at or after a time, between the bounds of the log.
+func (r *Replay) at(ctx context.Context, tp topicPartition, t time.Time, first, end int64) (int64, error) {
+	offset, err := r.Kafka.listOffset(ctx, tp, t.UnixMilli())
+	if err != nil {
+		return 0, err
+	}
+	if offset < 0 {
+		return end, nil
+	}
+	return max(offset, first), nil
+}
+
+// hole cuts the offsets from first up to end, which no batch holds.
+func hole(first, end int64) (jobs []job) {
+	for first < end {
+		last := min(first-first%holeLength+holeLength, end) - 1
+		jobs = append(jobs, job{first: first, last: last})
+		first = last + 1
+	}
+	return jobs
+}
+
+// DeadLetters replays the batches that hold the dead letters of a selection.
+func (r *Replay) DeadLetters(ctx context.Context, sel store.Selection) (*Replayed, error) {
+	there, err := r.Store.BatchesWith(ctx, sel)
+	if err != nil {
+		return nil, err
+	}
+	jobs := map[topicPartition][]job{}
+	for i, b := range there {
+		tp := topicPartition{b.Topic, b.Partition}
+		jobs[tp] = append(jobs[tp], job{b.FirstOffset, b.LastOffset, &there[i]})
+	}
+	return r.run(ctx, jobs)
+}
+
+func (r *Replay) run(ctx context.Context, jobs map[topicPartition][]job) (*Replayed, error) {
+	done := &Replayed{}
+	var greatest uint32
+	for tp, list := range jobs {
+		jobs[tp] = slices.DeleteFunc(list, func(j job) bool {
+			same := j.was != nil && j.was.Fingerprint == r.Fingerprint
+			if same {
+				done.Same++
+			}
+			return same
+		})
+		for _, j := range jobs[tp] {
+			if j.was != nil {
+				greatest = max(greatest, j.was.Epoch)
+			}
+		}
+	}
+	if err := r.awaitPlans(ctx, jobs, done); err != nil {
+		return done, err
+	}
+	var err error
+	if done.Epoch, err = r.Store.ClaimEpoch(ctx, r.Fingerprint, greatest, true); err != nil {
+		return done, err
+	}
+	for _, tp := range sorted(jobs) {
+		if err := r.read(ctx, tp, jobs[tp], done); err != nil {
+			return done, err
+		}
+	}
+	if err := r.insert(ctx, done); err != nil {
+		return done, err
+	}
+	return done, r.retry(ctx, "cannot switch to the new rows", func() error { return r.Store.Switch(ctx, done.switches) })
+}
+
+func sorted(jobs map[topicPartition][]job) (all []topicPartition) {
+	for tp := range jobs {
+		all = append(all, tp)
+	}
+	slices.SortFunc(all, topicPartition.compare)
+	return all
+}
+
+// awaitPlans waits until the batches have left the group's plan, which takes a minute while an ingester runs. Those that do
+// not leave it are left alone.
+func (r *Replay) awaitPlans(ctx context.Context, jobs map[topicPartition][]job, done *Replayed) error {
+	for deadline, told := time.Now().Add(keepPlanned+30*time.Second), false; ; {
+		committed, err := r.Kafka.committed(ctx)
+		if err != nil {
+			return err
+		}
+		planned := func(tp topicPartition, j job) bool { return j.last >= committed[tp].Offset }
+		waiting := 0
+		for tp, list := range jobs {
+			for _, j := range list {
+				if planned(tp, j) {
+					waiting++
+				}
+			}
+		}
+		if waiting == 0 {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			for tp, list := range jobs {
+				jobs[tp] = slices.DeleteFunc(list, func(j job) bool {
+					if planned(tp, j) {
+						done.Left = append(done.Left, fmt.Sprintf("%s offsets %d to %d: still in the plan of the ingesters; try again while one runs", tp, j.first, j.last))
+					}
+					return planned(tp, j)
+				})
+			}
+			return nil
+		}
+		if !told {
+			r.Log.Info("waiting for batches to leave the plan of the ingesters, a minute at most", "batches", waiting)
+			told = true
+		}
+		if !sleep(ctx, time.Second) {
+			return ctx.Err()
+		}
+	}
+}
+
+// read makes the batches of one partition, in order.
+func (r *Replay) read(ctx context.Context, tp topicPartition, jobs []job, done *Replayed) error {
+	p := &partition{topicPartition: tp, label: tp.label()}
+	var batch *store.Batch
+	begin := func() {
+		batch = store.NewBatch(tp.topic, tp.id, jobs[0].first, r.Kafka.cfg.Limits)
+		batch.Epoch, batch.Fingerprint = done.Epoch, r.Fingerprint
+		p.next = max(p.next, jobs[0].first)
+	}
+	finish := func() {
+		j := jobs[0]
+		jobs = jobs[1:]
+		batch.LastOffset = j.last
+		switch {
+		case j.was != nil && (batch.Records != j.was.Records || j.was.FirstRecord != 0 && batch.Records > 0 && batch.FirstRecord != j.was.FirstRecord):
+			done.Left = append(done.Left, fmt.Sprintf("%s offsets %d to %d: Kafka has %d of its %d records, so it stays as it is", tp, j.first, j.last, batch.Records, j.was.Records))
+		case j.was == nil && batch.Records == 0: // nothing was there
+		default:
+			done.keep(batch, j.was)
+		}
+		if len(jobs) > 0 {
+			begin()
+		}
+	}
+	if len(jobs) > 0 {
+		begin()
+	}
+	for len(jobs) > 0 {
+		f := r.fetch(ctx, p)
+		if f.err == nil {
+			var next int64
+			next, f.err = f.read(func(rec record) bool {
+				for len(jobs) > 0 && rec.offset > jobs[0].last {
+					finish()
+				}
+				if len(jobs) == 0 || rec.offset < jobs[0].first {
+					return false
+				}
+				if batch.Records == 0 {
+					batch.FirstRecord = rec.hash()
+				}
+				batch.Add(rec.offset, rec.time, r.Processor.Record(rec.value, enrich.Position{Topic: tp.topic, Partition: tp.id, Offset: rec.offset, Clock: accesslog.KafkaClock(rec.time)}))
+				return true
+			})
+			p.next = max(p.next, next)
+			for len(jobs) > 0 && p.next > jobs[0].last {
+				finish()
+			}
+		}
+		switch {
+		case errors.Is(f.err, kafka.OffsetOutOfRange):
+			first, _, err := r.Kafka.bounds(ctx, tp)
+			if err != nil {
+				return err
+			}
+			if p.next >= first {
+				return fmt.Errorf("%s ends before offset %d, which was counted: the topic was made anew", tp, p.next)
+			}
+			p.next = first
+			for len(jobs) > 0 && p.next > jobs[0].last {
+				finish()
+			}
+		case f.err != nil:
+			return fmt.Errorf("read %s again: %w", tp, f.err)
+		}
+		if done.pendingRows >= r.Kafka.cfg.Batch.Rows || done.pendingSize >= r.Kafka.cfg.memory()/2 {
+			if err := r.insert(ctx, done); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// keep takes a batch that is made.
+func (done *Replayed) keep(b *store.Batch, was *store.Counted) {
+	done.Batches++
+	done.Records += int(b.Records)
+	if was != nil {
+		done.Before.Requests += was.Requests
+		done.Before.Errors += was.Errors
+		done.Before.DeadLetters += was.DeadLetters
+	}
+	done.After.Requests += b.Requests
+	done.After.Errors += b.Errors
+	done.After.DeadLetters += b.DeadLetters
+	done.pending = append(done.pending, b)
+	done.pendingRows += b.Rows() + 1
+	done.pendingSize += b.Size()
+	done.switches = append(done.switches, &store.Batch{Topic: b.Topic, Partition: b.Partition, FirstOffset: b.FirstOffset, LastOffset: b.LastOffset, Epoch: b.Epoch})
+}
+
+// insert writes what is made, under the epoch that does not count yet.
+func (r *Replay) insert(ctx context.Context, done *Replayed) error {
+	if len(done.pending) == 0 {
+		return nil
+	}
+	err := r.retry(ctx, "cannot insert", func() error { return r.Store.InsertUnswitched(ctx, done.pending) })
+	r.Log.Info("parsed again", "batches", done.Batches, "records", done.Records)
+	done.pending, done.pendingRows, done.pendingSize = nil, 0, 0
+	return err
+}
+
+// replayPatience is how long a replay goes on trying: a person waits for it.
+const replayPatience = 2 * time.Minute
+
+func (r *Replay) retry(ctx context.Context, what string, try func() error) error {
+	wait := &backoff.ExponentialBackOff{InitialInterval: 100 * time.Millisecond, Multiplier: 2, RandomizationFactor: 0.2, MaxInterval: 10 * time.Second}
+	for deadline := time.Now().Add(replayPatience); ; {
+		err := try()
+		if err == nil || ctx.Err() != nil || time.Now().After(deadline) {
+			return err
+		}
+		r.Log.Warn(what+", trying again", "reason", store.TroubleOf(err).Reason, "error", err)
+		sleep(ctx, wait.NextBackOff())
+	}
+}
+
+// fetch reads once from a partition, and tries again for a while.
+func (r *Replay) fetch(ctx context.Context, p *partition) (f fetched) {
+	err := r.retry(ctx, "cannot fetch", func() error {
+		answers := r.Kafka.fetch(ctx, []*partition{p})
+		if len(answers) == 0 {
+			return errors.New("the broker says nothing of it")
+		}
+		if f = answers[0]; errors.Is(f.err, kafka.OffsetOutOfRange) {
+			return nil
+		}
+		return f.err
+	})
+	if err != nil {
+		return fetched{partition: p, err: err}
+	}
+	return f
+}

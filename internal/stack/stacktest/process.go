@@ -1,0 +1,71 @@
+package stacktest
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+// A Process is a program that a test runs: killed, stopped and started at will. It
+// ends with the test's process, however that ends.
+type Process struct {
+	cmd  *exec.Cmd
+	done chan struct{} // closed when the process is gone
+}
+
+// untilReleased is a shell's words: become the command in the arguments, but be
+// killed when file 3 is closed, which happens at the latest when the process
+// that started us is gone. (The kernel's own way, Pdeathsig, looks at the thread
+// that started the process, and Go ends threads as it likes.)
+const untilReleased = `(cat <&3 >/dev/null; kill -9 $$) & exec "$@" 3<&-`
+
+// StartProcess starts a command of which Path, Args, Env, Dir, Stdout and Stderr
+// are set; the outputs are files, if anything.
+func StartProcess(command *exec.Cmd) (*Process, error) {
+	release, hold, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer release.Close()
+	p := &Process{cmd: exec.Command("sh", append([]string{"-c", untilReleased, "sh"}, command.Args...)...), done: make(chan struct{})}
+	p.cmd.Env, p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = command.Env, command.Dir, command.Stdout, command.Stderr
+	p.cmd.ExtraFiles = []*os.File{release}
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := p.cmd.Start(); err != nil {
+		hold.Close()
+		return nil, fmt.Errorf("start %s: %w", command.Args[0], err)
+	}
+	go func() { // ends with the process
+		p.cmd.Wait()
+		syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // the shell's other half
+		hold.Close()
+		close(p.done)
+	}()
+	return p, nil
+}
+
+// Pid is the process id.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
+// Signal sends a signal to the process, if it is still there.
+func (p *Process) Signal(s syscall.Signal) { _ = p.cmd.Process.Signal(s) }
+
+// Done is closed when the process is gone.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Kill ends the process as kill -9 does, and returns when it is gone.
+func (p *Process) Kill() {
+	p.Signal(syscall.SIGKILL)
+	<-p.done
+}
+
+// State says how the process ended; it is nil before Done.
+func (p *Process) State() *os.ProcessState {
+	select {
+	case <-p.done:
+		return p.cmd.ProcessState
+	default:
+		return nil
+	}
+}
