@@ -70,6 +70,8 @@ var commands = []command{
 	{"replay", "", "parse what Kafka has of a time anew, with today's parser and mapping", runReplay, func(inv *invocation, f *flag.FlagSet) {
 		f.TextVar(&inv.from, "from", time.Time{}, "only records that Kafka stamped at or after this `time`, RFC 3339")
 		f.TextVar(&inv.to, "to", time.Time{}, "only records that Kafka stamped before this `time`")
+		f.StringVar(&inv.selection.at, "at", "", "only the batch, or the hole, at `topic/partition/offset`")
+		f.BoolVar(&inv.force, "force", false, "also what this parser and mapping have made: repairs tables that audit found damaged")
 	}},
 	{"deadletters list", "", "show the records that could not be used", runListDeadLetters, func(inv *invocation, f *flag.FlagSet) {
 		inv.selectionFlags(f)
@@ -97,6 +99,7 @@ type invocation struct {
 	selection  selectionFlags
 	from, to   time.Time
 	limit      int
+	force      bool
 	args       []string
 	stdin      io.Reader
 	stdout     io.Writer

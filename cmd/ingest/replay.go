@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"strconv"
@@ -18,7 +19,19 @@ func runReplay(ctx context.Context, inv *invocation) error {
 	if !inv.to.IsZero() && !inv.from.Before(inv.to) {
 		return fmt.Errorf("replay: --from %s is not before --to %s", inv.from.Format(time.RFC3339), inv.to.Format(time.RFC3339))
 	}
-	return inv.replay(ctx, func(r *delivery.Replay) (*delivery.Replayed, error) { return r.Between(ctx, inv.from, inv.to) })
+	at, err := place(inv.selection.at)
+	if err != nil {
+		return err
+	}
+	if at != nil && !(inv.from.IsZero() && inv.to.IsZero()) {
+		return errors.New("replay: --at names one place: leave --from and --to out")
+	}
+	return inv.replay(ctx, func(r *delivery.Replay) (*delivery.Replayed, error) {
+		if at != nil {
+			return r.At(ctx, *at)
+		}
+		return r.Between(ctx, inv.from, inv.to)
+	})
 }
 
 func runReplayDeadLetters(ctx context.Context, inv *invocation) error {
@@ -41,7 +54,7 @@ func (inv *invocation) replay(ctx context.Context, do func(*delivery.Replay) (*d
 	if err := p.kafka.Claim(ctx, p.store); err != nil {
 		return err
 	}
-	done, err := do(&delivery.Replay{Kafka: p.kafka, Store: p.store, Processor: p.processor, Fingerprint: p.fingerprint(), Log: p.log})
+	done, err := do(&delivery.Replay{Kafka: p.kafka, Store: p.store, Processor: p.processor, Fingerprint: p.fingerprint(), Force: inv.force, Log: p.log})
 	if err != nil {
 		return err
 	}
@@ -85,20 +98,27 @@ func (f selectionFlags) selection(topics []string) (store.Selection, error) {
 	if f.since > 0 {
 		sel.Since = time.Now().Add(-f.since)
 	}
-	if f.at != "" {
-		fields := strings.Split(f.at, "/")
-		at := &store.Place{Topic: fields[0]}
-		var err1, err2 error
-		if len(fields) == 3 {
-			at.Partition, err1 = strconv.Atoi(fields[1])
-			at.Offset, err2 = strconv.ParseInt(fields[2], 10, 64)
-		}
-		if len(fields) != 3 || err1 != nil || err2 != nil {
-			return sel, fmt.Errorf("--at %q: give topic/partition/offset, as `deadletters list` shows it", f.at)
-		}
-		sel.At = at
+	var err error
+	sel.At, err = place(f.at)
+	return sel, err
+}
+
+// place reads topic/partition/offset; nil for "".
+func place(text string) (*store.Place, error) {
+	if text == "" {
+		return nil, nil
 	}
-	return sel, nil
+	fields := strings.Split(text, "/")
+	at := &store.Place{Topic: fields[0]}
+	var err1, err2 error
+	if len(fields) == 3 {
+		at.Partition, err1 = strconv.Atoi(fields[1])
+		at.Offset, err2 = strconv.ParseInt(fields[2], 10, 64)
+	}
+	if len(fields) != 3 || err1 != nil || err2 != nil {
+		return nil, fmt.Errorf("--at %q: give topic/partition/offset, as `deadletters list` and `audit` show it", text)
+	}
+	return at, nil
 }
 
 func runListDeadLetters(ctx context.Context, inv *invocation) error {

@@ -505,7 +505,7 @@ func (a *audit) judgeHole(ctx context.Context, p *seen, hole store.Span, found f
 	case err != nil:
 		return err
 	case holds:
-		found(kindHole, hole, "offsets %s are in no batch, and Kafka holds records there, the first at %d%s. %s", hole, at, rows, repair(hole.First))
+		found(kindHole, hole, "offsets %s are in no batch, and Kafka holds records there, the first at %d%s. %s", hole, at, rows, repair(p.topicPartition, hole.First))
 	case p.start > hole.First:
 		gone := store.Span{First: hole.First, Last: min(p.start-1, hole.Last)}
 		found(kindHole, hole, "offsets %s are in no batch, and Kafka no longer has %s, so nobody can tell what was there%s. "+
@@ -557,14 +557,14 @@ func (a *audit) judgeRows(p *seen, found finder) {
 		}
 		if wrong := differences(b, outside); len(wrong) > 0 {
 			found(kindCounts, where, "the batch %s of epoch %d is not in the tables as its row in batch_rows says: %s. %s",
-				store.Span{First: b.FirstOffset, Last: b.LastOffset}, b.Epoch, strings.Join(wrong, "; "), repair(b.FirstOffset))
+				store.Span{First: b.FirstOffset, Last: b.LastOffset}, b.Epoch, strings.Join(wrong, "; "), repair(p.topicPartition, b.FirstOffset))
 		}
 	}
 }
 
 // repair says what to do about a batch that is wrong or missing, as long as Kafka has its records.
-func repair(first int64) string {
-	return fmt.Sprintf("To count it anew, remove what there is of it and read from offset %d again (docs/audit.md)", first)
+func repair(tp topicPartition, first int64) string {
+	return fmt.Sprintf("To count it anew: ingest replay --force --at %s/%d", tp, first)
 }
 
 // planned tells whether a batch is in the plan: its rows come before its own.
@@ -807,7 +807,7 @@ func (p *rereader) compare(b store.CountedBatch) {
 	p.report.Findings = append(p.report.Findings, Finding{
 		Kind: kindReread, Topic: p.topic, Partition: p.id, FirstOffset: b.First, LastOffset: b.Last,
 		Sentence: fmt.Sprintf("%s: read again, the batch %s of epoch %d has %s. %s",
-			p, b.Span, b.Epoch, strings.Join(wrong, "; "), repair(b.First)),
+			p, b.Span, b.Epoch, strings.Join(wrong, "; "), repair(p.topicPartition, b.First)),
 	})
 }
 

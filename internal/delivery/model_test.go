@@ -76,11 +76,12 @@ type (
 		offset int64
 		epoch  uint32
 	}
-	// A record is a group of its own: so rows stay behind when a batch is cut otherwise.
+	// A record is a group of its own, and another for each parser: so rows stay behind when a batch is cut or parsed otherwise.
 	sumKey struct {
 		first  int64
 		epoch  uint32
 		offset int64
+		parser string
 	}
 	batchKey struct {
 		first int64
@@ -656,7 +657,7 @@ func (s modelStore) Insert(_ context.Context, batches []*store.Batch) error {
 				}
 			case 1:
 				for _, offset := range w.holds(b) {
-					put(w.sums, sumKey{b.FirstOffset, b.Epoch, offset}, stored{b.FirstOffset, b.Fingerprint, w.now})
+					put(w.sums, sumKey{b.FirstOffset, b.Epoch, offset, b.Fingerprint}, stored{b.FirstOffset, b.Fingerprint, w.now})
 				}
 			case 2:
 				row := batchRow{store.Recorded{

@@ -58,7 +58,7 @@ var mutations = []struct{ rule, file, old, new string }{
 	{"the switch comes last", "model_test.go",
 		"			switch step {", "			switch []int{3, 0, 1, 2}[step] {"},
 	{"a batch's sums are keyed by its first offset alone", "model_test.go",
-		"sumKey{b.FirstOffset, b.Epoch, offset}", "sumKey{b.FirstOffset + 100*int64(len(s.name)+len(w.actors)), b.Epoch, offset}"},
+		"sumKey{b.FirstOffset, b.Epoch, offset, b.Fingerprint}", "sumKey{b.FirstOffset + 100*int64(len(s.name)+len(w.actors)), b.Epoch, offset, b.Fingerprint}"},
 }
 
 // TestModelFailsWithoutAnyOneRule takes each rule out of the source and runs the model, with two faults and without the race detector,

@@ -29,6 +29,7 @@ type Replay struct {
 	Store       *store.Store
 	Processor   *enrich.Processor
 	Fingerprint string
+	Force       bool // also batches that this parser has made: to repair tables that were damaged
 	Log         *slog.Logger
 }
 
@@ -80,23 +81,76 @@ func (r *Replay) Between(ctx context.Context, from, to time.Time) (*Replayed, er
 				return nil, err
 			}
 		}
-		end = min(end, p.Offset) // what is planned belongs to the ingesters
-		if first >= end {
-			continue
-		}
-		there, err := r.Store.BatchesBetween(ctx, tp.topic, tp.id, first, end)
-		if err != nil {
+		if jobs[tp], err = r.jobs(ctx, tp, first, min(end, p.Offset)); err != nil { // what is planned belongs to the ingesters
 			return nil, err
 		}
-		next := first
-		for i, b := range there {
-			jobs[tp] = append(jobs[tp], hole(next, b.FirstOffset)...)
-			jobs[tp] = append(jobs[tp], job{b.FirstOffset, b.LastOffset, &there[i]})
-			next = b.LastOffset + 1
-		}
-		jobs[tp] = append(jobs[tp], hole(next, end)...)
 	}
 	return r.run(ctx, jobs)
+}
+
+// At replays the batch that holds an offset, or all of the hole that it lies in.
+func (r *Replay) At(ctx context.Context, place store.Place) (*Replayed, error) {
+	tp := topicPartition{place.Topic, place.Partition}
+	committed, err := r.Kafka.committed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	first, _, err := r.Kafka.bounds(ctx, tp)
+	if err != nil {
+		return nil, err
+	}
+	p, ok := committed[tp]
+	if !ok || place.Offset < first || place.Offset >= p.Offset {
+		return nil, fmt.Errorf("%s: offset %d is not one of %d to %d, which Kafka has and the ingesters have done with", tp, place.Offset, first, p.Offset-1)
+	}
+	there, err := r.Store.RecordedFrom(ctx, tp.topic, tp.id, place.Offset)
+	if err != nil {
+		return nil, err
+	}
+	end := p.Offset
+	if len(there) > 0 {
+		end = min(end, max(there[0].FirstOffset, place.Offset+1))
+	}
+	list, err := r.jobs(ctx, tp, place.Offset, end)
+	if err != nil {
+		return nil, err
+	}
+	return r.run(ctx, map[topicPartition][]job{tp: list})
+}
+
+// jobs are the batches that hold any of the offsets from first up to end, and new ones for the holes between them.
+func (r *Replay) jobs(ctx context.Context, tp topicPartition, first, end int64) (list []job, err error) {
+	if first >= end {
+		return nil, nil
+	}
+	there, err := r.Store.BatchesBetween(ctx, tp.topic, tp.id, first, end)
+	if err != nil {
+		return nil, err
+	}
+	for i, b := range there {
+		list = append(list, hole(first, b.FirstOffset)...)
+		list = append(list, job{b.FirstOffset, b.LastOffset, &there[i]})
+		first = b.LastOffset + 1
+	}
+	return append(list, hole(first, end)...), nil
+}
+
+// disown makes rows that stand in a hole, of a batch that is recorded nowhere, count no more, at the switch.
+func (r *Replay) disown(ctx context.Context, tp topicPartition, list []job, done *Replayed) error {
+	i := slices.IndexFunc(list, func(j job) bool { return j.was == nil })
+	if i < 0 {
+		return nil
+	}
+	strays, err := r.Store.Strays(ctx, tp.topic, tp.id, list[i].first)
+	if err != nil {
+		return err
+	}
+	for _, first := range strays {
+		if slices.ContainsFunc(list, func(j job) bool { return j.was == nil && j.first <= first && first <= j.last }) {
+			done.switches = append(done.switches, &store.Batch{Topic: tp.topic, Partition: tp.id, FirstOffset: first, Epoch: done.Epoch})
+		}
+	}
+	return nil
 }
 
 // at is the first offset that Kafka stamped at or after a time, between the bounds of the log.
@@ -140,7 +194,7 @@ func (r *Replay) run(ctx context.Context, jobs map[topicPartition][]job) (*Repla
 	var greatest uint32
 	for tp, list := range jobs {
 		jobs[tp] = slices.DeleteFunc(list, func(j job) bool {
-			same := j.was != nil && j.was.Fingerprint == r.Fingerprint
+			same := j.was != nil && j.was.Fingerprint == r.Fingerprint && !r.Force
 			if same {
 				done.Same++
 			}
@@ -156,10 +210,13 @@ func (r *Replay) run(ctx context.Context, jobs map[topicPartition][]job) (*Repla
 		return done, err
 	}
 	var err error
-	if done.Epoch, err = r.Store.ClaimEpoch(ctx, r.Fingerprint, greatest, true); err != nil {
+	if done.Epoch, err = r.Store.ClaimEpoch(ctx, r.Fingerprint, greatest, !r.Force); err != nil {
 		return done, err
 	}
 	for _, tp := range sorted(jobs) {
+		if err := r.disown(ctx, tp, jobs[tp], done); err != nil {
+			return done, err
+		}
 		if err := r.read(ctx, tp, jobs[tp], done); err != nil {
 			return done, err
 		}
