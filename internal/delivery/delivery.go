@@ -49,6 +49,7 @@ type Ingester struct {
 	log         *slog.Logger
 	metrics     *metrics
 	state       state
+	folding     atomic.Bool // we have the first of all partitions: who has it folds closed days
 	now         func() time.Time
 	sleep       func(context.Context, time.Duration) bool
 
@@ -102,6 +103,11 @@ func (in *Ingester) Run(ctx context.Context) error {
 		return err
 	}
 	in.kafka.awaitDead(ctx, in.log)
+	ctx, cancel := context.WithCancel(ctx)
+	var folding sync.WaitGroup // the goroutine that folds, which ends with this function
+	defer folding.Wait()
+	defer cancel()
+	folding.Go(func() { in.fold(ctx, in.database.(*store.Store)) })
 	for {
 		err := in.consume(ctx)
 		if ctx.Err() != nil || !errors.Is(err, errSilent) {
@@ -110,6 +116,25 @@ func (in *Ingester) Run(ctx context.Context) error {
 		in.log.Warn("the group says nothing, joining it anew", "group", in.cfg.Group)
 		in.metrics.reconnects.Inc()
 		in.kafka.reconnect()
+	}
+}
+
+// foldEvery is how often is looked for days to be folded.
+const foldEvery = time.Minute
+
+// fold folds closed days into hours, for readers of long ranges. Two that do so at once are no harm.
+func (in *Ingester) fold(ctx context.Context, s *store.Store) {
+	for sleep(ctx, foldEvery) {
+		if !in.folding.Load() {
+			continue
+		}
+		days, err := s.FoldClosedDays(ctx, time.Now())
+		for _, day := range days {
+			in.log.Info("folded a closed day into hours", "day", day.Format(time.DateOnly))
+		}
+		if err != nil && ctx.Err() == nil {
+			in.log.Warn("cannot fold closed days into hours: long ranges are read from minutes, which is slower", "error", err)
+		}
 	}
 }
 

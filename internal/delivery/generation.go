@@ -92,6 +92,8 @@ func (in *Ingester) generation(stop, genCtx context.Context, id int, member stri
 // begin tells the world.
 func (g *generation) begin() {
 	var names []string
+	g.folding.Store(len(g.partitions) > 0 && g.partitions[0].id == 0 &&
+		!slices.ContainsFunc(g.cfg.Topics, func(topic string) bool { return topic < g.partitions[0].topic }))
 	for _, p := range g.partitions {
 		names = append(names, p.String())
 		p.progressed = g.now()
@@ -263,6 +265,7 @@ func (g *generation) remember() {
 		}
 	}
 	g.metrics.assigned.Set(0)
+	g.folding.Store(false)
 }
 
 // fetch reads once from all partitions and processes what came. What fails is logged and tried again at the next call; an

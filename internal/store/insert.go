@@ -33,6 +33,7 @@ func (s *Store) insert(ctx context.Context, batches []*Batch) error {
 		func() error {
 			return auditTable.insert(ctx, s, gather(batches, func(b *Batch) []auditRow { return b.audits }))
 		},
+		func() error { return s.changed(ctx, daysOf(batches)) },
 		func() error { return batchTable.insert(ctx, s, gather(batches, once)) },
 	)
 }
@@ -57,7 +58,8 @@ func (s *Store) Switch(ctx context.Context, batches []*Batch) error {
 		return ctx.Err()
 	case <-time.After(switchPause):
 	}
-	return switchTable.insert(ctx, s, gather(later, once))
+	days := func(ctx context.Context) ([]time.Time, error) { return s.foldedWithBatches(ctx, later) }
+	return s.changing(ctx, days, func() error { return switchTable.insert(ctx, s, gather(later, once)) })
 }
 
 func firstError(steps ...func() error) error {

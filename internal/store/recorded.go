@@ -182,7 +182,10 @@ type Disowned struct {
 
 // Disown makes the rows of batches count no more, by naming an epoch for them under which there are none yet.
 func (s *Store) Disown(ctx context.Context, topic string, partition int, strays []int64, epoch uint32) error {
-	err := s.conn.Exec(ctx, `INSERT INTO epoch_switches (topic, partition, first_offset, epoch) SELECT ?, ?, arrayJoin(?), ?`, topic, int32(partition), strays, epoch)
+	days := func(ctx context.Context) ([]time.Time, error) { return s.foldedWith(ctx, topic, partition, strays) }
+	err := s.changing(ctx, days, func() error {
+		return s.conn.Exec(ctx, `INSERT INTO epoch_switches (topic, partition, first_offset, epoch) SELECT ?, ?, arrayJoin(?), ?`, topic, int32(partition), strays, epoch)
+	})
 	if err != nil {
 		return fmt.Errorf("disown rows of %s/%d: %w", topic, partition, err)
 	}

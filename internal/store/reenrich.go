@@ -350,12 +350,24 @@ func (s *Store) rewriteSums(ctx context.Context, from, to time.Time, codes []str
 }
 
 func (s *Store) writeSums(ctx context.Context, rows []of[codeRow], rewrites []SumRewrite, dry bool, done func([]SumRewrite) error) error {
-	if !dry {
-		if err := codeTable.insert(context.WithoutCancel(ctx), s, rows); err != nil {
+	if !dry && len(rows) > 0 {
+		ctx := context.WithoutCancel(ctx)
+		days := func(context.Context) ([]time.Time, error) { return minuteDays(rows), nil }
+		if err := s.changing(ctx, days, func() error { return codeTable.insert(ctx, s, rows) }); err != nil {
 			return err
 		}
 	}
 	return done(rewrites)
+}
+
+// minuteDays are the days of sums.
+func minuteDays(rows []of[codeRow]) (days []time.Time) {
+	for _, r := range rows {
+		if day := r.row.minute.UTC().Truncate(24 * time.Hour); !slices.Contains(days, day) {
+			days = append(days, day)
+		}
+	}
+	return days
 }
 
 func scanSum(scan func(...any) error, more ...any) (of[codeRow], int, error) {

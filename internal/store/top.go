@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"errata/internal/link"
 )
 
 // TopQuery asks for the most frequent errors of a window.
@@ -37,7 +40,7 @@ type Totals struct{ Requests, ErrorRequests, Errors, DeadLetters uint64 }
 
 // Top gives the groups with the most errors, most first.
 func (s *Store) Top(ctx context.Context, q TopQuery) ([]TopRow, error) {
-	filter, args := q.filter("minute")
+	filter, args := q.places()
 	of := func(column string) string {
 		switch {
 		case slices.Contains(q.By, column):
@@ -64,17 +67,17 @@ func (s *Store) Top(ctx context.Context, q TopQuery) ([]TopRow, error) {
 	sql := fmt.Sprintf(`
 		WITH
 			e AS (
-				SELECT %s, %s AS place, any(dialect) AS dialect_, sum(errors) AS errors_, min(first_seen) AS first_, max(last_seen) AS last_
-				FROM error_minute WHERE %s GROUP BY %s ORDER BY errors_ DESC, %s LIMIT %d
+				SELECT %s, %s AS place, min(dialect) AS dialect_, sum(errors) AS errors_, min(first_seen) AS first_, max(last_seen) AS last_
+				FROM %s WHERE %s GROUP BY %s ORDER BY errors_ DESC, %s LIMIT %d
 			),
-			r AS (SELECT %s AS place, sum(requests) AS requests_ FROM traffic_minute WHERE %s GROUP BY place)
+			r AS (SELECT %s AS place, sum(requests) AS requests_ FROM %s WHERE %s GROUP BY place)
 		SELECT tenant_, service_, route_, family_, kind_, code_, dialect_, errors_, requests_, first_, last_
 		FROM e LEFT JOIN r ON e.place = r.place
 		ORDER BY errors_ DESC, tenant_, service_, route_, family_, kind_, code_`,
-		strings.Join(columns, ", "), on, filter, strings.Join(q.By, ", "), strings.Join(q.By, ", "), q.Limit, on, filter)
+		strings.Join(columns, ", "), on, sums("error", q.From, q.To, nil), filter, strings.Join(q.By, ", "), strings.Join(q.By, ", "), q.Limit, on, sums("traffic", q.From, q.To, nil), filter)
 	rows, err := s.conn.Query(ctx, sql, append(slices.Clone(args), args...)...)
 	if err != nil {
-		return nil, fmt.Errorf("ask for the top errors: %w", err)
+		return nil, fmt.Errorf("ask for the top errors: %w", s.withoutHours(err))
 	}
 	var top []TopRow
 	for rows.Next() {
@@ -89,26 +92,26 @@ func (s *Store) Top(ctx context.Context, q TopQuery) ([]TopRow, error) {
 
 // Totals counts the requests and errors of a window, and the dead letters that Kafka stamped in it.
 func (s *Store) Totals(ctx context.Context, q TopQuery) (t Totals, err error) {
-	filter, args := q.filter("minute")
-	err = s.conn.QueryRow(ctx, "SELECT sum(requests), sum(errors) FROM traffic_minute WHERE "+filter, args...).Scan(&t.Requests, &t.ErrorRequests)
+	filter, args := q.places()
+	err = s.conn.QueryRow(ctx, "SELECT sum(requests), sum(errors) FROM "+sums("traffic", q.From, q.To, nil)+" WHERE "+filter, args...).Scan(&t.Requests, &t.ErrorRequests)
 	if err == nil {
-		err = s.conn.QueryRow(ctx, "SELECT sum(errors) FROM error_minute WHERE "+filter, args...).Scan(&t.Errors)
+		err = s.conn.QueryRow(ctx, "SELECT sum(errors) FROM "+sums("error", q.From, q.To, nil)+" WHERE "+filter, args...).Scan(&t.Errors)
 	}
 	if err == nil {
 		q.Tenants = nil // a record that nobody could read has no tenant
-		filter, args = q.filter("ts")
-		err = s.conn.QueryRow(ctx, "SELECT count() FROM dead_letters WHERE "+filter, args...).Scan(&t.DeadLetters)
+		filter, args = q.places()
+		err = s.conn.QueryRow(ctx, "SELECT count() FROM dead_letters WHERE "+filter+" AND ts >= fromUnixTimestamp64Milli(?) AND ts < fromUnixTimestamp64Milli(?)",
+			append(args, q.From.Truncate(time.Minute).UnixMilli(), q.To.Truncate(time.Minute).UnixMilli())...).Scan(&t.DeadLetters)
 	}
 	if err != nil {
-		return t, fmt.Errorf("count the requests: %w", err)
+		return t, fmt.Errorf("count the requests: %w", s.withoutHours(err))
 	}
 	return t, nil
 }
 
-// filter is the query's condition on a table whose time column is named.
-func (q TopQuery) filter(column string) (string, []any) {
-	sql := column + " >= fromUnixTimestamp64Milli(?) AND " + column + " < fromUnixTimestamp64Milli(?)"
-	args := []any{q.From.Truncate(time.Minute).UnixMilli(), q.To.Truncate(time.Minute).UnixMilli()}
+// places is the query's condition but for the time.
+func (q TopQuery) places() (string, []any) {
+	sql, args := "1", []any(nil)
 	if len(q.Tenants) > 0 {
 		sql += " AND tenant IN (?)"
 		args = append(args, q.Tenants)
@@ -118,6 +121,49 @@ func (q TopQuery) filter(column string) (string, []any) {
 		args = append(args, q.Topics)
 	}
 	return sql, args
+}
+
+// hoursFrom is how long a window is that is read from hours. In a shorter one the hours of the one or two whole days spare less
+// than it takes to ask which days are folded.
+const hoursFrom = 48 * time.Hour
+
+// sums is what a query reads the sums of errors or of traffic from: a table with the columns of the minutes in [from, to), cut to whole minutes, and
+// their time, as at. Of a long window these are hours wherever an hour lies in it as a whole and split, if given, does not ask for its minutes.
+// A sum of any column is the same for both.
+func sums(name string, from, to time.Time, split func(hour time.Time) bool) string {
+	from, to = from.Truncate(time.Minute), to.Truncate(time.Minute)
+	literal := func(t time.Time) string { return fmt.Sprintf("fromUnixTimestamp64Milli(%d)", t.UnixMilli()) }
+	minutes := fmt.Sprintf("SELECT minute AS at, * EXCEPT minute FROM %s_minute WHERE minute >= %s AND minute < %s", name, literal(from), literal(to))
+	if to.Sub(from) < hoursFrom {
+		return "(" + minutes + ")"
+	}
+	first := from.Truncate(time.Hour)
+	var cut []string
+	for h := first; h.Before(to); h = h.Add(time.Hour) {
+		if h.Before(from) || h.Add(time.Hour).After(to) || split != nil && split(h) {
+			cut = append(cut, strconv.FormatInt(h.Unix(), 10))
+		}
+	}
+	if len(cut) > maxCutHours {
+		return "(" + minutes + ")"
+	}
+	hours := fmt.Sprintf("SELECT hour AS at, * EXCEPT hour FROM %s_hour WHERE hour >= %s AND hour < %s", name, literal(first), literal(to))
+	if len(cut) == 0 {
+		return "(" + hours + ")"
+	}
+	list := strings.Join(cut, ", ")
+	return "(" + hours + " AND toUnixTimestamp(hour) NOT IN (" + list + ") UNION ALL " + minutes + " AND toUnixTimestamp(toStartOfHour(minute)) IN (" + list + "))"
+}
+
+// maxCutHours is how many hours are read by minutes before there is nothing left to gain.
+const maxCutHours = 200
+
+// withoutHours says in a sentence that the tables of hours are not there.
+func (s *Store) withoutHours(err error) error {
+	if isCode(err, codeUnknownTable) {
+		return link.Refused("database %q has no tables of hours yet: start this version's `ingest run` once, which makes them", s.database)
+	}
+	return err
 }
 
 // Hit is how often a tenant met a code.
@@ -134,13 +180,14 @@ const folded = `replaceRegexpAll(upper(code), '[_/: -]', '.')`
 // WhoHits gives the tenants that met a code since a time, most errors first, and since when each has ever met it.
 // Spellings that differ in case and separators alone are one code: fold is the code as enrich.Fold makes it.
 func (s *Store) WhoHits(ctx context.Context, fold string, since time.Time, limit int) ([]Hit, error) {
+	// Nothing is dated more than a day ahead.
 	rows, err := s.conn.Query(ctx, `
 		SELECT tenant, errors_, first_, last_
-		FROM (SELECT tenant, sum(errors) AS errors_ FROM error_minute WHERE `+folded+` = ? AND minute >= fromUnixTimestamp64Milli(?) GROUP BY tenant) AS e
+		FROM (SELECT tenant, sum(errors) AS errors_ FROM `+sums("error", since, time.Now().AddDate(0, 0, 2), nil)+` WHERE `+folded+` = ? GROUP BY tenant) AS e
 		LEFT JOIN (SELECT tenant, min(first_seen) AS first_, max(last_seen) AS last_ FROM codes_seen WHERE `+folded+` = ? GROUP BY tenant) AS c USING (tenant)
-		ORDER BY errors_ DESC, tenant LIMIT ?`, fold, since.Truncate(time.Minute).UnixMilli(), fold, limit)
+		ORDER BY errors_ DESC, tenant LIMIT ?`, fold, fold, limit)
 	if err != nil {
-		return nil, fmt.Errorf("ask who hits %s: %w", fold, err)
+		return nil, fmt.Errorf("ask who hits %s: %w", fold, s.withoutHours(err))
 	}
 	var hits []Hit
 	for rows.Next() {
@@ -157,12 +204,14 @@ func (s *Store) WhoHits(ctx context.Context, fold string, since time.Time, limit
 func (s *Store) History(ctx context.Context, fold string, from, to time.Time, parts int) (history []uint64, err error) {
 	from, to = from.Truncate(time.Minute), to.Truncate(time.Minute).Add(time.Minute)
 	length := max(to.Sub(from).Milliseconds()/int64(parts), 1)
+	part := func(minute time.Time) int64 { return minute.Sub(from).Milliseconds() / length }
+	split := func(hour time.Time) bool { return part(hour) != part(hour.Add(59*time.Minute)) }
 	rows, err := s.conn.Query(ctx, `
-		SELECT toUInt32(least(intDiv(toUnixTimestamp64Milli(minute) - ?, ?), ?)) AS part, sum(errors)
-		FROM error_minute WHERE `+folded+` = ? AND minute >= fromUnixTimestamp64Milli(?) AND minute < fromUnixTimestamp64Milli(?) GROUP BY part`,
-		from.UnixMilli(), length, parts-1, fold, from.UnixMilli(), to.UnixMilli())
+		SELECT toUInt32(least(intDiv(toUnixTimestamp64Milli(at) - ?, ?), ?)) AS part, sum(errors)
+		FROM `+sums("error", from, to, split)+` WHERE `+folded+` = ? GROUP BY part`,
+		from.UnixMilli(), length, parts-1, fold)
 	if err != nil {
-		return nil, fmt.Errorf("ask for the history of %s: %w", fold, err)
+		return nil, fmt.Errorf("ask for the history of %s: %w", fold, s.withoutHours(err))
 	}
 	history = make([]uint64, parts)
 	for rows.Next() {

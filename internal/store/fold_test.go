@@ -1,0 +1,675 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"errata/internal/accesslog"
+	"errata/internal/enrich"
+	"errata/internal/store"
+)
+
+// These are days that are closed for sure, and whose minutes do not expire.
+var foldedFrom = time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -6)
+
+const foldDays = 3
+
+// caughtUp says that all partitions have been read up to now.
+func caughtUp(t *testing.T, s *store.Store) {
+	t.Helper()
+	if err := s.InsertWatermarks(t.Context(), []store.Watermark{{Topic: "logs", Partition: 3, Watermark: time.Now(), At: time.Now()}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// whole is traffic and errors by hour and all their columns, of the views of hours and of minutes, as a number of rows and of what is in
+// them; and how many days are folded.
+const whole = `
+	WITH
+		(SELECT (count(), sum(cityHash64(*))) FROM (SELECT hour AS h, tenant, service, route, status, body_state, topic, sum(requests), sum(errors) FROM @traffic_hour GROUP BY ALL)) AS traffic,
+		(SELECT (count(), sum(cityHash64(*))) FROM (SELECT hour AS h, tenant, service, route, family, kind, code, dialect, topic, sum(errors), min(first_seen), max(last_seen) FROM @error_hour GROUP BY ALL)) AS codes,
+		(SELECT (count(), sum(cityHash64(*))) FROM (SELECT toStartOfHour(minute)::DateTime64(3, 'UTC') AS h, tenant, service, route, status, body_state, topic, sum(requests), sum(errors) FROM @traffic_minute GROUP BY ALL)) AS minutes,
+		(SELECT (count(), sum(cityHash64(*))) FROM (SELECT toStartOfHour(minute)::DateTime64(3, 'UTC') AS h, tenant, service, route, family, kind, code, dialect, topic, sum(errors), min(first_seen), max(last_seen) FROM @error_minute GROUP BY ALL)) AS code_minutes
+	SELECT (SELECT count() FROM @folded_days), (traffic, codes), (minutes, code_minutes)`
+
+func askWhole(t *testing.T, query func(string) string) (days, hours, minutes string) {
+	t.Helper()
+	answer := strings.Split(query(whole), "\t")
+	if len(answer) != 3 {
+		t.Fatal(answer)
+	}
+	return answer[0], answer[1], answer[2]
+}
+
+// sameWhole ends the test where hours and minutes differ.
+func sameWhole(t *testing.T, query func(string) string) {
+	t.Helper()
+	if _, hours, minutes := askWhole(t, query); hours != minutes {
+		t.Fatalf("hours %s, minutes %s", hours, minutes)
+	}
+}
+
+// history is a store that things happen to, at random.
+type history struct {
+	*testing.T
+	*store.Store
+	query    func(string) string
+	rand     *rand.Rand
+	catalogs [2]*enrich.Catalogs
+
+	next     int64          // offset
+	inserted []*store.Batch // the last epoch of each
+	rewrites int            // of sums, by other catalogs
+	begun    []*begunFold   // stopped somewhere
+	did      map[string]int // how often what was done
+}
+
+type begunFold struct {
+	steps []func(context.Context) error
+	at    int
+}
+
+// batch makes a batch of records scattered over a few of the days.
+func (h *history) batch(first int64, epoch uint32) *store.Batch {
+	p, err := enrich.NewProcessor(enrich.Config{}, h.catalogs[h.rand.IntN(2)])
+	if err != nil {
+		h.Fatal(err)
+	}
+	b := store.NewBatch("logs", 3, first, store.Limits{})
+	b.Epoch = epoch
+	values := mixed(10)
+	days := h.rand.IntN(foldDays) + 1
+	for i := range 1 + h.rand.IntN(8) {
+		at := foldedFrom.AddDate(0, 0, h.rand.IntN(days)).Add(time.Duration(h.rand.IntN(86400)) * time.Second)
+		if h.rand.IntN(2) == 0 {
+			at = at.Truncate(24 * time.Hour).Add(5 * time.Hour)
+		}
+		v := values[h.rand.IntN(len(values))]
+		v = fmt.Sprintf(`{"time":%q,`, at.Format(time.RFC3339)) + v[strings.Index(v, `"tenant"`):]
+		b.Add(first+int64(i), kafkaTime, p.Record([]byte(v), enrich.Position{Clock: accesslog.KafkaClock(time.Now())}))
+	}
+	return b
+}
+
+func (h *history) insert(b *store.Batch) {
+	if err := h.Insert(h.Context(), []*store.Batch{b}); err != nil {
+		h.Fatal(err)
+	}
+}
+
+// happen does one thing and names it.
+func (h *history) happen() string {
+	ctx := h.Context()
+	one := func() int { return h.rand.IntN(len(h.inserted)) }
+	day := foldedFrom.AddDate(0, 0, h.rand.IntN(foldDays))
+	switch n := h.rand.IntN(100); {
+	case n < 12 || len(h.inserted) == 0:
+		b := h.batch(h.next, 0)
+		h.next += 10
+		h.inserted = append(h.inserted, b)
+		h.insert(b)
+		return "insert"
+	case n < 18: // the same rows; a zombie may write those of an epoch that counts no more
+		h.insert(h.inserted[one()])
+		return "repeat"
+	case n < 24: // another parser, which may find other days, or none at all
+		i := one()
+		b := h.batch(h.inserted[i].FirstOffset, h.inserted[i].Epoch+1)
+		h.inserted[i] = b
+		h.insert(b)
+		return "epoch"
+	case n < 26:
+		i := one()
+		b := h.inserted[i]
+		if err := h.Disown(ctx, b.Topic, b.Partition, []int64{b.FirstOffset}, b.Epoch+1); err != nil {
+			h.Fatal(err)
+		}
+		h.inserted = slices.Delete(h.inserted, i, i+1)
+		return "disown"
+	case n < 30:
+		before := h.rewrites
+		c := h.catalogs[h.rand.IntN(2)]
+		err := h.ReenrichSums(ctx, c, day, time.Time{}, time.Time{}, 3, false, func(r []store.SumRewrite) error { h.rewrites += len(r); return nil })
+		if err != nil {
+			h.Fatal(err)
+		}
+		if h.rewrites == before {
+			return "re-enrich nothing"
+		}
+		return "re-enrich"
+	case n < 45: // begin a folding, and get so far with it
+		steps, held, err := h.BeginFold(ctx, day)
+		if err != nil || held {
+			h.Fatal(err, held)
+		}
+		h.begun = append(h.begun, &begunFold{steps: steps})
+		return "begin"
+	case n < 98: // go on with one of those that were begun
+		if len(h.begun) == 0 {
+			return "nothing"
+		}
+		f := h.begun[len(h.begun)-1-h.rand.IntN(min(3, len(h.begun)))]
+		for range 1 + h.rand.IntN(4) {
+			if f.at == len(f.steps) {
+				return "step"
+			}
+			if err := f.steps[f.at](ctx); err != nil {
+				h.Fatal(err)
+			}
+			f.at++
+		}
+		return "step"
+	default:
+		h.begun = nil // all crashed
+		return "crash"
+	}
+}
+
+func TestHoursAreWhatTheMinutesSayWhateverHappens(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	if s := os.Getenv("ERRATA_TEST_SEED"); s != "" {
+		seed, _ = strconv.ParseUint(s, 10, 64)
+	}
+	t.Logf("ERRATA_TEST_SEED=%d", seed)
+	built, err := enrich.Open("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	others, err := enrich.Load(later)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, query := open(t)
+	h := &history{T: t, Store: s, query: query, rand: rand.New(rand.NewPCG(seed, 1)), catalogs: [2]*enrich.Catalogs{built, others}, did: map[string]int{}}
+	steps := 60
+	if n, err := strconv.Atoi(os.Getenv("ERRATA_TEST_STEPS")); err == nil {
+		steps = n
+	}
+	folded := 0 // how often there were hours to compare
+	for range steps {
+		what := h.happen()
+		h.did[what]++
+		days, hours, minutes := askWhole(t, query)
+		if days != "0" {
+			folded++
+		}
+		if hours != minutes {
+			t.Fatalf("after %q (%v):\nhours   %s\nminutes %s", what, h.did, hours, minutes)
+		}
+		if h.rand.IntN(5) == 0 {
+			h.compareReaders()
+		}
+	}
+	t.Logf("%v; hours counted %d times of %d", h.did, folded, steps)
+	if folded == 0 {
+		t.Errorf("hours counted only %d times", folded)
+	}
+}
+
+// compareReaders holds what Go's readers get of long windows against the minutes.
+func (h *history) compareReaders() {
+	h.Helper()
+	from := foldedFrom.Add(-time.Duration(h.rand.IntN(3000)) * time.Minute)
+	to := from.Add(49*time.Hour + time.Duration(h.rand.IntN(6000))*time.Minute)
+	split := func(hour time.Time) bool { return hour.Hour()%7 == 3 }
+	if h.rand.IntN(2) == 0 {
+		split = nil
+	}
+	for name, sums := range map[string]string{"error": "sum(errors), min(first_seen), max(last_seen)", "traffic": "sum(requests), sum(errors)"} {
+		columns := map[string]string{"error": "tenant, service, route, family, kind, code, dialect, topic", "traffic": "tenant, service, route, status, body_state, topic"}[name]
+		ask := "SELECT count(), sum(cityHash64(*)) FROM (SELECT " + columns + ", " + sums + " FROM %s GROUP BY " + columns + ")"
+		source := store.Sums(name, from, to, split)
+		if !strings.Contains(source, name+"_hour") {
+			h.Fatalf("minutes for %s to %s: %s", from, to, source)
+		}
+		source = strings.NewReplacer(name+"_hour", "@"+name+"_hour", name+"_minute", "@"+name+"_minute").Replace(source)
+		minutes := fmt.Sprintf("(SELECT * FROM @%s_minute WHERE minute >= fromUnixTimestamp64Milli(%d) AND minute < fromUnixTimestamp64Milli(%d))", name, from.UnixMilli(), to.UnixMilli())
+		if got, want := h.query(fmt.Sprintf(ask, source)), h.query(fmt.Sprintf(ask, minutes)); got != want {
+			h.Fatalf("%s from %s to %s:\nhours   %s\nminutes %s", name, from, to, got, want)
+		}
+	}
+}
+
+// dayBatch is a batch of requests with an error each, at half past five on days.
+func dayBatch(t *testing.T, first int64, epoch uint32, days ...time.Time) *store.Batch {
+	t.Helper()
+	p := processor(t)
+	b := store.NewBatch("logs", 3, first, store.Limits{})
+	b.Epoch = epoch
+	for i, d := range days {
+		value := line(d.Add(5*time.Hour+30*time.Minute).Format(time.RFC3339), "acme", quota)
+		b.Add(first+int64(i), time.Now(), p.Record([]byte(value), enrich.Position{Clock: accesslog.KafkaClock(time.Now())}))
+	}
+	return b
+}
+
+func TestClosedDaysAreFolded(t *testing.T) {
+	s, query := open(t)
+	day := func(n int) time.Time { return foldedFrom.AddDate(0, 0, n) }
+	insert := func(b *store.Batch) {
+		t.Helper()
+		if err := s.Insert(t.Context(), []*store.Batch{b}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// fold expects how many days of those that are due are folded at a time.
+	fold := func(now time.Time, want ...time.Time) {
+		t.Helper()
+		got, err := s.FoldClosedDays(t.Context(), now)
+		if err != nil || !slices.EqualFunc(got, want, time.Time.Equal) {
+			t.Fatalf("folded %v, want %v (%v)", got, want, err)
+		}
+		sameWhole(t, query)
+	}
+	counting := func(want string) {
+		t.Helper()
+		if got := query("SELECT arrayStringConcat(arraySort(groupArray(dateDiff('day', toDate('" + foldedFrom.Format(time.DateOnly) + "'), day))), ' ') FROM @folded_days"); got != want {
+			t.Fatalf("hours of days %q count, want %q", got, want)
+		}
+	}
+	now := time.Now()
+	insert(dayBatch(t, 0, 0, day(0), day(1), day(2), day(3), day(6)))
+	fold(now) // the partition has no watermark
+	mark := func(partition int, at time.Time) {
+		t.Helper()
+		now = now.Add(time.Millisecond)
+		if err := s.InsertWatermarks(t.Context(), []store.Watermark{{Topic: "logs", Partition: partition, Watermark: at, At: now}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mark(3, day(1).Add(90*time.Minute))
+	fold(now) // no day is closed for two hours
+	mark(3, day(1).Add(2*time.Hour))
+	fold(now, day(0))
+	mark(3, now)
+	mark(4, day(1).Add(3*time.Hour))
+	fold(now) // another partition lags
+	mark(4, now)
+	fold(now, day(3), day(2), day(1))
+	fold(now)
+	counting("0 1 2 3")
+
+	insert(dayBatch(t, 100, 0, day(1))) // late
+	counting("0 2 3")
+	if got := query("SELECT sum(requests) FROM @traffic_hour"); got != "6" {
+		t.Errorf("the late request is not among %s", got)
+	}
+	fold(now) // it was folded just now
+	counting("0 2 3")
+	fold(now.Add(11*time.Minute), day(1))
+	counting("0 1 2 3")
+	if got := query("SELECT sum(requests), uniqExact(fold) FROM @traffic_hour_rows WHERE toDate(hour) = toDate('" + day(1).Format(time.DateOnly) + "')"); got != "3\t2" {
+		t.Errorf("requests in all hours of the day and its foldings: %s", got)
+	}
+
+	insert(dayBatch(t, 100, 1, day(2), day(4))) // another parser dates the records otherwise: the days of before change as well
+	counting("0 3")
+	fold(now.Add(22*time.Minute), day(4), day(2), day(1))
+	counting("0 1 2 3 4")
+	insert(dayBatch(t, 0, 1, day(4))) // and now nothing is left of some
+	counting("")
+	fold(now.Add(33*time.Minute), day(4), day(3), day(2))
+	fold(now.Add(33*time.Minute), day(1), day(0))
+	counting("0 1 2 3 4")
+	if got := query("SELECT sum(requests) FROM @traffic_hour"); got != "3" {
+		t.Error(got)
+	}
+}
+
+func TestNoDayIsFoldedInTheMiddleOfAChange(t *testing.T) {
+	s, query := open(t)
+	if err := s.Insert(t.Context(), []*store.Batch{dayBatch(t, 0, 0, foldedFrom)}); err != nil {
+		t.Fatal(err)
+	}
+	counting := func(want string) {
+		t.Helper()
+		if got := query("SELECT count() FROM @folded_days"); got != want {
+			t.Fatalf("hours of %s days count, want %s", got, want)
+		}
+	}
+	begin := func(want bool) []func(context.Context) error {
+		t.Helper()
+		steps, held, err := s.BeginFold(t.Context(), foldedFrom)
+		if err != nil || held != want {
+			t.Fatalf("held: %v, want %v (%v)", held, want, err)
+		}
+		return steps
+	}
+	run := func(steps []func(context.Context) error) {
+		t.Helper()
+		for _, step := range steps {
+			if err := step(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	run(begin(false))
+	counting("1")
+
+	// Another day changes: this one's hours go on to count, but what was begun before is not named.
+	before := begin(false)
+	run(before[:2])
+	err := s.Changing(t.Context(), []time.Time{foldedFrom.AddDate(0, 0, 1)}, func() error {
+		begin(true)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := query("SELECT fold FROM @fold_rows FINAL")
+	run(before[2:])
+	if got := query("SELECT fold FROM @fold_rows FINAL"); got != named {
+		t.Error("a folding that saw the time before a change was named after it")
+	}
+	counting("1")
+
+	// This one changes: its hours count no more from before the change on.
+	if err := s.Changing(t.Context(), []time.Time{foldedFrom}, func() error { counting("0"); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	counting("0")
+	run(begin(false))
+	counting("1")
+
+	// Nobody knows whether the change came: nothing is folded for an hour.
+	if err := s.Changing(t.Context(), []time.Time{foldedFrom}, func() error { return errStop }); !errors.Is(err, errStop) {
+		t.Fatal(err)
+	}
+	begin(true)
+	counting("0")
+	query("ALTER TABLE @fold_hold_rows UPDATE began = began - INTERVAL 61 MINUTE WHERE 1 SETTINGS mutations_sync = 1")
+	run(begin(false))
+	counting("1")
+
+	// A folder that slept for more than an hour names nothing.
+	if err := s.Changing(t.Context(), []time.Time{foldedFrom}, func() error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	late := s.BeginFoldAgo(t, foldedFrom, 61*time.Minute)
+	run(late)
+	counting("0")
+}
+
+// Rows of an insert that broke off are in nobody's hours before it is finished, or disowned.
+func TestHoursWhereAnInsertBrokeOff(t *testing.T) {
+	s, query := open(t)
+	fold := func() {
+		t.Helper()
+		steps, held, err := s.BeginFold(t.Context(), foldedFrom)
+		if err != nil || held {
+			t.Fatal(held, err)
+		}
+		for _, step := range steps {
+			if err := step(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	same := func(want string) {
+		t.Helper()
+		sameWhole(t, query)
+		if got := query("SELECT sum(requests) FROM @traffic_hour"); got != want {
+			t.Fatalf("%s requests, want %s", got, want)
+		}
+	}
+	whole := dayBatch(t, 0, 0, foldedFrom)
+	if err := s.Insert(t.Context(), []*store.Batch{whole}); err != nil {
+		t.Fatal(err)
+	}
+	broken := func(first int) {
+		query("INSERT INTO @traffic_sums SELECT * REPLACE (" + strconv.Itoa(first) + " AS first_offset) FROM (SELECT * FROM @traffic_sums FINAL WHERE first_offset = 0)")
+		query("INSERT INTO @error_sums SELECT * REPLACE (" + strconv.Itoa(first) + " AS first_offset) FROM (SELECT * FROM @error_sums FINAL WHERE first_offset = 0)")
+	}
+	broken(100)
+	fold()
+	same("2") // as the minutes have it
+	if err := s.Disown(t.Context(), "logs", 3, []int64{100}, 1); err != nil {
+		t.Fatal(err)
+	}
+	same("1")
+	fold()
+	same("1")
+	broken(200) // after the folding
+	if got := query("SELECT sum(requests) FROM @traffic_hour"); got != "1" {
+		t.Fatalf("%s requests", got)
+	}
+	if err := s.Insert(t.Context(), []*store.Batch{dayBatch(t, 200, 0, foldedFrom)}); err != nil {
+		t.Fatal(err)
+	}
+	same("2")
+	fold()
+	same("2")
+	steps, _, err := s.BeginFold(t.Context(), foldedFrom)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, step := range steps {
+		if i == 1 {
+			broken(300) // after the folding wrote down its batches, which these are not among
+		}
+		if err := step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Disown(t.Context(), "logs", 3, []int64{300}, 1); err != nil {
+		t.Fatal(err)
+	}
+	same("2")
+	// A later epoch's rows are in when the day is folded, and count when the switch comes.
+	query("INSERT INTO @traffic_sums SELECT * REPLACE (400 AS first_offset, 2 AS epoch) FROM (SELECT * FROM @traffic_sums FINAL WHERE first_offset = 0)")
+	fold()
+	same("2")
+	if err := s.Switch(t.Context(), []*store.Batch{dayBatch(t, 400, 2)}); err != nil {
+		t.Fatal(err)
+	}
+	same("3")
+	if err := s.Disown(t.Context(), "logs", 3, []int64{400}, 3); err != nil {
+		t.Fatal(err)
+	}
+	// What an earlier version wrote has no marks.
+	query("TRUNCATE TABLE @day_change_rows")
+	query("TRUNCATE TABLE @fold_batch_rows")
+	fold()
+	if got := query("SELECT count() FROM @folded_days"); got != "1" {
+		t.Fatal("a day without marks is not folded")
+	}
+	same("2")
+	if err := s.Insert(t.Context(), []*store.Batch{dayBatch(t, 200, 1)}); err != nil { // nothing is left of it
+		t.Fatal(err)
+	}
+	same("1")
+}
+
+func TestOldHoursAreDropped(t *testing.T) {
+	s, query := open(t)
+	caughtUp(t, s)
+	const id = "bitOr(bitShiftLeft(toUInt64(toUnixTimestamp(now() - INTERVAL %d HOUR)), 32), %d)"
+	hours := func(day string, age, n int) {
+		for _, table := range []string{"traffic", "error"} {
+			query(fmt.Sprintf("INSERT INTO @%s_hour_rows (hour, fold, errors) SELECT "+day+", "+id+", 1", table, age, n))
+		}
+	}
+	name := func(day string, age, n, namedAgo int) {
+		query(fmt.Sprintf("INSERT INTO @fold_rows SELECT "+day+", "+id+", 7, now64(3) - INTERVAL %d MINUTE", age, n, namedAgo))
+	}
+	const yesterday, before, expired = "today() - 1", "today() - 2", "today() - 798"
+	hours(yesterday, 30, 1) // was named, and another is for so long
+	hours(yesterday, 20, 2) // may have been named
+	hours(yesterday, 30, 3)
+	name(yesterday, 30, 3, 90)
+	hours(before, 30, 4) // may still be read
+	hours(before, 29, 5)
+	name(before, 29, 5, 30)
+	hours("today() - 3", 25, 6) // never named
+	hours(expired, 9000, 7)
+	name(expired, 9000, 7, 500000)
+	for range 2 {
+		if _, err := s.FoldClosedDays(t.Context(), time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		for _, table := range []string{"traffic", "error"} {
+			if got := query("SELECT arraySort(groupUniqArray(bitAnd(fold, 255))) FROM @" + table + "_hour_rows"); got != "[2,3,4,5,7]" {
+				t.Errorf("%s: left are %s", table, got)
+			}
+		}
+	}
+	// The hours of days whose minutes expire count, whatever happened to the day since; none of them is folded again.
+	if got := query("SELECT sum(errors) FROM @traffic_hour"); got != "1" {
+		t.Error(got)
+	}
+	query("INSERT INTO @traffic_sums (minute, errors) SELECT today() - 798, 5")
+	query("INSERT INTO @traffic_sums (minute, errors) SELECT today() - 799, 5")
+	if got, err := s.FoldClosedDays(t.Context(), time.Now()); len(got) > 0 || err != nil {
+		t.Error(got, err)
+	}
+}
+
+// Late batches, batches made anew and foldings at once: a reader sees no fewer requests than were acknowledged before it asked,
+// and no more than were begun when it had its answer.
+func TestHoursAreRightAtEveryMoment(t *testing.T) {
+	s, query := open(t)
+	caughtUp(t, s)
+	ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second)
+	defer cancel()
+	var begun, acknowledged atomic.Int64
+	var group errgroup.Group
+	group.Go(func() error { // one batch after another, each of them twice, ends with ctx
+		for first := int64(0); ctx.Err() == nil; first += 10 {
+			begun.Add(3)
+			b := dayBatch(t, first, 0, foldedFrom, foldedFrom.AddDate(0, 0, 1), foldedFrom)
+			if err := s.Insert(t.Context(), []*store.Batch{b}); err != nil {
+				return err
+			}
+			acknowledged.Add(3)
+			if first%40 == 0 { // its days are others, and as many requests
+				if err := s.Insert(t.Context(), []*store.Batch{dayBatch(t, first, 1, foldedFrom.AddDate(0, 0, 1), foldedFrom.AddDate(0, 0, 2), foldedFrom)}); err != nil {
+					return err
+				}
+			}
+			time.Sleep(time.Duration(rand.IntN(4000)) * time.Millisecond)
+		}
+		return nil
+	})
+	folds := 0
+	group.Go(func() error { // folds without a pause between foldings, ends with ctx
+		for n := 1; ctx.Err() == nil; n++ {
+			days, err := s.FoldClosedDays(t.Context(), time.Now().Add(time.Duration(n)*11*time.Minute))
+			if err != nil {
+				return err
+			}
+			folds += len(days)
+		}
+		return nil
+	})
+	reads, ofHours := 0, 0
+	for ctx.Err() == nil {
+		least := acknowledged.Load()
+		got := query("SELECT sum(requests), (SELECT count() FROM @folded_days) FROM @traffic_hour")
+		most := begun.Load()
+		var n, days int64
+		fmt.Sscan(got, &n, &days)
+		if n < least || n > most {
+			t.Errorf("%d requests, want %d to %d", n, least, most)
+		}
+		reads++
+		if days > 0 {
+			ofHours++
+		}
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d reads, %d of them with hours; %d foldings; %d requests", reads, ofHours, folds, begun.Load())
+	sameWhole(t, query)
+}
+
+func TestLongReportsFromHours(t *testing.T) {
+	s, query := open(t)
+	caughtUp(t, s)
+	days := make([]time.Time, 0, 10)
+	for i := range 5 {
+		days = append(days, foldedFrom.AddDate(0, 0, i), foldedFrom.AddDate(0, 0, i).Add(7*time.Hour))
+	}
+	if err := s.Insert(t.Context(), []*store.Batch{dayBatch(t, 0, 0, days...)}); err != nil {
+		t.Fatal(err)
+	}
+	q := store.TopQuery{From: foldedFrom.Add(5*time.Hour + 31*time.Minute), To: foldedFrom.AddDate(0, 0, 4).Add(12*time.Hour + 31*time.Minute), By: []string{"tenant", "code"}, Tenants: []string{"acme"}, Topics: []string{"logs"}, Limit: 5}
+	f := func() {
+		t.Helper()
+		totals, err := s.Totals(t.Context(), q)
+		if err != nil || totals.Requests != 9 || totals.ErrorRequests != 9 || totals.Errors != 9 {
+			t.Errorf("%+v %v", totals, err)
+		}
+		top, err := s.Top(t.Context(), q)
+		if err != nil || len(top) != 1 || top[0].Errors != 9 || top[0].Requests != 9 || top[0].Kind != "quota" || top[0].Dialect != "huawei" ||
+			!top[0].FirstSeen.Equal(foldedFrom.Add(12*time.Hour+30*time.Minute)) || !top[0].LastSeen.Equal(q.To.Add(-time.Minute)) {
+			t.Errorf("%+v %v", top, err)
+		}
+		hits, err := s.WhoHits(t.Context(), "OSM.01010037", q.From, 5)
+		if err != nil || len(hits) != 1 || hits[0].Errors != 9 {
+			t.Errorf("%+v %v", hits, err)
+		}
+		history, err := s.History(t.Context(), "OSM.01010037", q.From, q.To.Add(-time.Minute), 13) // of 7 hours, 55 minutes and some seconds
+		if want := "[1 0 0 2 0 0 2 0 0 2 0 0 2]"; err != nil || fmt.Sprint(history) != want {
+			t.Errorf("%v %v, want %s", history, err, want)
+		}
+	}
+	f()
+	for range 2 {
+		if _, err := s.FoldClosedDays(t.Context(), time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := query("SELECT count() FROM @folded_days"); got != "5" {
+		t.Fatal(got)
+	}
+	f()
+	// They are read from the hours: without these nothing is left.
+	query("TRUNCATE TABLE @error_hour_rows")
+	if totals, err := s.Totals(t.Context(), q); err != nil || totals.Errors != 1 {
+		t.Errorf("%+v %v", totals, err)
+	}
+}
+
+func TestHoursSayWhatReenrichedMinutesSay(t *testing.T) {
+	s, query := open(t)
+	if err := s.Insert(t.Context(), []*store.Batch{dayBatch(t, 0, 0, foldedFrom)}); err != nil {
+		t.Fatal(err)
+	}
+	steps, _, err := s.BeginFold(t.Context(), foldedFrom)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range steps {
+		if err := step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := enrich.Load(later)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := func(dry bool, folded, want string) {
+		t.Helper()
+		if err := s.ReenrichSums(t.Context(), c, foldedFrom, time.Time{}, time.Time{}, 10, dry, func([]store.SumRewrite) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if got := query("SELECT (SELECT count() FROM @folded_days), kind FROM @error_hour"); got != folded+"\t"+want {
+			t.Errorf("folded days, kind: %q, want %q and %q", got, folded, want)
+		}
+		sameWhole(t, query)
+	}
+	f(true, "1", "quota")
+	f(false, "0", "rate_limit")
+}
