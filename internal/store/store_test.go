@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -221,5 +222,29 @@ func TestTopicsThatNobodyReadsHoldNoWatermarkBack(t *testing.T) {
 	}
 	if got := query("SELECT topic, partition FROM @watermarks ORDER BY topic"); got != "logs\t0\nold\t3" {
 		t.Errorf("read again: %q", got)
+	}
+}
+
+func TestTopByTemplateTellsMessagesOfOneCodeApart(t *testing.T) {
+	s, _ := open(t)
+	b := batch(t, 0, 0,
+		line("2026-11-02T00:00:01Z", "acme", quota),
+		line("2026-11-02T00:00:02Z", "acme", quota),
+		line("2026-11-02T00:01:02Z", "acme", `{\"error_code\":\"OSM.01010037\",\"error_msg\":\"something else\"}`))
+	if err := s.Insert(t.Context(), []*store.Batch{b}); err != nil {
+		t.Fatal(err)
+	}
+	from := time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC)
+	top, err := s.Top(t.Context(), store.TopQuery{From: from, To: from.Add(time.Hour), By: []string{"code", "template"}, Limit: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range top {
+		got = append(got, fmt.Sprintf("%s %q %d of %d", r.Code, r.Template, r.Errors, r.Requests))
+	}
+	want := []string{`OSM.01010037 "Exceeded the number of times the case limit was created." 2 of 3`, `OSM.01010037 "" 1 of 3`}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

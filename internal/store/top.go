@@ -22,11 +22,11 @@ type TopQuery struct {
 }
 
 // TopColumns are what errors can be grouped by.
-var TopColumns = []string{"tenant", "service", "route", "family", "kind", "code"}
+var TopColumns = []string{"tenant", "service", "route", "family", "kind", "code", "template"}
 
 // TopRow is one group. What it is not grouped by is "", or where all its errors agree on it, that.
 type TopRow struct {
-	Tenant, Service, Route, Family, Kind, Code string
+	Tenant, Service, Route, Family, Kind, Code, Template string
 
 	Dialect   string // of one of the errors
 	Errors    uint64
@@ -64,6 +64,10 @@ func (s *Store) Top(ctx context.Context, q TopQuery) ([]TopRow, error) {
 	if len(shared) > 0 {
 		on = "(" + strings.Join(shared, ", ") + ")"
 	}
+	from := sums("error", q.From, q.To, nil)
+	if slices.Contains(q.By, "template") { // which no sum knows
+		from = events(q.From, q.To)
+	}
 	sql := fmt.Sprintf(`
 		WITH
 			e AS (
@@ -71,10 +75,10 @@ func (s *Store) Top(ctx context.Context, q TopQuery) ([]TopRow, error) {
 				FROM %s WHERE %s GROUP BY %s ORDER BY errors_ DESC, %s LIMIT %d
 			),
 			r AS (SELECT %s AS place, sum(requests) AS requests_ FROM %s WHERE %s GROUP BY place)
-		SELECT tenant_, service_, route_, family_, kind_, code_, dialect_, errors_, requests_, first_, last_
+		SELECT tenant_, service_, route_, family_, kind_, code_, template_, dialect_, errors_, requests_, first_, last_
 		FROM e LEFT JOIN r ON e.place = r.place
-		ORDER BY errors_ DESC, tenant_, service_, route_, family_, kind_, code_`,
-		strings.Join(columns, ", "), on, sums("error", q.From, q.To, nil), filter, strings.Join(q.By, ", "), strings.Join(q.By, ", "), q.Limit, on, sums("traffic", q.From, q.To, nil), filter)
+		ORDER BY errors_ DESC, tenant_, service_, route_, family_, kind_, code_, template_`,
+		strings.Join(columns, ", "), on, from, filter, strings.Join(q.By, ", "), strings.Join(q.By, ", "), q.Limit, on, sums("traffic", q.From, q.To, nil), filter)
 	rows, err := s.conn.Query(ctx, sql, append(slices.Clone(args), args...)...)
 	if err != nil {
 		return nil, fmt.Errorf("ask for the top errors: %w", s.withoutHours(err))
@@ -82,12 +86,18 @@ func (s *Store) Top(ctx context.Context, q TopQuery) ([]TopRow, error) {
 	var top []TopRow
 	for rows.Next() {
 		var r TopRow
-		if err := rows.Scan(&r.Tenant, &r.Service, &r.Route, &r.Family, &r.Kind, &r.Code, &r.Dialect, &r.Errors, &r.Requests, &r.FirstSeen, &r.LastSeen); err != nil {
+		if err := rows.Scan(&r.Tenant, &r.Service, &r.Route, &r.Family, &r.Kind, &r.Code, &r.Template, &r.Dialect, &r.Errors, &r.Requests, &r.FirstSeen, &r.LastSeen); err != nil {
 			return nil, errors.Join(err, rows.Close())
 		}
 		top = append(top, r)
 	}
 	return top, errors.Join(rows.Err(), rows.Close())
+}
+
+// events are the errors of a window one by one, with the columns of their sums and the template.
+func events(from, to time.Time) string {
+	return fmt.Sprintf(`(SELECT tenant, service, route, family, kind, code, template, dialect, topic, 1 AS errors, ts AS first_seen, ts AS last_seen
+		FROM errors WHERE ts >= fromUnixTimestamp64Milli(%d) AND ts < fromUnixTimestamp64Milli(%d))`, from.Truncate(time.Minute).UnixMilli(), to.Truncate(time.Minute).UnixMilli())
 }
 
 // Totals counts the requests and errors of a window, and the dead letters that Kafka stamped in it.

@@ -120,6 +120,8 @@ func (r TopRow) cell(column string) string {
 		return r.Route
 	case "code":
 		return r.Code
+	case "template":
+		return r.Template
 	case "family":
 		return r.Family
 	case "kind":
@@ -204,6 +206,7 @@ func (t Top) json(w io.Writer) error {
 		Code        string  `json:"code"`
 		Family      string  `json:"family"`
 		Kind        string  `json:"kind"`
+		Template    string  `json:"template"`
 		Errors      uint64  `json:"errors"`
 		Requests    uint64  `json:"requests"`
 		Share       float64 `json:"share"`
@@ -224,7 +227,7 @@ func (t Top) json(w io.Writer) error {
 	}{stamp(t.From), stamp(t.To), t.By, t.Requests, t.ErrorRequests, t.Errors, t.DeadLetters, []jsonRow{}}
 	for _, r := range t.Rows {
 		out.Rows = append(out.Rows, jsonRow{
-			r.Tenant, r.Service, r.Route, r.Code, r.Family, r.Kind, r.Errors, r.Requests, r.Share,
+			r.Tenant, r.Service, r.Route, r.Code, r.Family, r.Kind, r.Template, r.Errors, r.Requests, r.Share,
 			stamp(r.FirstSeen), stamp(r.LastSeen), r.Description, r.Remedy,
 		})
 	}

@@ -25,14 +25,14 @@ type Top struct {
 
 // TopRow is one group of errors. A column that the rows are not grouped by is "".
 type TopRow struct {
-	Tenant, Service, Route, Code, Family, Kind string
+	Tenant, Service, Route, Code, Family, Kind, Template string
 
 	Errors      uint64
 	Requests    uint64  // all requests of the row's tenant, service and route, as far as it is grouped by these
 	Share       float64 // Errors / Requests; above 1 where requests hold several errors
 	FirstSeen   time.Time
 	LastSeen    time.Time
-	Description string // of Code, as the catalogs have it today
+	Description string // of Code, and of Template where rows are grouped by it, as the catalogs have it today
 	Remedy      string
 }
 
@@ -52,14 +52,14 @@ func NewTop(ctx context.Context, s *store.Store, c *enrich.Catalogs, q store.Top
 	}
 	for _, r := range rows {
 		row := TopRow{
-			Tenant: r.Tenant, Service: r.Service, Route: r.Route, Code: r.Code, Family: r.Family, Kind: r.Kind,
+			Tenant: r.Tenant, Service: r.Service, Route: r.Route, Code: r.Code, Family: r.Family, Kind: r.Kind, Template: r.Template,
 			Errors: r.Errors, Requests: r.Requests, FirstSeen: r.FirstSeen.UTC(), LastSeen: r.LastSeen.UTC(),
 		}
 		if r.Requests > 0 {
 			row.Share = float64(r.Errors) / float64(r.Requests)
 		}
 		if r.Code != "" {
-			row.Description, row.Remedy = c.Lookup(r.Code, r.Dialect, r.Service, 0, "").Texts()
+			row.Description, row.Remedy = c.Lookup(r.Code, r.Dialect, r.Service, 0, r.Template).Texts()
 		}
 		t.Rows = append(t.Rows, row)
 	}
