@@ -295,8 +295,8 @@ func (s *Store) RecordDeliveries(ctx context.Context, deliveries []AlertDelivery
 // alone makes rows that belong to no batch.
 func alone[R any](rows []R) []of[R] {
 	all := make([]of[R], len(rows))
-	for i, r := range rows {
-		all[i].row = r
+	for i := range rows {
+		all[i].row = &rows[i]
 	}
 	return all
 }

@@ -74,13 +74,15 @@ func firstError(steps ...func() error) error {
 // of is a row with the batch it belongs to.
 type of[R any] struct {
 	batch *Batch
-	row   R
+	row   *R
 }
 
 func gather[R any](batches []*Batch, rows func(*Batch) []R) (all []of[R]) {
 	for _, b := range batches {
-		for _, r := range rows(b) {
-			all = append(all, of[R]{b, r})
+		own := rows(b)
+		all = slices.Grow(all, len(own))
+		for i := range own {
+			all = append(all, of[R]{b, &own[i]})
 		}
 	}
 	return all
@@ -93,7 +95,7 @@ func once(*Batch) []struct{} { return []struct{}{{}} }
 // they are cut into days.
 type table[R any] struct {
 	name    string
-	time    func(R) time.Time // nil: all rows in one INSERT
+	time    func(*R) time.Time // nil: all rows in one INSERT
 	columns []column[R]
 }
 
@@ -107,7 +109,7 @@ func col[R, V any](name string, value func(*Batch, *R) V) column[R] {
 	return column[R]{name, func(rows []of[R]) any {
 		values := make([]V, len(rows))
 		for i := range rows {
-			values[i] = value(rows[i].batch, &rows[i].row)
+			values[i] = value(rows[i].batch, rows[i].row)
 		}
 		return values
 	}}
@@ -169,7 +171,7 @@ func (t table[R]) send(ctx context.Context, s *Store, rows []of[R]) (err error) 
 
 var errorTable = table[errorRow]{
 	name: "error_rows",
-	time: func(r errorRow) time.Time { return r.access.Time },
+	time: func(r *errorRow) time.Time { return r.access.Time },
 	columns: append(place[errorRow](),
 		col("ts", func(_ *Batch, r *errorRow) time.Time { return r.access.Time }),
 		col("tenant", func(_ *Batch, r *errorRow) string { return r.access.Tenant }),
@@ -231,7 +233,7 @@ func (b *Batch) codeRows() (rows []codeRow) {
 
 var trafficTable = table[trafficRow]{
 	name: "traffic_sums",
-	time: func(r trafficRow) time.Time { return r.minute },
+	time: func(r *trafficRow) time.Time { return r.minute },
 	columns: append(place[trafficRow](),
 		col("minute", func(_ *Batch, r *trafficRow) time.Time { return r.minute }),
 		col("tenant", func(_ *Batch, r *trafficRow) string { return r.tenant }),
@@ -246,7 +248,7 @@ var trafficTable = table[trafficRow]{
 
 var codeTable = table[codeRow]{
 	name: "error_sums",
-	time: func(r codeRow) time.Time { return r.minute },
+	time: func(r *codeRow) time.Time { return r.minute },
 	columns: append(place[codeRow](),
 		col("minute", func(_ *Batch, r *codeRow) time.Time { return r.minute }),
 		col("tenant", func(_ *Batch, r *codeRow) string { return r.tenant }),
@@ -274,7 +276,7 @@ var sightingTable = table[codeRow]{
 
 var deadLetterTable = table[deadLetterRow]{
 	name: "dead_letter_rows",
-	time: func(r deadLetterRow) time.Time { return r.at },
+	time: func(r *deadLetterRow) time.Time { return r.at },
 	columns: append(place[deadLetterRow](),
 		col("ts", func(_ *Batch, r *deadLetterRow) time.Time { return r.at }),
 		col("reason", func(_ *Batch, r *deadLetterRow) string { return r.reason }),
@@ -286,7 +288,7 @@ var deadLetterTable = table[deadLetterRow]{
 
 var auditTable = table[auditRow]{
 	name: "audit_rows",
-	time: func(r auditRow) time.Time { return r.access.Time },
+	time: func(r *auditRow) time.Time { return r.access.Time },
 	columns: append(place[auditRow](),
 		col("ts", func(_ *Batch, r *auditRow) time.Time { return r.access.Time }),
 		col("tenant", func(_ *Batch, r *auditRow) string { return r.access.Tenant }),
@@ -339,11 +341,7 @@ type Watermark struct {
 
 // InsertWatermarks replaces the partitions' watermarks.
 func (s *Store) InsertWatermarks(ctx context.Context, marks []Watermark) error {
-	rows := make([]of[Watermark], len(marks))
-	for i, m := range marks {
-		rows[i].row = m
-	}
-	return watermarkTable.insert(ctx, s, rows)
+	return watermarkTable.insert(ctx, s, alone(marks))
 }
 
 var watermarkTable = table[Watermark]{

@@ -218,7 +218,7 @@ func scanError(scan func(...any) error) (of[errorRow], int, error) {
 	for name, value := range e.Args {
 		bytes += len(name) + len(value)
 	}
-	return of[errorRow]{&b, r}, bytes, err
+	return of[errorRow]{&b, &r}, bytes, err
 }
 
 // setWord sets a value of a type that only parse names.
@@ -339,7 +339,7 @@ func (s *Store) rewriteSums(ctx context.Context, from, to time.Time, codes []str
 			var rewrites []SumRewrite
 			for _, r := range rows {
 				before := enrich.Meaning{Family: r.row.family, Kind: r.row.kind}
-				explain(&r.row)
+				explain(r.row)
 				if after := (enrich.Meaning{Family: r.row.family, Kind: r.row.kind}); after != before {
 					others, rewrites = append(others, r), append(rewrites, SumRewrite{r.row.code, before, after})
 				}
@@ -376,7 +376,7 @@ func scanSum(scan func(...any) error, more ...any) (of[codeRow], int, error) {
 	var partition int32
 	err := scan(append([]any{&r.minute, &r.tenant, &r.code, &r.service, &r.route, &r.dialect, &b.Topic, &partition, &b.FirstOffset, &b.Epoch, &r.family, &r.kind, &r.errors, &r.first, &r.last}, more...)...)
 	b.Partition = int(partition)
-	return of[codeRow]{&b, r}, 500 + len(r.route), err
+	return of[codeRow]{&b, &r}, 500 + len(r.route), err
 }
 
 // tellSumsByErrors gives the sums of codes that may mean one thing or another the meaning of the first of their errors.
