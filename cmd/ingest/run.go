@@ -22,8 +22,7 @@ func runConsumer(ctx context.Context, inv *invocation) error {
 	if err != nil {
 		return err
 	}
-	// What the pipeline holds is bounded by ingest.memory; the rest of the process gets by with as much again, up to headroom.
-	debug.SetMemoryLimit(p.cfg.Ingest.Memory + min(p.cfg.Ingest.Memory, headroom))
+	debug.SetMemoryLimit(p.cfg.Ingest.Memory + headroom)
 	ingester := delivery.New(p.kafka, p.store, p.processor, p.fingerprint(), p.log)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -46,8 +45,8 @@ func runConsumer(ctx context.Context, inv *invocation) error {
 	return nil
 }
 
-// headroom is what the process may take beside the pipeline before the garbage collector works harder.
-const headroom = 64 << 20
+// headroom is what the process may take beside the pipeline, which ingest.memory bounds, before the garbage collector works harder.
+const headroom = 40 << 20
 
 // catalogMetrics are those that delivery knows nothing of.
 type catalogMetrics struct {

@@ -96,6 +96,8 @@ type Kafka struct {
 	dialer    *kafka.Dialer
 	leaders   map[topicPartition]int
 	asked     time.Time // when leaders was
+	limit     int       // bytes to be asked for at once
+	unpacked  int64     // bytes of the records that the last answers held
 }
 
 // startTimeout is how long a cluster may take to answer at start.
@@ -198,18 +200,29 @@ func (r *rereading) today() (_ sasl.Mechanism, err error) {
 	return r.made, nil
 }
 
+// topicPatience is how long a topic may be missing at start: one that was made a moment ago is not known to every broker yet.
+const topicPatience = 3 * time.Second
+
 func (k *Kafka) awaitTopics(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	brokers := strings.Join(k.cfg.Brokers, ",")
 	var last error
+	began := time.Now()
 	for tries := 1; ; tries++ {
 		try, cancelTry := context.WithTimeout(ctx, 3*time.Second)
 		meta, err := k.client.Metadata(try, &kafka.MetadataRequest{Topics: k.cfg.Topics})
 		cancelTry()
 		if err == nil {
 			k.ClusterID = meta.ClusterID
-			return k.missingTopic(ctx, meta, brokers)
+			missing := k.missingTopic(ctx, meta, brokers)
+			if missing == nil || time.Since(began) > topicPatience {
+				return missing
+			}
+			if !sleep(ctx, 250*time.Millisecond) {
+				return missing
+			}
+			continue
 		}
 		if refused := k.refusal(err, brokers); refused != nil {
 			return refused

@@ -20,8 +20,8 @@ import (
 
 const (
 	fetchWait          = 250 * time.Millisecond // how long a broker holds a request that finds nothing new
-	fetchBytes         = 16 << 20               // of one answer; brokers exceed it for a single larger record
-	partitionBytes     = 4 << 20
+	leastFetch         = 256 << 10              // bytes asked for at once, of all leaders; brokers exceed it for a single larger record
+	mostFetch          = 16 << 20
 	fetchTimeout       = 10 * time.Second
 	isolationCommitted = 1
 )
@@ -53,6 +53,7 @@ func (k *Kafka) fetch(ctx context.Context, partitions []*partition) []fetched {
 		}
 		k.leaders, k.asked = leaders, time.Now()
 	}
+	k.adjust()
 	byLeader := map[int][]*partition{}
 	for _, p := range partitions {
 		leader := k.leaders[p.topicPartition]
@@ -61,7 +62,7 @@ func (k *Kafka) fetch(ctx context.Context, partitions []*partition) []fetched {
 	answers := make(chan []fetched, len(byLeader))
 	var asking sync.WaitGroup // one goroutine a leader, awaited here
 	for _, own := range byLeader {
-		asking.Go(func() { answers <- k.fetchFrom(ctx, own) })
+		asking.Go(func() { answers <- k.fetchFrom(ctx, own, k.limit/len(byLeader)) })
 	}
 	asking.Wait()
 	close(answers)
@@ -85,6 +86,20 @@ func failed(partitions []*partition, err error) (all []fetched) {
 	return all
 }
 
+// adjust sets how much is asked for by what came of it: an answer is unpacked as a whole, to ten times its size and more, and is to take
+// no more than a quarter of the memory.
+func (k *Kafka) adjust() {
+	switch {
+	case k.limit == 0:
+		k.limit = 1 << 20
+	case k.unpacked > k.cfg.memory()/4:
+		k.limit = max(k.limit/2, leastFetch)
+	case k.unpacked < k.cfg.memory()/16 && k.unpacked >= int64(k.limit): // and it was not too little because there was no more
+		k.limit = min(k.limit*2, mostFetch)
+	}
+	k.unpacked = 0
+}
+
 // reconnect drops all that is known of the cluster and its connections.
 func (k *Kafka) reconnect() {
 	old := k.transport
@@ -96,9 +111,9 @@ func (k *Kafka) reconnect() {
 
 // fetchFrom sends one request for partitions of one leader. A broker fills its answer in the order of the request, so
 // the caller changes that from call to call.
-func (k *Kafka) fetchFrom(ctx context.Context, partitions []*partition) []fetched {
+func (k *Kafka) fetchFrom(ctx context.Context, partitions []*partition, limit int) []fetched {
 	req := &fetch.Request{
-		ReplicaID: -1, MaxWaitTime: int32(fetchWait.Milliseconds()), MinBytes: 1, MaxBytes: int32(min(fetchBytes, k.cfg.memory()/8)),
+		ReplicaID: -1, MaxWaitTime: int32(fetchWait.Milliseconds()), MinBytes: 1, MaxBytes: int32(limit),
 		IsolationLevel: isolationCommitted, SessionID: 0, SessionEpoch: -1,
 	}
 	byName := map[topicPartition]*partition{}
@@ -110,7 +125,7 @@ func (k *Kafka) fetchFrom(ctx context.Context, partitions []*partition) []fetche
 			req.Topics = append(req.Topics, fetch.RequestTopic{Topic: p.topic})
 		}
 		req.Topics[i].Partitions = append(req.Topics[i].Partitions, fetch.RequestPartition{
-			Partition: int32(p.id), CurrentLeaderEpoch: -1, FetchOffset: p.next, LogStartOffset: -1, PartitionMaxBytes: partitionBytes,
+			Partition: int32(p.id), CurrentLeaderEpoch: -1, FetchOffset: p.next, LogStartOffset: -1, PartitionMaxBytes: int32(limit),
 		})
 	}
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
@@ -123,7 +138,7 @@ func (k *Kafka) fetchFrom(ctx context.Context, partitions []*partition) []fetche
 	for _, t := range answer.(*fetch.Response).Topics {
 		for i := range t.Partitions {
 			if p := byName[topicPartition{t.Topic, int(t.Partitions[i].Partition)}]; p != nil {
-				all = append(all, read(p, &t.Partitions[i]))
+				all = append(all, k.read(p, &t.Partitions[i]))
 			}
 		}
 	}
@@ -131,7 +146,7 @@ func (k *Kafka) fetchFrom(ctx context.Context, partitions []*partition) []fetche
 }
 
 // read makes a fetched of an answer.
-func read(p *partition, answer *fetch.ResponsePartition) fetched {
+func (k *Kafka) read(p *partition, answer *fetch.ResponsePartition) fetched {
 	f := fetched{partition: p, end: answer.HighWatermark}
 	if answer.LastStableOffset >= 0 {
 		f.end = answer.LastStableOffset
@@ -141,7 +156,10 @@ func read(p *partition, answer *fetch.ResponsePartition) fetched {
 		return f
 	}
 	f.read = func(use func(record) bool) (int64, error) {
-		r := reader{next: p.next, more: true, use: use}
+		r := reader{next: p.next, more: true, use: func(r record) bool {
+			k.unpacked += int64(len(r.value))
+			return use(r)
+		}}
 		err := r.batches(answer)
 		return r.next, err
 	}
