@@ -25,7 +25,7 @@ func newImport(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import FILE",
 		Short: "A vendor's saved error-code page to catalog YAML; says what it understood",
-		Long: `Reads a saved error-code page (text, HTML, Markdown, CSV; - for standard input) and prints it as a catalog.
+		Long: `Reads a saved error-code page (text, HTML or MHTML, Markdown, CSV; - for standard input) and prints it as a catalog.
 What was understood of the page (layout, columns, rows) goes to standard error, and so does each line of a table that is no row.
 If the family has a catalog, its kinds, retries, owners, translations and comments are kept, and what the page changed is said.
 Exit code 1: a row could not be placed, or there was none; what could be read is printed all the same.`,
@@ -62,6 +62,9 @@ func (f importer) run(file, dir string, stdin io.Reader, stdout, stderr io.Write
 	p := page.Read(file, content)
 	understood(stderr, file, p)
 	if len(p.Rows) == 0 {
+		if n := len(p.Tables); n > 0 {
+			fmt.Fprintf(stderr, "of the tables on the page (%d, above) none was taken for one of error codes\n", n)
+		}
 		fmt.Fprintln(stderr, "nothing to import: no table of error codes was found")
 		return errFindings
 	}

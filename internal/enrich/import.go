@@ -55,8 +55,12 @@ func CommonPrefix(codes []string) string {
 
 var prefixed = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9]*(?:_[A-Za-z]+)*)[._/:-](.+)$`)
 
+// generic are beginnings of codes that say nothing of whose they are: a catalog with such a prefix would take other
+// vendors' codes for its own.
+var generic = regexp.MustCompile(`(?i)^(?:client|server|sender|receiver|soap|err|errors?|exceptions?|fault|failed|fail|invalid|internal|common|general|generic|unknown|missing|http|https|request|response|code|status|sdk|api|e)$`)
+
 // prefixes gives the beginnings of codes such as OSM.0001 and JOB_MANAGER_12000001, in the order in which they come;
-// none where a code has no such beginning, or where there are so many that they are words of the codes.
+// none where a code has no such beginning or a generic one, or where there are so many that they are words of the codes.
 func prefixes(codes []string) (all []string) {
 	for _, code := range codes {
 		m := prefixed.FindStringSubmatch(code)
@@ -67,8 +71,8 @@ func prefixes(codes []string) (all []string) {
 		if m[2][0] < '0' || m[2][0] > '9' { // words follow: only the first can be a name
 			p = code[:strings.IndexAny(code, "._/:-")]
 		}
-		if p == strings.ToLower(p) && strings.Contains(code, "_") {
-			return nil // card_declined
+		if p == strings.ToLower(p) && strings.Contains(code, "_") || generic.MatchString(p) {
+			return nil // card_declined, Client.InvalidParameter
 		}
 		if !slices.Contains(all, p) {
 			all = append(all, p)

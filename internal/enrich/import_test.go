@@ -228,5 +228,7 @@ func TestFamilyOfCodes(t *testing.T) {
 	f("card_declined card_expired", "", "")
 	f("ACQ.SYSTEM_ERROR ACQ.INVALID_PARAMETER", "", "ACQ")
 	f("AccessDenied NoSuchKey", "", "")
+	f("Client.InvalidParameter Client.Throttled", "", "")
+	f("ERROR_ACCESS_DENIED ERROR_NOT_FOUND", "", "")
 	f("JOBX_MANAGER_1 JOBX_MANAGER_2", "", "JOBX_MANAGER")
 }

@@ -2,6 +2,8 @@ package page
 
 import (
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/text/width"
@@ -17,38 +19,34 @@ func findTabs(lines []line, at int) (*grid, int) {
 		return nil, 0
 	}
 	n := len(head)
-	g := &grid{line: lines[at].n, rows: []gridRow{{lines[at].n, head}}}
+	g := &grid{line: lines[at].n, rows: []gridRow{{line: lines[at].n, cells: head}}}
 	end := at + 1
 	for j := at + 1; j < len(lines); {
-		// Up to three lines without tabs may stand between rows: titles, or paragraphs of the cell above.
-		next := j
+		// Up to seven lines without tabs may stand between rows: titles, or paragraphs of the cell above.
+		next, blanks := j, 0
 		for next < len(lines) && next < j+8 && !strings.Contains(lines[next].text, "\t") {
+			if lines[next].blank() {
+				blanks++
+			}
 			next++
 		}
-		if next >= len(lines) || next == j+8 {
+		if next >= len(lines) || next == j+8 || blanks > 2 || otherTable(head, splitTabs(lines[next].text), blanks > 0) {
 			break
 		}
-		blanks := 0
+		between := true // whether no blank line has come yet
 		for ; j < next; j++ {
 			text := strings.TrimSpace(lines[j].text)
 			if text == "" {
-				blanks++
+				between = false
 				continue
 			}
-			last := &g.rows[len(g.rows)-1]
-			if full := last.cells[len(last.cells)-1]; len(g.rows) > 1 && len(last.cells) == n && full != "" && blanks == 0 && (endsSentence(text) || numbered(text) > 0 || strings.HasPrefix(text, "-")) {
+			if last := &g.rows[len(g.rows)-1]; between && len(g.rows) > 1 && goesOnBelow(last.cells, n, text) {
 				last.cells[n-1] += "\n" + text
 				continue
 			}
-			g.rows = append(g.rows, gridRow{lines[j].n, []string{text}})
+			g.rows = append(g.rows, gridRow{line: lines[j].n, cells: []string{text}})
 		}
-		if blanks > 2 {
-			break
-		}
-		row := gridRow{lines[j].n, splitTabs(lines[j].text)}
-		if k, ok := headings(row.cells); ok && len(row.cells) != n && len(k) > 1 {
-			break // another table
-		}
+		row := gridRow{line: lines[j].n, cells: splitTabs(lines[j].text)}
 		j++
 		for len(row.cells) < n && j < len(lines) && len(row.cells) > 1 { // a cell with line breaks
 			more := splitTabs(lines[j].text)
@@ -65,12 +63,40 @@ func findTabs(lines []line, at int) (*grid, int) {
 	if len(g.rows) < 2 {
 		return nil, 0
 	}
+	if end < len(lines) && goesOnBelow(g.rows[len(g.rows)-1].cells, n, strings.TrimSpace(lines[end].text)) {
+		g.notes = append(g.notes, "line "+strconv.Itoa(lines[end].n)+" is taken as text after the table: "+clip(lines[end].text))
+	}
 	for _, r := range g.rows {
 		for i := range r.cells {
 			r.cells[i] = tidy(r.cells[i])
 		}
 	}
 	return g, end
+}
+
+// otherTable tells whether cells are of another table than the one with the headings: they are other headings; or,
+// apart from the rows above, they are fewer or more and a text stands where a status or a code has to.
+func otherTable(head, cells []string, apart bool) bool {
+	if len(cells) < 2 || slices.Equal(head, cells) {
+		return false
+	}
+	if _, ok := headings(cells); ok && len(cells) != len(head) {
+		return true
+	}
+	if !slices.ContainsFunc(cells, func(c string) bool { return c != "" && vocabulary[normal(c)] == unknown }) {
+		return true
+	}
+	roles := assign(head, nil)
+	key := slices.Index(roles, RoleStatus)
+	if key < 0 {
+		key = slices.Index(roles, RoleCode)
+	}
+	return apart && len(cells) != len(head) && key >= 0 && key < len(cells) && !nothing(cells[key]) && !isStatus(cells[key]) && codeStrength(codePart(cells[0])) == noCode
+}
+
+// goesOnBelow tells whether a line right below a row is a further paragraph of its last cell, and no title.
+func goesOnBelow(cells []string, n int, text string) bool {
+	return len(cells) == n && cells[n-1] != "" && text != "" && !junk(text) && (endsSentence(text) || numbered(text) > 0 || strings.HasPrefix(text, "-"))
 }
 
 func splitTabs(s string) []string {
@@ -183,7 +209,7 @@ func findAligned(lines []line, at int) (*grid, int) {
 			key = i
 		}
 	}
-	g := &grid{line: lines[at].n, rows: []gridRow{{lines[at].n, names}}}
+	g := &grid{line: lines[at].n, rows: []gridRow{{line: lines[at].n, cells: names}}}
 	end, blanks := at+1, 0
 	for j := at + 1; j < len(lines); j++ {
 		l := lines[j].text
@@ -204,9 +230,12 @@ func findAligned(lines []line, at int) (*grid, int) {
 		for i := range cells {
 			cells[i] = strings.Join(strings.Fields(cells[i]), " ")
 		}
+		if alone := strings.Join(cells, "") == cells[key]; alone && blanks > 0 && codeStrength(cells[key]) == word && len(g.rows) > 1 {
+			break // a title such as "References"
+		}
 		switch begins := cells[key] != "" && codeStrength(codePart(cells[key])) > noCode || others(cells[key]); {
 		case begins:
-			g.rows = append(g.rows, gridRow{lines[j].n, cells})
+			g.rows = append(g.rows, gridRow{line: lines[j].n, cells: cells})
 		case cells[key] == "" && len(g.rows) > 1 && blanks == 0:
 			last := &g.rows[len(g.rows)-1]
 			for i, c := range cells {
@@ -215,7 +244,7 @@ func findAligned(lines []line, at int) (*grid, int) {
 		case blanks > 0 || len(g.rows) == 1:
 			return alignedGrid(g, end)
 		default:
-			g.rows = append(g.rows, gridRow{lines[j].n, []string{strings.TrimSpace(l)}}) // a title between rows
+			g.rows = append(g.rows, gridRow{line: lines[j].n, cells: []string{strings.TrimSpace(l)}}) // a title between rows
 		}
 		end, blanks = j+1, 0
 	}

@@ -24,6 +24,7 @@ var (
 	integer    = regexp.MustCompile(`^[-+]?\d{1,12}$`)
 	camel      = regexp.MustCompile(`[a-z0-9][A-Z][a-z]|[A-Z]{2}[a-z]{2}`)
 	joined     = regexp.MustCompile(`[A-Za-z0-9][_.-][A-Za-z0-9]|[A-Za-z]/[A-Za-z]|[a-z]:[a-z]`)
+	thousands  = regexp.MustCompile(`^\d{1,3}(?: \d{3})+$`) // 20 001
 	hex        = regexp.MustCompile(`^0[xX][0-9A-Fa-f]{1,16}$`)
 	notCode    = regexp.MustCompile(`(?i)://|^www\.|\.(html?|com|org|net|io|json|xml|yaml|md|pdf|png)$|^v?\d+\.\d+(\.\d+)*$|^\d{4}-\d\d-\d\d|^\d+[./:]\d+|^https?$|^-+$`)
 	placehold  = regexp.MustCompile(`^(xxx+|n/a|todo|tbd)$`)
@@ -36,7 +37,10 @@ var (
 
 // codeStrength judges a text alone, without its neighbours.
 func codeStrength(s string) strength {
-	if len(s) == 0 || len(s) > 120 || !codeChars.MatchString(s) || notCode.MatchString(s) || placehold.MatchString(strings.ToLower(s)) {
+	if len(s) < 20 && strings.Contains(s, " ") && thousands.MatchString(s) {
+		return number
+	}
+	if len(s) == 0 || len(s) > 120 || strings.ContainsAny(s, " \n") || !codeChars.MatchString(s) || notCode.MatchString(s) || placehold.MatchString(strings.ToLower(s)) {
 		return noCode
 	}
 	letters := strings.ContainsFunc(s, unicode.IsLetter)
@@ -81,7 +85,7 @@ func shape(code string) string {
 
 var (
 	statusCell = regexp.MustCompile(`^(?i:http(?:/[\d.]+)?\s*(?:status)?\s*:?\s*)?([1-5]\d\d)(?:\s*(?:[-–—:/,]\s*|\s|\(|\x{ff08})\(?\s*([A-Za-z][A-Za-z' -]{1,50}?)\s*[)\x{ff09}]?)?\.?$`)
-	statusLast = regexp.MustCompile(`^([A-Za-z][A-Za-z' -]{1,50}?)\s*[(\x{ff08}\[,:-]\s*(?i:http\s*)?([1-5]\d\d)\s*[)\x{ff09}\]]?$`)
+	statusLast = regexp.MustCompile(`^([A-Za-z][A-Za-z' -]{1,50}?)(?:\s*[(\x{ff08}\[]\s*|\s*[,:]\s+|\s+-\s+)(?i:http\s*)?([1-5]\d\d)\s*[)\x{ff09}\]]?$`) // but ABC-404 is a code
 	statuses   = regexp.MustCompile(`^(?:[1-5](?:\d\d|[xX]{2}|\*\*)\s*(?:[,/、;或]|or|and|~|–|-)?\s*)+(?:\([A-Za-z ]+\))?$`)
 )
 

@@ -28,7 +28,8 @@ type column struct {
 	strong  float64 // cells that hardly can be anything else
 	status  float64
 	prose   float64
-	blind   bool // no cells were looked at
+	phrases float64 // cells of more than one word
+	blind   bool    // no cells were looked at
 }
 
 func columnOf(heading string, cells []string) column {
@@ -55,13 +56,18 @@ func columnOf(heading string, cells []string) column {
 		if prose(cell) {
 			c.prose++
 		}
+		if prose(cell) || strings.Contains(cell, " ") {
+			c.phrases++
+		}
 	}
 	if filled == 0 {
 		c.blind = true
-		c.code, c.status, c.prose = 1, 1, 1
+		c.code, c.status, c.prose, c.phrases = 1, 1, 1, 1
 		return c
 	}
-	c.code, c.sure, c.strong, c.status, c.prose = c.code/filled, c.sure/filled, c.strong/filled, c.status/filled, c.prose/filled
+	for _, n := range []*float64{&c.code, &c.sure, &c.strong, &c.status, &c.prose, &c.phrases} {
+		*n /= filled
+	}
 	return c
 }
 
@@ -77,7 +83,7 @@ func codePart(s string) string {
 // In order: the code is the column whose heading says so and whose cells agree, else an error's name, else the
 // status; the status is what is called so, or a column of statuses that is only called "code" beside a column
 // of names; the message is what is called so, else an error's name, else the first of two descriptions;
-// the description is what is called so, else a cause; the remedy is what is called so.
+// the description is what is called so, else a cause, else a remark; the remedy is what is called so.
 func assign(heads []string, cells [][]string) []Role {
 	n := len(heads)
 	roles := make([]Role, n)
@@ -150,6 +156,12 @@ func assign(heads []string, cells [][]string) []Role {
 			return (c.kind == unknown || c.kind == ofAttribute) && c.status > 0.95 && !c.blind
 		})
 	}
+	if s >= 0 && code < 0 {
+		// A list of HTTP statuses: unless codes stand beside them, in a column whose heading does not say so.
+		if code = slices.IndexFunc(cols, func(c column) bool { return c.kind == unknown && c.strong > 0.8 && !c.blind }); code >= 0 {
+			roles[code] = RoleCode
+		}
+	}
 	switch {
 	case code < 0 && s < 0:
 		return roles
@@ -174,13 +186,16 @@ func assign(heads []string, cells [][]string) []Role {
 				described++
 			}
 		}
-		if described > 1 {
-			message = first(RoleMessage, func(c column) bool { return c.kind == ofText })
+		if described > 1 { // a bare "Reason" before an explanation is the phrase that comes with a response
+			message = first(RoleMessage, func(c column) bool { return c.kind == ofText || c.heading == "reason" })
 		}
 	}
 	description := first(RoleDescription, func(c column) bool { return c.kind == ofText })
 	if description < 0 {
 		description = first(RoleDescription, func(c column) bool { return c.kind == ofCause })
+	}
+	if description < 0 {
+		description = first(RoleDescription, func(c column) bool { return c.kind == ofNote && c.phrases > 0.5 })
 	}
 	remedy := first(RoleRemedy, func(c column) bool { return c.kind == ofRemedy })
 	if message < 0 && description < 0 {

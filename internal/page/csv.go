@@ -6,6 +6,7 @@ import (
 	"io"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -41,24 +42,46 @@ func readCSV(name, text string) *grid {
 
 // parseCSV reads values; columns is how many the most rows have, even whether nearly all have that many.
 func parseCSV(text string, comma rune) (g *grid, columns int, even bool) {
-	r := csv.NewReader(strings.NewReader(text))
-	r.Comma, r.LazyQuotes, r.FieldsPerRecord, r.TrimLeadingSpace = comma, true, -1, comma != '\t'
 	g = &grid{layout: csvTable, line: 1}
 	sizes := map[int]int{}
-	for {
-		record, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			break
+	for line, unclosed := 1, 0; text != ""; {
+		r := csv.NewReader(strings.NewReader(text))
+		r.Comma, r.LazyQuotes, r.FieldsPerRecord, r.TrimLeadingSpace = comma, true, -1, comma != '\t'
+		begin, again := int64(0), ""
+		for again == "" {
+			record, err := r.Read()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				return nil, 0, false
+			}
+			at, _ := r.FieldPos(0)
+			raw := text[begin:r.InputOffset()]
+			if strings.Count(raw, `"`)%2 == 1 && strings.Contains(strings.TrimSpace(raw), "\n") {
+				// A quote that nothing closes takes all lines up to the next one: read the line without it.
+				if unclosed++; unclosed > 20 {
+					return nil, 0, false // not the quotes of CSV
+				}
+				raw = strings.TrimLeft(raw, "\n")
+				first, _, _ := strings.Cut(raw, "\n")
+				quote := strings.LastIndex(first, `"`)
+				if quote < 0 {
+					return nil, 0, false
+				}
+				g.notes = append(g.notes, "line "+strconv.Itoa(line+at-1)+" has a quotation mark that is never closed: "+clip(first))
+				again = first[:quote] + first[quote+1:] + text[r.InputOffset()-int64(len(raw))+int64(len(first)):]
+				line += at - 1
+				break
+			}
+			begin = r.InputOffset()
+			for i := range record {
+				record[i] = tidy(breaks.ReplaceAllString(record[i], "\n"))
+			}
+			g.rows = append(g.rows, gridRow{line: line + at - 1, cells: record})
+			sizes[len(record)]++
 		}
-		if err != nil {
-			return nil, 0, false
-		}
-		at, _ := r.FieldPos(0)
-		for i := range record {
-			record[i] = tidy(breaks.ReplaceAllString(record[i], "\n"))
-		}
-		g.rows = append(g.rows, gridRow{at, record})
-		sizes[len(record)]++
+		text = again
 	}
 	for size, n := range sizes {
 		if n > sizes[columns] || n == sizes[columns] && size > columns {

@@ -46,6 +46,7 @@ func decode(content []byte) string {
 // source is a page as lines and, where its markup draws them, grids; in page order.
 type source struct {
 	title string
+	head  []line // what stands before the page, about it
 	parts []part
 }
 
@@ -73,7 +74,12 @@ func newSource(name, text string) source {
 		}
 	}
 	all := strings.Split(text, "\n")
-	for i := 0; i < len(all); i++ {
+	var head int
+	s.title, head = frontMatter(all)
+	for i := range head {
+		s.head = append(s.head, line{i + 1, all[i]})
+	}
+	for i := head; i < len(all); i++ {
 		if end := tableEnd(all, i); end > i { // Markdown may hold tables in HTML
 			flush()
 			inner := readHTML(strings.Join(all[i:end], "\n"), i+1)
@@ -107,6 +113,7 @@ func tableEnd(lines []string, at int) int {
 
 // lines are all the lines of the source that stand in no drawn grid.
 func (s source) lines() (all []line) {
+	all = append(all, s.head...)
 	for _, p := range s.parts {
 		all = append(all, p.lines...)
 	}

@@ -2,6 +2,7 @@ package page
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -63,7 +64,7 @@ type htmlDL struct {
 	term    bool // whether the last text belongs to a term
 	cell    *strings.Builder
 	at      int
-	about   bool
+	topic   topic
 }
 
 // readHTML reads a page, or a piece of one that begins in the given line.
@@ -87,8 +88,9 @@ func readHTML(text string, at int) source {
 			for more {
 				var k, v []byte
 				k, v, more = z.TagAttr()
-				if len(k) == 7 || len(k) == 4 { // colspan, rowspan, role
-					attrs[string(k)] = string(v)
+				switch key := string(k); key {
+				case "colspan", "rowspan", "style", "hidden":
+					attrs[key] = string(v)
 				}
 			}
 			r.start(tag, attrs)
@@ -185,14 +187,22 @@ var inline = map[string]string{"code": "`", "tt": "`", "kbd": "`", "strong": "**
 // silent are the elements that show no text of the page's own.
 var silent = map[string]bool{"script": true, "style": true, "noscript": true, "template": true, "svg": true, "nav": true, "footer": true, "select": true, "button": true, "iframe": true, "textarea": true}
 
+// phrase are the elements inside a line. Where one is hidden its text is for a script ("copy"); a hidden block
+// may be a tab of the page that a click shows, and is read.
+var phrase = map[string]bool{"span": true, "a": true, "i": true, "em": true, "b": true, "strong": true, "small": true, "sup": true, "label": true, "code": true}
+
+var unseen = regexp.MustCompile(`(?i)display\s*:\s*none|visibility\s*:\s*hidden`)
+
 func (r *htmlReader) start(tag string, attrs map[string]string) {
+	r.endPhrase(tag)
 	if r.skip > 0 {
 		if tag == r.skipTag {
 			r.skip++
 		}
 		return
 	}
-	if silent[tag] {
+	_, hidden := attrs["hidden"]
+	if silent[tag] || phrase[tag] && (hidden || unseen.MatchString(attrs["style"])) {
 		r.skip, r.skipTag = 1, tag
 		return
 	}
@@ -205,7 +215,7 @@ func (r *htmlReader) start(tag string, attrs map[string]string) {
 			r.flushLines()
 		}
 		if len(r.tables) < 20 {
-			r.tables = append(r.tables, &htmlGrid{grid: grid{layout: htmlTable, line: r.line, spans: true, about: r.about()}})
+			r.tables = append(r.tables, &htmlGrid{grid: grid{layout: htmlTable, line: r.line, spans: true, topic: r.topic()}})
 		}
 	case "tr", "thead", "tbody", "tfoot":
 		if t := r.table(); t != nil {
@@ -231,7 +241,7 @@ func (r *htmlReader) start(tag string, attrs map[string]string) {
 			if len(r.lists) == 0 {
 				r.flushLines()
 			}
-			r.lists = append(r.lists, &htmlDL{at: r.line, about: r.about()})
+			r.lists = append(r.lists, &htmlDL{at: r.line, topic: r.topic()})
 		}
 	case "dt", "dd":
 		if n := len(r.lists); n > 0 && len(r.tables) == 0 {
@@ -271,7 +281,16 @@ func (r *htmlReader) start(tag string, attrs map[string]string) {
 	}
 }
 
+// endPhrase ends a hidden phrase that nothing closes where its line ends.
+func (r *htmlReader) endPhrase(tag string) {
+	_, block := blockTags[tag]
+	if r.skip > 0 && phrase[r.skipTag] && (block || slices.Contains([]string{"table", "tr", "td", "th", "dl", "dt", "dd", "br"}, tag)) {
+		r.skip = 0
+	}
+}
+
 func (r *htmlReader) end(tag string) {
+	r.endPhrase(tag)
 	if r.skip > 0 {
 		if tag == r.skipTag {
 			r.skip--
@@ -285,10 +304,12 @@ func (r *htmlReader) end(tag string) {
 	case "table":
 		if t := r.table(); t != nil {
 			t.endRow()
-			if len(t.rows) > 0 {
+			r.tables = r.tables[:len(r.tables)-1]
+			if outer := r.table(); outer != nil && outer.cell != nil && t.layOutOnly() {
+				outer.cell.WriteString("\n" + t.text() + "\n")
+			} else if len(t.rows) > 0 {
 				r.parts = append(r.parts, part{grid: &t.grid})
 			}
-			r.tables = r.tables[:len(r.tables)-1]
 		}
 	case "tr":
 		if t := r.table(); t != nil {
@@ -303,9 +324,12 @@ func (r *htmlReader) end(tag string) {
 			l := r.lists[n-1]
 			l.item(false, r.line)
 			r.lists = r.lists[:n-1]
-			if !doubtful(l.records) {
+			if n > 1 && len(l.records) == 1 && r.out() != nil {
+				// A list of one inside a definition defines nothing of its own: its term and text belong to the outer one.
+				r.out().WriteString("\n" + l.records[0].term + "\n" + strings.Join(l.records[0].body, "\n") + "\n")
+			} else if !doubtful(l.records) {
 				g := recordsGrid(l.at, l.records)
-				g.layout, g.about = htmlList, l.about
+				g.layout, g.topic = htmlList, l.topic
 				r.parts = append(r.parts, part{grid: g})
 			}
 		}
@@ -331,14 +355,14 @@ func (r *htmlReader) end(tag string) {
 	}
 }
 
-// about tells whether the text that came last speaks of errors.
-func (r *htmlReader) about() bool {
+// topic is that of the text that came last.
+func (r *htmlReader) topic() topic {
 	for i := len(r.parts) - 1; i >= 0 && i > len(r.parts)-20; i-- {
 		if r.parts[i].lines != nil {
-			return speaksOfErrors(r.parts[i].lines)
+			return topicOf(r.parts[i].lines)
 		}
 	}
-	return false
+	return noTopic
 }
 
 func (r *htmlReader) table() *htmlGrid {
@@ -346,6 +370,20 @@ func (r *htmlReader) table() *htmlGrid {
 		return nil
 	}
 	return r.tables[len(r.tables)-1]
+}
+
+// layOutOnly tells whether a table inside a cell only lays out the cell's text: it has one row or one column.
+func (t *htmlGrid) layOutOnly() bool {
+	return len(t.rows) <= 1 || !slices.ContainsFunc(t.rows, func(r gridRow) bool { return len(r.cells) > 1 })
+}
+
+// text is the table as paragraphs.
+func (t *htmlGrid) text() string {
+	var lines []string
+	for _, r := range t.rows {
+		lines = append(lines, strings.Join(r.cells, " "))
+	}
+	return strings.Join(lines, "\n")
 }
 
 func span(s string, limit int) int {
@@ -393,7 +431,7 @@ func (t *htmlGrid) endRow() {
 	}
 	if len(t.row) > 0 {
 		t.headed = t.headed || len(t.rows) == 0 && !t.plain && len(t.row) > 1
-		t.rows = append(t.rows, gridRow{t.rowAt, t.row})
+		t.rows = append(t.rows, gridRow{line: t.rowAt, cells: t.row})
 	}
 	t.row, t.inRow, t.plain = nil, false, false
 }

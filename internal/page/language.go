@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -73,8 +74,12 @@ func date(lines []line) string {
 		if i > 2000 {
 			break
 		}
-		if len(l.text) > 200 || !updated.MatchString(l.text) {
+		said := updated.FindStringIndex(l.text)
+		if said == nil || len(l.text) > 200 {
 			continue
+		}
+		if when := day.FindStringIndex(l.text); when != nil && when[0] < said[0] && strings.ContainsAny(l.text, "\t|") {
+			continue // a row of a history of changes
 		}
 		if m := day.FindStringSubmatch(l.text); m != nil {
 			return fmt.Sprintf("%s-%02s-%02s", m[1], m[2], m[3])
@@ -92,24 +97,58 @@ func date(lines []line) string {
 
 var aboutErrors = regexp.MustCompile(`(?i)error|exception|status code|return code|错误|返回码|状态码|返回碼|錯誤|エラー|오류|에러|fehler|erreur|\berro|ошиб`)
 
-// title finds the page's heading: the first short line that speaks of errors, else the first short line at all.
+// breadcrumb is the path to a page: Home > API > Errors.
+var breadcrumb = regexp.MustCompile(`\S\s*[>›»]\s*\S`)
+
+// title finds the page's heading: the first short line that speaks of errors, else the first short line at all, else
+// the end of the path to the page.
 func title(lines []line) string {
-	first := ""
+	first, path, fenced := "", "", false
 	for i, l := range lines {
 		text := strings.TrimSpace(strings.TrimLeft(l.text, "#= "))
 		if i > 200 {
 			break
 		}
-		if text == "" || len([]rune(text)) > 120 || endsSentence(text) || strings.ContainsAny(text, "{}|\t") || updated.MatchString(text) {
+		if strings.HasPrefix(text, "```") {
+			fenced = !fenced
+		}
+		if fenced || strings.HasPrefix(text, "- ") || strings.HasPrefix(text, "* ") || strings.HasSuffix(text, ":") || junk(text) {
+			continue
+		}
+		if text == "" || len([]rune(text)) > 120 || endsSentence(text) || strings.ContainsAny(text, "{}|\t") || gap.MatchString(text) || updated.MatchString(text) {
 			continue
 		}
 		text = plain(text)
+		if breadcrumb.MatchString(text) {
+			if path == "" {
+				path = strings.TrimSpace(text[strings.LastIndexAny(text, ">›»"):])
+				path = strings.TrimSpace(strings.TrimLeft(path, ">›»"))
+			}
+			continue
+		}
 		if aboutErrors.MatchString(text) && !strings.HasPrefix(text, "error_") {
 			return text
 		}
-		if first == "" && !strings.HasPrefix(text, "-") {
+		if first == "" {
 			first = text
 		}
 	}
-	return first
+	return cmp.Or(first, path)
+}
+
+// frontMatter reads the title of a Markdown page that begins with one, between two lines of dashes, and gives the
+// number of these lines.
+func frontMatter(lines []string) (title string, n int) {
+	if strings.TrimSpace(lines[0]) != "---" {
+		return "", 0
+	}
+	for i, l := range lines[1:min(len(lines), 60)] {
+		switch key, value, ok := strings.Cut(l, ":"); {
+		case strings.TrimSpace(l) == "---":
+			return title, i + 2
+		case ok && key == "title":
+			title = strings.Trim(strings.TrimSpace(value), `"'`)
+		}
+	}
+	return "", 0
 }

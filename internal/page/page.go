@@ -4,9 +4,9 @@
 // a table, where the borders are gone and a cell is a paragraph, a line, or a run of words. So reading goes in
 // three steps, each of which knows nothing of the next:
 //
-//  1. source: bytes become lines of text and, where the markup says so, grids (decode.go, html.go, csv.go);
+//  1. source: bytes become lines of text and, where the markup says so, grids (archive.go, decode.go, html.go, csv.go);
 //  2. layouts: runs of lines that form a table become grids too, one file for each way a table can look
-//     (the table of layouts below);
+//     (the table of layouts below), and tables of one error each become one (vertical.go);
 //  3. columns and rows: the headings of a grid, and what its cells look like, say which column is the status,
 //     the code, the message, the description and the remedy (headings.go, columns.go); then each line of the
 //     grid becomes a Row, or is Unplaced with its line and a reason (rows.go).
@@ -19,6 +19,7 @@
 package page
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -74,12 +75,9 @@ type Unplaced struct {
 
 // Read reads a page. The file's name helps to tell its format; the content decides.
 func Read(name string, content []byte) Page {
-	text := decode(content)
+	text := decode(unpack(content))
 	s := newSource(name, text)
 	p := Page{Title: s.title, Language: language(text), Date: date(s.lines())}
-	if p.Title == "" {
-		p.Title = title(s.lines())
-	}
 	var grids []grid
 	var rest []line // what stands in no table
 	for _, part := range s.parts {
@@ -90,9 +88,24 @@ func Read(name string, content []byte) Page {
 		found, left := layOut(part.lines)
 		grids, rest = append(grids, found...), append(rest, left...)
 	}
-	p.fill(grids, rest)
+	p.Title = cmp.Or(p.Title, title(rest))
+	p.fill(turn(grids), rest)
+	if p.Title == "" {
+		p.Title = title(p.above(s.lines()))
+	}
 	p.Advice = generalAdvice(rest)
 	return p
+}
+
+// above gives the lines before the first table that was imported.
+func (p *Page) above(lines []line) []line {
+	for _, t := range p.Tables {
+		if t.LeftOut == "" {
+			n, _ := slices.BinarySearchFunc(lines, t.Line, func(l line, at int) int { return l.n - at })
+			return lines[:n]
+		}
+	}
+	return lines
 }
 
 // line is a line of the page. In HTML, where lines mean nothing, it is a block of text with the line it began in.
@@ -111,12 +124,14 @@ type grid struct {
 	headed bool // the first row is one of headings, whatever it says
 	bare   bool // without borders or headings to prove that it is a table: its codes have to convince
 	spans  bool // cells that span rows are filled in already, so an empty cell is an empty cell
-	about  bool // what stands closely above it speaks of errors
+	topic  topic
+	notes  []string
 }
 
 type gridRow struct {
 	line  int
 	cells []string
+	lost  string // why it cannot be read, where the layout knows already
 }
 
 // layout is one way in which lines of text form a table. find looks whether a table begins at lines[at] and
@@ -160,7 +175,7 @@ func layOut(lines []line) (grids []grid, rest []line) {
 				break
 			}
 			if g, next = l.find(lines, at); g != nil {
-				g.layout, g.about = l.name, speaksOfErrors(lines[:at])
+				g.layout, g.topic = l.name, topicOf(lines[:at])
 				break
 			}
 		}
@@ -175,17 +190,31 @@ func layOut(lines []line) (grids []grid, rest []line) {
 	return grids, rest
 }
 
-// speaksOfErrors tells whether the last of the lines do.
-func speaksOfErrors(lines []line) bool {
+// topic is what the text closely above a table says of it.
+type topic int
+
+const (
+	noTopic  topic = iota
+	ofErrors       // it speaks of errors
+	ofOthers       // it is the title of other codes: "Region codes"
+)
+
+var otherCodes = regexp.MustCompile(`(?i)\b(?:region|country|currency|language|locale|zone|area|post(?:al)?|zip|bank|airport|carrier|product|unit|color)s?[ -](?:codes?|ids?|names?)\b|(?:地域|地区|国家|语言|币种|货币|区域|银行|行业|产品)(?:代码|编码|码|列表)`)
+
+// topicOf finds the topic in the last of the lines.
+func topicOf(lines []line) topic {
 	for i, seen := len(lines)-1, 0; i >= 0 && seen < 10 && i > len(lines)-40; i-- {
 		if lines[i].blank() {
 			continue
 		}
-		if seen++; len(lines[i].text) < 400 && aboutErrors.MatchString(lines[i].text) {
-			return true
+		switch seen++; {
+		case len(lines[i].text) < 400 && aboutErrors.MatchString(lines[i].text):
+			return ofErrors
+		case seen <= 2 && len(lines[i].text) < 120 && otherCodes.MatchString(lines[i].text):
+			return ofOthers
 		}
 	}
-	return false
+	return noTopic
 }
 
 // samples marks the lines of sample envelopes, which show codes and are no tables: JSON and XML in fences or
@@ -260,7 +289,11 @@ func (p *Page) fill(grids []grid, rest []line) {
 		}
 	}
 	for _, l := range rest {
-		if first := leadingCode(l.text); first != "" && shapes[shape(first)] > 0 && first != l.text && !listsCodes(l.text) {
+		text := l.text
+		if first, behind, parted := strings.Cut(strings.TrimLeft(text, " |"), "\t"); parted && (isStatus(first) || first == "") {
+			text = behind // a row without a table
+		}
+		if first := leadingCode(text); first != "" && shapes[shape(first)] > 0 && first != strings.Trim(text, " #*`|") && !listsCodes(text) {
 			p.Unplaced = append(p.Unplaced, Unplaced{l.n, clip(l.text), "begins with a code and stands in no table"})
 		}
 	}
@@ -289,10 +322,16 @@ func generalAdvice(lines []line) string {
 	return ""
 }
 
-// listsCodes tells whether a line names several codes, as the title of a range of them does.
+// listsCodes tells whether a line names several codes, as the title of a range of them does, and says little else.
 func listsCodes(s string) bool {
 	fields := strings.Fields(s)
-	return len(fields) < 2 || codeStrength(fields[len(fields)-1]) == mnemonic && len(fields) < 6
+	codes := 0
+	for _, f := range fields[:min(len(fields), 5)] {
+		if codeStrength(strings.Trim(f, ",;:()")) == mnemonic {
+			codes++
+		}
+	}
+	return len(fields) < 2 || codes > 1 && len(fields) < 12
 }
 
 // distinct merges rows of the same code, status and message: one entry each. Where their other texts differ,

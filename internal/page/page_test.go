@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -107,6 +108,45 @@ func TestFallback(t *testing.T) {
 	f("imetal.txt", Fallback{}, support)
 	f("optverse.txt", Fallback{}, "在调用方找不到错误原因时,可以联系企业技术人员,并提供错误码,以便我们尽快帮您解决问题。")
 	f("tencentcloud.txt", Fallback{}, "")
+}
+
+// What a page is called and when it was updated, and not what stands in its tables.
+func TestTitleAndDate(t *testing.T) {
+	f := func(page, title, date string) {
+		t.Helper()
+		if p := Read("x.txt", []byte(page)); p.Title != title || p.Date != date {
+			t.Errorf("title %q, want %q; date %q, want %q", p.Title, title, p.Date, date)
+		}
+	}
+	const table = "Error code\tHTTP status\tMessage\nE1001\t400\tBad key\nE1002\t401\tNo key\n"
+	f("---\ntitle: \"Error codes of the key API\"\nms.date: 08/29/2025\n---\n\nAll codes.\n\n"+table, "Error codes of the key API", "2025-08-29")
+	f("Home > API > Errors\n\n# Key API\n\n"+table, "Key API", "")
+	f("Home > API > Errors\n\n"+table, "Errors", "")
+	f("Key API\n\nError code\n\nHTTP status\n\nMessage\n\nE1001\n\n400\n\nBad key\n\nE1002\n\n401\n\nNo key\n", "Key API", "")
+	f(table, "", "")
+	f("Key API\nUpdated: 2025-01-02\n"+table, "Key API", "2025-01-02")
+	f("Key API\n"+table+"\nChange time\tSummary of changes\n2023-11-30\tUpdate of the error codes\n", "Key API", "")
+}
+
+// What cannot be known for certain is said.
+func TestNotes(t *testing.T) {
+	f := func(page, note string) {
+		t.Helper()
+		p := Read("x.txt", []byte(page))
+		for _, x := range p.Tables {
+			if slices.Contains(x.Notes, note) {
+				return
+			}
+		}
+		t.Errorf("%q is not among the notes: %+v", note, p.Tables)
+	}
+	paragraphs := func(cells ...string) string { return strings.Join(cells, "\n\n") + "\n" }
+	rows := []string{"Error code", "Message", "Solution", "AB.01", "Bad key.", "Check the key.", "AB.02", "Bad name.", "Check the name."}
+	f(paragraphs(append(rows, "AB.03", "Bad time.", "Check the time.", "The clock may be wrong.")...), "line 25 is taken as text after the table: The clock may be wrong.")
+	f(paragraphs(append(rows, "AB.03", "Bad time.", "The clock may be wrong.", "Check the time.", "AB.04", "Bad day.", "Check the day.")...), "more paragraphs than columns, shared out by their look, in the rows of lines 19")
+	f("Code\tMessage\nAB.01\tBad key.\nSee the list of keys.\n", "line 3 is taken as text after the table: See the list of keys.")
+	f("| Code | Status | Message |\n|---|---|---|\n| AB.01 | 400 | Bad key |\n| | 401 | No key |\n", "line 4 has no code of its own: taken for AB.01 as the row above")
+	f("Code,Message,Solution\nAB.01,\"Bad key,Check it\nAB.02,Bad name,Check it\nAB.03,Bad time,Check it\n", "line 2 has a quotation mark that is never closed: AB.01,\"Bad key,Check it")
 }
 
 // Bytes that are no page give no rows, and a page in another encoding is read.

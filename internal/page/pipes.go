@@ -44,6 +44,7 @@ func findPipeRows(lines []line, at int) (*grid, int) {
 	columns, borders, end := 0, 0, at
 	var fresh []bool // whether a border stands above a row
 	bordered := false
+	framed := strings.HasPrefix(strings.TrimSpace(drawn.Replace(lines[at].text)), "|")
 	for j := at; j < len(lines); j++ {
 		text := drawn.Replace(lines[j].text)
 		if isRuler(text) {
@@ -86,7 +87,10 @@ func findPipeRows(lines []line, at int) (*grid, int) {
 			}
 			columns = len(cells)
 		}
-		row := gridRow{lines[j].n, cells}
+		if !framed && len(cells) < columns && strings.HasPrefix(strings.TrimSpace(text), "|") {
+			cells = append([]string{""}, cells...) // the pipe parts an empty cell from the next
+		}
+		row := gridRow{line: lines[j].n, cells: cells}
 		for open && len(row.cells) < columns && j+1 < len(lines) && !lines[j+1].blank() && len(row.cells) > 0 { // a cell of several lines
 			more, stillOpen := splitPipes(drawn.Replace(lines[j+1].text))
 			if len(row.cells)+len(more)-1 > columns || strings.HasPrefix(strings.TrimSpace(lines[j+1].text), "|") {

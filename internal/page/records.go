@@ -76,6 +76,9 @@ func startOf(l string) (s start, ok bool) {
 		if st := codeStrength(code); st == noCode || st == word && text != "" {
 			return s, false
 		}
+		if first, _ := utf8.DecodeRuneInString(strings.TrimSpace(rest)); text == "" && (unicode.IsLower(first) || strings.ContainsRune(",;./", first)) {
+			return s, false // the name begins a sentence: "`Linger` is now called `ProducerLinger`"
+		}
 		s.code, s.text = wrapped, strings.TrimSpace(strings.TrimLeft(strings.TrimSpace(rest), ":-–—= "))
 		if text != "" {
 			s.code, s.text = code, strings.TrimSpace(text+" "+s.text)
@@ -155,11 +158,11 @@ func fieldOf(l string) (f field, ok bool) {
 	name := strings.Trim(t[:i], "*_` ")
 	text := strings.TrimSpace(strings.TrimLeft(strings.TrimLeft(t[i:], colons), "*_` "))
 	k := vocabulary[normal(name)]
-	return field{name, text}, k != unknown && k != ofField && (k != ofAttribute || !remarks[normal(name)])
+	return field{name, text}, k != unknown && k != ofField && k != ofNote && !counted[normal(name)]
 }
 
-// remarks are names of texts that belong to the description.
-var remarks = map[string]bool{"note": true, "notes": true, "remark": true, "remarks": true, "comment": true, "comments": true, "备注": true, "備考": true, "비고": true, "bemerkung": true, "notas": true, "remarque": true, "примечание": true, "no": true, "number": true, "#": true, "id": true}
+// counted are names of a line that say nothing of an error.
+var counted = map[string]bool{"no": true, "number": true, "#": true, "id": true}
 
 // findRecords reads codes that stand at the head of their texts: a definition list in Markdown or text, headings
 // with paragraphs below, or lines with named fields. Without a table's headings to vouch for it, it has to have at
@@ -197,6 +200,9 @@ func findRecords(lines []line, at int) (*grid, int) {
 		r := record{line: lines[i].n, term: s.code, beside: s.text}
 		i++
 		end = i
+		if r.beside == "" && tableBelow(lines, i) {
+			return nil, 0
+		}
 		next := i // where the next record begins, if one does
 		for next < len(lines) && next < i+80 {
 			if _, ok := same(next); ok || outranks(lines[next].text, first.mark) {
@@ -222,6 +228,14 @@ func findRecords(lines []line, at int) (*grid, int) {
 		return nil, 0
 	}
 	return recordsGrid(lines[at].n, all), end
+}
+
+// tableBelow tells whether a table with pipes comes next: then what stands above it is its title.
+func tableBelow(lines []line, at int) bool {
+	for at < len(lines) && lines[at].blank() {
+		at++
+	}
+	return at+1 < len(lines) && hasPipe(lines[at]) && isRuler(lines[at+1].text)
 }
 
 // bareWords tells whether records have no text at all, as the items of a menu.
@@ -470,7 +484,7 @@ func recordsGrid(at int, all []record) *grid {
 	}
 	heads := append([]string{codeName, besideName}, names...)
 	heads = append(heads, "Description ")
-	g.rows = append(g.rows, gridRow{at, heads})
+	g.rows = append(g.rows, gridRow{line: at, cells: heads})
 	for _, r := range all {
 		cells := make([]string, len(heads))
 		cells[0], cells[1] = r.split()
@@ -484,7 +498,7 @@ func recordsGrid(at int, all []record) *grid {
 			cells[1], text = addParagraph(cells[1], text), ""
 		}
 		cells[len(cells)-1] = text
-		g.rows = append(g.rows, gridRow{r.line, cells})
+		g.rows = append(g.rows, gridRow{line: r.line, cells: cells})
 	}
 	return dropEmpty(g)
 }

@@ -15,7 +15,7 @@ type reading struct {
 	unplaced []Unplaced
 	bare     bool
 	about    bool // what stands above it speaks of errors
-	named    bool // the column of codes is only called "name"
+	named    bool // the column of codes is only called "name" or "status"
 	statuses bool // a list of HTTP statuses
 }
 
@@ -25,7 +25,8 @@ func readGrid(g grid) (all []*reading) {
 	begin := 0
 	flush := func(end int, line int) {
 		if heads != nil || end > begin {
-			all = append(all, readTable(g, line, heads, g.rows[begin:end]))
+			heads, rows := stack(heads, g.rows[begin:end])
+			all = append(all, readTable(g, line, heads, rows))
 		}
 	}
 	at := g.line
@@ -45,6 +46,10 @@ func readGrid(g grid) (all []*reading) {
 		}
 	}
 	flush(len(g.rows), at)
+	if len(all) > 0 {
+		last := &all[len(all)-1].table
+		last.Notes = append(last.Notes, g.notes...)
+	}
 	return all
 }
 
@@ -65,6 +70,37 @@ func headsRow(g grid, i int) bool {
 	return !g.bare && known >= 2 && known*3 >= filled*2
 }
 
+// stack puts tables that stand side by side, as in Code | Meaning | Code | Meaning, one below the other.
+func stack(heads []string, rows []gridRow) ([]string, []gridRow) {
+	width := 2
+	for ; 2*width <= len(heads); width++ {
+		repeated := len(heads)%width == 0
+		for i := width; i < len(heads) && repeated; i++ {
+			repeated = normal(heads[i]) == normal(heads[i-width])
+		}
+		if repeated {
+			break
+		}
+	}
+	if _, ok := headings(heads[:min(width, len(heads))]); !ok || 2*width > len(heads) {
+		return heads, rows
+	}
+	var stacked []gridRow
+	for _, r := range rows {
+		for at := 0; at < len(heads) && at < len(r.cells); at += width {
+			if at > 0 && sameCells(r.cells) {
+				break // a title above all
+			}
+			end := min(at+width, len(r.cells))
+			if at+width == len(heads) {
+				end = len(r.cells) // what stands beyond the columns is to be reported
+			}
+			stacked = append(stacked, gridRow{r.line, r.cells[at:end], r.lost})
+		}
+	}
+	return heads[:width], stacked
+}
+
 func sameCells(cells []string) bool {
 	for _, c := range cells[1:] {
 		if c != cells[0] {
@@ -76,12 +112,15 @@ func sameCells(cells []string) bool {
 
 // readTable reads the rows below one row of headings, or of a table without any.
 func readTable(g grid, at int, heads []string, rows []gridRow) *reading {
-	r := &reading{table: Table{Line: at, Layout: g.layout}, bare: g.bare || heads == nil, about: g.about}
+	r := &reading{table: Table{Line: at, Layout: g.layout}, bare: g.bare || heads == nil, about: g.topic == ofErrors}
 	width := len(heads)
 	if heads == nil {
 		for _, row := range rows {
 			width = max(width, len(row.cells))
 		}
+	}
+	if heads != nil && !g.spans {
+		rows = unspan(heads, rows)
 	}
 	cols := make([][]string, width)
 	for n, row := range rows {
@@ -108,13 +147,26 @@ func readTable(g grid, at int, heads []string, rows []gridRow) *reading {
 	if code < 0 {
 		kinds, _ := headings(heads)
 		r.table.LeftOut = "no column of codes with texts"
-		if slices.Contains(kinds, ofField) {
+		switch {
+		case slices.Contains(kinds, ofField):
 			r.table.LeftOut = "a table of fields, not of codes"
+		case strings.Join(heads, "") != "" && !slices.ContainsFunc(kinds, func(k kind) bool { return k == ofCode || k == ofStatus || k == ofName }):
+			r.table.LeftOut = "none of its headings is known as that of a code"
 		}
 		return r
 	}
+	for i, h := range heads {
+		if i != code && roles[i] == "" && heads[code] != "" && normal(h) == normal(heads[code]) && len(rows) > 0 {
+			r.unplaced = append(r.unplaced, Unplaced{at, clip(h), "a second column of that name, which is not read"})
+		}
+	}
 	r.statuses = roles[code] == RoleStatusCode
-	r.named = kindOf(heads[code]) == ofName && !aboutErrors.MatchString(heads[code])
+	kind := kindOf(heads[code])
+	r.named = (kind == ofName || kind == ofStatus && !r.statuses) && !aboutErrors.MatchString(heads[code]) && !calledCode.MatchString(heads[code])
+	if g.topic == ofOthers && !aboutErrors.MatchString(strings.Join(heads, " ")) {
+		r.table.LeftOut = "codes of something else than errors, as what stands above says"
+		return r
+	}
 	f := &filler{reading: r, roles: roles, code: code, spans: g.spans, heads: heads}
 	f.status = slices.Index(roles, RoleStatus)
 	f.causes = causes(cols, roles)
@@ -122,6 +174,21 @@ func readTable(g grid, at int, heads []string, rows []gridRow) *reading {
 		f.row(row)
 	}
 	return r
+}
+
+// unspan mends rows that are one cell short because the status before their code spans rows, in a text where such a
+// cell leaves no trace: a code stands where the status belongs, and none where the code does.
+func unspan(heads []string, rows []gridRow) []gridRow {
+	if len(heads) < 3 || kindOf(heads[0]) != ofStatus || kindOf(heads[1]) != ofCode && kindOf(heads[1]) != ofName {
+		return rows
+	}
+	rows = slices.Clone(rows)
+	for i, r := range rows {
+		if len(r.cells) == len(heads)-1 && !isStatus(r.cells[0]) && !nothing(r.cells[0]) && codeStrength(codePart(r.cells[0])) > noCode && codeStrength(r.cells[1]) < number {
+			rows[i].cells = append([]string{""}, r.cells...)
+		}
+	}
+	return rows
 }
 
 // assignBare says what the columns of a table without headings are: it has to have one of nothing but codes, and texts.
@@ -182,6 +249,8 @@ type filler struct {
 	lastStatus   string
 }
 
+var calledCode = regexp.MustCompile(`(?i)code|kod|код|码|碼|コード|코드|código`)
+
 var codeText = regexp.MustCompile(`^(.+?)(?:\s*[-–—:\x{ff1a}]\s+|\s*[:\x{ff1a}]\s*|\s+)(\S.*)$`)
 
 // splitCode parts a code from what a cell says besides: a status in brackets, or its text.
@@ -225,6 +294,13 @@ func (f *filler) row(row gridRow) {
 	if filled == 0 || f.repeats(cells) {
 		return
 	}
+	lose := func(reason string) {
+		f.unplaced = append(f.unplaced, Unplaced{row.line, clip(strings.Join(cells, " | ")), reason})
+	}
+	if row.lost != "" {
+		lose(row.lost)
+		return
+	}
 	get := func(role Role) string {
 		if i := slices.Index(f.roles, role); i >= 0 && i < len(cells) && !nothing(cells[i]) {
 			return cells[i]
@@ -234,9 +310,6 @@ func (f *filler) row(row gridRow) {
 	raw := ""
 	if f.code < len(cells) {
 		raw = cells[f.code]
-	}
-	lose := func(reason string) {
-		f.unplaced = append(f.unplaced, Unplaced{row.line, clip(strings.Join(cells, " | ")), reason})
 	}
 	if sameCells(cells) || filled == 1 && codeStrength(codePart(cells[only])) == noCode && !others(cells[only]) {
 		switch {
@@ -266,6 +339,10 @@ func (f *filler) row(row gridRow) {
 	f.lastStatus = stat
 	var ok bool
 	if r.Status, _, ok = status(stat); stat != "" && !ok {
+		if len(cells) < len(f.roles) || codeStrength(codePart(raw)) == noCode && !others(raw) {
+			lose("a text stands where its status belongs")
+			return
+		}
 		f.table.Notes = append(f.table.Notes, "line "+strconv.Itoa(row.line)+" has a status that is no number: "+clip(stat))
 	}
 
@@ -273,6 +350,7 @@ func (f *filler) row(row gridRow) {
 	switch {
 	case nothing(raw) && f.lastCode != "" && (r.Message != "" || r.Description != "" && !slices.Contains(f.roles, RoleMessage)) && !f.spans && raw == "":
 		r.Code = f.lastCode // it spans rows
+		f.table.Notes = append(f.table.Notes, "line "+strconv.Itoa(row.line)+" has no code of its own: taken for "+r.Code+" as the row above")
 		f.keep(r, cells, lose)
 		return
 	case nothing(raw) && raw == "" && len(f.rows) > 0 && stat == f.lastStatus && get(RoleStatus) == "" && !f.spans:
@@ -295,6 +373,12 @@ func (f *filler) row(row gridRow) {
 			}
 			f.keep(r, cells, lose)
 			return
+		}
+		if m := statusList.FindStringSubmatch(raw); m != nil {
+			raw = m[1]
+			if r.Message == "" {
+				r.Message = m[2]
+			}
 		}
 	}
 	codes := severalCodes(raw)
@@ -370,6 +454,8 @@ func (f *filler) repeats(cells []string) bool {
 	}
 	return same > 0
 }
+
+var statusList = regexp.MustCompile(`^([1-5]\d\d(?:, ?[1-5]\d\d)+) ?[-–—:] ?([A-Za-z].*)$`) // 500, 502 - Server errors
 
 var codeList = regexp.MustCompile(`\s*(?:\n|,\s|\x{ff0c}|、|;\s|\s/\s|\s\|\s|\bor\b|或)\s*`)
 
@@ -488,5 +574,5 @@ func (r *reading) convincing(titled bool) bool {
 	case 10*numbers >= 8*n:
 		return titled || r.about
 	}
-	return n >= 3 && (r.about && !r.named && 10*faults >= n || 3*faults >= n)
+	return n >= 3 && (r.about && !r.named && 10*faults >= n || 5*faults >= 4*n)
 }

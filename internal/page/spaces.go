@@ -30,7 +30,7 @@ func findSpaces(lines []line, at int) (*grid, int) {
 	if code < 0 || lead == len(roles) {
 		return nil, 0
 	}
-	g := &grid{line: lines[at].n, rows: []gridRow{{lines[at].n, heads}}}
+	g := &grid{line: lines[at].n, rows: []gridRow{{line: lines[at].n, cells: heads}}}
 	end := at + 1
 	var rows []spacedRow
 	var titles []gridRow // between the rows
@@ -56,7 +56,7 @@ func findSpaces(lines []line, at int) (*grid, int) {
 		case len(rows) == 0 && j > at+2:
 			return nil, 0
 		case len(rows) == 0 || len(strings.Fields(text)) <= 8 && !goesOn(rows[len(rows)-1].text, text) && j+1 < len(lines) && startsSpaced(strings.TrimSpace(lines[j+1].text), roles[:lead], shapes):
-			titles = append(titles, gridRow{lines[j].n, section(text, len(heads))})
+			titles = append(titles, gridRow{line: lines[j].n, cells: section(text, len(heads))})
 			continue
 		case junk(text):
 			j = len(lines)
@@ -77,7 +77,7 @@ func findSpaces(lines []line, at int) (*grid, int) {
 	}
 	capitals := byCapital*10 >= len(rows)*6
 	for _, r := range rows {
-		row := gridRow{r.line, append([]string{}, r.lead...)}
+		row := gridRow{line: r.line, cells: append([]string{}, r.lead...)}
 		text := r.text
 		if tail < len(roles) {
 			var last string

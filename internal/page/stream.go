@@ -2,7 +2,9 @@ package page
 
 import (
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 )
 
 // block is a cell of a table whose cells stand one below the other: a paragraph or a line.
@@ -45,14 +47,16 @@ func findStream(lines []line, at int) (*grid, int) {
 	byLine := at+1 < len(lines) && !lines[at+1].blank()
 	first := blocks(lines, at, byLine, 4*maxHeads+3)
 	columns, points := headCount(first)
-	for skip := 1; skip <= 3 && skip < len(first); skip++ {
-		// A title such as "Error codes" above the headings is none of them.
-		if _, better := headCount(first[skip:]); better > points {
-			return nil, 0
-		}
-	}
 	if columns == 0 {
 		return nil, 0
+	}
+	sure := namesCode(first[:columns]) && begins(first, columns)
+	for skip := 1; skip <= 3 && skip < len(first); skip++ {
+		// A title such as "Error codes" above the headings is none of them. But headings below which a row
+		// begins are no title: to pass over the one that names the code would take the status for the code.
+		if n, better := headCount(first[skip:]); better > points && !(sure && !namesCode(first[skip:skip+n])) {
+			return nil, 0
+		}
 	}
 	begin := first[columns-1].next
 	return growing(lines[at].n, first[:columns], func(limit int) (cells []block, all bool) {
@@ -73,6 +77,25 @@ func findStream(lines []line, at int) (*grid, int) {
 	})
 }
 
+// namesCode tells whether one of the headings says that its column is of codes.
+func namesCode(heads []block) bool {
+	return slices.ContainsFunc(heads, func(b block) bool { return kindOf(b.text) == ofCode })
+}
+
+// begins tells whether the first n blocks are headings with a row below them, and not with further headings.
+func begins(bs []block, n int) bool {
+	if 2*n > len(bs) {
+		return false
+	}
+	row := bs[n : 2*n]
+	return fits(assign(texts(bs[:n]), nil), row) && !slices.ContainsFunc(row, func(b block) bool { return vocabulary[normal(b.text)] != unknown })
+}
+
+// data tells whether a text looks like a cell of a row and therefore is no heading.
+func data(s string) bool {
+	return kindOf(s) == unknown && (codeStrength(s) >= number || isStatus(s) || endsSentence(s) || len(strings.Fields(s)) > 5)
+}
+
 // headCount says how many of the blocks are headings, 0 if none, and how well they fit. Headings that the
 // vocabulary does not have may stand among and behind those that it has: how many columns there
 // are shows in the rows, whose codes come at the same distance.
@@ -81,10 +104,13 @@ func headCount(bs []block) (columns int, best float64) {
 	for known < len(bs) && known < maxHeads && kindOf(bs[known].text) != unknown {
 		known++
 	}
+	if known == maxHeads { // a list of such words
+		return 0, 0
+	}
 	if known == 0 && (len(bs) < 2 || kindOf(bs[1].text) == unknown) {
 		return 0, 0
 	}
-	for n := 2; n <= min(len(bs)-1, known+4, maxHeads); n++ {
+	for n := 2; n <= min(len(bs)-1, known+4, maxHeads) && !data(bs[n-1].text); n++ {
 		kinds, ok := headings(texts(bs[:n]))
 		keys := 0
 		for _, k := range kinds {
@@ -130,7 +156,7 @@ func headCount(bs []block) (columns int, best float64) {
 			}
 			points += 3
 			for i, cell := range cells { // a code among the texts: the rows are cut wrongly
-				if i != c && roles[i] != RoleStatus && codeStrength(cell.text) == mnemonic && shape(cell.text) == shape(cells[c].text) {
+				if i != c && roles[i] != RoleStatus && codeStrength(cell.text) >= number && shape(cell.text) == shape(cells[c].text) || i != c && kinds[i] == ofCode && prose(cell.text) {
 					points -= 4
 				}
 				if len(cell.text) > 3 && vocabulary[normal(cell.text)] != unknown && !isStatus(cell.text) && row == 1 {
@@ -225,95 +251,236 @@ const maxCells = 40
 // counting; where a row has more (cells of several paragraphs) or fewer (a status that spans rows, a remedy
 // left out), the codes say where rows begin, and deal says which cell is which.
 func streamGrid(at int, heads, cells []block) (*grid, int) {
-	roles := assign(texts(heads), nil)
-	c, s := slices.Index(roles, RoleCode), slices.Index(roles, RoleStatus)
-	if c < 0 {
+	t := newStream(heads, cells)
+	if t.c < 0 {
 		return nil, 0
 	}
-	n := len(heads)
-	g := &grid{line: at, rows: []gridRow{{at, texts(heads)}}}
-	shapes := map[string]bool{}
-	seen := codeStrength("")
-	isCode := func(i int) bool { // whether the cell can be the code with which a row begins
-		if i < 0 || i >= len(cells) {
-			return false
-		}
-		strong := codeStrength(cells[i].text)
-		if others(cells[i].text) {
-			return s >= 0 && s == c-1 && i > 0 && isStatus(cells[i-1].text)
-		}
-		if strong == noCode || s == c && !isStatus(cells[i].text) {
-			return false
-		}
-		if s >= 0 && s == c-1 && i > 0 && isStatus(cells[i-1].text) {
-			return true
-		}
-		if s >= 0 && s == c+1 && i+1 < len(cells) && isStatus(cells[i+1].text) {
-			return true
-		}
-		return strong == mnemonic && (seen != number || shapes[shape(cells[i].text)]) && !(s == c-1 && s >= 0 && !shapes[shape(cells[i].text)]) ||
-			shapes[shape(cells[i].text)] && strong >= number ||
-			strong == word && seen == word && shapes[shape(cells[i].text)]
-	}
-	// atPlace is isCode for a cell that stands just where the next code has to: there a plain word is one too, if
-	// it is written like the first code and a text follows.
-	atPlace := func(i int) bool {
-		return isCode(i) || s < 0 && i >= 0 && i+n-c <= len(cells) && codeStrength(cells[i].text) == word && !junk(cells[i].text) &&
-			isUpper(cells[i].text) == isUpper(cells[c].text) && i+1 < len(cells) && prose(cells[i+1].text) && kindOf(cells[i].text) == unknown
-	}
-	end := 0
-	for p := 0; p < len(cells); {
-		if junk(cells[p].text) || p+c >= len(cells) {
-			break
-		}
-		code := p + c
-		if s >= 0 && s < c && !isStatus(cells[p+s].text) && !nothing(cells[p+s].text) {
-			code-- // the status spans rows
+	g := &grid{line: at, rows: []gridRow{{line: at, cells: texts(heads)}}}
+	var shared []string   // the lines of rows whose paragraphs had to be shared out
+	end, last := 0, false // behind the row that was read, and whether no other follows it
+	for p := 0; p+t.c < len(cells) && !junk(cells[p].text); {
+		code := p + t.c
+		spans := t.s >= 0 && t.s < t.c && !isStatus(cells[p+t.s].text) && !nothing(cells[p+t.s].text)
+		if spans {
+			code-- // the status of the row above is this one's too
 		}
 		first := len(g.rows) == 1
-		if !(first && codeStrength(cells[code].text) > noCode || atPlace(code)) {
-			// The cell where a code belongs is none: what stands here belongs to no row, unless the codes go on behind it.
-			next := p + 1
-			for next < len(cells) && next < p+2*n && !(isCode(next+c) && fits(roles, cells[next:min(next+n, len(cells))])) {
-				next++
-			}
-			if next >= len(cells) || next >= p+2*n || next+n > len(cells) || first {
+		if p >= t.even && !(first && codeStrength(cells[code].text) > noCode || t.atPlace(code) || spans && t.lone(code)) {
+			next, ok := t.resume(p)
+			if first || !ok {
 				break
 			}
-			for _, lost := range cells[p:next] {
-				g.rows = append(g.rows, gridRow{lost.line, section(lost.text, n)})
+			for _, between := range cells[p:next] {
+				g.rows = append(g.rows, gridRow{line: between.line, cells: section(between.text, t.n)})
 			}
 			p = next
 			continue
 		}
-		if st := codeStrength(cells[code].text); st > noCode {
-			shapes[shape(cells[code].text)] = true
-			seen = max(seen, st)
+		t.learn(cells[code].text)
+		end, last = t.rowEnd(p, code)
+		row, ok := deal(t.roles, cells[p:end])
+		r := gridRow{line: cells[p].line, cells: row}
+		switch {
+		case !ok:
+			r.lost = "its paragraphs fit no columns"
+		case end-p > t.n && t.textColumns() > 1:
+			shared = append(shared, strconv.Itoa(r.line))
 		}
-		// The row ends where the next begins. Counting comes first: a row of words may hold what looks like a code.
-		q := p + n
-		last := false
-		if code != p+c || !(q+c < len(cells) && atPlace(q+c) && (s < 0 || s > c || isStatus(cells[q+s].text)) && fits(roles, cells[p:q])) {
-			q, last = nextRow(cells, code, n, c, s, isCode)
-			if last {
-				q = min(p+n, len(cells))
-				if code != p+c {
-					q = min(q-1, len(cells))
-				}
-				q = cutJunk(cells, code, q)
-				for q < len(cells) && numbered(cells[q].text) > 1 && q-p < maxCells { // 2., 3. … of a list that began above
-					q++
-				}
-			}
-		}
-		row := deal(roles, cells[p:q])
-		g.rows = append(g.rows, gridRow{cells[p].line, row})
-		p, end = q, q
+		g.rows = append(g.rows, r)
+		p = end
 	}
 	if len(g.rows) == 1 {
 		return nil, 0
 	}
+	if len(shared) > 0 {
+		g.notes = append(g.notes, "more paragraphs than columns, shared out by their look, in the rows of lines "+strings.Join(shared, ", "))
+	}
+	if last && end < len(cells) && prose(cells[end].text) && !junk(cells[end].text) {
+		g.notes = append(g.notes, "line "+strconv.Itoa(cells[end].line)+" is taken as text after the table: "+clip(cells[end].text))
+	}
 	return g, cells[end-1].next
+}
+
+// stream is a table whose cells stand one below the other, while it is cut into rows.
+type stream struct {
+	cells []block
+	roles []Role
+	n     int // columns
+	c, s  int // the columns of the code and of the status, -1 if none
+	even  int // up to here each row has all its cells, so that counting cuts them, whatever they look like
+
+	// What the codes so far look like.
+	shapes, styles map[string]bool
+	seen           strength
+}
+
+func newStream(heads, cells []block) *stream {
+	t := &stream{cells: cells, roles: assign(texts(heads), nil), n: len(heads), shapes: map[string]bool{}, styles: map[string]bool{}}
+	t.c, t.s = slices.Index(t.roles, RoleCode), slices.Index(t.roles, RoleStatus)
+	if t.c >= 0 {
+		t.even = strideEnd(t.roles, cells)
+	}
+	return t
+}
+
+func (t *stream) textColumns() (n int) {
+	for _, r := range t.roles {
+		if r != RoleCode && r != RoleStatus {
+			n++
+		}
+	}
+	return n
+}
+
+// learn remembers what a code looks like.
+func (t *stream) learn(code string) {
+	if st := codeStrength(code); st > noCode {
+		t.shapes[shape(code)], t.styles[style(code)] = true, true
+		t.seen = max(t.seen, st)
+	}
+}
+
+func (t *stream) statusAt(i int) bool { return i >= 0 && i < len(t.cells) && isStatus(t.cells[i].text) }
+
+// isCode tells whether a cell can be the code with which a row begins. A status beside it, where one belongs, shows
+// it; else it has to look like the codes before it.
+func (t *stream) isCode(i int) bool {
+	if i < 0 || i >= len(t.cells) {
+		return false
+	}
+	text := t.cells[i].text
+	strong := codeStrength(text)
+	before, after, ends := t.s >= 0 && t.s == t.c-1, t.s >= 0 && t.s == t.c+1, t.s > t.c && t.s == t.n-1 // where the status stands
+	switch {
+	case others(text):
+		return before && t.statusAt(i-1)
+	case strong == noCode:
+		return false
+	case before && t.statusAt(i-1):
+		return true
+	case before && t.statusAt(i) && i+1 < len(t.cells) && codeStrength(t.cells[i+1].text) >= number:
+		return false // it is the status before a code
+	case ends && i > t.c && t.statusAt(i-t.c-1): // the row above ends here
+		return true
+	case ends && t.statusAt(i):
+		return false
+	case after && t.statusAt(i+1):
+		return true
+	}
+	alike := t.shapes[shape(text)]
+	switch strong {
+	case mnemonic:
+		return alike || t.seen != number && !before
+	case number:
+		return alike
+	}
+	return alike && t.seen == word
+}
+
+// lone tells whether a cell is one word, written like the codes before it, with a text behind: in a table of
+// codes such as AccessDenied that is the code Blocked.
+func (t *stream) lone(i int) bool {
+	return i >= t.c && i+t.n-t.c <= len(t.cells) && codeStrength(t.cells[i].text) == word && !junk(t.cells[i].text) && kindOf(t.cells[i].text) == unknown &&
+		t.styles[style(t.cells[i].text)] && i+1 < len(t.cells) && (prose(t.cells[i+1].text) || t.statusAt(i+1))
+}
+
+// atPlace is isCode for a cell that stands just where the next code has to: there a plain word is one too.
+func (t *stream) atPlace(i int) bool {
+	return t.isCode(i) || t.lone(i) && (t.s < 0 || t.statusAt(i-t.c+t.s))
+}
+
+// opens is isCode for a cell behind the given code. There a word has to stand right behind a whole row, or further
+// behind one that ends as a text does.
+func (t *stream) opens(code, i int) bool {
+	whole := t.n // cells of a row; without the status, where that spans rows
+	if t.s >= 0 {
+		whole = t.n - t.c
+	}
+	return t.isCode(i) || (t.s < 0 || t.s == t.c-1) && t.lone(i) && (i-code == whole || i-code > whole && endsSentence(t.cells[i-1].text))
+}
+
+// resume looks a little further for the next row, where the cell at which a code belongs is none: what stands between
+// belongs to no row.
+func (t *stream) resume(p int) (next int, ok bool) {
+	for next = p + 1; next+t.n <= len(t.cells) && next < p+2*t.n; next++ {
+		if t.isCode(next+t.c) && fits(t.roles, t.cells[next:next+t.n]) {
+			return next, true
+		}
+	}
+	return 0, false
+}
+
+// rowEnd gives where the row that begins at p ends, which is where the next begins; last is set where none does.
+// Counting comes first: a row of words may hold what looks like a code.
+func (t *stream) rowEnd(p, code int) (end int, last bool) {
+	whole := code == p+t.c
+	switch end = p + t.n; {
+	case p < t.even:
+		return end, end >= len(t.cells)
+	case whole && end+t.c < len(t.cells) && t.atPlace(end+t.c) && (t.s < 0 || t.s > t.c || t.statusAt(end+t.s)) && fits(t.roles, t.cells[p:end]):
+		return end, false
+	}
+	if next, ok := t.nextRow(code); ok {
+		return next, false
+	}
+	if !whole {
+		end-- // without the status
+	}
+	for i := code + 1; t.s > t.c && i < len(t.cells) && i < code+maxDeal && !junk(t.cells[i].text); i++ {
+		if t.statusAt(i) { // however many paragraphs stand before it, it belongs to the row
+			end = max(end, i+t.n-t.s)
+			break
+		}
+	}
+	end = cutJunk(t.cells, code, min(end, len(t.cells)))
+	for end < len(t.cells) && numbered(t.cells[end].text) > 1 && end-p < maxCells { // 2., 3. … of a list that began above
+		end++
+	}
+	return end, true
+}
+
+// nextRow looks for the row behind the one whose code is given.
+func (t *stream) nextRow(code int) (start int, ok bool) {
+	for i := code + 1; i < len(t.cells) && i < code+maxCells; i++ {
+		if t.s > t.c && i == code+t.s-t.c && t.statusAt(i) || !t.opens(code, i) {
+			continue
+		}
+		start = i - t.c
+		if t.s >= 0 && t.s < t.c && !t.statusAt(start+t.s) {
+			start++
+		}
+		if start > code {
+			return start, true
+		}
+	}
+	return 0, false
+}
+
+// strideEnd gives where the cells end if every n of them are a row, as they are up to the end or up to what follows
+// a page's tables; 0 if they are not.
+func strideEnd(roles []Role, cells []block) int {
+	n, p := len(roles), 0
+	code := slices.Index(roles, RoleCode)
+	for p+n <= len(cells) && fits(roles, cells[p:p+n]) && !junk(cells[p].text) && style(cells[p+code].text) == style(cells[code].text) {
+		p += n
+	}
+	if p >= 2*n && (p == len(cells) || junk(cells[p].text)) {
+		return p
+	}
+	return 0
+}
+
+// style is how a code is written: all in capitals, with one in front, or without; or without letters.
+func style(s string) string {
+	switch {
+	case !strings.ContainsFunc(s, unicode.IsLetter):
+		return "9"
+	case s == strings.ToUpper(s):
+		return "A"
+	case isUpper(s):
+		return "Aa"
+	}
+	return "a"
 }
 
 func isUpper(s string) bool { return s[0] >= 'A' && s[0] <= 'Z' }
@@ -340,26 +507,9 @@ func cutJunk(cells []block, code, end int) int {
 	return end
 }
 
-// nextRow looks for the row behind the one whose code is given; last is set where there is none.
-func nextRow(cells []block, code, n, c, s int, isCode func(int) bool) (start int, last bool) {
-	for i := code + 1; i < len(cells) && i < code+maxCells; i++ {
-		if !isCode(i) {
-			continue
-		}
-		start = i - c
-		if s >= 0 && s < c && !isStatus(cells[i-c+s].text) {
-			start = i - c + 1
-		}
-		if start > code {
-			return start, false
-		}
-	}
-	return 0, true
-}
-
 // deal gives each column its cells, in order, the cheapest way: a status and a code take one cell each, a text
-// several if it must. Numbered paragraphs and equal texts show where a cell begins.
-func deal(roles []Role, cells []block) []string {
+// several if it must. Numbered paragraphs and equal texts show where a cell begins. ok is false where no way is found.
+func deal(roles []Role, cells []block) (row []string, ok bool) {
 	n, m := len(roles), len(cells)
 	out := make([]string, n)
 	if m == n {
@@ -367,7 +517,7 @@ func deal(roles []Role, cells []block) []string {
 			out[i] = cells[i].text
 		}
 		if fits(roles, cells) {
-			return out
+			return out, true
 		}
 	}
 	const never = 1e6
@@ -450,13 +600,13 @@ func deal(roles []Role, cells []block) []string {
 			best, found = st, true
 		}
 	}
-	if !found { // no way to tell: leave it to be reported
-		return []string{strings.Join(texts(cells), "\n")}
+	if !found {
+		return texts(cells), false
 	}
 	for st := best; st.k >= 0; st = from[st] {
 		out[st.k] = strings.Join(texts(cells[st.h:st.i]), "\n")
 	}
-	return out
+	return out, true
 }
 
 // maxDeal bounds the paragraphs of one cell.

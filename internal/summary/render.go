@@ -206,7 +206,7 @@ func (t Top) json(w io.Writer) error {
 		Code        string  `json:"code"`
 		Family      string  `json:"family"`
 		Kind        string  `json:"kind"`
-		Template    string  `json:"template"`
+		Template    string  `json:"template,omitempty"`
 		Errors      uint64  `json:"errors"`
 		Requests    uint64  `json:"requests"`
 		Share       float64 `json:"share"`
