@@ -19,6 +19,8 @@ type Proxy struct {
 	from   string // the address that the server sees
 
 	mu       sync.Mutex // guards
+	refusing bool
+	away     bool // the server
 	listener net.Listener
 	conns    map[*proxied]bool
 	silence  chan struct{} // closed at its end; nil when there is none
@@ -67,10 +69,8 @@ func StartProxy(t testing.TB, target, from string) *Proxy {
 // Refuse resets all connections and refuses new ones until Accept.
 func (p *Proxy) Refuse() {
 	p.mu.Lock()
-	if p.listener != nil {
-		p.listener.Close()
-		p.listener = nil
-	}
+	p.refusing = true
+	p.listen() // it only closes, which does not fail
 	p.mu.Unlock()
 	p.Cut()
 }
@@ -79,7 +79,30 @@ func (p *Proxy) Refuse() {
 func (p *Proxy) Accept() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.listener != nil {
+	p.refusing = false
+	return p.listen()
+}
+
+// ServerAway tells the proxy that nobody listens where the server was, or that
+// it is back. Meanwhile new connections are refused, as without a proxy: one
+// that is accepted and then reset is another thing to a client.
+func (p *Proxy) ServerAway(away bool) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.away = away
+	return p.listen()
+}
+
+// listen listens or not, as it is to be by now. The caller holds mu.
+func (p *Proxy) listen() error {
+	switch {
+	case p.refusing || p.away:
+		if p.listener != nil {
+			p.listener.Close()
+			p.listener = nil
+		}
+		return nil
+	case p.listener != nil:
 		return nil
 	}
 	listener, err := net.Listen("tcp", p.Addr)
@@ -165,7 +188,7 @@ func (p *Proxy) serve(client *net.TCPConn) {
 	defer c.cut()
 	fromClient, fromServer := func([]byte) bool { return true }, func([]byte) bool { return true }
 	p.mu.Lock()
-	refused := p.listener == nil
+	refused := p.refusing
 	if !refused {
 		p.conns[c] = true
 	}

@@ -178,7 +178,18 @@ func (b *RealBroker) Start(ctx context.Context) error {
 	if b.proc, err = StartProcess(java); err != nil {
 		return err
 	}
-	return b.await(ctx, 1)
+	if err := b.await(ctx, 1); err != nil {
+		return err
+	}
+	return b.away(false)
+}
+
+// away tells the proxies.
+func (b *RealBroker) away(away bool) (err error) {
+	for _, p := range b.Fronts {
+		err = errors.Join(err, p.ServerAway(away))
+	}
+	return err
 }
 
 // await returns when the broker answers and knows of n brokers.
@@ -226,6 +237,7 @@ func (b *RealBroker) end(how syscall.Signal) {
 	case <-time.After(30 * time.Second):
 		b.proc.Kill()
 	}
+	b.away(true) // which closes, and does not fail
 }
 
 // LogTail is the end of what the broker has said.
