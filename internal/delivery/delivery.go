@@ -88,7 +88,7 @@ func New(k *Kafka, s *store.Store, processor *enrich.Processor, fingerprint stri
 const (
 	sessionTimeout   = 6 * time.Second
 	rebalanceTimeout = 6 * time.Second
-	heartbeat        = 500 * time.Millisecond
+	heartbeat        = 300 * time.Millisecond
 	partitionWatch   = 5 * time.Second
 	leaveTimeout     = 3 * time.Second
 	rejoinPause      = time.Second

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,7 +45,7 @@ type record struct {
 }
 
 // fetch asks each leader once for all its partitions, at the same time, and gives what came, in the
-// order of the partitions. A leader that fails gives an error for its partitions alone.
+// order of the request. A leader that fails gives an error for its partitions alone.
 func (k *Kafka) fetch(ctx context.Context, partitions []*partition) []fetched {
 	if time.Since(k.asked) > partitionWatch {
 		leaders, err := k.leadersOf(ctx)
@@ -75,7 +76,12 @@ func (k *Kafka) fetch(ctx context.Context, partitions []*partition) []fetched {
 			all = append(all, f)
 		}
 	}
-	slices.SortFunc(all, func(a, b fetched) int { return a.partition.compare(b.partition.topicPartition) })
+	// In the order in which they were asked for: where memory ends, the last ones have to wait, and these change.
+	rank := map[*partition]int{}
+	for i, p := range partitions {
+		rank[p] = i
+	}
+	slices.SortFunc(all, func(a, b fetched) int { return cmp.Compare(rank[a.partition], rank[b.partition]) })
 	return all
 }
 
@@ -85,6 +91,9 @@ func failed(partitions []*partition, err error) (all []fetched) {
 	}
 	return all
 }
+
+// pageSize is what kafka-go takes at least for each batch of records that it unpacks (its protocol/buffer.go).
+const pageSize = 64 << 10
 
 // adjust sets how much is asked for by what came of it: an answer is unpacked as a whole, to ten times its size and more, and is to take
 // no more than a quarter of the memory.
@@ -156,6 +165,9 @@ func (k *Kafka) read(p *partition, answer *fetch.ResponsePartition) fetched {
 		return f
 	}
 	f.read = func(use func(record) bool) (int64, error) {
+		if stream, ok := answer.RecordSet.Records.(*protocol.RecordStream); ok {
+			k.unpacked += int64(len(stream.Records)) * pageSize
+		}
 		r := reader{next: p.next, more: true, use: func(r record) bool {
 			k.unpacked += int64(len(r.value))
 			return use(r)

@@ -13,6 +13,7 @@ import (
 
 	"errata/internal/accesslog"
 	"errata/internal/enrich"
+	"errata/internal/link"
 	"errata/internal/store"
 )
 
@@ -113,16 +114,18 @@ func (g *generation) begin() {
 // takeOver reads the plan of each partition that is now ours. One whose plan is our own last commit, to the letter,
 // has had no other owner since, and goes on where it was; unless the server was restarted, when all is repeated.
 func (g *generation) takeOver(ctx context.Context, assigned []topicPartition) error {
-	boot, err := g.database.Boot(ctx)
-	if err != nil {
+	var boot string
+	var committed map[topicPartition]plan
+	if err := g.patiently(ctx, func() (err error) {
+		if boot, err = g.database.Boot(ctx); err == nil {
+			committed, err = g.broker.committed(ctx)
+		}
+		return err
+	}); err != nil {
 		return err
 	}
 	if boot != g.boot {
 		g.boot, g.last = boot, nil
-	}
-	committed, err := g.broker.committed(ctx)
-	if err != nil {
-		return err
 	}
 	hasCommits := map[string]bool{}
 	for tp := range committed {
@@ -137,9 +140,12 @@ func (g *generation) takeOver(ctx context.Context, assigned []topicPartition) er
 		if !isCommitted {
 			was = plan{Offset: unknownOffset}
 		}
-		// In the first generation of all, another member may have committed its start a moment ago.
-		p, err := g.adopt(ctx, tp, was, hasCommits[tp.topic] && g.id > 1)
-		if err != nil {
+		var p *partition
+		if err := g.patiently(ctx, func() (err error) {
+			// In the first generation of all, another member may have committed its start a moment ago.
+			p, err = g.adopt(ctx, tp, was, hasCommits[tp.topic] && g.id > 1)
+			return err
+		}); err != nil {
 			return err
 		}
 		g.partitions = append(g.partitions, p)
@@ -147,6 +153,26 @@ func (g *generation) takeOver(ctx context.Context, assigned []topicPartition) er
 	slices.SortFunc(g.partitions, func(a, b *partition) int { return a.compare(b.topicPartition) })
 	g.countStopped()
 	return g.commit(ctx)
+}
+
+// patiently asks until there is an answer or the generation ends: to leave it and come back would stop all other members too.
+// What is asked is no harm when it is asked again.
+func (g *generation) patiently(ctx context.Context, ask func() error) error {
+	wait := &backoff.ExponentialBackOff{InitialInterval: 100 * time.Millisecond, Multiplier: 2, RandomizationFactor: 0.2, MaxInterval: 3 * time.Second}
+	for {
+		err := ask()
+		if err == nil || errors.Is(err, link.ErrRefused) {
+			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		g.state.say(&g.state.group, "cannot take partitions over: %v", err)
+		g.log.Warn("cannot take partitions over, trying again", "error", err)
+		if !g.sleep(ctx, wait.NextBackOff()) {
+			return ctx.Err()
+		}
+	}
 }
 
 // unknownOffset stands for a group's offset that is not there.
@@ -432,7 +458,7 @@ func (g *generation) due(now time.Time) bool {
 	rows, bytes, limit := 0, int64(0), g.cfg.Batch
 	for _, p := range g.partitions {
 		ready := p.ready()
-		if p.settled() {
+		if p.settled() || p.repeating() {
 			return true
 		}
 		if len(ready) == 0 {

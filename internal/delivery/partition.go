@@ -349,6 +349,11 @@ func (p *partition) settled() bool {
 	return len(p.sealed) > 0 && p.sealed[0].batch == nil && !p.unread() && !p.plan().full()
 }
 
+// repeating tells whether all that was planned before has been read again, and waits for nothing but its insert.
+func (p *partition) repeating() bool {
+	return !p.unread() && slices.ContainsFunc(p.planned, func(r planned) bool { return r.batch != nil && r.repeated })
+}
+
 // unread tells whether a planned run is still to be read again.
 func (p *partition) unread() bool {
 	return slices.ContainsFunc(p.planned, func(r planned) bool { return r.batch == nil && r.insertedAt.IsZero() })
