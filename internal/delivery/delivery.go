@@ -102,12 +102,13 @@ func (in *Ingester) Run(ctx context.Context) error {
 	if err := in.kafka.Claim(ctx, in.database.(*store.Store)); err != nil {
 		return err
 	}
-	in.kafka.awaitDead(ctx, in.log)
+	dead := in.kafka.dead(ctx)
 	ctx, cancel := context.WithCancel(ctx)
-	var folding sync.WaitGroup // the goroutine that folds, which ends with this function
-	defer folding.Wait()
+	var beside sync.WaitGroup // goroutines that end with this function
+	defer beside.Wait()
 	defer cancel()
-	folding.Go(func() { in.fold(ctx, in.database.(*store.Store)) })
+	beside.Go(func() { in.kafka.putOut(ctx, dead, in.log) })
+	beside.Go(func() { in.fold(ctx, in.database.(*store.Store)) })
 	for {
 		err := in.consume(ctx)
 		if ctx.Err() != nil || !errors.Is(err, errSilent) {

@@ -530,7 +530,7 @@ func (g *generation) insertPlanned(ctx context.Context) error {
 		rows += b.Rows()
 	}
 	began := g.now()
-	wait := &backoff.ExponentialBackOff{InitialInterval: 100 * time.Millisecond, Multiplier: 2, RandomizationFactor: 0.2, MaxInterval: 10 * time.Second}
+	wait := &backoff.ExponentialBackOff{InitialInterval: 100 * time.Millisecond, Multiplier: 2, RandomizationFactor: 0.2, MaxInterval: 3 * time.Second}
 	for {
 		err := g.database.Insert(ctx, all)
 		if err == nil {

@@ -180,22 +180,23 @@ func parseClientID(id string) (p process, ok bool) {
 	return p, err == nil
 }
 
-// awaitDead frees the group of members that are our own dead predecessors, before we join it. While a dead member is in the group,
+// dead gives the members of the group that are our own dead predecessors. While a dead member is in the group,
 // a rebalance waits for it until its session times out, and all partitions stand still as long; without a rebalance only its own do.
 //
-// A member whose process was on this machine and is no more is put out of the group. One of a container with our name, as ours had before it was
-// restarted, may be dead: we wait for its session to end before we join.
-func (k *Kafka) awaitDead(ctx context.Context, log *slog.Logger) {
+// A member whose process was on this machine and is no more is dead. One of a container with our name, as ours had before it was
+// restarted, may be: we wait for its session to end before we join.
+func (k *Kafka) dead(ctx context.Context) (members []string) {
 	us, ok := parseClientID(clientID())
 	if !ok || us.namespace == "" {
-		return
+		return nil
 	}
 	for until := time.Now().Add(sessionTimeout + time.Second); time.Now().Before(until); sleep(ctx, heartbeat) {
 		answer, err := k.client.DescribeGroups(ctx, &kafka.DescribeGroupsRequest{GroupIDs: []string{k.cfg.Group}})
 		if err != nil || len(answer.Groups) == 0 {
-			return // joining will tell what is wrong
+			return nil // joining will tell what is wrong
 		}
 		doubtful := false
+		members = nil
 		for _, m := range answer.Groups[0].Members {
 			p, ok := parseClientID(m.ClientID)
 			switch {
@@ -203,14 +204,27 @@ func (k *Kafka) awaitDead(ctx context.Context, log *slog.Logger) {
 			case p.namespace != us.namespace:
 				doubtful = true
 			case startOf(p.pid) != p.started:
-				log.Info("a member of the group is a process that has died, putting it out", "member", m.MemberID)
-				if _, err := k.client.LeaveGroup(ctx, &kafka.LeaveGroupRequest{GroupID: k.cfg.Group, Members: []kafka.LeaveGroupRequestMember{{ID: m.MemberID}}}); err != nil {
-					log.Warn("cannot put it out", "error", err)
-				}
+				members = append(members, m.MemberID)
 			}
 		}
 		if !doubtful || ctx.Err() != nil {
-			return
+			break
 		}
+	}
+	return members
+}
+
+// putOut puts dead members out of the group, a moment after we have begun to join it: so both are one rebalance.
+func (k *Kafka) putOut(ctx context.Context, members []string, log *slog.Logger) {
+	if len(members) == 0 || !sleep(ctx, heartbeat) {
+		return
+	}
+	req := &kafka.LeaveGroupRequest{GroupID: k.cfg.Group}
+	for _, id := range members {
+		req.Members = append(req.Members, kafka.LeaveGroupRequestMember{ID: id})
+	}
+	log.Info("members of the group are processes that have died, putting them out", "members", members)
+	if _, err := k.client.LeaveGroup(ctx, req); err != nil {
+		log.Warn("cannot put them out", "error", err)
 	}
 }

@@ -224,6 +224,8 @@ func (r *Replay) run(ctx context.Context, jobs map[topicPartition][]job) (*Repla
 	if err := r.insert(ctx, done); err != nil {
 		return done, err
 	}
+	// Nobody waits for a replay, and many readers may be looking: queries that began before the last rows were there get time to end.
+	sleep(ctx, time.Second)
 	return done, r.retry(ctx, "cannot switch to the new rows", func() error { return r.Store.Switch(ctx, done.switches) })
 }
 

@@ -40,7 +40,7 @@ func (s *Store) insert(ctx context.Context, batches []*Batch) error {
 
 // switchPause is how old the rows of a later epoch are at least when they begin to count: a query that has looked at the rows
 // before that and looks at the switches after it would count neither the old rows nor the new.
-const switchPause = time.Second
+const switchPause = 250 * time.Millisecond
 
 // Switch makes the batches that are of a later epoch count instead of those before, all in one step.
 func (s *Store) Switch(ctx context.Context, batches []*Batch) error {
