@@ -296,3 +296,33 @@ func (p *pipeline) eventually(try func() error) {
 	}
 	p.t.Fatal(err)
 }
+
+// A topic that was made anew and is already longer than the old one was: its length tells nothing, its records do.
+func TestATopicMadeAnewThatIsLonger(t *testing.T) {
+	onBothBrokers(t, func(t *testing.T, broker string) {
+		p := newPipeline(t, broker)
+		p.produce(0, 2000)
+		stop, _ := p.ingester("1")
+		p.counted(2000)
+		stop()
+		client := &kafka.Client{Addr: kafka.TCP(broker)}
+		p.eventually(func() error {
+			resp, err := client.DeleteTopics(t.Context(), &kafka.DeleteTopicsRequest{Topics: []string{"logs"}})
+			if err == nil && !errors.Is(resp.Errors["logs"], kafka.UnknownTopicOrPartition) {
+				err = resp.Errors["logs"]
+			}
+			return err
+		})
+		p.eventually(func() error {
+			resp, err := client.CreateTopics(t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: "logs", NumPartitions: partitions, ReplicationFactor: 1}}})
+			if err == nil {
+				err = resp.Errors["logs"]
+			}
+			return err
+		})
+		p.produce(50_000, 56_000)
+		p.ingester("1")
+		time.Sleep(3 * time.Second)
+		p.counted(2000)
+	})
+}
