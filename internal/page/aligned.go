@@ -236,7 +236,7 @@ func findAligned(lines []line, at int) (*grid, int) {
 		switch begins := cells[key] != "" && codeStrength(codePart(cells[key])) > noCode || others(cells[key]); {
 		case begins:
 			g.rows = append(g.rows, gridRow{line: lines[j].n, cells: cells})
-		case cells[key] == "" && len(g.rows) > 1 && blanks == 0:
+		case cells[key] == "" && len(g.rows) > 1 && blanks == 0 && len(g.rows[len(g.rows)-1].cells) == len(heads): // and not below a title
 			last := &g.rows[len(g.rows)-1]
 			for i, c := range cells {
 				last.cells[i] = wrap(last.cells[i], c)

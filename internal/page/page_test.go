@@ -149,6 +149,14 @@ func TestNotes(t *testing.T) {
 	f("Code,Message,Solution\nAB.01,\"Bad key,Check it\nAB.02,Bad name,Check it\nAB.03,Bad time,Check it\n", "line 2 has a quotation mark that is never closed: AB.01,\"Bad key,Check it")
 }
 
+// Where the heading of the codes is missing, statuses are not passed off as codes.
+func TestSlippedColumns(t *testing.T) {
+	p := Read("x.txt", []byte("HTTP status\n\nMessage\n\nSolution\n\n400\n\nAB.01\n\nBad key.\n\nCheck the key.\n\n404\n\nAB.02\n\nNo key.\n\nMake one.\n"))
+	if len(p.Unplaced) == 0 {
+		t.Errorf("nothing is said of it: %+v", p.Rows)
+	}
+}
+
 // Bytes that are no page give no rows, and a page in another encoding is read.
 func TestOddBytes(t *testing.T) {
 	for _, content := range []string{"", "\n\n", "\x00\x01\x02", "\xff\xfe", "<html>", "|||||\n|---|\n", "\ufeff"} {

@@ -2,6 +2,7 @@ package page
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -142,13 +143,36 @@ func mergeBordered(rows []gridRow, fresh []bool) (out []gridRow) {
 			continue
 		}
 		last := &out[len(out)-1]
+		if slices.ContainsFunc(both(last.cells, r.cells), func(pair [2]string) bool { return isStatus(pair[0]) && isStatus(pair[1]) }) {
+			out = append(out, r) // no status takes two lines: a border is missing
+			continue
+		}
 		for c, cell := range r.cells {
 			if c < len(last.cells) {
-				last.cells[c] = wrap(last.cells[c], cell)
+				last.cells[c] = wrapCode(last.cells[c], cell)
 			}
 		}
 	}
 	return out
+}
+
+// wrapCode is wrap where a may be a code: one that was broken at a joint goes on, and else no blank belongs into it.
+func wrapCode(a, b string) string {
+	switch {
+	case codeStrength(a) != mnemonic || b == "" || strings.Contains(b, " "):
+		return wrap(a, b)
+	case strings.ContainsAny(a[len(a)-1:], "_.-/"):
+		return a + b
+	}
+	return a + "\n" + b
+}
+
+// both pairs the cells of two rows.
+func both(a, b []string) (pairs [][2]string) {
+	for i := range min(len(a), len(b)) {
+		pairs = append(pairs, [2]string{a[i], b[i]})
+	}
+	return pairs
 }
 
 // wrap joins two pieces of a text that was broken to fit a width.

@@ -435,7 +435,7 @@ func findFielded(lines []line, at int) (*grid, int) {
 // recordsGrid makes a grid of records: a column for the code, one for the text beside it, one for each field
 // and one for the paragraphs below.
 func recordsGrid(at int, all []record) *grid {
-	g := &grid{line: at, bare: true, spans: true}
+	g := &grid{line: at, headed: true, bare: true, spans: true}
 	var names []string
 	beside, below, short, statusTerms := 0, 0, 0, 0
 	for i := range all {

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"net/http"
 	"regexp"
 	"slices"
 	"strconv"
@@ -170,10 +171,28 @@ func readTable(g grid, at int, heads []string, rows []gridRow) *reading {
 	f := &filler{reading: r, roles: roles, code: code, spans: g.spans, heads: heads}
 	f.status = slices.Index(roles, RoleStatus)
 	f.causes = causes(cols, roles)
+	f.strict = columnOf(heads[code], cols[code]).sure > 0.6
 	for _, row := range rows {
 		f.row(row)
 	}
+	if r.slipped() {
+		r.unplaced = append(r.unplaced, Unplaced{at, clip(strings.Join(heads, " | ")), "the codes are HTTP statuses, and what looks like codes stands among the texts"})
+	}
 	return r
+}
+
+// slipped tells whether statuses were taken for the codes though codes stand beside them, as happens where a
+// heading or a cell of the page is missing.
+func (r *reading) slipped() bool {
+	n := 0
+	for _, row := range r.rows {
+		if stat, _, ok := status(row.Code); ok && slices.ContainsFunc(strings.Split(row.Message+"\n"+row.Description+"\n"+row.Remedy, "\n"), func(text string) bool {
+			return codeStrength(text) == mnemonic && text != strings.ReplaceAll(http.StatusText(stat), " ", "")
+		}) {
+			n++
+		}
+	}
+	return n > 1 && 3*n >= len(r.rows)
 }
 
 // unspan mends rows that are one cell short because the status before their code spans rows, in a text where such a
@@ -244,10 +263,13 @@ type filler struct {
 	heads        []string
 	code, status int // columns
 	spans        bool
+	strict       bool // most codes are numbers or mnemonics, so that several words are none
 	causes       bool // the description column holds "Cause: … Solution: …"
 	lastCode     string
 	lastStatus   string
 }
+
+var spacedCode = regexp.MustCompile(`^[A-Z]{1,6} \d{2,}$|[(\x{ff08}\[]`) // E 1001, E1001 (obsolete)
 
 var calledCode = regexp.MustCompile(`(?i)code|kod|код|码|碼|コード|코드|código`)
 
@@ -385,7 +407,8 @@ func (f *filler) row(row gridRow) {
 	for _, c := range codes {
 		one := r
 		code, stat, text := splitCode(c)
-		if len(strings.Fields(code)) > 5 || len(code) > 120 || strings.Contains(code, "\n") {
+		words := strings.Fields(code)
+		if len(words) > 5 || len(code) > 120 || strings.Contains(code, "\n") || f.strict && len(words) > 1 && codeStrength(code) == noCode && !spacedCode.MatchString(code) {
 			lose("the cell of the code holds a text")
 			return
 		}
