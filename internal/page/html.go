@@ -276,6 +276,9 @@ func (r *htmlReader) start(tag string, attrs map[string]string) {
 				out.WriteString("\n")
 			}
 		} else if mark := inline[tag]; mark != "" && out == &r.text && r.pre == 0 {
+			if r.text.Len() == 0 {
+				r.textAt = r.line
+			}
 			r.text.WriteString(mark)
 		}
 	}
@@ -350,6 +353,9 @@ func (r *htmlReader) end(tag string) {
 				out.WriteString("\n")
 			}
 		} else if mark := inline[tag]; mark != "" && out == &r.text && r.pre == 0 {
+			if r.text.Len() == 0 {
+				r.textAt = r.line
+			}
 			r.text.WriteString(mark)
 		}
 	}
