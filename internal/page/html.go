@@ -246,11 +246,11 @@ func (r *htmlReader) start(tag string, attrs map[string]string) {
 	case "dt", "dd":
 		if n := len(r.lists); n > 0 && len(r.tables) == 0 {
 			r.lists[n-1].item(tag == "dt", r.line)
-		} else if out != nil {
+		} else if out != nil && out.Len() > 0 {
 			out.WriteString("\n")
 		}
 	case "br":
-		if out != nil {
+		if out != nil && out.Len() > 0 {
 			out.WriteString("\n")
 		}
 	case "pre":
