@@ -17,6 +17,8 @@ import (
 	"testing"
 	"text/tabwriter"
 	"time"
+
+	"errata/internal/stack/stacktest"
 )
 
 const (
@@ -47,9 +49,7 @@ type run struct {
 // (ERRATA_CHAOS_RATE), into which file the numbers go (ERRATA_CHAOS_REPORT), and that only faults whose names match
 // ERRATA_CHAOS_ONLY happen, one at a time. With ERRATA_CHAOS_KEEP=1 the ingesters' logs are kept.
 func TestChaos(t *testing.T) {
-	if testing.Short() {
-		t.Skip("three brokers and a minute of faults")
-	}
+	stacktest.Long(t, "three brokers and a minute of faults")
 	length := setting(t, "ERRATA_CHAOS_FOR", 75*time.Second, time.ParseDuration)
 	most := setting(t, "ERRATA_CHAOS_FAULTS", 1<<30, strconv.Atoi)
 	rate := setting(t, "ERRATA_CHAOS_RATE", 1500, strconv.Atoi)

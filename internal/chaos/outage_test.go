@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"errata/internal/stack/stacktest"
 )
 
 // memoryBudget is what ingest.memory is set to: less than what comes in while ClickHouse is away.
@@ -15,9 +17,7 @@ const memoryBeside = 100 << 20
 // TestOutage takes ClickHouse away under full load for ERRATA_OUTAGE_FOR: the ingester's memory stays bounded, nothing is lost, and it
 // catches up by itself.
 func TestOutage(t *testing.T) {
-	if testing.Short() {
-		t.Skip("an outage of 15 seconds")
-	}
+	stacktest.Long(t, "an outage of 15 seconds")
 	length := setting(t, "ERRATA_OUTAGE_FOR", 15*time.Second, time.ParseDuration)
 	rate := setting(t, "ERRATA_OUTAGE_RATE", 300, strconv.Atoi) // records a second, of 20 errors each, 19 KB
 	r := newRig(t, 1, 1, memoryBudget)

@@ -117,17 +117,11 @@ func Connect(ctx context.Context, cfg Config) (*Kafka, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kafka.tls.%w", err)
 	}
-	transport := &kafka.Transport{
-		ClientID: clientID(), Dial: dialer.Dial, SASL: mechanism,
-		DialTimeout: 5 * time.Second,
-		MetadataTTL: 2 * time.Second, // how soon a partition's new leader is noticed
-	}
 	k := &Kafka{
-		cfg:       cfg,
-		transport: transport,
-		client:    &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Transport: transport, Timeout: 10 * time.Second},
-		dialer:    &kafka.Dialer{ClientID: clientID(), Timeout: 5 * time.Second, DialFunc: dialer.Dial, SASLMechanism: mechanism},
+		cfg:    cfg,
+		dialer: &kafka.Dialer{ClientID: clientID(), Timeout: 5 * time.Second, DialFunc: dialer.Dial, SASLMechanism: mechanism},
 	}
+	k.connect()
 	if err := k.awaitTopics(ctx); err != nil {
 		k.Close()
 		return nil, err
@@ -137,6 +131,23 @@ func Connect(ctx context.Context, cfg Config) (*Kafka, error) {
 		return nil, err
 	}
 	return k, nil
+}
+
+// connect begins with no connections and no knowledge of the cluster; both come with the first question.
+func (k *Kafka) connect() {
+	k.transport = &kafka.Transport{
+		ClientID: k.dialer.ClientID, Dial: k.dialer.DialFunc, SASL: k.dialer.SASLMechanism,
+		DialTimeout: k.dialer.Timeout,
+		MetadataTTL: 2 * time.Second, // how soon a partition's new leader is noticed
+	}
+	k.client = &kafka.Client{Addr: kafka.TCP(k.cfg.Brokers...), Transport: k.transport, Timeout: 10 * time.Second}
+	k.asked = time.Time{}
+}
+
+// reconnect drops all connections and all that is known of the cluster.
+func (k *Kafka) reconnect() {
+	k.Close()
+	k.connect()
 }
 
 // Close ends all connections.

@@ -16,10 +16,10 @@
 // A commit whose outcome is unknown is never repeated in its generation: it might arrive late and roll the plan
 // back. The generation is left, and the next begins with reading what is committed.
 //
-// Files, from the outside in: delivery.go is the member of the group, generation.go its work between two rebalances,
+// Files, from the outside in: delivery.go is the member of the group, takeover.go and generation.go its work between two rebalances,
 // partition.go and plan.go what it knows of a partition, without the outside world. members.go shares the partitions out. fetch.go, offsets.go
-// and connect.go speak to Kafka. replay.go parses history anew. model_test.go holds the whole against every
-// order of crashes.
+// and connect.go speak to Kafka. replay.go parses history anew, audit.go and its neighbours prove that all is counted. model_test.go holds the
+// protocol against every order of crashes.
 package delivery
 
 import (
@@ -254,9 +254,9 @@ func assignment(gen *kafka.Generation) (all []topicPartition) {
 
 // state is what keeps the ingester from doing its work, for a probe to ask.
 type state struct {
-	mu                                    sync.Mutex
-	begun                                 bool
-	group, fetch, insert, commit, stopped string // what is wrong; "" when nothing is
+	mu                            sync.Mutex
+	begun                         bool
+	group, fetch, insert, stopped string // what is wrong; "" when nothing is
 }
 
 // say sets one of the fields of state, from a format, or to nothing.
@@ -278,7 +278,7 @@ func (in *Ingester) Ready() error {
 		return errors.New("not in the group yet")
 	}
 	var all []error
-	for _, problem := range []string{s.group, s.fetch, s.insert, s.commit, s.stopped} {
+	for _, problem := range []string{s.group, s.fetch, s.insert, s.stopped} {
 		if problem != "" {
 			all = append(all, errors.New(problem))
 		}

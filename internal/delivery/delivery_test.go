@@ -264,24 +264,31 @@ func TestResetIntoABatchAndATopicMadeAnew(t *testing.T) {
 		p.counted(5000)
 		stop()
 
-		p.eventually(func() error {
-			resp, err := client.DeleteTopics(t.Context(), &kafka.DeleteTopicsRequest{Topics: []string{"logs"}})
-			if err == nil && !errors.Is(resp.Errors["logs"], kafka.UnknownTopicOrPartition) {
-				err = resp.Errors["logs"]
-			}
-			return err
-		})
-		p.eventually(func() error {
-			resp, err := client.CreateTopics(t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: "logs", NumPartitions: partitions, ReplicationFactor: 1}}})
-			if err == nil {
-				err = resp.Errors["logs"]
-			}
-			return err
-		})
+		p.makeTopicAnew()
 		p.produce(0, 1000)
 		p.ingester("1")
 		time.Sleep(3 * time.Second)
 		p.counted(5000) // nothing of the old topic is overwritten, and nothing of the new one mixed in
+	})
+}
+
+// makeTopicAnew deletes the topic and makes another of the same name.
+func (p *pipeline) makeTopicAnew() {
+	p.t.Helper()
+	client := &kafka.Client{Addr: kafka.TCP(p.broker)}
+	p.eventually(func() error {
+		resp, err := client.DeleteTopics(p.t.Context(), &kafka.DeleteTopicsRequest{Topics: []string{"logs"}})
+		if err == nil && !errors.Is(resp.Errors["logs"], kafka.UnknownTopicOrPartition) {
+			err = resp.Errors["logs"]
+		}
+		return err
+	})
+	p.eventually(func() error {
+		resp, err := client.CreateTopics(p.t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: "logs", NumPartitions: partitions, ReplicationFactor: 1}}})
+		if err == nil {
+			err = resp.Errors["logs"]
+		}
+		return err
 	})
 }
 
@@ -305,21 +312,7 @@ func TestATopicMadeAnewThatIsLonger(t *testing.T) {
 		stop, _ := p.ingester("1")
 		p.counted(2000)
 		stop()
-		client := &kafka.Client{Addr: kafka.TCP(broker)}
-		p.eventually(func() error {
-			resp, err := client.DeleteTopics(t.Context(), &kafka.DeleteTopicsRequest{Topics: []string{"logs"}})
-			if err == nil && !errors.Is(resp.Errors["logs"], kafka.UnknownTopicOrPartition) {
-				err = resp.Errors["logs"]
-			}
-			return err
-		})
-		p.eventually(func() error {
-			resp, err := client.CreateTopics(t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: "logs", NumPartitions: partitions, ReplicationFactor: 1}}})
-			if err == nil {
-				err = resp.Errors["logs"]
-			}
-			return err
-		})
+		p.makeTopicAnew()
 		p.produce(50_000, 56_000)
 		p.ingester("1")
 		time.Sleep(3 * time.Second)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -109,15 +110,6 @@ func (k *Kafka) adjust() {
 	k.unpacked = 0
 }
 
-// reconnect drops all that is known of the cluster and its connections.
-func (k *Kafka) reconnect() {
-	old := k.transport
-	k.transport = &kafka.Transport{ClientID: old.ClientID, TLS: old.TLS, SASL: old.SASL, DialTimeout: old.DialTimeout, MetadataTTL: old.MetadataTTL}
-	k.client = &kafka.Client{Addr: k.client.Addr, Transport: k.transport, Timeout: k.client.Timeout}
-	k.asked = time.Time{}
-	old.CloseIdleConnections()
-}
-
 // fetchFrom sends one request for partitions of one leader. A broker fills its answer in the order of the request, so
 // the caller changes that from call to call.
 func (k *Kafka) fetchFrom(ctx context.Context, partitions []*partition, limit int) []fetched {
@@ -146,12 +138,14 @@ func (k *Kafka) fetchFrom(ctx context.Context, partitions []*partition, limit in
 	var all []fetched
 	for _, t := range answer.(*fetch.Response).Topics {
 		for i := range t.Partitions {
-			if p := byName[topicPartition{t.Topic, int(t.Partitions[i].Partition)}]; p != nil {
+			tp := topicPartition{t.Topic, int(t.Partitions[i].Partition)}
+			if p := byName[tp]; p != nil {
 				all = append(all, k.read(p, &t.Partitions[i]))
+				delete(byName, tp)
 			}
 		}
 	}
-	return all
+	return append(all, failed(slices.Collect(maps.Values(byName)), errors.New("the broker says nothing of it"))...)
 }
 
 // read makes a fetched of an answer.
@@ -254,6 +248,41 @@ func (r *reader) each(from protocol.RecordReader, skip bool) error {
 		}
 	}
 	return nil
+}
+
+// scanTries is how often a fetch may fail in a row, a second apart.
+const scanTries = 10
+
+// scan reads the committed records of the offsets from to to, both included, until each says false or the readable log
+// ends, and gives the offset behind what was read. Offsets that Kafka has deleted are kafka.OffsetOutOfRange.
+func (k *Kafka) scan(ctx context.Context, tp topicPartition, from, to int64, each func(record) (more bool)) (next int64, err error) {
+	p := &partition{topicPartition: tp, next: from}
+	for failed := 0; p.next <= to; {
+		f := k.fetch(ctx, []*partition{p})[0]
+		before, more := p.next, true
+		if f.err == nil {
+			p.next, f.err = f.read(func(r record) bool {
+				more = r.offset <= to && each(r)
+				return more
+			})
+		}
+		switch {
+		case ctx.Err() != nil:
+			return p.next, ctx.Err()
+		case errors.Is(f.err, kafka.OffsetOutOfRange), !more, f.err == nil && f.end <= before:
+			return p.next, f.err
+		case f.err == nil && p.next > before:
+			failed = 0
+			continue
+		case f.err == nil:
+			f.err = errors.New("the broker sends nothing")
+		}
+		if failed++; failed >= scanTries {
+			return p.next, fmt.Errorf("fetch %s from offset %d: %w", tp, p.next, f.err)
+		}
+		sleep(ctx, time.Second)
+	}
+	return p.next, nil
 }
 
 // leadersOf asks which broker leads each partition of our topics.

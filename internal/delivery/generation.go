@@ -4,16 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"slices"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
 	"github.com/segmentio/kafka-go"
 
 	"errata/internal/accesslog"
 	"errata/internal/enrich"
-	"errata/internal/link"
 	"errata/internal/store"
 )
 
@@ -111,177 +108,6 @@ func (g *generation) begin() {
 	g.state.mu.Unlock()
 }
 
-// takeOver reads the plan of each partition that is now ours. One whose plan is our own last commit, to the letter,
-// has had no other owner since, and goes on where it was; unless the server was restarted, when all is repeated.
-func (g *generation) takeOver(ctx context.Context, assigned []topicPartition) error {
-	var boot string
-	var committed map[topicPartition]plan
-	if err := g.patiently(ctx, func() (err error) {
-		if boot, err = g.database.Boot(ctx); err == nil {
-			committed, err = g.broker.committed(ctx)
-		}
-		return err
-	}); err != nil {
-		return err
-	}
-	if boot != g.boot {
-		g.boot, g.last = boot, nil
-	}
-	hasCommits := map[string]bool{}
-	for tp := range committed {
-		hasCommits[tp.topic] = true
-	}
-	for _, tp := range assigned {
-		was, isCommitted := committed[tp]
-		if last := g.last[tp]; isCommitted && last != nil && last.plan().encode() == was.encode() && last.offset == was.Offset {
-			g.partitions = append(g.partitions, last)
-			continue
-		}
-		if !isCommitted {
-			was = plan{Offset: unknownOffset}
-		}
-		var p *partition
-		if err := g.patiently(ctx, func() (err error) {
-			// In the first generation of all, another member may have committed its start a moment ago.
-			p, err = g.adopt(ctx, tp, was, hasCommits[tp.topic] && g.id > 1)
-			return err
-		}); err != nil {
-			return err
-		}
-		g.partitions = append(g.partitions, p)
-	}
-	slices.SortFunc(g.partitions, func(a, b *partition) int { return a.compare(b.topicPartition) })
-	g.countStopped()
-	return g.commit(ctx)
-}
-
-// patiently asks until there is an answer or the generation ends: to leave it and come back would stop all other members too.
-// What is asked is no harm when it is asked again.
-func (g *generation) patiently(ctx context.Context, ask func() error) error {
-	wait := &backoff.ExponentialBackOff{InitialInterval: 100 * time.Millisecond, Multiplier: 2, RandomizationFactor: 0.2, MaxInterval: 3 * time.Second}
-	for {
-		err := ask()
-		if err == nil || errors.Is(err, link.ErrRefused) {
-			return err
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		g.state.say(&g.state.group, "cannot take partitions over: %v", err)
-		g.log.Warn("cannot take partitions over, trying again", "error", err)
-		if !g.sleep(ctx, wait.NextBackOff()) {
-			return ctx.Err()
-		}
-	}
-}
-
-// unknownOffset stands for a group's offset that is not there.
-const unknownOffset = -1
-
-// adopt makes the state of a partition that is new to us, from what is committed, what is recorded, and what the log holds.
-func (g *generation) adopt(ctx context.Context, tp topicPartition, was plan, appeared bool) (*partition, error) {
-	last, isRecorded, err := g.database.LastRecorded(ctx, tp.topic, tp.id)
-	if err != nil {
-		return nil, err
-	}
-	first, end, err := g.broker.bounds(ctx, tp)
-	if err != nil {
-		return nil, err
-	}
-	var disown []int64 // runs without a plan
-	planned := !was.lost()
-	if was.Offset == unknownOffset {
-		if isRecorded { // the group's offsets have expired: what is recorded says where we were
-			was.Offset = last.LastOffset + 1
-		} else if was.Offset, err = g.broker.start(ctx, tp, appeared); err != nil {
-			return nil, err
-		}
-	}
-	if !planned {
-		settled := int64(0)
-		if isRecorded {
-			settled = last.LastOffset + 1
-		}
-		if disown, err = g.database.Strays(ctx, tp.topic, tp.id, settled); err != nil {
-			return nil, err
-		}
-		if isRecorded && settled < was.Offset {
-			if err := g.gap(ctx, tp, settled, was.Offset-1, "skipped: the group's offset was set past them"); err != nil {
-				return nil, err
-			}
-		}
-	}
-	recorded, err := g.database.RecordedFrom(ctx, tp.topic, tp.id, was.Offset)
-	if err != nil {
-		return nil, err
-	}
-	p := takeOver(tp, was, recorded, g.fingerprint)
-	p.limits, p.clock = g.cfg.Limits, g.now
-	p.uncommitted = p.uncommitted || !planned // a start position holds from now on
-	if p.epochNeeded {
-		epoch, err := g.database.ClaimEpoch(ctx, g.fingerprint, p.greatestEpoch(), true)
-		if err != nil {
-			return nil, err
-		}
-		p.setEpoch(epoch)
-	}
-	if len(disown) > 0 {
-		epoch, err := g.database.ClaimEpoch(ctx, g.fingerprint, p.greatestEpoch(), false)
-		if err != nil {
-			return nil, err
-		}
-		g.log.Warn("rows were inserted whose plan is lost with the group's offset: they are counted no more, and their records are read again",
-			"topic", tp.topic, "partition", tp.id, "batches", len(disown), "epoch", epoch)
-		if err := g.database.Disown(ctx, tp.topic, tp.id, disown, epoch); err != nil {
-			return nil, err
-		}
-	}
-	if p.disowned, err = g.database.DisownedFrom(ctx, tp.topic, tp.id, p.knownEnd()); err != nil {
-		return nil, err
-	}
-	switch {
-	case p.knownEnd() > end:
-		g.stopReading(p, "its log ends before what was read from it", "read_to", p.knownEnd(), "log_ends_at", end)
-	case isRecorded && last.FirstRecord != 0 && last.FirstOffset >= first && last.FirstOffset < end:
-		same, err := g.isSame(ctx, tp, last)
-		if err != nil {
-			return nil, err
-		}
-		if !same {
-			g.stopReading(p, "its log holds another record than the one that was counted", "offset", last.FirstOffset)
-		}
-	}
-	return p, nil
-}
-
-// isSame tells whether the log still holds the records of a batch: it looks at the first.
-func (g *generation) isSame(ctx context.Context, tp topicPartition, batch store.Recorded) (same bool, err error) {
-	same = true
-	looking := &partition{topicPartition: tp, next: batch.FirstOffset}
-	for _, f := range g.broker.fetch(ctx, []*partition{looking}) {
-		if f.err != nil {
-			return false, fmt.Errorf("look at offset %d of %s: %w", batch.FirstOffset, tp, f.err)
-		}
-		if _, err := f.read(func(r record) bool {
-			if r.offset <= batch.LastOffset {
-				same = r.hash() == batch.FirstRecord
-			}
-			return false
-		}); err != nil {
-			return false, fmt.Errorf("look at offset %d of %s: %w", batch.FirstOffset, tp, err)
-		}
-	}
-	return same, nil
-}
-
-// hash is never 0.
-func (r record) hash() uint64 {
-	h := fnv.New64a()
-	fmt.Fprint(h, r.time.UnixMilli(), ";")
-	h.Write(r.value)
-	return max(1, h.Sum64())
-}
-
 // remember keeps what a next generation may go on with.
 func (g *generation) remember() {
 	g.last = map[topicPartition]*partition{}
@@ -316,10 +142,14 @@ func (g *generation) fetch(ctx context.Context) error {
 		p := f.partition
 		if f.err == nil {
 			var next int64
+			records, bytes := 0, 0
 			next, f.err = f.read(func(r record) bool {
+				records, bytes = records+1, bytes+len(r.value)
 				held += g.add(p, r)
 				return held < g.cfg.memory() // what is left of the answer is fetched again
 			})
+			g.metrics.records.WithLabelValues(p.topic, p.label).Add(float64(records))
+			g.metrics.recordBytes.WithLabelValues(p.topic, p.label).Add(float64(bytes))
 			if next > p.next {
 				p.next, p.progressed = next, began
 			}
@@ -354,17 +184,21 @@ func (g *generation) add(p *partition, r record) (grown int64) {
 	p.bytes += int64(len(r.value))
 	p.add(r.offset, func(b *store.Batch) {
 		before := b.Size()
-		if b.Records == 0 {
-			b.FirstRecord = r.hash()
-		}
-		b.Add(r.offset, r.time, g.processor.Record(r.value, enrich.Position{Topic: p.topic, Partition: p.id, Offset: r.offset, Clock: accesslog.KafkaClock(r.time)}))
+		fill(b, g.processor, r)
 		grown = b.Size() - before
 	})
 	p.next = r.offset + 1
 	p.newest = r.time
-	g.metrics.records.WithLabelValues(p.topic, p.label).Inc()
-	g.metrics.recordBytes.WithLabelValues(p.topic, p.label).Add(float64(len(r.value)))
 	return grown
+}
+
+// fill puts a record into a batch. What becomes of it depends on nothing else.
+func fill(b *store.Batch, processor *enrich.Processor, r record) {
+	if b.Records == 0 {
+		b.FirstRecord = r.hash()
+	}
+	at := enrich.Position{Topic: b.Topic, Partition: b.Partition, Offset: r.offset, Clock: accesslog.KafkaClock(r.time)}
+	b.Add(r.offset, r.time, processor.Record(r.value, at))
 }
 
 // held is about how much memory the batches take that are not in yet.
@@ -530,7 +364,7 @@ func (g *generation) insertPlanned(ctx context.Context) error {
 		rows += b.Rows()
 	}
 	began := g.now()
-	wait := &backoff.ExponentialBackOff{InitialInterval: 100 * time.Millisecond, Multiplier: 2, RandomizationFactor: 0.2, MaxInterval: 3 * time.Second}
+	wait := pauses()
 	for {
 		err := g.database.Insert(ctx, all)
 		if err == nil {

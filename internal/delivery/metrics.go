@@ -32,33 +32,28 @@ type metrics struct {
 	all                        []prometheus.Collector
 }
 
+// keep takes a metric among those to be registered.
+func keep[C prometheus.Collector](m *metrics, c C) C {
+	m.all = append(m.all, c)
+	return c
+}
+
 func newMetrics() *metrics {
 	m := &metrics{}
-	keep := func(c prometheus.Collector) { m.all = append(m.all, c) }
 	counter := func(name, help string) prometheus.Counter {
-		c := prometheus.NewCounter(prometheus.CounterOpts{Namespace: "errata", Name: name, Help: help})
-		keep(c)
-		return c
+		return keep(m, prometheus.NewCounter(prometheus.CounterOpts{Namespace: "errata", Name: name, Help: help}))
 	}
 	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
-		c := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "errata", Name: name, Help: help}, labels)
-		keep(c)
-		return c
+		return keep(m, prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "errata", Name: name, Help: help}, labels))
 	}
 	gauge := func(name, help string) prometheus.Gauge {
-		g := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "errata", Name: name, Help: help})
-		keep(g)
-		return g
+		return keep(m, prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "errata", Name: name, Help: help}))
 	}
 	gauges := func(name, help string, labels ...string) *prometheus.GaugeVec {
-		g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "errata", Name: name, Help: help}, labels)
-		keep(g)
-		return g
+		return keep(m, prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "errata", Name: name, Help: help}, labels))
 	}
 	histogram := func(name, help string, buckets []float64) prometheus.Histogram {
-		h := prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "errata", Name: name, Help: help, Buckets: buckets})
-		keep(h)
-		return h
+		return keep(m, prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "errata", Name: name, Help: help, Buckets: buckets}))
 	}
 	seconds := []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300}
 

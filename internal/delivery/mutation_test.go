@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"errata/internal/stack/stacktest"
 )
 
 // mutations each take one rule out of delivery, or out of what it relies on in Kafka and ClickHouse.
@@ -24,24 +26,24 @@ var mutations = []struct{ rule, file, old, new string }{
 		"now.Sub(p.planned[n].insertedAt) >= keepPlanned", "true"},
 	{"after a restart of the server the last minute is inserted again", "generation.go",
 		"if boot != g.boot {\n		g.log", "if boot != g.boot && false {\n		g.log"},
-	{"who has the partition again asks whether the server was restarted", "generation.go",
+	{"who has the partition again asks whether the server was restarted", "takeover.go",
 		"g.boot, g.last = boot, nil", "g.boot = boot"},
 	{"what is planned is read again at a take-over", "partition.go",
 		"		p.given = append(p.given, given{run: r})\n		p.planned = append(p.planned, planned{run: r, repeated: true})",
 		"		p.given = append(p.given, given{run: r})"},
-	{"only who finds its own last commit goes on without repeating", "generation.go",
+	{"only who finds its own last commit goes on without repeating", "takeover.go",
 		"isCommitted && last != nil && last.plan().encode() == was.encode() && last.offset == was.Offset", "isCommitted && last != nil"},
 	{"a refused commit ends the generation", "generation.go",
 		"		g.metrics.commitFailures.Inc()\n		return err", "		g.metrics.commitFailures.Inc()\n		return nil"},
-	{"a failed fetch of offsets is no answer", "generation.go",
+	{"a failed fetch of offsets is no answer", "takeover.go",
 		"committed, err = g.broker.committed(ctx)", "committed, _ = g.broker.committed(ctx)"},
 	{"recorded boundaries are kept", "partition.go",
 		"		case r.FirstOffset >= end:\n", "		case r.FirstOffset >= end && false:\n"},
-	{"another parser takes a later epoch", "generation.go",
+	{"another parser takes a later epoch", "takeover.go",
 		"	if p.epochNeeded {", "	if p.epochNeeded && false {"},
 	{"an epoch belongs to one parser", "model_test.go",
 		"	epoch = max(epoch, least) + 1\n", "	epoch = 1\n"},
-	{"rows without a plan are disowned", "generation.go",
+	{"rows without a plan are disowned", "takeover.go",
 		"	if len(disown) > 0 {", "	if len(disown) > 0 && false {"},
 	{"what was disowned is written under its epoch", "partition.go",
 		"	case p.cut <= p.disowned.Last:", "	case false:"},
@@ -64,9 +66,7 @@ var mutations = []struct{ rule, file, old, new string }{
 // TestModelFailsWithoutAnyOneRule takes each rule out of the source and runs the model, with two faults and without the race detector,
 // which would take ten times as long. It must see it; and find nothing where nothing is taken out.
 func TestModelFailsWithoutAnyOneRule(t *testing.T) {
-	if testing.Short() {
-		t.Skip("compiles the package once a rule")
-	}
+	stacktest.Long(t, "it compiles the package once a rule")
 	verdict := regexp.MustCompile(`schedule \d+: (.*)`)
 	for _, m := range mutations {
 		t.Run(cmp.Or(m.rule, "with all rules"), func(t *testing.T) {

@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
 	"github.com/segmentio/kafka-go"
 
-	"errata/internal/accesslog"
 	"errata/internal/enrich"
 	"errata/internal/store"
 )
@@ -209,11 +208,15 @@ func (r *Replay) run(ctx context.Context, jobs map[topicPartition][]job) (*Repla
 	if err := r.awaitPlans(ctx, jobs, done); err != nil {
 		return done, err
 	}
+	maps.DeleteFunc(jobs, func(_ topicPartition, list []job) bool { return len(list) == 0 })
+	if len(jobs) == 0 {
+		return done, nil
+	}
 	var err error
 	if done.Epoch, err = r.Store.ClaimEpoch(ctx, r.Fingerprint, greatest, !r.Force); err != nil {
 		return done, err
 	}
-	for _, tp := range sorted(jobs) {
+	for _, tp := range slices.SortedFunc(maps.Keys(jobs), topicPartition.compare) {
 		if err := r.disown(ctx, tp, jobs[tp], done); err != nil {
 			return done, err
 		}
@@ -227,14 +230,6 @@ func (r *Replay) run(ctx context.Context, jobs map[topicPartition][]job) (*Repla
 	// Nobody waits for a replay, and many readers may be looking: queries that began before the last rows were there get time to end.
 	sleep(ctx, time.Second)
 	return done, r.retry(ctx, "cannot switch to the new rows", func() error { return r.Store.Switch(ctx, done.switches) })
-}
-
-func sorted(jobs map[topicPartition][]job) (all []topicPartition) {
-	for tp := range jobs {
-		all = append(all, tp)
-	}
-	slices.SortFunc(all, topicPartition.compare)
-	return all
 }
 
 // awaitPlans waits until the batches have left the group's plan, which takes a minute while an ingester runs. Those that do
@@ -280,69 +275,48 @@ func (r *Replay) awaitPlans(ctx context.Context, jobs map[topicPartition][]job, 
 
 // read makes the batches of one partition, in order.
 func (r *Replay) read(ctx context.Context, tp topicPartition, jobs []job, done *Replayed) error {
-	p := &partition{topicPartition: tp, label: tp.label()}
-	var batch *store.Batch
+	var batch *store.Batch // of the first job
 	begin := func() {
-		batch = store.NewBatch(tp.topic, tp.id, jobs[0].first, r.Kafka.cfg.Limits)
-		batch.Epoch, batch.Fingerprint = done.Epoch, r.Fingerprint
-		p.next = max(p.next, jobs[0].first)
-	}
-	finish := func() {
-		j := jobs[0]
-		jobs = jobs[1:]
-		batch.LastOffset = j.last
-		switch {
-		case j.was != nil && (batch.Records != j.was.Records || j.was.FirstRecord != 0 && batch.Records > 0 && batch.FirstRecord != j.was.FirstRecord):
-			done.Left = append(done.Left, fmt.Sprintf("%s offsets %d to %d: Kafka has %d of its %d records, so it stays as it is", tp, j.first, j.last, batch.Records, j.was.Records))
-		case j.was == nil && batch.Records == 0: // nothing was there
-		default:
-			done.keep(batch, j.was)
-		}
 		if len(jobs) > 0 {
+			batch = store.NewBatch(tp.topic, tp.id, jobs[0].first, r.Kafka.cfg.Limits)
+			batch.Epoch, batch.Fingerprint = done.Epoch, r.Fingerprint
+		}
+	}
+	finishBefore := func(offset int64) {
+		for len(jobs) > 0 && jobs[0].last < offset {
+			done.finish(tp, jobs[0], batch)
+			jobs = jobs[1:]
 			begin()
 		}
 	}
-	if len(jobs) > 0 {
-		begin()
-	}
-	for len(jobs) > 0 {
-		f := r.fetch(ctx, p)
-		if f.err == nil {
-			var next int64
-			next, f.err = f.read(func(rec record) bool {
-				for len(jobs) > 0 && rec.offset > jobs[0].last {
-					finish()
-				}
-				if len(jobs) == 0 || rec.offset < jobs[0].first {
-					return false
-				}
-				if batch.Records == 0 {
-					batch.FirstRecord = rec.hash()
-				}
-				batch.Add(rec.offset, rec.time, r.Processor.Record(rec.value, enrich.Position{Topic: tp.topic, Partition: tp.id, Offset: rec.offset, Clock: accesslog.KafkaClock(rec.time)}))
-				return true
-			})
-			p.next = max(p.next, next)
-			for len(jobs) > 0 && p.next > jobs[0].last {
-				finish()
+	begin()
+	for from := int64(0); len(jobs) > 0; {
+		from = max(from, jobs[0].first)
+		next, err := r.Kafka.scan(ctx, tp, from, jobs[len(jobs)-1].last, func(rec record) (more bool) {
+			finishBefore(rec.offset)
+			if len(jobs) == 0 || rec.offset < jobs[0].first {
+				return false // and go on where the next one begins
 			}
-		}
+			fill(batch, r.Processor, rec)
+			return done.pendingRows < r.Kafka.cfg.Batch.Rows && done.pendingSize < r.Kafka.cfg.memory()/2
+		})
 		switch {
-		case errors.Is(f.err, kafka.OffsetOutOfRange):
-			first, _, err := r.Kafka.bounds(ctx, tp)
-			if err != nil {
+		case errors.Is(err, kafka.OffsetOutOfRange):
+			var first int64
+			if first, _, err = r.Kafka.bounds(ctx, tp); err != nil {
 				return err
 			}
-			if p.next >= first {
-				return fmt.Errorf("%s ends before offset %d, which was counted: the topic was made anew", tp, p.next)
+			if first <= next {
+				return fmt.Errorf("%s ends before offset %d, which was counted: the topic was made anew", tp, next)
 			}
-			p.next = first
-			for len(jobs) > 0 && p.next > jobs[0].last {
-				finish()
-			}
-		case f.err != nil:
-			return fmt.Errorf("read %s again: %w", tp, f.err)
+			next = first
+		case err == nil && next <= from:
+			return fmt.Errorf("%s: Kafka sends nothing from offset %d on, which was counted", tp, from)
+		case err != nil:
+			return fmt.Errorf("read %s again: %w", tp, err)
 		}
+		from = next
+		finishBefore(next)
 		if done.pendingRows >= r.Kafka.cfg.Batch.Rows || done.pendingSize >= r.Kafka.cfg.memory()/2 {
 			if err := r.insert(ctx, done); err != nil {
 				return err
@@ -350,6 +324,18 @@ func (r *Replay) read(ctx context.Context, tp topicPartition, jobs []job, done *
 		}
 	}
 	return nil
+}
+
+// finish ends the batch of a job: it is kept, unless Kafka no longer has what it was made of.
+func (done *Replayed) finish(tp topicPartition, j job, b *store.Batch) {
+	b.LastOffset = j.last
+	switch {
+	case j.was != nil && (b.Records != j.was.Records || j.was.FirstRecord != 0 && b.Records > 0 && b.FirstRecord != j.was.FirstRecord):
+		done.Left = append(done.Left, fmt.Sprintf("%s offsets %d to %d: Kafka has %d of its %d records, so it stays as it is", tp, j.first, j.last, b.Records, j.was.Records))
+	case j.was == nil && b.Records == 0: // nothing was there
+	default:
+		done.keep(b, j.was)
+	}
 }
 
 // keep takes a batch that is made.
@@ -385,7 +371,7 @@ func (r *Replay) insert(ctx context.Context, done *Replayed) error {
 const replayPatience = 2 * time.Minute
 
 func (r *Replay) retry(ctx context.Context, what string, try func() error) error {
-	wait := &backoff.ExponentialBackOff{InitialInterval: 100 * time.Millisecond, Multiplier: 2, RandomizationFactor: 0.2, MaxInterval: 10 * time.Second}
+	wait := pauses()
 	for deadline := time.Now().Add(replayPatience); ; {
 		err := try()
 		if err == nil || ctx.Err() != nil || time.Now().After(deadline) {
@@ -394,22 +380,4 @@ func (r *Replay) retry(ctx context.Context, what string, try func() error) error
 		r.Log.Warn(what+", trying again", "reason", store.TroubleOf(err).Reason, "error", err)
 		sleep(ctx, wait.NextBackOff())
 	}
-}
-
-// fetch reads once from a partition, and tries again for a while.
-func (r *Replay) fetch(ctx context.Context, p *partition) (f fetched) {
-	err := r.retry(ctx, "cannot fetch", func() error {
-		answers := r.Kafka.fetch(ctx, []*partition{p})
-		if len(answers) == 0 {
-			return errors.New("the broker says nothing of it")
-		}
-		if f = answers[0]; errors.Is(f.err, kafka.OffsetOutOfRange) {
-			return nil
-		}
-		return f.err
-	})
-	if err != nil {
-		return fetched{partition: p, err: err}
-	}
-	return f
 }

@@ -291,7 +291,7 @@ func TestClickHouseBinary(t *testing.T) {
 	}
 	sed, err := exec.LookPath("sed")
 	if err != nil {
-		t.Skip(err)
+		stacktest.Must(t, &stack.Missing{Part: "the stand-in for a clickhouse binary is a script that needs sed", Remedy: "apt-get install sed", Err: err})
 	}
 	bin := t.TempDir()
 	binary := func(script string) {

@@ -81,9 +81,7 @@ func TestBrokers(t *testing.T) {
 
 // Of three brokers one may go, and come back.
 func TestRealCluster(t *testing.T) {
-	if testing.Short() {
-		t.Skip("three real brokers take 20 s")
-	}
+	stacktest.Long(t, "three real brokers take 20 s")
 	brokers := stacktest.RealCluster(t, 3)
 	if err := brokers[0].CreateTopic(t.Context(), "logs", 1); err != nil {
 		t.Fatal(err)

@@ -16,12 +16,10 @@ import (
 	"errata/internal/stack/stacktest"
 )
 
-// needsLibrary skips a test where there is no library to be fetched.
+// needsLibrary skips a test on machines for which there is no library.
 func needsLibrary(t *testing.T) {
 	t.Helper()
-	if err := stack.ChooseLibrary(runtime.GOOS, runtime.GOARCH); err != nil {
-		t.Skip(err)
-	}
+	stacktest.Must(t, stack.ChooseLibrary(runtime.GOOS, runtime.GOARCH))
 }
 
 func TestLibraryWithoutNpm(t *testing.T) {

@@ -52,25 +52,7 @@ func TestLinks(t *testing.T) {
 			if err == nil {
 				s.Close()
 			}
-			if kind == nil {
-				if err != nil {
-					t.Error(err)
-				}
-				return
-			}
-			if !errors.Is(err, kind) {
-				t.Errorf("%v is not %v", err, kind)
-				return
-			}
-			t.Log(err)
-			for _, w := range append(want, addr) {
-				if !strings.Contains(err.Error(), w) {
-					t.Errorf("%v does not say %q", err, w)
-				}
-			}
-			if text := err.Error(); strings.Contains(text, "\n") || strings.Contains(text, wrong) {
-				t.Errorf("not one sentence without secrets: %q", text)
-			}
+			stacktest.Sentence(t, err, kind, append(want, addr), []string{wrong})
 		})
 	}
 	f("plain", server.Addr, link.TLS{}, nil, nil)

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -324,5 +325,31 @@ func (f *TLSFront) keep(conn net.Conn) (forget func()) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		delete(f.open, conn)
+	}
+}
+
+// Sentence holds what came of a connection against what was to come: no error where kind is nil; else one of that kind that says all the
+// words in one line, and none of the secrets.
+func Sentence(t testing.TB, err, kind error, words, secrets []string) {
+	t.Helper()
+	if kind == nil {
+		if err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	if !errors.Is(err, kind) {
+		t.Errorf("%v is not %v", err, kind)
+		return
+	}
+	t.Log(err)
+	text := err.Error()
+	for _, w := range words {
+		if !strings.Contains(text, w) {
+			t.Errorf("%v does not say %q", err, w)
+		}
+	}
+	if strings.Contains(text, "\n") || slices.ContainsFunc(secrets, func(secret string) bool { return strings.Contains(text, secret) }) {
+		t.Errorf("not one sentence without secrets: %q", text)
 	}
 }

@@ -136,6 +136,21 @@ func Log(t testing.TB) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.Output(), nil))
 }
 
+// inCI tells whether nothing may be skipped.
+func inCI() bool { return os.Getenv("CI") == "true" }
+
+// Long skips a test with -short, and says why; in CI it is a failure to ask for that.
+func Long(t testing.TB, why string) {
+	t.Helper()
+	switch {
+	case !testing.Short():
+	case inCI():
+		t.Fatal("-short leaves tests out, and CI=true needs all: " + why)
+	default:
+		t.Skip("-short: " + why)
+	}
+}
+
 // Must ends the test on an error: with a skip when it is a *stack.Missing and
 // this is not CI.
 func Must(t testing.TB, err error) {
@@ -143,7 +158,7 @@ func Must(t testing.TB, err error) {
 	var missing *stack.Missing
 	switch {
 	case err == nil:
-	case errors.As(err, &missing) && os.Getenv("CI") != "true":
+	case errors.As(err, &missing) && !inCI():
 		t.Skip(err)
 	default:
 		t.Fatal(err)
