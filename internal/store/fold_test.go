@@ -196,7 +196,7 @@ func TestHoursAreWhatTheMinutesSayWhateverHappens(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv("ERRATA_TEST_STEPS")); err == nil {
 		steps = n
 	}
-	folded := 0 // how often there were hours to compare
+	folded := 0                                                 // how often there were hours to compare
 	for i := 0; i < steps || folded == 0 && i < 10*steps; i++ { // chance may let no folding come to its end for a while
 		what := h.happen()
 		h.did[what]++
