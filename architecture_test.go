@@ -52,7 +52,7 @@ var only = map[string]string{
 	"github.com/segmentio/kafka-go":          "internal/delivery internal/stack internal/stack/stacktest cmd/stack",
 	"github.com/twmb/franz-go/pkg/kfake":     "internal/stack",
 	"github.com/spf13/viper":                 "internal/config",
-	"github.com/spf13/cobra":                 "cmd/report",
+	"github.com/spf13/cobra":                 "cmd/ingest cmd/report",
 }
 
 func TestImportGraph(t *testing.T) {

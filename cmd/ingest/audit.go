@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"slices"
@@ -13,6 +12,8 @@ import (
 	"sync"
 	"text/tabwriter"
 	"time"
+
+	"github.com/spf13/pflag"
 
 	"errata/internal/delivery"
 	"errata/internal/store"
@@ -86,7 +87,7 @@ type auditFlags struct {
 	deep      bool
 }
 
-func (f *auditFlags) register(flags *flag.FlagSet) {
+func (f *auditFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.topic, "topic", "", "only this `topic` of kafka.topics")
 	flags.IntVar(&f.partition, "partition", -1, "only this partition, by its `number` (-1: all)")
 	flags.StringVar(&f.since, "since", "", "only batches from the first one on that has requests since a `time`: 24h, or 2026-11-02T15:04:05Z")

@@ -75,7 +75,7 @@ func runDetect(_ context.Context, inv *invocation) error {
 	if err != nil {
 		return err
 	}
-	in, err := inv.open("detect")
+	in, err := inv.open()
 	if err != nil {
 		return err
 	}

@@ -18,17 +18,16 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"os/signal"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
-	"time"
+
+	"github.com/spf13/cobra"
 
 	"errata/internal/config"
 	"errata/internal/delivery"
@@ -51,42 +50,73 @@ const (
 	exitUnreachable = 3
 )
 
-// command is a word, or two, after the program's name.
-type command struct {
-	name, args, about string
-	run               func(context.Context, *invocation) error
-	flags             func(*invocation, *flag.FlagSet) // those beside --config; nil: none
+// newRoot makes the commands. What they say goes to the writers of the invocation.
+func newRoot(inv *invocation) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "ingest",
+		Short:         "Reads gateway access logs from Kafka, finds the errors in their response bodies, and writes them to ClickHouse",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE:          needsCommand,
+	}
+	root.SetIn(inv.stdin)
+	root.SetOut(inv.stdout)
+	root.SetErr(inv.stderr)
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.PersistentFlags().StringVar(&inv.configFile, "config", "", "configuration `file` (default: config.yaml in the working directory, if it is there)")
+
+	run := inv.command("run", "consume until SIGINT or SIGTERM", runConsumer)
+	check := inv.command("check", "look at the configuration, the catalogs and both servers, then exit", runCheck)
+	check.Flags().StringVar(&inv.sample, "sample", "", "`file` of log records, one a line, to show the mapping of first, as detect does")
+	audit := inv.command("audit", "prove per partition that every offset up to the committed one is counted, once", runAudit)
+	inv.outputFlag(audit)
+	inv.audit.register(audit.Flags())
+	replay := inv.command("replay", "parse what Kafka has of a time anew, with today's parser and mapping", runReplay)
+	replay.Flags().StringVar(&inv.from, "from", "", "only records that Kafka stamped at or after this `time`, such as 2026-11-02T15:04:05Z")
+	replay.Flags().StringVar(&inv.to, "to", "", "only records that Kafka stamped before this `time`")
+	replay.Flags().StringVar(&inv.selection.at, "at", "", "only the batch, or the hole, at `topic/partition/offset`")
+	replay.Flags().BoolVar(&inv.force, "force", false, "also what this parser and mapping have made: repairs tables that audit found damaged")
+
+	deadLetters := &cobra.Command{Use: "deadletters", Short: "the records that could not be used", RunE: needsCommand}
+	list := inv.command("list", "show them", runListDeadLetters)
+	inv.selectionFlags(list)
+	inv.outputFlag(list)
+	list.Flags().IntVar(&inv.limit, "limit", 20, "show `n` at most, the newest first")
+	replayDeadLetters := inv.command("replay", "parse them anew, with today's parser and mapping", runReplayDeadLetters)
+	inv.selectionFlags(replayDeadLetters)
+	deadLetters.AddCommand(list, replayDeadLetters)
+
+	detect := inv.command("detect [FILE]", "show which formats log records, one a line, of FILE or standard input are in, which fields they have, and what is missing", runDetect)
+	inv.outputFlag(detect)
+	parse := inv.command("parse [FILE]", "show what would be found in log records, one a line, of FILE or standard input", runParse)
+	parse.Flags().StringVar(&inv.format, "format", "", "log `format` of the records: auto or a name (default: ingest.format)")
+	root.AddCommand(run, check, audit, replay, deadLetters, detect, parse)
+	return root
 }
 
-var commands = []command{
-	{"run", "", "consume until SIGINT or SIGTERM", runConsumer, nil},
-	{"check", "", "look at the configuration, the catalogs and both servers, then exit", runCheck, func(inv *invocation, f *flag.FlagSet) {
-		f.StringVar(&inv.sample, "sample", "", "`file` of log records, one a line, to show the mapping of first, as detect does")
-	}},
-	{"audit", "", "prove per partition that every offset up to the committed one is counted, once", runAudit, func(inv *invocation, f *flag.FlagSet) {
-		inv.outputFlag(f)
-		inv.audit.register(f)
-	}},
-	{"replay", "", "parse what Kafka has of a time anew, with today's parser and mapping", runReplay, func(inv *invocation, f *flag.FlagSet) {
-		f.TextVar(&inv.from, "from", time.Time{}, "only records that Kafka stamped at or after this `time`, RFC 3339")
-		f.TextVar(&inv.to, "to", time.Time{}, "only records that Kafka stamped before this `time`")
-		f.StringVar(&inv.selection.at, "at", "", "only the batch, or the hole, at `topic/partition/offset`")
-		f.BoolVar(&inv.force, "force", false, "also what this parser and mapping have made: repairs tables that audit found damaged")
-	}},
-	{"deadletters list", "", "show the records that could not be used", runListDeadLetters, func(inv *invocation, f *flag.FlagSet) {
-		inv.selectionFlags(f)
-		inv.outputFlag(f)
-		f.IntVar(&inv.limit, "limit", 20, "show `n` at most, the newest first")
-	}},
-	{"deadletters replay", "", "parse them anew, with today's parser and mapping", runReplayDeadLetters, (*invocation).selectionFlags},
-	{"detect", "[FILE]", "show which formats log records, one a line, of FILE or standard input are in, which fields they have, and what is missing", runDetect, (*invocation).outputFlag},
-	{"parse", "[FILE]", "show what would be found in log records, one a line, of FILE or standard input", runParse, func(inv *invocation, f *flag.FlagSet) {
-		f.StringVar(&inv.format, "format", "", "log `format` of the records: auto or a name (default: ingest.format)")
-	}},
+// command makes one that takes a FILE if its use says so, and no other arguments.
+func (inv *invocation) command(use, short string, run func(context.Context, *invocation) error) *cobra.Command {
+	args := cobra.NoArgs
+	if strings.HasSuffix(use, "[FILE]") {
+		args = cobra.MaximumNArgs(1)
+	}
+	return &cobra.Command{Use: use, Short: short, Args: args, RunE: func(cmd *cobra.Command, args []string) error {
+		inv.args = args
+		return run(cmd.Context(), inv)
+	}}
 }
 
-func (inv *invocation) outputFlag(f *flag.FlagSet) {
-	f.StringVar(&inv.output, "output", "table", "table or json")
+// needsCommand is what a command does that only has others under it.
+func needsCommand(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
+	}
+	cmd.SetOut(cmd.ErrOrStderr())
+	return errors.Join(cmd.Usage(), fmt.Errorf("%s needs a command", cmd.CommandPath()))
+}
+
+func (inv *invocation) outputFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&inv.output, "output", "table", "table or json")
 }
 
 // invocation is one call of a command.
@@ -97,7 +127,7 @@ type invocation struct {
 	sample     string
 	audit      auditFlags
 	selection  selectionFlags
-	from, to   time.Time
+	from, to   string
 	limit      int
 	force      bool
 	args       []string
@@ -108,51 +138,17 @@ type invocation struct {
 
 // run is the program without the process around it.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	if len(args) == 0 || slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0]) {
-		usage(stderr)
-		if len(args) == 0 {
-			return exitUsage
-		}
+	root := newRoot(&invocation{stdin: stdin, stdout: stdout, stderr: stderr})
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
 		return exitFine
 	}
-	i := slices.IndexFunc(commands, func(c command) bool {
-		words := strings.Fields(c.name)
-		return len(args) >= len(words) && slices.Equal(words, args[:len(words)])
-	})
-	if i < 0 {
-		fmt.Fprintf(stderr, "ingest: there is no command %q\n", strings.Join(args[:min(len(args), 2)], " "))
-		usage(stderr)
-		return exitUsage
-	}
-	c := commands[i]
-	inv := &invocation{stdin: stdin, stdout: stdout, stderr: stderr}
-	flags := flag.NewFlagSet("ingest "+c.name, flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.StringVar(&inv.configFile, "config", "", "configuration `file` (default: config.yaml in the working directory, if it is there)")
-	if c.flags != nil {
-		c.flags(inv, flags)
-	}
-	if err := flags.Parse(args[len(strings.Fields(c.name)):]); errors.Is(err, flag.ErrHelp) {
-		return exitFine
-	} else if err != nil {
-		return exitUsage
-	}
-	if inv.args = flags.Args(); len(inv.args) > 0 && c.args == "" {
-		fmt.Fprintf(stderr, "ingest %s: takes no arguments, and got %q\n", c.name, inv.args)
-		return exitUsage
-	}
-	err := c.run(ctx, inv)
+	fmt.Fprintln(stderr, "ingest: "+strings.ReplaceAll(err.Error(), "\n", "\ningest: "))
 	switch {
-	case err == nil:
-		return exitFine
-	}
-	sentence := "ingest: " + strings.ReplaceAll(err.Error(), "\n", "\ningest: ")
-	if errors.Is(err, link.ErrUnreachable) && !errors.Is(err, link.ErrRefused) {
-		fmt.Fprintln(stderr, sentence)
+	case errors.Is(err, link.ErrUnreachable) && !errors.Is(err, link.ErrRefused):
 		return exitUnreachable
-	}
-	fmt.Fprintln(stderr, sentence)
-	if errors.Is(err, errFindings) {
+	case errors.Is(err, errFindings):
 		return exitFindings
 	}
 	return exitUsage
@@ -162,21 +158,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 var errFindings = errors.New("nothing found")
 
 // open opens the one file that a command may be given, else standard input.
-func (inv *invocation) open(command string) (io.ReadCloser, error) {
-	switch len(inv.args) {
-	case 0:
+func (inv *invocation) open() (io.ReadCloser, error) {
+	if len(inv.args) == 0 {
 		return io.NopCloser(inv.stdin), nil
-	case 1:
-		return os.Open(inv.args[0])
 	}
-	return nil, fmt.Errorf("%s takes one file, and got %q", command, inv.args)
-}
-
-func usage(w io.Writer) {
-	fmt.Fprintln(w, "usage:")
-	for _, c := range commands {
-		fmt.Fprintf(w, "  %-40s %s\n", strings.TrimSpace("ingest "+c.name+" [--config FILE] "+c.args), c.about)
-	}
+	return os.Open(inv.args[0])
 }
 
 // parts are what run and check build, in the order in which data flows.

@@ -69,7 +69,7 @@ func runParse(_ context.Context, inv *invocation) error {
 	if err != nil {
 		return err
 	}
-	in, err := inv.open("parse")
+	in, err := inv.open()
 	if err != nil {
 		return err
 	}

@@ -4,33 +4,47 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"errata/internal/delivery"
 	"errata/internal/store"
 )
 
 func runReplay(ctx context.Context, inv *invocation) error {
-	if !inv.to.IsZero() && !inv.from.Before(inv.to) {
-		return fmt.Errorf("replay: --from %s is not before --to %s", inv.from.Format(time.RFC3339), inv.to.Format(time.RFC3339))
+	var from, to time.Time // zero: no bound
+	for _, bound := range []struct {
+		flag, text string
+		time       *time.Time
+	}{{"--from", inv.from, &from}, {"--to", inv.to, &to}} {
+		if bound.text == "" {
+			continue
+		}
+		var err error
+		if *bound.time, err = time.Parse(time.RFC3339, bound.text); err != nil {
+			return fmt.Errorf("%s is %q: give a time such as 2026-11-02T15:04:05Z", bound.flag, bound.text)
+		}
+	}
+	if !to.IsZero() && !from.Before(to) {
+		return fmt.Errorf("--from %s is not before --to %s", inv.from, inv.to)
 	}
 	at, err := place(inv.selection.at)
 	if err != nil {
 		return err
 	}
-	if at != nil && !(inv.from.IsZero() && inv.to.IsZero()) {
-		return errors.New("replay: --at names one place: leave --from and --to out")
+	if at != nil && inv.from+inv.to != "" {
+		return errors.New("--at names one place: leave --from and --to out")
 	}
 	return inv.replay(ctx, func(r *delivery.Replay) (*delivery.Replayed, error) {
 		if at != nil {
 			return r.At(ctx, *at)
 		}
-		return r.Between(ctx, inv.from, inv.to)
+		return r.Between(ctx, from, to)
 	})
 }
 
@@ -82,7 +96,8 @@ type selectionFlags struct {
 	at      string
 }
 
-func (inv *invocation) selectionFlags(f *flag.FlagSet) {
+func (inv *invocation) selectionFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
 	f.StringVar(&inv.selection.reasons, "reason", "", "only dead letters of these `reasons`, with commas between them")
 	f.DurationVar(&inv.selection.since, "since", 0, "only those of the last `duration` by Kafka's time, such as 24h")
 	f.StringVar(&inv.selection.at, "at", "", "only the record at `topic/partition/offset`")
