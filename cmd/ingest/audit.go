@@ -19,12 +19,6 @@ import (
 	"errata/internal/store"
 )
 
-// auditFindings is the error of an audit that has found so many things wrong. The report has said which.
-type auditFindings int
-
-func (n auditFindings) Error() string        { return "audit: " + count(int(n), "finding") }
-func (n auditFindings) Is(target error) bool { return target == errFindings }
-
 // audited is the output of `ingest audit --output json`.
 type audited struct {
 	*delivery.AuditReport
@@ -66,15 +60,15 @@ func runAudit(ctx context.Context, inv *invocation) error {
 		encoder := json.NewEncoder(out)
 		encoder.SetEscapeHTML(false)
 		encoder.SetIndent("", "  ")
-		err = encoder.Encode(audited{report, verdict(report)})
+		err = encoder.Encode(audited{report, verdict(report, options.Since)})
 	} else {
-		printAudit(out, report)
+		printAudit(out, report, options.Since)
 	}
 	if err := errors.Join(err, out.Flush()); err != nil {
 		return err
 	}
 	if n := len(report.Findings); n > 0 {
-		return auditFindings(n)
+		return findings("audit: " + count(n, "finding"))
 	}
 	return nil
 }
@@ -102,22 +96,12 @@ func (f auditFlags) options(topics []string, now time.Time) (delivery.AuditOptio
 	if f.partition < -1 {
 		return o, fmt.Errorf("--partition is %d: give a number from 0", f.partition)
 	}
-	if f.since == "" {
-		return o, nil
-	}
-	if ago, err := time.ParseDuration(f.since); err == nil && ago > 0 {
-		o.Since = now.Add(-ago)
-		return o, nil
-	}
-	at, err := time.Parse(time.RFC3339, f.since)
-	if err != nil {
-		return o, fmt.Errorf("--since is %q: give a duration such as 24h, or a time such as 2026-11-02T15:04:05Z", f.since)
-	}
-	o.Since = at
-	return o, nil
+	var err error
+	o.Since, err = since(f.since, now)
+	return o, err
 }
 
-func printAudit(out io.Writer, r *delivery.AuditReport) {
+func printAudit(out io.Writer, r *delivery.AuditReport, since time.Time) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "topic\tpartition\tlog start\tstarts at\tcovered to\tcommitted\tin flight\tlog end\tlag\tbatches\trecords\trequests\terrors\tdead letters\tgaps\tfindings")
 	for _, p := range r.Partitions {
@@ -133,14 +117,14 @@ func printAudit(out io.Writer, r *delivery.AuditReport) {
 	}
 	for _, p := range r.Partitions {
 		if d := p.Reread; d != nil {
-			fmt.Fprintf(out, "read again: %s/%d: %s in %s%s%s\n", p.Topic, p.Partition, count(int(d.Records), "record"), batches(d.Batches),
+			fmt.Fprintf(out, "read again: %s/%d: %s in %s%s%s\n", p.Topic, p.Partition, count(d.Records, "record"), count(d.Batches, "batch"),
 				some(d.Gone, "Kafka no longer has all of %s"), some(d.OtherParser, "of %s only the records could be compared, since another version or mapping made them"))
 		}
 	}
 	for _, f := range r.Findings {
 		fmt.Fprintf(out, "finding: %s\n", f.Sentence)
 	}
-	fmt.Fprintln(out, verdict(r))
+	fmt.Fprintln(out, verdict(r, since))
 }
 
 // known is a number, or a dash for one that is unknown.
@@ -156,21 +140,18 @@ func some(n uint64, clause string) string {
 	if n == 0 {
 		return ""
 	}
-	return "; " + fmt.Sprintf(clause, batches(n))
-}
-
-func batches(n uint64) string {
-	if n == 1 {
-		return "1 batch"
-	}
-	return fmt.Sprintf("%d batches", n)
+	return "; " + fmt.Sprintf(clause, count(n, "batch"))
 }
 
 // verdict is the whole in one sentence.
-func verdict(r *delivery.AuditReport) string {
+func verdict(r *delivery.AuditReport, since time.Time) string {
 	var sum delivery.AuditedPartition
 	var gaps, missing int64
+	covered := 0 // partitions with batches
 	for _, p := range r.Partitions {
+		if p.Batches > 0 {
+			covered++
+		}
 		sum.Batches += p.Batches
 		sum.Records += p.Records
 		sum.Requests += p.Requests
@@ -186,23 +167,33 @@ func verdict(r *delivery.AuditReport) string {
 	}
 	var notes string
 	if sum.InFlight > 0 {
-		notes += fmt.Sprintf("; %s planned and not in yet (%s)", batches(uint64(sum.InFlight)), count(int(sum.InFlightOffsets), "offset"))
+		notes += fmt.Sprintf("; %s planned and not in yet (%s)", count(sum.InFlight, "batch"), count(sum.InFlightOffsets, "offset"))
 	}
 	if gaps > 0 {
-		notes += fmt.Sprintf("; %s recorded (%s)", count(int(gaps), "gap"), count(int(missing), "offset"))
+		notes += fmt.Sprintf("; %s recorded (%s)", count(gaps, "gap"), count(missing, "offset"))
 	}
 	notes += some(sum.Expired, "%s older than a table keeps its rows, and compared without it")
 	if n := len(r.Findings); n > 0 {
 		return count(n, "finding") + notes
 	}
 	if sum.Batches == 0 {
+		if !since.IsZero() {
+			return "there is nothing to prove: no batch has a request since " + since.UTC().Format(timeLayout) + notes
+		}
 		return "there is nothing to prove: no batch is recorded" + notes
+	}
+	of := count(covered, "partition")
+	if covered < len(r.Partitions) {
+		of = fmt.Sprintf("%d of %d partitions; the others have no batch", covered, len(r.Partitions))
+		if !since.IsZero() {
+			of += " with a request since " + since.UTC().Format(timeLayout)
+		}
 	}
 	except := ""
 	if gaps > 0 {
 		except = ", but for the recorded gaps"
 	}
 	return fmt.Sprintf("every offset up to the committed tail is counted%s: %s, %s, %s, %s in %s of %s%s", except,
-		count(int(sum.Records), "record"), count(int(sum.Requests), "request"), count(int(sum.Errors), "error"), count(int(sum.DeadLetters), "dead letter"),
-		batches(sum.Batches), count(len(r.Partitions), "partition"), notes)
+		count(sum.Records, "record"), count(sum.Requests, "request"), count(sum.Errors, "error"), count(sum.DeadLetters, "dead letter"),
+		count(sum.Batches, "batch"), of, notes)
 }

@@ -230,7 +230,7 @@ func TestAudit(t *testing.T) {
 
 	// The repair of docs/audit.md.
 	for _, first := range firsts {
-		if code, stdout, stderr := s.ingest("replay", "--force", "--at", "gateway-logs/0/"+first); code != exitFine || !strings.Contains(stdout, "parsed anew: 1 batches") {
+		if code, stdout, stderr := s.ingest("replay", "--force", "--at", "gateway-logs/0/"+first); code != exitFine || !strings.Contains(stdout, "parsed anew: 1 batch, ") {
 			t.Errorf("%d %s %s", code, stdout, stderr)
 		}
 	}

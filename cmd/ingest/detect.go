@@ -97,7 +97,7 @@ func runDetect(_ context.Context, inv *invocation) error {
 		return err
 	}
 	if len(d.Formats) == 0 && d.Excluded == 0 {
-		return fmt.Errorf("%w: no record could be read", errFindings)
+		return findings("nothing found: no record could be read")
 	}
 	return nil
 }
@@ -295,11 +295,15 @@ func share(part, whole int) string {
 	return fmt.Sprintf("%d %%", percent)
 }
 
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
+func count[N int | int64 | uint64](n N, noun string) string {
+	switch {
+	case n == 1:
+	case strings.HasSuffix(noun, "ch"):
+		noun += "es"
+	default:
+		noun += "s"
 	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
 // clipped is the first n characters of a text on one line.

@@ -21,11 +21,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -75,6 +77,7 @@ func newRoot(inv *invocation) *cobra.Command {
 	replay.Flags().StringVar(&inv.from, "from", "", "only records that Kafka stamped at or after this `time`, such as 2026-11-02T15:04:05Z")
 	replay.Flags().StringVar(&inv.to, "to", "", "only records that Kafka stamped before this `time`")
 	replay.Flags().StringVar(&inv.selection.at, "at", "", "only the batch, or the hole, at `topic/partition/offset`")
+	replay.Flags().BoolVar(&inv.all, "all", false, "all that Kafka has")
 	replay.Flags().BoolVar(&inv.force, "force", false, "also what this parser and mapping have made: repairs tables that audit found damaged")
 
 	deadLetters := &cobra.Command{Use: "deadletters", Short: "the records that could not be used", RunE: needsCommand}
@@ -129,7 +132,7 @@ type invocation struct {
 	selection  selectionFlags
 	from, to   string
 	limit      int
-	force      bool
+	all, force bool
 	args       []string
 	stdin      io.Reader
 	stdout     io.Writer
@@ -146,16 +149,20 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	fmt.Fprintln(stderr, "ingest: "+strings.ReplaceAll(err.Error(), "\n", "\ningest: "))
 	switch {
-	case errors.Is(err, link.ErrUnreachable) && !errors.Is(err, link.ErrRefused):
-		return exitUnreachable
-	case errors.Is(err, errFindings):
+	case errors.As(err, new(findings)):
 		return exitFindings
+	case errors.Is(err, link.ErrRefused):
+		return exitUsage
+	case errors.Is(err, link.ErrUnreachable), errors.As(err, new(*net.OpError)), errors.Is(err, io.EOF): // also in the middle of it
+		return exitUnreachable
 	}
 	return exitUsage
 }
 
-// errFindings is the error of a command that worked, and found that something is wrong.
-var errFindings = errors.New("nothing found")
+// findings is the error of a command that worked, and says what it found to be wrong.
+type findings string
+
+func (f findings) Error() string { return string(f) }
 
 // open opens the one file that a command may be given, else standard input.
 func (inv *invocation) open() (io.ReadCloser, error) {
@@ -163,6 +170,21 @@ func (inv *invocation) open() (io.ReadCloser, error) {
 		return io.NopCloser(inv.stdin), nil
 	}
 	return os.Open(inv.args[0])
+}
+
+// since reads a flag that says from when on: a duration before now, or a time. It is zero for "".
+func since(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if ago, err := time.ParseDuration(text); err == nil && ago > 0 {
+		return now.Add(-ago), nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return at, fmt.Errorf("--since is %q: give a duration such as 24h, or a time such as 2026-11-02T15:04:05Z", text)
+	}
+	return at, nil
 }
 
 // parts are what run and check build, in the order in which data flows.

@@ -34,8 +34,13 @@ func runReplay(ctx context.Context, inv *invocation) error {
 		return fmt.Errorf("--from %s is not before --to %s", inv.from, inv.to)
 	}
 	at, err := place(inv.selection.at)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case at == nil && inv.from+inv.to == "" && !inv.all:
+		return errors.New("say what: --from and --to, --at, or --all")
+	case inv.all && (at != nil || inv.from+inv.to != ""):
+		return errors.New("--all leaves no room for --from, --to and --at")
 	}
 	if at != nil && inv.from+inv.to != "" {
 		return errors.New("--at names one place: leave --from and --to out")
@@ -49,11 +54,12 @@ func runReplay(ctx context.Context, inv *invocation) error {
 }
 
 func runReplayDeadLetters(ctx context.Context, inv *invocation) error {
+	sel, err := inv.selection.selection()
+	if err != nil {
+		return err
+	}
 	return inv.replay(ctx, func(r *delivery.Replay) (*delivery.Replayed, error) {
-		sel, err := inv.selection.selection(r.Kafka.Topics())
-		if err != nil {
-			return nil, err
-		}
+		sel.Topics = r.Kafka.Topics()
 		return r.DeadLetters(ctx, sel)
 	})
 }
@@ -72,19 +78,19 @@ func (inv *invocation) replay(ctx context.Context, do func(*delivery.Replay) (*d
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(inv.stdout, "parsed anew: %d batches, %d records (parser %s, epoch %d)\n", done.Batches, done.Records, p.fingerprint(), done.Epoch)
+	fmt.Fprintf(inv.stdout, "parsed anew: %s, %s (parser %s, epoch %d)\n", count(done.Batches, "batch"), count(done.Records, "record"), p.fingerprint(), done.Epoch)
 	if done.Batches > 0 {
 		fmt.Fprintf(inv.stdout, "  before: %d requests, %d errors, %d dead letters\n", done.Before.Requests, done.Before.Errors, done.Before.DeadLetters)
 		fmt.Fprintf(inv.stdout, "  now:    %d requests, %d errors, %d dead letters\n", done.After.Requests, done.After.Errors, done.After.DeadLetters)
 	}
 	if done.Same > 0 {
-		fmt.Fprintf(inv.stdout, "left alone: %d batches that this parser and mapping made already, and would make the same again\n", done.Same)
+		fmt.Fprintf(inv.stdout, "left alone: %s that this parser and mapping made already, and would make the same again\n", count(done.Same, "batch"))
 	}
 	for _, left := range done.Left {
 		fmt.Fprintln(inv.stdout, "left as it is:", left)
 	}
 	if len(done.Left) > 0 {
-		return fmt.Errorf("%w: %d batches could not be parsed anew", errFindings, len(done.Left))
+		return findings(count(len(done.Left), "batch") + " could not be parsed anew")
 	}
 	return nil
 }
@@ -92,28 +98,27 @@ func (inv *invocation) replay(ctx context.Context, do func(*delivery.Replay) (*d
 // selectionFlags say which dead letters are meant.
 type selectionFlags struct {
 	reasons string
-	since   time.Duration
+	since   string
 	at      string
 }
 
 func (inv *invocation) selectionFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&inv.selection.reasons, "reason", "", "only dead letters of these `reasons`, with commas between them")
-	f.DurationVar(&inv.selection.since, "since", 0, "only those of the last `duration` by Kafka's time, such as 24h")
+	f.StringVar(&inv.selection.since, "since", "", "only those from a `time` on, by Kafka's time: 24h, or 2026-11-02T15:04:05Z")
 	f.StringVar(&inv.selection.at, "at", "", "only the record at `topic/partition/offset`")
 }
 
-func (f selectionFlags) selection(topics []string) (store.Selection, error) {
-	sel := store.Selection{Topics: topics}
+// selection is what the flags say, of no topics yet.
+func (f selectionFlags) selection() (sel store.Selection, err error) {
 	for reason := range strings.SplitSeq(f.reasons, ",") {
 		if reason = strings.TrimSpace(reason); reason != "" {
 			sel.Reasons = append(sel.Reasons, reason)
 		}
 	}
-	if f.since > 0 {
-		sel.Since = time.Now().Add(-f.since)
+	if sel.Since, err = since(f.since, time.Now()); err != nil {
+		return sel, err
 	}
-	var err error
 	sel.At, err = place(f.at)
 	return sel, err
 }
@@ -137,15 +142,16 @@ func place(text string) (*store.Place, error) {
 }
 
 func runListDeadLetters(ctx context.Context, inv *invocation) error {
+	sel, err := inv.selection.selection()
+	if err != nil {
+		return err
+	}
 	p, err := inv.load()
 	if err != nil {
 		return err
 	}
 	defer func() { p.close() }()
-	sel, err := inv.selection.selection(p.cfg.Kafka.Topics)
-	if err != nil {
-		return err
-	}
+	sel.Topics = p.cfg.Kafka.Topics
 	if inv.output != "table" && inv.output != "json" {
 		return fmt.Errorf("--output %q: give table or json", inv.output)
 	}

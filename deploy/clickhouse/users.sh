@@ -41,6 +41,7 @@ cat >clickhouse/errata.new <<END
             <quota>default</quota>
             <grants>
                 <query>GRANT ALL ON errata.*</query>
+                <query>GRANT SYSTEM SYNC FILE CACHE ON *.*</query>
                 <query>GRANT TABLE ENGINE ON Memory</query>
                 <query>GRANT TABLE ENGINE ON MergeTree</query>
                 <query>GRANT TABLE ENGINE ON ReplacingMergeTree</query>

@@ -223,7 +223,7 @@ func (a *audit) judgeHole(ctx context.Context, p *seen, hole store.Span, found f
 	case err != nil:
 		return err
 	case holds:
-		found(kindHole, hole, "offsets %s are in no batch, and Kafka holds records there, the first at %d%s. %s", hole, at, rows, repair(p.topicPartition, hole.First))
+		found(kindHole, hole, "offsets %s are in no batch, and Kafka holds records there, the first at %d%s. %s", hole, at, rows, repair(p, at))
 	case p.start > hole.First:
 		gone := store.Span{First: hole.First, Last: min(p.start-1, hole.Last)}
 		found(kindHole, hole, "offsets %s are in no batch, and Kafka no longer has %s, so nobody can tell what was there%s. "+
@@ -275,14 +275,22 @@ func (a *audit) judgeRows(p *seen, found finder) {
 		}
 		if wrong := differences(b, outside); len(wrong) > 0 {
 			found(kindCounts, where, "the batch %s of epoch %d is not in the tables as its row in batch_rows says: %s. %s",
-				store.Span{First: b.FirstOffset, Last: b.LastOffset}, b.Epoch, strings.Join(wrong, "; "), repair(p.topicPartition, b.FirstOffset))
+				store.Span{First: b.FirstOffset, Last: b.LastOffset}, b.Epoch, strings.Join(wrong, "; "), repair(p, b.FirstOffset))
 		}
 	}
 }
 
 // repair says what to do about a batch that is wrong or missing, as long as Kafka has its records.
-func repair(tp topicPartition, first int64) string {
-	return fmt.Sprintf("To count it anew: ingest replay --force --at %s/%d", tp, first)
+func repair(p *seen, at int64) string {
+	if !p.inKafka || at < p.start {
+		return "Kafka no longer has all of it, so it cannot be counted anew"
+	}
+	return anew(p.topicPartition, at)
+}
+
+// anew says how a batch, or a hole, is counted anew.
+func anew(tp topicPartition, at int64) string {
+	return fmt.Sprintf("To count it anew: ingest replay --force --at %s/%d", tp, at)
 }
 
 // planned tells whether a batch is in the plan: its rows come before its own.

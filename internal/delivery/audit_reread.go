@@ -24,14 +24,14 @@ func (a *audit) reread(ctx context.Context, report *AuditReport, row *AuditedPar
 	p := &rereader{audit: a, topicPartition: topicPartition{row.Topic, row.Partition}, report: report, start: *row.LogStart}
 	row.Reread = &p.Reread
 	for from := scope.Partitions[i].From; from < *row.CoveredTo; {
-		batches, err := a.store.CountedBatches(ctx, p.topic, p.id, from, *row.CoveredTo, rereadBatches)
+		batches, err := a.store.BatchesFrom(ctx, p.topic, p.id, from, *row.CoveredTo, rereadBatches)
 		if err != nil {
 			return err
 		}
 		if len(batches) == 0 {
 			return nil
 		}
-		from = batches[len(batches)-1].First + 1
+		from = batches[len(batches)-1].FirstOffset + 1
 		if err := p.read(ctx, batches); err != nil {
 			return fmt.Errorf("read %s again: %w", p, err)
 		}
@@ -53,17 +53,17 @@ type rereader struct {
 func (p *rereader) String() string { return p.topicPartition.String() }
 
 // read reads the log once for all of some batches.
-func (p *rereader) read(ctx context.Context, batches []store.CountedBatch) error {
+func (p *rereader) read(ctx context.Context, batches []store.Counted) error {
 	for {
 		// What overlaps with a batch before it is a finding already.
-		batches = slices.DeleteFunc(batches, func(b store.CountedBatch) bool {
-			overlaps := b.First < p.behind || b.Last < b.First
-			gone := !overlaps && b.First < p.start
+		batches = slices.DeleteFunc(batches, func(b store.Counted) bool {
+			overlaps := b.FirstOffset < p.behind || b.LastOffset < b.FirstOffset
+			gone := !overlaps && b.FirstOffset < p.start
 			if gone {
 				p.Gone++
 			}
 			if !overlaps {
-				p.behind = b.Last + 1
+				p.behind = b.LastOffset + 1
 			}
 			return overlaps || gone
 		})
@@ -71,17 +71,17 @@ func (p *rereader) read(ctx context.Context, batches []store.CountedBatch) error
 			return nil
 		}
 		p.made = nil
-		next, err := p.kafka.scan(ctx, p.topicPartition, batches[0].First, batches[len(batches)-1].Last, func(r record) bool {
-			for len(batches) > 0 && batches[0].Last < r.offset {
+		next, err := p.kafka.scan(ctx, p.topicPartition, batches[0].FirstOffset, batches[len(batches)-1].LastOffset, func(r record) bool {
+			for len(batches) > 0 && batches[0].LastOffset < r.offset {
 				p.compare(batches[0])
 				batches = batches[1:]
 			}
-			if len(batches) > 0 && r.offset >= batches[0].First {
+			if len(batches) > 0 && r.offset >= batches[0].FirstOffset {
 				p.add(batches[0], r)
 			}
 			return len(batches) > 0
 		})
-		for len(batches) > 0 && batches[0].Last < next {
+		for len(batches) > 0 && batches[0].LastOffset < next {
 			p.compare(batches[0])
 			batches = batches[1:]
 		}
@@ -92,26 +92,26 @@ func (p *rereader) read(ctx context.Context, batches []store.CountedBatch) error
 			return err
 		}
 		// Kafka has deleted some of it meanwhile.
-		p.behind = batches[0].First
+		p.behind = batches[0].FirstOffset
 		if p.start, err = p.kafka.listOffset(ctx, p.topicPartition, kafka.FirstOffset); err != nil {
 			return err
 		}
 	}
 }
 
-func (p *rereader) begin(b store.CountedBatch) {
+func (p *rereader) begin(b store.Counted) {
 	if p.made == nil {
-		p.made = store.NewBatch(p.topic, p.id, b.First, p.kafka.cfg.Limits)
+		p.made = store.NewBatch(p.topic, p.id, b.FirstOffset, p.kafka.cfg.Limits)
 	}
 }
 
-func (p *rereader) add(b store.CountedBatch, r record) {
+func (p *rereader) add(b store.Counted, r record) {
 	p.begin(b)
 	fill(p.made, p.processor, r)
 }
 
 // compare holds a batch against what was made of its records.
-func (p *rereader) compare(b store.CountedBatch) {
+func (p *rereader) compare(b store.Counted) {
 	p.begin(b)
 	made := p.made
 	p.made = nil
@@ -139,8 +139,8 @@ func (p *rereader) compare(b store.CountedBatch) {
 		return
 	}
 	p.report.Findings = append(p.report.Findings, Finding{
-		Kind: kindReread, Topic: p.topic, Partition: p.id, FirstOffset: b.First, LastOffset: b.Last,
+		Kind: kindReread, Topic: p.topic, Partition: p.id, FirstOffset: b.FirstOffset, LastOffset: b.LastOffset,
 		Sentence: fmt.Sprintf("%s: read again, the batch %s of epoch %d has %s. %s",
-			p, b.Span, b.Epoch, strings.Join(wrong, "; "), repair(p.topicPartition, b.First)),
+			p, store.Span{First: b.FirstOffset, Last: b.LastOffset}, b.Epoch, strings.Join(wrong, "; "), anew(p.topicPartition, b.FirstOffset)),
 	})
 }

@@ -94,6 +94,7 @@ type Kafka struct {
 	client    *kafka.Client
 	transport *kafka.Transport
 	dialer    *kafka.Dialer
+	original  map[string]int // by topic: how many partitions it had when the group first read it
 	leaders   map[topicPartition]int
 	asked     time.Time // when leaders was
 	limit     int       // bytes to be asked for at once

@@ -41,11 +41,12 @@ import (
 // Ingester is one member of the consumer group.
 type Ingester struct {
 	kafka       *Kafka
-	broker      broker
-	database    database
+	broker      broker // kafka
+	store       *store.Store
+	database    database // store
 	cfg         Config
 	processor   *enrich.Processor
-	fingerprint string // of all that decides what rows a record makes, but for the catalogs
+	fingerprint string // of all that decides what rows a record makes, but for the catalogs and the share of the audit sample
 	log         *slog.Logger
 	metrics     *metrics
 	state       state
@@ -67,10 +68,11 @@ type database interface {
 	InsertGap(ctx context.Context, g store.Gap) error
 	RecordedFrom(ctx context.Context, topic string, partition int, offset int64) ([]store.Recorded, error)
 	LastRecorded(ctx context.Context, topic string, partition int) (store.Recorded, bool, error)
-	ClaimEpoch(ctx context.Context, fingerprint string, least uint32, shared bool) (uint32, error)
-	Strays(ctx context.Context, topic string, partition int, from int64) ([]int64, error)
+	Accepted(ctx context.Context, topic string, partition int, fingerprint string, ago time.Duration) ([]store.Recorded, error)
+	ClaimEpoch(ctx context.Context, fingerprint string, least uint32) (uint32, error)
+	Strays(ctx context.Context, topic string, partition int, from int64) ([]store.Stray, error)
 	Whole(ctx context.Context, topic string, partition int, firstOffset int64) (bool, error)
-	Disown(ctx context.Context, topic string, partition int, strays []int64, epoch uint32) error
+	Disown(ctx context.Context, topic string, partition int, strays []store.Stray, epoch uint32) error
 	DisownedFrom(ctx context.Context, topic string, partition int, from int64) (store.Disowned, error)
 	Boot(ctx context.Context) (string, error)
 }
@@ -78,7 +80,7 @@ type database interface {
 // New makes an Ingester. The processor is its own from now on; the fingerprint names the processor's
 // parser and mapping, and differs when those would make other rows.
 func New(k *Kafka, s *store.Store, processor *enrich.Processor, fingerprint string, log *slog.Logger) *Ingester {
-	in := &Ingester{kafka: k, broker: k, database: s, cfg: k.cfg, processor: processor, fingerprint: fingerprint, log: log, metrics: newMetrics(), now: time.Now, sleep: sleep}
+	in := &Ingester{kafka: k, broker: k, store: s, database: s, cfg: k.cfg, processor: processor, fingerprint: fingerprint, log: log, metrics: newMetrics(), now: time.Now, sleep: sleep}
 	in.metrics.memoryBudget.Set(float64(in.cfg.memory()))
 	return in
 }
@@ -92,14 +94,15 @@ const (
 	partitionWatch   = 5 * time.Second
 	leaveTimeout     = 3 * time.Second
 	rejoinPause      = time.Second
-	patience         = time.Minute // with a refusal: certificates and passwords are not changed on both sides at once
-	silence          = time.Minute // without a generation, after which the group is joined anew
+	patience         = time.Minute      // with a refusal: certificates and passwords are not changed on both sides at once
+	silence          = time.Minute      // without a generation, after which the group is joined anew
+	unready          = 10 * time.Second // without a generation, after which we are not ready
 )
 
 // Run consumes until ctx ends, which is no error. Servers that go away are waited for, for ever; an error
 // is something that somebody must mend.
 func (in *Ingester) Run(ctx context.Context) error {
-	if err := in.kafka.Claim(ctx, in.database.(*store.Store)); err != nil {
+	if err := in.kafka.Claim(ctx, in.store); err != nil {
 		return err
 	}
 	dead := in.kafka.dead(ctx)
@@ -107,8 +110,12 @@ func (in *Ingester) Run(ctx context.Context) error {
 	var beside sync.WaitGroup // goroutines that end with this function
 	defer beside.Wait()
 	defer cancel()
-	beside.Go(func() { in.kafka.putOut(ctx, dead, in.log) })
-	beside.Go(func() { in.fold(ctx, in.database.(*store.Store)) })
+	beside.Go(func() { // a moment after we have begun to join the group: so both are one rebalance
+		if sleep(ctx, heartbeat) {
+			in.kafka.putOut(ctx, dead, in.log)
+		}
+	})
+	beside.Go(func() { in.fold(ctx) })
 	for {
 		err := in.consume(ctx)
 		if ctx.Err() != nil || !errors.Is(err, errSilent) {
@@ -124,12 +131,12 @@ func (in *Ingester) Run(ctx context.Context) error {
 const foldEvery = time.Minute
 
 // fold folds closed days into hours, for readers of long ranges. Two that do so at once are no harm.
-func (in *Ingester) fold(ctx context.Context, s *store.Store) {
+func (in *Ingester) fold(ctx context.Context) {
 	for sleep(ctx, foldEvery) {
 		if !in.folding.Load() {
 			continue
 		}
-		days, err := s.FoldClosedDays(ctx, time.Now())
+		days, err := in.store.FoldClosedDays(ctx, time.Now())
 		for _, day := range days {
 			in.log.Info("folded a closed day into hours", "day", day.Format(time.DateOnly))
 		}
@@ -143,6 +150,19 @@ func (in *Ingester) fold(ctx context.Context, s *store.Store) {
 func (k *Kafka) Claim(ctx context.Context, s *store.Store) error {
 	if err := s.Claim(ctx, k.ClusterID, k.cfg.Group); err != nil {
 		return err
+	}
+	leaders, err := k.leadersOf(ctx)
+	if err != nil {
+		return err
+	}
+	k.original = map[string]int{}
+	for tp := range leaders {
+		k.original[tp.topic]++
+	}
+	for topic, partitions := range k.original {
+		if k.original[topic], err = s.FirstRead(ctx, topic, partitions); err != nil {
+			return err
+		}
 	}
 	return s.RetireTopics(ctx, k.cfg.Topics)
 }
@@ -168,10 +188,11 @@ func (in *Ingester) consume(ctx context.Context) error {
 	}
 	var fatal error
 	var working atomic.Bool    // a generation is
-	var running sync.WaitGroup // the goroutine of the generation at hand, which kafka-go starts and this function awaits
+	var running sync.WaitGroup // the goroutine of the generation at hand, which kafka-go starts and this function awaits, and those that put us out
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	heard := time.Now()
+	member := "" // as the group knows us
 	var refusedSince time.Time
 	for {
 		asking, endAsking := context.WithTimeout(ctx, time.Second)
@@ -185,9 +206,11 @@ func (in *Ingester) consume(ctx context.Context) error {
 			if working.Load() {
 				heard = time.Now()
 			}
-			if time.Since(heard) > silence {
+			if waiting := time.Since(heard); waiting > silence {
 				fatal = errSilent
 				break
+			} else if waiting > unready {
+				in.state.say(&in.state.group, "the group has given us no partitions for %s", waiting.Round(time.Second))
 			}
 			continue
 		}
@@ -207,8 +230,15 @@ func (in *Ingester) consume(ctx context.Context) error {
 			}
 			in.state.say(&in.state.group, "cannot join the group: %s", link.Cause(err))
 			in.log.Warn("cannot join the group, trying again", "group", in.cfg.Group, "error", err)
+			// kafka-go joins as a new member now. Had it no way to leave as the old one, the group would wait for that one to come back.
+			if member != "" && !errors.Is(err, kafka.RebalanceInProgress) {
+				gone := []string{member}
+				running.Go(func() { in.kafka.putOut(ctx, gone, in.log) })
+				member = ""
+			}
 			continue
 		}
+		member = gen.MemberID
 		running.Add(1)
 		working.Store(true)
 		gen.Start(func(genCtx context.Context) {

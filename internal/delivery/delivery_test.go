@@ -1,9 +1,13 @@
 package delivery_test
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -31,6 +35,8 @@ type pipeline struct {
 	broker   string
 	database store.Config
 	query    func(sql string) string
+	memory   int64  // ingest.memory; 0: the default
+	start    string // kafka.start; "": earliest
 }
 
 const partitions = 4
@@ -91,7 +97,7 @@ func (p *pipeline) ingester(fingerprint string) (stop func(), s *store.Store) {
 		p.t.Fatal(err)
 	}
 	k, err := delivery.Connect(p.t.Context(), delivery.Config{
-		Brokers: []string{p.broker}, Topics: []string{"logs"}, Group: "errata", Start: "earliest",
+		Brokers: []string{p.broker}, Topics: []string{"logs"}, Group: "errata", Start: cmp.Or(p.start, "earliest"), Memory: p.memory,
 		Batch: delivery.Batch{Rows: 2000, Bytes: 1 << 20, Age: 100 * time.Millisecond},
 	})
 	if err != nil {
@@ -222,6 +228,121 @@ func TestGroupOffsetsLostAreNoHarm(t *testing.T) {
 		p.produce(5000, 6000)
 		p.ingester("1")
 		p.counted(6000)
+	})
+}
+
+// commit sets the group's offset to the first one of each partition, while it has no members.
+func (p *pipeline) commit(metadata string, ids ...int) {
+	p.t.Helper()
+	client := &kafka.Client{Addr: kafka.TCP(p.broker)}
+	req := &kafka.OffsetCommitRequest{GroupID: "errata", GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{}}
+	for _, id := range ids {
+		req.Topics["logs"] = append(req.Topics["logs"], kafka.OffsetCommit{Partition: id, Offset: 0, Metadata: metadata})
+	}
+	p.eventually(func() error {
+		resp, err := client.OffsetCommit(p.t.Context(), req)
+		if err != nil {
+			return err
+		}
+		for _, o := range resp.Topics["logs"] {
+			err = errors.Join(err, o.Error)
+		}
+		return err
+	})
+}
+
+// planOf is the metadata of a plan of so many runs of parser 1, each of so many records, at most 127.
+func planOf(runs int, length byte) string {
+	return "1;1;0*0;" + base64.RawStdEncoding.EncodeToString(bytes.Repeat([]byte{length}, runs))
+}
+
+// A plan that has no room for another run is read again all the same.
+func TestAFullPlanIsTakenOver(t *testing.T) {
+	onBothBrokers(t, func(t *testing.T, broker string) {
+		const runs = 3010 // as many as fit into 4,096 bytes, less what a successor may need
+		p := newPipeline(t, broker)
+		p.produce(0, partitions*(runs+100))
+		p.commit(planOf(runs, 1), 0, 1, 2, 3)
+		p.ingester("1")
+		p.await("SELECT count(), sum(records) FROM @batches WHERE first_offset = last_offset", fmt.Sprintf("%d\t%d", partitions*runs, partitions*runs))
+	})
+}
+
+// Planned runs that memory cannot hold, all at once or even one alone, are read to their ends.
+func TestPlannedRunsLargerThanTheMemory(t *testing.T) {
+	onBothBrokers(t, func(t *testing.T, broker string) {
+		p := newPipeline(t, broker)
+		p.memory = 2 << 10
+		p.produce(0, partitions*120*5)
+		p.commit(planOf(5, 120), 0, 1, 2, 3)
+		p.ingester("1")
+		p.counted(partitions * 120 * 5)
+		if got := p.query("SELECT count() FROM @batches WHERE records != 120"); got != "0" {
+			t.Errorf("%s batches were cut otherwise than planned", got)
+		}
+	})
+}
+
+// With kafka.start at latest, a partition without a commit begins at its end when it was there when the topic was first read, whatever the
+// generation; one that came later begins at its start.
+func TestLatestIsForPartitionsThatWereThere(t *testing.T) {
+	onBothBrokers(t, func(t *testing.T, broker string) {
+		p := newPipeline(t, broker)
+		p.start = "latest"
+		p.produce(0, 1000)
+		stop, _ := p.ingester("1")
+		client := &kafka.Client{Addr: kafka.TCP(broker)}
+		committed := func(ids ...int) error {
+			answer, err := client.OffsetFetch(t.Context(), &kafka.OffsetFetchRequest{GroupID: "errata", Topics: map[string][]int{"logs": ids}})
+			if err != nil || len(answer.Topics["logs"]) < len(ids) {
+				return errors.Join(err, errors.New("no commits yet"))
+			}
+			for _, o := range answer.Topics["logs"] {
+				if o.CommittedOffset < 0 {
+					err = fmt.Errorf("partition %d has no commit", o.Partition)
+				}
+			}
+			return err
+		}
+		p.eventually(func() error { return committed(0, 1, 2, 3) })
+		stop()
+		// As when the group was given other members before two of its partitions were committed.
+		p.eventually(func() error {
+			answer, err := client.OffsetDelete(t.Context(), &kafka.OffsetDeleteRequest{GroupID: "errata", Topics: map[string][]int{"logs": {2, 3}}})
+			if err != nil {
+				return err
+			}
+			for _, o := range answer.Topics["logs"] {
+				err = errors.Join(err, o.Error)
+			}
+			return errors.Join(err, answer.Error)
+		})
+		stop, _ = p.ingester("1")
+		p.eventually(func() error { return committed(0, 1, 2, 3) })
+		stop()
+		answer, err := client.CreatePartitions(t.Context(), &kafka.CreatePartitionsRequest{Topics: []kafka.TopicPartitionsConfig{{Name: "logs", Count: partitions + 1}}})
+		if err != nil || answer.Errors["logs"] != nil {
+			t.Fatal(err, answer)
+		}
+		p.produceTo(partitions, 100)
+		p.ingester("1")
+		p.await("SELECT sum(records) FROM @batches", "100")
+		p.produceTo(2, 10)
+		p.await("SELECT sum(records), min(partition), max(partition) FROM @batches", fmt.Sprintf("110\t2\t%d", partitions))
+	})
+}
+
+// produceTo writes n records to one partition.
+func (p *pipeline) produceTo(partition, n int) {
+	p.t.Helper()
+	p.eventually(func() error {
+		answer, err := (&kafka.Client{Addr: kafka.TCP(p.broker)}).Produce(p.t.Context(), &kafka.ProduceRequest{
+			Topic: "logs", Partition: partition, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(slices.Repeat([]kafka.Record{{Value: kafka.NewBytes([]byte("broken"))}}, n)...),
+		})
+		if err == nil {
+			err = answer.Error
+		}
+		return err
 	})
 }
 

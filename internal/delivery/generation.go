@@ -23,7 +23,7 @@ type broker interface {
 	// commit writes plans under a generation and member.
 	commit(ctx context.Context, generation int, member string, plans map[topicPartition]plan) error
 	// start is where a partition begins that was never read.
-	start(ctx context.Context, tp topicPartition, appeared bool) (int64, error)
+	start(ctx context.Context, tp topicPartition) (int64, error)
 	// bounds are the first offset that the log holds, and the one behind the last that may be read.
 	bounds(ctx context.Context, tp topicPartition) (first, end int64, err error)
 	// fetch reads once from each partition at its next offset.
@@ -38,6 +38,7 @@ type generation struct {
 	partitions []*partition
 	round      int       // of fetching
 	marked     time.Time // when the watermarks were last written
+	complained map[string]time.Time
 }
 
 // generation takes over what the group has given us and works on it until the generation ends (genCtx), or until we
@@ -48,7 +49,7 @@ type generation struct {
 func (in *Ingester) generation(stop, genCtx context.Context, id int, member string, assigned []topicPartition) error {
 	in.working.Lock()
 	defer in.working.Unlock()
-	g := &generation{Ingester: in, id: id, member: member}
+	g := &generation{Ingester: in, id: id, member: member, complained: map[string]time.Time{}}
 	taking, endTaking := context.WithCancel(genCtx)
 	defer context.AfterFunc(stop, endTaking)()
 	err := g.takeOver(taking, assigned)
@@ -125,12 +126,20 @@ func (g *generation) remember() {
 func (g *generation) fetch(ctx context.Context) error {
 	var wanted []*partition
 	for _, p := range g.partitions {
-		if !p.stopped && !p.plan().full() {
+		if p.wanted() {
 			wanted = append(wanted, p)
 		}
 	}
 	held := g.held()
-	if len(wanted) == 0 || held >= g.cfg.memory() {
+	var whole *partition // has a run that must be read to its end before anything makes room
+	if held >= g.cfg.memory() {
+		if i := slices.IndexFunc(wanted, (*partition).halfRead); i >= 0 {
+			whole, wanted = wanted[i], wanted[i:i+1]
+		} else {
+			wanted = nil
+		}
+	}
+	if len(wanted) == 0 {
 		g.sleep(ctx, fetchWait)
 		return nil
 	}
@@ -146,7 +155,7 @@ func (g *generation) fetch(ctx context.Context) error {
 			next, f.err = f.read(func(r record) bool {
 				records, bytes = records+1, bytes+len(r.value)
 				held += g.add(p, r)
-				return held < g.cfg.memory() // what is left of the answer is fetched again
+				return held < g.cfg.memory() || p == whole && p.halfRead() // what is left of the answer is fetched again
 			})
 			g.metrics.records.WithLabelValues(p.topic, p.label).Add(float64(records))
 			g.metrics.recordBytes.WithLabelValues(p.topic, p.label).Add(float64(bytes))
@@ -172,7 +181,7 @@ func (g *generation) fetch(ctx context.Context) error {
 	if failed != nil {
 		g.metrics.fetchFailures.Inc()
 		g.state.say(&g.state.fetch, "cannot fetch from kafka: %v", failed)
-		g.problem(ctx, "cannot fetch, trying again", failed)
+		g.problem(ctx, "cannot fetch, trying again", failed, fetchWait) // other partitions may well be read
 	} else if ctx.Err() == nil {
 		g.state.say(&g.state.fetch, "")
 	}
@@ -215,32 +224,35 @@ func (g *generation) held() (bytes int64) {
 func (g *generation) outOfRange(ctx context.Context, p *partition) error {
 	first, end, err := g.broker.bounds(ctx, p.topicPartition)
 	if err != nil {
-		g.problem(ctx, "cannot ask for the offsets of "+p.String(), err)
+		g.problem(ctx, "cannot ask for the offsets of "+p.String(), err, time.Second)
 		return nil
 	}
-	if p.next >= first {
+	switch {
+	case p.next > end:
 		g.stopReading(p, "its log ends before what was read from it", "read_to", p.next, "log_ends_at", end)
+		return nil
+	case p.next >= first: // by now it is there: the broker that was asked did not know better
 		return nil
 	}
 	for i := range p.given {
 		if r := &p.given[i]; r.first < first {
 			if r.whole, err = g.database.Whole(ctx, p.topic, p.id, r.first); err != nil {
-				g.problem(ctx, "cannot ask whether a batch is whole, trying again", err)
+				g.problem(ctx, "cannot ask whether a batch is whole, trying again", err, time.Second)
 				return nil
 			}
 		}
 	}
 	gaps, touched := p.gone(first)
 	for _, r := range gaps {
-		if err := g.gap(ctx, p.topicPartition, r.first, r.last, "deleted before they were read"); err != nil {
-			g.problem(ctx, "cannot record a gap, trying again", err)
+		if err := g.gap(ctx, p.topicPartition, r, gapDeleted); err != nil {
+			g.problem(ctx, "cannot record a gap, trying again", err, time.Second)
 			return nil
 		}
 	}
 	var fresh uint32
 	if touched {
-		if fresh, err = g.database.ClaimEpoch(ctx, g.fingerprint, p.greatestEpoch(), false); err != nil {
-			g.problem(ctx, "cannot claim an epoch, trying again", err)
+		if fresh, err = g.database.ClaimEpoch(ctx, g.fingerprint, p.greatestEpoch()); err != nil {
+			g.problem(ctx, "cannot claim an epoch, trying again", err, time.Second)
 			return nil
 		}
 	}
@@ -248,13 +260,25 @@ func (g *generation) outOfRange(ctx context.Context, p *partition) error {
 	return g.commit(ctx) // an epoch must be in the plan before anything is inserted under it
 }
 
+// Why offsets are not read, by the label of the metric.
+const (
+	gapDeleted = "deleted"
+	gapSkipped = "skipped"
+)
+
+var gapReasons = map[string]string{
+	gapDeleted: "deleted before they were read",
+	gapSkipped: "skipped: the group's offset was set past them",
+}
+
 // gap records offsets that are not read, in the table, the log and the metrics.
-func (g *generation) gap(ctx context.Context, tp topicPartition, first, last int64, reason string) error {
-	if err := g.database.InsertGap(ctx, store.Gap{Topic: tp.topic, Partition: tp.id, FirstOffset: first, LastOffset: last, Reason: reason}); err != nil {
+func (g *generation) gap(ctx context.Context, tp topicPartition, r run, why string) error {
+	reason := gapReasons[why]
+	if err := g.database.InsertGap(ctx, store.Gap{Topic: tp.topic, Partition: tp.id, FirstOffset: r.first, LastOffset: r.last, Reason: reason}); err != nil {
 		return err
 	}
-	g.log.Error("records are not counted: their offsets are a gap", "topic", tp.topic, "partition", tp.id, "first_offset", first, "last_offset", last, "reason", reason)
-	g.metrics.gapOffsets.WithLabelValues(tp.topic, tp.label()).Add(float64(last - first + 1))
+	g.log.Error("records are not counted: their offsets are a gap", "topic", tp.topic, "partition", tp.id, "first_offset", r.first, "last_offset", r.last, "reason", reason)
+	g.metrics.gapOffsets.WithLabelValues(tp.topic, tp.label(), why).Add(float64(r.last - r.first + 1))
 	return nil
 }
 
@@ -280,10 +304,22 @@ func (g *generation) countStopped() {
 	g.metrics.stopped.Set(float64(n))
 }
 
-func (g *generation) problem(ctx context.Context, what string, err error) {
-	if ctx.Err() == nil {
+// complainEvery is how often one problem that lasts is logged.
+const complainEvery = 5 * time.Second
+
+// complain logs a problem, unless it did so a moment ago.
+func (g *generation) complain(what string, err error) {
+	if now := g.now(); now.Sub(g.complained[what]) >= complainEvery {
+		g.complained[what] = now
 		g.log.Warn(what, "error", err)
-		g.sleep(ctx, time.Second)
+	}
+}
+
+// problem is what is wrong now and may be well after a pause.
+func (g *generation) problem(ctx context.Context, what string, err error, pause time.Duration) {
+	if ctx.Err() == nil {
+		g.complain(what, err)
+		g.sleep(ctx, pause)
 	}
 }
 
@@ -291,10 +327,10 @@ func (g *generation) problem(ctx context.Context, what string, err error) {
 func (g *generation) due(now time.Time) bool {
 	rows, bytes, limit := 0, int64(0), g.cfg.Batch
 	for _, p := range g.partitions {
-		ready := p.ready()
 		if p.settled() || p.repeating() {
 			return true
 		}
+		ready := p.ready()
 		if len(ready) == 0 {
 			continue
 		}
@@ -374,6 +410,9 @@ func (g *generation) insertPlanned(ctx context.Context) error {
 			return ctx.Err()
 		}
 		trouble, pause := store.TroubleOf(err), wait.NextBackOff()
+		if trouble.Reason == store.NobodyListens { // to ask again costs nothing
+			pause = min(pause, time.Second)
+		}
 		g.metrics.insertFailures.WithLabelValues(trouble.Reason).Inc()
 		g.state.say(&g.state.insert, "cannot insert into clickhouse (%s): %s", trouble.Reason, trouble.Advice)
 		say := g.log.Warn
@@ -413,7 +452,7 @@ func (g *generation) tidy(ctx context.Context, now time.Time) error {
 		return err
 	}
 	for _, p := range g.partitions {
-		if !p.stopped && !p.plan().full() && now.Sub(p.progressed) > standstill {
+		if p.wanted() && now.Sub(p.progressed) > standstill {
 			g.log.Warn("no progress although there is more to read, connecting anew", "topic", p.topic, "partition", p.id, "offset", p.next, "log_ends_at", p.end)
 			g.metrics.reconnects.Inc()
 			if g.kafka != nil {
@@ -446,7 +485,7 @@ func (g *generation) tidy(ctx context.Context, now time.Time) error {
 		}
 	}
 	if err := g.database.InsertWatermarks(ctx, marks); err != nil && ctx.Err() == nil {
-		g.log.Warn("cannot write the watermarks, trying again later", "error", err)
+		g.complain("cannot write the watermarks, trying again later", err)
 	}
 	return nil
 }
@@ -458,8 +497,11 @@ func (g *generation) prune(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	boot, err := g.database.Boot(ctx)
-	if err != nil {
-		return nil //nolint:nilerr // the durable point stays where it is until the server answers
+	if err != nil { // the durable point stays where it is until the server answers
+		if ctx.Err() == nil {
+			g.complain("cannot leave what was inserted a minute ago behind", err)
+		}
+		return nil
 	}
 	if boot != g.boot {
 		g.log.Info("clickhouse was restarted: what it accepted in the last minute is inserted again")

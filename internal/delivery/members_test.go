@@ -4,13 +4,23 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"os/exec"
-	"runtime"
 	"testing"
 
 	"github.com/segmentio/kafka-go"
 )
+
+func TestNoTwoGenerationsSayTheSame(t *testing.T) {
+	s := &sticky{}
+	seen := map[string]bool{}
+	for generation := range int32(3) {
+		s.owns(generation, []topicPartition{{"logs", 0}})
+		said, err := s.UserData()
+		if err != nil || seen[string(said)] {
+			t.Fatalf("%s was said before, %v", said, err)
+		}
+		seen[string(said)] = true
+	}
+}
 
 func TestSharesAreEvenAndStay(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
@@ -114,36 +124,6 @@ func TestALeavingMemberMovesNobodyElse(t *testing.T) {
 	for i := range 4 {
 		if given["b"]["logs"][i] != i {
 			t.Errorf("b has %v", given["b"]["logs"])
-		}
-	}
-}
-
-func TestWhoIsDead(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("only Linux tells in /proc which processes live; elsewhere dead members are left to their session timeout")
-	}
-	us, ok := parseClientID(clientID())
-	if !ok || us.pid != os.Getpid() || us.started == "" || startOf(us.pid) != us.started {
-		t.Fatalf("%q does not name this process", clientID())
-	}
-	child := exec.CommandContext(t.Context(), "sleep", "60")
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
-	started := startOf(child.Process.Pid)
-	if started == "" {
-		t.Error("a process that lives has no start")
-	}
-	if err := child.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	child.Wait() //nolint:errcheck // it was killed
-	if startOf(child.Process.Pid) == started {
-		t.Error("a dead process lives")
-	}
-	for _, id := range []string{"", "errata", "errata@h/1/2", "errata@h/1/x/3", "sarama"} {
-		if _, ok := parseClientID(id); ok {
-			t.Errorf("%q names a process", id)
 		}
 	}
 }

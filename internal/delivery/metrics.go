@@ -25,7 +25,7 @@ type metrics struct {
 	assigned, stopped          prometheus.Gauge
 	generation                 prometheus.Gauge
 	rebalances, reconnects     prometheus.Counter
-	gapOffsets                 *prometheus.CounterVec // by topic, partition
+	gapOffsets                 *prometheus.CounterVec // by topic, partition, reason
 	queryableSeconds           prometheus.Histogram
 	memoryBudget, memoryUsed   prometheus.Gauge
 	lastInsert                 prometheus.Gauge
@@ -79,7 +79,7 @@ func newMetrics() *metrics {
 	m.generation = gauge("generation", "Generation of the consumer group.")
 	m.rebalances = counter("rebalances_total", "Generations begun.")
 	m.reconnects = counter("watchdog_reconnects_total", "Times that a lag without progress, or a silent group, made us connect anew.")
-	m.gapOffsets = counters("gap_offsets_total", "Offsets that were not read and never will be.", "topic", "partition")
+	m.gapOffsets = counters("gap_offsets_total", "Offsets that were not read and never will be.", "topic", "partition", "reason")
 	m.queryableSeconds = histogram("queryable_seconds", "Time from Kafka's time of the newest record of a batch until the batch can be queried.", seconds)
 	m.memoryBudget = gauge("memory_budget_bytes", "What ingest.memory allows the pipeline to hold.")
 	m.memoryUsed = gauge("memory_used_bytes", "What the pipeline holds, as estimated.")

@@ -57,7 +57,8 @@ type world struct {
 	sums     map[sumKey]stored
 	batches  map[batchKey]batchRow
 	switches map[int64]switched
-	claims   []epochClaim
+	claimed  uint32                       // the greatest epoch
+	accepted map[store.Recorded]time.Time // since the last start; without their first records
 	gaps     []store.Gap
 	boot     int
 	now      time.Time
@@ -65,6 +66,7 @@ type world struct {
 
 	actors       []*actor
 	in           [modelRecords]bool // it was counted, and its batch recorded
+	missed       [modelRecords]bool // it was not in when the store was asked, and Kafka had deleted it: should a zombie bring it, it may go again
 	fingerprints []string           // of the actors, in the order in which they come
 	failure      string
 }
@@ -100,11 +102,6 @@ type (
 	switched struct {
 		epoch uint32
 		at    time.Time
-	}
-	epochClaim struct {
-		epoch       uint32
-		fingerprint string
-		shared      bool
 	}
 	lateCommit struct {
 		generation int
@@ -156,7 +153,7 @@ func (a *actor) ask(what string) outcome {
 func newWorld(choices []choice, faults int, fingerprints []string) *world {
 	return &world{
 		choices: choices, budget: faults, offset: unknownOffset, fingerprints: fingerprints,
-		events: map[eventKey]stored{}, sums: map[sumKey]stored{}, batches: map[batchKey]batchRow{}, switches: map[int64]switched{},
+		events: map[eventKey]stored{}, sums: map[sumKey]stored{}, batches: map[batchKey]batchRow{}, switches: map[int64]switched{}, accepted: map[store.Recorded]time.Time{},
 		now: time.Date(2026, 11, 2, 8, 0, 0, 0, time.UTC),
 	}
 }
@@ -370,10 +367,10 @@ func (w *world) options(a *actor, processor *enrich.Processor) []func(current **
 	}
 	steps := []int{0, all}
 	if isInsert {
-		for done := 1; done < 4; done++ {
-			add(fmt.Sprintf("%d of 4 steps are done, and the answer is an error", done), answer(outcome{done: done, fails: true}))
+		for done := 1; done < 5; done++ {
+			add(fmt.Sprintf("%d of 5 steps are done, and the answer is an error", done), answer(outcome{done: done, fails: true}))
 		}
-		steps = []int{0, 1, 2, 3, all}
+		steps = []int{0, 1, 2, 3, 4, all}
 	}
 	for _, done := range steps {
 		if done > 0 && !writes {
@@ -432,6 +429,7 @@ func (w *world) options(a *actor, processor *enrich.Processor) []func(current **
 		add("the store loses power, and "+loss.what+" of the last minute", func(**actor) {
 			w.lost = "power"
 			w.boot++
+			clear(w.accepted)
 			young := func(at time.Time) bool { return w.now.Sub(at) < keepPlanned }
 			if loss.events {
 				maps.DeleteFunc(w.events, func(_ eventKey, r stored) bool { return young(r.at) })
@@ -529,7 +527,7 @@ func (w *world) check(atRest bool) {
 		if events[o] > 1 || sums[o] > 1 || batches[o] > 1 {
 			fail("offset %d is counted %d times in events, %d in sums, %d in batches", o, events[o], sums[o], batches[o])
 		}
-		w.in[o] = w.in[o] || events[o] == 1 && sums[o] == 1 && batches[o] == 1
+		w.in[o] = w.in[o] || events[o] == 1 && sums[o] == 1 && batches[o] == 1 && !w.missed[o]
 		if w.in[o] && w.lost != "power" && (events[o] != 1 || sums[o] != 1 || batches[o] != 1) {
 			fail("offset %d was in, and is counted no more", o)
 		}
@@ -593,7 +591,7 @@ func (b modelBroker) commit(_ context.Context, generation int, member string, pl
 	return nil
 }
 
-func (b modelBroker) start(context.Context, topicPartition, bool) (int64, error) {
+func (b modelBroker) start(context.Context, topicPartition) (int64, error) {
 	if b.ask("start").fails {
 		return 0, errModel
 	}
@@ -648,7 +646,7 @@ func (s modelStore) Insert(_ context.Context, batches []*store.Batch) error {
 	for _, b := range batches {
 		w.tell("  %d-%d, epoch %d", b.FirstOffset, b.LastOffset, b.Epoch)
 	}
-	for step := range min(o.done, 4) {
+	for step := range min(o.done, 5) {
 		for _, b := range batches {
 			switch step {
 			case 0:
@@ -669,6 +667,11 @@ func (s modelStore) Insert(_ context.Context, batches []*store.Batch) error {
 			case 3:
 				if b.Epoch > 0 && b.Epoch > w.switches[b.FirstOffset].epoch {
 					w.switches[b.FirstOffset] = switched{b.Epoch, w.now}
+				}
+			case 4:
+				r := store.Recorded{FirstOffset: b.FirstOffset, LastOffset: b.LastOffset, Epoch: b.Epoch, Fingerprint: b.Fingerprint}
+				if _, already := w.accepted[r]; !already {
+					w.accepted[r] = w.now
 				}
 			}
 		}
@@ -744,20 +747,25 @@ func (s modelStore) LastRecorded(context.Context, string, int) (store.Recorded, 
 	return all[len(all)-1], true, nil
 }
 
-func (s modelStore) ClaimEpoch(_ context.Context, fingerprint string, least uint32, shared bool) (uint32, error) {
-	o := s.ask("claim")
-	w := s.world
-	var epoch uint32
-	for _, c := range w.claims {
-		epoch = max(epoch, c.epoch)
-		if shared && c.shared && c.fingerprint == fingerprint && c.epoch >= least && o.done > 0 && !o.fails {
-			return c.epoch, nil
+func (s modelStore) Accepted(_ context.Context, _ string, _ int, fingerprint string, ago time.Duration) (all []store.Recorded, err error) {
+	if s.ask("accepted").fails {
+		return nil, errModel
+	}
+	for r, at := range s.world.accepted {
+		if r.Fingerprint == fingerprint && s.world.now.Sub(at) > ago {
+			all = append(all, r)
 		}
 	}
-	epoch = max(epoch, least) + 1
+	return all, nil
+}
+
+func (s modelStore) ClaimEpoch(_ context.Context, _ string, least uint32) (uint32, error) {
+	o := s.ask("claim")
+	w := s.world
+	epoch := max(w.claimed, least) + 1
 	if o.done > 0 {
 		w.tell("  epoch %d", epoch)
-		w.claims = append(w.claims, epochClaim{epoch, fingerprint, shared})
+		w.claimed = epoch
 	}
 	if o.fails {
 		return 0, errModel
@@ -765,23 +773,34 @@ func (s modelStore) ClaimEpoch(_ context.Context, fingerprint string, least uint
 	return epoch, nil
 }
 
-func (s modelStore) Strays(_ context.Context, _ string, _ int, from int64) (strays []int64, err error) {
+// strays are the batches that have rows which count and are not recorded.
+func (w *world) strays() map[store.Stray]bool {
+	seen := map[store.Stray]bool{}
+	look := func(first int64, epoch uint32) {
+		if _, recorded := w.batches[batchKey{first, epoch}]; w.counts(first, epoch) && !recorded {
+			seen[store.Stray{FirstOffset: first, Epoch: epoch}] = true
+		}
+	}
+	for k, r := range w.events {
+		look(r.first, k.epoch)
+	}
+	for k := range w.sums {
+		look(k.first, k.epoch)
+	}
+	return seen
+}
+
+func (s modelStore) Strays(_ context.Context, _ string, _ int, from int64) (strays []store.Stray, err error) {
 	if s.ask("strays").fails {
 		return nil, errModel
 	}
-	seen := map[int64]bool{}
-	look := func(first int64, epoch uint32) {
-		if _, recorded := s.world.batches[batchKey{first, epoch}]; first >= from && s.world.counts(first, epoch) && !recorded {
-			seen[first] = true
+	for stray := range s.world.strays() {
+		if stray.FirstOffset >= from {
+			strays = append(strays, stray)
 		}
 	}
-	for k, r := range s.world.events {
-		look(r.first, k.epoch)
-	}
-	for k := range s.world.sums {
-		look(k.first, k.epoch)
-	}
-	return slices.Sorted(maps.Keys(seen)), nil
+	slices.SortFunc(strays, func(a, b store.Stray) int { return cmp.Compare(a.FirstOffset, b.FirstOffset) })
+	return strays, nil
 }
 
 func (s modelStore) Whole(_ context.Context, _ string, _ int, first int64) (bool, error) {
@@ -803,22 +822,31 @@ func (s modelStore) Whole(_ context.Context, _ string, _ int, first int64) (bool
 				sums++
 			}
 		}
-		return events == b.records && sums == b.records, nil
+		if events == b.records && sums == b.records {
+			return true, nil
+		}
+	}
+	for o := first; o < s.world.logStart; o++ {
+		s.world.missed[o] = s.world.missed[o] || !s.world.in[o]
 	}
 	return false, nil
 }
 
-func (s modelStore) Disown(_ context.Context, _ string, _ int, strays []int64, epoch uint32) error {
+func (s modelStore) Disown(_ context.Context, _ string, _ int, strays []store.Stray, epoch uint32) error {
 	o := s.ask("disown")
-	if o.done > 0 {
-		s.world.tell("  %v, epoch %d", strays, epoch)
-		for _, first := range strays {
-			if epoch > s.world.switches[first].epoch {
-				s.world.switches[first] = switched{epoch, s.world.now}
-			}
+	still := s.world.strays()
+	others := false
+	for _, stray := range strays {
+		switch {
+		case o.done == 0:
+		case !still[stray]:
+			others = true
+		default:
+			s.world.tell("  %v, epoch %d", stray, epoch)
+			s.world.switches[stray.FirstOffset] = switched{epoch, s.world.now}
 		}
 	}
-	if o.fails {
+	if o.fails || others {
 		return errModel
 	}
 	return nil

@@ -68,10 +68,10 @@ func (k *Kafka) commit(ctx context.Context, generation int, member string, plans
 	return nil
 }
 
-// start is where a partition without a commit begins, as kafka.start says. A partition of a topic that has commits
-// elsewhere has appeared since, and begins at its start whatever the setting: nothing in it was there to skip.
-func (k *Kafka) start(ctx context.Context, tp topicPartition, appeared bool) (int64, error) {
-	if appeared || k.cfg.Start == startEarliest {
+// start is where a partition without a commit begins, as kafka.start says. One that was not there when its topic was first read begins at
+// its start whatever the setting: nothing in it was there to skip.
+func (k *Kafka) start(ctx context.Context, tp topicPartition) (int64, error) {
+	if k.cfg.Start == startEarliest || tp.id >= k.original[tp.topic] {
 		return k.listOffset(ctx, tp, kafka.FirstOffset)
 	}
 	if k.cfg.Start != startLatest {
@@ -98,6 +98,8 @@ func (k *Kafka) bounds(ctx context.Context, tp topicPartition) (first, end int64
 // listOffset asks for kafka.FirstOffset, kafka.LastOffset, or the first offset not before a time in
 // milliseconds (-1 when there is none). kafka-go's own call mixes up the first two.
 func (k *Kafka) listOffset(ctx context.Context, tp topicPartition, timestamp int64) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
 	answer, err := k.transport.RoundTrip(ctx, k.client.Addr, &listoffsets.Request{
 		ReplicaID: -1, IsolationLevel: isolationCommitted,
 		Topics: []listoffsets.RequestTopic{{Topic: tp.topic, Partitions: []listoffsets.RequestPartition{

@@ -79,7 +79,7 @@ type planned struct {
 
 // keepPlanned is how long a run stays in the plan after its insert: what ClickHouse accepted is safe from a
 // power loss only once the operating system has written it out, and until then the run can be repeated.
-const keepPlanned = time.Minute
+const keepPlanned = store.WrittenBack
 
 // plan is what the next commit says of the partition.
 func (p *partition) plan() plan {
@@ -90,13 +90,13 @@ func (p *partition) plan() plan {
 	return out
 }
 
-// takeOver makes the state of a partition that has just become ours, from the plan in its
+// newPartition makes the state of a partition that has just become ours, from the plan in its
 // committed offset and from the batches that are recorded beyond it.
 //
 // Recorded batches that our own parser made, right where we begin, are in for certain, and left behind. Runs that another parser may
 // have inserted are made anew under a later epoch (setEpoch): our rows go beside the others and replace them in one step. The plan
 // says so before the first of them is inserted. New runs are of epoch 0.
-func takeOver(tp topicPartition, committed plan, recorded []store.Recorded, fingerprint string) *partition {
+func newPartition(tp topicPartition, committed plan, recorded []store.Recorded, fingerprint string) *partition {
 	p := &partition{topicPartition: tp, label: tp.label(), clock: time.Now, fingerprint: fingerprint, offset: committed.Offset, next: committed.Offset, cut: committed.Offset}
 	for _, r := range committed.Runs {
 		p.given = append(p.given, given{run: r})
@@ -354,6 +354,14 @@ func (p *partition) repeating() bool {
 	return !p.unread() && slices.ContainsFunc(p.planned, func(r planned) bool { return r.batch != nil && r.repeated })
 }
 
+// wanted tells whether there is use for more of its records: not where a full plan waits for older runs to leave, once all of it is read.
+func (p *partition) wanted() bool {
+	return !p.stopped && (p.unread() || !p.plan().full())
+}
+
+// halfRead tells whether the open batch is a given run, which cannot be sealed before its end.
+func (p *partition) halfRead() bool { return p.open != nil && !p.sealable() }
+
 // unread tells whether a planned run is still to be read again.
 func (p *partition) unread() bool {
 	return slices.ContainsFunc(p.planned, func(r planned) bool { return r.batch == nil && r.insertedAt.IsZero() })
@@ -404,7 +412,7 @@ func (p *partition) inserted(now time.Time) {
 // between: what was read and not planned is dropped, to be read again. It cannot where runs that were cut
 // before us are still to be read.
 func (p *partition) resume() bool {
-	if p.uncommitted || len(p.given) > 0 || p.unread() {
+	if p.stopped || p.uncommitted || len(p.given) > 0 || p.unread() {
 		return false
 	}
 	p.open, p.sealed, p.bytes = nil, nil, 0

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"errata/internal/store"
 )
 
 // plan is what a commit's metadata holds: the boundaries of the batches from the committed offset
@@ -34,6 +36,19 @@ func (p plan) end() int64 {
 		return p.Offset
 	}
 	return p.Runs[len(p.Runs)-1].last + 1
+}
+
+// leave takes the leading runs out that are among those given, moves the offset past them, and tells whether there were any.
+func (p *plan) leave(done []store.Recorded) bool {
+	n := 0
+	for n < len(p.Runs) && slices.ContainsFunc(done, func(r store.Recorded) bool {
+		return p.Runs[n] == run{r.FirstOffset, r.LastOffset, r.Epoch}
+	}) {
+		p.Offset = p.Runs[n].last + 1
+		n++
+	}
+	p.Runs = p.Runs[n:]
+	return n > 0
 }
 
 // planVersion is the first field of the metadata. An ingester that meets another leaves the group.

@@ -106,8 +106,8 @@ func TestBoundariesAreCutOnce(t *testing.T) {
 	tp := topicPartition{"logs", 0}
 	committed := plan{Offset: 10, Fingerprint: "f", Runs: []run{{10, 14, 0}, {15, 19, 0}}}
 	recorded := []store.Recorded{{FirstOffset: 10, LastOffset: 14}, {FirstOffset: 15, LastOffset: 19}, {FirstOffset: 20, LastOffset: 29, Fingerprint: "f"}}
-	fresh := func() *partition { return takeOver(tp, plan{Offset: 10}, nil, "f") }
-	again := func() *partition { return takeOver(tp, committed, recorded, "f") }
+	fresh := func() *partition { return newPartition(tp, plan{Offset: 10}, nil, "f") }
+	again := func() *partition { return newPartition(tp, committed, recorded, "f") }
 
 	f(fresh(), [][2]int64{{10, 11}, {11, 12}}, "10-11s")
 	f(fresh(), [][2]int64{{12, 13}, {15, 18}}, "10-17s")               // offsets without records are covered
@@ -118,12 +118,12 @@ func TestBoundariesAreCutOnce(t *testing.T) {
 	f(again(), [][2]int64{{10, 11}, {15, 16}}, "10-14b 15-19p 15-15o") // its last offsets may have no record
 	f(again(), [][2]int64{{-1, 25}}, "10-14b 15-19b")                  // nor any of them
 	hole := func() *partition {
-		return takeOver(tp, plan{Offset: 10}, []store.Recorded{{FirstOffset: 20, LastOffset: 29, Fingerprint: "f"}}, "f")
+		return newPartition(tp, plan{Offset: 10}, []store.Recorded{{FirstOffset: 20, LastOffset: 29, Fingerprint: "f"}}, "f")
 	}
 	f(hole(), [][2]int64{{20, 21}, {29, 30}}, "10-19s 20-29s") // offsets without a record that no batch ever had: a plan has no gap
 	f(hole(), [][2]int64{{12, 13}, {20, 21}, {29, 30}}, "10-19s 20-29s")
 	inside := func() *partition {
-		return takeOver(tp, plan{Offset: 25}, []store.Recorded{{FirstOffset: 20, LastOffset: 29, Fingerprint: "f"}, {FirstOffset: 28, LastOffset: 35, Fingerprint: "f"}}, "f")
+		return newPartition(tp, plan{Offset: 25}, []store.Recorded{{FirstOffset: 20, LastOffset: 29, Fingerprint: "f"}, {FirstOffset: 28, LastOffset: 35, Fingerprint: "f"}}, "f")
 	}
 	if p := inside(); p.next != 36 || p.offset != 36 || !p.uncommitted {
 		t.Errorf("a start inside a recorded batch goes on behind it: %+v", p)
@@ -135,7 +135,7 @@ func TestAnotherParserTakesALaterEpoch(t *testing.T) {
 	tp := topicPartition{"logs", 0}
 	f := func(committed plan, recorded []store.Recorded, wantEpochs []uint32, wantCommit bool) {
 		t.Helper()
-		p := takeOver(tp, committed, recorded, "new")
+		p := newPartition(tp, committed, recorded, "new")
 		if p.epochNeeded {
 			p.setEpoch(p.greatestEpoch() + 1) // as if it were claimed
 		}
@@ -167,7 +167,7 @@ func TestAnotherParserTakesALaterEpoch(t *testing.T) {
 }
 
 func TestNewRunsAreOfEpochZeroAgain(t *testing.T) {
-	p := takeOver(topicPartition{"logs", 0}, plan{Fingerprint: "old", Runs: []run{{0, 4, 0}}}, nil, "new")
+	p := newPartition(topicPartition{"logs", 0}, plan{Fingerprint: "old", Runs: []run{{0, 4, 0}}}, nil, "new")
 	p.setEpoch(1)
 	for offset := range int64(8) {
 		p.add(offset, func(b *store.Batch) { b.LastOffset = offset })
@@ -187,7 +187,7 @@ func TestOffsetsThatAreGone(t *testing.T) {
 	committed := plan{Fingerprint: "f", Runs: []run{{0, 9, 0}, {10, 19, 0}}}
 	f := func(whole bool, read, first, next int64, wantGaps, want string) {
 		t.Helper()
-		p := takeOver(tp, committed, nil, "f")
+		p := newPartition(tp, committed, nil, "f")
 		for i := range p.given {
 			p.given[i].whole = whole
 		}
@@ -230,7 +230,7 @@ func TestOffsetsThatAreGone(t *testing.T) {
 }
 
 func TestDurablePointTrailsByAMinute(t *testing.T) {
-	p := takeOver(topicPartition{"logs", 0}, plan{Offset: 10}, nil, "f")
+	p := newPartition(topicPartition{"logs", 0}, plan{Offset: 10}, nil, "f")
 	now := time.Now()
 	for i := range int64(3) {
 		p.planned = append(p.planned, planned{run: run{10 + i, 10 + i, 0}, insertedAt: now.Add(time.Duration(i) * 30 * time.Second)})
@@ -252,7 +252,7 @@ func TestWatermark(t *testing.T) {
 	now := time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC)
 	f := func(why string, oldest, newest, reached, want time.Duration, behind int64) {
 		t.Helper()
-		p := takeOver(topicPartition{"logs", 0}, plan{Offset: 10}, nil, "f")
+		p := newPartition(topicPartition{"logs", 0}, plan{Offset: 10}, nil, "f")
 		p.add(10, func(b *store.Batch) { b.LastOffset, b.MinTime, b.MaxTime = 10, now.Add(oldest), now.Add(newest) })
 		p.next, p.end, p.reached = 11, 11+behind, now.Add(reached)
 		p.seal()

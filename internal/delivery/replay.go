@@ -19,10 +19,12 @@ import (
 // old ones. Nothing is counted twice, because the boundaries are those that are there; and no reader sees a mixture, because the rows go in under
 // a later epoch, which counts for all batches from one moment on: the last INSERT of all, into epoch_switches.
 //
-// It touches only batches that have left the group's plan, so no ingester repeats them meanwhile. The epoch belongs to our fingerprint
-// (store.ClaimEpoch): a replay that breaks off leaves rows that do not count, and the next of the same parser writes the same ones again.
+// It touches only batches that have left the group's plan, so no ingester repeats them meanwhile. The epoch is ours alone
+// (store.ClaimEpoch): a replay that breaks off leaves rows that never count. Nobody would repeat the rows after a loss of power, so they are on the
+// disk before the switch.
 //
-// Offsets that no batch holds are cut where the numbers are round (holeLength), and so at the same places by everybody.
+// Offsets that no batch holds, a hole, are cut where the numbers are round (holeLength). Should somebody else cut the same hole meanwhile, another
+// replay or an ingester whose offset was set back, it is seen right before the switch, and nothing is changed.
 type Replay struct {
 	Kafka       *Kafka
 	Store       *store.Store
@@ -56,6 +58,7 @@ const holeLength = 10_000
 type job struct {
 	first, last int64
 	was         *store.Counted // nil: it is new
+	hole        int64          // where the hole begins that a new one lies in
 }
 
 // Between replays all records that Kafka stamped at or after from and before to; a zero time is no bound.
@@ -106,11 +109,18 @@ func (r *Replay) At(ctx context.Context, place store.Place) (*Replayed, error) {
 	if err != nil {
 		return nil, err
 	}
-	end := p.Offset
-	if len(there) > 0 {
-		end = min(end, max(there[0].FirstOffset, place.Offset+1))
+	begin, end := place.Offset, p.Offset
+	if len(there) > 0 && there[0].FirstOffset <= place.Offset {
+		end = place.Offset + 1
+	} else {
+		if begin, err = r.Store.RecordedBefore(ctx, tp.topic, tp.id, place.Offset); err != nil {
+			return nil, err
+		}
+		if len(there) > 0 {
+			end = min(end, there[0].FirstOffset)
+		}
 	}
-	list, err := r.jobs(ctx, tp, place.Offset, end)
+	list, err := r.jobs(ctx, tp, max(first, begin), end)
 	if err != nil {
 		return nil, err
 	}
@@ -126,27 +136,42 @@ func (r *Replay) jobs(ctx context.Context, tp topicPartition, first, end int64) 
 	if err != nil {
 		return nil, err
 	}
-	for i, b := range there {
-		list = append(list, hole(first, b.FirstOffset)...)
-		list = append(list, job{b.FirstOffset, b.LastOffset, &there[i]})
-		first = b.LastOffset + 1
+	hole := first // where the one begins that we are in
+	if len(there) == 0 || there[0].FirstOffset > first {
+		if hole, err = r.Store.RecordedBefore(ctx, tp.topic, tp.id, first); err != nil {
+			return nil, err
+		}
 	}
-	return append(list, hole(first, end)...), nil
+	fill := func(until int64) {
+		for first < until {
+			last := min(first-first%holeLength+holeLength, until) - 1
+			list = append(list, job{first: first, last: last, hole: hole})
+			first = last + 1
+		}
+	}
+	for i, b := range there {
+		fill(b.FirstOffset)
+		list = append(list, job{first: b.FirstOffset, last: b.LastOffset, was: &there[i]})
+		first, hole = b.LastOffset+1, b.LastOffset+1
+	}
+	fill(end)
+	return list, nil
 }
 
-// disown makes rows that stand in a hole, of a batch that is recorded nowhere, count no more, at the switch.
+// disown makes rows that stand in a hole, of a batch that is recorded nowhere, count no more, at the switch. One that begins before
+// what is filled may reach into it.
 func (r *Replay) disown(ctx context.Context, tp topicPartition, list []job, done *Replayed) error {
 	i := slices.IndexFunc(list, func(j job) bool { return j.was == nil })
 	if i < 0 {
 		return nil
 	}
-	strays, err := r.Store.Strays(ctx, tp.topic, tp.id, list[i].first)
+	strays, err := r.Store.Strays(ctx, tp.topic, tp.id, list[i].hole)
 	if err != nil {
 		return err
 	}
-	for _, first := range strays {
-		if slices.ContainsFunc(list, func(j job) bool { return j.was == nil && j.first <= first && first <= j.last }) {
-			done.switches = append(done.switches, &store.Batch{Topic: tp.topic, Partition: tp.id, FirstOffset: first, Epoch: done.Epoch})
+	for _, s := range strays {
+		if slices.ContainsFunc(list, func(j job) bool { return j.was == nil && j.hole <= s.FirstOffset && s.FirstOffset <= j.last }) {
+			done.switches = append(done.switches, &store.Batch{Topic: tp.topic, Partition: tp.id, FirstOffset: s.FirstOffset, Epoch: done.Epoch})
 		}
 	}
 	return nil
@@ -164,16 +189,6 @@ func (r *Replay) at(ctx context.Context, tp topicPartition, t time.Time, first, 
 	return max(offset, first), nil
 }
 
-// hole cuts the offsets from first up to end, which no batch holds.
-func hole(first, end int64) (jobs []job) {
-	for first < end {
-		last := min(first-first%holeLength+holeLength, end) - 1
-		jobs = append(jobs, job{first: first, last: last})
-		first = last + 1
-	}
-	return jobs
-}
-
 // DeadLetters replays the batches that hold the dead letters of a selection.
 func (r *Replay) DeadLetters(ctx context.Context, sel store.Selection) (*Replayed, error) {
 	there, err := r.Store.BatchesWith(ctx, sel)
@@ -183,7 +198,7 @@ func (r *Replay) DeadLetters(ctx context.Context, sel store.Selection) (*Replaye
 	jobs := map[topicPartition][]job{}
 	for i, b := range there {
 		tp := topicPartition{b.Topic, b.Partition}
-		jobs[tp] = append(jobs[tp], job{b.FirstOffset, b.LastOffset, &there[i]})
+		jobs[tp] = append(jobs[tp], job{first: b.FirstOffset, last: b.LastOffset, was: &there[i]})
 	}
 	return r.run(ctx, jobs)
 }
@@ -212,24 +227,76 @@ func (r *Replay) run(ctx context.Context, jobs map[topicPartition][]job) (*Repla
 	if len(jobs) == 0 {
 		return done, nil
 	}
-	var err error
-	if done.Epoch, err = r.Store.ClaimEpoch(ctx, r.Fingerprint, greatest, !r.Force); err != nil {
-		return done, err
-	}
-	for _, tp := range slices.SortedFunc(maps.Keys(jobs), topicPartition.compare) {
-		if err := r.disown(ctx, tp, jobs[tp], done); err != nil {
-			return done, err
-		}
-		if err := r.read(ctx, tp, jobs[tp], done); err != nil {
-			return done, err
-		}
-	}
-	if err := r.insert(ctx, done); err != nil {
-		return done, err
+	if err := r.make(ctx, jobs, greatest, done); err != nil {
+		return done, fmt.Errorf("nothing is changed, the same command can be run again: %w", err)
 	}
 	// Nobody waits for a replay, and many readers may be looking: queries that began before the last rows were there get time to end.
 	sleep(ctx, time.Second)
-	return done, r.retry(ctx, "cannot switch to the new rows", func() error { return r.Store.Switch(ctx, done.switches) })
+	if err := r.retry(ctx, "cannot switch to the new rows", func() error { return r.Store.SwitchForGood(ctx, done.switches) }); err != nil {
+		return done, fmt.Errorf("it is not certain whether the new rows count now, run the same command again: %w", err)
+	}
+	return done, nil
+}
+
+// make makes all batches, and has their rows where a loss of power does not cost them.
+func (r *Replay) make(ctx context.Context, jobs map[topicPartition][]job, greatest uint32, done *Replayed) error {
+	boot, err := r.Store.Boot(ctx)
+	if err != nil {
+		return err
+	}
+	if done.Epoch, err = r.Store.ClaimEpoch(ctx, r.Fingerprint, greatest); err != nil {
+		return err
+	}
+	for _, tp := range slices.SortedFunc(maps.Keys(jobs), topicPartition.compare) {
+		if err := r.disown(ctx, tp, jobs[tp], done); err != nil {
+			return err
+		}
+		if err := r.read(ctx, tp, jobs[tp], done); err != nil {
+			return err
+		}
+	}
+	if err := r.insert(ctx, done); err != nil {
+		return err
+	}
+	if err := r.settle(ctx, boot); err != nil {
+		return err
+	}
+	return r.unchanged(ctx, jobs)
+}
+
+// settle sees to it that what was inserted outlasts a loss of power.
+func (r *Replay) settle(ctx context.Context, boot string) error {
+	if err := r.retry(ctx, "cannot wait for the new rows to be on the disk", func() error { return r.Store.Settle(ctx) }); err != nil {
+		return err
+	}
+	now, err := r.Store.Boot(ctx)
+	if err == nil && now != boot {
+		err = errors.New("clickhouse was restarted meanwhile and may have lost new rows")
+	}
+	return err
+}
+
+// unchanged looks whether the holes are still holes: nobody has batches there by now, and no ingester has been sent back to them.
+func (r *Replay) unchanged(ctx context.Context, jobs map[topicPartition][]job) error {
+	committed, err := r.Kafka.committed(ctx)
+	if err != nil {
+		return err
+	}
+	for tp, list := range jobs {
+		for _, j := range list {
+			if j.was != nil {
+				continue
+			}
+			there, err := r.Store.BatchesBetween(ctx, tp.topic, tp.id, j.first, j.last+1)
+			if err != nil {
+				return err
+			}
+			if len(there) > 0 || committed[tp].Offset <= j.last {
+				return fmt.Errorf("%s offsets %d to %d: somebody else reads them meanwhile, another replay or an ingester", tp, j.first, j.last)
+			}
+		}
+	}
+	return nil
 }
 
 // awaitPlans waits until the batches have left the group's plan, which takes a minute while an ingester runs. Those that do

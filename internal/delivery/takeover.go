@@ -30,10 +30,6 @@ func (g *generation) takeOver(ctx context.Context, assigned []topicPartition) er
 	if boot != g.boot {
 		g.boot, g.last = boot, nil
 	}
-	hasCommits := map[string]bool{}
-	for tp := range committed {
-		hasCommits[tp.topic] = true
-	}
 	for _, tp := range assigned {
 		was, isCommitted := committed[tp]
 		if last := g.last[tp]; isCommitted && last != nil && last.plan().encode() == was.encode() && last.offset == was.Offset {
@@ -45,8 +41,7 @@ func (g *generation) takeOver(ctx context.Context, assigned []topicPartition) er
 		}
 		var p *partition
 		if err := g.patiently(ctx, func() (err error) {
-			// In the first generation of all, another member may have committed its start a moment ago.
-			p, err = g.adopt(ctx, tp, was, hasCommits[tp.topic] && g.id > 1)
+			p, err = g.adopt(ctx, tp, was)
 			return err
 		}); err != nil {
 			return err
@@ -87,7 +82,7 @@ func pauses() *backoff.ExponentialBackOff {
 const unknownOffset = -1
 
 // adopt makes the state of a partition that is new to us, from what is committed, what is recorded, and what the log holds.
-func (g *generation) adopt(ctx context.Context, tp topicPartition, was plan, appeared bool) (*partition, error) {
+func (g *generation) adopt(ctx context.Context, tp topicPartition, was plan) (*partition, error) {
 	last, isRecorded, err := g.database.LastRecorded(ctx, tp.topic, tp.id)
 	if err != nil {
 		return nil, err
@@ -96,12 +91,22 @@ func (g *generation) adopt(ctx context.Context, tp topicPartition, was plan, app
 	if err != nil {
 		return nil, err
 	}
-	var disown []int64 // runs without a plan
-	planned := !was.lost()
+	var disown []store.Stray
+	var skipped *run // offsets
+	planned, pruned := !was.lost(), false
+	if len(was.Runs) > 0 {
+		// What the owner before us would have left behind a moment later. An owner that never has the partition for a minute would
+		// else hand on more and more.
+		accepted, err := g.database.Accepted(ctx, tp.topic, tp.id, was.Fingerprint, keepPlanned)
+		if err != nil {
+			return nil, err
+		}
+		pruned = was.leave(accepted)
+	}
 	if was.Offset == unknownOffset {
 		if isRecorded { // the group's offsets have expired: what is recorded says where we were
 			was.Offset = last.LastOffset + 1
-		} else if was.Offset, err = g.broker.start(ctx, tp, appeared); err != nil {
+		} else if was.Offset, err = g.broker.start(ctx, tp); err != nil {
 			return nil, err
 		}
 	}
@@ -114,27 +119,25 @@ func (g *generation) adopt(ctx context.Context, tp topicPartition, was plan, app
 			return nil, err
 		}
 		if isRecorded && settled < was.Offset {
-			if err := g.gap(ctx, tp, settled, was.Offset-1, "skipped: the group's offset was set past them"); err != nil {
-				return nil, err
-			}
+			skipped = &run{first: settled, last: was.Offset - 1}
 		}
 	}
 	recorded, err := g.database.RecordedFrom(ctx, tp.topic, tp.id, was.Offset)
 	if err != nil {
 		return nil, err
 	}
-	p := takeOver(tp, was, recorded, g.fingerprint)
+	p := newPartition(tp, was, recorded, g.fingerprint)
 	p.limits, p.clock = g.cfg.Limits, g.now
-	p.uncommitted = p.uncommitted || !planned // a start position holds from now on
+	p.uncommitted = p.uncommitted || !planned || pruned // a start position holds from now on
 	if p.epochNeeded {
-		epoch, err := g.database.ClaimEpoch(ctx, g.fingerprint, p.greatestEpoch(), true)
+		epoch, err := g.database.ClaimEpoch(ctx, g.fingerprint, p.greatestEpoch())
 		if err != nil {
 			return nil, err
 		}
 		p.setEpoch(epoch)
 	}
 	if len(disown) > 0 {
-		epoch, err := g.database.ClaimEpoch(ctx, g.fingerprint, p.greatestEpoch(), false)
+		epoch, err := g.database.ClaimEpoch(ctx, g.fingerprint, p.greatestEpoch())
 		if err != nil {
 			return nil, err
 		}
@@ -157,6 +160,11 @@ func (g *generation) adopt(ctx context.Context, tp topicPartition, was plan, app
 		}
 		if !same {
 			g.stopReading(p, "its log holds another record than the one that was counted", "offset", last.FirstOffset)
+		}
+	}
+	if skipped != nil {
+		if err := g.gap(ctx, tp, *skipped, gapSkipped); err != nil {
+			return nil, err
 		}
 	}
 	return p, nil

@@ -2,7 +2,7 @@ package store
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"math"
 	"regexp"
@@ -140,21 +140,6 @@ func (s *Store) slices(ctx context.Context, scope AuditScope, look func(auditRan
 	}
 }
 
-// ask runs a query and hands over each of its rows.
-func (s *Store) ask(ctx context.Context, sql string, args []any, row func(scan func(...any) error) error) (err error) {
-	rows, err := s.conn.Query(ctx, sql, args...)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		if err := row(rows.Scan); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
-}
-
 // Owner says which Kafka cluster and group the database belongs to, "" when it holds nothing yet.
 func (s *Store) Owner(ctx context.Context) (cluster, group string, err error) {
 	err = s.ask(ctx, "SELECT cluster, `group` FROM claims ORDER BY claimed_at, cluster, `group` LIMIT 1", nil, func(scan func(...any) error) error {
@@ -248,6 +233,15 @@ type AuditGap struct {
 	LastOffset  int64     `json:"last_offset"`
 	Reason      string    `json:"reason"`
 	At          time.Time `json:"at"`
+}
+
+// MarshalJSON writes the time as all others are written.
+func (g AuditGap) MarshalJSON() ([]byte, error) {
+	type fields AuditGap
+	return json.Marshal(struct {
+		fields
+		At string `json:"at"`
+	}{fields(g), g.At.UTC().Format("2006-01-02T15:04:05.000Z")})
 }
 
 // AuditGaps gives the recorded gaps of the partitions of a scope, in order.
@@ -553,31 +547,6 @@ func (s *Store) Doubled(ctx context.Context, scope AuditScope) (all []DoubledEve
 	})
 	if err != nil {
 		return fail(err)
-	}
-	return all, nil
-}
-
-// CountedBatch is a batch that counts.
-type CountedBatch struct {
-	Span
-	Epoch                                            uint32
-	Fingerprint                                      string
-	FirstRecord                                      uint64 // as Recorded has it
-	Records, Requests, Errors, DeadLetters, Excluded uint64
-}
-
-// CountedBatches gives batches of a partition that count, in order: at most limit, of those that begin in [from, to).
-func (s *Store) CountedBatches(ctx context.Context, topic string, partition int, from, to int64, limit int) (all []CountedBatch, err error) {
-	err = s.ask(ctx, `SELECT first_offset, last_offset, epoch, fingerprint, first_record, records, requests, errors, dead_letters, excluded FROM batches
-		WHERE topic = ? AND partition = ? AND first_offset >= ? AND first_offset < ? ORDER BY first_offset, last_offset LIMIT ?`, []any{topic, partition, from, to, limit},
-		func(scan func(...any) error) error {
-			var b CountedBatch
-			err := scan(&b.First, &b.Last, &b.Epoch, &b.Fingerprint, &b.FirstRecord, &b.Records, &b.Requests, &b.Errors, &b.DeadLetters, &b.Excluded)
-			all = append(all, b)
-			return err
-		})
-	if err != nil {
-		return nil, fmt.Errorf("read the batches of %s/%d: %w", topic, partition, err)
 	}
 	return all, nil
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -34,7 +33,8 @@ import (
 //   - A folder that slept for more than an hour names nothing: what it wrote may have been dropped.
 //   - What (3) wrote has been synced to the disk when it is acknowledged, for nobody would repeat it after a loss of power.
 //   - Between (3) and (4) is a pause, for a query that has looked at the hours before (3) and looks at the names after (4).
-//   - A day whose minutes begin to expire is not folded again, and needs its mark no more: its hours stay.
+//   - A day whose minutes begin to expire is not folded again, and needs its mark no more: its hours stay. Should an operator have made the
+//     minutes expire earlier than by our schema, its hours are named again, with the mark that a late batch has left. (keepExpiring)
 //
 // The mark comes with this version: an ingester of an earlier one, should it still run, tells of nothing that it writes into days folded before.
 
@@ -161,19 +161,13 @@ func (s *Store) foldedWithBatches(ctx context.Context, batches []*Batch) (all []
 }
 
 func (s *Store) days(ctx context.Context, sql string, args ...any) (days []time.Time, err error) {
-	rows, err := s.conn.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
+	err = s.ask(ctx, sql, args, func(scan func(...any) error) error {
 		var d time.Time
-		if err := rows.Scan(&d); err != nil {
-			return nil, err
-		}
+		err := scan(&d)
 		days = append(days, d)
-	}
-	return days, rows.Err()
+		return err
+	})
+	return days, err
 }
 
 // FoldClosedDays folds the days that are due, a few a call, the latest first, and gives those whose hours count since. It drops what older
@@ -191,7 +185,19 @@ func (s *Store) FoldClosedDays(ctx context.Context, now time.Time) (folded []tim
 	if watermark.After(now) {
 		watermark = now
 	}
-	due, err := s.dueDays(ctx, watermark.Add(-foldGrace).Truncate(24*time.Hour), now)
+	kept, err := s.Kept(ctx)
+	if err != nil {
+		return nil, err
+	}
+	expiring := kept[trafficTable.name]
+	if codes := kept[codeTable.name]; codes.After(expiring) {
+		expiring = codes
+	}
+	expiring = expiring.Truncate(24 * time.Hour) // the last day whose minutes may be incomplete
+	if err := s.keepExpiring(ctx, expiring); err != nil {
+		return nil, fmt.Errorf("keep the hours of days whose minutes expire: %w", err)
+	}
+	due, err := s.dueDays(ctx, expiring, watermark.Add(-foldGrace).Truncate(24*time.Hour), now)
 	if err != nil {
 		return nil, fmt.Errorf("look for days to fold: %w", err)
 	}
@@ -210,14 +216,28 @@ func (s *Store) FoldClosedDays(ctx context.Context, now time.Time) (folded []tim
 	return folded, nil
 }
 
-// dueDays gives the days before a day that are to be folded. ClickHouse answers it from the names of the partitions.
-func (s *Store) dueDays(ctx context.Context, before, now time.Time) ([]time.Time, error) {
+// keepExpiring lets the hours of days up to a given one count, whatever was written to these days since.
+func (s *Store) keepExpiring(ctx context.Context, last time.Time) error {
+	if last.Unix() <= 0 {
+		return nil // nothing expires
+	}
+	day := last.Format(time.DateOnly)
+	return s.execute(ctx, s.insertTimeout, `
+		INSERT INTO fold_rows (day, fold, mark, at)
+		SELECT day, fold, now_marked, now64(3)
+		FROM (SELECT day, fold, mark FROM fold_rows FINAL WHERE day <= toDate(?)) AS folds
+		JOIN (SELECT day, groupBitXor(mark) AS now_marked FROM day_change_rows WHERE day <= toDate(?) GROUP BY day) AS marks USING (day)
+		WHERE mark != now_marked AND day > `+foldable, day, day)
+}
+
+// dueDays gives the days after one and before another that are to be folded. ClickHouse answers it from the names of the partitions.
+func (s *Store) dueDays(ctx context.Context, after, before, now time.Time) ([]time.Time, error) {
 	return s.days(ctx, `
 		SELECT day
 		FROM (SELECT toDate(minute) AS day, count() FROM traffic_sums GROUP BY day) AS minutes
 		LEFT JOIN (SELECT toDate(hour) AS day, max(fold) AS fold FROM traffic_hour_rows GROUP BY day) AS tries USING (day)
-		WHERE day > `+foldable+` AND day < toDate(?) AND bitShiftRight(fold, 32) <= ? AND day NOT IN (SELECT day FROM folded_days)
-		ORDER BY day DESC LIMIT ?`, before.Format(time.DateOnly), now.Add(-foldAgain).Unix(), foldsAtOnce)
+		WHERE day > greatest(`+foldable+`, toDate(toDateTime(?, 'UTC'))) AND day < toDate(?) AND bitShiftRight(fold, 32) <= ? AND day NOT IN (SELECT day FROM folded_days)
+		ORDER BY day DESC LIMIT ?`, max(after.Unix(), 0), before.Format(time.DateOnly), now.Add(-foldAgain).Unix(), foldsAtOnce)
 }
 
 // fold folds a day, and tells whether its hours count now.
@@ -291,26 +311,21 @@ func (f folding) steps() []func(context.Context) error {
 
 // dropFolds drops hours that nobody looks at any more, and nobody will: a day after their folding began it can no longer be named, and an hour after
 // another one was named no query is left that began before.
-func (s *Store) dropFolds(ctx context.Context) (err error) {
+func (s *Store) dropFolds(ctx context.Context) error {
 	for _, table := range []string{"traffic_hour_rows", "error_hour_rows"} {
-		rows, err := s.conn.Query(ctx, `
+		var drops []string
+		err := s.ask(ctx, `
 			SELECT toString(day), fold
 			FROM (SELECT toDate(hour) AS day, fold, count() FROM `+table+` GROUP BY day, fold) AS hours
 			LEFT JOIN (SELECT day, fold AS named, at FROM fold_rows FINAL) AS names USING (day)
-			WHERE fold != named AND at < now64(3) - INTERVAL 1 HOUR AND bitShiftRight(fold, 32) < toUnixTimestamp(now()) - ? LIMIT ?`, foldDropped, foldsDropped)
-		if err != nil {
-			return err
-		}
-		var drops []string
-		for rows.Next() {
+			WHERE fold != named AND at < now64(3) - INTERVAL 1 HOUR AND bitShiftRight(fold, 32) < toUnixTimestamp(now()) - ? LIMIT ?`, []any{foldDropped, foldsDropped}, func(scan func(...any) error) error {
 			var day string
 			var fold uint64
-			if err := rows.Scan(&day, &fold); err != nil {
-				return errors.Join(err, rows.Close())
-			}
+			err := scan(&day, &fold)
 			drops = append(drops, fmt.Sprintf("ALTER TABLE %s DROP PARTITION ('%s', %d)", table, day, fold))
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			return err
+		})
+		if err != nil {
 			return err
 		}
 		for _, drop := range drops {

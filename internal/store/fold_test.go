@@ -132,7 +132,8 @@ func (h *history) happen() string {
 	case n < 26:
 		i := one()
 		b := h.inserted[i]
-		if err := h.Disown(ctx, b.Topic, b.Partition, []int64{b.FirstOffset}, b.Epoch+1); err != nil {
+		h.query(fmt.Sprintf("ALTER TABLE @batch_rows DELETE WHERE first_offset = %d SETTINGS mutations_sync = 1", b.FirstOffset)) // as if its insert had broken off
+		if err := h.Disown(ctx, b.Topic, b.Partition, []store.Stray{{FirstOffset: b.FirstOffset, Epoch: b.Epoch}}, b.Epoch+1); err != nil {
 			h.Fatal(err)
 		}
 		h.inserted = slices.Delete(h.inserted, i, i+1)
@@ -434,7 +435,7 @@ func TestHoursWhereAnInsertBrokeOff(t *testing.T) {
 	broken(100)
 	fold()
 	same("2") // as the minutes have it
-	if err := s.Disown(t.Context(), "logs", 3, []int64{100}, 1); err != nil {
+	if err := s.Disown(t.Context(), "logs", 3, []store.Stray{{FirstOffset: 100}}, 1); err != nil {
 		t.Fatal(err)
 	}
 	same("1")
@@ -462,7 +463,7 @@ func TestHoursWhereAnInsertBrokeOff(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.Disown(t.Context(), "logs", 3, []int64{300}, 1); err != nil {
+	if err := s.Disown(t.Context(), "logs", 3, []store.Stray{{FirstOffset: 300}}, 1); err != nil {
 		t.Fatal(err)
 	}
 	same("2")
@@ -474,7 +475,7 @@ func TestHoursWhereAnInsertBrokeOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	same("3")
-	if err := s.Disown(t.Context(), "logs", 3, []int64{400}, 3); err != nil {
+	if err := s.Disown(t.Context(), "logs", 3, []store.Stray{{FirstOffset: 400, Epoch: 2}}, 3); err != nil {
 		t.Fatal(err)
 	}
 	// What an earlier version wrote has no marks.
@@ -489,6 +490,43 @@ func TestHoursWhereAnInsertBrokeOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	same("1")
+}
+
+// Minutes that expire earlier than by our schema take no hours with them, not even when a late batch comes to such a day.
+func TestHoursOutliveMinutesThatExpireEarly(t *testing.T) {
+	s, query := open(t)
+	caughtUp(t, s)
+	expect := func(when, want string) {
+		t.Helper()
+		if got := query("SELECT (SELECT sum(requests) FROM @traffic_hour), (SELECT sum(errors) FROM @error_hour), (SELECT count() FROM @folded_days)"); got != want {
+			t.Fatalf("%s: requests, errors, folded days are %q, want %q", when, got, want)
+		}
+	}
+	if err := s.Insert(t.Context(), []*store.Batch{dayBatch(t, 0, 0, foldedFrom), dayBatch(t, 10, 0, foldedFrom)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.FoldClosedDays(t.Context(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	expect("folded", "2\t2\t1")
+	for _, table := range []string{"traffic_sums", "error_sums"} {
+		query("ALTER TABLE @" + table + " MODIFY TTL toDateTime(minute) + INTERVAL 4 DAY SETTINGS mutations_sync = 2")
+		query("OPTIMIZE TABLE @" + table + " FINAL")
+	}
+	if got := query("SELECT count() FROM @traffic_minute"); got != "0" {
+		t.Fatalf("%s minutes have not expired", got)
+	}
+	expect("the minutes have expired", "2\t2\t1")
+	if err := s.Insert(t.Context(), []*store.Batch{dayBatch(t, 20, 0, foldedFrom)}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		folded, err := s.FoldClosedDays(t.Context(), time.Now().Add(time.Hour)) // when it could be folded again
+		if err != nil || len(folded) > 0 {
+			t.Fatalf("folded %v, %v", folded, err)
+		}
+		expect("after a late batch", "2\t2\t1")
+	}
 }
 
 func TestOldHoursAreDropped(t *testing.T) {

@@ -10,13 +10,14 @@ import (
 	"time"
 )
 
-// Insert writes batches: all their rows first, then the rows in batches that say so, and last the
-// switches to a later epoch. After an error, of whatever sort, the same batches are inserted again.
+// Insert writes batches: all their rows first, then the rows in batches that say so, then the switches to a later epoch, and last
+// that the server has it all. After an error, of whatever sort, the same batches are inserted again.
 func (s *Store) Insert(ctx context.Context, batches []*Batch) error {
-	if err := s.insert(ctx, batches); err != nil {
-		return err
-	}
-	return s.Switch(ctx, batches)
+	return firstError(
+		func() error { return s.insert(ctx, batches) },
+		func() error { return s.Switch(ctx, batches) },
+		func() error { return acceptedTable.insert(ctx, s, gather(batches, once)) },
+	)
 }
 
 func (s *Store) insert(ctx context.Context, batches []*Batch) error {
@@ -44,6 +45,15 @@ const switchPause = 250 * time.Millisecond
 
 // Switch makes the batches that are of a later epoch count instead of those before, all in one step.
 func (s *Store) Switch(ctx context.Context, batches []*Batch) error {
+	return s.switchOver(ctx, batches, func() error { return nil })
+}
+
+// SwitchForGood is Switch where nobody would repeat it, and what days say of it, after a loss of power.
+func (s *Store) SwitchForGood(ctx context.Context, batches []*Batch) error {
+	return s.switchOver(ctx, batches, func() error { return s.Settle(ctx) })
+}
+
+func (s *Store) switchOver(ctx context.Context, batches []*Batch, announced func() error) error {
 	var later []*Batch
 	for _, b := range batches {
 		if b.Epoch > 0 {
@@ -59,7 +69,9 @@ func (s *Store) Switch(ctx context.Context, batches []*Batch) error {
 	case <-time.After(switchPause):
 	}
 	days := func(ctx context.Context) ([]time.Time, error) { return s.foldedWithBatches(ctx, later) }
-	return s.changing(ctx, days, func() error { return switchTable.insert(ctx, s, gather(later, once)) })
+	return s.changing(ctx, days, func() error {
+		return firstError(announced, func() error { return switchTable.insert(ctx, s, gather(later, once)) })
+	})
 }
 
 func firstError(steps ...func() error) error {
@@ -317,6 +329,14 @@ var batchTable = table[struct{}]{
 		col("first_record", func(b *Batch, _ *struct{}) uint64 { return b.FirstRecord }),
 		col("min_ts", func(b *Batch, _ *struct{}) time.Time { return orEpoch(b.MinTime) }),
 		col("max_ts", func(b *Batch, _ *struct{}) time.Time { return orEpoch(b.MaxTime) }),
+	),
+}
+
+var acceptedTable = table[struct{}]{
+	name: "accepted",
+	columns: append(place[struct{}](),
+		col("last_offset", func(b *Batch, _ *struct{}) int64 { return b.LastOffset }),
+		col("fingerprint", func(b *Batch, _ *struct{}) string { return b.Fingerprint }),
 	),
 }
 

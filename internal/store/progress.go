@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 )
 
@@ -25,18 +24,13 @@ func (s *Store) Requests(ctx context.Context, topic string) (map[string]int, err
 }
 
 func (s *Store) counts(ctx context.Context, sql string, args ...any) (map[string]int, error) {
-	rows, err := s.conn.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, err
-	}
 	counts := map[string]int{}
-	for rows.Next() {
+	err := s.ask(ctx, sql, args, func(scan func(...any) error) error {
 		var key string
 		var n uint64
-		if err := rows.Scan(&key, &n); err != nil {
-			return nil, errors.Join(err, rows.Close())
-		}
+		err := scan(&key, &n)
 		counts[key] = int(n)
-	}
-	return counts, errors.Join(rows.Err(), rows.Close())
+		return err
+	})
+	return counts, err
 }

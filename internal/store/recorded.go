@@ -36,60 +36,62 @@ func (s *Store) LastRecorded(ctx context.Context, topic string, partition int) (
 	return all[0], true, nil
 }
 
+// RecordedBefore gives the offset behind all batches of a partition that end before an offset; 0 when there are none.
+func (s *Store) RecordedBefore(ctx context.Context, topic string, partition int, offset int64) (end int64, err error) {
+	err = s.conn.QueryRow(ctx, `SELECT max(last_offset + 1) FROM batches WHERE topic = ? AND partition = ? AND last_offset < ?`, topic, partition, offset).Scan(&end)
+	if err != nil {
+		return 0, fmt.Errorf("look for the batch before %d of %s/%d: %w", offset, topic, partition, err)
+	}
+	return end, nil
+}
+
 func (s *Store) recorded(ctx context.Context, sql, topic string, partition int, args ...any) (all []Recorded, err error) {
-	rows, err := s.conn.Query(ctx, sql, append([]any{topic, partition}, args...)...)
+	err = s.ask(ctx, sql, append([]any{topic, partition}, args...), func(scan func(...any) error) error {
+		var r Recorded
+		err := scan(&r.FirstOffset, &r.LastOffset, &r.Epoch, &r.Fingerprint, &r.FirstRecord)
+		all = append(all, r)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read the recorded batches of %s/%d: %w", topic, partition, err)
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var r Recorded
-		if err := rows.Scan(&r.FirstOffset, &r.LastOffset, &r.Epoch, &r.Fingerprint, &r.FirstRecord); err != nil {
-			return nil, err
-		}
-		all = append(all, r)
-	}
-	return all, rows.Err()
+	return all, nil
 }
 
-// ClaimEpoch gives an epoch greater than all that were ever used, which no rows but those of this fingerprint will
-// have. A shared one may be given again to who asks with the same fingerprint, if it is at or above the least one wanted; one
-// that is not shared is given once.
+// Accepted gives the batches of a parser that the server has accepted, whole, at least so long ago, and since its last start: a loss of power
+// would not cost them. What it does not give may be in all the same.
+func (s *Store) Accepted(ctx context.Context, topic string, partition int, fingerprint string, ago time.Duration) (all []Recorded, err error) {
+	return s.recorded(ctx, `SELECT DISTINCT first_offset, last_offset, epoch, fingerprint, toUInt64(0) FROM accepted
+		WHERE topic = ? AND partition = ? AND fingerprint = ? AND uptime() - up > ?`, topic, partition, fingerprint, int64(ago.Seconds()))
+}
+
+// ClaimEpoch gives an epoch greater than the least one and than all that were ever used, and never again. The fingerprint is for people to read.
 //
 // ClickHouse has no transactions: a claim is written first and then looked for. Of two claims of one epoch, the later one sees the
 // other, and both may; whoever sees another tries a greater epoch.
-func (s *Store) ClaimEpoch(ctx context.Context, fingerprint string, least uint32, shared bool) (uint32, error) {
-	epoch, err := s.claimEpoch(ctx, fingerprint, least, shared)
+func (s *Store) ClaimEpoch(ctx context.Context, fingerprint string, least uint32) (uint32, error) {
+	epoch, err := s.claimEpoch(ctx, fingerprint, least)
 	if err != nil {
 		return 0, fmt.Errorf("claim an epoch: %w", err)
 	}
 	return epoch, nil
 }
 
-func (s *Store) claimEpoch(ctx context.Context, fingerprint string, least uint32, shared bool) (uint32, error) {
-	const ours = `SELECT max(epoch) FROM (SELECT epoch, uniqExact(fingerprint) = 1 AND min(shared) AND any(fingerprint) = ? AS own FROM epoch_claims GROUP BY epoch) WHERE own`
+func (s *Store) claimEpoch(ctx context.Context, fingerprint string, least uint32) (uint32, error) {
 	const used = `SELECT greatest((SELECT max(epoch) FROM epoch_claims), (SELECT max(epoch) FROM batch_rows), (SELECT max(epoch) FROM epoch_switches))`
-	const others = `SELECT count() FROM epoch_claims WHERE epoch = ? AND claim != ? AND NOT (? AND shared AND fingerprint = ?)`
+	const others = `SELECT count() FROM epoch_claims WHERE epoch = ? AND claim != ?`
 	for {
 		var epoch uint32
-		if shared {
-			if err := s.conn.QueryRow(ctx, ours, fingerprint).Scan(&epoch); err != nil {
-				return 0, err
-			}
-			if epoch > 0 && epoch >= least {
-				return epoch, nil
-			}
-		}
 		if err := s.conn.QueryRow(ctx, used).Scan(&epoch); err != nil {
 			return 0, err
 		}
 		epoch = max(epoch, least) + 1
 		claim := uuid.New()
-		if err := s.conn.Exec(ctx, `INSERT INTO epoch_claims VALUES (?, ?, ?, ?, now64(3))`, epoch, fingerprint, claim, shared); err != nil {
+		if err := s.conn.Exec(ctx, `INSERT INTO epoch_claims (epoch, fingerprint, claim, at) VALUES (?, ?, ?, now64(3))`, epoch, fingerprint, claim); err != nil {
 			return 0, err
 		}
 		var contested uint64
-		if err := s.conn.QueryRow(ctx, others, epoch, claim, shared, fingerprint).Scan(&contested); err != nil {
+		if err := s.conn.QueryRow(ctx, others, epoch, claim).Scan(&contested); err != nil {
 			return 0, err
 		}
 		if contested == 0 {
@@ -145,15 +147,26 @@ func (s *Store) InsertGap(ctx context.Context, g Gap) error {
 const counted = `((topic, partition, first_offset, epoch) IN (SELECT topic, partition, first_offset, arrayJoin([0, max(epoch)])
 	FROM epoch_switches GROUP BY topic, partition, first_offset)) != (epoch = 0)`
 
-// Strays gives the first offsets, from a given one on, of batches that have rows which count but are not recorded: their insert broke
-// off, and should nobody know their plan, nobody would ever finish it. It reads the columns of whole tables: not for every day.
-func (s *Store) Strays(ctx context.Context, topic string, partition int, from int64) (strays []int64, err error) {
+// Stray is a batch that has rows which count but is not recorded: its insert broke off.
+type Stray struct {
+	FirstOffset int64
+	Epoch       uint32
+}
+
+// Strays gives those from an offset on. Should nobody know their plan, nobody would ever finish them. It reads the columns of whole
+// tables: not for every day.
+func (s *Store) Strays(ctx context.Context, topic string, partition int, from int64) (strays []Stray, err error) {
 	const rows = ` WHERE topic = ? AND partition = ? AND first_offset >= ? AND ` + counted
-	err = s.conn.QueryRow(ctx, `SELECT groupUniqArray(first_offset) FROM (
+	err = s.ask(ctx, `SELECT DISTINCT first_offset, epoch FROM (
 		SELECT first_offset, epoch FROM error_rows`+rows+` UNION ALL SELECT first_offset, epoch FROM traffic_sums`+rows+`
 		UNION ALL SELECT first_offset, epoch FROM error_sums`+rows+` UNION ALL SELECT first_offset, epoch FROM dead_letter_rows`+rows+`)
-		WHERE (first_offset, epoch) NOT IN (SELECT first_offset, epoch FROM batch_rows WHERE topic = ? AND partition = ? AND first_offset >= ?)`,
-		topic, partition, from, topic, partition, from, topic, partition, from, topic, partition, from, topic, partition, from).Scan(&strays)
+		WHERE (first_offset, epoch) NOT IN (SELECT first_offset, epoch FROM batch_rows WHERE topic = ? AND partition = ? AND first_offset >= ?)
+		ORDER BY first_offset`, slices.Repeat([]any{topic, partition, from}, 5), func(scan func(...any) error) error {
+		var stray Stray
+		err := scan(&stray.FirstOffset, &stray.Epoch)
+		strays = append(strays, stray)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("look for rows of %s/%d without a batch: %w", topic, partition, err)
 	}
@@ -180,14 +193,33 @@ type Disowned struct {
 	Epoch uint32 // 0: there is none
 }
 
-// Disown makes the rows of batches count no more, by naming an epoch for them under which there are none yet.
-func (s *Store) Disown(ctx context.Context, topic string, partition int, strays []int64, epoch uint32) error {
-	days := func(ctx context.Context) ([]time.Time, error) { return s.foldedWith(ctx, topic, partition, strays) }
+// Disown makes the rows of strays count no more, by naming an epoch for them under which there are none yet. Those that are strays no
+// longer when the server comes to it stay as they are, and then it is an error: somebody else has them by now, who may have gone on from there.
+func (s *Store) Disown(ctx context.Context, topic string, partition int, strays []Stray, epoch uint32) error {
+	var offsets []int64
+	var epochs []uint32
+	for _, stray := range strays {
+		offsets, epochs = append(offsets, stray.FirstOffset), append(epochs, stray.Epoch)
+	}
+	days := func(ctx context.Context) ([]time.Time, error) { return s.foldedWith(ctx, topic, partition, offsets) }
 	err := s.changing(ctx, days, func() error {
-		return s.conn.Exec(ctx, `INSERT INTO epoch_switches (topic, partition, first_offset, epoch) SELECT ?, ?, arrayJoin(?), ?`, topic, int32(partition), strays, epoch)
+		return s.conn.Exec(ctx, `INSERT INTO epoch_switches (topic, partition, first_offset, epoch)
+			SELECT ?, ?, stray.1, ? FROM (SELECT arrayJoin(arrayZip(?, ?)) AS stray) AS strays
+			LEFT JOIN (SELECT first_offset, max(epoch) AS named FROM epoch_switches WHERE topic = ? AND partition = ? GROUP BY first_offset) AS names ON names.first_offset = stray.1
+			WHERE named = stray.2 AND stray NOT IN (SELECT first_offset, epoch FROM batch_rows WHERE topic = ? AND partition = ?)`,
+			topic, int32(partition), epoch, offsets, epochs, topic, partition, topic, partition)
 	})
 	if err != nil {
 		return fmt.Errorf("disown rows of %s/%d: %w", topic, partition, err)
+	}
+	var disowned uint64
+	err = s.conn.QueryRow(ctx, `SELECT uniqExact(first_offset) FROM epoch_switches WHERE topic = ? AND partition = ? AND first_offset IN (?) AND epoch >= ?`,
+		topic, partition, offsets, epoch).Scan(&disowned)
+	if err != nil {
+		return fmt.Errorf("look whether rows of %s/%d are disowned: %w", topic, partition, err)
+	}
+	if int(disowned) < len(strays) {
+		return fmt.Errorf("disown rows of %s/%d: somebody else has %d of the %d batches by now", topic, partition, len(strays)-int(disowned), len(strays))
 	}
 	return nil
 }

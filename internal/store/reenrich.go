@@ -43,20 +43,17 @@ const onlyDays = " SETTINGS do_not_merge_across_partitions_select_final = 1"
 // StaleErrors gives the days of [from, to) that hold errors which other catalogs than these explained. A zero time leaves its side open.
 func (s *Store) StaleErrors(ctx context.Context, from, to time.Time, version string) (days []Stale, err error) {
 	filter, args := span("ts", from, to)
-	rows, err := s.conn.Query(ctx, "SELECT toDate(ts) AS day, count() FROM error_rows FINAL WHERE "+filter+" AND catalog_version != ? GROUP BY day ORDER BY day"+onlyDays,
-		append(args, version)...)
+	err = s.ask(ctx, "SELECT toDate(ts) AS day, count() FROM error_rows FINAL WHERE "+filter+" AND catalog_version != ? GROUP BY day ORDER BY day"+onlyDays,
+		append(args, version), func(scan func(...any) error) error {
+			var d Stale
+			err := scan(&d.Day, &d.Rows)
+			days = append(days, d)
+			return err
+		})
 	if err != nil {
 		return nil, fmt.Errorf("count the errors to explain anew: %w", err)
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var d Stale
-		if err := rows.Scan(&d.Day, &d.Rows); err != nil {
-			return nil, err
-		}
-		days = append(days, d)
-	}
-	return days, rows.Err()
+	return days, nil
 }
 
 // span is the condition that the time in a column lies in [from, to).
@@ -353,7 +350,10 @@ func (s *Store) writeSums(ctx context.Context, rows []of[codeRow], rewrites []Su
 	if !dry && len(rows) > 0 {
 		ctx := context.WithoutCancel(ctx)
 		days := func(context.Context) ([]time.Time, error) { return minuteDays(rows), nil }
-		if err := s.changing(ctx, days, func() error { return codeTable.insert(ctx, s, rows) }); err != nil {
+		if err := s.changing(ctx, days, func() error {
+			// The marks of the days outlast a loss of power if the rows do.
+			return firstError(func() error { return s.Settle(ctx) }, func() error { return codeTable.insert(ctx, s, rows) })
+		}); err != nil {
 			return err
 		}
 	}

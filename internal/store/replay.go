@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -42,42 +41,67 @@ type Counted struct {
 	Topic     string
 	Partition int
 	Recorded
-	Records, Requests, Errors, DeadLetters uint64
+	Records, Requests, Errors, DeadLetters, Excluded uint64
 }
 
 // BatchesWith gives the batches that hold dead letters of a selection, by partition and offset.
 func (s *Store) BatchesWith(ctx context.Context, sel Selection) ([]Counted, error) {
 	where, args := sel.where()
-	return s.batches(ctx, "(topic, partition, first_offset) IN (SELECT topic, partition, first_offset FROM dead_letter_rows FINAL WHERE "+counted+" AND "+where+")", args...)
+	return s.batches(ctx, "(topic, partition, first_offset) IN (SELECT topic, partition, first_offset FROM dead_letter_rows FINAL WHERE "+counted+" AND "+where+")", 0, args...)
 }
 
 // BatchesBetween gives the batches of a partition that hold any of the offsets from first up to, but not with, end.
 func (s *Store) BatchesBetween(ctx context.Context, topic string, partition int, first, end int64) ([]Counted, error) {
-	return s.batches(ctx, "topic = ? AND partition = ? AND last_offset >= ? AND first_offset < ?", topic, partition, first, end)
+	return s.batches(ctx, "topic = ? AND partition = ? AND last_offset >= ? AND first_offset < ?", 0, topic, partition, first, end)
 }
 
-func (s *Store) batches(ctx context.Context, where string, args ...any) (all []Counted, err error) {
-	rows, err := s.conn.Query(ctx, `SELECT topic, partition, first_offset, last_offset, epoch, fingerprint, first_record, records, requests, errors, dead_letters
-		FROM batches WHERE `+where+` ORDER BY topic, partition, first_offset`, args...)
+// BatchesFrom gives the first batches of a partition, at most limit, of those that begin in [from, to).
+func (s *Store) BatchesFrom(ctx context.Context, topic string, partition int, from, to int64, limit int) ([]Counted, error) {
+	return s.batches(ctx, "topic = ? AND partition = ? AND first_offset >= ? AND first_offset < ?", limit, topic, partition, from, to)
+}
+
+// batches gives those that count and fulfil a condition, in order; limit 0 is none.
+func (s *Store) batches(ctx context.Context, where string, limit int, args ...any) (all []Counted, err error) {
+	sql := `SELECT topic, partition, first_offset, last_offset, epoch, fingerprint, first_record, records, requests, errors, dead_letters, excluded
+		FROM batches WHERE ` + where + ` ORDER BY topic, partition, first_offset, last_offset`
+	if limit > 0 {
+		sql, args = sql+" LIMIT ?", append(args, limit)
+	}
+	err = s.ask(ctx, sql, args, func(scan func(...any) error) error {
+		var c Counted
+		var partition int32
+		err := scan(&c.Topic, &partition, &c.FirstOffset, &c.LastOffset, &c.Epoch, &c.Fingerprint, &c.FirstRecord, &c.Records, &c.Requests, &c.Errors, &c.DeadLetters, &c.Excluded)
+		c.Partition = int(partition)
+		all = append(all, c)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("look for batches: %w", err)
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var c Counted
-		var partition int32
-		if err := rows.Scan(&c.Topic, &partition, &c.FirstOffset, &c.LastOffset, &c.Epoch, &c.Fingerprint, &c.FirstRecord, &c.Records, &c.Requests, &c.Errors, &c.DeadLetters); err != nil {
-			return nil, err
-		}
-		c.Partition = int(partition)
-		all = append(all, c)
-	}
-	return all, rows.Err()
+	return all, nil
 }
 
 // InsertUnswitched writes batches of a later epoch that do not count yet: Switch makes them count.
 func (s *Store) InsertUnswitched(ctx context.Context, batches []*Batch) error {
 	return s.insert(ctx, batches)
+}
+
+// WrittenBack is how long an operating system takes at most to write what a server has acknowledged to the disk by itself.
+const WrittenBack = time.Minute
+
+// Settle makes what the server has accepted outlast a loss of power: the server has everything written to its disk or, where our user may not
+// ask for that, we wait as long as it takes by itself.
+func (s *Store) Settle(ctx context.Context) error {
+	err := s.execute(ctx, foldTimeout, `SYSTEM SYNC FILE CACHE`)
+	if !isCode(err, codeAccessDenied) {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(WrittenBack):
+		return nil
+	}
 }
 
 // DeadLetter is one record, or one element of a record, that could not be used.
@@ -98,21 +122,18 @@ func (s *Store) DeadLetterList(ctx context.Context, sel Selection, limit int) (l
 	if err := s.conn.QueryRow(ctx, "SELECT count()"+condition, args...).Scan(&total); err != nil {
 		return nil, 0, fmt.Errorf("count the dead letters: %w", err)
 	}
-	rows, err := s.conn.Query(ctx, "SELECT ts, reason, topic, partition, offset, `index`, sample"+condition+
-		" ORDER BY ts DESC, topic, partition, offset DESC, `index` LIMIT ?", append(args, limit)...)
-	if err != nil {
-		return nil, 0, fmt.Errorf("list the dead letters: %w", err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
+	err = s.ask(ctx, "SELECT ts, reason, topic, partition, offset, `index`, sample"+condition+
+		" ORDER BY ts DESC, topic, partition, offset DESC, `index` LIMIT ?", append(args, limit), func(scan func(...any) error) error {
 		var d DeadLetter
 		var partition int32
 		var index uint32
-		if err := rows.Scan(&d.Time, &d.Reason, &d.Topic, &partition, &d.Offset, &index, &d.Sample); err != nil {
-			return nil, 0, err
-		}
+		err := scan(&d.Time, &d.Reason, &d.Topic, &partition, &d.Offset, &index, &d.Sample)
 		d.Partition, d.Index = int(partition), int(index)
 		list = append(list, d)
+		return err
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("list the dead letters: %w", err)
 	}
-	return list, total, rows.Err()
+	return list, total, nil
 }

@@ -8,7 +8,7 @@
 //     behind them have names of their own and may change.
 //   - The ingester inserts batches, any number of times: a row that is written again replaces itself
 //     (migrations/0001_errata.sql says by which keys), so a repeat after any failure changes nothing.
-//     The row in batches comes last; when it is there, all others are.
+//     The row in batches comes after the others: when it is there, they are. Only a switch to another epoch comes later.
 package store
 
 import (
@@ -32,7 +32,7 @@ import (
 
 // Config says where ClickHouse is.
 type Config struct {
-	Addr         []string `mapstructure:"addr"` // host:port of the native protocol; several are replicas
+	Addr         []string `mapstructure:"addr"` // host:port of the native protocol; several are ways to the same server, tried in order
 	Database     string   `mapstructure:"database"`
 	Username     string   `mapstructure:"username"`
 	Password     string   `mapstructure:"password"`
@@ -54,6 +54,9 @@ type Store struct {
 	tls           link.TLS
 }
 
+// readTimeout is how long a server may be silent; while it works on a query it tells of its progress.
+const readTimeout = 30 * time.Second
+
 // startTimeout is how long a server may take to answer at start.
 const startTimeout = 10 * time.Second
 
@@ -63,9 +66,21 @@ var databaseName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // link.ErrRefused, or wrong settings; each is one sentence to show to the user.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	const there = "SELECT count() FROM system.tables WHERE database = ? AND name = 'migrations'"
-	return open(ctx, cfg, there, func(server *Store) error {
+	s, err := open(ctx, cfg, there, func(server *Store) error {
 		return link.Refused("clickhouse at %s has no data of ours in database %q yet: start `ingest run` once, which makes it", server.addr, cfg.Database)
 	})
+	if err != nil {
+		return nil, err
+	}
+	missing, err := s.unapplied(ctx)
+	if err == nil && len(missing) > 0 {
+		err = link.Refused("database %q was made by an earlier version: start `ingest check` of this one once, which brings it up to date (%s)", cfg.Database, strings.Join(missing, ", "))
+	}
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
 }
 
 // OpenAndMigrate connects, making the database and bringing its schema up to date where needed.
@@ -141,6 +156,7 @@ func connect(ctx context.Context, cfg Config, database string) (*Store, error) {
 		Auth:        clickhouse.Auth{Database: database, Username: cfg.Username},
 		Compression: &clickhouse.Compression{Method: clickhouse.CompressionLZ4},
 		DialTimeout: 5 * time.Second,
+		ReadTimeout: readTimeout,
 		DialContext: func(ctx context.Context, addr string) (net.Conn, error) { return dialer.Dial(ctx, "tcp", addr) },
 		// The password is asked for at each connection: it may have been changed.
 		DialStrategy: func(ctx context.Context, id int, o *clickhouse.Options, dial clickhouse.Dial) (clickhouse.DialResult, error) {
@@ -206,6 +222,7 @@ func firstLine(s string) string {
 // Error codes of ClickHouse, src/Common/ErrorCodes.cpp.
 const (
 	codeUnknownTable         = 60
+	codeAccessDenied         = 497
 	codeAuthenticationFailed = 516
 )
 
@@ -220,6 +237,21 @@ func (s *Store) Close() error { return s.conn.Close() }
 // Ping asks whether the server answers now.
 func (s *Store) Ping(ctx context.Context) error { return s.conn.Ping(ctx) }
 
+// ask runs a query and hands over each of its rows.
+func (s *Store) ask(ctx context.Context, sql string, args []any, row func(scan func(...any) error) error) (err error) {
+	rows, err := s.conn.Query(ctx, sql, args...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		if err := row(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
@@ -232,19 +264,11 @@ func (s *Store) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var applied []string
-	if err := s.conn.QueryRow(ctx, `SELECT groupUniqArray(name) FROM migrations`).Scan(&applied); err != nil {
-		return err
-	}
-	names, err := fs.Glob(migrationFiles, "migrations/*.sql")
+	names, err := s.unapplied(ctx)
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		name = strings.TrimPrefix(name, "migrations/")
-		if slices.Contains(applied, name) {
-			continue
-		}
 		text, err := migrationFiles.ReadFile("migrations/" + name)
 		if err != nil {
 			return err
@@ -264,23 +288,49 @@ func (s *Store) migrate(ctx context.Context) error {
 	return nil
 }
 
+// unapplied are the migrations that the database has not recorded, in order.
+func (s *Store) unapplied(ctx context.Context) (names []string, err error) {
+	var applied []string
+	if err := s.conn.QueryRow(ctx, `SELECT groupUniqArray(name) FROM migrations`).Scan(&applied); err != nil {
+		return nil, fmt.Errorf("read which migrations database %q has: %w", s.database, err)
+	}
+	files, err := fs.Glob(migrationFiles, "migrations/*.sql")
+	for _, file := range files {
+		if name := strings.TrimPrefix(file, "migrations/"); !slices.Contains(applied, name) {
+			names = append(names, name)
+		}
+	}
+	return names, err
+}
+
+// FirstRead gives how many partitions a topic had when it was first read; it has so many now.
+func (s *Store) FirstRead(ctx context.Context, topic string, partitions int) (int, error) {
+	for range 2 {
+		var found uint64
+		var first uint32
+		if err := s.conn.QueryRow(ctx, "SELECT count(), argMin(partitions, (at, partitions)) FROM topics_read WHERE topic = ?", topic).Scan(&found, &first); err != nil {
+			return 0, fmt.Errorf("read since when topic %q is read: %w", topic, err)
+		}
+		if found > 0 {
+			return int(first), nil
+		}
+		if err := s.conn.Exec(ctx, "INSERT INTO topics_read VALUES (?, ?, now64(3))", topic, uint32(partitions)); err != nil {
+			return 0, fmt.Errorf("write since when topic %q is read: %w", topic, err)
+		}
+	}
+	return partitions, nil
+}
+
 // Claim takes the database for one Kafka cluster and consumer group. Offsets of another
 // cluster or group would mean other records, so those are refused (link.ErrRefused).
 func (s *Store) Claim(ctx context.Context, cluster, group string) error {
-	var ownCluster, ownGroup string
 	for range 2 {
 		// Of two claims at the same time the least holds, for both claimants alike.
-		rows, err := s.conn.Query(ctx, "SELECT cluster, `group` FROM claims ORDER BY claimed_at, cluster, `group` LIMIT 1")
+		ownCluster, ownGroup, err := s.Owner(ctx)
 		if err != nil {
-			return fmt.Errorf("read whose database this is: %w", err)
+			return err
 		}
-		found := rows.Next()
-		if found {
-			err = rows.Scan(&ownCluster, &ownGroup)
-		}
-		if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
-			return fmt.Errorf("read whose database this is: %w", err)
-		}
+		found := ownGroup != ""
 		switch {
 		case found && (ownCluster != cluster || ownGroup != group):
 			return link.Refused("database %q holds the records of Kafka cluster %q, group %q, and we are on cluster %q, group %q: "+

@@ -135,6 +135,49 @@ func TestLaterEpochSwitchesInOneStep(t *testing.T) {
 	}
 }
 
+// A stray is disowned unless somebody has finished it, or disowned it, in the meantime.
+func TestOnlyStraysAreDisowned(t *testing.T) {
+	s, query := open(t)
+	b := batch(t, 0, 100, line("2026-11-02T10:00:00Z", "acme", ""))
+	if err := s.Insert(t.Context(), []*store.Batch{b}); err != nil {
+		t.Fatal(err)
+	}
+	strays := func(want ...store.Stray) {
+		t.Helper()
+		got, err := s.Strays(t.Context(), b.Topic, b.Partition, 0)
+		if err != nil || !slices.Equal(got, want) {
+			t.Fatalf("strays %v, %v; want %v", got, err, want)
+		}
+	}
+	stray := store.Stray{FirstOffset: b.FirstOffset}
+	disown := func(stray store.Stray, epoch uint32, want bool) {
+		t.Helper()
+		if err := s.Disown(t.Context(), b.Topic, b.Partition, []store.Stray{stray}, epoch); (err == nil) != want {
+			t.Errorf("disown %v with epoch %d: %v", stray, epoch, err)
+		}
+	}
+	strays()
+	disown(stray, 1, false) // it is recorded
+	requests := func(want string) {
+		t.Helper()
+		if got := query("SELECT sum(requests) FROM @traffic_minute"); got != want {
+			t.Errorf("%s requests, want %s", got, want)
+		}
+	}
+	requests("1")
+	query("TRUNCATE TABLE @batch_rows")
+	strays(stray)
+	disown(stray, 1, true)
+	strays()
+	requests("0")
+	disown(stray, 2, false) // as a zombie would, that looked before
+	b = batch(t, 1, 100, line("2026-11-02T10:00:00Z", "acme", ""))
+	if err := s.Insert(t.Context(), []*store.Batch{b}); err != nil {
+		t.Fatal(err)
+	}
+	requests("1")
+}
+
 func TestManyDaysInOneBatch(t *testing.T) {
 	s, query := open(t)
 	var values []string

@@ -19,6 +19,9 @@ type Trouble struct {
 	Advice  string
 }
 
+// NobodyListens is the reason where connections are refused.
+const NobodyListens = "refused"
+
 // troubles are the errors of ClickHouse that an ingester meets, by their codes (src/Common/ErrorCodes.cpp). docs/reliability.md shows the table.
 var troubles = map[int32]Trouble{
 	252: {"too_many_parts", false, "merges lag behind: wait, or raise ingest.batch.age so that inserts are fewer and larger"},
@@ -58,7 +61,7 @@ func TroubleOf(err error) Trouble {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		return Trouble{"timeout", false, "the server did not answer within clickhouse.insert_timeout: the same rows are sent again"}
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return Trouble{"refused", false, "nothing listens at clickhouse.addr: is the server running?"}
+		return Trouble{NobodyListens, false, "nothing listens at clickhouse.addr: is the server running?"}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNRESET), errors.As(err, &network):
 		return Trouble{"network", false, "the connection broke, perhaps in the middle of a block: the same rows are sent again"}
 	}

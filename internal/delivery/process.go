@@ -1,0 +1,151 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// process names a process, so that a member of the group can be told to be one that has died.
+type process struct {
+	host      string
+	boot      string // the run of the kernel: another machine may have our name
+	namespace string // of process numbers
+	pid       int
+	started   string // in the clock ticks of /proc
+}
+
+// clientID is how brokers know us: errata@HOST/BOOT/NAMESPACE/PID/START.
+func clientID() string {
+	host, err := os.Hostname()
+	if err != nil {
+		return "errata"
+	}
+	pid := os.Getpid()
+	return fmt.Sprintf("errata@%s/%s/%s/%d/%s", strings.ReplaceAll(host, "/", "-"), boot(), namespace(), pid, startOf(pid))
+}
+
+// boot names the run of the kernel, "" where that is not known.
+func boot() string {
+	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	short, _, _ := strings.Cut(string(text), "-")
+	return short
+}
+
+// namespace names the space in which process numbers are counted, "" where that is not known.
+func namespace() string {
+	link, err := os.Readlink("/proc/self/ns/pid")
+	if err != nil {
+		return ""
+	}
+	return strings.Trim(strings.TrimPrefix(link, "pid:"), "[]")
+}
+
+// startOf is when a process started, "" when there is none of that number.
+func startOf(pid int) string {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return ""
+	}
+	// The second field is a name in brackets that may hold anything; the start is the 22nd.
+	_, after, _ := strings.Cut(string(text[strings.LastIndexByte(string(text), ')')+1:]), " ")
+	fields := strings.Fields(after)
+	if len(fields) < 20 {
+		return ""
+	}
+	return fields[19]
+}
+
+func parseClientID(id string) (p process, ok bool) {
+	after, ok := strings.CutPrefix(id, "errata@")
+	fields := strings.Split(after, "/")
+	if !ok || len(fields) != 5 {
+		return process{}, false
+	}
+	p = process{host: fields[0], boot: fields[1], namespace: fields[2], started: fields[4]}
+	_, err := fmt.Sscan(fields[3], &p.pid)
+	return p, err == nil
+}
+
+// isDead tells whether a process of our machine and namespace has ended, for certain. /proc may hide those of other users, signal 0 does not.
+func (p process) isDead() bool {
+	found, err := os.FindProcess(p.pid)
+	if err == nil {
+		err = found.Signal(syscall.Signal(0))
+	}
+	if errors.Is(err, os.ErrProcessDone) {
+		return true
+	}
+	started := startOf(p.pid)
+	return started != "" && started != p.started // the number has gone to another
+}
+
+// dead gives the members of the group that are our own dead predecessors. While a dead member is in the group,
+// a rebalance waits for it until its session times out, and all partitions stand still as long; without a rebalance only its own do.
+//
+// A member whose process was on this machine and is no more is dead. One with our name in a container, as ours had before it was restarted, or on
+// a machine with our name, as this one before it was rebooted, may be: we wait for its session to end before we join.
+func (k *Kafka) dead(ctx context.Context) (members []string) {
+	us, ok := parseClientID(clientID())
+	if !ok || us.namespace == "" || us.boot == "" {
+		return nil
+	}
+	for until := time.Now().Add(sessionTimeout + time.Second); time.Now().Before(until); sleep(ctx, heartbeat) {
+		answer, err := k.client.DescribeGroups(ctx, &kafka.DescribeGroupsRequest{GroupIDs: []string{k.cfg.Group}})
+		if err != nil || len(answer.Groups) == 0 {
+			return nil // joining will tell what is wrong
+		}
+		doubtful := false
+		members = nil
+		for _, m := range answer.Groups[0].Members {
+			p, ok := parseClientID(m.ClientID)
+			switch {
+			case !ok || p.host != us.host || p == us:
+			case p.boot != us.boot || p.namespace != us.namespace:
+				doubtful = true
+			case p.isDead():
+				members = append(members, m.MemberID)
+			}
+		}
+		if !doubtful || ctx.Err() != nil {
+			break
+		}
+	}
+	return members
+}
+
+// putOut puts members out of the group that nobody is any more. It tries until their sessions end anyway.
+func (k *Kafka) putOut(ctx context.Context, members []string, log *slog.Logger) {
+	if len(members) == 0 {
+		return
+	}
+	req := &kafka.LeaveGroupRequest{GroupID: k.cfg.Group}
+	for _, id := range members {
+		req.Members = append(req.Members, kafka.LeaveGroupRequestMember{ID: id})
+	}
+	var err error
+	for until := time.Now().Add(2 * sessionTimeout); time.Now().Before(until); {
+		var answer *kafka.LeaveGroupResponse
+		if answer, err = k.client.LeaveGroup(ctx, req); err == nil {
+			err = answer.Error
+		}
+		if err == nil || errors.Is(err, kafka.UnknownMemberId) {
+			log.Info("put members out of the group that nobody is any more", "members", members)
+			return
+		}
+		if !sleep(ctx, heartbeat) {
+			return
+		}
+	}
+	log.Warn("cannot put members out of the group that nobody is any more", "members", members, "error", err)
+}
