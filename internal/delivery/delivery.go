@@ -93,7 +93,7 @@ const (
 	heartbeat        = 300 * time.Millisecond
 	partitionWatch   = 5 * time.Second
 	leaveTimeout     = 3 * time.Second
-	rejoinPause      = time.Second
+	wellAgain        = 10 * time.Second // in one generation, after which the next one that must be left is left without a long pause
 	patience         = time.Minute      // with a refusal: certificates and passwords are not changed on both sides at once
 	silence          = time.Minute      // without a generation, after which the group is joined anew
 	unready          = 10 * time.Second // without a generation, after which we are not ready
@@ -110,11 +110,7 @@ func (in *Ingester) Run(ctx context.Context) error {
 	var beside sync.WaitGroup // goroutines that end with this function
 	defer beside.Wait()
 	defer cancel()
-	beside.Go(func() { // a moment after we have begun to join the group: so both are one rebalance
-		if sleep(ctx, heartbeat) {
-			in.kafka.putOut(ctx, dead, in.log)
-		}
-	})
+	beside.Go(func() { in.kafka.putOut(ctx, dead, in.log) })
 	beside.Go(func() { in.fold(ctx) })
 	for {
 		err := in.consume(ctx)
@@ -192,7 +188,8 @@ func (in *Ingester) consume(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	heard := time.Now()
-	member := "" // as the group knows us
+	member := ""          // as the group knows us
+	rejoining := pauses() // before we come back to a group whose generation we had to leave: nobody is to drive it round and round
 	var refusedSince time.Time
 	for {
 		asking, endAsking := context.WithTimeout(ctx, time.Second)
@@ -246,6 +243,7 @@ func (in *Ingester) consume(ctx context.Context) error {
 			defer working.Store(false)
 			assigned := assignment(gen)
 			balancer.owns(gen.ID, assigned)
+			began := time.Now()
 			err := in.generation(ctx, genCtx, int(gen.ID), gen.MemberID, assigned)
 			switch {
 			case errors.Is(err, link.ErrRefused):
@@ -253,10 +251,14 @@ func (in *Ingester) consume(ctx context.Context) error {
 				cancel()
 			case err != nil && genCtx.Err() == nil && ctx.Err() == nil:
 				in.log.Warn("leaving the generation", "generation", gen.ID, "error", err)
-				sleep(ctx, rejoinPause) // also when others rejoin meanwhile: nobody is to drive the group round and round
+				if time.Since(began) > wellAgain {
+					rejoining.Reset()
+				}
+				sleep(ctx, rejoining.NextBackOff()) // also when others rejoin meanwhile
 			}
 		})
 	}
+	cancel()
 	running.Wait()
 	left := make(chan struct{})
 	go func() { // Close may wait for a join that is under way; nobody needs its end

@@ -231,7 +231,8 @@ func (g *generation) outOfRange(ctx context.Context, p *partition) error {
 	case p.next > end:
 		g.stopReading(p, "its log ends before what was read from it", "read_to", p.next, "log_ends_at", end)
 		return nil
-	case p.next >= first: // by now it is there: the broker that was asked did not know better
+	case p.next >= first: // the broker that was asked for the records does not know better yet
+		g.problem(ctx, "cannot fetch, trying again", fmt.Errorf("%s: offset %d is there and said to be out of range", p, p.next), fetchWait)
 		return nil
 	}
 	for i := range p.given {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -124,28 +125,29 @@ func (k *Kafka) dead(ctx context.Context) (members []string) {
 	return members
 }
 
-// putOut puts members out of the group that nobody is any more. It tries until their sessions end anyway.
-func (k *Kafka) putOut(ctx context.Context, members []string, log *slog.Logger) {
-	if len(members) == 0 {
-		return
-	}
-	req := &kafka.LeaveGroupRequest{GroupID: k.cfg.Group}
-	for _, id := range members {
-		req.Members = append(req.Members, kafka.LeaveGroupRequestMember{ID: id})
-	}
-	var err error
-	for until := time.Now().Add(2 * sessionTimeout); time.Now().Before(until); {
-		var answer *kafka.LeaveGroupResponse
-		if answer, err = k.client.LeaveGroup(ctx, req); err == nil {
-			err = answer.Error
+// putOut puts members out of the group that nobody is any more, once we have begun to join it: so both are one rebalance, and the group is never
+// empty, after which Kafka would wait for more members to come. It looks again and again until their sessions end anyway: the coordinator may change, and
+// the next one not know that they were put out.
+func (k *Kafka) putOut(ctx context.Context, gone []string, log *slog.Logger) {
+	for until := time.Now().Add(2 * sessionTimeout); len(gone) > 0 && time.Now().Before(until) && sleep(ctx, heartbeat); {
+		answer, err := k.client.DescribeGroups(ctx, &kafka.DescribeGroupsRequest{GroupIDs: []string{k.cfg.Group}})
+		if err != nil || len(answer.Groups) == 0 {
+			continue
 		}
-		if err == nil || errors.Is(err, kafka.UnknownMemberId) {
-			log.Info("put members out of the group that nobody is any more", "members", members)
-			return
+		joined := false
+		leave := &kafka.LeaveGroupRequest{GroupID: k.cfg.Group}
+		for _, m := range answer.Groups[0].Members {
+			if slices.Contains(gone, m.MemberID) {
+				leave.Members = append(leave.Members, kafka.LeaveGroupRequestMember{ID: m.MemberID})
+			} else if m.ClientID == clientID() {
+				joined = true
+			}
 		}
-		if !sleep(ctx, heartbeat) {
-			return
+		if !joined || len(leave.Members) == 0 {
+			continue
+		}
+		if _, err := k.client.LeaveGroup(ctx, leave); err == nil {
+			log.Info("put members out of the group that nobody is any more", "members", gone)
 		}
 	}
-	log.Warn("cannot put members out of the group that nobody is any more", "members", members, "error", err)
 }
