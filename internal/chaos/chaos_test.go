@@ -33,11 +33,13 @@ type run struct {
 	ctx    context.Context
 	rig    *rig
 	random *rand.Rand
-	load   *load // the one whose pauses are measured
-	watch  *watch
-	owners map[int][]partition // by slot, before the fault at hand
-	only   *regexp.Regexp      // names of faults; nil: all
-	bag    []fault             // those that have not come in this turn
+
+	parsers int   // different ones among the ingesters
+	load    *load // the one whose pauses are measured
+	watch   *watch
+	owners  map[int][]partition // by slot, before the fault at hand
+	only    *regexp.Regexp      // names of faults; nil: all
+	bag     []fault             // those that have not come in this turn
 
 	seen    map[string]*kind
 	strikes int
@@ -47,7 +49,8 @@ type run struct {
 // TestChaos breaks everything at random for a while, and then counts. The environment says for how long (ERRATA_CHAOS_FOR), after how
 // many faults it is enough (ERRATA_CHAOS_FAULTS), from which seed (ERRATA_CHAOS_SEED), with how many records a second
 // (ERRATA_CHAOS_RATE), into which file the numbers go (ERRATA_CHAOS_REPORT), and that only faults whose names match
-// ERRATA_CHAOS_ONLY happen, one at a time. With ERRATA_CHAOS_KEEP=1 the ingesters' logs are kept.
+// ERRATA_CHAOS_ONLY happen, one at a time. ERRATA_CHAOS_PARSERS is how many different parsers the ingesters have, three unless it says otherwise: with
+// several, most take-overs make a minute of batches anew, and more when owners change more often than that. With ERRATA_CHAOS_KEEP=1 the ingesters' logs are kept.
 func TestChaos(t *testing.T) {
 	stacktest.Long(t, "three brokers and a minute of faults")
 	length := setting(t, "ERRATA_CHAOS_FOR", 75*time.Second, time.ParseDuration)
@@ -55,7 +58,8 @@ func TestChaos(t *testing.T) {
 	rate := setting(t, "ERRATA_CHAOS_RATE", 1500, strconv.Atoi)
 	seed := setting(t, "ERRATA_CHAOS_SEED", uint64(time.Now().UnixNano()%1_000_000), func(s string) (uint64, error) { return strconv.ParseUint(s, 10, 64) })
 	only := setting(t, "ERRATA_CHAOS_ONLY", nil, regexp.Compile)
-	t.Logf("the same faults again: make chaos FOR=%v SEED=%d", length, seed)
+	parsers := setting(t, "ERRATA_CHAOS_PARSERS", 3, strconv.Atoi)
+	t.Logf("the same faults again: make chaos FOR=%v SEED=%d PARSERS=%d", length, seed, parsers)
 
 	r := newRig(t, 3, members+1, 256<<20)
 	r.set("kafka.topics", "plain,transactions")
@@ -65,7 +69,7 @@ func TestChaos(t *testing.T) {
 	if err := errors.Join(r.brokers[0].CreateTopic(ctx, "plain", partitions), r.brokers[0].CreateTopic(ctx, "transactions", 2)); err != nil {
 		t.Fatal(err)
 	}
-	c := &run{ctx: ctx, rig: r, random: rand.New(rand.NewPCG(seed, 0)), only: only, load: newLoad(t, "plain", partitions, record, 0), seen: map[string]*kind{}, ends: map[int]int{}}
+	c := &run{ctx: ctx, rig: r, random: rand.New(rand.NewPCG(seed, 0)), parsers: parsers, only: only, load: newLoad(t, "plain", partitions, record, 0), seen: map[string]*kind{}, ends: map[int]int{}}
 	transactions := newLoad(t, "transactions", 2, record, 1<<40)
 	for _, in := range r.ingesters[:members] {
 		if err := in.start(c.settings()); err != nil {
@@ -377,7 +381,7 @@ func (c *run) report(t *testing.T, seed uint64, records int, took time.Duration)
 		seed, c.strikes, took.Seconds(), records, text.String(), peaks, cuts, held)
 	if file := os.Getenv("ERRATA_CHAOS_REPORT"); file != "" {
 		out, err := json.MarshalIndent(map[string]any{
-			"seed": seed, "faults": c.strikes, "seconds": took.Seconds(), "records": records, "exact": !t.Failed(), "pauses": rows,
+			"seed": seed, "parsers": c.parsers, "faults": c.strikes, "seconds": took.Seconds(), "records": records, "exact": !t.Failed(), "pauses": rows,
 			"peak_memory_mib": peaks, "answers_cut": cuts, "inserts_held": held,
 		}, "", "  ")
 		if err == nil {

@@ -178,6 +178,8 @@ func (in *Ingester) consume(ctx context.Context) error {
 		JoinGroupBackoff: time.Second, Timeout: 5 * time.Second,
 		WatchPartitionChanges: true, PartitionWatchInterval: partitionWatch,
 		GroupBalancers: []kafka.GroupBalancer{balancer, kafka.RoundRobinGroupBalancer{}},
+		Logger:         kafka.LoggerFunc(func(format string, args ...any) { in.log.Debug("kafka-go: " + fmt.Sprintf(format, args...)) }),
+		ErrorLogger:    kafka.LoggerFunc(func(format string, args ...any) { in.log.Debug("kafka-go: " + fmt.Sprintf(format, args...)) }),
 	})
 	if err != nil {
 		return fmt.Errorf("join group %q: %w", in.cfg.Group, err)

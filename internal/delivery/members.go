@@ -10,30 +10,45 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// sticky shares the partitions out so that each member keeps what it has, as far as the shares stay even: a member that leaves or
-// dies then stops nobody else's partitions for longer than the rebalance itself. Members say what they have when they join.
+// sticky shares the partitions out so that each member keeps what it has, as far as the shares stay even, and gives up first what it was given
+// last: a member that leaves or dies, and one that comes back, then stops nobody else's partitions for longer than the rebalance itself. Members say
+// what they have when they join.
 type sticky struct {
 	mu  sync.Mutex
 	own ownership
 }
 
-// ownership is what a member says of itself: the partitions by topic, and since when.
+// ownership is what a member says of itself: its generation, and by topic the partitions and the generation that gave it each.
 //
 // That it is another one after each generation matters: a member that comes back and says what it said before gets its generation back, and a commit of
 // before that is still on its way would be taken.
 type ownership struct {
-	Generation int32            `json:"generation"`
-	Partitions map[string][]int `json:"partitions"`
+	Generation int32              `json:"generation"`
+	Partitions map[string][]int   `json:"partitions"`
+	Since      map[string][]int32 `json:"since"`
+}
+
+// since is the generation that gave the i-th partition of a topic, with no break.
+func (o ownership) since(topic string, i int) int32 {
+	if i < 0 || i >= len(o.Since[topic]) {
+		return o.Generation
+	}
+	return o.Since[topic][i]
 }
 
 // owns remembers what a generation has given us.
 func (s *sticky) owns(generation int32, assigned []topicPartition) {
-	own := ownership{generation, map[string][]int{}}
-	for _, tp := range assigned {
-		own.Partitions[tp.topic] = append(own.Partitions[tp.topic], tp.id)
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	own := ownership{generation, map[string][]int{}, map[string][]int32{}}
+	for _, tp := range assigned {
+		since := generation
+		if i := slices.Index(s.own.Partitions[tp.topic], tp.id); i >= 0 {
+			since = s.own.since(tp.topic, i)
+		}
+		own.Partitions[tp.topic] = append(own.Partitions[tp.topic], tp.id)
+		own.Since[tp.topic] = append(own.Since[tp.topic], since)
+	}
 	s.own = own
 }
 
@@ -59,8 +74,8 @@ func (s *sticky) AssignGroups(members []kafka.GroupMember, partitions []kafka.Pa
 
 	// Who has what: of two that say so, the one that was given it last.
 	type claim struct {
-		member     int
-		generation int32
+		member            int
+		generation, since int32
 	}
 	has := map[topicPartition]claim{}
 	for i, m := range members {
@@ -69,10 +84,10 @@ func (s *sticky) AssignGroups(members []kafka.GroupMember, partitions []kafka.Pa
 			continue // another balancer's, or none: it has nothing
 		}
 		for topic, ids := range own.Partitions {
-			for _, id := range ids {
+			for n, id := range ids {
 				tp := topicPartition{topic, id}
 				if before, taken := has[tp]; reads(m, topic) && (!taken || own.Generation > before.generation) {
-					has[tp] = claim{i, own.Generation}
+					has[tp] = claim{i, own.Generation, own.since(topic, n)}
 				}
 			}
 		}
@@ -98,6 +113,7 @@ func (s *sticky) AssignGroups(members []kafka.GroupMember, partitions []kafka.Pa
 	}
 	given := make([][]topicPartition, len(members))
 	var free []topicPartition
+	slices.SortStableFunc(all, func(a, b topicPartition) int { return cmp.Compare(has[a].since, has[b].since) })
 	for _, tp := range all {
 		if c, ok := has[tp]; ok && len(given[c.member]) < share[c.member] {
 			given[c.member] = append(given[c.member], tp)
@@ -105,6 +121,7 @@ func (s *sticky) AssignGroups(members []kafka.GroupMember, partitions []kafka.Pa
 			free = append(free, tp)
 		}
 	}
+	slices.SortFunc(free, topicPartition.compare)
 	for _, tp := range free {
 		least := -1
 		for i, m := range members {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/segmentio/kafka-go"
@@ -95,7 +96,7 @@ func TestSharesAreEvenAndStay(t *testing.T) {
 
 func TestALeavingMemberMovesNobodyElse(t *testing.T) {
 	member := func(id string, generation int32, owned map[string][]int) kafka.GroupMember {
-		data, err := json.Marshal(ownership{generation, owned})
+		data, err := json.Marshal(ownership{Generation: generation, Partitions: owned})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -124,6 +125,54 @@ func TestALeavingMemberMovesNobodyElse(t *testing.T) {
 	for i := range 4 {
 		if given["b"]["logs"][i] != i {
 			t.Errorf("b has %v", given["b"]["logs"])
+		}
+	}
+}
+
+// Who comes back gets what the others were given when it went, and so they lose nothing of their own.
+func TestWhoComesBackGetsItsOwn(t *testing.T) {
+	var partitions []kafka.Partition
+	for id := range 9 {
+		partitions = append(partitions, kafka.Partition{Topic: "logs", ID: id})
+	}
+	balancers := map[string]*sticky{}
+	generation := int32(0)
+	share := func(ids ...string) kafka.GroupMemberAssignments {
+		generation++
+		var members []kafka.GroupMember
+		for _, id := range ids {
+			if balancers[id] == nil {
+				balancers[id] = &sticky{}
+			}
+			said, err := balancers[id].UserData()
+			if err != nil {
+				t.Fatal(err)
+			}
+			members = append(members, kafka.GroupMember{ID: id, Topics: []string{"logs"}, UserData: said})
+		}
+		given := (&sticky{}).AssignGroups(members, partitions)
+		for _, id := range ids {
+			var all []topicPartition
+			for _, p := range given[id]["logs"] {
+				all = append(all, topicPartition{"logs", p})
+			}
+			balancers[id].owns(generation, all)
+		}
+		return given
+	}
+	before := share("a", "b", "c")
+	for _, victim := range []string{"a", "b", "c"} {
+		others := slices.DeleteFunc([]string{"a", "b", "c"}, func(id string) bool { return id == victim })
+		share(others...)
+		share(others...) // whatever else happens meanwhile
+		delete(balancers, victim)
+		after := share("a", "b", "c")
+		for id := range before {
+			slices.Sort(before[id]["logs"])
+			slices.Sort(after[id]["logs"])
+			if !slices.Equal(before[id]["logs"], after[id]["logs"]) {
+				t.Errorf("%s came back, and %s has %v instead of %v", victim, id, after[id]["logs"], before[id]["logs"])
+			}
 		}
 	}
 }

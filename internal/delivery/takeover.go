@@ -53,13 +53,16 @@ func (g *generation) takeOver(ctx context.Context, assigned []topicPartition) er
 	return g.commit(ctx)
 }
 
+// errOvertaken says that our generation is over, which we have not been told yet.
+var errOvertaken = errors.New("somebody else has planned batches of it")
+
 // patiently asks until there is an answer or the generation ends: to leave it and come back would stop all other members too.
 // What is asked is no harm when it is asked again.
 func (g *generation) patiently(ctx context.Context, ask func() error) error {
 	wait := pauses()
 	for {
 		err := ask()
-		if err == nil || errors.Is(err, link.ErrRefused) {
+		if err == nil || errors.Is(err, link.ErrRefused) || errors.Is(err, errOvertaken) {
 			return err
 		}
 		if ctx.Err() != nil {
@@ -117,6 +120,15 @@ func (g *generation) adopt(ctx context.Context, tp topicPartition, was plan) (*p
 		}
 		if disown, err = g.database.Strays(ctx, tp.topic, tp.id, settled); err != nil {
 			return nil, err
+		}
+		if len(disown) > 0 { // and not what another owner has planned since we were told that there is no plan
+			now, err := g.broker.committed(ctx)
+			if err != nil {
+				return nil, err
+			}
+			if then, isCommitted := now[tp]; isCommitted && !then.lost() {
+				return nil, fmt.Errorf("%s: %w", tp, errOvertaken)
+			}
 		}
 		if isRecorded && settled < was.Offset {
 			skipped = &run{first: settled, last: was.Offset - 1}

@@ -206,7 +206,7 @@ func (s *Store) Disown(ctx context.Context, topic string, partition int, strays 
 		return s.conn.Exec(ctx, `INSERT INTO epoch_switches (topic, partition, first_offset, epoch)
 			SELECT ?, ?, stray.1, ? FROM (SELECT arrayJoin(arrayZip(?, ?)) AS stray) AS strays
 			LEFT JOIN (SELECT first_offset, max(epoch) AS named FROM epoch_switches WHERE topic = ? AND partition = ? GROUP BY first_offset) AS names ON names.first_offset = stray.1
-			WHERE named = stray.2 AND stray NOT IN (SELECT first_offset, epoch FROM batch_rows WHERE topic = ? AND partition = ?)`,
+			WHERE ifNull(named, 0) = stray.2 AND stray NOT IN (SELECT first_offset, epoch FROM batch_rows WHERE topic = ? AND partition = ?)`,
 			topic, int32(partition), epoch, offsets, epochs, topic, partition, topic, partition)
 	})
 	if err != nil {
