@@ -30,12 +30,12 @@ const (
 
 // run is one run of TestChaos.
 type run struct {
-	ctx    context.Context
-	rig    *rig
-	random *rand.Rand
-
-	parsers int   // different ones among the ingesters
-	load    *load // the one whose pauses are measured
+	ctx     context.Context
+	rig     *rig
+	random  *rand.Rand
+	behind  time.Duration // what there is to catch up with takes so long at most
+	parsers int           // different ones among the ingesters
+	load    *load         // the one whose pauses are measured
 	watch   *watch
 	owners  map[int][]partition // by slot, before the fault at hand
 	only    *regexp.Regexp      // names of faults; nil: all
@@ -218,7 +218,7 @@ func (c *run) step(t *testing.T) {
 	sleep(c.ctx, c.between(0.5, 2))
 }
 
-// recoveryTimeout is how long the group may take to consume again after all is mended.
+// recoveryTimeout is how long the group may take to consume again after all is mended, unless there is more to catch up with.
 const recoveryTimeout = 90 * time.Second
 
 // awaitWell waits until the group has all its members and no other, and has counted all that Kafka held when everything was mended.
@@ -226,7 +226,8 @@ func (c *run) awaitWell(t *testing.T) {
 	t.Helper()
 	ends := c.watch.produced()
 	var why error
-	for deadline := time.Now().Add(recoveryTimeout); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
+	recovery := max(recoveryTimeout, c.behind)
+	for deadline := time.Now().Add(recovery); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
 		owners, err := c.rig.owners(c.ctx)
 		for _, in := range c.rig.ingesters {
 			_, member := owners[in.slot]
@@ -242,7 +243,7 @@ func (c *run) awaitWell(t *testing.T) {
 			return
 		}
 	}
-	t.Fatalf("not well again %v after everything was mended: %v", recoveryTimeout, why)
+	t.Fatalf("not well again %v after everything was mended: %v", recovery, why)
 }
 
 // pause is the longest pause of some partitions.

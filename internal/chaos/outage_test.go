@@ -31,7 +31,7 @@ func TestOutage(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.steady(t, r.direct(), rate)
-	c := &run{ctx: t.Context(), rig: r, load: l, watch: newWatch(t.Context(), r, l)}
+	c := &run{ctx: t.Context(), rig: r, load: l, watch: newWatch(t.Context(), r, l), behind: 3 * length}
 	time.Sleep(5 * time.Second)
 	c.awaitWell(t)
 

@@ -44,7 +44,7 @@ var mutations = []struct{ rule, file, old, new string }{
 	{"an epoch belongs to one parser", "model_test.go",
 		"epoch := max(w.claimed, least) + 1\n", "epoch := min(1, max(w.claimed, least)+1)\n"},
 	{"rows without a plan are disowned", "takeover.go",
-		"	if len(disown) > 0 {", "	if len(disown) > 0 && false {"},
+		"	if len(disown) > 0 {\n		epoch", "	if len(disown) > 0 && false {\n		epoch"},
 	{"what was disowned is written under its epoch", "partition.go",
 		"	case p.cut <= p.disowned.Last:", "	case false:"},
 	{"offsets that are gone are a gap", "generation.go",
