@@ -97,7 +97,7 @@ func (f auditFlags) options(topics []string, now time.Time) (delivery.AuditOptio
 		return o, fmt.Errorf("--partition is %d: give a number from 0", f.partition)
 	}
 	var err error
-	o.Since, err = since(f.since, now)
+	o.Since, err = moment("--since", f.since, now)
 	return o, err
 }
 

@@ -239,4 +239,19 @@ func TestAudit(t *testing.T) {
 	if code != exitFine || !strings.Contains(stdout, "counted: 10000 records, 9900 requests, 900 errors, 100 dead letters in ") {
 		t.Errorf("after the repair: %d", code)
 	}
+
+	// The first batch of a partition, of which nothing is left.
+	for _, table := range []string{"traffic_sums", "error_sums", "error_rows", "dead_letter_rows", "batch_rows"} {
+		s.query("ALTER TABLE @" + table + " DELETE WHERE partition = 0 AND first_offset = 0 SETTINGS mutations_sync = 2")
+	}
+	code, stdout, _ = s.ingest("audit")
+	if code != exitFindings || !regexp.MustCompile(`offsets 0 to \d+ are in no batch, and Kafka holds records there, the first at 0\. To count it anew: ingest replay --force --at gateway-logs/0/0\n1 finding\n$`).MatchString(stdout) {
+		t.Errorf("without the first batch: %d\n%s", code, stdout)
+	}
+	if code, stdout, stderr := s.ingest("replay", "--force", "--at", "gateway-logs/0/0"); code != exitFine {
+		t.Errorf("%d %s %s", code, stdout, stderr)
+	}
+	if code, stdout, _ = s.ingest("audit", "--deep"); code != exitFine || !strings.Contains(stdout, "counted: 10000 records, 9900 requests, 900 errors, 100 dead letters in ") {
+		t.Errorf("after the repair of the first batch: %d\n%s", code, stdout)
+	}
 }

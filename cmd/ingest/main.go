@@ -74,7 +74,7 @@ func newRoot(inv *invocation) *cobra.Command {
 	inv.outputFlag(audit)
 	inv.audit.register(audit.Flags())
 	replay := inv.command("replay", "parse what Kafka has of a time anew, with today's parser and mapping", runReplay)
-	replay.Flags().StringVar(&inv.from, "from", "", "only records that Kafka stamped at or after this `time`, such as 2026-11-02T15:04:05Z")
+	replay.Flags().StringVar(&inv.from, "from", "", "only records that Kafka stamped at or after this `time`: 24h ago, given as 24h, or 2026-11-02T15:04:05Z")
 	replay.Flags().StringVar(&inv.to, "to", "", "only records that Kafka stamped before this `time`")
 	replay.Flags().StringVar(&inv.selection.at, "at", "", "only the batch, or the hole, at `topic/partition/offset`")
 	replay.Flags().BoolVar(&inv.all, "all", false, "all that Kafka has")
@@ -153,7 +153,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitFindings
 	case errors.Is(err, link.ErrRefused):
 		return exitUsage
-	case errors.Is(err, link.ErrUnreachable), errors.As(err, new(*net.OpError)), errors.Is(err, io.EOF): // also in the middle of it
+	case errors.Is(err, link.ErrUnreachable), errors.Is(err, io.EOF):
+		return exitUnreachable
+	}
+	if broken := (*net.OpError)(nil); errors.As(err, &broken) && broken.Op != "listen" { // in the middle of it
 		return exitUnreachable
 	}
 	return exitUsage
@@ -172,8 +175,8 @@ func (inv *invocation) open() (io.ReadCloser, error) {
 	return os.Open(inv.args[0])
 }
 
-// since reads a flag that says from when on: a duration before now, or a time. It is zero for "".
-func since(text string, now time.Time) (time.Time, error) {
+// moment reads a flag that names a time: a duration before now, or the time itself. It is zero for "".
+func moment(flag, text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
@@ -182,7 +185,7 @@ func since(text string, now time.Time) (time.Time, error) {
 	}
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return at, fmt.Errorf("--since is %q: give a duration such as 24h, or a time such as 2026-11-02T15:04:05Z", text)
+		return at, fmt.Errorf("%s is %q: give a duration such as 24h, or a time such as 2026-11-02T15:04:05Z", flag, text)
 	}
 	return at, nil
 }

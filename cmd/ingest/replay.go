@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -12,23 +13,20 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"errata/internal/accesslog"
 	"errata/internal/delivery"
 	"errata/internal/store"
 )
 
 func runReplay(ctx context.Context, inv *invocation) error {
-	var from, to time.Time // zero: no bound
-	for _, bound := range []struct {
-		flag, text string
-		time       *time.Time
-	}{{"--from", inv.from, &from}, {"--to", inv.to, &to}} {
-		if bound.text == "" {
-			continue
-		}
-		var err error
-		if *bound.time, err = time.Parse(time.RFC3339, bound.text); err != nil {
-			return fmt.Errorf("%s is %q: give a time such as 2026-11-02T15:04:05Z", bound.flag, bound.text)
-		}
+	now := time.Now()
+	from, err := moment("--from", inv.from, now) // zero: no bound
+	if err != nil {
+		return err
+	}
+	to, err := moment("--to", inv.to, now)
+	if err != nil {
+		return err
 	}
 	if !to.IsZero() && !from.Before(to) {
 		return fmt.Errorf("--from %s is not before --to %s", inv.from, inv.to)
@@ -112,11 +110,15 @@ func (inv *invocation) selectionFlags(cmd *cobra.Command) {
 // selection is what the flags say, of no topics yet.
 func (f selectionFlags) selection() (sel store.Selection, err error) {
 	for reason := range strings.SplitSeq(f.reasons, ",") {
-		if reason = strings.TrimSpace(reason); reason != "" {
-			sel.Reasons = append(sel.Reasons, reason)
+		if reason = strings.TrimSpace(reason); reason == "" {
+			continue
 		}
+		if !slices.Contains(accesslog.Reasons, accesslog.Reason(reason)) {
+			return sel, fmt.Errorf("--reason %q is none of %v", reason, accesslog.Reasons)
+		}
+		sel.Reasons = append(sel.Reasons, reason)
 	}
-	if sel.Since, err = since(f.since, time.Now()); err != nil {
+	if sel.Since, err = moment("--since", f.since, time.Now()); err != nil {
 		return sel, err
 	}
 	sel.At, err = place(f.at)
@@ -145,6 +147,9 @@ func runListDeadLetters(ctx context.Context, inv *invocation) error {
 	sel, err := inv.selection.selection()
 	if err != nil {
 		return err
+	}
+	if inv.limit < 1 {
+		return fmt.Errorf("--limit is %d: give 1 at least", inv.limit)
 	}
 	p, err := inv.load()
 	if err != nil {

@@ -60,6 +60,9 @@ const (
 	ReasonTooOld        Reason = "too_old"        // more than maxAge before Kafka's time: the tables keep nothing so old
 )
 
+// Reasons are all of them.
+var Reasons = []Reason{ReasonEmpty, ReasonMalformed, ReasonTruncated, ReasonNotAnObject, ReasonUnknownFormat, ReasonTooMany, ReasonBadTime, ReasonTooOld}
+
 // Access is one request as the gateway logged it. A zero field is unknown.
 type Access struct {
 	Time      time.Time // UTC, whole milliseconds

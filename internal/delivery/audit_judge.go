@@ -178,8 +178,8 @@ func less(from []store.Span, s store.Span) (left []store.Span) {
 // judgeHoles goes through the batches that do not follow the one before, and through what is missing between the last one and the
 // committed offset.
 func (a *audit) judgeHoles(ctx context.Context, p *seen, flying []run, found finder) error {
-	if p.coverage == nil {
-		return nil
+	if err := a.judgeFront(ctx, p, flying, found); err != nil || p.coverage == nil {
+		return err
 	}
 	var holes []store.Span
 	for _, b := range p.coverage.Breaks {
@@ -199,6 +199,29 @@ func (a *audit) judgeHoles(ctx context.Context, p *seen, flying []run, found fin
 			if err := a.judgeHole(ctx, p, s, found); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// judgeFront looks whether Kafka holds something before the first batch. A group that starts at the earliest has read that, unless it is a gap.
+func (a *audit) judgeFront(ctx context.Context, p *seen, flying []run, found finder) error {
+	if !p.inKafka || a.kafka.cfg.Start != startEarliest || !a.options.Since.IsZero() {
+		return nil
+	}
+	begins := p.start
+	switch {
+	case p.coverage != nil:
+		begins = p.coverage.First.First
+	case p.plan != nil:
+		begins = p.plan.Offset
+	}
+	if begins <= p.start {
+		return nil
+	}
+	for _, s := range p.withoutGaps(store.Span{First: p.start, Last: begins - 1}, flying...) {
+		if err := a.judgeHole(ctx, p, s, found); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -86,6 +86,9 @@ func (k *Kafka) fetch(ctx context.Context, partitions []*partition) []fetched {
 	return all
 }
 
+// errNothingSaid is of a partition that an answer leaves out, for another one.
+var errNothingSaid = errors.New("the broker says nothing of it")
+
 func failed(partitions []*partition, err error) (all []fetched) {
 	for _, p := range partitions {
 		all = append(all, fetched{partition: p, err: err})
@@ -145,7 +148,7 @@ func (k *Kafka) fetchFrom(ctx context.Context, partitions []*partition, limit in
 			}
 		}
 	}
-	return append(all, failed(slices.Collect(maps.Values(byName)), errors.New("the broker says nothing of it"))...)
+	return append(all, failed(slices.Collect(maps.Values(byName)), errNothingSaid)...)
 }
 
 // read makes a fetched of an answer.

@@ -169,6 +169,7 @@ func (g *generation) fetch(ctx context.Context) error {
 			if err := g.outOfRange(ctx, p); err != nil {
 				return err
 			}
+		case errors.Is(f.err, errNothingSaid): // perhaps the next time; should it go on so, the watchdog sees it
 		case f.err != nil:
 			failed = fmt.Errorf("%s: %w", p, f.err)
 		default:

@@ -30,7 +30,8 @@ func clientID() string {
 		return "errata"
 	}
 	pid := os.Getpid()
-	return fmt.Sprintf("errata@%s/%s/%s/%d/%s", strings.ReplaceAll(host, "/", "-"), boot(), namespace(), pid, startOf(pid))
+	started, _ := startOf(pid)
+	return fmt.Sprintf("errata@%s/%s/%s/%d/%s", strings.ReplaceAll(host, "/", "-"), boot(), namespace(), pid, started)
 }
 
 // boot names the run of the kernel, "" where that is not known.
@@ -52,19 +53,19 @@ func namespace() string {
 	return strings.Trim(strings.TrimPrefix(link, "pid:"), "[]")
 }
 
-// startOf is when a process started, "" when there is none of that number.
-func startOf(pid int) string {
+// startOf is when a process started, "" when that cannot be seen; and whether it has ended and its parent has not asked how.
+func startOf(pid int) (started string, ended bool) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return ""
+		return "", false
 	}
-	// The second field is a name in brackets that may hold anything; the start is the 22nd.
+	// The second field is a name in brackets that may hold anything; then comes the state; the start is the 22nd.
 	_, after, _ := strings.Cut(string(text[strings.LastIndexByte(string(text), ')')+1:]), " ")
 	fields := strings.Fields(after)
 	if len(fields) < 20 {
-		return ""
+		return "", false
 	}
-	return fields[19]
+	return fields[19], fields[0] == "Z" || fields[0] == "X"
 }
 
 func parseClientID(id string) (p process, ok bool) {
@@ -87,8 +88,8 @@ func (p process) isDead() bool {
 	if errors.Is(err, os.ErrProcessDone) {
 		return true
 	}
-	started := startOf(p.pid)
-	return started != "" && started != p.started // the number has gone to another
+	started, ended := startOf(p.pid)
+	return ended || started != "" && started != p.started // the number has gone to another
 }
 
 // dead gives the members of the group that are our own dead predecessors. While a dead member is in the group,

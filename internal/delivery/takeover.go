@@ -96,7 +96,7 @@ func (g *generation) adopt(ctx context.Context, tp topicPartition, was plan) (*p
 	}
 	var disown []store.Stray
 	var skipped *run // offsets
-	planned, pruned := !was.lost(), false
+	planned, pruned, known := !was.lost(), false, was.Offset != unknownOffset
 	if len(was.Runs) > 0 {
 		// What the owner before us would have left behind a moment later. An owner that never has the partition for a minute would
 		// else hand on more and more.
@@ -114,9 +114,9 @@ func (g *generation) adopt(ctx context.Context, tp topicPartition, was plan) (*p
 		}
 	}
 	if !planned {
-		settled := int64(0)
+		settled, begun := int64(0), first
 		if isRecorded {
-			settled = last.LastOffset + 1
+			settled, begun = last.LastOffset+1, last.LastOffset+1
 		}
 		if disown, err = g.database.Strays(ctx, tp.topic, tp.id, settled); err != nil {
 			return nil, err
@@ -130,8 +130,8 @@ func (g *generation) adopt(ctx context.Context, tp topicPartition, was plan) (*p
 				return nil, fmt.Errorf("%s: %w", tp, errOvertaken)
 			}
 		}
-		if isRecorded && settled < was.Offset {
-			skipped = &run{first: settled, last: was.Offset - 1}
+		if known && begun < was.Offset {
+			skipped = &run{first: begun, last: was.Offset - 1}
 		}
 	}
 	recorded, err := g.database.RecordedFrom(ctx, tp.topic, tp.id, was.Offset)

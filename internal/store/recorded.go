@@ -38,7 +38,7 @@ func (s *Store) LastRecorded(ctx context.Context, topic string, partition int) (
 
 // RecordedBefore gives the offset behind all batches of a partition that end before an offset; 0 when there are none.
 func (s *Store) RecordedBefore(ctx context.Context, topic string, partition int, offset int64) (end int64, err error) {
-	err = s.conn.QueryRow(ctx, `SELECT max(last_offset + 1) FROM batches WHERE topic = ? AND partition = ? AND last_offset < ?`, topic, partition, offset).Scan(&end)
+	err = s.conn.QueryRow(ctx, `SELECT if(count() = 0, 0, max(last_offset) + 1) FROM batches WHERE topic = ? AND partition = ? AND last_offset < ?`, topic, partition, offset).Scan(&end)
 	if err != nil {
 		return 0, fmt.Errorf("look for the batch before %d of %s/%d: %w", offset, topic, partition, err)
 	}

@@ -157,6 +157,11 @@ func TestOnlyStraysAreDisowned(t *testing.T) {
 		}
 	}
 	strays()
+	for offset, want := range map[int64]int64{0: 0, 100: 0, b.LastOffset: 0, b.LastOffset + 1: b.LastOffset + 1, 1000: b.LastOffset + 1} {
+		if end, err := s.RecordedBefore(t.Context(), b.Topic, b.Partition, offset); err != nil || end != want {
+			t.Errorf("the batches before %d end at %d, %v; want %d", offset, end, err, want)
+		}
+	}
 	disown(stray, 1, false) // it is recorded
 	requests := func(want string) {
 		t.Helper()
