@@ -227,7 +227,7 @@ func TestAuditNamesWhatIsWrong(t *testing.T) {
 		{"a batch", func(c *auditCase) { everyTable(c, second) },
 			[]string{"hole 0 100-199: offsets 100 to 199 are in no batch, and Kafka holds records there, the first at 100. To count it anew"}},
 		{"the first batch's row", func(c *auditCase) { c.drop("batch_rows", "partition = 0 AND first_offset = 0") },
-			[]string{"rows_of_no_batch 0 0-90: (99 requests in traffic_sums, 9 errors in error_sums, 9 rows in error_rows, 1 rows in dead_letter_rows)"}},
+			[]string{"hole 0 0-99: Kafka holds records there, the first at 0. Rows of a batch from 0 are there all the same (99 requests in traffic_sums, 9 errors in error_sums, 9 rows in error_rows, 1 rows in dead_letter_rows)"}},
 		{"the last batch", func(c *auditCase) { everyTable(c, "partition = 0 AND first_offset = 300") },
 			[]string{"hole 0 300-399: the first at 300"}},
 		{"a batch that is recorded as a gap", func(c *auditCase) {
