@@ -39,8 +39,7 @@ func runReplay(ctx context.Context, inv *invocation) error {
 		return errors.New("say what: --from and --to, --at, or --all")
 	case inv.all && (at != nil || inv.from+inv.to != ""):
 		return errors.New("--all leaves no room for --from, --to and --at")
-	}
-	if at != nil && inv.from+inv.to != "" {
+	case at != nil && inv.from+inv.to != "":
 		return errors.New("--at names one place: leave --from and --to out")
 	}
 	return inv.replay(ctx, func(r *delivery.Replay) (*delivery.Replayed, error) {
