@@ -20,7 +20,7 @@ var imports = map[string]string{
 	"internal/parse":     "internal/accesslog internal/jsontree",
 	"internal/enrich":    "internal/parse internal/accesslog catalogs",
 	// A vendor's published page.
-	"internal/page": "",
+	"internal/vendorpage": "",
 	// The outside world.
 	"internal/link":     "",
 	"internal/store":    "internal/enrich internal/accesslog internal/link",
@@ -39,7 +39,7 @@ var imports = map[string]string{
 	"dashboards": "",
 	// Programs.
 	"cmd/ingest": "internal/config internal/delivery internal/store internal/enrich internal/accesslog internal/link internal/monitor",
-	"cmd/report": "catalogs internal/config internal/alert internal/summary internal/store internal/enrich internal/parse internal/page internal/link",
+	"cmd/report": "catalogs internal/config internal/alert internal/summary internal/store internal/enrich internal/parse internal/vendorpage internal/link",
 	"cmd/stack":  "internal/stack internal/traffic internal/store",
 	// For tests alone.
 	"internal/stack/stacktest": "internal/stack",

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"errata/internal/enrich"
-	"errata/internal/page"
+	"errata/internal/vendorpage"
 )
 
 // importer is the command's flags.
@@ -59,7 +59,7 @@ func (f importer) run(file, dir string, stdin io.Reader, stdout, stderr io.Write
 	if err != nil {
 		return fmt.Errorf("read the page: %w", err)
 	}
-	p := page.Read(file, content)
+	p := vendorpage.Read(file, content)
 	understood(stderr, file, p)
 	if len(p.Rows) == 0 {
 		if n := len(p.Tables); n > 0 {
@@ -168,7 +168,7 @@ func (f importer) existing(c *enrich.Catalogs, dir, family string) (name string,
 }
 
 // publication is the page without how it was read.
-func publication(file string, p page.Page) enrich.Publication {
+func publication(file string, p vendorpage.Page) enrich.Publication {
 	pub := enrich.Publication{File: file, Title: p.Title, Date: p.Date, Language: p.Language, Advice: p.Advice,
 		Fallback: enrich.Fallback{Description: p.Fallback.Description, Remedy: p.Fallback.Remedy}}
 	for _, r := range p.Rows {
@@ -178,7 +178,7 @@ func publication(file string, p page.Page) enrich.Publication {
 }
 
 // understood prints what was read: each table with its columns, and each line that could not be placed.
-func understood(w io.Writer, file string, p page.Page) {
+func understood(w io.Writer, file string, p vendorpage.Page) {
 	fmt.Fprintf(w, "%s: title %q, date %q, language %q\n", file, p.Title, p.Date, p.Language)
 	for _, t := range p.Tables {
 		var columns []string

@@ -1,4 +1,4 @@
-// Package page reads a vendor's published error-code page, as somebody saved it, and gives its rows.
+// Package vendorpage reads a vendor's published error-code page, as somebody saved it, and gives its rows.
 //
 // Pages come in every shape: HTML, Markdown, CSV, and above all text that a browser or an extractor made of
 // a table, where the borders are gone and a cell is a paragraph, a line, or a run of words. So reading goes in
@@ -16,7 +16,7 @@
 // belongs to a table and is no row is in Unplaced. A page without a table gives no rows.
 //
 // All of it takes time linear in the page's length: a layout that looks ahead looks a bounded number of lines.
-package page
+package vendorpage
 
 import (
 	"cmp"

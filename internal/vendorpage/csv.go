@@ -1,4 +1,4 @@
-package page
+package vendorpage
 
 import (
 	"encoding/csv"
