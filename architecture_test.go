@@ -31,16 +31,16 @@ var imports = map[string]string{
 	"internal/config":  "internal/delivery internal/store internal/enrich",
 	// How the ingester is watched.
 	"internal/monitor": "",
-	// The embedded stack and its sample traffic know nothing of the pipeline.
+	// The embedded stack and its load generator know nothing of the pipeline.
 	"internal/stack":   "",
-	"internal/traffic": "",
+	"internal/loadgen": "",
 	// Data.
 	"catalogs":   "",
 	"dashboards": "",
 	// Programs.
 	"cmd/ingest": "internal/config internal/delivery internal/store internal/enrich internal/accesslog internal/link internal/monitor",
 	"cmd/report": "catalogs internal/config internal/alert internal/summary internal/store internal/enrich internal/parse internal/vendorpage internal/link",
-	"cmd/stack":  "internal/stack internal/traffic internal/store",
+	"cmd/stack":  "internal/stack internal/loadgen internal/store",
 	// For tests alone.
 	"internal/stack/stacktest": "internal/stack",
 	"internal/chaos":           "", // tests alone

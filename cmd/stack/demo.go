@@ -17,9 +17,9 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"errata/internal/loadgen"
 	"errata/internal/stack"
 	"errata/internal/store"
-	"errata/internal/traffic"
 )
 
 // errDiffers says that what was counted is not what was sent.
@@ -160,7 +160,7 @@ func (d *demonstration) createTopic(ctx context.Context) error {
 }
 
 // run sends the traffic, waits until it is in, prints the report, and holds it against what was sent.
-func (d *demonstration) run(ctx context.Context, cfg traffic.Config) error {
+func (d *demonstration) run(ctx context.Context, cfg loadgen.Config) error {
 	began := time.Now()
 	sent, err := send(ctx, d.servers.Brokers, d.topic, cfg)
 	if err != nil {
@@ -229,7 +229,7 @@ func (d *demonstration) await(ctx context.Context, s *store.Store, records uint6
 }
 
 // compare holds every count against the generator's.
-func (d *demonstration) compare(ctx context.Context, s *store.Store, cfg traffic.Config, sent traffic.Sent) error {
+func (d *demonstration) compare(ctx context.Context, s *store.Store, cfg loadgen.Config, sent loadgen.Sent) error {
 	q := store.TopQuery{From: cfg.From, To: cfg.To, By: []string{"tenant", "code"}, Topics: []string{d.topic}, Limit: 1_000_000}
 	rows, err := s.Top(ctx, q)
 	if err != nil {

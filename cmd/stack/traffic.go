@@ -10,7 +10,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
-	"errata/internal/traffic"
+	"errata/internal/loadgen"
 )
 
 // sample is the sample traffic that a command sends.
@@ -34,9 +34,9 @@ func (s *sample) validate() error {
 }
 
 // config is the traffic up to the last whole minute, so that reports can be asked for exactly its time.
-func (s *sample) config(now time.Time) traffic.Config {
+func (s *sample) config(now time.Time) loadgen.Config {
 	to := now.UTC().Truncate(time.Minute)
-	return traffic.Config{Seed: s.seed, From: to.Add(-s.since), To: to, Requests: s.requests}
+	return loadgen.Config{Seed: s.seed, From: to.Add(-s.since), To: to, Requests: s.requests}
 }
 
 // sendTraffic is `stack traffic`.
@@ -73,13 +73,13 @@ func sendTraffic(ctx context.Context, env env, args []string) error {
 	})
 }
 
-func describe(s traffic.Sent) string {
+func describe(s loadgen.Sent) string {
 	return fmt.Sprintf("%d messages: %d requests, %d of them with errors; %d errors; %d dead letters", s.Messages, s.Requests, s.ErrorRequests, s.Errors, s.DeadLetters)
 }
 
 // send writes the traffic to a topic and returns what the generator says it holds. A tenant's messages
 // keep their order in one partition.
-func send(ctx context.Context, brokers []string, topic string, cfg traffic.Config) (traffic.Sent, error) {
+func send(ctx context.Context, brokers []string, topic string, cfg loadgen.Config) (loadgen.Sent, error) {
 	// A transport of its own: the shared one may still hold that the topic does not exist.
 	transport := &kafka.Transport{MetadataTTL: time.Second}
 	defer transport.CloseIdleConnections()
@@ -97,7 +97,7 @@ func send(ctx context.Context, brokers []string, topic string, cfg traffic.Confi
 		}
 		return nil
 	}
-	sent, err := traffic.Generate(cfg, func(m traffic.Message) error {
+	sent, err := loadgen.Generate(cfg, func(m loadgen.Message) error {
 		if pending = append(pending, kafka.Message{Key: m.Key, Value: m.Value, Time: m.Time}); len(pending) < 4000 {
 			return nil
 		}

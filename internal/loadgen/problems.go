@@ -1,4 +1,4 @@
-package traffic
+package loadgen
 
 // problem is an error code with its message, as its service's page publishes them where it does.
 // $names in the message are words (words.go), in the places of the page's placeholders.

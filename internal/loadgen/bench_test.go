@@ -1,4 +1,4 @@
-package traffic_test
+package loadgen_test
 
 import (
 	"testing"
@@ -6,16 +6,16 @@ import (
 
 	"errata/internal/accesslog"
 	"errata/internal/enrich"
+	"errata/internal/loadgen"
 	"errata/internal/store"
-	"errata/internal/traffic"
 )
 
 // BenchmarkProcess is the CPU cost of a message of the sample day from its bytes to the rows of a batch.
 func BenchmarkProcess(b *testing.B) {
 	from := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
-	var messages []traffic.Message
+	var messages []loadgen.Message
 	bytes := 0
-	sent, err := traffic.Generate(traffic.Config{Seed: 1, From: from, To: from.Add(24 * time.Hour), Requests: 50_000}, func(m traffic.Message) error {
+	sent, err := loadgen.Generate(loadgen.Config{Seed: 1, From: from, To: from.Add(24 * time.Hour), Requests: 50_000}, func(m loadgen.Message) error {
 		messages = append(messages, m)
 		bytes += len(m.Value)
 		return nil

@@ -1,4 +1,4 @@
-package traffic
+package loadgen
 
 // service is what tenants call.
 type service struct {

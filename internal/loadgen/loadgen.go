@@ -1,24 +1,25 @@
-// Package traffic makes a day at a cloud gateway: access-log records as Kafka
-// messages, seeded, so that the same Config always gives the same bytes.
+// Package loadgen is the load generator: it makes the sample traffic of a day at a cloud gateway,
+// as access log records in Kafka messages. Everything follows from the seed: the same Config always
+// produces the same bytes.
 //
-// The day looks like this. Twelve tenants of very different size call services of the
-// five families (service tickets, solver, Tencent-style virtual machines and
-// databases, bare-metal servers, inference), each through one gateway that logs in its own way. They are busy in their
-// working hours and quiet at night; now and then a script multiplies a tenant's minute. Some
-// 97 % of the calls succeed, a few of them with bodies that only mention an error code. The
-// rest fail, mostly with an error envelope under HTTP 200; some with an envelope under
-// 4xx or 5xx, and some with no envelope, as a gateway's own page. Three quarters into the
-// range one tenant runs into its ticket quota, OSM.01010037, for half an hour. A few dozen
-// records are broken in the ways that records are broken.
+// Twelve tenants of very different size call services of the five families: service tickets, a
+// solver, Tencent-style virtual machines and databases, bare-metal servers, inference. Each tenant
+// calls through one gateway, which logs in its own format. Tenants are busy in their working hours
+// and quiet at night; now and then a script multiplies a tenant's minute. Some 97 % of the calls
+// succeed, a few of them with bodies that only mention an error code. The rest fail: most with an
+// error envelope under HTTP 200, some with an envelope under 4xx or 5xx, and some with the gateway's
+// own error page instead of an envelope. Three quarters into the range one tenant hits its ticket
+// quota, OSM.01010037, for half an hour. A few dozen records are broken, each in a way that real
+// records are.
 //
-// What is in the traffic is data: the tenants in tenants.go, the services with their routes and
-// answers in services.go, what goes wrong in problems.go, gateways and their own error
-// pages in gateways.go, broken records in broken.go. The mechanics are in this file
-// and in request.go.
+// The content is data: tenants are in tenants.go, services with their routes and answers in
+// services.go, failures in problems.go, gateways and their error pages in gateways.go, broken
+// records in broken.go. This file and request.go hold the mechanics.
 //
-// Sent is counted from what the generator decides to write, before it is written, and never by
-// reading it back: a test can hold it against what the pipeline counted, to the last one.
-package traffic
+// Sent is counted from what the generator decides to write, before it writes it, and never by
+// reading it back. A test can therefore compare it with what the pipeline counted, down to the last
+// request.
+package loadgen
 
 import (
 	"errors"
@@ -76,7 +77,7 @@ func Generate(cfg Config, emit func(Message) error) (Sent, error) {
 		sent: Sent{Codes: map[TenantCode]int{}, Tenants: map[string]int{}, Reasons: map[string]int{}},
 	}
 	if !g.from.Before(g.to) || cfg.Requests < 0 {
-		return Sent{}, errors.New("traffic: From must be a second or more before To, and Requests not negative")
+		return Sent{}, errors.New("loadgen: From must be a second or more before To, and Requests not negative")
 	}
 	g.plan(cfg.Requests)
 	for from := g.from; from.Before(g.to); from = from.Add(step) {
