@@ -26,9 +26,11 @@ var imports = map[string]string{
 	"internal/store":    "internal/enrich internal/accesslog internal/link",
 	"internal/delivery": "internal/store internal/enrich internal/accesslog internal/link",
 	// What is made of it.
-	"internal/summary": "internal/store internal/enrich",
-	"internal/alert":   "internal/store internal/enrich internal/parse internal/link",
+	"internal/summary": "internal/cli internal/store internal/enrich",
+	"internal/alert":   "internal/cli internal/store internal/enrich internal/parse internal/link",
 	"internal/config":  "internal/delivery internal/store internal/enrich",
+	// What the programs share at the command line.
+	"internal/cli": "internal/link",
 	// How the ingester is watched.
 	"internal/monitor": "",
 	// The embedded stack and its load generator know nothing of the pipeline.
@@ -38,9 +40,9 @@ var imports = map[string]string{
 	"catalogs":   "",
 	"dashboards": "",
 	// Programs.
-	"cmd/ingest": "internal/config internal/delivery internal/store internal/enrich internal/accesslog internal/link internal/monitor",
-	"cmd/report": "catalogs internal/config internal/alert internal/summary internal/store internal/enrich internal/parse internal/vendorpage internal/link",
-	"cmd/stack":  "internal/stack internal/loadgen internal/store",
+	"cmd/ingest": "internal/cli internal/config internal/delivery internal/store internal/enrich internal/accesslog internal/link internal/monitor",
+	"cmd/report": "catalogs internal/cli internal/config internal/alert internal/summary internal/store internal/enrich internal/parse internal/vendorpage internal/link",
+	"cmd/stack":  "internal/cli internal/stack internal/loadgen internal/store",
 	// For tests alone.
 	"internal/stack/stacktest": "internal/stack",
 	"internal/chaos":           "", // tests alone
@@ -52,7 +54,7 @@ var only = map[string]string{
 	"github.com/segmentio/kafka-go":          "internal/delivery internal/stack internal/stack/stacktest cmd/stack",
 	"github.com/twmb/franz-go/pkg/kfake":     "internal/stack",
 	"github.com/spf13/viper":                 "internal/config",
-	"github.com/spf13/cobra":                 "cmd/ingest cmd/report",
+	"github.com/spf13/cobra":                 "internal/cli cmd/ingest cmd/report",
 }
 
 func TestImportGraph(t *testing.T) {

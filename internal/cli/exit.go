@@ -1,0 +1,80 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/pflag"
+
+	"errata/internal/link"
+)
+
+// The exit codes of all programs.
+const (
+	Fine        = 0
+	Found       = 1 // the command worked and found something that is not as it should be
+	WrongUse    = 2 // also settings, passwords, certificates, rights, missing topics, unreadable files
+	Unreachable = 3 // a server did not answer at start, or its connection broke later
+)
+
+// Findings is the error of a command that worked and found something that is not as it should be.
+// It says what, and is "" where the command's output has said so.
+type Findings string
+
+func (f Findings) Error() string { return string(f) }
+
+// Code returns the exit code of an error. Where several errors are joined, the one that a person
+// has to fix counts before the one that may pass.
+func Code(err error) int {
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp), errors.Is(err, pflag.ErrHelp):
+		return Fine
+	case errors.As(err, new(Findings)):
+		return Found
+	case errors.Is(err, link.ErrRefused):
+		return WrongUse
+	case errors.Is(err, link.ErrUnreachable), broken(err):
+		return Unreachable
+	}
+	return WrongUse
+}
+
+// broken reports whether a connection broke, or the other end stopped answering. Errors of files,
+// pipes and listening sockets are not of this kind.
+func broken(err error) bool {
+	if op := (*net.OpError)(nil); errors.As(err, &op) {
+		return op.Op != "listen"
+	}
+	if file := (*os.PathError)(nil); errors.As(err, &file) {
+		return false
+	}
+	timeout := net.Error(nil)
+	return link.ClosedOnUs(err) || errors.Is(err, syscall.EPIPE) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// Exit prints an error to stderr, each of its lines behind the program's name, and returns its exit
+// code. It prints nothing for nil, for Findings without words, and after --help.
+func Exit(program string, err error, stderr io.Writer) int {
+	code := Code(err)
+	if code == Fine || err.Error() == "" {
+		return code
+	}
+	fmt.Fprintln(stderr, program+": "+strings.ReplaceAll(message(err), "\n", "\n"+program+": "))
+	return code
+}
+
+// message writes a bad value of a flag as our own checks do: --output "pdf": give one of table, json.
+func message(err error) string {
+	if invalid := (*pflag.InvalidValueError)(nil); errors.As(err, &invalid) {
+		return fmt.Sprintf("--%s %q: %v", invalid.GetFlag().Name, invalid.GetValue(), errors.Unwrap(invalid))
+	}
+	return err.Error()
+}

@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"errata/internal/link"
+)
+
+func TestCode(t *testing.T) {
+	f := func(err error, want int) {
+		t.Helper()
+		if got := Code(err); got != want {
+			t.Errorf("%v: %d, want %d", err, got, want)
+		}
+		if err == nil {
+			return
+		}
+		if got := Code(fmt.Errorf("count: %w", err)); got != want {
+			t.Errorf("%v wrapped: %d, want %d", err, got, want)
+		}
+		if got := Code(errors.Join(errors.New("first"), err)); got != want {
+			t.Errorf("%v joined: %d, want %d", err, got, want)
+		}
+	}
+	f(nil, Fine)
+	f(flag.ErrHelp, Fine)
+	f(Findings("two findings"), Found)
+	f(errors.New("wrong"), WrongUse)
+	f(link.Refused("kafka refuses us"), WrongUse)
+	f(link.Unreachable("kafka does not answer"), Unreachable)
+	f(errors.Join(link.Unreachable("kafka does not answer"), link.Refused("clickhouse refuses us")), WrongUse)
+	f(context.Canceled, WrongUse)
+
+	// What breaks in the middle.
+	f(io.EOF, Unreachable)
+	f(io.ErrUnexpectedEOF, Unreachable)
+	f(context.DeadlineExceeded, Unreachable)
+	f(os.ErrDeadlineExceeded, Unreachable)
+	f(syscall.ECONNRESET, Unreachable)
+	f(syscall.EPIPE, Unreachable)
+	_, err := net.Dial("tcp", "127.0.0.1:1")
+	f(err, Unreachable)
+
+	// What is of this machine.
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, err = net.Listen("tcp", l.Addr().String())
+	f(err, WrongUse)
+	_, err = os.ReadFile(filepath.Join(t.TempDir(), "nowhere"))
+	f(err, WrongUse)
+	f(&fs.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.EPIPE}, WrongUse)
+}
+
+func TestExitPrints(t *testing.T) {
+	f := func(err error, want string) {
+		t.Helper()
+		var b strings.Builder
+		if Exit("ingest", err, &b); b.String() != want {
+			t.Errorf("%v: %q, want %q", err, b.String(), want)
+		}
+	}
+	f(nil, "")
+	f(Findings(""), "")
+	f(Findings("two findings"), "ingest: two findings\n")
+	f(errors.Join(errors.New("one"), errors.New("two")), "ingest: one\ningest: two\n")
+}
+
+func TestRun(t *testing.T) {
+	f := func(args string, want int, stdout, stderr string) {
+		t.Helper()
+		root := Root("program", "Does something")
+		var at Time
+		leaf := &cobra.Command{Use: "leaf", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprint(cmd.OutOrStdout(), "done")
+			return err
+		}}
+		at.Flag(leaf.Flags(), "since", "", "from a time on")
+		root.AddCommand(Group("group", "More", leaf))
+		var out, told strings.Builder
+		code := Run(t.Context(), root, strings.Fields(args), strings.NewReader(""), &out, &told)
+		if code != want || !strings.Contains(out.String(), stdout) || stdout == "" && out.Len() > 0 ||
+			!strings.Contains(told.String(), stderr) || stderr == "" && told.Len() > 0 {
+			t.Errorf("%s: %d %q %q", args, code, out.String(), told.String())
+		}
+	}
+	f("group leaf", Fine, "done", "")
+	f("group leaf --help", Fine, "--since time   from a time on: 90m, ", "")
+	f("--help", Fine, "group       More", "")
+	f("", WrongUse, "", "\nprogram: program needs a command\n")
+	f("group", WrongUse, "", "\nprogram: program group needs a command\n")
+	f("grup", WrongUse, "", `program: unknown command "grup" for "program"`+"\nprogram: \nprogram: Did you mean this?\nprogram: \tgroup\n")
+	f("group leav", WrongUse, "", `program: unknown command "leav" for "program group"`)
+	f("group leaf --since soon", WrongUse, "", `program: --since "soon": give a span of time such as 90m, `)
+	f("group leaf --until soon", WrongUse, "", "program: unknown flag: --until\n")
+}

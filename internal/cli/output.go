@@ -1,0 +1,119 @@
+package cli
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+)
+
+// Output is a way to write a T.
+type Output[T any] struct {
+	Name  string
+	Write func(T, io.Writer) error // of a method too: Top.Table
+}
+
+// Outputs are the ways to write a T, the default first. --output, its help and its errors follow from
+// them, so a new way is a row here and a function:
+//
+//	var TopOutputs = cli.Outputs[Top]{
+//		{"table", Top.table},
+//		{"json", cli.JSON[Top]},
+//	}
+//
+//	output := report.TopOutputs.Flag(cmd.Flags()) // when the command is made
+//	return output.Write(top, cmd.OutOrStdout())   // when it has its result
+type Outputs[T any] []Output[T]
+
+// Names returns the names, the default first.
+func (o Outputs[T]) Names() (names []string) {
+	for _, output := range o {
+		names = append(names, output.Name)
+	}
+	return names
+}
+
+// Named returns the output of a name. Its error lists those that exist.
+func (o Outputs[T]) Named(name string) (Output[T], error) {
+	i := slices.IndexFunc(o, func(output Output[T]) bool { return output.Name == name })
+	if i < 0 {
+		return Output[T]{}, errors.New("give one of " + strings.Join(o.Names(), ", "))
+	}
+	return o[i], nil
+}
+
+// Flag registers --output.
+func (o Outputs[T]) Flag(flags *pflag.FlagSet) *Chosen[T] {
+	c := &Chosen[T]{all: o, output: o[0]}
+	flags.Var(c, "output", strings.Join(o.Names(), ", "))
+	return c
+}
+
+// Chosen is the value of --output.
+type Chosen[T any] struct {
+	all    Outputs[T]
+	output Output[T]
+}
+
+// Write writes the value in the output that was chosen. Output to a terminal fits its width.
+func (c *Chosen[T]) Write(value T, w io.Writer) error {
+	buffer := bufio.NewWriter(w)
+	return errors.Join(c.output.Write(value, Screen{buffer, Width(w)}), buffer.Flush())
+}
+
+// Set implements pflag.Value.
+func (c *Chosen[T]) Set(name string) (err error) {
+	output, err := c.all.Named(name)
+	if err == nil {
+		c.output = output
+	}
+	return err
+}
+
+// String returns the name of the output.
+func (c *Chosen[T]) String() string { return c.output.Name }
+
+// Type implements pflag.Value.
+func (*Chosen[T]) Type() string { return "name" }
+
+// JSON writes a value as indented JSON. It is the function of an output json.
+func JSON[T any](value T, w io.Writer) error {
+	e := newEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(value)
+}
+
+// JSONLine writes a value as JSON on a line of its own.
+func JSONLine[T any](value T, w io.Writer) error { return newEncoder(w).Encode(value) }
+
+// newEncoder leaves <, > and & as they are: what we write is no HTML.
+func newEncoder(w io.Writer) *json.Encoder {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e
+}
+
+// Screen is a writer of a known width, in columns. A width of 0 is none: lines are as long as they are.
+type Screen struct {
+	io.Writer
+	Columns int
+}
+
+// Width returns the width of a terminal or a Screen, and 0 for anything else.
+func Width(w io.Writer) int {
+	switch w := w.(type) {
+	case Screen:
+		return w.Columns
+	case *os.File:
+		if width, _, err := term.GetSize(int(w.Fd())); err == nil {
+			return width
+		}
+	}
+	return 0
+}

@@ -1,0 +1,62 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/spf13/pflag"
+)
+
+// point is something that can be written in several ways.
+type point struct {
+	X int    `json:"x"`
+	S string `json:"s"`
+}
+
+func (p point) text(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "%d in %d columns", p.X, Width(w))
+	return err
+}
+
+var points = Outputs[point]{{"text", point.text}, {"json", JSON[point]}, {"lines", JSONLine[point]}}
+
+func TestOutput(t *testing.T) {
+	f := func(want string, args ...string) {
+		t.Helper()
+		flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+		output := points.Flag(flags)
+		if err := flags.Parse(args); err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		if err := output.Write(point{1, "<&>"}, Screen{&b, 80}); err != nil || b.String() != want {
+			t.Errorf("%v: %q %v", args, b.String(), err)
+		}
+		if usage := flags.FlagUsages(); !strings.Contains(usage, "--output name   text, json, lines (default text)") {
+			t.Error(usage)
+		}
+	}
+	f("1 in 80 columns")
+	f("1 in 80 columns", "--output", "text")
+	f("{\n  \"x\": 1,\n  \"s\": \"<&>\"\n}\n", "--output=json")
+	f("{\"x\":1,\"s\":\"<&>\"}\n", "--output", "lines")
+
+	if _, err := points.Named("pdf"); err == nil || err.Error() != "give one of text, json, lines" {
+		t.Error(err)
+	}
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	output := points.Flag(flags)
+	if err := flags.Parse([]string{"--output", "pdf"}); err == nil || message(err) != `--output "pdf": give one of text, json, lines` {
+		t.Error(err)
+	}
+	if full := errors.New("disk full"); !errors.Is(output.Write(point{}, failing{full}), full) {
+		t.Error("an error of the writer is lost")
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) Write([]byte) (int, error) { return 0, f.err }

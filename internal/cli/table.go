@@ -1,0 +1,156 @@
+package cli
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+)
+
+// Table is rows of text under named columns.
+type Table struct {
+	Columns []Column
+	Rows    [][]string // a cell a column
+}
+
+// Column says how a column is laid out. Its zero value is one of words that are read to their end.
+type Column struct {
+	Name   string // "": no header, when no column has one
+	Number bool   // stands to the right
+	Prose  bool   // wraps where a terminal is narrow; all such columns share what the others leave
+	Spare  int    // above 0: left out where a terminal is too narrow even so, the least first
+}
+
+// leastProse is how narrow all columns of prose may become together.
+const leastProse = 60
+
+// gap is the space between two columns.
+const gap = "  "
+
+// style draws no lines but the one under the header: rows are found by eye, and by grep.
+var style = table.Style{
+	Name:    "errata",
+	Box:     table.BoxStyle{PaddingRight: gap, MiddleHorizontal: "-"},
+	Format:  table.FormatOptions{Header: text.FormatDefault},
+	Options: table.Options{SeparateHeader: true},
+}
+
+// Text writes the table for people. On a terminal it fits the width; elsewhere each row is one line,
+// however long.
+func (t Table) Text(w io.Writer) error {
+	width := Width(w)
+	t = t.fit(width)
+	out := t.writer()
+	out.SetStyle(style)
+	out.SuppressTrailingSpaces()
+	prose := 0
+	for _, c := range t.Columns {
+		if c.Prose {
+			prose++
+		}
+	}
+	var configs []table.ColumnConfig
+	for i, c := range t.Columns {
+		config := table.ColumnConfig{Number: i + 1}
+		switch {
+		case c.Number:
+			config.Align, config.AlignHeader = text.AlignRight, text.AlignRight
+		case width == 0:
+			config.Transformer = oneLine
+		case c.Prose:
+			config.WidthMax, config.WidthMaxEnforcer = max(leastProse, width-t.fixedWidth())/prose, text.WrapSoft
+		}
+		configs = append(configs, config)
+	}
+	out.SetColumnConfigs(configs)
+	_, err := fmt.Fprintln(w, out.Render())
+	return err
+}
+
+// oneLine keeps a row on one line.
+var oneLine = text.Transformer(func(v any) string { return strings.ReplaceAll(v.(string), "\n", " ") })
+
+// fit leaves out spare columns until the rest fits the width. No width: all fits.
+func (t Table) fit(width int) Table {
+	for width > 0 && t.fixedWidth()+leastProse > width {
+		spare := -1
+		for i, c := range t.Columns {
+			if c.Spare > 0 && (spare < 0 || c.Spare < t.Columns[spare].Spare) {
+				spare = i
+			}
+		}
+		if spare < 0 {
+			break
+		}
+		t.Columns = slices.Delete(slices.Clone(t.Columns), spare, spare+1)
+		rows := make([][]string, len(t.Rows))
+		for i, row := range t.Rows {
+			rows[i] = slices.Delete(slices.Clone(row), spare, spare+1)
+		}
+		t.Rows = rows
+	}
+	return t
+}
+
+// fixedWidth is what the columns take of a terminal's width, but for the prose.
+func (t Table) fixedWidth() int {
+	sum := 1
+	for i, c := range t.Columns {
+		sum += len(gap)
+		if c.Prose {
+			continue
+		}
+		widest := text.StringWidthWithoutEscSequences(c.Name)
+		for _, row := range t.Rows {
+			widest = max(widest, text.StringWidthWithoutEscSequences(row[i]))
+		}
+		sum += widest
+	}
+	return sum
+}
+
+// Markdown writes the table as Markdown.
+func (t Table) Markdown(w io.Writer) error {
+	_, err := fmt.Fprintln(w, t.writer().RenderMarkdown())
+	return err
+}
+
+// CSV writes the table as CSV.
+func (t Table) CSV(w io.Writer) error {
+	out := csv.NewWriter(w)
+	if err := out.Write(t.names()); err != nil {
+		return err
+	}
+	return out.WriteAll(t.Rows)
+}
+
+func (t Table) names() []string {
+	names := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		names[i] = c.Name
+	}
+	return names
+}
+
+func (t Table) writer() table.Writer {
+	out := table.NewWriter()
+	if names := t.names(); strings.Join(names, "") != "" {
+		out.AppendHeader(cells(names))
+	}
+	for _, row := range t.Rows {
+		out.AppendRow(cells(row))
+	}
+	return out
+}
+
+func cells(texts []string) table.Row {
+	row := make(table.Row, len(texts))
+	for i, t := range texts {
+		row[i] = t
+	}
+	return row
+}
