@@ -72,6 +72,9 @@ const (
 // keySet is a set of keys, a bit each.
 type keySet uint64
 
+// There is a bit for each key: one key too many does not compile.
+const _ = uint(64 - numKeys)
+
 func keys(all ...key) (s keySet) {
 	for _, k := range all {
 		s |= 1 << k
