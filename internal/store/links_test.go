@@ -3,11 +3,13 @@ package store_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -75,6 +77,83 @@ func TestLinks(t *testing.T) {
 	f("the port of HTTP", server.HTTPAddr, link.TLS{}, nil, link.ErrRefused, "clickhouse.addr", "HTTP")
 	f("nobody", nobody, link.TLS{}, nil, link.ErrUnreachable, "connection refused", "clickhouse.addr")
 	f("a silent server", silent.Addr().String(), trusted, nil, link.ErrUnreachable, "timeout", "clickhouse.addr")
+}
+
+// A server that is shutting down says so with an exception, to whoever connects or to whoever asks. That passes by itself: the start waits for
+// the server to be up again, and a start that waited in vain found it unreachable, which is no wrong use.
+func TestShuttingDown(t *testing.T) {
+	server := stacktest.SharedClickHouse(t)
+	f := func(name string, greets bool, answers int64, kind error, want ...string) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // the start waits
+			addr, told := shuttingDown(t, server.Addr, greets, answers)
+			_, database := stacktest.Database(t)
+			s, err := store.OpenAndMigrate(t.Context(), store.Config{Addr: []string{addr}, Database: database, Username: "default"})
+			if err == nil {
+				s.Close()
+			}
+			stacktest.Sentence(t, err, kind, want, nil)
+			if told() < min(answers, 2) {
+				t.Errorf("the server said %d times that it is shutting down", told())
+			}
+		})
+	}
+	f("for ever, at the greeting", false, 1<<40, link.ErrUnreachable, "is shutting down", "Server is shutting down")
+	f("for ever, at a query", true, 1<<40, link.ErrUnreachable, "is shutting down", "Server is shutting down")
+	f("then up again", false, 3, nil)
+	f("at a query, then up again", true, 3, nil)
+}
+
+// shuttingDown stands before a server and says for it, as often as given, that it is shutting down: instead of its greeting, or in answer to a
+// query. It also returns how often that was said.
+func shuttingDown(t *testing.T, target string, greets bool, answers int64) (addr string, told func() int64) {
+	// The packets of the native protocol begin with their kind: a client's are 0 for hello, 1 for a query.
+	const kindHello, kindQuery = 0, 1
+	exception := []byte{2, 236, 0, 0, 0} // a server's exception, and its code: then name, message and stack trace with their lengths; none is nested
+	for _, text := range []string{"DB::Exception", "Server is shutting down", ""} {
+		exception = append(append(exception, byte(len(text))), text...)
+	}
+	exception = append(exception, 0)
+
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	stacktest.Must(t, err)
+	t.Cleanup(func() { listener.Close() })
+	var said atomic.Int64
+	serve := func(client net.Conn) {
+		defer client.Close()
+		behind, err := net.Dial("tcp", target)
+		if err != nil {
+			return
+		}
+		defer behind.Close()
+		go io.Copy(client, behind) // ends with either connection
+		piece := make([]byte, 64<<10)
+		for {
+			n, err := client.Read(piece)
+			if err != nil {
+				return
+			}
+			due := piece[0] == kindHello && !greets || piece[0] == kindQuery && greets
+			if due && said.Load() < answers {
+				said.Add(1)
+				client.Write(exception)
+				return
+			}
+			if _, err := behind.Write(piece[:n]); err != nil {
+				return
+			}
+		}
+	}
+	go func() { // ends with the listener
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go serve(client) // ends with the connection
+		}
+	}()
+	return listener.Addr().String(), said.Load
 }
 
 func TestLinkSettings(t *testing.T) {

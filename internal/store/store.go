@@ -73,7 +73,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	missing, err := s.unapplied(ctx)
-	if err == nil && len(missing) > 0 {
+	switch {
+	case isCode(err, codeAborted):
+		err = s.shuttingDown(err)
+	case err == nil && len(missing) > 0:
 		err = link.Refused("database %q was made by an earlier version: start `ingest check` of this one once, which brings it up to date (%s)", cfg.Database, strings.Join(missing, ", "))
 	}
 	if err != nil {
@@ -88,7 +91,11 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 func OpenAndMigrate(ctx context.Context, cfg Config) (*Store, error) {
 	const there = "SELECT count() FROM system.databases WHERE name = ?"
 	s, err := open(ctx, cfg, there, func(server *Store) error {
-		if err := server.conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS `"+cfg.Database+"`"); err != nil {
+		err := server.conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS `"+cfg.Database+"`")
+		switch {
+		case isCode(err, codeAborted):
+			return server.shuttingDown(err)
+		case err != nil:
 			return link.Refused("clickhouse at %s does not let user %q make the database %q: %s", server.addr, cfg.Username, cfg.Database, firstLine(err.Error()))
 		}
 		return nil
@@ -98,29 +105,51 @@ func OpenAndMigrate(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	if err := s.migrate(ctx); err != nil {
 		s.Close()
+		if isCode(err, codeAborted) {
+			return nil, s.shuttingDown(err)
+		}
 		return nil, fmt.Errorf("bring the schema of database %q up to date: %w", cfg.Database, err)
 	}
 	return s, nil
 }
 
-// open connects to the server first and asks it, with the query there, whether the database is there; missing is
-// called when it is not. To connect to a database that does not exist would be quicker, and the embedded server would die of it.
+// open connects to the server first and asks it, with the query there, whether the database exists. missing is
+// called when it does not. Connecting to a database that does not exist would be quicker, but the embedded server
+// dies of it.
 func open(ctx context.Context, cfg Config, there string, missing func(server *Store) error) (*Store, error) {
-	server, err := connect(ctx, cfg, "")
+	server, err := connect(cfg, "")
 	if err != nil {
 		return nil, err
 	}
 	defer server.Close()
 	var found uint64
-	if err := server.conn.QueryRow(ctx, there, cfg.Database).Scan(&found); err != nil {
-		return nil, link.Refused("clickhouse at %s does not let user %q look for the database %q: %s", server.addr, cfg.Username, cfg.Database, firstLine(err.Error()))
+	look := func(ctx context.Context) error {
+		if err := server.conn.Ping(ctx); err != nil {
+			return err
+		}
+		err := server.conn.QueryRow(ctx, there, cfg.Database).Scan(&found)
+		if err != nil && !isCode(err, codeAborted) {
+			return link.Refused("clickhouse at %s does not let user %q look for the database %q: %s", server.addr, cfg.Username, cfg.Database, firstLine(err.Error()))
+		}
+		return err
+	}
+	if err := server.awaitAnswer(ctx, cfg.Username, look); err != nil {
+		return nil, err
 	}
 	if found == 0 {
 		if err := missing(server); err != nil {
 			return nil, err
 		}
 	}
-	return connect(ctx, cfg, cfg.Database)
+	s, err := connect(cfg, cfg.Database)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.awaitAnswer(ctx, cfg.Username, s.conn.Ping); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
 }
 
 // Validate says what is wrong with the settings, without asking a server.
@@ -139,7 +168,8 @@ func (c Config) Validate() error {
 	return nil
 }
 
-func connect(ctx context.Context, cfg Config, database string) (*Store, error) {
+// connect makes the pool of connections. It does not ask the server yet.
+func connect(cfg Config, database string) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -173,23 +203,18 @@ func connect(ctx context.Context, cfg Config, database string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("clickhouse.addr: %w", err)
 	}
-	s := &Store{conn: conn, addr: strings.Join(cfg.Addr, ","), database: cfg.Database, addrs: cfg.Addr, tls: cfg.TLS, insertTimeout: cmp.Or(cfg.InsertTimeout, defaultInsertTimeout)}
-	if err := s.awaitAnswer(ctx, cfg.Username); err != nil {
-		s.Close()
-		return nil, err
-	}
-	return s, nil
+	return &Store{conn: conn, addr: strings.Join(cfg.Addr, ","), database: cfg.Database, addrs: cfg.Addr, tls: cfg.TLS, insertTimeout: cmp.Or(cfg.InsertTimeout, defaultInsertTimeout)}, nil
 }
 
-// awaitAnswer pings until the server answers, refuses us, or startTimeout is over.
-func (s *Store) awaitAnswer(ctx context.Context, user string) error {
+// awaitAnswer repeats ask until the server answers it, refuses us, or startTimeout is over.
+func (s *Store) awaitAnswer(ctx context.Context, user string, ask func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for tries := 1; ; tries++ {
-		err := s.conn.Ping(ctx)
+		err := ask(ctx)
 		switch {
-		case err == nil:
-			return nil
+		case err == nil, errors.Is(err, link.ErrRefused):
+			return err
 		case strings.Contains(err.Error(), "unexpected packet [72]"): // the H of HTTP/1.1
 			return link.Refused("clickhouse at %s speaks HTTP on that port: set clickhouse.addr to the port of the native protocol, 9000 or with TLS 9440", s.addr)
 		case isCode(err, codeAuthenticationFailed):
@@ -199,7 +224,7 @@ func (s *Store) awaitAnswer(ctx context.Context, user string) error {
 			return link.Refused("clickhouse at %s: %s", s.addr, reason)
 		}
 		var exception *clickhouse.Exception
-		if errors.As(err, &exception) {
+		if errors.As(err, &exception) && exception.Code != codeAborted {
 			return link.Refused("clickhouse at %s refuses the connection: %s", s.addr, firstLine(exception.Message))
 		}
 		const alert = "unexpected packet [21]" // of TLS
@@ -208,10 +233,18 @@ func (s *Store) awaitAnswer(ctx context.Context, user string) error {
 		}
 		select {
 		case <-ctx.Done():
+			if isCode(err, codeAborted) {
+				return s.shuttingDown(err)
+			}
 			return link.Unreachable("clickhouse at %s does not answer (%s): is it running, and is clickhouse.addr its native port?", s.addr, link.Cause(err))
 		case <-time.After(250 * time.Millisecond):
 		}
 	}
+}
+
+// shuttingDown is the error of a start that met a server on its way out, which said so in err.
+func (s *Store) shuttingDown(err error) error {
+	return link.Unreachable("clickhouse at %s is shutting down, or cancels what it is asked (%s): try again when it is up", s.addr, firstLine(err.Error()))
 }
 
 func firstLine(s string) string {
@@ -222,6 +255,7 @@ func firstLine(s string) string {
 // Error codes of ClickHouse, src/Common/ErrorCodes.cpp.
 const (
 	codeUnknownTable         = 60
+	codeAborted              = 236 // the server is shutting down
 	codeAccessDenied         = 497
 	codeAuthenticationFailed = 516
 )
