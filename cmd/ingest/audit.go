@@ -1,118 +1,109 @@
 package main
 
 import (
-	"bufio"
-	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
-	"sync"
-	"text/tabwriter"
 	"time"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 
+	"errata/internal/cli"
 	"errata/internal/delivery"
 	"errata/internal/store"
 )
 
-// audited is the output of `ingest audit --output json`.
+func newAudit(env *environment) *cobra.Command {
+	var f auditFlags
+	cmd := &cobra.Command{
+		Use:   "audit",
+		Short: "prove per partition that every offset up to the committed one is counted, once",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return env.audit(cmd, f) },
+	}
+	f.output = auditOutputs.Flag(cmd.Flags())
+	cmd.Flags().StringVar(&f.topic, "topic", "", "only this `topic` of kafka.topics")
+	cmd.Flags().IntVar(&f.partition, "partition", -1, "only this partition, by its `number` (-1: all)")
+	f.since.Flag(cmd.Flags(), "since", "", "only batches from the first one on that has requests since this time")
+	cmd.Flags().BoolVar(&f.deep, "deep", false, "read again from Kafka what it still has, and compare what it makes")
+	return cmd
+}
+
+// audited is what the command writes.
 type audited struct {
 	*delivery.AuditReport
 	Verdict string `json:"verdict"`
 }
 
-// runAudit proves per partition that every offset is counted, and changes nothing.
-func runAudit(ctx context.Context, inv *invocation) error {
-	if inv.output != "table" && inv.output != "json" {
-		return fmt.Errorf("--output is %q: give table or json", inv.output)
-	}
-	p, err := inv.load()
+var auditOutputs = cli.Outputs[audited]{{Name: "table", Write: audited.table}, {Name: "json", Write: cli.JSON[audited]}}
+
+// audit proves per partition that every offset is counted, and changes nothing.
+func (env *environment) audit(cmd *cobra.Command, f auditFlags) error {
+	p, err := env.load(cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
-	options, err := inv.audit.options(p.cfg.Kafka.Topics, time.Now())
+	options, err := f.options(p.cfg.Kafka.Topics, time.Now())
 	if err != nil {
 		return err
 	}
-	// As build does, but the database must be there, and stays as it is.
-	var asking sync.WaitGroup
-	var storeErr error
-	asking.Go(func() { p.store, storeErr = store.Open(ctx, p.cfg.ClickHouse) })
-	p.kafka, err = delivery.Connect(ctx, p.cfg.Kafka)
-	asking.Wait()
 	defer p.close()
-	if err := errors.Join(err, storeErr); err != nil {
+	if err := p.connect(cmd.Context(), store.Open); err != nil { // the database must exist, and stays as it is
 		return err
 	}
-	report, err := delivery.Audit(ctx, p.kafka, p.store, p.processor, p.fingerprint(), options)
+	report, err := delivery.Audit(cmd.Context(), p.kafka, p.store, p.processor, p.fingerprint(), options)
 	if err != nil {
 		return err
 	}
 	if options.Partition >= 0 && len(report.Partitions) == 0 {
 		return fmt.Errorf("--partition is %d, and there is no such partition", options.Partition)
 	}
-	out := bufio.NewWriter(inv.stdout)
-	if inv.output == "json" {
-		encoder := json.NewEncoder(out)
-		encoder.SetEscapeHTML(false)
-		encoder.SetIndent("", "  ")
-		err = encoder.Encode(audited{report, verdict(report, options.Since)})
-	} else {
-		printAudit(out, report, options.Since)
-	}
-	if err := errors.Join(err, out.Flush()); err != nil {
+	if err := f.output.Write(audited{report, verdict(report, options.Since)}, cmd.OutOrStdout()); err != nil {
 		return err
 	}
 	if n := len(report.Findings); n > 0 {
-		return findings("audit: " + count(n, "finding"))
+		return cli.Findings("audit: " + count(n, "finding"))
 	}
 	return nil
 }
 
 // auditFlags are the flags of the command as they were given.
 type auditFlags struct {
+	output    *cli.Chosen[audited]
 	topic     string
 	partition int
-	since     string
+	since     cli.Time
 	deep      bool
 }
 
-func (f *auditFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.topic, "topic", "", "only this `topic` of kafka.topics")
-	flags.IntVar(&f.partition, "partition", -1, "only this partition, by its `number` (-1: all)")
-	flags.StringVar(&f.since, "since", "", "only batches from the first one on that has requests since a `time`: 24h, or 2026-11-02T15:04:05Z")
-	flags.BoolVar(&f.deep, "deep", false, "read again from Kafka what it still has, and compare what it makes")
-}
-
 func (f auditFlags) options(topics []string, now time.Time) (delivery.AuditOptions, error) {
-	o := delivery.AuditOptions{Topic: f.topic, Partition: f.partition, Deep: f.deep}
+	o := delivery.AuditOptions{Topic: f.topic, Partition: f.partition, Deep: f.deep, Since: f.since.At(now, time.UTC)}
 	if f.topic != "" && !slices.Contains(topics, f.topic) {
 		return o, fmt.Errorf("--topic is %q, which is none of kafka.topics (%s)", f.topic, strings.Join(topics, ", "))
 	}
 	if f.partition < -1 {
 		return o, fmt.Errorf("--partition is %d: give a number from 0", f.partition)
 	}
-	var err error
-	o.Since, err = moment("--since", f.since, now)
-	return o, err
+	return o, nil
 }
 
-func printAudit(out io.Writer, r *delivery.AuditReport, since time.Time) {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "topic\tpartition\tlog start\tstarts at\tcovered to\tcommitted\tin flight\tlog end\tlag\tbatches\trecords\trequests\terrors\tdead letters\tgaps\tfindings")
-	for _, p := range r.Partitions {
-		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%s\t%d\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", p.Topic, p.Partition,
-			known(p.LogStart), known(p.StartsAt), known(p.CoveredTo), known(p.Committed), p.InFlight, known(p.LogEnd), known(p.Lag),
-			p.Batches, p.Records, p.Requests, p.Errors, p.DeadLetters, len(p.Gaps), p.Findings)
+func (r audited) table(out io.Writer) error {
+	partitions := cli.Table{Columns: []cli.Column{{Name: "topic"}}}
+	for _, name := range []string{"partition", "log start", "starts at", "covered to", "committed", "in flight", "log end", "lag", "batches", "records", "requests", "errors", "dead letters", "gaps", "findings"} {
+		partitions.Columns = append(partitions.Columns, cli.Column{Name: name, Number: true})
 	}
-	table.Flush()
+	for _, p := range r.Partitions {
+		partitions.Rows = append(partitions.Rows, []string{p.Topic, fmt.Sprint(p.Partition),
+			known(p.LogStart), known(p.StartsAt), known(p.CoveredTo), known(p.Committed), fmt.Sprint(p.InFlight), known(p.LogEnd), known(p.Lag),
+			fmt.Sprint(p.Batches), fmt.Sprint(p.Records), fmt.Sprint(p.Requests), fmt.Sprint(p.Errors), fmt.Sprint(p.DeadLetters), fmt.Sprint(len(p.Gaps)), fmt.Sprint(p.Findings)})
+	}
+	if err := partitions.Text(out); err != nil {
+		return err
+	}
 	for _, p := range r.Partitions {
 		for _, g := range p.Gaps {
-			fmt.Fprintf(out, "gap: %s/%d: offsets %d to %d, recorded at %s: %s\n", g.Topic, g.Partition, g.FirstOffset, g.LastOffset, g.At.UTC().Format(timeLayout), g.Reason)
+			fmt.Fprintf(out, "gap: %s/%d: offsets %d to %d, recorded at %s: %s\n", g.Topic, g.Partition, g.FirstOffset, g.LastOffset, cli.Timestamp{Time: g.At}, g.Reason)
 		}
 	}
 	for _, p := range r.Partitions {
@@ -124,7 +115,8 @@ func printAudit(out io.Writer, r *delivery.AuditReport, since time.Time) {
 	for _, f := range r.Findings {
 		fmt.Fprintf(out, "finding: %s\n", f.Sentence)
 	}
-	fmt.Fprintln(out, verdict(r, since))
+	_, err := fmt.Fprintln(out, r.Verdict)
+	return err
 }
 
 // known is a number, or a dash for one that is unknown.
@@ -178,7 +170,7 @@ func verdict(r *delivery.AuditReport, since time.Time) string {
 	}
 	if sum.Batches == 0 {
 		if !since.IsZero() {
-			return "there is nothing to prove: no batch has a request since " + since.UTC().Format(timeLayout) + notes
+			return "there is nothing to prove: no batch has a request since " + cli.Timestamp{Time: since}.String() + notes
 		}
 		return "there is nothing to prove: no batch is recorded" + notes
 	}
@@ -186,7 +178,7 @@ func verdict(r *delivery.AuditReport, since time.Time) string {
 	if covered < len(r.Partitions) {
 		of = fmt.Sprintf("%d of %d partitions; the others have no batch", covered, len(r.Partitions))
 		if !since.IsZero() {
-			of += " with a request since " + since.UTC().Format(timeLayout)
+			of += " with a request since " + cli.Timestamp{Time: since}.String()
 		}
 	}
 	except := ""

@@ -12,6 +12,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"errata/internal/cli"
 	"errata/internal/stack/stacktest"
 )
 
@@ -51,7 +52,7 @@ func (s *auditedStack) consume() (stop func()) {
 	go func() { ended <- run(ctx, []string{"run"}, strings.NewReader(""), s.Output(), s.Output()) }()
 	return func() {
 		cancel()
-		if code := <-ended; code != exitFine {
+		if code := <-ended; code != cli.Fine {
 			s.Errorf("the ingester ended with %d", code)
 		}
 	}
@@ -126,7 +127,7 @@ func (s *auditedStack) await(records string) {
 func TestAudit(t *testing.T) {
 	s := newAuditedStack(t)
 	code, stdout, stderr := s.ingest("audit")
-	if code != exitUsage || !strings.Contains(stderr, "has no data of ours in database") || stdout != "" {
+	if code != cli.WrongUse || !strings.Contains(stderr, "has no data of ours in database") || stdout != "" {
 		t.Fatalf("an audit of an empty database: %d\n%s%s", code, stdout, stderr)
 	}
 	if tables := s.query("SELECT count() FROM system.tables WHERE database = '" + s.database + "'"); tables != "0" {
@@ -157,7 +158,7 @@ func TestAudit(t *testing.T) {
 			busy = false
 		default:
 		}
-		if code, stdout, stderr := s.ingest("audit"); code != exitFine {
+		if code, stdout, stderr := s.ingest("audit"); code != cli.Fine {
 			t.Fatalf("an audit beside an ingester: %d\n%s%s", code, stdout, stderr)
 		}
 	}
@@ -167,7 +168,7 @@ func TestAudit(t *testing.T) {
 	s.settle()
 	code, stdout, stderr = s.ingest("audit", "--deep")
 	t.Logf("\n%s", stdout)
-	if code != exitFine || stderr != "" || !strings.Contains(stdout, "\nread again: gateway-logs/1: 5000 records in ") ||
+	if code != cli.Fine || stderr != "" || !strings.Contains(stdout, "\nread again: gateway-logs/1: 5000 records in ") ||
 		!regexp.MustCompile(`\nevery offset up to the committed tail is counted: 10000 records, 9900 requests, 900 errors, 100 dead letters in \d+ batches of 2 partitions\n$`).MatchString(stdout) {
 		t.Errorf("%d\n%s", code, stderr)
 	}
@@ -185,7 +186,7 @@ func TestAudit(t *testing.T) {
 	}
 	code, stdout, stderr = s.ingest("audit")
 	t.Logf("\n%s", stdout)
-	if code != exitFindings || stderr != "ingest: audit: 5 findings\n" || !strings.HasSuffix(stdout, "\n5 findings\n") {
+	if code != cli.Found || stderr != "ingest: audit: 5 findings\n" || !strings.HasSuffix(stdout, "\n5 findings\n") {
 		t.Errorf("%d\n%s", code, stderr)
 	}
 	code, stdout, _ = s.ingest("audit", "--output", "json", "--topic", "gateway-logs", "--partition", "0", "--since", "1h")
@@ -204,7 +205,7 @@ func TestAudit(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &report); err != nil {
 		t.Fatal(err)
 	}
-	if code != exitFindings || len(report.Partitions) != 1 || report.Partitions[0].Findings != 5 || *report.Partitions[0].CoveredTo != 5000 || report.Verdict != "5 findings" {
+	if code != cli.Found || len(report.Partitions) != 1 || report.Partitions[0].Findings != 5 || *report.Partitions[0].CoveredTo != 5000 || report.Verdict != "5 findings" {
 		t.Errorf("%d %+v", code, report)
 	}
 	for i, want := range []string{"and traffic_sums has 0", "and error_sums has 0", "and error_rows has 0", "and dead_letter_rows has 0", "are in no batch, and Kafka holds records there"} {
@@ -212,31 +213,31 @@ func TestAudit(t *testing.T) {
 			t.Errorf("want %q at %s in %+v", want, firsts[i], report.Findings)
 		}
 	}
-	if code, stdout, _ = s.ingest("audit", "--partition", "1"); code != exitFine || !strings.Contains(stdout, "in 1 partition") && !strings.Contains(stdout, "of 1 partition\n") {
+	if code, stdout, _ = s.ingest("audit", "--partition", "1"); code != cli.Fine || !strings.Contains(stdout, "in 1 partition") && !strings.Contains(stdout, "of 1 partition\n") {
 		t.Errorf("the partition that is whole: %d\n%s", code, stdout)
 	}
 
 	for _, wrong := range [][]string{
-		{"--output", "xml", `--output is "xml": give table or json`},
+		{"--output", "xml", `--output "xml": give one of table, json`},
 		{"--topic", "elsewhere", `--topic is "elsewhere", which is none of kafka.topics (gateway-logs)`},
 		{"--partition", "9", "--partition is 9, and there is no such partition"},
 		{"--partition", "-7", "--partition is -7: give a number from 0"},
-		{"--since", "yesterday", `--since is "yesterday": give a duration such as 24h, or a time such as 2026-11-02T15:04:05Z`},
+		{"--since", "yesterday", `--since "yesterday": give a span of time such as 90m, 24h or 7d, a date such as 2026-11-02, or a time such as 2026-11-02T15:04 or 2026-11-02T15:04:05Z`},
 	} {
-		if code, _, stderr := s.ingest("audit", wrong[0], wrong[1]); code != exitUsage || stderr != "ingest: "+wrong[2]+"\n" {
+		if code, _, stderr := s.ingest("audit", wrong[0], wrong[1]); code != cli.WrongUse || stderr != "ingest: "+wrong[2]+"\n" {
 			t.Errorf("%q: %d %s", wrong, code, stderr)
 		}
 	}
 
 	// The repair of docs/audit.md.
 	for _, first := range firsts {
-		if code, stdout, stderr := s.ingest("replay", "--force", "--at", "gateway-logs/0/"+first); code != exitFine || !strings.Contains(stdout, "parsed anew: 1 batch, ") {
+		if code, stdout, stderr := s.ingest("replay", "--force", "--at", "gateway-logs/0/"+first); code != cli.Fine || !strings.Contains(stdout, "parsed anew: 1 batch, ") {
 			t.Errorf("%d %s %s", code, stdout, stderr)
 		}
 	}
 	code, stdout, _ = s.ingest("audit", "--deep")
 	t.Logf("\n%s", stdout)
-	if code != exitFine || !strings.Contains(stdout, "counted: 10000 records, 9900 requests, 900 errors, 100 dead letters in ") {
+	if code != cli.Fine || !strings.Contains(stdout, "counted: 10000 records, 9900 requests, 900 errors, 100 dead letters in ") {
 		t.Errorf("after the repair: %d", code)
 	}
 
@@ -245,13 +246,13 @@ func TestAudit(t *testing.T) {
 		s.query("ALTER TABLE @" + table + " DELETE WHERE partition = 0 AND first_offset = 0 SETTINGS mutations_sync = 2")
 	}
 	code, stdout, _ = s.ingest("audit")
-	if code != exitFindings || !regexp.MustCompile(`offsets 0 to \d+ are in no batch, and Kafka holds records there, the first at 0\. To count it anew: ingest replay --force --at gateway-logs/0/0\n1 finding\n$`).MatchString(stdout) {
+	if code != cli.Found || !regexp.MustCompile(`offsets 0 to \d+ are in no batch, and Kafka holds records there, the first at 0\. To count it anew: ingest replay --force --at gateway-logs/0/0\n1 finding\n$`).MatchString(stdout) {
 		t.Errorf("without the first batch: %d\n%s", code, stdout)
 	}
-	if code, stdout, stderr := s.ingest("replay", "--force", "--at", "gateway-logs/0/0"); code != exitFine {
+	if code, stdout, stderr := s.ingest("replay", "--force", "--at", "gateway-logs/0/0"); code != cli.Fine {
 		t.Errorf("%d %s %s", code, stdout, stderr)
 	}
-	if code, stdout, _ = s.ingest("audit", "--deep"); code != exitFine || !strings.Contains(stdout, "counted: 10000 records, 9900 requests, 900 errors, 100 dead letters in ") {
+	if code, stdout, _ = s.ingest("audit", "--deep"); code != cli.Fine || !strings.Contains(stdout, "counted: 10000 records, 9900 requests, 900 errors, 100 dead letters in ") {
 		t.Errorf("after the repair of the first batch: %d\n%s", code, stdout)
 	}
 }

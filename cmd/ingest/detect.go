@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,11 +12,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode/utf8"
 
+	"github.com/spf13/cobra"
+
 	"errata/internal/accesslog"
+	"errata/internal/cli"
 	"errata/internal/enrich"
 )
 
@@ -66,38 +67,47 @@ var reasons = map[accesslog.Reason]string{
 // detectedFields are shown in this order. None shows a body: it may hold what nobody should see on a terminal.
 var detectedFields = []string{"time", "tenant", "service", "route", "method", "path", "status", "latency", "request_id"}
 
-// runDetect shows what a sample of a gateway's log gives, before anything is set up.
-func runDetect(_ context.Context, inv *invocation) error {
-	if inv.output != "table" && inv.output != "json" {
-		return fmt.Errorf("--output is %q: give table or json", inv.output)
+func newDetect(env *environment) *cobra.Command {
+	var output *cli.Chosen[*detection]
+	cmd := &cobra.Command{
+		Use:   "detect [FILE]",
+		Short: "show which formats log records, one a line, of FILE or standard input are in, which fields they have, and what is missing",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			d, err := env.detect(cmd, args)
+			if err != nil {
+				return err
+			}
+			if err := output.Write(d, cmd.OutOrStdout()); err != nil {
+				return err
+			}
+			return d.finding()
+		},
 	}
-	p, err := inv.load()
+	output = detectOutputs.Flag(cmd.Flags())
+	return cmd
+}
+
+var detectOutputs = cli.Outputs[*detection]{{Name: "table", Write: (*detection).table}, {Name: "json", Write: cli.JSON[*detection]}}
+
+// detect shows what a sample of a gateway's log gives, before anything is set up.
+func (env *environment) detect(cmd *cobra.Command, args []string) (*detection, error) {
+	p, err := env.load(cmd.ErrOrStderr())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	in, err := inv.open()
+	in, err := open(cmd, args)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer in.Close()
-	d, err := detect(in, p.processor)
-	if err != nil {
-		return err
-	}
-	out := bufio.NewWriter(inv.stdout)
-	if inv.output == "json" {
-		encoder := json.NewEncoder(out)
-		encoder.SetEscapeHTML(false)
-		encoder.SetIndent("", "  ")
-		err = encoder.Encode(d)
-	} else {
-		d.print(out)
-	}
-	if err := errors.Join(err, out.Flush()); err != nil {
-		return err
-	}
+	return detect(in, p.processor)
+}
+
+// finding is the error of a sample in which no record can be read.
+func (d *detection) finding() error {
 	if len(d.Formats) == 0 && d.Excluded == 0 {
-		return findings("nothing found: no record could be read")
+		return cli.Findings("nothing found: no record could be read")
 	}
 	return nil
 }
@@ -185,10 +195,7 @@ func (d *detection) format(name string) *detectedFormat {
 
 func (f *detectedFormat) add(e *enrich.Element) {
 	a := &e.Access
-	texts := []string{"", a.Tenant, a.Service, a.Route, a.Method, a.Path, "", "", a.RequestID} // as detectedFields
-	if !a.Time.IsZero() {
-		texts[0] = a.Time.Format(timeLayout)
-	}
+	texts := []string{cli.Timestamp{Time: a.Time}.String(), a.Tenant, a.Service, a.Route, a.Method, a.Path, "", "", a.RequestID} // as detectedFields
 	if a.Status != 0 {
 		texts[6] = strconv.Itoa(a.Status)
 	}
@@ -247,19 +254,21 @@ func (f *detectedFormat) missing() []string {
 	return all
 }
 
-func (d *detection) print(out io.Writer) {
+func (d *detection) table(out io.Writer) error {
 	for _, f := range d.Formats {
 		fmt.Fprintf(out, "%s: %s in %s, %s\n", f.Name, count(f.Records, "record"), count(f.Lines, "line"), count(f.Errors, "error"))
-		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		fields := cli.Table{Columns: make([]cli.Column, 3), Indent: "  "}
 		for _, field := range f.Fields {
-			fmt.Fprintf(table, "  %s\t%s\t%s\n", field.Name, share(field.Records, f.Records), cmp.Or(field.Sample, "-"))
+			fields.Rows = append(fields.Rows, []string{field.Name, share(field.Records, f.Records), cmp.Or(field.Sample, "-")})
 		}
 		var states []string
 		for _, state := range slices.Sorted(maps.Keys(f.Body)) {
 			states = append(states, fmt.Sprintf("%s %s", share(f.Body[state], f.Records), state))
 		}
-		fmt.Fprintf(table, "  body\t%s\t%s\n", share(f.Records-f.Body[string(accesslog.Absent)], f.Records), strings.Join(states, ", "))
-		table.Flush()
+		fields.Rows = append(fields.Rows, []string{"body", share(f.Records-f.Body[string(accesslog.Absent)], f.Records), strings.Join(states, ", ")})
+		if err := fields.Text(out); err != nil {
+			return err
+		}
 		for _, sentence := range f.Missing {
 			fmt.Fprintf(out, "  - %s\n", sentence)
 		}
@@ -269,7 +278,7 @@ func (d *detection) print(out io.Writer) {
 		fmt.Fprintf(out, "%s left out by ingest.exclude\n\n", count(d.Excluded, "record"))
 	}
 	if len(d.DeadLetters) == 0 {
-		return
+		return nil
 	}
 	fmt.Fprintln(out, "dead letters:")
 	for _, l := range d.DeadLetters {
@@ -281,6 +290,7 @@ func (d *detection) print(out io.Writer) {
 			fmt.Fprintf(out, "    its keys: %s\n", strings.Join(l.Keys, ", "))
 		}
 	}
+	return nil
 }
 
 // share is a part of a whole in percent, which is 0 % and 100 % only for none and all.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"errata/internal/cli"
 	"errata/internal/stack"
 	"errata/internal/stack/stacktest"
 )
@@ -62,7 +63,7 @@ func TestLinksExit(t *testing.T) {
 			settings(t, change)
 			for _, command := range []string{"check", "run"} {
 				// What is well would run on; what does not answer takes as long as there is patience, and run asks as check does.
-				if command == "run" && want == exitFine || command == "run" && want == exitUnreachable || command == "check" && strings.HasPrefix(name, "neither") {
+				if command == "run" && want == cli.Fine || command == "run" && want == cli.Unreachable || command == "check" && strings.HasPrefix(name, "neither") {
 					continue
 				}
 				var stderr output
@@ -78,23 +79,23 @@ func TestLinksExit(t *testing.T) {
 				if strings.Contains(text, secret) {
 					t.Errorf("%s tells a secret:\n%s", command, text)
 				}
-				if want != exitFine {
+				if want != cli.Fine {
 					t.Log(text)
 				}
 			}
 		})
 	}
-	f("well", nil, exitFine, "kafka       cluster")
-	f("a topic that is not there", map[string]string{"kafka.topics": "nowhere"}, exitUsage, `has no topic "nowhere"`)
-	f("no kafka", map[string]string{"kafka.brokers": nobody}, exitUnreachable, "ingest: kafka at "+nobody+" does not answer")
-	f("no clickhouse", map[string]string{"clickhouse.addr": nobody}, exitUnreachable, "ingest: clickhouse at "+nobody+" does not answer")
-	f("a wrong password", map[string]string{"clickhouse.password": secret}, exitUsage, "set clickhouse.username and clickhouse.password")
-	f("a wrong password in a file", map[string]string{"clickhouse.password_file": passwordFile}, exitUsage, "set clickhouse.username and clickhouse.password")
-	f("not trusted", map[string]string{"clickhouse.addr": front.Addr, "clickhouse.tls.enabled": "true"}, exitUsage, "set clickhouse.tls.ca_file")
+	f("well", nil, cli.Fine, "kafka       cluster")
+	f("a topic that is not there", map[string]string{"kafka.topics": "nowhere"}, cli.WrongUse, `has no topic "nowhere"`)
+	f("no kafka", map[string]string{"kafka.brokers": nobody}, cli.Unreachable, "ingest: kafka at "+nobody+" does not answer")
+	f("no clickhouse", map[string]string{"clickhouse.addr": nobody}, cli.Unreachable, "ingest: clickhouse at "+nobody+" does not answer")
+	f("a wrong password", map[string]string{"clickhouse.password": secret}, cli.WrongUse, "set clickhouse.username and clickhouse.password")
+	f("a wrong password in a file", map[string]string{"clickhouse.password_file": passwordFile}, cli.WrongUse, "set clickhouse.username and clickhouse.password")
+	f("not trusted", map[string]string{"clickhouse.addr": front.Addr, "clickhouse.tls.enabled": "true"}, cli.WrongUse, "set clickhouse.tls.ca_file")
 	f("neither, and one of them can be mended", map[string]string{"kafka.brokers": nobody, "clickhouse.addr": front.Addr, "clickhouse.tls.enabled": "true"},
-		exitUsage, "ingest: kafka at "+nobody, "set clickhouse.tls.ca_file")
-	f("no file", map[string]string{"kafka.tls.enabled": "true", "kafka.tls.ca_file": "/nowhere/ca.crt"}, exitUsage, "kafka.tls.ca_file")
-	f("a password of a user without a name", map[string]string{"kafka.sasl.mechanism": "PLAIN", "kafka.sasl.password": secret}, exitUsage, "kafka.sasl.username")
+		cli.WrongUse, "ingest: kafka at "+nobody, "set clickhouse.tls.ca_file")
+	f("no file", map[string]string{"kafka.tls.enabled": "true", "kafka.tls.ca_file": "/nowhere/ca.crt"}, cli.WrongUse, "kafka.tls.ca_file")
+	f("a password of a user without a name", map[string]string{"kafka.sasl.mechanism": "PLAIN", "kafka.sasl.password": secret}, cli.WrongUse, "kafka.sasl.username")
 }
 
 // An ingester whose links are secured runs on while every secret is replaced: password, authority, certificate and key.
@@ -128,7 +129,7 @@ func TestSecretsReplaced(t *testing.T) {
 	// A group that may be seen and not joined: that shows only now.
 	broker.AllowDescribe(t, "User:"+stacktest.KafkaUser, "", "errata")
 	var refused output
-	if code := run(t.Context(), []string{"run"}, strings.NewReader(""), &refused, &refused); code != exitUsage || !strings.Contains(refused.String(), `does not let us use group "errata": grant READ on it, or set kafka.group`) {
+	if code := run(t.Context(), []string{"run"}, strings.NewReader(""), &refused, &refused); code != cli.WrongUse || !strings.Contains(refused.String(), `does not let us use group "errata": grant READ on it, or set kafka.group`) {
 		t.Errorf("exit %d: %s", code, refused.String())
 	}
 	broker.Allow(t, "User:"+stacktest.KafkaUser, "", "errata")
@@ -200,7 +201,7 @@ func TestSecretsReplaced(t *testing.T) {
 	}
 
 	cancel()
-	if code := <-ended; code != exitFine {
+	if code := <-ended; code != cli.Fine {
 		t.Errorf("exit %d", code)
 	}
 	text := stderr.String()
@@ -226,7 +227,7 @@ func TestMetricsAddressInUse(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	var stderr output
-	if code := run(ctx, []string{"run"}, strings.NewReader(""), &stderr, &stderr); code != exitUsage || !strings.Contains(stderr.String(), "http.addr "+taken.Addr().String()+" is in use") {
+	if code := run(ctx, []string{"run"}, strings.NewReader(""), &stderr, &stderr); code != cli.WrongUse || !strings.Contains(stderr.String(), "http.addr "+taken.Addr().String()+" is in use") {
 		t.Errorf("exit %d: %s", code, stderr.String())
 	}
 }

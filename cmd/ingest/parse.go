@@ -3,14 +3,17 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"context"
-	"encoding/json"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"errata/internal/accesslog"
+	"errata/internal/cli"
+	"errata/internal/config"
 	"errata/internal/enrich"
 )
 
@@ -29,7 +32,7 @@ type (
 		DeadLetter *deadLetter   `json:"dead_letter"`
 	}
 	parsedAccess struct {
-		Time      *string             `json:"time"`
+		Time      cli.Timestamp       `json:"time"`
 		Tenant    string              `json:"tenant"`
 		Service   string              `json:"service"`
 		Route     string              `json:"route"`
@@ -60,30 +63,39 @@ type (
 	}
 )
 
-// timeLayout is RFC 3339 in UTC with milliseconds.
-const timeLayout = "2006-01-02T15:04:05.000Z07:00"
+func newParse(env *environment) *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "parse [FILE]",
+		Short: "show what would be found in log records, one a line, of FILE or standard input",
+		Args:  cobra.MaximumNArgs(1),
+		RunE:  func(cmd *cobra.Command, args []string) error { return env.parse(cmd, args, format) },
+	}
+	cmd.Flags().StringVar(&format, "format", "", "log `format` of the records: auto or a name (default: ingest.format)")
+	return cmd
+}
 
-// runParse is the dry run: the very processor of the ingester, with the present in place of Kafka's time.
-func runParse(_ context.Context, inv *invocation) error {
-	p, err := inv.load()
+// parse is the dry run: the very processor of the ingester, with the present in place of Kafka's time.
+func (env *environment) parse(cmd *cobra.Command, args []string, format string) error {
+	cfg, err := config.Load(env.configFile)
 	if err != nil {
 		return err
 	}
-	in, err := inv.open()
+	cfg.Ingest.Format = cmp.Or(format, cfg.Ingest.Format)
+	p, err := assemble(cfg, cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	in, err := open(cmd, args)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	out := bufio.NewWriter(inv.stdout)
-	if err := parseLines(in, out, p.processor); err != nil {
-		return errors.Join(err, out.Flush())
-	}
-	return out.Flush()
+	out := bufio.NewWriter(cmd.OutOrStdout())
+	return errors.Join(parseLines(in, out, p.processor), out.Flush())
 }
 
 func parseLines(in io.Reader, out io.Writer, processor *enrich.Processor) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetEscapeHTML(false)
 	lines := bufio.NewReaderSize(in, 1<<16)
 	clock := accesslog.Clock{Latest: time.Now().Add(24 * time.Hour), Optional: true}
 	for n := 1; ; n++ {
@@ -94,7 +106,8 @@ func parseLines(in io.Reader, out io.Writer, processor *enrich.Processor) error 
 		if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("line %d: %w", n, err)
 		}
-		if err := encoder.Encode(describe(n, processor.Record(bytes.TrimRight(line, "\r\n"), enrich.Position{Clock: clock}))); err != nil {
+		record := processor.Record(bytes.TrimRight(line, "\r\n"), enrich.Position{Clock: clock})
+		if err := cli.JSONLine(describe(n, record), out); err != nil {
 			return err
 		}
 	}
@@ -125,11 +138,7 @@ func describe(line int, r enrich.Record) parsedLine {
 
 func describeAccess(a accesslog.Access) *parsedAccess {
 	out := &parsedAccess{
-		Tenant: a.Tenant, Service: a.Service, Route: a.Route, Method: a.Method, Path: a.Path, RequestID: a.RequestID, BodyState: a.BodyState,
-	}
-	if !a.Time.IsZero() {
-		at := a.Time.Format(timeLayout)
-		out.Time = &at
+		Time: cli.Timestamp{Time: a.Time}, Tenant: a.Tenant, Service: a.Service, Route: a.Route, Method: a.Method, Path: a.Path, RequestID: a.RequestID, BodyState: a.BodyState,
 	}
 	if a.Status != 0 {
 		out.Status = &a.Status

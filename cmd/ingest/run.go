@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -10,14 +11,24 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
 
 	"errata/internal/delivery"
 	"errata/internal/enrich"
 	"errata/internal/monitor"
 )
 
-func runConsumer(ctx context.Context, inv *invocation) error {
-	p, err := build(ctx, inv)
+func newRun(env *environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "run",
+		Short: "consume until SIGINT or SIGTERM",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return env.consume(cmd.Context(), cmd.ErrOrStderr()) },
+	}
+}
+
+func (env *environment) consume(ctx context.Context, stderr io.Writer) error {
+	p, err := env.build(ctx, stderr)
 	defer p.close()
 	if err != nil {
 		return err
@@ -26,7 +37,7 @@ func runConsumer(ctx context.Context, inv *invocation) error {
 	ingester := delivery.New(p.kafka, p.store, p.processor, p.fingerprint(), p.log)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	m := newCatalogMetrics(registry, p, ingester)
+	m := newCatalogMetrics(registry, &p, ingester)
 	if err := ingester.Register(registry); err != nil {
 		return err
 	}
@@ -54,7 +65,7 @@ type catalogMetrics struct {
 	reloads *prometheus.CounterVec // by result
 }
 
-func newCatalogMetrics(reg prometheus.Registerer, p parts, ingester *delivery.Ingester) catalogMetrics {
+func newCatalogMetrics(reg prometheus.Registerer, p *parts, ingester *delivery.Ingester) catalogMetrics {
 	m := catalogMetrics{
 		info:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "errata", Name: "catalog_info", Help: "1 for the catalogs in use."}, []string{"version"}),
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "errata", Name: "catalog_reloads_total", Help: "Catalogs taken anew, or kept out because they are not valid."}, []string{"result"}),
@@ -84,7 +95,7 @@ func (m catalogMetrics) use(c *enrich.Catalogs) {
 }
 
 // watchCatalogs takes the catalogs of catalogs.dir anew when they change, or on SIGHUP, until the function that it returns is called.
-func (p parts) watchCatalogs(ctx context.Context, m catalogMetrics) (stop func()) {
+func (p *parts) watchCatalogs(ctx context.Context, m catalogMetrics) (stop func()) {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	ctx, cancel := context.WithCancel(ctx)

@@ -15,6 +15,7 @@ import (
 type Table struct {
 	Columns []Column
 	Rows    [][]string // a cell a column
+	Indent  string     // before each line of Text
 }
 
 // Column says how a column is laid out. Its zero value is one of words that are read to their end.
@@ -67,7 +68,7 @@ func (t Table) Text(w io.Writer) error {
 		configs = append(configs, config)
 	}
 	out.SetColumnConfigs(configs)
-	_, err := fmt.Fprintln(w, out.Render())
+	_, err := fmt.Fprintln(w, t.Indent+strings.ReplaceAll(out.Render(), "\n", "\n"+t.Indent))
 	return err
 }
 
@@ -98,7 +99,7 @@ func (t Table) fit(width int) Table {
 
 // fixedWidth is what the columns take of a terminal's width, but for the prose.
 func (t Table) fixedWidth() int {
-	sum := 1
+	sum := 1 + len(t.Indent)
 	for i, c := range t.Columns {
 		sum += len(gap)
 		if c.Prose {

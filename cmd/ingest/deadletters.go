@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"errata/internal/accesslog"
+	"errata/internal/cli"
+	"errata/internal/delivery"
+	"errata/internal/store"
+)
+
+func newDeadLetters(env *environment) *cobra.Command {
+	return cli.Group("deadletters", "the records that could not be used", newListDeadLetters(env), newReplayDeadLetters(env))
+}
+
+func newReplayDeadLetters(env *environment) *cobra.Command {
+	var f selectionFlags
+	cmd := &cobra.Command{
+		Use:   "replay",
+		Short: "parse them anew, with today's parser and mapping",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			sel, err := f.selection()
+			if err != nil {
+				return err
+			}
+			return env.replay(cmd, false, func(ctx context.Context, r *delivery.Replay) (*delivery.Replayed, error) {
+				sel.Topics = r.Kafka.Topics()
+				return r.DeadLetters(ctx, sel)
+			})
+		},
+	}
+	f.register(cmd)
+	return cmd
+}
+
+func newListDeadLetters(env *environment) *cobra.Command {
+	var (
+		f      selectionFlags
+		limit  int
+		output *cli.Chosen[[]deadLetterRow]
+	)
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "show them",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			sel, err := f.selection()
+			if err != nil {
+				return err
+			}
+			if limit < 1 {
+				return fmt.Errorf("--limit is %d: give 1 at least", limit)
+			}
+			rows, total, err := env.deadLetters(cmd, sel, limit)
+			if err != nil {
+				return err
+			}
+			if err := output.Write(rows, cmd.OutOrStdout()); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "%d of %d dead letters\n", len(rows), total)
+			return nil
+		},
+	}
+	f.register(cmd)
+	cmd.Flags().IntVar(&limit, "limit", 20, "show `n` at most, the newest first")
+	output = deadLetterOutputs.Flag(cmd.Flags())
+	return cmd
+}
+
+func (env *environment) deadLetters(cmd *cobra.Command, sel store.Selection, limit int) (rows []deadLetterRow, total uint64, err error) {
+	p, err := env.load(cmd.ErrOrStderr())
+	if err != nil {
+		return nil, 0, err
+	}
+	defer p.close()
+	sel.Topics = p.cfg.Kafka.Topics
+	if p.store, err = store.Open(cmd.Context(), p.cfg.ClickHouse); err != nil {
+		return nil, 0, err
+	}
+	list, total, err := p.store.DeadLetterList(cmd.Context(), sel, limit)
+	for _, d := range list {
+		at := cli.Timestamp{Time: d.Time}
+		if at.Unix() == 0 { // not known
+			at = cli.Timestamp{}
+		}
+		rows = append(rows, deadLetterRow{at, d.Reason, d.Topic, d.Partition, d.Offset, d.Index, d.Sample})
+	}
+	return rows, total, err
+}
+
+// selectionFlags say which dead letters are meant.
+type selectionFlags struct {
+	reasons string
+	since   cli.Time
+	at      placeFlag
+}
+
+func (f *selectionFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.reasons, "reason", "", "only dead letters of these `reasons`, with commas between them")
+	f.since.Flag(cmd.Flags(), "since", "", "only those from this time on, by Kafka's time")
+	cmd.Flags().Var(&f.at, "at", "only the record at this `topic/partition/offset`")
+}
+
+// selection is what the flags say, of no topics yet.
+func (f selectionFlags) selection() (store.Selection, error) {
+	sel := store.Selection{Since: f.since.At(time.Now(), time.UTC), At: f.at.place}
+	for reason := range strings.SplitSeq(f.reasons, ",") {
+		if reason = strings.TrimSpace(reason); reason == "" {
+			continue
+		}
+		if !slices.Contains(accesslog.Reasons, accesslog.Reason(reason)) {
+			return sel, fmt.Errorf("--reason %q is none of %v", reason, accesslog.Reasons)
+		}
+		sel.Reasons = append(sel.Reasons, reason)
+	}
+	return sel, nil
+}
+
+// deadLetterRow is a dead letter as the command writes it.
+type deadLetterRow struct {
+	Time      cli.Timestamp `json:"time"`
+	Reason    string        `json:"reason"`
+	Topic     string        `json:"topic"`
+	Partition int           `json:"partition"`
+	Offset    int64         `json:"offset"`
+	Index     int           `json:"index"`
+	Sample    string        `json:"sample"`
+}
+
+var deadLetterOutputs = cli.Outputs[[]deadLetterRow]{{Name: "table", Write: deadLetterTable}, {Name: "json", Write: deadLetterLines}}
+
+func deadLetterTable(rows []deadLetterRow, w io.Writer) error {
+	table := cli.Table{Columns: []cli.Column{{Name: "time"}, {Name: "reason"}, {Name: "at"}, {Name: "index", Number: true}, {Name: "sample"}}}
+	for _, d := range rows {
+		sample := []rune(strconv.Quote(d.Sample)) // quoted: it may hold anything
+		if sample = sample[1 : len(sample)-1]; len(sample) > 80 {
+			sample = append(sample[:79], '…')
+		}
+		table.Rows = append(table.Rows, []string{d.Time.String(), d.Reason, fmt.Sprintf("%s/%d/%d", d.Topic, d.Partition, d.Offset), strconv.Itoa(d.Index), string(sample)})
+	}
+	return table.Text(w)
+}
+
+// deadLetterLines writes an object a line.
+func deadLetterLines(rows []deadLetterRow, w io.Writer) error {
+	for _, d := range rows {
+		if err := cli.JSONLine(d, w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
