@@ -2,6 +2,7 @@
 
 GO ?= go
 BIN := bin
+SOURCE := $(wildcard *.go) cmd internal catalogs dashboards
 # The race detector needs cgo, and so a C compiler; without one the tests run all the same.
 RACE := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 
@@ -18,12 +19,13 @@ test: build lint ## all tests, on a real ClickHouse and a real Kafka
 	$(if $(RACE),CGO_ENABLED=1,CGO_ENABLED=0) $(GO) test $(RACE) -timeout 20m ./...
 
 lint: ## what the compiler does not see
-	@test -z "$$(gofmt -l cmd internal catalogs dashboards)" || { echo "gofmt would change:"; gofmt -l cmd internal catalogs dashboards; exit 1; }
+	@test -z "$$(gofmt -l $(SOURCE))" || { echo "gofmt would change:"; gofmt -l $(SOURCE); exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
+	$(GO) test -count=1 . # the import graph, and how our texts are written
 
 fmt: ## format the code
-	gofmt -w cmd internal catalogs dashboards
+	gofmt -w $(SOURCE)
 
 FUZZTIME ?= 30s
 fuzz: ## each fuzz target for FUZZTIME
