@@ -34,7 +34,7 @@ func errorsOf(counts ...uint64) (all []Measure) {
 }
 
 func TestCount(t *testing.T) {
-	base := Rule{Name: "R", Count: &Count{Over: 5 * time.Minute, Above: 20}}
+	base := Rule{Name: "R", Condition: Count{Over: 5 * time.Minute, Above: 20}}
 	f := func(what string, change func(*Rule), counts []uint64, want string) {
 		t.Helper()
 		r := base
@@ -56,7 +56,7 @@ func TestCount(t *testing.T) {
 	f("flapping without any of these", func(r *Rule) {}, []uint64{21, 0, 21, 0}, "0 inactive>firing, 1 firing>resolved, 2 inactive>firing, 3 firing>resolved")
 	f("flapping, damped", func(r *Rule) { r.For, r.KeepFiringFor = time.Minute, time.Minute }, []uint64{21, 0, 21, 0, 21, 21, 0, 21, 0, 21},
 		"0 inactive>pending, 1 pending>inactive, 2 inactive>pending, 3 pending>inactive, 4 inactive>pending, 5 pending>firing")
-	f("above nothing", func(r *Rule) { r.Count = &Count{Over: time.Minute} }, []uint64{0, 1, 0}, "1 inactive>firing, 2 firing>resolved")
+	f("above nothing", func(r *Rule) { r.Condition = Count{Over: time.Minute} }, []uint64{0, 1, 0}, "1 inactive>firing, 2 firing>resolved")
 }
 
 func TestReasons(t *testing.T) {
@@ -67,20 +67,20 @@ func TestReasons(t *testing.T) {
 			t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 	}
-	count := &Count{Over: 5 * time.Minute, Above: 20}
-	f(Rule{Count: count, For: 2 * time.Minute, ResolveBelow: 5}, errorsOf(41, 41, 41, 3),
+	count := Count{Over: 5 * time.Minute, Above: 20}
+	f(Rule{Condition: count, For: 2 * time.Minute, ResolveBelow: 5}, errorsOf(41, 41, 41, 3),
 		"41 errors in 5m, above 20; fires after 2m", "41 errors in 5m, above 20, for 2m", "3 errors in 5m, below 5")
-	f(Rule{Count: count, For: 2 * time.Minute}, errorsOf(41, 20), "41 errors in 5m, above 20; fires after 2m", "20 errors in 5m, not above 20, after 1m of 2m")
-	f(Rule{Count: &Count{Over: 90 * time.Minute}, KeepFiringFor: time.Minute}, errorsOf(1, 0, 0), "1 error in 1h30m, above 0", "0 errors in 1h30m, not above 0, for 1m")
-	rate := &Rate{Over: 15 * time.Minute, Above: 0.2, MinErrors: 50, MinRequests: 200}
-	f(Rule{Rate: rate}, []Measure{{288, 1200}, {240, 1200}}, "24.0% of 1200 requests in 15m (288), above 20.0%", "20.0% of 1200 requests in 15m (240), not above 20.0%")
-	f(Rule{Rate: rate, ResolveBelow: 0.1}, []Measure{{288, 1200}, {40, 200}, {10, 100}}, "24.0% of 1200 requests in 15m (288), above 20.0%",
+	f(Rule{Condition: count, For: 2 * time.Minute}, errorsOf(41, 20), "41 errors in 5m, above 20; fires after 2m", "20 errors in 5m, not above 20, after 1m of 2m")
+	f(Rule{Condition: Count{Over: 90 * time.Minute}, KeepFiringFor: time.Minute}, errorsOf(1, 0, 0), "1 error in 1h30m, above 0", "0 errors in 1h30m, not above 0, for 1m")
+	rate := Rate{Over: 15 * time.Minute, Above: 0.2, MinErrors: 50, MinRequests: 200}
+	f(Rule{Condition: rate}, []Measure{{288, 1200}, {240, 1200}}, "24.0% of 1200 requests in 15m (288), above 20.0%", "20.0% of 1200 requests in 15m (240), not above 20.0%")
+	f(Rule{Condition: rate, ResolveBelow: 0.1}, []Measure{{288, 1200}, {40, 200}, {10, 100}}, "24.0% of 1200 requests in 15m (288), above 20.0%",
 		"100 requests in 15m, fewer than the 200 that it takes to judge")
-	f(Rule{Rate: rate}, []Measure{{288, 1200}, {49, 200}}, "24.0% of 1200 requests in 15m (288), above 20.0%", "49 errors in 15m, fewer than the 50 that it takes")
+	f(Rule{Condition: rate}, []Measure{{288, 1200}, {49, 200}}, "24.0% of 1200 requests in 15m (288), above 20.0%", "49 errors in 15m, fewer than the 50 that it takes")
 }
 
 func TestRateNeverFiresUnderItsLeastDenominator(t *testing.T) {
-	r := Rule{Rate: &Rate{Over: time.Minute, Above: 0.2, MinErrors: 1, MinRequests: 200}}
+	r := Rule{Condition: Rate{Over: time.Minute, Above: 0.2, MinErrors: 1, MinRequests: 200}}
 	for requests := range uint64(400) {
 		for _, errs := range []uint64{0, 1, requests / 5, requests/5 + 1, requests, 3 * requests} {
 			s, _ := r.step(midnight, Measure{errs, requests}, State{})
@@ -113,7 +113,7 @@ func TestWindowsEndAtTheEvaluation(t *testing.T) {
 
 // A replay in pieces gives what one replay gives: this is what a restart relies on.
 func TestReplayInPiecesIsTheSame(t *testing.T) {
-	r := Rule{Name: "R", By: []string{"tenant"}, Count: &Count{Over: 3 * time.Minute, Above: 5}, For: 2 * time.Minute, KeepFiringFor: 3 * time.Minute, ResolveBelow: 3}
+	r := Rule{Name: "R", By: []string{"tenant"}, Condition: Count{Over: 3 * time.Minute, Above: 5}, For: 2 * time.Minute, KeepFiringFor: 3 * time.Minute, ResolveBelow: 3}
 	d := data{errors: map[string]*series{}}
 	for minute := range 120 {
 		for tenant := range 5 {

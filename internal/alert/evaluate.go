@@ -49,11 +49,19 @@ func (s *series) between(from, to time.Time) uint64 {
 	return before(to) - before(from)
 }
 
-// data is what a rule looks at: the errors of each group and, for a rate, the requests of each place. Both
-// are named by their keys.
+// data is what a rule looks at: the errors of each group and the requests of each place. Both are
+// named by their keys.
 type data struct {
 	errors   map[string]*series
 	requests map[string]*series
+}
+
+// counts are those of one group, at any time.
+type counts struct{ errors, requests *series }
+
+// of returns the counts of a rule's group. It has the requests of the group's place.
+func (d data) of(r *Rule, keys []string) counts {
+	return counts{errors: d.errors[nameOf(keys)], requests: d.requests[nameOf(r.place(keys))]}
 }
 
 func add(all map[string]*series, keys []string, minute time.Time, n uint64) {
@@ -79,10 +87,11 @@ func (r *Rule) place(keys []string) (place []string) {
 	return place
 }
 
-// ofRequests tells whether a rate looks at nothing that only errors have, and so is a share of requests.
+// ofRequests reports whether a rule compares errors with requests and looks at nothing that only errors
+// have. Its errors are then the requests that had one.
 func (r *Rule) ofRequests() bool {
 	s := r.Select
-	return r.Rate != nil && len(s.Codes)+len(s.Families)+len(s.Kinds) == 0 && s.Known == nil && len(r.place(r.By)) == len(r.By)
+	return r.Condition.needs().requests && len(s.Codes)+len(s.Families)+len(s.Kinds) == 0 && s.Known == nil && len(r.place(r.By)) == len(r.By)
 }
 
 // step is what happened to an alert at one evaluation.
@@ -98,43 +107,58 @@ type step struct {
 func (r *Rule) replay(from, to time.Time, interval time.Duration, d data, before map[string]Alert) (map[string]Alert, []step) {
 	alerts := map[string]Alert{}
 	maps.Copy(alerts, before)
-	keys := map[string][]string{}
-	for name, s := range d.errors {
-		keys[name] = s.keys
-	}
-	for name, a := range alerts {
-		keys[name] = a.Keys
-	}
-	names := slices.Sorted(maps.Keys(keys))
+	groups := r.groups(d, before)
+	names := slices.Sorted(maps.Keys(groups))
+	needsErrors := r.Condition.needs().errors
 	var steps []step
 	for at := from.Truncate(interval).Add(interval); !at.After(to); at = at.Add(interval) {
 		for _, name := range names {
-			a := alerts[name]
-			m := Measure{Errors: d.errors[name].between(at.Add(-r.over()), at)}
-			if m.Errors == 0 && a.State.Phase == "" {
+			a, keys := alerts[name], groups[name].keys
+			m := r.Condition.measure(groups[name].counts, at)
+			if a.State.Phase == "" && needsErrors && m.Errors == 0 {
 				continue
-			}
-			if r.Rate != nil {
-				m.Requests = d.requests[nameOf(r.place(keys[name]))].between(at.Add(-r.over()), at)
 			}
 			next, change := r.step(at, m, a.State)
 			if change != nil {
-				steps = append(steps, step{at, keys[name], m, *change})
+				steps = append(steps, step{at, keys, m, *change})
 			}
 			if next.Phase == "" {
 				delete(alerts, name)
 				continue
 			}
-			alerts[name] = Alert{keys[name], next, a.Notice}
+			alerts[name] = Alert{keys, next, a.Notice}
 		}
 	}
 	return alerts, steps
 }
 
+// group is what a rule judges: some keys and their counts.
+type group struct {
+	keys   []string
+	counts counts
+}
+
+// groups are those that the data has and those of the alerts.
+func (r *Rule) groups(d data, alerts map[string]Alert) map[string]group {
+	seen := d.errors
+	if !r.Condition.needs().errors {
+		seen = d.requests
+	}
+	groups := map[string]group{}
+	for name, s := range seen {
+		groups[name] = group{s.keys, d.of(r, s.keys)}
+	}
+	for name, a := range alerts {
+		groups[name] = group{a.Keys, d.of(r, a.Keys)}
+	}
+	return groups
+}
+
 // fetch asks for all minutes in [from, to) that a rule looks at.
 func (r *Runner) fetch(ctx context.Context, rule *Rule, from, to time.Time) (data, error) {
 	d := data{errors: map[string]*series{}, requests: map[string]*series{}}
-	if rule.Rate != nil {
+	needs := rule.Condition.needs()
+	if needs.requests {
 		sums, err := r.Store.RequestsPerMinute(ctx, rule.Select, from, to, rule.place(rule.By))
 		if err != nil {
 			return d, err
@@ -145,26 +169,31 @@ func (r *Runner) fetch(ctx context.Context, rule *Rule, from, to time.Time) (dat
 				add(d.errors, s.Keys, s.Minute, s.Errors)
 			}
 		}
-		if rule.ofRequests() {
-			return d, nil
-		}
 	}
+	if !needs.errors || rule.ofRequests() {
+		return d, nil
+	}
+	return d, r.fetchErrors(ctx, rule, from, to, d.errors)
+}
+
+// fetchErrors adds the errors of each group.
+func (r *Runner) fetchErrors(ctx context.Context, rule *Rule, from, to time.Time, errors map[string]*series) error {
 	by := rule.By
 	if rule.Select.Known != nil { // the minutes do not say, but the catalogs do
 		by = slices.Concat(by, []string{"code", "dialect", "service"})
 	}
 	sums, err := r.Store.ErrorsPerMinute(ctx, rule.Select, from, to, by)
 	if err != nil {
-		return d, err
+		return err
 	}
 	for _, s := range sums {
 		keys, more := s.Keys[:len(rule.By)], s.Keys[len(rule.By):]
 		if len(more) > 0 && r.known(more[0], more[1], more[2]) != *rule.Select.Known {
 			continue
 		}
-		add(d.errors, keys, s.Minute, s.Errors)
+		add(errors, keys, s.Minute, s.Errors)
 	}
-	return d, nil
+	return nil
 }
 
 func (r *Runner) known(code, dialect, service string) bool {
@@ -210,7 +239,7 @@ func (r *Runner) evaluate(ctx context.Context, g *Group, rule *Rule, watermark t
 	if last := from.Truncate(g.Interval).Add(max(span.Truncate(g.Interval), g.Interval)); to.After(last) {
 		to = last
 	}
-	d, err := r.fetch(ctx, rule, from.Truncate(g.Interval).Add(g.Interval-rule.over()), to)
+	d, err := r.fetch(ctx, rule, from.Truncate(g.Interval).Add(g.Interval-rule.Condition.window()), to)
 	if err != nil {
 		return nil, fmt.Errorf("rule %s: %w", rule.Name, err)
 	}

@@ -69,7 +69,7 @@ func (r *Runner) firing(ctx context.Context, rule *Rule, s step) (Notification, 
 		Value: s.change.Value, Threshold: s.change.Threshold, Errors: s.measure.Errors, Requests: s.measure.Requests, Reason: s.change.Reason,
 		StartsAt: stamp{s.at}, Codes: []CodeCount{}, RequestIDs: []string{}, Annotations: map[string]string{},
 	}
-	group, from := rule.equal(s.keys), s.at.Add(-rule.over())
+	group, from := rule.equal(s.keys), s.at.Add(-rule.Condition.window())
 	codes, err := r.Store.AlertCodes(ctx, group, from, s.at, maxCodes)
 	if err != nil {
 		return n, err

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -39,20 +41,12 @@ type file struct {
 type written struct {
 	Alert  string
 	Select struct {
-		Codes, Families, Kinds, Tenants, Services []string
-		Known                                     *bool
+		Codes, Families, Kinds []string
+		Known                  *bool
+		Tenants, Services      []string
 	}
-	By    []string
-	Count *struct {
-		Over  string
-		Above *float64
-	}
-	Rate *struct {
-		Over        string
-		Above       *float64
-		MinErrors   *uint64 `yaml:"min_errors"`
-		MinRequests *uint64 `yaml:"min_requests"`
-	}
+	By            []string
+	Condition     conditionKeys `yaml:",inline"`
 	For           string
 	KeepFiringFor string   `yaml:"keep_firing_for"`
 	ResolveBelow  *float64 `yaml:"resolve_below"`
@@ -113,11 +107,31 @@ func (l *lint) syntax(err error) error {
 	hint := ""
 	var unknown *yaml.UnknownFieldError
 	if errors.As(err, &unknown) {
-		hint = "\nthe keys are: groups (name, interval, rules), in a rule " +
-			"alert, select (codes, families, kinds, known, tenants, services), by, count (over, above), rate (over, above, min_errors, min_requests), " +
-			"for, keep_firing_for, resolve_below, labels, annotations"
+		hint = "\nthe keys are: " + keysOf(reflect.TypeFor[file]())
 	}
 	return fmt.Errorf("%s:%d: %s%s%s", l.file, line, l.ruleAround(line), strings.TrimSpace(e.FormatError(false, true)), hint)
+}
+
+// keysOf lists the keys of a struct that YAML is decoded into, with those inside them in brackets.
+func keysOf(t reflect.Type) string {
+	var keys []string
+	for i := range t.NumField() {
+		field := t.Field(i)
+		name, options, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+		name = cmp.Or(name, strings.ToLower(field.Name))
+		inner := field.Type
+		if inner.Kind() == reflect.Pointer || inner.Kind() == reflect.Slice {
+			inner = inner.Elem()
+		}
+		switch {
+		case options == "inline":
+			name = keysOf(inner)
+		case inner.Kind() == reflect.Struct:
+			name += " (" + keysOf(inner) + ")"
+		}
+		keys = append(keys, name)
+	}
+	return strings.Join(keys, ", ")
 }
 
 // ruleAround names the rule that a line is in.
@@ -236,6 +250,17 @@ func (l *lint) rule(w written) Rule {
 		Labels:        w.Labels,
 	}
 	l.selects(w)
+	l.by(w)
+	r.Condition = l.condition(w.Condition)
+	r.ResolveBelow = l.resolveBelow(w, r.Condition)
+	l.labels(w)
+	if r.Condition != nil {
+		l.annotations(&r, w)
+	}
+	return r
+}
+
+func (l *lint) by(w written) {
 	for i, column := range w.By {
 		switch {
 		case !slices.Contains(store.TopColumns, column):
@@ -244,50 +269,22 @@ func (l *lint) rule(w written) Rule {
 			l.bad(fmt.Sprintf("by[%d]", i), "%q stands twice: take one out", column)
 		}
 	}
-	above := 0.0
+}
+
+// resolveBelow reads the threshold of recovery, 0 if there is none.
+func (l *lint) resolveBelow(w written, c Condition) float64 {
+	if w.ResolveBelow == nil {
+		return 0
+	}
+	below := *w.ResolveBelow
 	switch {
-	case w.Count == nil && w.Rate == nil:
-		l.bad("", "nothing to compare: give count or rate")
-	case w.Count != nil && w.Rate != nil:
-		l.bad("rate", "count is there too: give one of them, and a second rule for the other")
-	case w.Count != nil:
-		r.Count = &Count{Over: l.window("count.over", w.Count.Over)}
-		if w.Count.Above == nil {
-			l.bad("count.above", "no threshold: say above how many errors the alert fires")
-		} else if above = *w.Count.Above; above < 0 {
-			l.bad("count.above", "%s is less than nothing: give 0 or more", number(above))
-		}
-		r.Count.Above = above
-	default:
-		r.Rate = &Rate{Over: l.window("rate.over", w.Rate.Over), MinErrors: 1}
-		if w.Rate.Above == nil {
-			l.bad("rate.above", "no threshold: say above what share of all requests the alert fires, such as 0.2")
-		} else if above = *w.Rate.Above; above < 0 || above >= 1 {
-			l.bad("rate.above", "%s is no share: give 0 or more and less than 1; 0.2 is 20%%", number(above))
-		}
-		r.Rate.Above = above
-		if w.Rate.MinErrors != nil {
-			r.Rate.MinErrors = *w.Rate.MinErrors
-		}
-		if w.Rate.MinRequests == nil || *w.Rate.MinRequests == 0 {
-			l.bad("rate.min_requests", "a share of few requests says nothing: give the least number of requests in the window, 1 or more")
-		} else {
-			r.Rate.MinRequests = *w.Rate.MinRequests
-		}
+	case below <= 0:
+		l.bad("resolve_below", "nothing is below %s, so the alert would fire for ever: give more, or leave it out", number(below))
+	case c != nil && below > c.threshold():
+		above := number(c.threshold())
+		l.bad("resolve_below", "%s is more than above, %s, so the alert would resolve while it should fire: give %s or less", number(below), above, above)
 	}
-	if w.ResolveBelow != nil {
-		r.ResolveBelow = *w.ResolveBelow
-		if r.ResolveBelow <= 0 {
-			l.bad("resolve_below", "nothing is below %s, so the alert would fire for ever: give more, or leave it out", number(r.ResolveBelow))
-		} else if (r.Count != nil || r.Rate != nil) && r.ResolveBelow > above {
-			l.bad("resolve_below", "%s is more than above, %s, so the alert would resolve while it should fire: give %s or less", number(r.ResolveBelow), number(above), number(above))
-		}
-	}
-	l.labels(w)
-	if r.Count != nil || r.Rate != nil {
-		l.annotations(&r, w)
-	}
-	return r
+	return below
 }
 
 func (l *lint) selects(w written) {

@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -22,13 +23,31 @@ func TestShippedRules(t *testing.T) {
 		}
 	}
 	r := groups[0].Rules[0]
-	if r.Name != "CaseQuotaExhausted" || r.Count.Over != 5*time.Minute || r.Count.Above != 20 || r.For != 2*time.Minute || r.ResolveBelow != 5 ||
+	if r.Name != "CaseQuotaExhausted" || r.Condition != (Count{Over: 5 * time.Minute, Above: 20}) || r.For != 2*time.Minute || r.ResolveBelow != 5 ||
 		r.Labels["severity"] != "page" || r.Select.Codes[0] != "OSM.01010037" || r.By[0] != "tenant" {
 		t.Errorf("%+v", r)
 	}
 	facts := Facts{Labels: r.labels([]string{"acme"}), Value: 41}
 	if got := execute(r.Annotations["summary"], facts); got != "acme has used up its quota of cases: 41 refusals in 5 minutes" {
 		t.Error(got)
+	}
+}
+
+// A key without a row would be read and ignored.
+func TestEveryConditionKeyHasARow(t *testing.T) {
+	keys := reflect.TypeFor[conditionKeys]()
+	for i := range keys.NumField() {
+		k := reflect.New(keys).Elem()
+		k.Field(i).Set(reflect.New(keys.Field(i).Type.Elem()))
+		given := 0
+		for _, c := range conditions {
+			if c.given(k.Interface().(conditionKeys)) {
+				given++
+			}
+		}
+		if given != 1 {
+			t.Errorf("%s is in %d rows of conditions, want 1", keys.Field(i).Name, given)
+		}
 	}
 }
 
