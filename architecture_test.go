@@ -21,16 +21,17 @@ var imports = map[string]string{
 	"internal/jsontree":  "",
 	"internal/accesslog": "internal/jsontree",
 	"internal/parse":     "internal/accesslog internal/jsontree",
-	"internal/enrich":    "internal/parse internal/accesslog catalogs",
+	"internal/catalog":   "catalogs",
+	"internal/enrich":    "internal/parse internal/accesslog internal/catalog",
 	// A vendor's published page.
 	"internal/vendorpage": "",
 	// The outside world.
 	"internal/link":     "",
-	"internal/store":    "internal/enrich internal/accesslog internal/link",
+	"internal/store":    "internal/catalog internal/enrich internal/accesslog internal/link",
 	"internal/delivery": "internal/store internal/enrich internal/accesslog internal/link",
 	// What is made of it.
-	"internal/summary": "internal/cli internal/store internal/enrich",
-	"internal/alert":   "internal/cli internal/store internal/enrich internal/parse internal/link",
+	"internal/summary": "internal/catalog internal/cli internal/store internal/enrich",
+	"internal/alert":   "internal/catalog internal/cli internal/store internal/enrich internal/parse internal/link",
 	"internal/config":  "internal/delivery internal/store internal/enrich",
 	// What the programs share at the command line.
 	"internal/cli": "internal/link",
@@ -43,8 +44,8 @@ var imports = map[string]string{
 	"catalogs":   "",
 	"dashboards": "",
 	// Programs.
-	"cmd/ingest": "internal/cli internal/config internal/delivery internal/store internal/enrich internal/accesslog internal/link internal/monitor",
-	"cmd/report": "catalogs internal/cli internal/config internal/alert internal/summary internal/store internal/enrich internal/parse internal/vendorpage internal/link",
+	"cmd/ingest": "internal/catalog internal/cli internal/config internal/delivery internal/store internal/enrich internal/accesslog internal/link internal/monitor",
+	"cmd/report": "internal/catalog catalogs internal/cli internal/config internal/alert internal/summary internal/store internal/enrich internal/parse internal/vendorpage internal/link",
 	"cmd/stack":  "internal/cli internal/stack internal/loadgen internal/store",
 	// For tests alone.
 	"internal/stack/stacktest": "internal/stack",

@@ -23,6 +23,7 @@ import (
 	"errata/catalogs"
 	"errata/dashboards"
 	"errata/internal/accesslog"
+	"errata/internal/catalog"
 	"errata/internal/enrich"
 	"errata/internal/stack"
 	"errata/internal/stack/stacktest"
@@ -326,7 +327,7 @@ func fill(t *testing.T, s *store.Store) {
 		`{"time":"2026-11-02T00:12:00Z","tenant":"acme","service":"osm","route":"r","method":"GET","path":"/","status":200}`,
 		"not a record", "not one either", "[7]",
 	}
-	c, err := enrich.Load(catalogs.FS)
+	c, err := catalog.Load(catalogs.FS)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"errata/internal/catalog"
 	"errata/internal/cli"
 	"errata/internal/config"
 	"errata/internal/delivery"
@@ -63,7 +64,7 @@ func open(cmd *cobra.Command, args []string) (io.ReadCloser, error) {
 // parts are what the commands build, in the order in which data flows.
 type parts struct {
 	cfg       config.Config
-	catalogs  *enrich.Catalogs
+	catalogs  *catalog.Set
 	processor *enrich.Processor
 	kafka     *delivery.Kafka
 	store     *store.Store
@@ -84,7 +85,7 @@ func assemble(cfg config.Config, stderr io.Writer) (p parts, err error) {
 	p.cfg = cfg
 	p.log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.Log.Level}))
 	p.cfg.Kafka.TLS.Log, p.cfg.ClickHouse.TLS.Log = p.log, p.log
-	if p.catalogs, err = enrich.Open(cfg.Catalogs.Dir); err != nil {
+	if p.catalogs, err = catalog.Open(cfg.Catalogs.Dir); err != nil {
 		return p, err
 	}
 	p.processor, err = enrich.NewProcessor(cfg.Ingest.Config, p.catalogs)

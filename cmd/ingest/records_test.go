@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"errata/internal/accesslog"
+	"errata/internal/catalog"
 	"errata/internal/enrich"
 )
 
@@ -20,7 +21,7 @@ import (
 
 func recordProcessor(t testing.TB) *enrich.Processor {
 	t.Helper()
-	catalogs, err := enrich.Open("")
+	catalogs, err := catalog.Open("")
 	if err != nil {
 		t.Fatal(err)
 	}

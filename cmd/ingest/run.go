@@ -13,8 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 
+	"errata/internal/catalog"
 	"errata/internal/delivery"
-	"errata/internal/enrich"
 	"errata/internal/monitor"
 )
 
@@ -89,7 +89,7 @@ func newCatalogMetrics(reg prometheus.Registerer, p *parts, ingester *delivery.I
 	return m
 }
 
-func (m catalogMetrics) use(c *enrich.Catalogs) {
+func (m catalogMetrics) use(c *catalog.Set) {
 	m.info.Reset()
 	m.info.WithLabelValues(c.Version).Set(1)
 }
@@ -101,7 +101,7 @@ func (p *parts) watchCatalogs(ctx context.Context, m catalogMetrics) (stop func(
 	ctx, cancel := context.WithCancel(ctx)
 	var watching sync.WaitGroup // the watching goroutine, which stop ends and awaits
 	watching.Go(func() {
-		enrich.Watch(ctx, p.cfg.Catalogs.Dir, p.catalogs.Version, hup, func(c *enrich.Catalogs, err error) {
+		catalog.Watch(ctx, p.cfg.Catalogs.Dir, p.catalogs.Version, hup, func(c *catalog.Set, err error) {
 			if err != nil {
 				m.reloads.WithLabelValues("failed").Inc()
 				p.log.Error("the changed catalogs cannot be used, those before are kept", "error", err)

@@ -11,6 +11,7 @@ import (
 
 	"errata/catalogs"
 	"errata/internal/accesslog"
+	"errata/internal/catalog"
 	"errata/internal/enrich"
 	"errata/internal/stack/stacktest"
 	"errata/internal/store"
@@ -53,7 +54,7 @@ func TestAlertRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	c, err := enrich.Load(catalogs.FS)
+	c, err := catalog.Load(catalogs.FS)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
-	"errata/internal/enrich"
+	"errata/internal/catalog"
 	"errata/internal/parse"
 )
 
@@ -30,7 +30,7 @@ func newCatalog(env *environment) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			catalogs, err := enrich.Open(cfg.Catalogs.Dir)
+			catalogs, err := catalog.Open(cfg.Catalogs.Dir)
 			if err != nil {
 				return err
 			}
@@ -53,12 +53,12 @@ func newCatalog(env *environment) *cobra.Command {
 // publishedCode is an entry with its family.
 type publishedCode struct {
 	family string
-	*enrich.Entry
+	*catalog.Entry
 }
 
 // published are the codes of all pages. The HTTP family is left out: its codes are nobody's publication.
 // With a language its texts stand in for the published ones, where there is a translation.
-func published(c *enrich.Catalogs, lang string) (codes []publishedCode) {
+func published(c *catalog.Set, lang string) (codes []publishedCode) {
 	for i := range c.Families {
 		f := &c.Families[i]
 		if slices.Contains(f.Match.Dialects, parse.HTTPDialect) {
@@ -69,7 +69,7 @@ func published(c *enrich.Catalogs, lang string) (codes []publishedCode) {
 			if own := e.Texts[lang]; lang != f.Language {
 				e.Message, e.Description, e.Remedy = cmp.Or(own.Message, e.Message), cmp.Or(own.Description, e.Description), cmp.Or(own.Remedy, e.Remedy)
 			}
-			codes = append(codes, publishedCode{f.Family, &e})
+			codes = append(codes, publishedCode{f.Name, &e})
 		}
 	}
 	return codes

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"errata/internal/catalog"
 	"errata/internal/store"
 	"errata/internal/summary"
 )
@@ -59,11 +60,11 @@ func newDrift(env *environment) *cobra.Command {
 				return err
 			}
 			if emit != "" {
-				unknown := d.Unknown
+				unknown := d.Unlisted()
 				if cmd.Flags().Changed("limit") {
 					unknown = unknown[:min(limit, len(unknown))]
 				}
-				err = emitStubs(cmd.OutOrStdout(), cmd.ErrOrStderr(), emit, summary.Stubs(unknown, catalogs))
+				err = emitStubs(cmd.OutOrStdout(), cmd.ErrOrStderr(), emit, catalog.Stubs(unknown, catalogs))
 			}
 			if emit != toStdout && err == nil {
 				err = d.Render(cmd.OutOrStdout(), output, terminalWidth(cmd), limit)
@@ -86,7 +87,7 @@ func newDrift(env *environment) *cobra.Command {
 }
 
 // emitStubs writes stubs to standard output as documents, or each into a file of a folder. A file that is there stays.
-func emitStubs(out, told io.Writer, to string, stubs []summary.Stub) error {
+func emitStubs(out, told io.Writer, to string, stubs []catalog.Stub) error {
 	if len(stubs) == 0 {
 		fmt.Fprintln(told, "no unknown codes: no stubs")
 	}

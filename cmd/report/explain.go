@@ -13,8 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"errata/internal/catalog"
 	"errata/internal/config"
-	"errata/internal/enrich"
 	"errata/internal/parse"
 	"errata/internal/store"
 	"errata/internal/summary"
@@ -34,7 +34,7 @@ func newExplain(env *environment) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			catalogs, err := enrich.Open(cfg.Catalogs.Dir)
+			catalogs, err := catalog.Open(cfg.Catalogs.Dir)
 			if err != nil {
 				return err
 			}
@@ -62,7 +62,7 @@ func newExplain(env *environment) *cobra.Command {
 			default:
 				return fmt.Errorf("--output %q: give one of text, json", output)
 			}
-			if err == nil && x.Family == enrich.UnknownFamily && len(x.Says) == 0 {
+			if err == nil && x.Family == catalog.Unknown && len(x.Says) == 0 {
 				return errFindings
 			}
 			return err
@@ -118,39 +118,39 @@ type hit struct {
 	LastSeen  string `json:"last_seen"`
 }
 
-func explain(c *enrich.Catalogs, code, dialect, lang string) *explanation {
+func explain(c *catalog.Set, code, dialect, lang string) *explanation {
 	if dialect == "" && strings.HasPrefix(strings.ToUpper(code), "HTTP.") {
 		dialect = "http"
 	}
 	k := c.Lookup(code, dialect, "", 0, "")
-	x := &explanation{Code: code, Family: enrich.UnknownFamily, Elsewhere: []string{}, Near: []string{}, Says: []saying{}}
-	if k.Catalog == nil && len(c.ElsewhereKnown(code)) == 0 {
+	x := &explanation{Code: code, Family: catalog.Unknown, Elsewhere: []string{}, Near: []string{}, Says: []saying{}}
+	if k.Family == nil && len(c.ElsewhereKnown(code)) == 0 {
 		found := c.Search(code)
 		for _, l := range found {
-			x.Says = append(x.Says, saying{l.Catalog.Family, l.Entry.Code, cmp.Or(l.Entry.Message, l.Entry.Description)})
+			x.Says = append(x.Says, saying{l.Family.Name, l.Entry.Code, cmp.Or(l.Entry.Message, l.Entry.Description)})
 		}
 		if len(found) == 1 { // that is the one
-			k = enrich.Known{Catalog: found[0].Catalog, Entry: found[0].Entry}
+			k = catalog.Known{Family: found[0].Family, Entry: found[0].Entry}
 		}
 	}
 	if k.Entry == nil && len(x.Says) == 0 {
 		x.Near = append(x.Near, c.Near(code, 5)...)
 	}
-	if k.Catalog != nil {
-		x.Family, x.Title, x.Source = k.Catalog.Family, k.Catalog.Title, k.Catalog.Source.Title
-		if x.Language = k.Catalog.Language; k.Catalog.Source.Date != "" {
-			x.Source += ", " + k.Catalog.Source.Date
+	if k.Family != nil {
+		x.Family, x.Title, x.Source = k.Family.Name, k.Family.Title, k.Family.Source.Title
+		if x.Language = k.Family.Language; k.Family.Source.Date != "" {
+			x.Source += ", " + k.Family.Source.Date
 		}
 	}
 	if e := k.Entry; e != nil {
 		x.Known, x.CatalogCode, x.Status, x.Kind, x.Retry, x.Owner = true, e.Code, e.Status, e.Kind, e.Retry, e.Owner
 	}
-	var t enrich.Texts
+	var t catalog.Texts
 	t, x.Translated = k.TextsIn(lang)
 	if x.Message, x.Description, x.Remedy = t.Message, t.Description, t.Remedy; x.Translated {
 		x.Language = lang
 	}
-	if k.Catalog == nil {
+	if k.Family == nil {
 		for _, f := range c.ElsewhereKnown(code) {
 			x.Elsewhere = append(x.Elsewhere, f.Match.Dialects...)
 		}
@@ -168,7 +168,7 @@ func (x *explanation) live(ctx context.Context, cfg config.Config, since time.Du
 		return
 	}
 	defer s.Close()
-	code, now := enrich.Fold(cmp.Or(x.CatalogCode, x.Code)), time.Now()
+	code, now := catalog.Fold(cmp.Or(x.CatalogCode, x.Code)), time.Now()
 	hits, err := s.WhoHits(ctx, code, now.Add(-since), 20)
 	if err == nil {
 		x.History, err = s.History(ctx, code, now.Add(-since), now, sparkParts)
@@ -198,7 +198,7 @@ func (x *explanation) text(w io.Writer) {
 		return
 	case x.Known:
 		line("code", x.CatalogCode)
-	case x.Family != enrich.UnknownFamily:
+	case x.Family != catalog.Unknown:
 		line("code", x.Code+" (its family does not list it; what follows is for all such codes)")
 	default:
 		line("code", x.Code+" (no catalog knows it)")

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"errata/internal/enrich"
+	"errata/internal/catalog"
 	"errata/internal/vendorpage"
 )
 
@@ -78,14 +78,14 @@ func (f importer) run(file, dir string, stdin io.Reader, stdout, stderr io.Write
 	if err != nil {
 		return err
 	}
-	text, changes, err := enrich.Merge(old, pub, f.add)
+	text, changes, err := catalog.Merge(old, pub, f.add)
 	if err != nil {
 		return fmt.Errorf("merge with %s: %w", name, err)
 	}
 	if old != nil {
 		printChanges(stderr, name, pub, changes)
 	}
-	invalid := enrich.CheckWith(dir, name, text)
+	invalid := catalog.CheckWith(dir, name, text)
 	if invalid != nil {
 		fmt.Fprintf(stderr, "with this catalog the set is not valid:\n%v\n", invalid)
 	}
@@ -116,17 +116,17 @@ func (f importer) run(file, dir string, stdin io.Reader, stdout, stderr io.Write
 }
 
 // openOrNew opens the catalogs of a folder in which there may be none yet.
-func openOrNew(dir string) (*enrich.Catalogs, error) {
+func openOrNew(dir string) (*catalog.Set, error) {
 	if dir != "" {
 		if files, err := filepath.Glob(filepath.Join(dir, "*.yaml")); err == nil && len(files) == 0 {
-			return &enrich.Catalogs{}, nil
+			return &catalog.Set{}, nil
 		}
 	}
-	return enrich.Open(dir)
+	return catalog.Open(dir)
 }
 
 // name says which family the codes are.
-func (f importer) name(c *enrich.Catalogs, p enrich.Publication) string {
+func (f importer) name(c *catalog.Set, p catalog.Publication) string {
 	if f.family != "" {
 		return f.family
 	}
@@ -137,7 +137,7 @@ func (f importer) name(c *enrich.Catalogs, p enrich.Publication) string {
 	if family := c.Recognise(codes); family != "" {
 		return family
 	}
-	if prefix := enrich.CommonPrefix(codes); prefix != "" {
+	if prefix := catalog.CommonPrefix(codes); prefix != "" {
 		return prefix
 	}
 	return strings.TrimSuffix(filepath.Base(p.File), filepath.Ext(p.File))
@@ -145,7 +145,7 @@ func (f importer) name(c *enrich.Catalogs, p enrich.Publication) string {
 
 // existing gives the catalog to merge with: --out if that exists, else the family's in the set. Without one, the name
 // is that of a new file.
-func (f importer) existing(c *enrich.Catalogs, dir, family string) (name string, content []byte, err error) {
+func (f importer) existing(c *catalog.Set, dir, family string) (name string, content []byte, err error) {
 	if f.out != "" {
 		content, err = os.ReadFile(f.out)
 		if err == nil || !errors.Is(err, os.ErrNotExist) {
@@ -168,11 +168,11 @@ func (f importer) existing(c *enrich.Catalogs, dir, family string) (name string,
 }
 
 // publication is the page without how it was read.
-func publication(file string, p vendorpage.Page) enrich.Publication {
-	pub := enrich.Publication{File: file, Title: p.Title, Date: p.Date, Language: p.Language, Advice: p.Advice,
-		Fallback: enrich.Fallback{Description: p.Fallback.Description, Remedy: p.Fallback.Remedy}}
+func publication(file string, p vendorpage.Page) catalog.Publication {
+	pub := catalog.Publication{File: file, Title: p.Title, Date: p.Date, Language: p.Language, Advice: p.Advice,
+		Fallback: catalog.Fallback{Description: p.Fallback.Description, Remedy: p.Fallback.Remedy}}
 	for _, r := range p.Rows {
-		pub.Codes = append(pub.Codes, enrich.Entry{Code: r.Code, Status: r.Status, Message: r.Message, Description: r.Description, Remedy: r.Remedy})
+		pub.Codes = append(pub.Codes, catalog.Entry{Code: r.Code, Status: r.Status, Message: r.Message, Description: r.Description, Remedy: r.Remedy})
 	}
 	return pub
 }
@@ -212,7 +212,7 @@ func understood(w io.Writer, file string, p vendorpage.Page) {
 }
 
 // printChanges says what a newer page changed, and which translations may be of an older wording now.
-func printChanges(w io.Writer, name string, pub enrich.Publication, changes []enrich.Change) {
+func printChanges(w io.Writer, name string, pub catalog.Publication, changes []catalog.Change) {
 	if len(changes) == 0 {
 		fmt.Fprintf(w, "%s has all of it already: no changes\n", name)
 		return

@@ -4,12 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"errata/catalogs"
-	"errata/internal/enrich"
+	"errata/internal/catalog"
 )
 
 func newLint(env *environment) *cobra.Command {
@@ -30,11 +29,7 @@ func newLint(env *environment) *cobra.Command {
 			if len(args) > 0 {
 				dir = args[0]
 			}
-			var files fs.FS = catalogs.FS
-			if dir != "" {
-				files = os.DirFS(dir)
-			}
-			problems, err := enrich.Lint(files)
+			problems, err := catalog.Lint(catalog.Files(dir))
 			if err != nil {
 				return fmt.Errorf("%s: %w", dir, err)
 			}
@@ -54,7 +49,7 @@ func newLint(env *environment) *cobra.Command {
 				e := json.NewEncoder(cmd.OutOrStdout())
 				e.SetEscapeHTML(false)
 				e.SetIndent("", "  ")
-				if err := e.Encode(append([]enrich.Problem{}, problems...)); err != nil {
+				if err := e.Encode(append([]catalog.Problem{}, problems...)); err != nil {
 					return err
 				}
 			default:

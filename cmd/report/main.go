@@ -21,8 +21,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"errata/internal/catalog"
 	"errata/internal/config"
-	"errata/internal/enrich"
 	"errata/internal/link"
 	"errata/internal/store"
 )
@@ -77,12 +77,12 @@ func (e *environment) log(cmd *cobra.Command, cfg config.Config) *slog.Logger {
 }
 
 // open gives the store and the catalogs.
-func (e *environment) open(ctx context.Context) (*store.Store, *enrich.Catalogs, error) {
+func (e *environment) open(ctx context.Context) (*store.Store, *catalog.Set, error) {
 	cfg, err := e.config()
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := enrich.Open(cfg.Catalogs.Dir)
+	c, err := catalog.Open(cfg.Catalogs.Dir)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"errata/internal/accesslog"
+	"errata/internal/catalog"
 	"errata/internal/enrich"
 	"errata/internal/stack/stacktest"
 	"errata/internal/store"
@@ -76,7 +77,7 @@ func TestScripts(t *testing.T) {
 }
 
 func insert(ctx context.Context, addr, database, records string) (err error) {
-	catalogs, err := enrich.Open("")
+	catalogs, err := catalog.Open("")
 	if err != nil {
 		return err
 	}
@@ -126,7 +127,7 @@ func TestWindow(t *testing.T) {
 }
 
 func TestCatalogListAsJSON(t *testing.T) {
-	catalogs, err := enrich.Open("")
+	catalogs, err := catalog.Open("")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
+	"errata/internal/catalog"
 	"errata/internal/enrich"
 	"errata/internal/store"
 	"errata/internal/summary"
@@ -75,7 +76,7 @@ func newReenrich(env *environment) *cobra.Command {
 // reenrichment is one run.
 type reenrichment struct {
 	store    *store.Store
-	catalogs *enrich.Catalogs
+	catalogs *catalog.Set
 	from, to time.Time // zero: all
 	dry      bool
 	rate     int
@@ -91,7 +92,7 @@ type reenrichment struct {
 // change is what became of errors of one code. Where family and kind stayed, it is a text, or what else the catalogs say.
 type change struct {
 	code          string
-	before, after enrich.Meaning
+	before, after catalog.Meaning
 }
 
 func (r *reenrichment) run(ctx context.Context) error {
@@ -164,7 +165,7 @@ func (r *reenrichment) count(rewrites []store.Rewrite) {
 			r.restamped++
 			continue
 		}
-		c := change{w.After.Code, enrich.Meaning{Family: w.Before.Family, Kind: w.Before.Kind}, enrich.Meaning{Family: w.After.Family, Kind: w.After.Kind}}
+		c := change{w.After.Code, catalog.Meaning{Family: w.Before.Family, Kind: w.Before.Kind}, catalog.Meaning{Family: w.After.Family, Kind: w.After.Kind}}
 		if _, known := r.changes[c]; !known && len(r.changes) >= maxReenrichKinds {
 			c = change{code: store.Other}
 		}

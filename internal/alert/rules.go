@@ -22,7 +22,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
-	"errata/internal/enrich"
+	"errata/internal/catalog"
 	"errata/internal/store"
 )
 
@@ -299,8 +299,8 @@ func (l *lint) selects(w written) {
 		}
 	}
 	for i, kind := range w.Select.Kinds {
-		if !slices.Contains(enrich.Kinds, kind) {
-			l.bad(fmt.Sprintf("select.kinds[%d]", i), "%q is no kind: give some of %s", kind, strings.Join(enrich.Kinds, ", "))
+		if !slices.Contains(catalog.Kinds, kind) {
+			l.bad(fmt.Sprintf("select.kinds[%d]", i), "%q is no kind: give some of %s", kind, strings.Join(catalog.Kinds, ", "))
 		}
 	}
 }

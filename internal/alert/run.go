@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"errata/internal/enrich"
+	"errata/internal/catalog"
 	"errata/internal/link"
 	"errata/internal/store"
 )
@@ -26,7 +26,7 @@ type Config struct {
 type Runner struct {
 	Config
 	Store    *store.Store
-	Catalogs *enrich.Catalogs
+	Catalogs *catalog.Set
 	Print    func(store.AlertTransition) error // is given every transition when it is recorded
 	Log      *slog.Logger
 
@@ -37,7 +37,7 @@ type Runner struct {
 }
 
 // New makes a Runner. Its errors are about the addresses in the Config.
-func New(cfg Config, s *store.Store, c *enrich.Catalogs, show func(store.AlertTransition) error, log *slog.Logger) (*Runner, error) {
+func New(cfg Config, s *store.Store, c *catalog.Set, show func(store.AlertTransition) error, log *slog.Logger) (*Runner, error) {
 	r := &Runner{Config: cfg, Store: s, Catalogs: c, Print: show, Log: log, now: time.Now}
 	if cfg.Webhook != "" {
 		to, err := address("--webhook", cfg.Webhook)

@@ -19,6 +19,7 @@ import (
 
 	"errata/catalogs"
 	"errata/internal/accesslog"
+	"errata/internal/catalog"
 	"errata/internal/enrich"
 	"errata/internal/stack"
 	"errata/internal/stack/stacktest"
@@ -29,7 +30,7 @@ import (
 type world struct {
 	t        *testing.T
 	store    *store.Store
-	catalogs *enrich.Catalogs
+	catalogs *catalog.Set
 	offset   int64
 	printed  []string // "minute rule from>to"
 	reasons  []string
@@ -43,7 +44,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	c, err := enrich.Load(catalogs.FS)
+	c, err := catalog.Load(catalogs.FS)
 	if err != nil {
 		t.Fatal(err)
 	}

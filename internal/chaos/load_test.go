@@ -17,6 +17,7 @@ import (
 
 	"errata/catalogs"
 	"errata/internal/accesslog"
+	"errata/internal/catalog"
 	"errata/internal/enrich"
 )
 
@@ -133,7 +134,7 @@ func heavy(n uint64) (value []byte, want facts) {
 
 // TestRecord holds what the load says of its records against what is made of them in a quiet hour.
 func TestRecord(t *testing.T) {
-	loaded, err := enrich.Load(catalogs.FS)
+	loaded, err := catalog.Load(catalogs.FS)
 	if err != nil {
 		t.Fatal(err)
 	}

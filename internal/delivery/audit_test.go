@@ -15,6 +15,7 @@ import (
 
 	"errata/catalogs"
 	"errata/internal/accesslog"
+	"errata/internal/catalog"
 	"errata/internal/enrich"
 	"errata/internal/link"
 	"errata/internal/stack/stacktest"
@@ -64,7 +65,7 @@ func newAuditTopic(t *testing.T, broker string, stored *store.Store, database st
 		t.Fatal(err)
 	}
 	t.Cleanup(c.client.Close)
-	loaded, err := enrich.Load(catalogs.FS)
+	loaded, err := catalog.Load(catalogs.FS)
 	if err != nil {
 		t.Fatal(err)
 	}

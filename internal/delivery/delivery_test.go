@@ -16,6 +16,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"errata/catalogs"
+	"errata/internal/catalog"
 	"errata/internal/delivery"
 	"errata/internal/enrich"
 	"errata/internal/stack"
@@ -88,7 +89,7 @@ func (p *pipeline) produce(from, to int) {
 // ingester runs one until stop is called.
 func (p *pipeline) ingester(fingerprint string) (stop func(), s *store.Store) {
 	p.t.Helper()
-	c, err := enrich.Load(catalogs.FS)
+	c, err := catalog.Load(catalogs.FS)
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"errata/internal/catalog"
 	"errata/internal/enrich"
 	"errata/internal/store"
 )
@@ -876,7 +877,7 @@ func TestModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	processor, err := enrich.NewProcessor(enrich.Config{}, &enrich.Catalogs{})
+	processor, err := enrich.NewProcessor(enrich.Config{}, &catalog.Set{})
 	if err != nil {
 		t.Fatal(err)
 	}

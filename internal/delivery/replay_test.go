@@ -10,6 +10,7 @@ import (
 
 	"errata/catalogs"
 	"errata/internal/accesslog"
+	"errata/internal/catalog"
 	"errata/internal/delivery"
 	"errata/internal/enrich"
 	"errata/internal/parse"
@@ -20,7 +21,7 @@ import (
 // replay is one with a mapping of its own beside what runs.
 func (p *pipeline) replay(fingerprint string, cfg enrich.Config) *delivery.Replay {
 	p.t.Helper()
-	c, err := enrich.Load(catalogs.FS)
+	c, err := catalog.Load(catalogs.FS)
 	if err != nil {
 		p.t.Fatal(err)
 	}

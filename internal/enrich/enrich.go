@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 
 	"errata/internal/accesslog"
+	"errata/internal/catalog"
 	"errata/internal/parse"
 )
 
@@ -53,12 +54,6 @@ type Event struct {
 	CatalogVersion string
 }
 
-// HTTPFamily is the family of codes that are HTTP statuses.
-const HTTPFamily = "HTTP"
-
-// UnknownFamily is the family of codes that no catalog claims.
-const UnknownFamily = "unknown"
-
 // Position is where in Kafka a record stands, and what its time may be.
 type Position struct {
 	Topic     string
@@ -88,7 +83,7 @@ type Processor struct {
 	reader      *accesslog.Reader
 	parser      *parse.Parser
 	redactor    *Redactor
-	catalogs    atomic.Pointer[Catalogs]
+	catalogs    atomic.Pointer[catalog.Set]
 	audit       uint64 // an element is in the sample when its hash is below it
 	fingerprint string
 	elements    []Element
@@ -96,7 +91,7 @@ type Processor struct {
 }
 
 // NewProcessor makes a Processor. Its errors name the setting that is wrong.
-func NewProcessor(c Config, catalogs *Catalogs) (*Processor, error) {
+func NewProcessor(c Config, catalogs *catalog.Set) (*Processor, error) {
 	reader, err := accesslog.New(c.Config)
 	if err != nil {
 		return nil, err
@@ -127,7 +122,7 @@ func NewProcessor(c Config, catalogs *Catalogs) (*Processor, error) {
 }
 
 // Use takes other catalogs from the next record on. Any goroutine may call it.
-func (p *Processor) Use(catalogs *Catalogs) { p.catalogs.Store(catalogs) }
+func (p *Processor) Use(catalogs *catalog.Set) { p.catalogs.Store(catalogs) }
 
 // Record processes one record.
 func (p *Processor) Record(value []byte, at Position) Record {
@@ -197,7 +192,7 @@ func (p *Processor) sample(raw []byte) string {
 }
 
 // enrich makes the Event of an envelope that came with the given access.
-func (p *Processor) enrich(catalogs *Catalogs, envelope parse.Envelope, a *accesslog.Access) Event {
+func (p *Processor) enrich(catalogs *catalog.Set, envelope parse.Envelope, a *accesslog.Access) Event {
 	if envelope.RequestID == "" {
 		envelope.RequestID = a.RequestID
 	}
@@ -206,7 +201,29 @@ func (p *Processor) enrich(catalogs *Catalogs, envelope parse.Envelope, a *acces
 	if envelope.Dialect == parse.HTTPDialect {
 		envelope.Message = parse.Clip([]byte(envelope.Message), parse.HTTPMessageLength)
 	}
-	return catalogs.Explain(envelope, a.Service, a.Status)
+	return Explain(catalogs, envelope, a.Service, a.Status)
+}
+
+// Explain makes the Event of an envelope whose message is redacted and which came from a service under
+// an HTTP status: what an ingester with these catalogs stores. A stored row has all that it needs, so
+// history can be explained again.
+func Explain(catalogs *catalog.Set, envelope parse.Envelope, service string, status int) Event {
+	e := Event{Envelope: envelope, Family: catalog.Unknown, CatalogVersion: catalogs.Version}
+	k := catalogs.Lookup(e.Code, e.Dialect, service, status, e.Message)
+	if k.Family != nil {
+		e.Family = k.Family.Name
+	}
+	if k.Entry != nil {
+		e.Known, e.CatalogCode, e.Kind, e.Retry, e.Owner = true, k.Entry.Code, k.Entry.Kind, k.Entry.Retry, k.Entry.Owner
+	}
+	e.Description, e.Remedy = k.Texts()
+	if e.Family == catalog.HTTP {
+		e.Known = true // every status is a code of the protocol, listed or not
+	}
+	if k.Matched {
+		e.Template, e.Args = k.Entry.Message, k.Args
+	}
+	return e
 }
 
 // parserVersion names what accesslog, parse and this package make of a record. Whoever changes them so

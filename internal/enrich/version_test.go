@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"errata/internal/accesslog"
+	"errata/internal/catalog"
 	"errata/internal/parse"
 )
 
@@ -59,7 +60,7 @@ func TestParserVersion(t *testing.T) {
 // storedCorpora is what the parser makes of each record of the corpora, as JSON, by the record's file and hash.
 func storedCorpora(t *testing.T) map[string][]byte {
 	t.Helper()
-	p, err := NewProcessor(Config{AuditShare: 1}, new(Catalogs))
+	p, err := NewProcessor(Config{AuditShare: 1}, new(catalog.Set))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"errata/internal/accesslog"
+	"errata/internal/catalog"
 	"errata/internal/enrich"
 	"errata/internal/loadgen"
 	"errata/internal/store"
@@ -23,7 +24,7 @@ func BenchmarkProcess(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	catalogs, err := enrich.Open("")
+	catalogs, err := catalog.Open("")
 	if err != nil {
 		b.Fatal(err)
 	}

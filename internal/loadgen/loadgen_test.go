@@ -15,6 +15,7 @@ import (
 
 	"errata/catalogs"
 	"errata/internal/accesslog"
+	"errata/internal/catalog"
 	"errata/internal/enrich"
 	"errata/internal/parse"
 )
@@ -68,7 +69,7 @@ func TestPipelineCountsWhatWasSent(t *testing.T) {
 // count puts messages through the pipeline and counts as Sent does, and how often each
 // format, family, body state and confidence was seen.
 func count(t *testing.T, cfg Config, messages []Message) (got Sent, seen map[string]int) {
-	shipped, err := enrich.Load(catalogs.FS)
+	shipped, err := catalog.Load(catalogs.FS)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +106,7 @@ func count(t *testing.T, cfg Config, messages []Message) (got Sent, seen map[str
 			for _, event := range e.Events {
 				got.Codes[TenantCode{e.Access.Tenant, event.Code}]++
 				seen[string(event.Confidence)]++
-				if event.Family == enrich.UnknownFamily {
+				if event.Family == catalog.Unknown {
 					event.Family = "family unknown"
 				}
 				seen[event.Family]++
@@ -136,7 +137,7 @@ func checkAccess(t *testing.T, cfg Config, m Message, e enrich.Element) {
 // checkMessage holds the messages of problems.go against the published ones.
 func checkMessage(t *testing.T, e enrich.Event) {
 	t.Helper()
-	whole := e.Known && e.Confidence == parse.Exact && e.Family != enrich.HTTPFamily
+	whole := e.Known && e.Confidence == parse.Exact && e.Family != catalog.HTTP
 	if whole && e.Family != "TencentCloud" && e.Code != "APIG.0301" && e.Template == "" { // the page gives these only by example
 		t.Errorf("%s: not the published message: %s", e.Code, e.Message)
 	}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"errata/internal/accesslog"
+	"errata/internal/catalog"
 	"errata/internal/enrich"
 	"errata/internal/store"
 )
@@ -66,7 +67,7 @@ type history struct {
 	*store.Store
 	query    func(string) string
 	rand     *rand.Rand
-	catalogs [2]*enrich.Catalogs
+	catalogs [2]*catalog.Set
 
 	next     int64          // offset
 	inserted []*store.Batch // the last epoch of each
@@ -183,16 +184,16 @@ func TestHoursAreWhatTheMinutesSayWhateverHappens(t *testing.T) {
 		seed, _ = strconv.ParseUint(s, 10, 64)
 	}
 	t.Logf("ERRATA_TEST_SEED=%d", seed)
-	built, err := enrich.Open("")
+	built, err := catalog.Open("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	others, err := enrich.Load(later)
+	others, err := catalog.Load(later)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s, query := open(t)
-	h := &history{T: t, Store: s, query: query, rand: rand.New(rand.NewPCG(seed, 1)), catalogs: [2]*enrich.Catalogs{built, others}, did: map[string]int{}}
+	h := &history{T: t, Store: s, query: query, rand: rand.New(rand.NewPCG(seed, 1)), catalogs: [2]*catalog.Set{built, others}, did: map[string]int{}}
 	steps := 60
 	if n, err := strconv.Atoi(os.Getenv("ERRATA_TEST_STEPS")); err == nil {
 		steps = n
@@ -694,7 +695,7 @@ func TestHoursSayWhatReenrichedMinutesSay(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c, err := enrich.Load(later)
+	c, err := catalog.Load(later)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"errata/internal/accesslog"
+	"errata/internal/catalog"
 	"errata/internal/enrich"
 )
 
@@ -31,7 +32,7 @@ type Rewrite struct{ Before, After enrich.Event }
 // SumRewrite is the sum of a code in a batch and a minute that means something else now.
 type SumRewrite struct {
 	Code          string
-	Before, After enrich.Meaning
+	Before, After catalog.Meaning
 }
 
 // maxSliceBytes is about how much text is held before it is written.
@@ -162,7 +163,7 @@ func (r slicing[R]) slice(ctx context.Context, s *Store, last []any) (n int, at 
 
 // ReenrichErrors explains the errors of a day anew, as far as they lie in [from, to) and other catalogs explained them, limit rows
 // at a time, and writes them unless it is a dry run. After each portion it calls done.
-func (s *Store) ReenrichErrors(ctx context.Context, c *enrich.Catalogs, day, from, to time.Time, limit int, dry bool, done func([]Rewrite) error) error {
+func (s *Store) ReenrichErrors(ctx context.Context, c *catalog.Set, day, from, to time.Time, limit int, dry bool, done func([]Rewrite) error) error {
 	from, to = within(day, from, to)
 	filter, args := span("ts", from, to)
 	err := slicing[errorRow]{
@@ -181,7 +182,7 @@ func (s *Store) ReenrichErrors(ctx context.Context, c *enrich.Catalogs, day, fro
 			for i := range rows {
 				e := &rows[i].row.event
 				rewrites[i].Before = *e
-				*e = c.Explain(e.Envelope, rows[i].row.access.Service, rows[i].row.access.Status)
+				*e = enrich.Explain(c, e.Envelope, rows[i].row.access.Service, rows[i].row.access.Status)
 				rewrites[i].After = *e
 			}
 			if !dry {
@@ -260,13 +261,13 @@ func nameable(codes []string) (portions [][]string) {
 // where they have others. A sum has no status and no message. Where a code has several entries of different kinds, it is told by
 // the first of its errors, as the ingester does it; these must have been explained anew before. Where they are gone, a kind that is one
 // of the possible ones stays.
-func (s *Store) ReenrichSums(ctx context.Context, c *enrich.Catalogs, day, from, to time.Time, limit int, dry bool, done func([]SumRewrite) error) error {
+func (s *Store) ReenrichSums(ctx context.Context, c *catalog.Set, day, from, to time.Time, limit int, dry bool, done func([]SumRewrite) error) error {
 	from, to = within(day, from, to)
 	changed, ambiguous, err := s.changedSums(ctx, c, from, to)
 	if err == nil && len(changed) > 0 {
 		err = s.rewriteSums(ctx, from, to, changed, limit, dry, done, func(r *codeRow) {
 			meanings := c.Meanings(r.code, r.dialect, r.service)
-			if !slices.Contains(meanings, enrich.Meaning{Family: r.family, Kind: r.kind}) {
+			if !slices.Contains(meanings, catalog.Meaning{Family: r.family, Kind: r.kind}) {
 				r.family, r.kind = meanings[0].Family, meanings[0].Kind
 			}
 		})
@@ -283,7 +284,7 @@ func (s *Store) ReenrichSums(ctx context.Context, c *enrich.Catalogs, day, from,
 }
 
 // changedSums gives the codes of a window that mean something else now, and those whose sums may mean one thing or another.
-func (s *Store) changedSums(ctx context.Context, c *enrich.Catalogs, from, to time.Time) (changed, ambiguous []string, err error) {
+func (s *Store) changedSums(ctx context.Context, c *catalog.Set, from, to time.Time) (changed, ambiguous []string, err error) {
 	filter, args := span("minute", from, to)
 	rows, err := s.conn.Query(ctx, "SELECT code, dialect, service, family, kind FROM error_sums FINAL WHERE "+filter+" GROUP BY code, dialect, service, family, kind ORDER BY code"+onlyDays, args...)
 	if err != nil {
@@ -297,7 +298,7 @@ func (s *Store) changedSums(ctx context.Context, c *enrich.Catalogs, from, to ti
 	}
 	for rows.Next() {
 		var code, dialect, service string
-		var m enrich.Meaning
+		var m catalog.Meaning
 		if err := rows.Scan(&code, &dialect, &service, &m.Family, &m.Kind); err != nil {
 			return nil, nil, err
 		}
@@ -335,9 +336,9 @@ func (s *Store) rewriteSums(ctx context.Context, from, to time.Time, codes []str
 			var others []of[codeRow]
 			var rewrites []SumRewrite
 			for _, r := range rows {
-				before := enrich.Meaning{Family: r.row.family, Kind: r.row.kind}
+				before := catalog.Meaning{Family: r.row.family, Kind: r.row.kind}
 				explain(r.row)
-				if after := (enrich.Meaning{Family: r.row.family, Kind: r.row.kind}); after != before {
+				if after := (catalog.Meaning{Family: r.row.family, Kind: r.row.kind}); after != before {
 					others, rewrites = append(others, r), append(rewrites, SumRewrite{r.row.code, before, after})
 				}
 			}
@@ -401,12 +402,12 @@ func (s *Store) tellSumsByErrors(ctx context.Context, from, to time.Time, codes 
 	var others []of[codeRow]
 	var rewrites []SumRewrite
 	for rows.Next() {
-		var now enrich.Meaning
+		var now catalog.Meaning
 		row, _, err := scanSum(rows.Scan, &now.Family, &now.Kind)
 		if err != nil {
 			return err
 		}
-		rewrites = append(rewrites, SumRewrite{row.row.code, enrich.Meaning{Family: row.row.family, Kind: row.row.kind}, now})
+		rewrites = append(rewrites, SumRewrite{row.row.code, catalog.Meaning{Family: row.row.family, Kind: row.row.kind}, now})
 		row.row.family, row.row.kind = now.Family, now.Kind
 		others = append(others, row)
 		if len(others) == limit {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"errata/internal/accesslog"
+	"errata/internal/catalog"
 	"errata/internal/enrich"
 	"errata/internal/store"
 )
@@ -70,7 +71,7 @@ func mixed(n int) (values []string) {
 }
 
 // filled makes batches of records, one of them of a later epoch, explained by catalogs.
-func filled(t *testing.T, c *enrich.Catalogs, values []string) (batches []*store.Batch) {
+func filled(t *testing.T, c *catalog.Set, values []string) (batches []*store.Batch) {
 	t.Helper()
 	p, err := enrich.NewProcessor(enrich.Config{}, c)
 	if err != nil {
@@ -91,7 +92,7 @@ func filled(t *testing.T, c *enrich.Catalogs, values []string) (batches []*store
 
 // reenrich gives all that is stored what the catalogs say, a few rows at a time, and counts what was written. It stops with errStop
 // after so many portions.
-func reenrich(t *testing.T, s *store.Store, c *enrich.Catalogs, limit, stop int) (errors_, sums int, err error) {
+func reenrich(t *testing.T, s *store.Store, c *catalog.Set, limit, stop int) (errors_, sums int, err error) {
 	t.Helper()
 	portion := func(n int) error {
 		if stop--; stop == 0 && n > 0 {
@@ -125,18 +126,18 @@ func reenrich(t *testing.T, s *store.Store, c *enrich.Catalogs, limit, stop int)
 var errStop = errors.New("stop")
 
 func TestReenrichedIsWhatAnIngesterWithTheseCatalogsStores(t *testing.T) {
-	today, err := enrich.Load(later)
+	today, err := catalog.Load(later)
 	if err != nil {
 		t.Fatal(err)
 	}
-	built, err := enrich.Open("")
+	built, err := catalog.Open("")
 	if err != nil {
 		t.Fatal(err)
 	}
 	values := mixed(1000)
 	before, query := open(t)
 	want, wanted := open(t)
-	for s, c := range map[*store.Store]*enrich.Catalogs{before: built, want: today} {
+	for s, c := range map[*store.Store]*catalog.Set{before: built, want: today} {
 		if err := s.Insert(t.Context(), filled(t, c, values)); err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"errata/catalogs"
 	"errata/internal/accesslog"
+	"errata/internal/catalog"
 	"errata/internal/enrich"
 	"errata/internal/link"
 	"errata/internal/stack/stacktest"
@@ -35,7 +36,7 @@ func open(t *testing.T) (*store.Store, func(sql string) string) {
 
 func processor(t *testing.T) *enrich.Processor {
 	t.Helper()
-	c, err := enrich.Load(catalogs.FS)
+	c, err := catalog.Load(catalogs.FS)
 	if err != nil {
 		t.Fatal(err)
 	}

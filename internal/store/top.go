@@ -184,11 +184,11 @@ type Hit struct {
 	LastSeen  time.Time
 }
 
-// folded is enrich.Fold in SQL.
+// folded is catalog.Fold in SQL.
 const folded = `replaceRegexpAll(upper(code), '[_/: -]', '.')`
 
 // WhoHits gives the tenants that met a code since a time, most errors first, and since when each has ever met it.
-// Spellings that differ in case and separators alone are one code: fold is the code as enrich.Fold makes it.
+// Spellings that differ in case and separators alone are one code: fold is the code as catalog.Fold makes it.
 func (s *Store) WhoHits(ctx context.Context, fold string, since time.Time, limit int) ([]Hit, error) {
 	// Nothing is dated more than a day ahead.
 	rows, err := s.conn.Query(ctx, `
@@ -210,7 +210,7 @@ func (s *Store) WhoHits(ctx context.Context, fold string, since time.Time, limit
 	return hits, errors.Join(rows.Err(), rows.Close())
 }
 
-// History gives the errors under a code, folded as by enrich.Fold, in each of equal parts of a window.
+// History gives the errors under a code, folded as by catalog.Fold, in each of equal parts of a window.
 func (s *Store) History(ctx context.Context, fold string, from, to time.Time, parts int) (history []uint64, err error) {
 	from, to = from.Truncate(time.Minute), to.Truncate(time.Minute).Add(time.Minute)
 	length := max(to.Sub(from).Milliseconds()/int64(parts), 1)

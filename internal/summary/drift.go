@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"errata/internal/enrich"
+	"errata/internal/catalog"
 	"errata/internal/store"
 )
 
@@ -33,27 +33,22 @@ type Drift struct {
 // Finding tells whether there is something for a person to do: an unknown or a changed code.
 func (d Drift) Finding() bool { return len(d.Unknown)+len(d.Changed) > 0 }
 
-// UnknownCode is a live code that no catalog lists.
-type UnknownCode struct {
-	Code, Dialect string
-
-	Family    string // a guess: the family that claims the code's prefix, else the prefix, else the dialect
-	Claimed   bool   // a family claims the code, but does not list it
-	Prefix    string // "": none could be guessed
-	Errors    uint64
-	Tenants   uint64
-	Statuses  []StatusCount // the most frequent first
-	Services  []string      // in which it was seen
-	FirstSeen time.Time
-	LastSeen  time.Time
-	Message   string   // the last one's
-	Whole     []string // some different messages
+// Unlisted returns the unknown codes as catalog.Stubs takes them.
+func (d Drift) Unlisted() []catalog.Unlisted {
+	codes := make([]catalog.Unlisted, len(d.Unknown))
+	for i, u := range d.Unknown {
+		codes[i] = u.Unlisted
+	}
+	return codes
 }
 
-// StatusCount is how many errors came under an HTTP status.
-type StatusCount struct {
-	Status int    `json:"status"`
-	Errors uint64 `json:"errors"`
+// UnknownCode is a live code that no catalog lists.
+type UnknownCode struct {
+	catalog.Unlisted
+
+	Claimed   bool // a family claims the code, but does not list it
+	Tenants   uint64
+	FirstSeen time.Time
 }
 
 // ChangedCode is a published code whose live status or message is not the published one.
@@ -92,7 +87,7 @@ const stoppedWithin = 90 * 24 * time.Hour
 const maxWhole = 5
 
 // NewDrift holds what came in a window against the catalogs.
-func NewDrift(ctx context.Context, s *store.Store, c *enrich.Catalogs, q store.LiveQuery) (Drift, error) {
+func NewDrift(ctx context.Context, s *store.Store, c *catalog.Set, q store.LiveQuery) (Drift, error) {
 	d := Drift{From: q.From, To: q.To, Tenants: q.Tenants, Version: c.Version}
 	live, more, err := s.LiveCodes(ctx, q)
 	if err != nil {
@@ -101,18 +96,18 @@ func NewDrift(ctx context.Context, s *store.Store, c *enrich.Catalogs, q store.L
 	d.More = more
 	d.compare(c, live)
 
-	seen := map[*enrich.Entry]bool{}
+	seen := map[*catalog.Entry]bool{}
 	err = s.SeenCodes(ctx, q.Tenants, func(code store.SeenCode) {
 		stopped := StoppedCode{Code: code.Code, Tenants: code.Tenants, FirstSeen: code.FirstSeen.UTC(), LastSeen: code.LastSeen.UTC()}
 		for i := range c.Families {
-			for _, e := range c.Entries(c.Families[i].Family, code.Code) {
+			for _, e := range c.Entries(c.Families[i].Name, code.Code) {
 				seen[e], stopped.Known = true, true
-				stopped.Family = cmp.Or(stopped.Family, c.Families[i].Family)
+				stopped.Family = cmp.Or(stopped.Family, c.Families[i].Name)
 			}
 		}
 		if code.LastSeen.Before(q.From) && !code.LastSeen.Before(q.From.Add(-stoppedWithin)) {
 			if stopped.Family == "" {
-				stopped.Family, _, _ = guessFamily(c.Lookup(code.Code, "", "", 0, ""), code.Code, enrich.UnknownFamily)
+				stopped.Family, _, _ = guessFamily(c.Lookup(code.Code, "", "", 0, ""), code.Code, catalog.Unknown)
 			}
 			d.Stopped = append(d.Stopped, stopped)
 		}
@@ -125,12 +120,12 @@ func NewDrift(ctx context.Context, s *store.Store, c *enrich.Catalogs, q store.L
 	})
 	for i := range c.Families {
 		f := &c.Families[i]
-		if f.Family == enrich.HTTPFamily {
+		if f.Name == catalog.HTTP {
 			continue
 		}
 		for j := range f.Codes {
 			if e := &f.Codes[j]; !seen[e] {
-				d.NeverSeen = append(d.NeverSeen, UnseenCode{Code: e.Code, Family: f.Family, Message: e.Message, Status: e.Status})
+				d.NeverSeen = append(d.NeverSeen, UnseenCode{Code: e.Code, Family: f.Name, Message: e.Message, Status: e.Status})
 			}
 		}
 	}
@@ -138,7 +133,7 @@ func NewDrift(ctx context.Context, s *store.Store, c *enrich.Catalogs, q store.L
 }
 
 // compare finds the unknown and the changed ones among the live codes.
-func (d *Drift) compare(c *enrich.Catalogs, live []store.LiveCode) {
+func (d *Drift) compare(c *catalog.Set, live []store.LiveCode) {
 	type id struct{ code, dialect, what, live string }
 	unknown, changed, codes := map[id]*UnknownCode{}, map[id]*ChangedCode{}, map[string]bool{}
 	for _, l := range live {
@@ -153,17 +148,17 @@ func (d *Drift) compare(c *enrich.Catalogs, live []store.LiveCode) {
 			at := id{code: l.Code, dialect: l.Dialect}
 			u := unknown[at]
 			if u == nil {
-				u = &UnknownCode{Code: l.Code, Dialect: l.Dialect, Tenants: l.Tenants, FirstSeen: l.FirstSeen.UTC()}
+				u = &UnknownCode{Unlisted: catalog.Unlisted{Code: l.Code, Dialect: l.Dialect}, Tenants: l.Tenants, FirstSeen: l.FirstSeen.UTC()}
 				u.Family, u.Prefix, u.Claimed = guessFamily(k, l.Code, l.Dialect)
 				unknown[at] = u
 			}
 			u.add(l)
 			continue
 		}
-		if k.Catalog.Family == enrich.HTTPFamily {
+		if k.Family.Name == catalog.HTTP {
 			continue
 		}
-		for what, difference := range differences(c.Entries(k.Catalog.Family, l.Code), l) {
+		for what, difference := range differences(c.Entries(k.Family.Name, l.Code), l) {
 			at := id{l.Code, l.Dialect, what, difference.Live}
 			if what == "message" {
 				at.live = ""
@@ -171,7 +166,7 @@ func (d *Drift) compare(c *enrich.Catalogs, live []store.LiveCode) {
 			x := changed[at]
 			if x == nil { // the most frequent come first
 				x = &difference
-				x.Code, x.Dialect, x.CatalogCode, x.Family, x.What, x.Tenants = l.Code, l.Dialect, k.Entry.Code, k.Catalog.Family, what, l.Tenants
+				x.Code, x.Dialect, x.CatalogCode, x.Family, x.What, x.Tenants = l.Code, l.Dialect, k.Entry.Code, k.Family.Name, what, l.Tenants
 				changed[at] = x
 			}
 			x.Errors += l.Errors
@@ -182,7 +177,7 @@ func (d *Drift) compare(c *enrich.Catalogs, live []store.LiveCode) {
 	}
 	d.Codes = len(codes)
 	for _, u := range unknown {
-		slices.SortFunc(u.Statuses, func(a, b StatusCount) int {
+		slices.SortFunc(u.Statuses, func(a, b catalog.StatusCount) int {
 			return cmp.Or(cmp.Compare(b.Errors, a.Errors), cmp.Compare(a.Status, b.Status))
 		})
 		slices.Sort(u.Services)
@@ -201,10 +196,10 @@ func (d *Drift) compare(c *enrich.Catalogs, live []store.LiveCode) {
 
 func (u *UnknownCode) add(l store.LiveCode) {
 	u.Errors += l.Errors
-	if i := slices.IndexFunc(u.Statuses, func(s StatusCount) bool { return s.Status == l.Status }); i >= 0 {
+	if i := slices.IndexFunc(u.Statuses, func(s catalog.StatusCount) bool { return s.Status == l.Status }); i >= 0 {
 		u.Statuses[i].Errors += l.Errors
 	} else {
-		u.Statuses = append(u.Statuses, StatusCount{l.Status, l.Errors})
+		u.Statuses = append(u.Statuses, catalog.StatusCount{Status: l.Status, Errors: l.Errors})
 	}
 	if !slices.Contains(u.Services, l.Service) {
 		u.Services = append(u.Services, l.Service)
@@ -223,22 +218,22 @@ func (u *UnknownCode) add(l store.LiveCode) {
 }
 
 // guessFamily guesses whose an unlisted code is.
-func guessFamily(k enrich.Known, code, dialect string) (family, prefix string, claimed bool) {
-	if k.Catalog != nil {
-		return k.Catalog.Family, "", true
+func guessFamily(k catalog.Known, code, dialect string) (family, prefix string, claimed bool) {
+	if k.Family != nil {
+		return k.Family.Name, "", true
 	}
-	if prefix = enrich.GuessPrefix(code); prefix != "" {
+	if prefix = catalog.GuessPrefix(code); prefix != "" {
 		return prefix, prefix, false
 	}
 	return dialect, "", false
 }
 
 // differences holds what came against the published entries of its code: which of its status and its message is none of theirs.
-func differences(entries []*enrich.Entry, l store.LiveCode) map[string]ChangedCode {
+func differences(entries []*catalog.Entry, l store.LiveCode) map[string]ChangedCode {
 	found := map[string]ChangedCode{}
 	var messages []string // published
 	var strange string    // a live one that is none of them
-	fitting := map[*enrich.Entry]bool{}
+	fitting := map[*catalog.Entry]bool{}
 	for _, e := range entries {
 		if e.Message != "" {
 			messages = append(messages, e.Message)

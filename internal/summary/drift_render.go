@@ -2,6 +2,7 @@ package summary
 
 import (
 	"encoding/json"
+	"errata/internal/catalog"
 	"fmt"
 	"io"
 	"slices"
@@ -173,17 +174,17 @@ func (s section) text(width int) string {
 
 func (d Drift) json(w io.Writer, limit int) error {
 	type unknownJSON struct {
-		Code        string        `json:"code"`
-		Dialect     string        `json:"dialect"`
-		FamilyGuess string        `json:"family_guess"`
-		Claimed     bool          `json:"claimed"` // by a family that does not list it
-		Errors      uint64        `json:"errors"`
-		Tenants     uint64        `json:"tenants"`
-		Statuses    []StatusCount `json:"statuses"`
-		Services    []string      `json:"services"`
-		FirstSeen   string        `json:"first_seen"`
-		LastSeen    string        `json:"last_seen"`
-		Message     string        `json:"message"`
+		Code        string                `json:"code"`
+		Dialect     string                `json:"dialect"`
+		FamilyGuess string                `json:"family_guess"`
+		Claimed     bool                  `json:"claimed"` // by a family that does not list it
+		Errors      uint64                `json:"errors"`
+		Tenants     uint64                `json:"tenants"`
+		Statuses    []catalog.StatusCount `json:"statuses"`
+		Services    []string              `json:"services"`
+		FirstSeen   string                `json:"first_seen"`
+		LastSeen    string                `json:"last_seen"`
+		Message     string                `json:"message"`
 	}
 	type changedJSON struct {
 		Code        string   `json:"code"`

@@ -7,17 +7,17 @@ import (
 	"testing/fstest"
 	"time"
 
-	"errata/internal/enrich"
+	"errata/internal/catalog"
 	"errata/internal/store"
 )
 
-func load(t *testing.T, files map[string]string) *enrich.Catalogs {
+func load(t *testing.T, files map[string]string) *catalog.Set {
 	t.Helper()
 	dir := fstest.MapFS{}
 	for name, text := range files {
 		dir[name] = &fstest.MapFile{Data: []byte(text)}
 	}
-	c, err := enrich.Load(dir)
+	c, err := catalog.Load(dir)
 	if err != nil {
 		t.Fatalf("%v\n%v", err, files)
 	}
@@ -84,12 +84,12 @@ func TestWhatCountsAsDrift(t *testing.T) {
 
 // Whatever codes and messages look like, their stubs load as they are, know the codes, and leave no drift.
 func TestStubsLoad(t *testing.T) {
-	f := func(ls ...store.LiveCode) []Stub {
+	f := func(ls ...store.LiveCode) []catalog.Stub {
 		t.Helper()
 		c := load(t, map[string]string{"osm.yaml": osm})
 		d := Drift{}
 		d.compare(c, ls)
-		stubs := Stubs(d.Unknown, c)
+		stubs := catalog.Stubs(d.Unlisted(), c)
 		files := map[string]string{}
 		for _, s := range stubs {
 			if _, twice := files[s.File]; twice {
@@ -121,22 +121,8 @@ func TestStubsLoad(t *testing.T) {
 	f(odd, star)
 }
 
-func TestGeneralize(t *testing.T) {
-	f := func(want string, all bool, messages ...string) {
-		t.Helper()
-		if got, ok := generalize(messages); got != want || ok != all {
-			t.Errorf("%q: %q %v", messages, got, ok)
-		}
-	}
-	f("", true)
-	f("a b", true, "a b")
-	f("Account {0} has {1} left.", true, "Account a-1 has 5 left.", "Account b-2 has 7 left.")
-	f("a", false, "a", "b")
-	f("one two", false, "one two", "one two three")
-}
-
 func TestDriftFitsTheTerminal(t *testing.T) {
-	d := Drift{Unknown: []UnknownCode{{Code: "BILLING-7731", Dialect: "huawei", Family: "BILLING", Message: strings.Repeat("资金不足 ", 40)}}}
+	d := Drift{Unknown: []UnknownCode{{Unlisted: catalog.Unlisted{Code: "BILLING-7731", Dialect: "huawei", Family: "BILLING", Message: strings.Repeat("资金不足 ", 40)}}}}
 	var b strings.Builder
 	if err := d.Render(&b, "table", 160, 20); err != nil {
 		t.Fatal(err)

@@ -6,7 +6,7 @@ import (
 	"context"
 	"time"
 
-	"errata/internal/enrich"
+	"errata/internal/catalog"
 	"errata/internal/store"
 )
 
@@ -37,7 +37,7 @@ type TopRow struct {
 }
 
 // NewTop asks the store and explains the codes.
-func NewTop(ctx context.Context, s *store.Store, c *enrich.Catalogs, q store.TopQuery) (Top, error) {
+func NewTop(ctx context.Context, s *store.Store, c *catalog.Set, q store.TopQuery) (Top, error) {
 	totals, err := s.Totals(ctx, q)
 	if err != nil {
 		return Top{}, err

@@ -1,14 +1,12 @@
-package enrich
+package catalog
 
 import (
 	"context"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
-	"time"
-
-	"errata/internal/accesslog"
 )
 
 const mine = "family: Mine\nlanguage: en\nmatch: {prefixes: [MY]}\ncodes:\n  - {code: MY.1, message: m, description: d, remedy: REMEDY, kind: quota, retry: later, owner: caller}\n"
@@ -29,19 +27,20 @@ func TestWatchedCatalogsAreSwappedWholeOrNotAtAll(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := processor(t, first)
+	var used atomic.Pointer[Set]
+	used.Store(first)
 	remedy := func() string {
-		t.Helper()
-		r := p.Record([]byte(`{"status":200,"response_body":"{\"error_code\":\"MY.1\",\"error_msg\":\"m\"}"}`), Position{Clock: accesslog.Clock{Optional: true, Latest: time.Now()}})
-		return r.Elements[0].Events[0].Remedy + " " + r.Elements[0].Events[0].CatalogVersion
+		set := used.Load()
+		_, remedy := set.Lookup("MY.1", "huawei", "", 0, "m").Texts()
+		return remedy + " " + set.Version
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	asked, told, ended := make(chan os.Signal, 1), make(chan error), make(chan struct{})
 	go func() {
 		defer close(ended)
-		Watch(ctx, dir, first.Version, asked, func(c *Catalogs, err error) {
+		Watch(ctx, dir, first.Version, asked, func(s *Set, err error) {
 			if err == nil {
-				p.Use(c)
+				used.Store(s)
 			}
 			select {
 			case told <- err:

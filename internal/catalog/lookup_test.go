@@ -1,11 +1,9 @@
-package enrich
+package catalog
 
 import (
 	"fmt"
 	"testing"
 	"testing/fstest"
-
-	"errata/internal/parse"
 )
 
 func TestGuessPrefix(t *testing.T) {
@@ -47,11 +45,6 @@ func TestMeanings(t *testing.T) {
 		if got := fmt.Sprint(c.Meanings(code, dialect, service)); got != want {
 			t.Errorf("%s in %s of %s: %s, want %s", code, dialect, service, got, want)
 		}
-		// What a sum may mean is what an event of it may mean.
-		e := c.Explain(envelope(code, dialect), service, 0)
-		if first := c.Meanings(code, dialect, service)[0]; first != (Meaning{e.Family, e.Kind}) {
-			t.Errorf("%s: %v first, but explained as %s %s", code, first, e.Family, e.Kind)
-		}
 	}
 	f("A.1", "huawei", "", "[{A auth} {A internal}]")
 	f("a_1", "huawei", "", "[{A auth} {A internal}]")
@@ -75,8 +68,4 @@ func TestTwoDocumentsInOneFileAreRefused(t *testing.T) {
 	f(one+"---\n", true)
 	f(one+"---\n# nothing\n", true)
 	f(one+"---\n{family: B, language: en, match: {prefixes: [B]}, codes: []}\n", false)
-}
-
-func envelope(code, dialect string) parse.Envelope {
-	return parse.Envelope{Code: code, Dialect: dialect}
 }

@@ -1,4 +1,4 @@
-package enrich
+package catalog
 
 import (
 	"cmp"
@@ -8,28 +8,14 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// Listed is an entry with the catalog it stands in.
-type Listed struct {
-	Catalog *Catalog
-	Entry   *Entry
-}
-
-// all are the entries of all families, in the order of the files and pages.
-func (c *Catalogs) all(use func(Listed)) {
-	for i := range c.Families {
-		for j := range c.Families[i].Codes {
-			use(Listed{&c.Families[i], &c.Families[i].Codes[j]})
-		}
-	}
-}
-
-// Search gives the entries one of whose texts, in any language, has a piece of text in it, in upper or lower case.
-func (c *Catalogs) Search(piece string) (found []Listed) {
+// Search returns the entries that have a piece of text in one of their texts, in any language and
+// in upper or lower case.
+func (s *Set) Search(piece string) (found []Listed) {
 	piece = strings.ToLower(strings.TrimSpace(piece))
 	if piece == "" {
 		return nil
 	}
-	c.all(func(l Listed) {
+	s.each(func(l Listed) {
 		texts := []string{l.Entry.Message, l.Entry.Description, l.Entry.Remedy}
 		for _, t := range l.Entry.Texts {
 			texts = append(texts, t.Message, t.Description, t.Remedy)
@@ -41,15 +27,16 @@ func (c *Catalogs) Search(piece string) (found []Listed) {
 	return found
 }
 
-// Near gives at most n published codes that differ little from one that is not: a letter or two, in codes of some length.
-func (c *Catalogs) Near(code string, n int) (codes []string) {
+// Near returns at most n published codes that differ little from one that is not published: by one
+// letter, or in long codes by one in six.
+func (s *Set) Near(code string, n int) (codes []string) {
 	type near struct {
 		code     string
 		distance int
 	}
 	var all []near
 	folded := Fold(code)
-	c.all(func(l Listed) {
+	s.each(func(l Listed) {
 		d := levenshtein.ComputeDistance(folded, Fold(l.Entry.Code))
 		if d <= max(1, len(code)/6) && !slices.ContainsFunc(all, func(o near) bool { return o.code == l.Entry.Code }) {
 			all = append(all, near{l.Entry.Code, d})
@@ -62,17 +49,17 @@ func (c *Catalogs) Near(code string, n int) (codes []string) {
 	return codes
 }
 
-// Languages are those in which some catalog has texts, sorted.
-func (c *Catalogs) Languages() (all []string) {
+// Languages returns the languages in which some catalog has texts, sorted.
+func (s *Set) Languages() (all []string) {
 	add := func(language string) {
 		if !slices.Contains(all, language) {
 			all = append(all, language)
 		}
 	}
-	for i := range c.Families {
-		add(c.Families[i].Language)
+	for i := range s.Families {
+		add(s.Families[i].Language)
 	}
-	c.all(func(l Listed) {
+	s.each(func(l Listed) {
 		for language := range l.Entry.Texts {
 			add(language)
 		}
@@ -81,21 +68,22 @@ func (c *Catalogs) Languages() (all []string) {
 	return all
 }
 
-// TextsIn are what is known of a code in a language: the published texts where that is the page's, else our translation, and where
-// there is none of a text, the published one. translated tells whether any is ours.
+// TextsIn returns what is known about a code in a language: the published texts if the page is in
+// that language, else our translation, and the published text where a translation is missing.
+// translated reports whether any of them is ours.
 func (k Known) TextsIn(language string) (t Texts, translated bool) {
 	t.Description, t.Remedy = k.Texts()
 	if k.Entry != nil {
 		t.Message = k.Entry.Message
 	}
-	if k.Catalog == nil || language == "" || language == k.Catalog.Language {
+	if k.Family == nil || language == "" || language == k.Family.Language {
 		return t, false
 	}
-	fallback := k.Catalog.Fallback.Texts[language]
+	fallback := k.Family.Fallback.Texts[language]
 	own := fallback
 	if k.Entry != nil {
 		own = k.Entry.Texts[language]
-		if k.Entry.Remedy == "" { // the family's general advice stands in, in this language too
+		if k.Entry.Remedy == "" { // as in Known.Texts, in this language
 			own.Remedy = fallback.Remedy
 		}
 	}

@@ -1,4 +1,4 @@
-package enrich
+package catalog
 
 import (
 	"slices"
@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// han tells whether a text has Chinese characters.
+// han reports whether a text has Chinese characters.
 func han(text string) bool {
 	return strings.ContainsFunc(text, func(r rune) bool { return unicode.Is(unicode.Han, r) })
 }
@@ -23,7 +23,7 @@ func TestTranslations(t *testing.T) {
 	c := shipped(t)
 	f := func(family, language, other string) {
 		t.Helper()
-		i := slices.IndexFunc(c.Families, func(c Catalog) bool { return c.Family == family })
+		i := slices.IndexFunc(c.Families, func(c Family) bool { return c.Name == family })
 		if i < 0 {
 			t.Fatalf("no family %s", family)
 		}

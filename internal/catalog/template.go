@@ -1,4 +1,4 @@
-package enrich
+package catalog
 
 import (
 	"regexp"
@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// template is a published message cut at its placeholders: what a live message has between
-// the literals are the arguments.
+// template is a published message cut at its placeholders. A live message has its arguments between
+// the literals.
 type template struct {
 	literals []string // one more than names
 	names    []string
@@ -42,9 +42,9 @@ func compile(message string) template {
 	return t
 }
 
-// match tells whether a live message is this one, and gives its arguments. A final stop
-// makes no difference. An argument is the shortest text that lets the next literal follow, the
-// last one all that is left. Of a name that comes twice the first argument is kept.
+// match reports whether a live message is this one, and returns its arguments. A final stop makes
+// no difference. An argument is the shortest text that lets the next literal follow; the last
+// argument is all that is left. If a name comes twice, the first argument is kept.
 func (t template) match(message string) (map[string]string, bool) {
 	if len(t.literals) == 0 || len(t.literals) == 1 && t.literals[0] == "" {
 		return nil, false
@@ -76,7 +76,19 @@ func (t template) match(message string) (map[string]string, bool) {
 	return args, true
 }
 
-// trimStop takes white space and one final stop, of any script, off a message.
+// Matches reports whether a live message is the entry's, whatever its placeholders stand for.
+func (e *Entry) Matches(message string) bool {
+	_, matched := e.template.match(message)
+	return matched
+}
+
+// matches reports whether a live message is the published one, whatever its placeholders stand for.
+func matches(published, message string) bool {
+	_, matched := compile(published).match(message)
+	return matched
+}
+
+// trimStop removes surrounding space and one final stop, of any script.
 func trimStop(s string) string {
 	s = strings.TrimSpace(s)
 	for _, stop := range []string{".", "。"} {
