@@ -46,7 +46,7 @@ var imports = map[string]string{
 	// Programs.
 	"cmd/ingest": "internal/catalog internal/cli internal/config internal/delivery internal/store internal/enrich internal/accesslog internal/link internal/monitor",
 	"cmd/report": "internal/catalog catalogs internal/cli internal/config internal/alert internal/summary internal/store internal/enrich internal/parse internal/vendorpage internal/link",
-	"cmd/stack":  "internal/cli internal/stack internal/loadgen internal/store",
+	"cmd/stack":  "internal/cli internal/link internal/stack internal/loadgen internal/store",
 	// For tests alone.
 	"internal/stack/stacktest": "internal/stack",
 	"internal/chaos":           "", // tests alone

@@ -17,13 +17,11 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"errata/internal/cli"
 	"errata/internal/loadgen"
 	"errata/internal/stack"
 	"errata/internal/store"
 )
-
-// errDiffers says that what was counted is not what was sent.
-var errDiffers = errors.New("what was counted differs from what was sent")
 
 const (
 	demoPartitions = 4
@@ -265,7 +263,7 @@ func (d *demonstration) compare(ctx context.Context, s *store.Store, cfg loadgen
 	check("errors by tenant and code", wanted, codes)
 	check("dead letters by reason", sent.Reasons, reasons)
 	if differs {
-		return errDiffers
+		return cli.Findings("what was counted differs from what was sent")
 	}
 	fmt.Fprintf(d.env.stdout, "\ncounted = sent: %s; the same for each of %d tenants, %d pairs of tenant and code, %d reasons of dead letters\n",
 		describe(sent), len(sent.Tenants), len(sent.Codes), len(sent.Reasons))

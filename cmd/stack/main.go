@@ -11,8 +11,8 @@
 // servers that run already; `stack up` then starts only the rest.
 //
 // Results go to standard output, all else to standard error. Exit codes: 0 fine,
-// 1 the demo's counts are wrong, 2 wrong use, a missing part, a port or folder in use, 3 a server that is
-// said to run cannot be reached.
+// 1 the demo's counts are wrong, 2 wrong use, a missing part, a port or folder in use, 3 a server cannot be
+// reached or its connection breaks.
 package main
 
 import (
@@ -23,11 +23,10 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
+	"errata/internal/cli"
 	"errata/internal/stack"
 )
 
@@ -42,7 +41,7 @@ type env struct {
 	log            *slog.Logger // to stderr
 }
 
-// A command returns nil, or an error that exitCode knows what to make of.
+// A command returns nil, or an error that [cli.Exit] prints.
 type command struct {
 	name    string
 	summary string // one line for the list
@@ -59,11 +58,11 @@ var commands = []command{
 func run(args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
 		usage(stderr)
-		return 2
+		return cli.WrongUse
 	}
 	if args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
 		usage(stdout)
-		return 0
+		return cli.Fine
 	}
 	// Not in the list: the process ClickHouse lives in, started by the stack
 	// itself, with a mind of its own about signals.
@@ -74,21 +73,12 @@ func run(args []string, getenv func(string) string, stdout, stderr io.Writer) in
 		if c.name != args[0] {
 			continue
 		}
-		// The first signal asks for an end in order; the second is not caught
-		// and ends us at once.
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		defer stop()
-		context.AfterFunc(ctx, stop)
-
-		err := c.run(ctx, env{getenv, stdout, stderr, slog.New(slog.NewTextHandler(stderr, nil))}, args[1:])
-		if err != nil && !errors.Is(err, flag.ErrHelp) && !errors.As(err, new(wrongUse)) {
-			fmt.Fprintf(stderr, "stack %s: %v\n", c.name, err)
-		}
-		return exitCode(err)
+		err := c.run(cli.Interruptible(), env{getenv, stdout, stderr, slog.New(slog.NewTextHandler(stderr, nil))}, args[1:])
+		return cli.Exit("stack "+c.name, err, stderr)
 	}
 	fmt.Fprintf(stderr, "stack: there is no command %q\n", args[0])
 	usage(stderr)
-	return 2
+	return cli.WrongUse
 }
 
 func usage(w io.Writer) {
@@ -98,21 +88,10 @@ func usage(w io.Writer) {
 	}
 }
 
-// A wrongUse has been told to the user already, by the flag package.
-type wrongUse struct{ error }
+// wrongUse is an error that the flag package has printed already.
+type wrongUse struct{}
 
-func exitCode(err error) int {
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
-		return 0
-	case errors.Is(err, errDiffers):
-		return 1
-	case errors.Is(err, stack.ErrUnreachable):
-		return 3
-	default: // wrong use, a missing part, a port or folder that is in use
-		return 2
-	}
-}
+func (wrongUse) Error() string { return "" }
 
 // parse parses the flags of a command that takes no other arguments.
 func parse(f *flag.FlagSet, env env, args []string) error {
@@ -125,7 +104,7 @@ func parse(f *flag.FlagSet, env env, args []string) error {
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return err
 	}
-	return wrongUse{err}
+	return wrongUse{}
 }
 
 // stackFlags are the flags of every command that starts the stack.

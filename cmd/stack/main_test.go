@@ -334,3 +334,33 @@ func TestExitCodes(t *testing.T) {
 	try(2, nil, "", "apt-get install npm", "fetch")
 	try(2, nil, "", "apt-get install npm", "up", "--dir", dir, "--kafka", "127.0.0.1:0")
 }
+
+// A broker that goes away while traffic is sent to it is exit code 3, a topic that does not exist 2.
+func TestTrafficIsCutOff(t *testing.T) {
+	broker := stacktest.Kafka(t)
+	var stderr bytes.Buffer
+	traffic := func() int {
+		stderr.Reset()
+		environment := map[string]string{"ERRATA_KAFKA_BROKERS": broker.Addr}
+		return run([]string{"traffic", "--requests", "5000000"}, func(key string) string { return environment[key] }, io.Discard, &stderr)
+	}
+	if code := traffic(); code != 2 || !strings.Contains(stderr.String(), `has no topic "gateway-logs": create it`) {
+		t.Errorf("without a topic: exit code %d: %s", code, &stderr)
+	}
+	stacktest.Must(t, broker.CreateTopic(t.Context(), "gateway-logs", 1))
+	ended := make(chan int, 1)
+	go func() { ended <- traffic() }() // awaited below
+	client := kafka.Client{Addr: kafka.TCP(broker.Addr), Transport: &kafka.Transport{}}
+	for {
+		offsets, err := client.ListOffsets(t.Context(), &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{"gateway-logs": {kafka.LastOffsetOf(0)}}})
+		stacktest.Must(t, err)
+		if offsets.Topics["gateway-logs"][0].LastOffset > 0 {
+			break
+		}
+	}
+	broker.Stop()
+	if code := <-ended; code != 3 || !strings.HasPrefix(stderr.String(), "stack traffic: send sample traffic to topic gateway-logs at "+broker.Addr+": ") {
+		t.Errorf("cut off: exit code %d: %s", code, &stderr)
+	}
+	t.Log(stderr.String())
+}

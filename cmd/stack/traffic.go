@@ -1,8 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"strings"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"errata/internal/cli"
+	"errata/internal/link"
 	"errata/internal/loadgen"
 )
 
@@ -17,17 +20,18 @@ import (
 type sample struct {
 	seed     uint64
 	requests int
-	since    time.Duration
+	since    cli.Time
 }
 
 func (s *sample) flags(f *flag.FlagSet) {
 	f.Uint64Var(&s.seed, "seed", 1, "what the traffic's chance begins with: the same seed and times give the same bytes")
 	f.IntVar(&s.requests, "requests", 120_000, "about how many requests")
-	f.DurationVar(&s.since, "since", 24*time.Hour, "how long before now they begin")
+	s.since = cli.Ago("24h")
+	f.Var(&s.since, "since", "when they begin: "+cli.TimeForms)
 }
 
 func (s *sample) validate() error {
-	if s.requests < 1 || s.since < time.Minute {
+	if cfg := s.config(time.Now()); s.requests < 1 || cfg.To.Sub(cfg.From) < time.Minute {
 		return fmt.Errorf("--requests %d, --since %s: give at least one request and 1m", s.requests, s.since)
 	}
 	return nil
@@ -36,7 +40,7 @@ func (s *sample) validate() error {
 // config is the traffic up to the last whole minute, so that reports can be asked for exactly its time.
 func (s *sample) config(now time.Time) loadgen.Config {
 	to := now.UTC().Truncate(time.Minute)
-	return loadgen.Config{Seed: s.seed, From: to.Add(-s.since), To: to, Requests: s.requests}
+	return loadgen.Config{Seed: s.seed, From: s.since.At(to, time.UTC), To: to, Requests: s.requests}
 }
 
 // sendTraffic is `stack traffic`.
@@ -65,12 +69,10 @@ func sendTraffic(ctx context.Context, env env, args []string) error {
 	for c, n := range sent.Codes {
 		codes = append(codes, map[string]any{"tenant": c.Tenant, "code": c.Code, "errors": n})
 	}
-	e := json.NewEncoder(env.stdout)
-	e.SetIndent("", "  ")
-	return e.Encode(map[string]any{
-		"topic": *topic, "from": cfg.From, "to": cfg.To, "messages": sent.Messages, "requests": sent.Requests, "errors": sent.Errors,
+	return cli.JSON(map[string]any{
+		"topic": *topic, "from": cli.Timestamp{Time: cfg.From}, "to": cli.Timestamp{Time: cfg.To}, "messages": sent.Messages, "requests": sent.Requests, "errors": sent.Errors,
 		"error_requests": sent.ErrorRequests, "dead_letters": sent.Reasons, "tenants": sent.Tenants, "codes": codes,
-	})
+	}, env.stdout)
 }
 
 func describe(s loadgen.Sent) string {
@@ -86,13 +88,21 @@ func send(ctx context.Context, brokers []string, topic string, cfg loadgen.Confi
 	w := &kafka.Writer{
 		Addr: kafka.TCP(brokers...), Topic: topic, Transport: transport, Balancer: &kafka.Hash{},
 		RequiredAcks: kafka.RequireAll, Compression: kafka.Lz4, BatchSize: 1000, BatchBytes: 1 << 20, BatchTimeout: 5 * time.Millisecond,
+		MaxAttempts: 5, // of each of the four batches that are pending: some 10 s in all
 	}
 	defer w.Close()
 	var pending []kafka.Message
 	flush := func() error {
 		err := w.WriteMessages(ctx, pending...)
 		pending = pending[:0]
-		if err != nil {
+		var each kafka.WriteErrors // does not unwrap
+		if errors.As(err, &each) {
+			err = cmp.Or(each...)
+		}
+		switch {
+		case errors.Is(err, kafka.UnknownTopicOrPartition):
+			return link.Refused("kafka at %s has no topic %q: create it, or name another with --topic", strings.Join(brokers, ","), topic)
+		case err != nil:
 			return fmt.Errorf("send sample traffic to topic %s at %s: %w", topic, strings.Join(brokers, ","), err)
 		}
 		return nil

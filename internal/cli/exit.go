@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 
@@ -31,8 +32,10 @@ type Findings string
 func (f Findings) Error() string { return string(f) }
 
 // Code returns the exit code of an error. Where several errors are joined, the one that a person
-// has to fix counts before the one that may pass.
+// has to fix counts before the one that may pass. The code of a program of ours that this one ran is
+// its own.
 func Code(err error) int {
+	var child *exec.ExitError
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp), errors.Is(err, pflag.ErrHelp):
 		return Fine
@@ -40,6 +43,8 @@ func Code(err error) int {
 		return Found
 	case errors.Is(err, link.ErrRefused):
 		return WrongUse
+	case errors.As(err, &child) && child.Exited():
+		return child.ExitCode()
 	case errors.Is(err, link.ErrUnreachable), broken(err):
 		return Unreachable
 	}
@@ -55,13 +60,16 @@ func broken(err error) bool {
 	if file := (*os.PathError)(nil); errors.As(err, &file) {
 		return false
 	}
-	timeout := net.Error(nil)
+	var passing interface { // Kafka's errors have it, and timeouts
+		error
+		Temporary() bool
+	}
 	return link.ClosedOnUs(err) || errors.Is(err, syscall.EPIPE) || errors.Is(err, context.DeadlineExceeded) ||
-		errors.As(err, &timeout) && timeout.Timeout()
+		errors.As(err, &passing) && passing.Temporary()
 }
 
 // Exit prints an error to stderr, each of its lines behind the program's name, and returns its exit
-// code. It prints nothing for nil, for Findings without words, and after --help.
+// code. It prints nothing for nil, for an error without words, and after --help.
 func Exit(program string, err error, stderr io.Writer) int {
 	code := Code(err)
 	if code == Fine || err.Error() == "" {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -53,6 +54,11 @@ func TestCode(t *testing.T) {
 	f(syscall.EPIPE, Unreachable)
 	_, err := net.Dial("tcp", "127.0.0.1:1")
 	f(err, Unreachable)
+
+	// A program of ours that this one ran.
+	f(exec.Command("sh", "-c", "exit 1").Run(), Found)
+	f(exec.Command("sh", "-c", "exit 3").Run(), Unreachable)
+	f(exec.Command("sh", "-c", "kill -9 $$").Run(), WrongUse)
 
 	// What is of this machine.
 	l, err := net.Listen("tcp", "127.0.0.1:0")

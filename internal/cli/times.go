@@ -24,15 +24,24 @@ type Time struct {
 // timeLayouts are the forms of a time that is no span.
 var timeLayouts = []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly}
 
-// Flag registers the flag. The help text is the usage, which is to end in a word that can be followed
-// by examples of a time. The default is one of the forms, or "" for none.
+// TimeForms is what the help of a time flag says of its forms.
+const TimeForms = "90m, 24h, 7d, 2026-11-02 or 2026-11-02T15:04:05Z"
+
+// Ago is a span before now, a constant of the program's such as 24h.
+func Ago(span string) (t Time) {
+	if err := t.Set(span); err != nil {
+		panic(err)
+	}
+	return t
+}
+
+// Flag registers the flag. Its help is the usage and the forms of a time. The default is one of these
+// forms, or "" for none.
 func (t *Time) Flag(flags *pflag.FlagSet, name, otherwise, usage string) {
 	if otherwise != "" {
-		if err := t.Set(otherwise); err != nil {
-			panic(err) // a constant of ours
-		}
+		*t = Ago(otherwise)
 	}
-	flags.Var(t, name, usage+": 90m, 24h, 7d, 2026-11-02 or 2026-11-02T15:04:05Z")
+	flags.Var(t, name, usage+": "+TimeForms)
 }
 
 // Set implements pflag.Value.

@@ -151,9 +151,6 @@ func (s *Stack) Stop(ctx context.Context) error {
 	return err
 }
 
-// ErrUnreachable says that a server which was said to run does not answer.
-var ErrUnreachable = errors.New("cannot be reached")
-
 // reachable tells a server that is not there from one that is, before anything
 // is started for its sake.
 func reachable(ctx context.Context, what, addr string) error {
@@ -161,7 +158,7 @@ func reachable(ctx context.Context, what, addr string) error {
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 	if err != nil {
-		return fmt.Errorf("%s at %s %w: %w", what, addr, ErrUnreachable, err)
+		return fmt.Errorf("%s at %s cannot be reached: %w", what, addr, err)
 	}
 	return conn.Close()
 }
