@@ -201,6 +201,16 @@ func (t Timestamp) String() string {
 	return t.UTC().Format("2006-01-02T15:04:05.000Z")
 }
 
+// Scan implements sql.Scanner, so that a column of ClickHouse goes into a Timestamp.
+func (t *Timestamp) Scan(value any) error {
+	at, ok := value.(time.Time)
+	if !ok {
+		return fmt.Errorf("%T is not a time", value)
+	}
+	t.Time = at.UTC()
+	return nil
+}
+
 // MarshalText implements encoding.TextMarshaler.
 func (t Timestamp) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 

@@ -26,6 +26,3 @@ func (s *Store) BeginFoldAgo(t testing.TB, day time.Time, ago time.Duration) []f
 func (s *Store) Changing(ctx context.Context, days []time.Time, change func() error) error {
 	return s.changing(ctx, func(context.Context) ([]time.Time, error) { return days, nil }, change)
 }
-
-// Sums is what queries read long windows from.
-var Sums = sums

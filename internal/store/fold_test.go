@@ -231,7 +231,7 @@ func (h *history) compareReaders() {
 	for name, sums := range map[string]string{"error": "sum(errors), min(first_seen), max(last_seen)", "traffic": "sum(requests), sum(errors)"} {
 		columns := map[string]string{"error": "tenant, service, route, family, kind, code, dialect, topic", "traffic": "tenant, service, route, status, body_state, topic"}[name]
 		ask := "SELECT count(), sum(cityHash64(*)) FROM (SELECT " + columns + ", " + sums + " FROM %s GROUP BY " + columns + ")"
-		source := store.Sums(name, from, to, split)
+		source := store.Scope{From: from, To: to}.Rollup(name, split)
 		if !strings.Contains(source, name+"_hour") {
 			h.Fatalf("minutes for %s to %s: %s", from, to, source)
 		}

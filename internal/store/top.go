@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -64,7 +63,7 @@ func (s *Store) Top(ctx context.Context, q TopQuery) ([]TopRow, error) {
 	if len(shared) > 0 {
 		on = "(" + strings.Join(shared, ", ") + ")"
 	}
-	from := sums("error", q.From, q.To, nil)
+	from := Scope{From: q.From, To: q.To}.Rollup("error", nil)
 	if slices.Contains(q.By, "template") { // which no sum knows
 		from = events(q.From, q.To)
 	}
@@ -78,7 +77,7 @@ func (s *Store) Top(ctx context.Context, q TopQuery) ([]TopRow, error) {
 		SELECT tenant_, service_, route_, family_, kind_, code_, template_, dialect_, errors_, requests_, first_, last_
 		FROM e LEFT JOIN r ON e.place = r.place
 		ORDER BY errors_ DESC, tenant_, service_, route_, family_, kind_, code_, template_`,
-		strings.Join(columns, ", "), on, from, filter, strings.Join(q.By, ", "), strings.Join(q.By, ", "), q.Limit, on, sums("traffic", q.From, q.To, nil), filter)
+		strings.Join(columns, ", "), on, from, filter, strings.Join(q.By, ", "), strings.Join(q.By, ", "), q.Limit, on, Scope{From: q.From, To: q.To}.Rollup("traffic", nil), filter)
 	rows, err := s.conn.Query(ctx, sql, append(slices.Clone(args), args...)...)
 	if err != nil {
 		return nil, fmt.Errorf("ask for the top errors: %w", s.withoutHours(err))
@@ -103,9 +102,9 @@ func events(from, to time.Time) string {
 // Totals counts the requests and errors of a window, and the dead letters that Kafka stamped in it.
 func (s *Store) Totals(ctx context.Context, q TopQuery) (t Totals, err error) {
 	filter, args := q.places()
-	err = s.conn.QueryRow(ctx, "SELECT sum(requests), sum(errors) FROM "+sums("traffic", q.From, q.To, nil)+" WHERE "+filter, args...).Scan(&t.Requests, &t.ErrorRequests)
+	err = s.conn.QueryRow(ctx, "SELECT sum(requests), sum(errors) FROM "+Scope{From: q.From, To: q.To}.Rollup("traffic", nil)+" WHERE "+filter, args...).Scan(&t.Requests, &t.ErrorRequests)
 	if err == nil {
-		err = s.conn.QueryRow(ctx, "SELECT sum(errors) FROM "+sums("error", q.From, q.To, nil)+" WHERE "+filter, args...).Scan(&t.Errors)
+		err = s.conn.QueryRow(ctx, "SELECT sum(errors) FROM "+Scope{From: q.From, To: q.To}.Rollup("error", nil)+" WHERE "+filter, args...).Scan(&t.Errors)
 	}
 	if err == nil {
 		q.Tenants = nil // a record that nobody could read has no tenant
@@ -133,41 +132,6 @@ func (q TopQuery) places() (string, []any) {
 	return sql, args
 }
 
-// hoursFrom is how long a window is that is read from hours. In a shorter one the hours of the one or two whole days spare less
-// than it takes to ask which days are folded.
-const hoursFrom = 48 * time.Hour
-
-// sums is what a query reads the sums of errors or of traffic from: a table with the columns of the minutes in [from, to), cut to whole minutes, and
-// their time, as at. Of a long window these are hours wherever an hour lies in it as a whole and split, if given, does not ask for its minutes.
-// A sum of any column is the same for both.
-func sums(name string, from, to time.Time, split func(hour time.Time) bool) string {
-	from, to = from.Truncate(time.Minute), to.Truncate(time.Minute)
-	literal := func(t time.Time) string { return fmt.Sprintf("fromUnixTimestamp64Milli(%d)", t.UnixMilli()) }
-	minutes := fmt.Sprintf("SELECT minute AS at, * EXCEPT minute FROM %s_minute WHERE minute >= %s AND minute < %s", name, literal(from), literal(to))
-	if to.Sub(from) < hoursFrom {
-		return "(" + minutes + ")"
-	}
-	first := from.Truncate(time.Hour)
-	var cut []string
-	for h := first; h.Before(to); h = h.Add(time.Hour) {
-		if h.Before(from) || h.Add(time.Hour).After(to) || split != nil && split(h) {
-			cut = append(cut, strconv.FormatInt(h.Unix(), 10))
-		}
-	}
-	if len(cut) > maxCutHours {
-		return "(" + minutes + ")"
-	}
-	hours := fmt.Sprintf("SELECT hour AS at, * EXCEPT hour FROM %s_hour WHERE hour >= %s AND hour < %s", name, literal(first), literal(to))
-	if len(cut) == 0 {
-		return "(" + hours + ")"
-	}
-	list := strings.Join(cut, ", ")
-	return "(" + hours + " AND toUnixTimestamp(hour) NOT IN (" + list + ") UNION ALL " + minutes + " AND toUnixTimestamp(toStartOfHour(minute)) IN (" + list + "))"
-}
-
-// maxCutHours is how many hours are read by minutes before there is nothing left to gain.
-const maxCutHours = 200
-
 // withoutHours says in a sentence that the tables of hours are not there.
 func (s *Store) withoutHours(err error) error {
 	if isCode(err, codeUnknownTable) {
@@ -193,7 +157,7 @@ func (s *Store) WhoHits(ctx context.Context, fold string, since time.Time, limit
 	// Nothing is dated more than a day ahead.
 	rows, err := s.conn.Query(ctx, `
 		SELECT tenant, errors_, first_, last_
-		FROM (SELECT tenant, sum(errors) AS errors_ FROM `+sums("error", since, time.Now().AddDate(0, 0, 2), nil)+` WHERE `+folded+` = ? GROUP BY tenant) AS e
+		FROM (SELECT tenant, sum(errors) AS errors_ FROM `+Scope{From: since, To: time.Now().AddDate(0, 0, 2)}.Rollup("error", nil)+` WHERE `+folded+` = ? GROUP BY tenant) AS e
 		LEFT JOIN (SELECT tenant, min(first_seen) AS first_, max(last_seen) AS last_ FROM codes_seen WHERE `+folded+` = ? GROUP BY tenant) AS c USING (tenant)
 		ORDER BY errors_ DESC, tenant LIMIT ?`, fold, fold, limit)
 	if err != nil {
@@ -218,7 +182,7 @@ func (s *Store) History(ctx context.Context, fold string, from, to time.Time, pa
 	split := func(hour time.Time) bool { return part(hour) != part(hour.Add(59*time.Minute)) }
 	rows, err := s.conn.Query(ctx, `
 		SELECT toUInt32(least(intDiv(toUnixTimestamp64Milli(at) - ?, ?), ?)) AS part, sum(errors)
-		FROM `+sums("error", from, to, split)+` WHERE `+folded+` = ? GROUP BY part`,
+		FROM `+Scope{From: from, To: to}.Rollup("error", split)+` WHERE `+folded+` = ? GROUP BY part`,
 		from.UnixMilli(), length, parts-1, fold)
 	if err != nil {
 		return nil, fmt.Errorf("ask for the history of %s: %w", fold, s.withoutHours(err))

@@ -1,0 +1,112 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"errata/internal/link"
+)
+
+// Scope is what a question is about. A reader who may see only some tenants asks with these in
+// Tenants, so every question about tenants' data has to go through Where.
+type Scope struct {
+	From, To time.Time // [From, To); a zero time leaves its side open
+	Tenants  []string  // empty: all
+	Topics   []string  // empty: all
+}
+
+// Condition is a condition of a WHERE clause with the values of its placeholders.
+type Condition struct {
+	SQL  string
+	Args []any
+}
+
+// And returns the condition with another one added to it.
+func (c Condition) And(sql string, args ...any) Condition {
+	return Condition{c.SQL + " AND " + sql, append(c.Args[:len(c.Args):len(c.Args)], args...)}
+}
+
+// Where returns the condition that a row of a view lies in the scope. The view has the columns
+// tenant and topic if the scope names some, and its time in the given column, "" to leave time out.
+func (s Scope) Where(timeColumn string) Condition {
+	c := Condition{SQL: "1"}
+	if timeColumn != "" && !s.From.IsZero() {
+		c = c.And(timeColumn+" >= fromUnixTimestamp64Milli(?)", s.From.UnixMilli())
+	}
+	if timeColumn != "" && !s.To.IsZero() {
+		c = c.And(timeColumn+" < fromUnixTimestamp64Milli(?)", s.To.UnixMilli())
+	}
+	if len(s.Tenants) > 0 {
+		c = c.And("tenant IN (?)", s.Tenants)
+	}
+	if len(s.Topics) > 0 {
+		c = c.And("topic IN (?)", s.Topics)
+	}
+	return c
+}
+
+// Minutes returns the scope cut to whole minutes, which is how rollups count.
+func (s Scope) Minutes() Scope {
+	s.From, s.To = s.From.Truncate(time.Minute), s.To.Truncate(time.Minute)
+	return s
+}
+
+// Query runs a question on the views and calls row for each row of the answer, which scans its
+// columns in their order.
+func (s *Store) Query(ctx context.Context, sql string, args []any, row func(scan func(...any) error) error) error {
+	return s.explained(s.ask(ctx, sql, args, row))
+}
+
+// Select runs a question on the views and returns the rows of its answer. A column goes into the
+// field of R that has its name in the tag `ch`.
+func Select[R any](ctx context.Context, s *Store, sql string, args []any) (rows []R, err error) {
+	return rows, s.explained(s.conn.Select(ctx, &rows, sql, args...))
+}
+
+// explained says in a sentence that a view is missing.
+func (s *Store) explained(err error) error {
+	if isCode(err, codeUnknownTable) {
+		return link.Refused("database %q lacks a view that this version reads: run `ingest check` of this version once, which updates the schema (%s)", s.database, firstLine(err.Error()))
+	}
+	return err
+}
+
+// hoursFrom is the length of a window from which on it is read from hours. In a shorter one, reading
+// the hours of one or two whole days saves less than finding out which days are rolled up.
+const hoursFrom = 48 * time.Hour
+
+// maxMinuteHours is how many hours of a window are read by minutes before hours save nothing.
+const maxMinuteHours = 200
+
+// Rollup returns the table to read the counts of a view pair from, error_minute and error_hour or
+// traffic_minute and traffic_hour: the columns of both, with their time as `at`, in [From, To) of the
+// scope cut to whole minutes. A long window is read from hours, except for hours that are not whole
+// or, if split is given, that it asks to split. The sum of any column is the same in both. The scope's
+// tenants and topics are left to Where("").
+func (s Scope) Rollup(name string, split func(hour time.Time) bool) string {
+	s = s.Minutes()
+	literal := func(t time.Time) string { return fmt.Sprintf("fromUnixTimestamp64Milli(%d)", t.UnixMilli()) }
+	minutes := fmt.Sprintf("SELECT minute AS at, * EXCEPT minute FROM %s_minute WHERE minute >= %s AND minute < %s", name, literal(s.From), literal(s.To))
+	if s.To.Sub(s.From) < hoursFrom {
+		return "(" + minutes + ")"
+	}
+	first := s.From.Truncate(time.Hour)
+	var byMinute []string
+	for h := first; h.Before(s.To); h = h.Add(time.Hour) {
+		if h.Before(s.From) || h.Add(time.Hour).After(s.To) || split != nil && split(h) {
+			byMinute = append(byMinute, strconv.FormatInt(h.Unix(), 10))
+		}
+	}
+	if len(byMinute) > maxMinuteHours {
+		return "(" + minutes + ")"
+	}
+	hours := fmt.Sprintf("SELECT hour AS at, * EXCEPT hour FROM %s_hour WHERE hour >= %s AND hour < %s", name, literal(first), literal(s.To))
+	if len(byMinute) == 0 {
+		return "(" + hours + ")"
+	}
+	list := strings.Join(byMinute, ", ")
+	return "(" + hours + " AND toUnixTimestamp(hour) NOT IN (" + list + ") UNION ALL " + minutes + " AND toUnixTimestamp(toStartOfHour(minute)) IN (" + list + "))"
+}
