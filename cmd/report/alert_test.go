@@ -100,6 +100,13 @@ func TestAlertRun(t *testing.T) {
 	if code != 0 || stdout != want || stderr != "" {
 		t.Errorf("%d %q %q", code, stdout, stderr)
 	}
+	for _, bad := range []string{"localhost:9093", "ftp://secret/", "http:///secret", "::"} {
+		for _, flag := range []string{"--webhook", "--alertmanager"} {
+			if code, _, stderr := runAlert(t, append(rules, flag, bad)...); code != 2 || !strings.Contains(stderr, flag) || strings.Contains(stderr, bad) {
+				t.Errorf("%s %s: %d %q", flag, bad, code, stderr)
+			}
+		}
+	}
 	for _, wrong := range [][]string{{"--output", "xml"}, {"--since", "-1h"}, {"--webhook", "localhost"}, {"--rules", "nowhere.yaml"}, {"extra"}} {
 		if code, _, stderr := runAlert(t, append(rules, wrong...)...); code != 2 || !strings.HasPrefix(stderr, "report: ") {
 			t.Errorf("%v: %d %q", wrong, code, stderr)

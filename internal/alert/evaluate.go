@@ -227,7 +227,7 @@ func (r *Runner) evaluate(ctx context.Context, g *Group, rule *Rule, watermark t
 	to := watermark.Truncate(g.Interval)
 	from := now.evaluated
 	if from.IsZero() {
-		from = watermark.Add(-r.Since).Truncate(g.Interval)
+		from = r.Since.At(watermark, time.UTC).Truncate(g.Interval)
 	}
 	if first := to.Add(-longest); from.Before(first) {
 		r.Log.Warn("a rule was not evaluated for long: its oldest time is left out", "rule", rule.Name, "since", from, "continues", first)
@@ -282,25 +282,20 @@ func (r *Rule) transition(s step) store.AlertTransition {
 // record writes outcomes, takes them over as the present state, and prints the transitions, in the order of time.
 func (r *Runner) record(ctx context.Context, outcomes []*outcome) error {
 	var transitions []store.AlertTransition
-	var deliveries []store.AlertDelivery
+	var notices []Notification
 	var states []store.AlertState
 	for _, o := range outcomes {
 		transitions = append(transitions, o.transitions...)
-		for i, n := range o.notices {
-			if n.ID != "" {
-				deliveries = append(deliveries, r.queued(o.transitions[i], n)...)
-			}
-		}
+		notices = append(notices, o.notices...)
 		states = append(states, o.states(r.standing[o.rule.Name].alerts)...)
 	}
-	if err := r.Store.RecordAlerts(ctx, transitions, deliveries, states); err != nil {
+	told := messages(notices...)
+	if err := r.Store.RecordAlerts(ctx, transitions, r.Notifier.Deliveries(told...), states); err != nil {
 		return fmt.Errorf("record the alerts: %w", err)
 	}
+	r.Notifier.Update(told...)
 	for _, o := range outcomes {
 		r.standing[o.rule.Name] = o.standing
-		for _, n := range o.notices {
-			r.changed(n)
-		}
 	}
 	slices.SortStableFunc(transitions, func(a, b store.AlertTransition) int { return a.At.Compare(b.At) })
 	for _, t := range transitions {
@@ -395,9 +390,10 @@ func (r *Runner) end(ctx context.Context, s store.AlertState, a Alert, at time.T
 		n = a.Notice.resolved(step{at: at, change: Change{Reason: t.Reason}})
 	}
 	s.State, s.Since, s.LowSince, s.Notice, s.Evaluated = Inactive, time.Time{}, time.Time{}, "", at
-	if err := r.Store.RecordAlerts(ctx, []store.AlertTransition{t}, r.queued(t, n), []store.AlertState{s}); err != nil {
+	told := messages(n)
+	if err := r.Store.RecordAlerts(ctx, []store.AlertTransition{t}, r.Notifier.Deliveries(told...), []store.AlertState{s}); err != nil {
 		return fmt.Errorf("end an alert of rule %s: %w", s.Rule, err)
 	}
-	r.changed(n)
+	r.Notifier.Update(told...)
 	return r.print(t)
 }

@@ -5,72 +5,37 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
-	"strings"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
+
 	"errata/internal/catalog"
-	"errata/internal/link"
+	"errata/internal/cli"
+	"errata/internal/notify"
 	"errata/internal/store"
 )
 
 // Config says how rules are run.
 type Config struct {
-	Groups       []Group
-	Since        time.Duration // where a rule begins that has never been evaluated: so long before the watermark
-	Webhook      string        // a URL; "": nobody is told
-	Alertmanager string        // the URL of its root; "": it is not told
+	Groups []Group
+	Since  cli.Time // where a rule begins that has never been evaluated; a span counts back from the watermark
 }
 
-// Runner evaluates rules as the data comes in, and tells of what changes. It is one goroutine's.
+// Runner evaluates rules as the data comes in, and tells of what changes. It belongs to one goroutine.
 type Runner struct {
 	Config
 	Store    *store.Store
 	Catalogs *catalog.Set
-	Print    func(store.AlertTransition) error // is given every transition when it is recorded
+	Notifier *notify.Notifier
+	Print    func(store.AlertTransition) error // gets every transition after it is recorded
 	Log      *slog.Logger
 
-	now          func() time.Time // the clock on the wall, for deliveries alone
-	standing     map[string]standing
-	targets      []*target
-	alertmanager *alertmanager
-}
-
-// New makes a Runner. Its errors are about the addresses in the Config.
-func New(cfg Config, s *store.Store, c *catalog.Set, show func(store.AlertTransition) error, log *slog.Logger) (*Runner, error) {
-	r := &Runner{Config: cfg, Store: s, Catalogs: c, Print: show, Log: log, now: time.Now}
-	if cfg.Webhook != "" {
-		to, err := address("--webhook", cfg.Webhook)
-		if err != nil {
-			return nil, err
-		}
-		r.targets = append(r.targets, &target{name: "webhook", send: func(ctx context.Context, body string) error { return post(ctx, to.String(), body) }})
-	}
-	if cfg.Alertmanager != "" {
-		to, err := address("--alertmanager", cfg.Alertmanager)
-		if err != nil {
-			return nil, err
-		}
-		const path = "/api/v2/alerts"
-		if !strings.HasSuffix(to.Path, path) {
-			to = to.JoinPath(path)
-		}
-		r.alertmanager = &alertmanager{url: to.String(), dirty: true}
-	}
-	return r, nil
-}
-
-func address(flag, text string) (*url.URL, error) {
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("%s is no address: give one like http://host:port/path", flag)
-	}
-	return u, nil
+	standing map[string]standing // by rule
 }
 
 const (
-	poll      = 5 * time.Second  // how often we look whether the watermark has moved
-	lastTries = 30 * time.Second // how long Once waits for targets that do not answer
+	poll         = 5 * time.Second // how often we look whether the watermark has moved
+	longestPause = time.Minute     // between tries while evaluation fails
 )
 
 // Run evaluates until the context ends. Once it has begun, no failure of ClickHouse or of a target ends it.
@@ -79,27 +44,29 @@ func (r *Runner) Run(ctx context.Context) error {
 		return err
 	}
 	var waiting string
-	var pause time.Duration
+	retry := backoff.ExponentialBackOff{InitialInterval: poll, Multiplier: 2, MaxInterval: longestPause}
 	for ctx.Err() == nil {
 		more, err := r.catchUp(ctx)
+		pause := poll
 		var none noWatermark
 		var unprinted printError
 		switch {
 		case err == nil:
-			waiting, pause = "", poll
+			waiting = ""
+			retry.Reset()
 		case errors.As(err, &none):
-			if pause = poll; waiting != err.Error() {
+			if waiting != err.Error() {
 				waiting = err.Error()
 				r.Log.Info("waiting for data", "reason", waiting)
 			}
 		case errors.As(err, &unprinted):
 			return err
 		case ctx.Err() == nil:
-			pause = min(max(2*pause, poll), longestPause)
-			r.Log.Warn("cannot evaluate, trying again", "in", pause, "error", err)
+			pause = retry.NextBackOff()
+			r.Log.Warn("failed to evaluate the rules", "retry_in", pause, "error", err)
 		}
-		if _, err := r.notify(ctx); err != nil && ctx.Err() == nil {
-			r.Log.Warn("cannot notify", "error", err)
+		if _, err := r.Notifier.Send(ctx); err != nil && ctx.Err() == nil {
+			r.Log.Warn("failed to notify", "error", err)
 		}
 		if !more {
 			sleep(ctx, pause)
@@ -120,29 +87,24 @@ func (r *Runner) Once(ctx context.Context) error {
 			return err
 		}
 	}
-	for began, last := r.now(), error(nil); ; {
-		left, err := r.notify(ctx)
-		if err != nil {
-			last = err
-			r.Log.Warn("cannot notify", "error", err)
-		}
-		switch {
-		case !left || ctx.Err() != nil:
-			return ctx.Err()
-		case r.now().Sub(began) > lastTries && last != nil:
-			return link.Unreachable("not everybody could be told, the rest stays queued for the next run: %v", last)
-		}
-		if err != nil || last != nil {
-			sleep(ctx, firstPause)
-		}
-	}
+	return r.Notifier.Flush(ctx)
 }
 
+// start takes up the states of an earlier process. It queues what is firing for targets that have not
+// been told, because they may be new.
 func (r *Runner) start(ctx context.Context) error {
 	if err := r.resume(ctx); err != nil {
 		return err
 	}
-	return r.queueFiring(ctx)
+	var firing []Notification
+	for _, s := range r.standing {
+		for _, a := range s.alerts {
+			if a.State.Phase == Firing {
+				firing = append(firing, a.Notice)
+			}
+		}
+	}
+	return r.Notifier.Enqueue(ctx, messages(firing...)...)
 }
 
 // noWatermark says that nothing can be evaluated yet.
@@ -181,19 +143,6 @@ func (r *Runner) catchUp(ctx context.Context) (more bool, err error) {
 		return false, nil
 	}
 	return more, r.record(ctx, outcomes)
-}
-
-// notify gives every target its turn. left tells that some have not heard all.
-func (r *Runner) notify(ctx context.Context) (left bool, err error) {
-	for _, t := range r.targets {
-		more, problem := r.deliver(ctx, t)
-		left, err = left || more, errors.Join(err, problem)
-	}
-	if r.alertmanager != nil {
-		more, problem := r.tell(ctx, r.alertmanager)
-		left, err = left || more, errors.Join(err, problem)
-	}
-	return left, err
 }
 
 // printError says that nobody reads what we print.

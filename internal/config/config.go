@@ -22,6 +22,7 @@ import (
 
 	"errata/internal/delivery"
 	"errata/internal/enrich"
+	"errata/internal/notify"
 	"errata/internal/store"
 )
 
@@ -38,7 +39,8 @@ type Config struct {
 		Limits        store.Limits   `mapstructure:"limits"`
 		Memory        int64          `mapstructure:"memory"` // bytes that the pipeline may hold
 	} `mapstructure:"ingest"`
-	Log struct {
+	Notify notify.Config `mapstructure:"notify"`
+	Log    struct {
 		Level slog.Level `mapstructure:"level"`
 	} `mapstructure:"log"`
 	HTTP struct {
@@ -96,6 +98,10 @@ var defaults = []struct {
 	{"ingest.batch.bytes", 64 << 20},
 	{"ingest.batch.age", 2 * time.Second},
 	{"ingest.memory", 256 << 20},
+	{"notify.webhook.url", notify.Defaults.Webhook.URL},
+	{"notify.alertmanager.url", notify.Defaults.Alertmanager.URL},
+	{"notify.timeout", notify.Defaults.Timeout},
+	{"notify.expire_after", notify.Defaults.ExpireAfter},
 	{"log.level", "info"},
 	{"http.addr", "127.0.0.1:9464"},
 	{"http.pprof", false},
@@ -176,7 +182,7 @@ func (c Config) validate() error {
 	case c.ClickHouse.InsertTimeout < time.Second || c.ClickHouse.InsertTimeout > time.Hour:
 		return fmt.Errorf("clickhouse.insert_timeout is %s: give 1s to 1h", c.ClickHouse.InsertTimeout)
 	}
-	return errors.Join(c.Kafka.Validate(), c.ClickHouse.Validate(), c.Ingest.Validate())
+	return errors.Join(c.Kafka.Validate(), c.ClickHouse.Validate(), c.Ingest.Validate(), c.Notify.Validate())
 }
 
 // commaList reads "a,b" as a list, so that lists can come from the environment.

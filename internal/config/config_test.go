@@ -95,6 +95,11 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 	f("kafka: {brokers: ['h:99999']}\n", "h:99999", "host:port")
 	f("kafka: {sasl: {mechanism: PLAIN}}\n", "kafka.sasl.username")
 	f("clickhouse: {database: a-b}\n", "clickhouse.database", "a-b")
+	f("notify: {webhook: {url: 'localhost:8080'}}\n", "notify.webhook.url is not a URL")
+	f("notify: {alertmanager: {url: 'ftp://am/'}}\n", "notify.alertmanager.url is not a URL")
+	f("notify: {alertmanger: {url: 'http://am/'}}\n", ":1:", "notify.alertmanger", "notify.alertmanager")
+	f("notify: {timeout: 0s}\n", "notify.timeout is 0s: give 1s to 1m")
+	f("notify: {expire_after: 1s}\n", "notify.expire_after is 1s: give 1m to 720h")
 	f("clickhouse: {addr: [nowhere]}\n", "clickhouse.addr", "nowhere")
 }
 

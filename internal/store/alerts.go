@@ -257,16 +257,16 @@ type AlertState struct {
 	Evaluated   time.Time
 }
 
-// AlertDelivery is a notification on its way to a target.
-type AlertDelivery struct {
+// Delivery is a message on its way to a target. Target, Source, Fingerprint, At and Event are its identity.
+type Delivery struct {
 	Target      string
-	Rule        string
-	Fingerprint string
-	At          time.Time // of the transition
-	To          string
+	Source      string // what the message is about, such as the rule of an alert
+	Fingerprint string // which alert of the source
+	At          time.Time
+	Event       string // what happened then, such as "firing"
 	Body        string
 	Outcome     string    // Queued, or what became of it
-	Written     time.Time // by the clock on the wall
+	Written     time.Time // by the wall clock
 }
 
 // The outcomes of a delivery.
@@ -279,7 +279,7 @@ const (
 
 // RecordAlerts writes the outcome of an evaluation: the transitions, the notifications that go out for
 // them, and last the states, which end it. After an error the evaluation is made again from the states as they were.
-func (s *Store) RecordAlerts(ctx context.Context, transitions []AlertTransition, deliveries []AlertDelivery, states []AlertState) error {
+func (s *Store) RecordAlerts(ctx context.Context, transitions []AlertTransition, deliveries []Delivery, states []AlertState) error {
 	return firstError(
 		func() error { return transitionTable.insert(ctx, s, alone(transitions)) },
 		func() error { return s.RecordDeliveries(ctx, deliveries) },
@@ -288,7 +288,7 @@ func (s *Store) RecordAlerts(ctx context.Context, transitions []AlertTransition,
 }
 
 // RecordDeliveries queues notifications, or says what became of them. What is settled stays so.
-func (s *Store) RecordDeliveries(ctx context.Context, deliveries []AlertDelivery) error {
+func (s *Store) RecordDeliveries(ctx context.Context, deliveries []Delivery) error {
 	return deliveryTable.insert(ctx, s, alone(deliveries))
 }
 
@@ -330,23 +330,23 @@ var stateTable = table[AlertState]{
 	},
 }
 
-var deliveryTable = table[AlertDelivery]{
+var deliveryTable = table[Delivery]{
 	name: "alert_delivery_rows",
-	columns: []column[AlertDelivery]{
-		col("target", func(_ *Batch, r *AlertDelivery) string { return r.Target }),
-		col("rule", func(_ *Batch, r *AlertDelivery) string { return r.Rule }),
-		col("fingerprint", func(_ *Batch, r *AlertDelivery) string { return r.Fingerprint }),
-		col("ts", func(_ *Batch, r *AlertDelivery) time.Time { return r.At }),
-		col("to", func(_ *Batch, r *AlertDelivery) string { return r.To }),
-		col("body", func(_ *Batch, r *AlertDelivery) string { return r.Body }),
-		col("outcome", func(_ *Batch, r *AlertDelivery) string { return r.Outcome }),
-		col("settled", func(_ *Batch, r *AlertDelivery) uint8 {
+	columns: []column[Delivery]{
+		col("target", func(_ *Batch, r *Delivery) string { return r.Target }),
+		col("rule", func(_ *Batch, r *Delivery) string { return r.Source }),
+		col("fingerprint", func(_ *Batch, r *Delivery) string { return r.Fingerprint }),
+		col("ts", func(_ *Batch, r *Delivery) time.Time { return r.At }),
+		col("to", func(_ *Batch, r *Delivery) string { return r.Event }),
+		col("body", func(_ *Batch, r *Delivery) string { return r.Body }),
+		col("outcome", func(_ *Batch, r *Delivery) string { return r.Outcome }),
+		col("settled", func(_ *Batch, r *Delivery) uint8 {
 			if r.Outcome == Queued {
 				return 0
 			}
 			return 1
 		}),
-		col("at", func(_ *Batch, r *AlertDelivery) time.Time { return r.Written }),
+		col("at", func(_ *Batch, r *Delivery) time.Time { return r.Written }),
 	},
 }
 
@@ -381,7 +381,7 @@ func orZero(t time.Time) time.Time {
 }
 
 // QueuedDeliveries gives what has still to go to a target, in the order of transitions.
-func (s *Store) QueuedDeliveries(ctx context.Context, target string, limit int) (deliveries []AlertDelivery, err error) {
+func (s *Store) QueuedDeliveries(ctx context.Context, target string, limit int) (deliveries []Delivery, err error) {
 	rows, err := s.conn.Query(ctx, "SELECT target, rule, fingerprint, ts, `to`, body, outcome, at FROM alert_deliveries "+
 		"WHERE target = ? AND outcome = ? ORDER BY ts, rule, fingerprint, `to` LIMIT ?", target, Queued, limit)
 	if err != nil {
@@ -389,8 +389,8 @@ func (s *Store) QueuedDeliveries(ctx context.Context, target string, limit int) 
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
-		var r AlertDelivery
-		if err := rows.Scan(&r.Target, &r.Rule, &r.Fingerprint, &r.At, &r.To, &r.Body, &r.Outcome, &r.Written); err != nil {
+		var r Delivery
+		if err := rows.Scan(&r.Target, &r.Source, &r.Fingerprint, &r.At, &r.Event, &r.Body, &r.Outcome, &r.Written); err != nil {
 			return nil, err
 		}
 		deliveries = append(deliveries, r)

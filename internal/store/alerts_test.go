@@ -118,10 +118,10 @@ func TestDataWatermarkWaitsForAllPartitions(t *testing.T) {
 
 func TestWhatIsSentIsNeverQueuedAgain(t *testing.T) {
 	s, _ := open(t)
-	d := store.AlertDelivery{Target: "webhook", Rule: "R", Fingerprint: "f", At: kafkaTime, To: "firing", Body: "{}", Outcome: store.Queued, Written: kafkaTime}
-	f := func(d store.AlertDelivery, want int) {
+	d := store.Delivery{Target: "webhook", Source: "R", Fingerprint: "f", At: kafkaTime, Event: "firing", Body: "{}", Outcome: store.Queued, Written: kafkaTime}
+	f := func(d store.Delivery, want int) {
 		t.Helper()
-		if err := s.RecordDeliveries(t.Context(), []store.AlertDelivery{d}); err != nil {
+		if err := s.RecordDeliveries(t.Context(), []store.Delivery{d}); err != nil {
 			t.Fatal(err)
 		}
 		queue, err := s.QueuedDeliveries(t.Context(), "webhook", 10)
@@ -135,7 +135,7 @@ func TestWhatIsSentIsNeverQueuedAgain(t *testing.T) {
 	f(d, 0)
 	d.Outcome, d.Written = store.Queued, d.Written.Add(time.Hour)
 	f(d, 0)
-	d.To = "resolved"
+	d.Event = "resolved"
 	f(d, 1)
 }
 
