@@ -13,12 +13,14 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"errata/internal/cli"
+	"errata/internal/stack"
 	"errata/internal/stack/stacktest"
 )
 
 // auditedStack is a broker and a database, named in the environment as a user would, with an ingester to start.
 type auditedStack struct {
 	*testing.T
+	kafka            *stack.Kafka
 	broker, database string
 }
 
@@ -34,7 +36,7 @@ func newAuditedStack(t *testing.T) *auditedStack {
 	} {
 		t.Setenv("ERRATA_"+name, value)
 	}
-	return &auditedStack{t, k.Addr, database}
+	return &auditedStack{t, k, k.Addr, database}
 }
 
 // ingest calls the program, and gives its exit code and what it printed.
@@ -114,6 +116,16 @@ func (s *auditedStack) reset(partition int, offset int64) {
 	s.Fatal(err)
 }
 
+// awaitTables waits until the ingester has made its tables.
+func (s *auditedStack) awaitTables() {
+	s.Helper()
+	for deadline := time.Now().Add(time.Minute); s.query("SELECT count() FROM system.tables WHERE database = '"+s.database+"' AND name = 'gaps'") == "0"; time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			s.Fatal("the ingester does not make its tables")
+		}
+	}
+}
+
 // await waits until so many records are in.
 func (s *auditedStack) await(records string) {
 	s.Helper()
@@ -137,11 +149,7 @@ func TestAudit(t *testing.T) {
 	// Beside an ingester that is at work it finds nothing.
 	stop := s.consume()
 	s.produce(0, 1000)
-	for deadline := time.Now().Add(time.Minute); s.query("SELECT count() FROM system.tables WHERE database = '"+s.database+"' AND name = 'gaps'") == "0"; time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the ingester does not make its tables")
-		}
-	}
+	s.awaitTables()
 	s.await("1000")
 	produced := make(chan struct{})
 	go func() { // awaited below

@@ -95,8 +95,10 @@ func OpenAndMigrate(ctx context.Context, cfg Config) (*Store, error) {
 		switch {
 		case isCode(err, codeAborted):
 			return server.shuttingDown(err)
-		case err != nil:
+		case refused(err):
 			return link.Refused("clickhouse at %s does not let user %q make the database %q: %s", server.addr, cfg.Username, cfg.Database, firstLine(err.Error()))
+		case err != nil:
+			return fmt.Errorf("create the database %q: %w", cfg.Database, err)
 		}
 		return nil
 	})
@@ -128,7 +130,7 @@ func open(ctx context.Context, cfg Config, there string, missing func(server *St
 			return err
 		}
 		err := server.conn.QueryRow(ctx, there, cfg.Database).Scan(&found)
-		if err != nil && !isCode(err, codeAborted) {
+		if refused(err) {
 			return link.Refused("clickhouse at %s does not let user %q look for the database %q: %s", server.addr, cfg.Username, cfg.Database, firstLine(err.Error()))
 		}
 		return err
@@ -263,6 +265,11 @@ const (
 func isCode(err error, code int32) bool {
 	var exception *clickhouse.Exception
 	return errors.As(err, &exception) && exception.Code == code
+}
+
+// refused reports whether the server answered with an error that waiting does not fix.
+func refused(err error) bool {
+	return errors.As(err, new(*clickhouse.Exception)) && !isCode(err, codeAborted)
 }
 
 // Close ends all connections.

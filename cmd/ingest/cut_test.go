@@ -1,0 +1,49 @@
+package main
+
+import (
+	"sync/atomic"
+	"testing"
+
+	"errata/internal/cli"
+	"errata/internal/stack/stacktest"
+)
+
+// A connection that breaks in the middle of a command is exit code 3, wherever it breaks.
+func TestCutOffAnywhere(t *testing.T) {
+	s := newAuditedStack(t)
+	stop := s.consume()
+	s.produce(0, 2000)
+	s.awaitTables()
+	s.await("2000")
+	stop()
+	s.settle()
+	p := stacktest.StartProxy(t, stacktest.SharedClickHouse(t).Addr, stacktest.FrontHost(0))
+	t.Setenv("ERRATA_CLICKHOUSE_ADDR", p.Addr)
+	f := func(step int64, args ...string) {
+		t.Run(args[0], func(t *testing.T) {
+			p.CutAnywhere(t, cli.Unreachable, step, func() (code int, stderr string) {
+				code, _, stderr = s.ingest(args...)
+				return code, stderr
+			})
+		})
+	}
+	f(1, "deadletters", "list")
+	f(3, "audit")
+	f(1, "check")
+	f(6, "replay", "--force", "--at", "gateway-logs/0/0")
+
+	t.Run("kafka", func(t *testing.T) { // goes away while ClickHouse is asked
+		var pieces atomic.Int64
+		p.Tap(func() (client, server stacktest.Tap) {
+			return func([]byte) bool { return true }, func([]byte) bool {
+				if pieces.Add(1) == 20 {
+					s.kafka.Stop()
+				}
+				return true
+			}
+		})
+		if code, _, stderr := s.ingest("audit", "--deep"); code != cli.Unreachable {
+			t.Errorf("exit code %d: %s", code, stderr)
+		}
+	})
+}
