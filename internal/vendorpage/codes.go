@@ -173,3 +173,56 @@ func leadingCode(s string) string {
 	}
 	return first
 }
+
+var codeText = regexp.MustCompile(`^(.+?)(?:\s*[-–—:\x{ff1a}]\s+|\s*[:\x{ff1a}]\s*|\s+)(\S.*)$`)
+
+// splitCode parts a code from what a cell says besides: a status in brackets, or its text.
+func splitCode(s string) (code string, stat int, text string) {
+	s = strings.TrimSpace(s)
+	if codeStrength(s) > noCode {
+		return s, 0, ""
+	}
+	if i := strings.LastIndexAny(s, "(\uff08"); i > 0 && (strings.HasSuffix(s, ")") || strings.HasSuffix(s, "\uff09")) {
+		inner := strings.Trim(s[i:], "()\uff08\uff09")
+		before := strings.TrimSpace(s[:i])
+		if n, _, ok := status(inner); ok && n > 0 && codeStrength(before) > noCode {
+			return before, n, ""
+		}
+		if codeStrength(before) == number && inner != "" || hex.MatchString(inner) && codeStrength(before) > noCode {
+			return before, 0, inner
+		}
+	}
+	if m := codeText.FindStringSubmatch(s); m != nil {
+		first := strings.TrimRight(m[1], colons+",")
+		parted := strings.ContainsAny(s[len(first):len(s)-len(m[2])], "-–—"+colons)
+		if st := codeStrength(first); st == mnemonic && parted || st == number {
+			if codeStrength(m[2]) == mnemonic && st == number {
+				return first, 0, m[2]
+			}
+			return first, 0, strings.TrimSpace(m[2])
+		}
+	}
+	return s, 0, ""
+}
+
+// codePart is a code cell without what may stand behind the code: "401 - Invalid Authentication", "MOVED (301)".
+func codePart(s string) string {
+	code, _, _ := splitCode(s)
+	return code
+}
+
+var codeList = regexp.MustCompile(`\s*(?:\n|,\s|\x{ff0c}|、|;\s|\s/\s|\s\|\s|\bor\b|或)\s*`)
+
+// severalCodes parts a cell that lists codes with one text for all.
+func severalCodes(s string) []string {
+	parts := codeList.Split(s, -1)
+	if len(parts) < 2 || len(parts) > 50 {
+		return []string{s}
+	}
+	for _, p := range parts {
+		if codeStrength(p) < number {
+			return []string{s}
+		}
+	}
+	return parts
+}

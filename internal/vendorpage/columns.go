@@ -15,17 +15,18 @@ const (
 	RoleMessage     Role = "message"
 	RoleDescription Role = "description"
 	RoleRemedy      Role = "remedy"
-	// RoleStatusCode is the one column of a list of HTTP statuses: there the status is the code.
+	// RoleStatusCode is the key column of a list of HTTP statuses, where the status is the code.
 	RoleStatusCode Role = "status and code"
 )
 
-// column is what assign knows of a column: its heading, and shares of its cells (all 1 where cells are not known yet).
+// column is what is known of a column: its heading, and shares of its cells (all 1 while the cells are
+// not known).
 type column struct {
 	kind    kind
 	heading string
 	code    float64 // cells that can be codes
 	sure    float64 // cells that are numbers or hardly anything but codes
-	strong  float64 // cells that hardly can be anything else
+	strong  float64 // cells that are hardly anything but codes
 	status  float64
 	prose   float64
 	phrases float64 // cells of more than one word
@@ -71,140 +72,246 @@ func columnOf(heading string, cells []string) column {
 	return c
 }
 
-// codePart is a code cell without what may stand behind the code: "401 - Invalid Authentication", "MOVED (301)".
-func codePart(s string) string {
-	code, _, _ := splitCode(s)
-	return code
+// promise says how strongly the heading promises that the column holds the codes; 0 is not at all.
+func (c column) promise() float64 {
+	switch c.kind {
+	case ofCode:
+		if strings.Contains(c.heading, "err") || strings.Contains(c.heading, "错误") {
+			return 4
+		}
+		return 3
+	case ofStatus:
+		if c.status < 0.5 && c.sure > 0.6 {
+			return 2 // "状态码" over codes of the vendor's own
+		}
+	case ofName:
+		if c.code >= 0.6 && (c.blind || c.strong >= 0.3 || aboutErrors.MatchString(c.heading)) {
+			return 1 // "Name" alone heads any table
+		}
+	}
+	return 0
 }
 
-// assign says what each column is, from the headings and, where cells are given (by column), from these.
-// All roles are "" where the columns are not those of an error table.
+// assignment is a table whose columns are being given roles.
+type assignment struct {
+	cols  []column
+	roles []Role
+	code  int // the column of the codes, -1 if none
+	blind bool
+}
+
+// assign decides which role each column plays, from the headings and, where cells are given (one slice
+// per column), from these too. All roles are "" where the columns are not those of an error table.
 //
-// In order: the code is the column whose heading says so and whose cells agree, else an error's name, else the
-// status; the status is what is called so, or a column of statuses that is only called "code" beside a column
-// of names; the message is what is called so, else an error's name, else the first of two descriptions;
-// the description is what is called so, else a cause, else a remark; the remedy is what is called so.
+// The key comes first: the code (findCode), then the status, or a status that is the code (findStatus).
+// Then each text takes the first column that a rule finds for it (textRules).
 func assign(heads []string, cells [][]string) []Role {
-	n := len(heads)
-	roles := make([]Role, n)
-	cols := make([]column, n)
-	kinds := make([]kind, n)
+	a := assignment{cols: make([]column, len(heads)), roles: make([]Role, len(heads)), code: -1, blind: cells == nil}
+	kinds := make([]kind, len(heads))
 	for i, h := range heads {
 		var of []string
 		if cells != nil {
 			of = cells[i]
 		}
-		cols[i] = columnOf(h, of)
-		kinds[i] = cols[i].kind
+		a.cols[i] = columnOf(h, of)
+		kinds[i] = a.cols[i].kind
 	}
-	if fieldTable(kinds) {
-		return roles
+	if fieldTable(kinds) || !a.findCode() || !a.findStatus() || !a.findTexts() {
+		return make([]Role, len(heads))
 	}
-	first := func(role Role, want func(c column) bool) int {
-		if slices.Contains(roles, role) {
-			return slices.Index(roles, role)
-		}
-		for i, c := range cols {
-			if roles[i] == "" && want(c) {
-				roles[i] = role
-				return i
-			}
-		}
-		return -1
-	}
+	return a.roles
+}
 
-	// The code.
-	code, most := -1, 0.0
-	for i, c := range cols {
-		weight := map[kind]float64{ofCode: 3, ofName: 1}[c.kind]
-		switch {
-		case c.kind == ofCode && (strings.Contains(c.heading, "err") || strings.Contains(c.heading, "错误")):
-			weight = 4
-		case c.kind == ofStatus && c.status < 0.5 && c.sure > 0.6:
-			weight = 2 // "状态码" over codes of the vendor's own
-		case c.kind == ofName && (c.code < 0.6 || !c.blind && c.strong < 0.3 && !aboutErrors.MatchString(c.heading)):
-			weight = 0 // "Name" alone heads any table
-		}
-		if p := weight * (0.05 + c.code); p > most {
-			code, most = i, p
+// findCode finds the column of the codes: its heading promises codes and its cells keep the promise. A
+// table may have none, because a list of HTTP statuses needs none. It returns false where the cells
+// prove the heading wrong.
+func (a *assignment) findCode() bool {
+	most := 0.0
+	for i, c := range a.cols {
+		if p := c.promise() * (0.05 + c.code); p > most {
+			a.code, most = i, p
 		}
 	}
-	if code >= 0 && cols[code].kind == ofCode && cols[code].status > 0.9 && !cols[code].blind {
-		// Statuses that are called codes, beside the codes, which are called errors.
-		for i, c := range cols {
-			if i != code && (c.kind == ofName || c.kind == ofCode || c.kind == unknown) && c.strong+c.code > 1.5 && !slices.ContainsFunc(cols, func(c column) bool { return c.kind == ofStatus }) {
-				roles[code] = RoleStatus
-				code = i
-				break
-			}
-		}
+	if a.code < 0 {
+		return true
 	}
-	if code >= 0 && cols[code].code < 0.3 && !cols[code].blind && cols[code].status < 0.5 {
-		return make([]Role, n)
+	a.uncoverCode()
+	if c := a.cols[a.code]; c.code < 0.3 && !c.blind && c.status < 0.5 {
+		return false
 	}
-	if code >= 0 {
-		roles[code] = RoleCode
-	}
+	a.roles[a.code] = RoleCode
+	return true
+}
 
-	// The status.
-	s := first(RoleStatus, func(c column) bool { return c.kind == ofStatus && c.status >= 0.5 })
-	if s < 0 && code >= 0 {
-		s = first(RoleStatus, func(c column) bool { return (c.kind == unknown || c.kind == ofCode) && c.status > 0.9 && !c.blind })
+// uncoverCode moves from a column of statuses that is called "code" to the codes beside it, which are
+// then called "error" or have a heading that nobody knows.
+func (a *assignment) uncoverCode() {
+	found := a.cols[a.code]
+	if found.kind != ofCode || found.status <= 0.9 || found.blind || slices.ContainsFunc(a.cols, func(c column) bool { return c.kind == ofStatus }) {
+		return
 	}
-	if s < 0 && code < 0 {
-		s = first(RoleStatus, func(c column) bool {
-			return (c.kind == unknown || c.kind == ofAttribute) && c.status > 0.95 && !c.blind
-		})
+	for i, c := range a.cols {
+		if i != a.code && (c.kind == ofName || c.kind == ofCode || c.kind == unknown) && c.strong+c.code > 1.5 {
+			a.roles[a.code] = RoleStatus
+			a.code = i
+			return
+		}
 	}
-	if s >= 0 && code < 0 {
-		// A list of HTTP statuses: unless codes stand beside them, in a column whose heading does not say so.
-		if code = slices.IndexFunc(cols, func(c column) bool { return c.kind == unknown && c.strong > 0.8 && !c.blind }); code >= 0 {
-			roles[code] = RoleCode
+}
+
+// findStatus finds the column of the statuses, and decides whether the statuses are the codes. It
+// returns false where the table has neither.
+func (a *assignment) findStatus() bool {
+	for _, r := range statusRules {
+		a.apply(r)
+	}
+	s := slices.Index(a.roles, RoleStatus)
+	if s >= 0 && a.code < 0 { // codes may stand beside the statuses, below a heading that does not say so
+		a.code = slices.IndexFunc(a.cols, func(c column) bool { return c.kind == unknown && c.strong > 0.8 && !c.blind })
+		if a.code >= 0 {
+			a.roles[a.code] = RoleCode
 		}
 	}
 	switch {
-	case code < 0 && s < 0:
-		return roles
-	case code < 0:
-		roles[s] = RoleStatusCode
-		if cells == nil {
-			roles[s] = RoleCode
-		}
-	case s < 0 && cols[code].status > 0.9 && !cols[code].blind:
-		roles[code] = RoleStatusCode
+	case a.code < 0 && s < 0:
+		return false
+	case a.code < 0 && a.blind:
+		a.roles[s] = RoleCode
+	case a.code < 0:
+		a.roles[s] = RoleStatusCode
+	case s < 0 && a.cols[a.code].status > 0.9 && !a.cols[a.code].blind:
+		a.roles[a.code] = RoleStatusCode
 	}
+	return true
+}
 
-	// The texts.
-	message := first(RoleMessage, func(c column) bool { return c.kind == ofMessage })
-	if message < 0 {
-		message = first(RoleMessage, func(c column) bool { return c.kind == ofName })
+// findTexts finds the columns of the texts. It returns false where the table has none, since codes
+// without texts explain nothing.
+func (a *assignment) findTexts() bool {
+	for _, r := range textRules {
+		a.apply(r)
 	}
-	if message < 0 {
-		described := 0
-		for i, c := range cols {
-			if roles[i] == "" && (c.kind == ofText || c.kind == ofCause) {
-				described++
-			}
+	return a.has(RoleMessage) || a.has(RoleDescription) || a.has(RoleRemedy)
+}
+
+func (a *assignment) has(r Role) bool { return slices.Contains(a.roles, r) }
+
+// described counts the columns that describe and have no role yet.
+func (a *assignment) described() (n int) {
+	for i, c := range a.cols {
+		if a.roles[i] == "" && (c.kind == ofText || c.kind == ofCause) {
+			n++
 		}
-		if described > 1 { // a bare "Reason" before an explanation is the phrase that comes with a response
-			message = first(RoleMessage, func(c column) bool { return c.kind == ofText || c.heading == "reason" })
+	}
+	return n
+}
+
+// apply gives the rule's role, unless a column has it already, to the first column without a role that
+// the rule holds for.
+func (a *assignment) apply(r rule) {
+	if a.has(r.role) || r.unless != nil && r.unless(a) {
+		return
+	}
+	for i, c := range a.cols {
+		if a.roles[i] == "" && r.holds(c) {
+			a.roles[i] = r.role
+			return
 		}
 	}
-	description := first(RoleDescription, func(c column) bool { return c.kind == ofText })
-	if description < 0 {
-		description = first(RoleDescription, func(c column) bool { return c.kind == ofCause })
-	}
-	if description < 0 {
-		description = first(RoleDescription, func(c column) bool { return c.kind == ofNote && c.phrases > 0.5 })
-	}
-	remedy := first(RoleRemedy, func(c column) bool { return c.kind == ofRemedy })
-	if message < 0 && description < 0 {
-		description = first(RoleDescription, func(c column) bool { return c.kind == unknown && c.prose > 0.5 })
-	}
-	if message < 0 && description < 0 && remedy < 0 {
-		if first(RoleDescription, func(c column) bool { return c.kind == ofAttribute && c.prose > 0.5 }) < 0 {
-			return make([]Role, n)
+}
+
+// rule is one way to tell which column plays a role.
+type rule struct {
+	role   Role
+	unless func(a *assignment) bool // where the rule does not apply; nil: it always does
+	holds  func(c column) bool
+}
+
+// statusRules find the column of the statuses; the first that holds wins.
+var statusRules = []rule{
+	// Its heading says so.
+	{RoleStatus, nil, func(c column) bool { return c.kind == ofStatus && c.status >= 0.5 }},
+	// Beside the codes, a second column of codes or one of unknown heading that holds statuses.
+	{RoleStatus, func(a *assignment) bool { return a.code < 0 },
+		func(c column) bool { return (c.kind == unknown || c.kind == ofCode) && c.status > 0.9 && !c.blind }},
+	// Without codes, a column of hardly anything but statuses.
+	{RoleStatus, func(a *assignment) bool { return a.code >= 0 },
+		func(c column) bool {
+			return (c.kind == unknown || c.kind == ofAttribute) && c.status > 0.95 && !c.blind
+		}},
+}
+
+// textRules find the columns of the texts; of the rules of one role the first that holds wins.
+var textRules = []rule{
+	{RoleMessage, nil, func(c column) bool { return c.kind == ofMessage }},
+	// An error's name, where it is not the code.
+	{RoleMessage, nil, func(c column) bool { return c.kind == ofName }},
+	// The first of two descriptions. A bare "Reason" before an explanation is the phrase that comes with
+	// a response.
+	{RoleMessage, func(a *assignment) bool { return a.described() < 2 }, func(c column) bool { return c.kind == ofText || c.heading == "reason" }},
+	{RoleDescription, nil, func(c column) bool { return c.kind == ofText }},
+	// A cause describes where nothing else does, and so does a remark.
+	{RoleDescription, nil, func(c column) bool { return c.kind == ofCause }},
+	{RoleDescription, nil, func(c column) bool { return c.kind == ofNote && c.phrases > 0.5 }},
+	{RoleRemedy, nil, func(c column) bool { return c.kind == ofRemedy }},
+	// Where nothing says what the error is, prose below an unknown heading does.
+	{RoleDescription, func(a *assignment) bool { return a.has(RoleMessage) }, func(c column) bool { return c.kind == unknown && c.prose > 0.5 }},
+	// Where there is no text at all, prose that is otherwise left out, such as "System action".
+	{RoleDescription, func(a *assignment) bool { return a.has(RoleMessage) || a.has(RoleRemedy) }, func(c column) bool { return c.kind == ofAttribute && c.prose > 0.5 }},
+}
+
+// assignBare decides what the columns of a table without headings are. Such a table needs a column of
+// nothing but codes, and texts that read like prose; else all roles are "".
+func assignBare(cells [][]string) []Role {
+	cols := make([]column, len(cells))
+	for i, of := range cells {
+		if len(of) > 0 && kindOf(of[0]) == ofField {
+			return make([]Role, len(cells))
 		}
+		cols[i] = columnOf("", of)
+	}
+	roles := bareKey(cols)
+	texts, prose := bareTexts(cols, roles, cells)
+	if !slices.Contains(roles, RoleCode) && !slices.Contains(roles, RoleStatusCode) || !prose {
+		return make([]Role, len(cells))
+	}
+	order := []Role{RoleMessage, RoleDescription, RoleRemedy}
+	if len(texts) == 1 {
+		order = []Role{RoleDescription}
+	}
+	for n, i := range texts[:min(len(texts), len(order))] {
+		roles[i] = order[n]
 	}
 	return roles
+}
+
+// bareKey finds the status and the code among columns without headings, by their cells alone. Where there
+// is no code, the status is it.
+func bareKey(cols []column) []Role {
+	roles := make([]Role, len(cols))
+	for i, c := range cols {
+		switch {
+		case c.blind:
+		case c.status > 0.95 && !slices.Contains(roles, RoleStatus):
+			roles[i] = RoleStatus
+		case c.code > 0.95 && c.strong > 0.6 && !slices.Contains(roles, RoleCode):
+			roles[i] = RoleCode
+		}
+	}
+	if s := slices.Index(roles, RoleStatus); s >= 0 && !slices.Contains(roles, RoleCode) {
+		roles[s] = RoleStatusCode
+	}
+	return roles
+}
+
+// bareTexts lists the columns without a role whose cells are texts; prose says whether one of them reads
+// like sentences.
+func bareTexts(cols []column, roles []Role, cells [][]string) (texts []int, prose bool) {
+	for i, c := range cols {
+		if roles[i] == "" && !c.blind && (c.prose > 0.5 || c.code < 0.5 || c.strong == 0 && !integer.MatchString(cells[i][0])) {
+			texts = append(texts, i)
+			prose = prose || c.prose > 0.5
+		}
+	}
+	return texts, prose
 }

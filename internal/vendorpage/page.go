@@ -268,7 +268,7 @@ func (p *Page) fill(grids []grid, rest []line) {
 	for _, g := range grids {
 		all = append(all, readGrid(g)...)
 	}
-	settle(all, aboutErrors.MatchString(p.Title))
+	choose(all, aboutErrors.MatchString(p.Title))
 	var rows []Row
 	shapes := map[string]int{}
 	for _, r := range all {

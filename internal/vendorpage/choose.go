@@ -1,0 +1,103 @@
+package vendorpage
+
+import "regexp"
+
+// accepted is what the tables say together whose rows are beyond doubt.
+type accepted struct {
+	shapes map[string]bool // of their codes
+	codes  int             // rows that are no statuses
+	headed int             // rows of tables with headings
+}
+
+// choose decides between the tables of a page. A list of HTTP statuses beside tables of codes explains
+// these and is not imported; a table without headings counts only if nothing else does, or its codes look
+// like the others'. titled says that the page's title speaks of errors.
+func choose(all []*reading, titled bool) {
+	page := accept(all, titled)
+	for _, r := range all {
+		if r.table.LeftOut == "" {
+			r.table.LeftOut = page.refuse(r, titled)
+		}
+	}
+}
+
+// accept collects what the tables say that need no others to vouch for them.
+func accept(all []*reading, titled bool) accepted {
+	page := accepted{shapes: map[string]bool{}}
+	for _, r := range all {
+		if r.table.LeftOut != "" || r.named && !r.convincing(titled) {
+			continue
+		}
+		if !r.statuses && (!r.bare || r.convincing(titled)) {
+			page.codes += len(r.rows)
+		}
+		if !r.bare {
+			page.headed += len(r.rows)
+			for _, row := range r.rows {
+				page.shapes[shape(row.Code)] = true
+			}
+		}
+	}
+	return page
+}
+
+// refuse says why a table is not imported; "" where it is.
+func (a accepted) refuse(r *reading, titled bool) string {
+	switch {
+	case (r.bare || r.named) && !r.statuses && len(r.rows) > 0 && !r.convincing(titled):
+		return "nothing says that its names are error codes"
+	case len(r.rows) == 0 && len(r.unplaced) == 0 && r.fallback == (Fallback{}):
+		return "no rows"
+	case r.statuses && a.codes > 0:
+		return "a list of HTTP statuses beside the codes"
+	case r.bare && a.headed > 0 && a.alike(r.rows)*2 <= len(r.rows):
+		return "no headings, and its codes do not look like those of the other tables"
+	}
+	return ""
+}
+
+// alike counts the rows whose codes look like accepted ones.
+func (a accepted) alike(rows []Row) (n int) {
+	for _, row := range rows {
+		if a.shapes[shape(row.Code)] && codeStrength(row.Code) == mnemonic {
+			n++
+		}
+	}
+	return n
+}
+
+var (
+	faultWords = regexp.MustCompile(`(?i)error|exception|invalid|denied|not_?found|no_?such|fail|limit|expired|missing|unauth|forbidden|timeout|exceed|unavail|conflict|unknown|unsupported|mismatch|closed|refused`)
+	numbering  = regexp.MustCompile(`^(?:[A-Za-z][A-Za-z]*[-_.]?)?\d{3,}[A-Z]?$`)
+)
+
+// convincing reports whether a table that no heading proves to be one of error codes is: statuses or
+// remedies stand beside the codes; or they are numbered, on a page about errors; or they are words, below
+// a line about errors or themselves such as "InvalidToken", with texts that read like sentences.
+func (r *reading) convincing(titled bool) bool {
+	beside, numbers, faults, sentences := 0, 0, 0, 0
+	for _, row := range r.rows {
+		if row.Status > 0 || row.Remedy != "" {
+			beside++
+		}
+		if numbering.MatchString(row.Code) {
+			numbers++
+		}
+		if faultWords.MatchString(row.Code) {
+			faults++
+		}
+		if prose(row.Description) || prose(row.Message) {
+			sentences++
+		}
+	}
+	n := len(r.rows)
+	switch {
+	case 2*beside >= n:
+		return true
+	case 2*sentences < n:
+		return false
+	case 10*numbers >= 8*n:
+		return titled || r.about
+	}
+	return n >= 3 && (r.about && !r.named && 10*faults >= n || 5*faults >= 4*n)
+}

@@ -1,0 +1,245 @@
+package vendorpage
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// reading is a table that is being read: a grid, or the part of one below one row of headings.
+type reading struct {
+	table    Table
+	rows     []Row
+	fallback Fallback
+	unplaced []Unplaced
+	bare     bool
+	about    bool // what stands above it speaks of errors
+	named    bool // the column of codes is only called "name" or "status"
+	statuses bool // a list of HTTP statuses
+}
+
+// readGrid finds the rows of headings of a grid and reads what stands below each.
+func readGrid(g grid) (all []*reading) {
+	var heads []string
+	begin := 0
+	flush := func(end int, line int) {
+		if heads != nil || end > begin {
+			heads, rows := stack(heads, g.rows[begin:end])
+			all = append(all, readTable(g, line, heads, rows))
+		}
+	}
+	at := g.line
+	for i, r := range g.rows {
+		if !headsRow(g, i) || heads != nil && sameHeadings(heads, r.cells) { // readTable passes over headings that come again
+			continue
+		}
+		if heads != nil || i > begin && len(all) == 0 && i > 3 {
+			flush(i, at)
+		}
+		heads, begin, at = r.cells, i+1, r.line
+		if i > 0 && len(all) == 0 {
+			at = g.line
+		}
+	}
+	flush(len(g.rows), at)
+	if len(all) > 0 {
+		last := &all[len(all)-1].table
+		last.Notes = append(last.Notes, g.notes...)
+	}
+	return all
+}
+
+// headsRow reports whether a row is one of headings, and not a row of codes called "error" and the like:
+// below the first row, most of its cells have to be known headings.
+func headsRow(g grid, i int) bool {
+	if i == 0 && g.headed {
+		return true
+	}
+	cells := g.rows[i].cells
+	if _, ok := headings(cells); !ok || sameCells(cells) {
+		return false
+	}
+	if i == 0 {
+		return true
+	}
+	known, filled := 0, 0
+	for _, c := range cells {
+		if c != "" {
+			filled++
+		}
+		if vocabulary[normal(c)] != unknown && !strings.Contains(c, "_") {
+			known++
+		}
+	}
+	return !g.bare && known >= 2 && known*3 >= filled*2
+}
+
+func sameHeadings(a, b []string) bool {
+	return slices.EqualFunc(a, b, func(a, b string) bool { return normal(a) == normal(b) })
+}
+
+// stack puts tables that stand side by side, as in Code | Meaning | Code | Meaning, one below the other.
+func stack(heads []string, rows []gridRow) ([]string, []gridRow) {
+	width := 2
+	for ; 2*width <= len(heads); width++ {
+		repeated := len(heads)%width == 0
+		for i := width; i < len(heads) && repeated; i++ {
+			repeated = normal(heads[i]) == normal(heads[i-width])
+		}
+		if repeated {
+			break
+		}
+	}
+	if _, ok := headings(heads[:min(width, len(heads))]); !ok || 2*width > len(heads) {
+		return heads, rows
+	}
+	var stacked []gridRow
+	for _, r := range rows {
+		for at := 0; at < len(heads) && at < len(r.cells); at += width {
+			if at > 0 && sameCells(r.cells) {
+				break // a title above all
+			}
+			end := min(at+width, len(r.cells))
+			if at+width == len(heads) {
+				end = len(r.cells) // what stands beyond the columns is to be reported
+			}
+			stacked = append(stacked, gridRow{r.line, r.cells[at:end], r.lost})
+		}
+	}
+	return heads[:width], stacked
+}
+
+// sameCells reports whether all cells are equal, as a title that spans the columns is.
+func sameCells(cells []string) bool {
+	for _, c := range cells[1:] {
+		if c != cells[0] {
+			return false
+		}
+	}
+	return len(cells) > 1
+}
+
+// readTable reads the rows below one row of headings, or of a table without any. A table that is not one
+// of error codes is left out with the reason.
+func readTable(g grid, at int, heads []string, rows []gridRow) *reading {
+	r := &reading{table: Table{Line: at, Layout: g.layout}, bare: g.bare || heads == nil, about: g.topic == ofErrors}
+	if heads != nil && !g.spans {
+		rows = unspan(heads, rows)
+	}
+	cols := cellsByColumn(heads, rows)
+	var roles []Role
+	if heads != nil {
+		roles = assign(heads, cols)
+	} else {
+		roles = assignBare(cols)
+		heads = make([]string, len(cols))
+	}
+	for i, h := range heads {
+		r.table.Columns = append(r.table.Columns, Column{h, roles[i]})
+	}
+	code := slices.IndexFunc(roles, func(r Role) bool { return r == RoleCode || r == RoleStatusCode })
+	if code < 0 {
+		r.table.LeftOut = noCodes(heads)
+		return r
+	}
+	r.statuses = roles[code] == RoleStatusCode
+	r.named = onlyNamed(heads[code], r.statuses)
+	if len(rows) > 0 {
+		r.reportSecondCodes(at, code)
+	}
+	if g.topic == ofOthers && !aboutErrors.MatchString(strings.Join(heads, " ")) {
+		r.table.LeftOut = "codes of something else than errors, as what stands above says"
+		return r
+	}
+	f := newFiller(r, heads, roles, cols, code)
+	f.spans = g.spans
+	for _, row := range rows {
+		f.row(row)
+	}
+	if r.slipped() {
+		r.unplaced = append(r.unplaced, Unplaced{at, clip(strings.Join(heads, " | ")), "the codes are HTTP statuses, and what looks like codes stands among the texts"})
+	}
+	return r
+}
+
+// judgedRows is how many rows of a table its columns are judged by.
+const judgedRows = 2000
+
+// cellsByColumn collects the cells that say what a column is: those that are filled, apart from titles
+// and from headings that come again. Without headings the widest row says how many columns there are.
+func cellsByColumn(heads []string, rows []gridRow) [][]string {
+	width := len(heads)
+	if heads == nil {
+		for _, row := range rows {
+			width = max(width, len(row.cells))
+		}
+	}
+	cols := make([][]string, width)
+	for _, row := range rows[:min(len(rows), judgedRows)] {
+		for i, cell := range row.cells[:min(width, len(row.cells))] {
+			if cell != "" && !sameCells(row.cells) && (heads == nil || normal(cell) != normal(heads[i])) {
+				cols[i] = append(cols[i], cell)
+			}
+		}
+	}
+	return cols
+}
+
+// noCodes says why a table in which no column holds codes is left out.
+func noCodes(heads []string) string {
+	kinds, _ := headings(heads)
+	switch {
+	case slices.Contains(kinds, ofField):
+		return "a table of fields, not of codes"
+	case strings.Join(heads, "") != "" && !slices.ContainsFunc(kinds, func(k kind) bool { return k == ofCode || k == ofStatus || k == ofName }):
+		return "none of its headings is known as that of a code"
+	}
+	return "no column of codes with texts"
+}
+
+// onlyNamed reports whether the heading of the codes calls them neither codes nor errors, so that the
+// codes themselves have to convince.
+func onlyNamed(heading string, statuses bool) bool {
+	kind := kindOf(heading)
+	return (kind == ofName || kind == ofStatus && !statuses) && !aboutErrors.MatchString(heading) && !calledCode.MatchString(heading)
+}
+
+// reportSecondCodes reports further columns that have the heading of the codes: their codes are not read.
+func (r *reading) reportSecondCodes(at, code int) {
+	columns := r.table.Columns
+	for i, c := range columns {
+		if i != code && c.Role == "" && columns[code].Heading != "" && normal(c.Heading) == normal(columns[code].Heading) {
+			r.unplaced = append(r.unplaced, Unplaced{at, clip(c.Heading), "a second column of that name, which is not read"})
+		}
+	}
+}
+
+// slipped reports whether statuses were taken for the codes though codes stand beside them, as happens
+// where a heading or a cell of the page is missing.
+func (r *reading) slipped() bool {
+	n := 0
+	for _, row := range r.rows {
+		if stat, _, ok := status(row.Code); ok && slices.ContainsFunc(strings.Split(row.Message+"\n"+row.Description+"\n"+row.Remedy, "\n"), func(text string) bool {
+			return codeStrength(text) == mnemonic && text != strings.ReplaceAll(http.StatusText(stat), " ", "")
+		}) {
+			n++
+		}
+	}
+	return n > 1 && 3*n >= len(r.rows)
+}
+
+// unspan completes rows that are one cell short because the status before their code spans rows, in a
+// text where such a cell leaves no trace: a code stands where the status belongs, and none where the
+// code does.
+func unspan(heads []string, rows []gridRow) []gridRow {
+	if len(heads) < 3 || kindOf(heads[0]) != ofStatus || kindOf(heads[1]) != ofCode && kindOf(heads[1]) != ofName {
+		return rows
+	}
+	rows = slices.Clone(rows)
+	for i, r := range rows {
+		if len(r.cells) == len(heads)-1 && !isStatus(r.cells[0]) && !nothing(r.cells[0]) && codeStrength(codePart(r.cells[0])) > noCode && codeStrength(r.cells[1]) < number {
+			rows[i].cells = append([]string{""}, r.cells...)
+		}
+	}
+	return rows
+}
