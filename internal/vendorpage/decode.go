@@ -77,7 +77,7 @@ func newSource(name, text string) source {
 	var head int
 	s.title, head = frontMatter(all)
 	for i := range head {
-		s.head = append(s.head, line{i + 1, all[i]})
+		s.head = append(s.head, line{n: i + 1, text: all[i]})
 	}
 	for i := head; i < len(all); i++ {
 		if end := tableEnd(all, i); end > i { // Markdown may hold tables in HTML
@@ -87,7 +87,7 @@ func newSource(name, text string) source {
 			i = end - 1
 			continue
 		}
-		lines = append(lines, line{i + 1, strings.TrimRight(all[i], " \t")})
+		lines = append(lines, line{n: i + 1, text: strings.TrimRight(all[i], " \t")})
 		if strings.Contains(all[i], "\t") { // a trailing tab is an empty cell
 			lines[len(lines)-1].text = strings.TrimRight(all[i], " ")
 		}

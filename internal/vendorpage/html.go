@@ -137,7 +137,7 @@ func (r *htmlReader) addText(s string) {
 	case out == &r.text && r.pre > 0:
 		for i, l := range strings.Split(s, "\n") {
 			if i > 0 {
-				r.lines = append(r.lines, line{r.line + i - 1, r.text.String()})
+				r.lines = append(r.lines, line{n: r.line + i - 1, text: r.text.String()})
 				r.text.Reset()
 			}
 			r.text.WriteString(l)
@@ -162,7 +162,7 @@ func (r *htmlReader) addText(s string) {
 func (r *htmlReader) flushBlock() {
 	if text := tidy(r.text.String()); text != "" {
 		for _, l := range strings.Split(text, "\n") {
-			r.lines = append(r.lines, line{r.textAt, l})
+			r.lines = append(r.lines, line{n: r.textAt, text: l})
 		}
 		r.lines = append(r.lines, line{n: r.textAt})
 	}
@@ -256,7 +256,7 @@ func (r *htmlReader) start(tag string, attrs map[string]string) {
 	case "pre":
 		if out == &r.text {
 			r.flushBlock()
-			r.lines = append(r.lines, line{r.line, "~~~"})
+			r.lines = append(r.lines, line{n: r.line, text: "~~~"})
 		}
 		r.pre++
 	default:
@@ -340,10 +340,10 @@ func (r *htmlReader) end(tag string) {
 		r.pre = max(0, r.pre-1)
 		if out == &r.text && r.pre == 0 {
 			if r.text.Len() > 0 {
-				r.lines = append(r.lines, line{r.line, r.text.String()})
+				r.lines = append(r.lines, line{n: r.line, text: r.text.String()})
 				r.text.Reset()
 			}
-			r.lines = append(r.lines, line{r.line, "~~~"}, line{n: r.line})
+			r.lines = append(r.lines, line{n: r.line, text: "~~~"}, line{n: r.line})
 		}
 	default:
 		if _, ok := blockTags[tag]; ok {

@@ -110,8 +110,9 @@ func (p *Page) above(lines []line) []line {
 
 // line is a line of the page. In HTML, where lines mean nothing, it is a block of text with the line it began in.
 type line struct {
-	n    int // from 1
-	text string
+	n      int // from 1
+	text   string
+	begins *maybeStart // whether it begins a record; nil until somebody asks
 }
 
 func (l line) blank() bool { return strings.TrimSpace(l.text) == "" }

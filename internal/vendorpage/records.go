@@ -36,100 +36,151 @@ type start struct {
 	text string // behind the code
 }
 
-// startOf tells whether a line can begin a record.
+// start is startOf, which is asked for a line many times and therefore remembered.
+func (l *line) start() (start, bool) {
+	if l.begins == nil {
+		l.begins = new(maybeStart)
+		l.begins.start, l.begins.ok = startOf(l.text)
+	}
+	return l.begins.start, l.begins.ok
+}
+
+// maybeStart is the start of a record, or not.
+type maybeStart struct {
+	start
+	ok bool
+}
+
+// opening is how a line begins: what marks it, and the rest.
+type opening struct {
+	mark  string
+	rest  string
+	named bool // it says that a code follows: "Error code: …"
+}
+
+// openingOf takes the marks from the start of a line.
+func openingOf(l string) opening {
+	m := bullet.FindStringSubmatch(strings.TrimSpace(l))
+	o := opening{mark: strings.TrimSpace(m[1]), rest: m[2]}
+	if indent := len(l) - len(strings.TrimLeft(l, " \t")); indent > 3 && o.mark != "" && o.mark[0] != '#' {
+		o.mark += ">"
+	}
+	bare := strings.TrimLeft(o.rest, "*`")
+	if p := aboutCode.FindString(bare); p != "" && (o.mark != "" || strings.ContainsAny(p, colons)) {
+		o.rest = strings.TrimLeft(bare[len(p):], " *`:")
+		o.named = true
+		o.mark += "=" + strings.ToLower(p)
+	}
+	return o
+}
+
+// startOf reports whether a line can begin a record: with a code that is set in bold or as code, with a status
+// and its phrase, or with a plain code, which has to be parted from what follows it.
 func startOf(l string) (s start, ok bool) {
 	if len(l) > 400 {
 		return s, false
 	}
-	indent := len(l) - len(strings.TrimLeft(l, " \t"))
-	m := bullet.FindStringSubmatch(strings.TrimSpace(l))
-	s.mark = strings.TrimSpace(m[1])
-	rest := m[2]
-	if s.mark != "" && s.mark[0] != '#' && indent > 3 {
-		s.mark += ">"
+	o := openingOf(l)
+	if inner, behind, mark, ok := unwrap(o.rest); ok {
+		return wrappedStart(o.mark+mark, inner, behind)
 	}
-	named := false
-	if p := aboutCode.FindString(strings.TrimLeft(rest, "*`")); p != "" && (s.mark != "" || strings.ContainsAny(p, colons)) {
-		rest = strings.TrimLeft(strings.TrimLeft(rest, "*`")[len(p):], " *`:")
-		named = true
-		s.mark += "=" + strings.ToLower(p)
-	}
-	// The code may be set in bold or as code.
-	wrapped := ""
-	for _, w := range []string{"**`", "`", "**"} {
-		if strings.HasPrefix(rest, w) {
-			closing := w
-			if w == "**`" {
-				closing = "`**"
-			}
-			if end := strings.Index(rest[len(w):], closing); end > 0 {
-				wrapped = rest[len(w) : len(w)+end]
-				rest = rest[len(w)+end+len(closing):]
-				s.mark += w
-			}
-			break
-		}
-	}
-	if wrapped != "" {
-		wrapped = strings.Trim(wrapped, ":*` ")
-		code, _, text := splitCode(wrapped)
-		if st := codeStrength(code); st == noCode || st == word && text != "" {
-			return s, false
-		}
-		if first, _ := utf8.DecodeRuneInString(strings.TrimSpace(rest)); text == "" && (unicode.IsLower(first) || strings.ContainsRune(",;./", first)) {
-			return s, false // the name begins a sentence: "`Linger` is now called `ProducerLinger`"
-		}
-		s.code, s.text = wrapped, strings.TrimSpace(strings.TrimLeft(strings.TrimSpace(rest), ":-–—= "))
-		if text != "" {
-			s.code, s.text = code, strings.TrimSpace(text+" "+s.text)
-		}
-		if strings.HasPrefix(strings.TrimSpace(rest), "(") { // "`code` (type): a parameter"
-			return s, codeStrength(s.code) > noCode && isStatus(strings.Trim(strings.TrimSpace(rest), "(): "))
-		}
+	if s, ok := statusStart(o); ok {
 		return s, true
 	}
-	if n, phrase, ok := status(rest); ok && n > 0 && s.mark == "" && phrase != "" && registered(n) && len(rest) < 60 && isUpper(phrase) && rest[0] < 'A' {
-		return start{"status", rest[:3], phrase}, true
+	return plainStart(o)
+}
+
+// unwrap takes the text in bold or set as code from the start of a line.
+func unwrap(s string) (inner, behind, mark string, ok bool) {
+	for _, w := range []struct{ opening, closing string }{{"**`", "`**"}, {"`", "`"}, {"**", "**"}} {
+		if within, found := strings.CutPrefix(s, w.opening); found {
+			inner, behind, found = strings.Cut(within, w.closing)
+			return inner, behind, w.opening, found && inner != ""
+		}
 	}
-	if code, phrase, ok := leadingStatus(rest); ok && s.mark != "" {
-		s.code, s.text = code, phrase
-		s.mark += "status"
+	return "", "", "", false
+}
+
+// wrappedStart judges a line that begins with a code in bold or set as code. Where the line goes on as a
+// sentence does, as in "`Linger` is now called `ProducerLinger`", it begins no record; nor where it
+// describes a parameter, as in "`code` (string): …".
+func wrappedStart(mark, inner, behind string) (s start, ok bool) {
+	inner, behind = strings.Trim(inner, ":*` "), strings.TrimSpace(behind)
+	code, _, text := splitCode(inner)
+	if st := codeStrength(code); st == noCode || st == word && text != "" {
+		return s, false
+	}
+	if first, _ := utf8.DecodeRuneInString(behind); text == "" && (unicode.IsLower(first) || strings.ContainsRune(",;./", first)) {
+		return s, false
+	}
+	s = start{mark, inner, strings.TrimSpace(strings.TrimLeft(behind, ":-–—= "))}
+	if text != "" {
+		s.code, s.text = code, strings.TrimSpace(text+" "+s.text)
+	}
+	if strings.HasPrefix(behind, "(") {
+		return s, codeStrength(s.code) > noCode && isStatus(strings.Trim(behind, "(): "))
+	}
+	return s, true
+}
+
+// statusStart judges a line that begins with a status of HTTP: "404 Not Found" alone, or "404: …" as a heading
+// or a list item.
+func statusStart(o opening) (s start, ok bool) {
+	if n, phrase, ok := status(o.rest); ok && n > 0 && o.mark == "" && phrase != "" && registered(n) && len(o.rest) < 60 && isUpper(phrase) && o.rest[0] < 'A' {
+		return start{"status", o.rest[:3], phrase}, true
+	}
+	if code, phrase, ok := leadingStatus(o.rest); ok && o.mark != "" {
+		return start{o.mark + "status", code, phrase}, true
+	}
+	return s, false
+}
+
+// plainStart judges a line that begins with a plain code. The weaker the code, the more has to speak for
+// it: a mark, or a colon or a dash behind it.
+func plainStart(o opening) (s start, ok bool) {
+	code := firstToken(o.rest)
+	behind := o.rest[len(code):]
+	sep := separator.FindString(behind)
+	s = start{o.mark, code, strings.TrimSpace(behind[len(sep):])}
+	behind = strings.TrimSpace(behind)
+	st := codeStrength(code)
+	switch {
+	case st == noCode, st == word && o.mark == "", st == number && o.mark == "" && sep == "" && !o.named, o.mark == ":":
+		return s, false
+	case s.text == "" && sep == "" || behind == ":": // the code alone
+		return s, st == mnemonic || st == number && o.mark != ""
+	case sep == "" && strings.HasPrefix(behind, "(") && isStatus(strings.Trim(behind, "()"+colons+" ")):
+		s.code, s.text = code+" "+strings.TrimRight(behind, colons+" "), ""
 		return s, true
+	case sep == "":
+		return s, o.named && st >= number
 	}
-	end := strings.IndexAny(rest, " \t(\uff08"+colons)
-	if end > 0 && rest[end] == ':' && end+1 < len(rest) && rest[end+1] != ' ' && rest[end+1] != '\t' { // a colon inside the code
-		if next := strings.IndexAny(rest[end+1:], " \t"); next >= 0 {
+	s.mark += "sep" + strings.TrimSpace(sep)
+	switch st {
+	case number:
+		year := len(code) == 4 && (code[:2] == "19" || code[:2] == "20") && s.mark == "sep-"
+		return s, !year && (s.mark != "sep" || o.named)
+	case word:
+		return s, s.mark[0] != 's' // there is a mark before the separator
+	}
+	return s, true
+}
+
+// firstToken is the text before the first space, bracket or colon. A colon with no space behind it belongs to
+// the text.
+func firstToken(s string) string {
+	end := strings.IndexAny(s, " \t(\uff08"+colons)
+	if end > 0 && s[end] == ':' && end+1 < len(s) && s[end+1] != ' ' && s[end+1] != '\t' {
+		if next := strings.IndexAny(s[end+1:], " \t"); next >= 0 {
 			end += 1 + next
 		} else {
 			end = -1
 		}
 	}
 	if end < 0 {
-		end = len(rest)
+		end = len(s)
 	}
-	code := strings.TrimRight(rest[:end], colons+",")
-	st := codeStrength(code)
-	behind := rest[len(code):]
-	sep := separator.FindString(behind)
-	s.code, s.text = code, strings.TrimSpace(behind[len(sep):])
-	switch {
-	case st == noCode || st == word && s.mark == "", st == number && s.mark == "" && sep == "" && !named:
-		return s, false
-	case s.mark == ":":
-		return s, false
-	case s.text == "" && sep == "" || strings.TrimSpace(behind) == ":":
-		return s, st == mnemonic || st == number && s.mark != ""
-	case sep == "" && strings.HasPrefix(strings.TrimSpace(behind), "(") && isStatus(strings.Trim(strings.TrimSpace(behind), "()"+colons+" ")):
-		s.code, s.text = code+" "+strings.TrimRight(strings.TrimSpace(behind), colons+" "), ""
-		return s, true
-	case sep == "":
-		return s, named && st >= number
-	}
-	s.mark += "sep" + strings.TrimSpace(sep)
-	if len(code) == 4 && st == number && (code[:2] == "19" || code[:2] == "20") && s.mark == "sep-" {
-		return s, false // a year
-	}
-	return s, st == mnemonic || (st == number && (s.mark != "sep" || named)) || st == word && s.mark[0] != 's'
+	return strings.TrimRight(s[:end], colons+",")
 }
 
 // leadingStatus reads "404 Not Found" and "404: …" at the start of a heading or list item.
@@ -164,70 +215,91 @@ func fieldOf(l string) (f field, ok bool) {
 // counted are names of a line that say nothing of an error.
 var counted = map[string]bool{"no": true, "number": true, "#": true, "id": true}
 
-// findRecords reads codes that stand at the head of their texts: a definition list in Markdown or text, headings
-// with paragraphs below, or lines with named fields. Without a table's headings to vouch for it, it has to have at
-// least two codes that begin in the same way.
+// findRecords reads codes that stand at the head of their texts: a definition list in Markdown or text,
+// headings with paragraphs below, or lines with named fields. Without a table's headings to vouch for it, it
+// has to have at least two codes that begin in the same way.
 func findRecords(lines []line, at int) (*grid, int) {
 	if g, next := findFielded(lines, at); g != nil {
 		return g, next
 	}
-	first, ok := startOf(lines[at].text)
+	first, ok := lines[at].start()
 	if !ok {
 		return nil, 0
 	}
-	numbers := codeStrength(codePart(first.code)) == number
-	same := func(i int) (start, bool) {
-		s, ok := startOf(lines[i].text)
-		return s, ok && s.mark == first.mark && (codeStrength(codePart(s.code)) == number) == numbers
-	}
-	begun := -1
-	for i := at + 1; i < len(lines) && i < at+60; i++ {
-		if _, ok := same(i); ok {
-			begun = i
-			break
-		}
-	}
-	if begun < 0 {
+	l := recordList{lines: lines, mark: first.mark, numbers: codeStrength(codePart(first.code)) == number}
+	if !l.goesOn(at) {
 		return nil, 0
 	}
-	var all []record
-	end, longest := at, 0 // longest: the most paragraphs that a record has had
-	for i := at; i < len(lines); {
-		s, ok := same(i)
-		if !ok {
-			break
-		}
-		r := record{line: lines[i].n, term: s.code, beside: s.text}
-		i++
-		end = i
-		if r.beside == "" && tableBelow(lines, i) {
-			return nil, 0
-		}
-		next := i // where the next record begins, if one does
-		for next < len(lines) && next < i+80 {
-			if _, ok := same(next); ok || outranks(lines[next].text, first.mark) {
-				break
-			}
-			next++
-		}
-		more := false
-		if next < len(lines) {
-			_, more = same(next)
-		}
-		used := r.read(lines[i:min(next, len(lines))], !more, longest, first.mark)
-		longest = max(longest, len(r.body)+len(r.fields))
-		if all = append(all, r); len(all) == judged && !listed(all, first.mark) || len(all) == 3 && first.mark == "" && bareWords(all) {
-			return nil, 0
-		}
-		if end = i + used; !more || bulleted(first.mark) && strings.TrimSpace(peek(lines[:next], end)) != "" {
-			break
-		}
-		i = next
-	}
+	all, end := l.read(at)
 	if len(all) < 2 || len(all) < judged && !listed(all, first.mark) {
 		return nil, 0
 	}
 	return recordsGrid(lines[at].n, all), end
+}
+
+// recordList is a list of records that all begin alike.
+type recordList struct {
+	lines   []line
+	mark    string
+	numbers bool // the codes are numbers
+}
+
+// begins reports whether a record of the list begins at a line.
+func (l recordList) begins(i int) (start, bool) {
+	s, ok := l.lines[i].start()
+	return s, ok && s.mark == l.mark && (codeStrength(codePart(s.code)) == number) == l.numbers
+}
+
+// goesOn reports whether a second record begins close below the first.
+func (l recordList) goesOn(at int) bool {
+	for i := at + 1; i < len(l.lines) && i < at+60; i++ {
+		if _, ok := l.begins(i); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// next finds the line at which the record above it ends at the latest; more says that another begins there.
+func (l recordList) next(i int) (next int, more bool) {
+	for next = i; next < len(l.lines) && next < i+80; next++ {
+		if _, ok := l.begins(next); ok || outranks(l.lines[next].text, l.mark) {
+			break
+		}
+	}
+	if next < len(l.lines) {
+		_, more = l.begins(next)
+	}
+	return next, more
+}
+
+// read reads the records; none where the first of them show that they are no list of codes.
+func (l recordList) read(at int) (all []record, end int) {
+	longest := 0 // the most paragraphs that a record has had
+	for i := at; i < len(l.lines); {
+		s, ok := l.begins(i)
+		if !ok {
+			break
+		}
+		r := record{line: l.lines[i].n, term: s.code, beside: s.text}
+		i++
+		if r.beside == "" && tableBelow(l.lines, i) {
+			return nil, 0
+		}
+		next, more := l.next(i)
+		used := r.read(l.lines[i:min(next, len(l.lines))], !more, longest, l.mark)
+		longest = max(longest, len(r.body)+len(r.fields))
+		all = append(all, r)
+		if len(all) == judged && !listed(all, l.mark) || len(all) == 3 && l.mark == "" && bareWords(all) {
+			return nil, 0
+		}
+		end = i + used
+		if !more || bulleted(l.mark) && strings.TrimSpace(peek(l.lines[:next], end)) != "" {
+			break
+		}
+		i = next
+	}
+	return all, end
 }
 
 // tableBelow tells whether a table with pipes comes next: then what stands above it is its title.
@@ -263,86 +335,143 @@ func outranks(l, mark string) bool {
 // read takes a record's paragraphs and fields from the lines below its code. Below the last record of a list
 // other text may follow, so there it takes no more than a record had before.
 func (r *record) read(lines []line, last bool, longest int, mark string) (used int) {
-	var paragraph []string
-	inField, beside := false, false
-	if r.beside != "" {
-		if beside = !strings.HasPrefix(mark, "#") && mark != "status"; beside {
-			paragraph = []string{r.beside}
-		}
-		r.beside = plain(r.beside)
-	}
-	flush := func() {
-		if len(paragraph) == 0 {
-			return
-		}
-		text := paragraph[0]
-		for i, l := range paragraph[1:] {
-			if indented := strings.HasPrefix(l, "  "); !indented && endsSentence(paragraph[i]) && len([]rune(paragraph[i])) < 60 || strings.HasPrefix(l, "- ") || strings.HasPrefix(l, "* ") {
-				text += "\n" + l
-			} else {
-				text = wrap(text, strings.TrimSpace(l))
-			}
-		}
-		if text = plain(text); beside {
-			r.beside, beside = text, false
-		} else if inField {
-			f := &r.fields[len(r.fields)-1]
-			f.text = addParagraph(f.text, text)
-		} else {
-			r.body = append(r.body, text)
-		}
-		paragraph = nil
-	}
+	b := bodyReader{record: r, last: last, longest: longest, mark: mark}
+	b.begin()
 	for i, l := range lines {
 		text := strings.TrimSpace(l.text)
-		switch {
-		case text == "":
-			flush()
-			if inField && r.fields[len(r.fields)-1].text != "" {
-				inField = false
-			}
+		if text == "" {
+			b.blank()
 			continue
-		case junk(text) && len(text) < 100, strings.HasPrefix(text, "---"):
-			flush()
-			return used
 		}
-		if first, _ := utf8.DecodeRuneInString(text); beside && !strings.HasPrefix(l.text, " ") && !unicode.IsLower(first) {
-			flush() // the text beside the code does not go on
+		if junk(text) && len(text) < 100 || strings.HasPrefix(text, "---") {
+			break
+		}
+		if first, _ := utf8.DecodeRuneInString(text); b.beside && !strings.HasPrefix(l.text, " ") && !unicode.IsLower(first) {
+			b.flush() // the text beside the code does not go on
 		}
 		if fs := fieldsOf(text); len(fs) > 0 {
-			flush()
-			r.fields = append(r.fields, fs...)
-			inField = true
+			b.addFields(fs)
 			used = i + 1
-			paragraph = nil
-			if f := &r.fields[len(r.fields)-1]; f.text != "" {
-				paragraph, f.text = []string{f.text}, ""
-			}
 			continue
 		}
-		if bulleted(mark) && l.text[0] != ' ' && l.text[0] != '\t' && len(paragraph) == 0 && i > 0 {
-			return used // behind a list item only what is indented belongs to it
-		}
-		if last && len(paragraph) == 0 && !inField && (len(r.body)+len(r.fields) >= longest || strings.HasPrefix(text, "#")) {
-			return used
+		if i > 0 && b.dedented(l.text) || b.enough(text) {
+			break
 		}
 		if strings.HasPrefix(text, "#") {
-			flush()
-			inField = false
+			b.flush()
+			b.inField = false
 		}
-		if !bulleted(mark) && !last && len(r.body)+len(r.fields) > 0 && len(paragraph) == 0 && titleAtEnd(lines, i) {
+		if b.titles(lines, i) {
 			used = len(lines)
 			break
 		}
-		text = strings.TrimLeft(strings.TrimPrefix(text, ": "), "> ") // Markdown's marks of a definition and a quotation
-		if strings.HasPrefix(l.text, "  ") {
-			text = "  " + text // an indented line goes on with the one above
-		}
-		paragraph = append(paragraph, text)
+		b.addLine(l.text)
 		used = i + 1
 	}
-	flush()
+	b.flush()
 	return used
+}
+
+// bodyReader reads what stands below a record's code.
+type bodyReader struct {
+	*record
+	mark      string
+	last      bool // no record follows this one
+	longest   int  // the most paragraphs that a record above has had
+	paragraph []string
+	beside    bool // the paragraph goes on with the text beside the code
+	inField   bool // paragraphs belong to the last field
+}
+
+// begin begins with the text beside the code, which may go on in the next lines unless it is a heading's.
+func (b *bodyReader) begin() {
+	if b.record.beside == "" {
+		return
+	}
+	if b.beside = !strings.HasPrefix(b.mark, "#") && b.mark != "status"; b.beside {
+		b.paragraph = []string{b.record.beside}
+	}
+	b.record.beside = plain(b.record.beside)
+}
+
+// flush ends the paragraph and puts it where it belongs.
+func (b *bodyReader) flush() {
+	if len(b.paragraph) == 0 {
+		return
+	}
+	text := plain(joinLines(b.paragraph))
+	switch {
+	case b.beside:
+		b.record.beside, b.beside = text, false
+	case b.inField:
+		f := &b.fields[len(b.fields)-1]
+		f.text = addParagraph(f.text, text)
+	default:
+		b.body = append(b.body, text)
+	}
+	b.paragraph = nil
+}
+
+// blank ends a paragraph, and a field that has its text.
+func (b *bodyReader) blank() {
+	b.flush()
+	if b.inField && b.fields[len(b.fields)-1].text != "" {
+		b.inField = false
+	}
+}
+
+// addFields begins new fields; the text of the last may go on in the next lines.
+func (b *bodyReader) addFields(fs []field) {
+	b.flush()
+	b.fields = append(b.fields, fs...)
+	b.inField = true
+	if f := &b.fields[len(b.fields)-1]; f.text != "" {
+		b.paragraph, f.text = []string{f.text}, ""
+	}
+}
+
+// addLine adds a line to the paragraph, without Markdown's marks of a definition and a quotation.
+func (b *bodyReader) addLine(l string) {
+	text := strings.TrimLeft(strings.TrimPrefix(strings.TrimSpace(l), ": "), "> ")
+	if strings.HasPrefix(l, "  ") {
+		text = "  " + text // an indented line goes on with the one above
+	}
+	b.paragraph = append(b.paragraph, text)
+}
+
+// paragraphs counts what has been read below the code.
+func (b *bodyReader) paragraphs() int { return len(b.body) + len(b.fields) }
+
+// dedented reports whether a line stands behind a list item: only what is indented belongs to the item.
+func (b *bodyReader) dedented(l string) bool {
+	return bulleted(b.mark) && l[0] != ' ' && l[0] != '\t' && len(b.paragraph) == 0
+}
+
+// enough reports whether the last record has as much as the longest above had, so that what follows is
+// other text.
+func (b *bodyReader) enough(text string) bool {
+	return b.last && len(b.paragraph) == 0 && !b.inField && (b.paragraphs() >= b.longest || strings.HasPrefix(text, "#"))
+}
+
+// titles reports whether a line is a title above the next record.
+func (b *bodyReader) titles(lines []line, i int) bool {
+	return !bulleted(b.mark) && !b.last && b.paragraphs() > 0 && len(b.paragraph) == 0 && titleAtEnd(lines, i)
+}
+
+// joinLines makes one text of the lines of a paragraph. A list item is a line of its own, and so is what
+// follows a short sentence.
+func joinLines(lines []string) string {
+	text := lines[0]
+	for i, l := range lines[1:] {
+		above := lines[i]
+		item := strings.HasPrefix(l, "- ") || strings.HasPrefix(l, "* ")
+		if item || !strings.HasPrefix(l, "  ") && endsSentence(above) && len([]rune(above)) < 60 {
+			text += "\n" + l
+		} else {
+			text = wrap(text, strings.TrimSpace(l))
+		}
+	}
+	return text
 }
 
 // titleAtEnd tells whether the last line, alone between blank ones, is a title above the next record.
@@ -376,45 +505,44 @@ func fieldsOf(l string) (fs []field) {
 	return []field{f}
 }
 
+// keyed reads a line that begins a record by naming its code: "Error code: X".
+func keyed(l string) (fs []field, ok bool) {
+	if len(l) > 300 {
+		return nil, false
+	}
+	if fs = fieldsOf(l); len(fs) == 0 || vocabulary[normal(fs[0].name)] != ofCode {
+		return nil, false
+	}
+	return fs, codeStrength(codePart(strings.Trim(fs[0].text, "`* "))) >= number
+}
+
 // findFielded reads records in which the code is a field too: "Error code: X", "Message: …".
 func findFielded(lines []line, at int) (*grid, int) {
-	keyed := func(i int) (fs []field, ok bool) {
-		if len(lines[i].text) > 300 {
-			return nil, false
-		}
-		fs = fieldsOf(lines[i].text)
-		if len(fs) == 0 || vocabulary[normal(fs[0].name)] != ofCode && vocabulary[normal(fs[0].name)] != ofStatus {
-			return nil, false
-		}
-		if vocabulary[normal(fs[0].name)] == ofStatus {
-			return nil, false
-		}
-		code := codePart(strings.Trim(fs[0].text, "`* "))
-		return fs, codeStrength(code) >= number
-	}
-	fs, ok := keyed(at)
+	fs, ok := keyed(lines[at].text)
 	if !ok {
 		return nil, 0
 	}
 	name := normal(fs[0].name)
+	begins := func(i int) (fs []field, ok bool) {
+		fs, ok = keyed(lines[i].text)
+		return fs, ok && normal(fs[0].name) == name
+	}
 	var all []record
 	end := at
 	longest, fields := 1, 0
 	for i := at; i < len(lines); {
-		fs, ok := keyed(i)
-		if !ok || normal(fs[0].name) != name {
+		fs, ok := begins(i)
+		if !ok {
 			break
 		}
 		r := record{line: lines[i].n, term: strings.Trim(fs[0].text, "`* "), fields: fs[1:]}
 		i++
-		next := i
-		for next < len(lines) && next < i+80 {
-			if f, ok := keyed(next); ok && normal(f[0].name) == name {
+		next, more := i, false
+		for ; next < len(lines) && next < i+80; next++ {
+			if _, more = begins(next); more {
 				break
 			}
-			next++
 		}
-		more := next < len(lines) && next < i+80
 		used := r.read(lines[i:min(next, len(lines))], !more, longest, "")
 		longest = max(longest, len(r.body)+len(r.fields))
 		fields += len(r.fields)
@@ -435,61 +563,24 @@ func findFielded(lines []line, at int) (*grid, int) {
 // recordsGrid makes a grid of records: a column for the code, one for the text beside it, one for each field
 // and one for the paragraphs below.
 func recordsGrid(at int, all []record) *grid {
-	g := &grid{line: at, headed: true, bare: true, spans: true}
-	var names []string
-	beside, below, short, statusTerms := 0, 0, 0, 0
+	var names []string // of the fields
 	for i := range all {
-		r := &all[i]
-		if len(r.fields) == 0 && len(r.body) > 0 { // paragraphs that are fields after all, as in a <dd>
-			var body []string
-			for _, p := range r.body {
-				if fs := fieldsOf(p); len(fs) > 0 && fs[0].text != "" {
-					r.fields = append(r.fields, fs...)
-				} else {
-					body = append(body, p)
-				}
-			}
-			r.body = body
-		}
-		for _, f := range r.fields {
-			if !slices.ContainsFunc(names, func(n string) bool { return normal(n) == normal(f.name) }) && len(names) < maxColumns {
+		all[i].liftFields()
+		for _, f := range all[i].fields {
+			if nameIndex(names, f.name) < 0 && len(names) < maxColumns {
 				names = append(names, f.name)
 			}
 		}
-		code, text := r.split()
-		if isStatus(strings.ReplaceAll(r.term, "\n", " ")) || isStatus(code) {
-			statusTerms++
-		}
-		if text != "" {
-			beside++
-			if !endsSentence(text) && len([]rune(text)) <= 80 {
-				short++
-			}
-		}
-		if len(r.body) > 0 {
-			below++
-		}
 	}
-	// The text beside the code is the message where others follow it or it is short; else it describes.
-	besideName := "Description"
-	if 2*below > len(all) && beside > 0 || len(names) > 0 || 2*short > beside || 2*statusTerms > len(all) {
-		besideName = "Message"
-	}
-	if slices.ContainsFunc(names, func(n string) bool { return kindOf(n) == ofMessage }) {
-		besideName = "Name"
-	}
-	codeName := "Code"
-	if 2*statusTerms > len(all) {
-		codeName = "Status code"
-	}
+	codeName, besideName := recordHeads(all, names)
 	heads := append([]string{codeName, besideName}, names...)
 	heads = append(heads, "Description ")
-	g.rows = append(g.rows, gridRow{line: at, cells: heads})
+	g := &grid{line: at, headed: true, bare: true, spans: true, rows: []gridRow{{line: at, cells: heads}}}
 	for _, r := range all {
 		cells := make([]string, len(heads))
 		cells[0], cells[1] = r.split()
 		for _, f := range r.fields {
-			if i := slices.IndexFunc(names, func(n string) bool { return normal(n) == normal(f.name) }); i >= 0 {
+			if i := nameIndex(names, f.name); i >= 0 {
 				cells[i+2] = addParagraph(cells[i+2], plain(f.text))
 			}
 		}
@@ -501,6 +592,59 @@ func recordsGrid(at int, all []record) *grid {
 		g.rows = append(g.rows, gridRow{line: r.line, cells: cells})
 	}
 	return dropEmpty(g)
+}
+
+func nameIndex(names []string, name string) int {
+	return slices.IndexFunc(names, func(n string) bool { return normal(n) == normal(name) })
+}
+
+// liftFields makes fields of paragraphs that are fields after all, as in a <dd>.
+func (r *record) liftFields() {
+	if len(r.fields) > 0 || len(r.body) == 0 {
+		return
+	}
+	var body []string
+	for _, p := range r.body {
+		if fs := fieldsOf(p); len(fs) > 0 && fs[0].text != "" {
+			r.fields = append(r.fields, fs...)
+		} else {
+			body = append(body, p)
+		}
+	}
+	r.body = body
+}
+
+// recordHeads names the column of the codes and that of the texts beside them. A text beside the code is the
+// message where others follow it or where it is short, else it describes. Where a field is the message, the
+// text beside the code is the error's name.
+func recordHeads(all []record, names []string) (code, beside string) {
+	besides, below, short, statuses := 0, 0, 0, 0
+	for _, r := range all {
+		code, text := r.split()
+		if isStatus(strings.ReplaceAll(r.term, "\n", " ")) || isStatus(code) {
+			statuses++
+		}
+		if text != "" {
+			besides++
+			if !endsSentence(text) && len([]rune(text)) <= 80 {
+				short++
+			}
+		}
+		if len(r.body) > 0 {
+			below++
+		}
+	}
+	code, beside = "Code", "Description"
+	if 2*statuses > len(all) {
+		code = "Status code"
+	}
+	if 2*below > len(all) && besides > 0 || len(names) > 0 || 2*short > besides || 2*statuses > len(all) {
+		beside = "Message"
+	}
+	if slices.ContainsFunc(names, func(n string) bool { return kindOf(n) == ofMessage }) {
+		beside = "Name"
+	}
+	return code, beside
 }
 
 // split parts the code from the text beside it.

@@ -97,8 +97,9 @@ func data(s string) bool {
 }
 
 // headCount says how many of the blocks are headings, 0 if none, and how well they fit. Headings that the
-// vocabulary does not have may stand among and behind those that it has: how many columns there
-// are shows in the rows, whose codes come at the same distance.
+// vocabulary does not have may stand among and behind those that it has: how many columns there are shows
+// in the rows, whose codes come at the same distance. So each number is tried, and the one with the most
+// points wins.
 func headCount(bs []block) (columns int, best float64) {
 	known := 0
 	for known < len(bs) && known < maxHeads && kindOf(bs[known].text) != unknown {
@@ -112,63 +113,112 @@ func headCount(bs []block) (columns int, best float64) {
 	}
 	for n := 2; n <= min(len(bs)-1, known+4, maxHeads) && !data(bs[n-1].text); n++ {
 		kinds, ok := headings(texts(bs[:n]))
-		keys := 0
-		for _, k := range kinds {
-			if k == ofCode || k == ofStatus {
-				keys++
-			}
-		}
-		if keys > 4 {
+		if keys(kinds) > 4 {
 			break // no table has that many codes in a row
 		}
 		if !ok || fieldTable(kinds) {
 			continue
 		}
-		roles := assign(texts(bs[:n]), nil)
-		c := slices.Index(roles, RoleCode)
-		if c < 0 || vocabulary[normal(bs[c].text)] == unknown {
+		g, ok := newHeadGuess(bs[:n], kinds)
+		if !ok {
 			continue
 		}
-		points, exact := 0.0, 0
-		had := map[kind]bool{}
-		for i, k := range kinds {
-			switch {
-			case k == unknown:
-				points--
-			case (k == ofCode || k == ofStatus) && had[k]:
-				points -= 2
-			case vocabulary[normal(bs[i].text)] != unknown:
-				points++
-				exact++
-			}
-			had[k] = true
-		}
-		if exact < 2 {
-			continue
-		}
-		for row := 1; row <= 3 && row*n+n <= len(bs); row++ {
-			cells := bs[row*n : row*n+n]
-			if !fits(roles, cells) {
-				if row == 1 && len(bs) > n+1 && n != known {
-					points -= 4
-				}
-				break
-			}
-			points += 3
-			for i, cell := range cells { // a code among the texts: the rows are cut wrongly
-				if i != c && roles[i] != RoleStatus && codeStrength(cell.text) >= number && shape(cell.text) == shape(cells[c].text) || i != c && kinds[i] == ofCode && prose(cell.text) {
-					points -= 4
-				}
-				if len(cell.text) > 3 && vocabulary[normal(cell.text)] != unknown && !isStatus(cell.text) && row == 1 {
-					points -= 6 // a heading that was left over
-				}
-			}
-		}
-		if points > best {
+		if points := g.headPoints() + g.rowPoints(bs, n == known); points > best {
 			best, columns = points, n
 		}
 	}
 	return columns, best
+}
+
+// keys counts the headings that announce codes or statuses.
+func keys(kinds []kind) (n int) {
+	for _, k := range kinds {
+		if k == ofCode || k == ofStatus {
+			n++
+		}
+	}
+	return n
+}
+
+// headGuess is a number of blocks that may be the headings of a table.
+type headGuess struct {
+	heads []block
+	kinds []kind
+	exact []bool // the vocabulary has it
+	roles []Role
+	code  int
+}
+
+// newHeadGuess returns false where the blocks cannot be headings: the vocabulary has to have the heading of
+// the codes and one more, which is not just a further code or status.
+func newHeadGuess(heads []block, kinds []kind) (g headGuess, ok bool) {
+	g = headGuess{heads: heads, kinds: kinds, roles: assign(texts(heads), nil)}
+	g.code = slices.Index(g.roles, RoleCode)
+	for _, h := range heads {
+		g.exact = append(g.exact, vocabulary[normal(h.text)] != unknown)
+	}
+	if g.code < 0 || !g.exact[g.code] {
+		return g, false
+	}
+	distinct := 0
+	for i := range heads {
+		if g.exact[i] && !g.again(i) {
+			distinct++
+		}
+	}
+	return g, distinct >= 2
+}
+
+// again reports whether a heading announces a code or a status as one before it does.
+func (g headGuess) again(i int) bool {
+	return (g.kinds[i] == ofCode || g.kinds[i] == ofStatus) && slices.Contains(g.kinds[:i], g.kinds[i])
+}
+
+// headPoints rates the headings: the vocabulary should have them, and each key should come once.
+func (g headGuess) headPoints() (points float64) {
+	for i, k := range g.kinds {
+		switch {
+		case k == unknown:
+			points--
+		case g.again(i):
+			points -= 2
+		case g.exact[i]:
+			points++
+		}
+	}
+	return points
+}
+
+// rowPoints rates the first rows below the headings: code and status should stand where they belong, and
+// neither a code nor a heading should stand among the texts. exactly says that just the blocks that are
+// known headings were taken.
+func (g headGuess) rowPoints(bs []block, exactly bool) (points float64) {
+	n := len(g.heads)
+	for row := 1; row <= 3 && row*n+n <= len(bs); row++ {
+		cells := bs[row*n : row*n+n]
+		if !fits(g.roles, cells) {
+			if row == 1 && len(bs) > n+1 && !exactly {
+				points -= 4
+			}
+			break
+		}
+		points += 3
+		for i, cell := range cells {
+			if i != g.code && g.misplaced(i, cell.text, cells[g.code].text) {
+				points -= 4
+			}
+			if row == 1 && len(cell.text) > 3 && vocabulary[normal(cell.text)] != unknown && !isStatus(cell.text) {
+				points -= 6 // a heading that was left over
+			}
+		}
+	}
+	return points
+}
+
+// misplaced reports whether a cell beside a row's code shows that the rows are cut wrongly: it is a code
+// too, or prose in a column of codes.
+func (g headGuess) misplaced(i int, text, code string) bool {
+	return g.roles[i] != RoleStatus && codeStrength(text) >= number && shape(text) == shape(code) || g.kinds[i] == ofCode && prose(text)
 }
 
 // growing makes a grid of cells that are read further and further, as long as the table goes on: most are
@@ -259,13 +309,9 @@ func streamGrid(at int, heads, cells []block) (*grid, int) {
 	var shared []string   // the lines of rows whose paragraphs had to be shared out
 	end, last := 0, false // behind the row that was read, and whether no other follows it
 	for p := 0; p+t.c < len(cells) && !junk(cells[p].text); {
-		code := p + t.c
-		spans := t.s >= 0 && t.s < t.c && !isStatus(cells[p+t.s].text) && !nothing(cells[p+t.s].text)
-		if spans {
-			code-- // the status of the row above is this one's too
-		}
 		first := len(g.rows) == 1
-		if p >= t.even && !(first && codeStrength(cells[code].text) > noCode || t.atPlace(code) || spans && t.lone(code)) {
+		code, ok := t.codeOf(p, first)
+		if !ok {
 			next, ok := t.resume(p)
 			if first || !ok {
 				break
@@ -309,6 +355,9 @@ type stream struct {
 	c, s  int // the columns of the code and of the status, -1 if none
 	even  int // up to here each row has all its cells, so that counting cuts them, whatever they look like
 
+	// Where the status stands: right before the code, right behind it, or behind it at the end of the row.
+	before, after, ends bool
+
 	// What the codes so far look like.
 	shapes, styles map[string]bool
 	seen           strength
@@ -317,10 +366,22 @@ type stream struct {
 func newStream(heads, cells []block) *stream {
 	t := &stream{cells: cells, roles: assign(texts(heads), nil), n: len(heads), shapes: map[string]bool{}, styles: map[string]bool{}}
 	t.c, t.s = slices.Index(t.roles, RoleCode), slices.Index(t.roles, RoleStatus)
+	t.before, t.after, t.ends = t.s >= 0 && t.s == t.c-1, t.s >= 0 && t.s == t.c+1, t.s > t.c && t.s == t.n-1
 	if t.c >= 0 {
 		t.even = strideEnd(t.roles, cells)
 	}
 	return t
+}
+
+// codeOf finds the code of the row that begins at p. Without a status of its own, because that of the row
+// above is this one's too, the code comes a cell earlier. It returns false where no row begins.
+func (t *stream) codeOf(p int, first bool) (code int, ok bool) {
+	code = p + t.c
+	spans := t.s >= 0 && t.s < t.c && !isStatus(t.cells[p+t.s].text) && !nothing(t.cells[p+t.s].text)
+	if spans {
+		code--
+	}
+	return code, p < t.even || first && codeStrength(t.cells[code].text) > noCode || t.atPlace(code) || spans && t.lone(code)
 }
 
 func (t *stream) textColumns() (n int) {
@@ -342,35 +403,48 @@ func (t *stream) learn(code string) {
 
 func (t *stream) statusAt(i int) bool { return i >= 0 && i < len(t.cells) && isStatus(t.cells[i].text) }
 
-// isCode tells whether a cell can be the code with which a row begins. A status beside it, where one belongs, shows
-// it; else it has to look like the codes before it.
+// isCode reports whether a cell can be the code with which a row begins. A status beside it, where one
+// belongs, shows it; else it has to look like the codes before it.
 func (t *stream) isCode(i int) bool {
 	if i < 0 || i >= len(t.cells) {
 		return false
 	}
 	text := t.cells[i].text
-	strong := codeStrength(text)
-	before, after, ends := t.s >= 0 && t.s == t.c-1, t.s >= 0 && t.s == t.c+1, t.s > t.c && t.s == t.n-1 // where the status stands
 	switch {
 	case others(text):
-		return before && t.statusAt(i-1)
-	case strong == noCode:
+		return t.before && t.statusAt(i-1)
+	case codeStrength(text) == noCode:
 		return false
-	case before && t.statusAt(i-1):
-		return true
-	case before && t.statusAt(i) && i+1 < len(t.cells) && codeStrength(t.cells[i+1].text) >= number:
-		return false // it is the status before a code
-	case ends && i > t.c && t.statusAt(i-t.c-1): // the row above ends here
-		return true
-	case ends && t.statusAt(i):
-		return false
-	case after && t.statusAt(i+1):
-		return true
 	}
+	if is, known := t.codeByStatus(i); known {
+		return is
+	}
+	return t.alike(text)
+}
+
+// codeByStatus decides by the statuses around a cell whether it is a code, where they can tell.
+func (t *stream) codeByStatus(i int) (is, known bool) {
+	switch {
+	case t.before && t.statusAt(i-1):
+		return true, true
+	case t.before && t.statusAt(i) && i+1 < len(t.cells) && codeStrength(t.cells[i+1].text) >= number:
+		return false, true // it is the status before a code
+	case t.ends && i > t.c && t.statusAt(i-t.c-1): // the row above ends here
+		return true, true
+	case t.ends && t.statusAt(i):
+		return false, true
+	case t.after && t.statusAt(i+1):
+		return true, true
+	}
+	return false, false
+}
+
+// alike reports whether a text looks like the codes before it. A mnemonic does unless these are numbers.
+func (t *stream) alike(text string) bool {
 	alike := t.shapes[shape(text)]
-	switch strong {
+	switch codeStrength(text) {
 	case mnemonic:
-		return alike || t.seen != number && !before
+		return alike || t.seen != number && !t.before
 	case number:
 		return alike
 	}
@@ -505,125 +579,4 @@ func cutJunk(cells []block, code, end int) int {
 		}
 	}
 	return end
-}
-
-// deal gives each column its cells, in order, the cheapest way: a status and a code take one cell each, a text
-// several if it must. Numbered paragraphs and equal texts show where a cell begins. ok is false where no way is found.
-func deal(roles []Role, cells []block) (row []string, ok bool) {
-	n, m := len(roles), len(cells)
-	out := make([]string, n)
-	if m == n {
-		for i := range cells {
-			out[i] = cells[i].text
-		}
-		if fits(roles, cells) {
-			return out, true
-		}
-	}
-	const never = 1e6
-	type look struct { // what a cell looks like, asked for many times
-		code, other, status, advice bool
-		number                      int
-	}
-	looks := make([]look, m)
-	for i, cell := range cells {
-		looks[i] = look{codeStrength(cell.text) > noCode, others(cell.text), isStatus(cell.text), advice(cell.text), numbered(cell.text)}
-	}
-	// price of giving cells[i:j] to column k, when column k-1 took cells[h:i]
-	price := func(k, h, i, j int) float64 {
-		size := j - i
-		switch roles[k] {
-		case RoleCode:
-			switch {
-			case size != 1 || !looks[i].code && !looks[i].other:
-				return never
-			case looks[i].other:
-				return -3
-			case looks[i].status && slices.Contains(roles, RoleStatus):
-				return 3
-			}
-			return 0
-		case RoleStatus:
-			switch {
-			case size == 0:
-				return 4
-			case size > 1 || !looks[i].status && !nothing(cells[i].text):
-				return never
-			}
-			return 0
-		}
-		if size == 0 {
-			return map[Role]float64{RoleMessage: 6, RoleDescription: 5, RoleRemedy: 4}[roles[k]] + 1
-		}
-		cost := float64(size-1) * map[Role]float64{RoleMessage: 1.6, RoleDescription: 1.2, RoleRemedy: 1, "": 2}[roles[k]]
-		for x := i; x < j; x++ {
-			if v := looks[x].number; v > 1 && x == i || v == 1 && x > i {
-				cost += 4
-			} else if v > 1 && x > i {
-				cost -= 0.9
-			}
-			if isAdvice := looks[x].advice; isAdvice && roles[k] == RoleMessage || !isAdvice && roles[k] == RoleRemedy && x == i {
-				cost += 0.4
-			}
-		}
-		if k > 0 && h < i && i-h == size && slices.Equal(texts(cells[h:i]), texts(cells[i:j])) {
-			cost -= 2 + float64(size)
-		}
-		return cost
-	}
-	// best[k][i][h]: columns up to k took the cells before i, column k beginning at h
-	type state struct{ k, h, i int }
-	cost, from := map[state]float64{{-1, 0, 0}: 0}, map[state]state{}
-	layer := []state{{-1, 0, 0}}
-	for k := range n {
-		var next []state
-		for _, st := range layer {
-			for j := st.i; j <= m && j <= st.i+maxDeal; j++ {
-				p := cost[st] + price(k, st.h, st.i, j)
-				if p >= never {
-					continue
-				}
-				to := state{k, st.i, j}
-				if old, known := cost[to]; !known || p < old {
-					if !known {
-						next = append(next, to)
-					}
-					cost[to], from[to] = p, st
-				}
-			}
-		}
-		layer = next
-	}
-	best, found := state{}, false
-	for _, st := range layer {
-		if st.i == m && (!found || cost[st] < cost[best]) {
-			best, found = st, true
-		}
-	}
-	if !found {
-		return texts(cells), false
-	}
-	for st := best; st.k >= 0; st = from[st] {
-		out[st.k] = strings.Join(texts(cells[st.h:st.i]), "\n")
-	}
-	return out, true
-}
-
-// maxDeal bounds the paragraphs of one cell.
-const maxDeal = 15
-
-// numbered gives the number of a paragraph in a numbered list, else 0.
-func numbered(s string) int {
-	digits := 0
-	for digits < len(s) && digits < 2 && s[digits] >= '0' && s[digits] <= '9' {
-		digits++
-	}
-	if digits == 0 || digits >= len(s)-1 || !strings.ContainsAny(s[digits:digits+1], ".)") && !strings.HasPrefix(s[digits:], "、") || s[digits+1] >= '0' && s[digits+1] <= '9' {
-		return 0
-	}
-	n := int(s[0] - '0')
-	if digits == 2 {
-		n = n*10 + int(s[1]-'0')
-	}
-	return n
 }
