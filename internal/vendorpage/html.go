@@ -23,6 +23,9 @@ func isHTML(name, text string) bool {
 	return strings.HasPrefix(head, "<") && !strings.HasPrefix(head, "<!-- markdown") && htmlMarks.MatchString(head) || (strings.HasSuffix(name, ".html") || strings.HasSuffix(name, ".htm")) && htmlMarks.MatchString(text)
 }
 
+// maxNested bounds how deep tables and lists may stand in each other.
+const maxNested = 20
+
 // maxColumns bounds a table's width, whatever its colspan says.
 const maxColumns = 40
 
@@ -177,6 +180,31 @@ func (r *htmlReader) flushLines() {
 	}
 }
 
+// element is what the tags of an element do.
+type element struct {
+	start func(r *htmlReader, attrs map[string]string)
+	end   func(r *htmlReader)
+}
+
+// elements are those with a meaning of their own. Those of blockTags and inline only shape the text, and all
+// others mean nothing.
+var elements = map[string]element{
+	"title":   {(*htmlReader).startTitle, (*htmlReader).endTitle},
+	"table":   {(*htmlReader).startTable, (*htmlReader).endTable},
+	"thead":   {start: (*htmlReader).startRows},
+	"tbody":   {start: (*htmlReader).startRows},
+	"tfoot":   {start: (*htmlReader).startRows},
+	"tr":      {(*htmlReader).startRow, (*htmlReader).endRow},
+	"th":      {(*htmlReader).startHeading, (*htmlReader).endCell},
+	"td":      {(*htmlReader).startData, (*htmlReader).endCell},
+	"caption": {start: (*htmlReader).startCaption},
+	"dl":      {(*htmlReader).startList, (*htmlReader).endList},
+	"dt":      {start: (*htmlReader).startTerm},
+	"dd":      {start: (*htmlReader).startDefinition},
+	"br":      {start: (*htmlReader).lineBreak},
+	"pre":     {(*htmlReader).startPre, (*htmlReader).endPre},
+}
+
 // blockTags are the elements that begin a paragraph.
 var blockTags = map[string]string{"p": "", "div": "", "li": "- ", "h1": "# ", "h2": "## ", "h3": "### ", "h4": "#### ", "h5": "##### ", "h6": "###### ", "ul": "", "ol": "", "section": "",
 	"article": "", "header": "", "main": "", "blockquote": "", "hr": "", "figure": "", "figcaption": "", "details": "", "summary": "", "form": "", "label": "", "aside": "", "address": "", "center": ""}
@@ -193,6 +221,7 @@ var phrase = map[string]bool{"span": true, "a": true, "i": true, "em": true, "b"
 
 var unseen = regexp.MustCompile(`(?i)display\s*:\s*none|visibility\s*:\s*hidden`)
 
+// start reads a start tag.
 func (r *htmlReader) start(tag string, attrs map[string]string) {
 	r.endPhrase(tag)
 	if r.skip > 0 {
@@ -201,86 +230,40 @@ func (r *htmlReader) start(tag string, attrs map[string]string) {
 		}
 		return
 	}
-	_, hidden := attrs["hidden"]
-	if silent[tag] || phrase[tag] && (hidden || unseen.MatchString(attrs["style"])) {
+	if _, hidden := attrs["hidden"]; silent[tag] || phrase[tag] && (hidden || unseen.MatchString(attrs["style"])) {
 		r.skip, r.skipTag = 1, tag
 		return
 	}
-	out := r.out()
-	switch tag {
-	case "title":
-		r.inTitle = r.title == "" && len(r.parts) == 0
-	case "table":
-		if len(r.tables) == 0 {
-			r.flushLines()
-		}
-		if len(r.tables) < 20 {
-			r.tables = append(r.tables, &htmlGrid{grid: grid{layout: htmlTable, line: r.line, spans: true, topic: r.topic()}})
-		}
-	case "tr", "thead", "tbody", "tfoot":
-		if t := r.table(); t != nil {
-			t.endRow()
-			t.inRow, t.rowAt = tag == "tr", r.line
-		}
-	case "td", "th":
-		if t := r.table(); t != nil {
-			t.endCell()
-			if !t.inRow {
-				t.inRow, t.rowAt = true, r.line
-			}
-			t.plain = t.plain || tag == "td"
-			t.cell = &strings.Builder{}
-			t.colspan, t.rowspan = span(attrs["colspan"], maxColumns), span(attrs["rowspan"], 5000)
-		}
-	case "caption":
-		if t := r.table(); t != nil {
-			t.endRow()
-		}
-	case "dl":
-		if len(r.tables) == 0 && len(r.lists) < 20 {
-			if len(r.lists) == 0 {
-				r.flushLines()
-			}
-			r.lists = append(r.lists, &htmlDL{at: r.line, topic: r.topic()})
-		}
-	case "dt", "dd":
-		if n := len(r.lists); n > 0 && len(r.tables) == 0 {
-			r.lists[n-1].item(tag == "dt", r.line)
-		} else if out != nil && out.Len() > 0 {
-			out.WriteString("\n")
-		}
-	case "br":
-		if out != nil && out.Len() > 0 {
-			out.WriteString("\n")
-		}
-	case "pre":
-		if out == &r.text {
-			r.flushBlock()
-			r.lines = append(r.lines, line{n: r.line, text: "~~~"})
-		}
-		r.pre++
+	mark, block := blockTags[tag]
+	switch e, known := elements[tag]; {
+	case known && e.start != nil:
+		e.start(r, attrs)
+	case known:
+	case block:
+		r.startBlock(tag, mark)
 	default:
-		if mark, ok := blockTags[tag]; ok {
-			switch {
-			case out == &r.text:
-				// A paragraph inside a list item goes on behind the item's mark.
-				if t := r.text.String(); tag == "p" && t == "- " {
-					return
-				}
-				r.flushBlock()
-				if mark != "" {
-					r.text.WriteString(mark)
-					r.textAt = r.line
-				}
-			case out != nil:
-				out.WriteString("\n")
-			}
-		} else if mark := inline[tag]; mark != "" && out == &r.text && r.pre == 0 {
-			if r.text.Len() == 0 {
-				r.textAt = r.line
-			}
-			r.text.WriteString(mark)
+		r.inlineMark(tag)
+	}
+}
+
+// end reads an end tag.
+func (r *htmlReader) end(tag string) {
+	r.endPhrase(tag)
+	if r.skip > 0 {
+		if tag == r.skipTag {
+			r.skip--
 		}
+		return
+	}
+	_, block := blockTags[tag]
+	switch e, known := elements[tag]; {
+	case known && e.end != nil:
+		e.end(r)
+	case known:
+	case block:
+		r.endBlock()
+	default:
+		r.inlineMark(tag)
 	}
 }
 
@@ -292,72 +275,188 @@ func (r *htmlReader) endPhrase(tag string) {
 	}
 }
 
-func (r *htmlReader) end(tag string) {
-	r.endPhrase(tag)
-	if r.skip > 0 {
-		if tag == r.skipTag {
-			r.skip--
+// startBlock begins a paragraph. One inside a list item goes on behind the item's mark.
+func (r *htmlReader) startBlock(tag, mark string) {
+	switch out := r.out(); {
+	case out == nil:
+	case out != &r.text:
+		out.WriteString("\n")
+	case tag == "p" && r.text.String() == "- ":
+	default:
+		r.flushBlock()
+		if mark != "" {
+			r.text.WriteString(mark)
+			r.textAt = r.line
 		}
+	}
+}
+
+func (r *htmlReader) endBlock() {
+	switch out := r.out(); {
+	case out == nil:
+	case out == &r.text:
+		r.flushBlock()
+	default:
+		out.WriteString("\n")
+	}
+}
+
+// inlineMark writes Markdown's mark of an inline element, where there is one: both tags have the same.
+func (r *htmlReader) inlineMark(tag string) {
+	mark := inline[tag]
+	if mark == "" || r.out() != &r.text || r.pre > 0 {
 		return
 	}
-	out := r.out()
-	switch tag {
-	case "title":
-		r.inTitle = false
-	case "table":
-		if t := r.table(); t != nil {
-			t.endRow()
-			r.tables = r.tables[:len(r.tables)-1]
-			if outer := r.table(); outer != nil && outer.cell != nil && t.layOutOnly() {
-				outer.cell.WriteString("\n" + t.text() + "\n")
-			} else if len(t.rows) > 0 {
-				r.parts = append(r.parts, part{grid: &t.grid})
-			}
-		}
-	case "tr":
-		if t := r.table(); t != nil {
-			t.endRow()
-		}
-	case "td", "th":
-		if t := r.table(); t != nil {
-			t.endCell()
-		}
-	case "dl":
-		if n := len(r.lists); n > 0 && len(r.tables) == 0 {
-			l := r.lists[n-1]
-			l.item(false, r.line)
-			r.lists = r.lists[:n-1]
-			if n > 1 && len(l.records) == 1 && r.out() != nil {
-				// A list of one inside a definition defines nothing of its own: its term and text belong to the outer one.
-				r.out().WriteString("\n" + l.records[0].term + "\n" + strings.Join(l.records[0].body, "\n") + "\n")
-			} else if !doubtful(l.records) {
-				g := recordsGrid(l.at, l.records)
-				g.layout, g.topic = htmlList, l.topic
-				r.parts = append(r.parts, part{grid: g})
-			}
-		}
-	case "pre":
-		r.pre = max(0, r.pre-1)
-		if out == &r.text && r.pre == 0 {
-			if r.text.Len() > 0 {
-				r.lines = append(r.lines, line{n: r.line, text: r.text.String()})
-				r.text.Reset()
-			}
-			r.lines = append(r.lines, line{n: r.line, text: "~~~"}, line{n: r.line})
-		}
-	default:
-		if _, ok := blockTags[tag]; ok {
-			if out == &r.text {
-				r.flushBlock()
-			} else if out != nil {
-				out.WriteString("\n")
-			}
-		} else if mark := inline[tag]; mark != "" && out == &r.text && r.pre == 0 {
-			if r.text.Len() == 0 {
-				r.textAt = r.line
-			}
-			r.text.WriteString(mark)
-		}
+	if r.text.Len() == 0 {
+		r.textAt = r.line
+	}
+	r.text.WriteString(mark)
+}
+
+// lineBreak breaks a line in which there is something.
+func (r *htmlReader) lineBreak(map[string]string) {
+	if out := r.out(); out != nil && out.Len() > 0 {
+		out.WriteString("\n")
+	}
+}
+
+func (r *htmlReader) startTitle(map[string]string) { r.inTitle = r.title == "" && len(r.parts) == 0 }
+
+func (r *htmlReader) endTitle() { r.inTitle = false }
+
+// startPre begins preformatted text, in a fence as Markdown has it.
+func (r *htmlReader) startPre(map[string]string) {
+	if r.out() == &r.text {
+		r.flushBlock()
+		r.lines = append(r.lines, line{n: r.line, text: "~~~"})
+	}
+	r.pre++
+}
+
+func (r *htmlReader) endPre() {
+	r.pre = max(0, r.pre-1)
+	if r.out() != &r.text || r.pre > 0 {
+		return
+	}
+	if r.text.Len() > 0 {
+		r.lines = append(r.lines, line{n: r.line, text: r.text.String()})
+		r.text.Reset()
+	}
+	r.lines = append(r.lines, line{n: r.line, text: "~~~"}, line{n: r.line})
+}
+
+func (r *htmlReader) startTable(map[string]string) {
+	if len(r.tables) == 0 {
+		r.flushLines()
+	}
+	if len(r.tables) < maxNested {
+		r.tables = append(r.tables, &htmlGrid{grid: grid{layout: htmlTable, line: r.line, spans: true, topic: r.topic()}})
+	}
+}
+
+// endTable ends the innermost table. One that only lays out a cell of the outer one is text of that cell.
+func (r *htmlReader) endTable() {
+	t := r.table()
+	if t == nil {
+		return
+	}
+	t.endRow()
+	r.tables = r.tables[:len(r.tables)-1]
+	if outer := r.table(); outer != nil && outer.cell != nil && t.layOutOnly() {
+		outer.cell.WriteString("\n" + t.text() + "\n")
+	} else if len(t.rows) > 0 {
+		r.parts = append(r.parts, part{grid: &t.grid})
+	}
+}
+
+// startRows begins a part of a table, which ends the row above it.
+func (r *htmlReader) startRows(map[string]string) {
+	if t := r.table(); t != nil {
+		t.endRow()
+		t.rowAt = r.line
+	}
+}
+
+func (r *htmlReader) startRow(map[string]string) {
+	if t := r.table(); t != nil {
+		t.endRow()
+		t.inRow, t.rowAt = true, r.line
+	}
+}
+
+func (r *htmlReader) endRow() {
+	if t := r.table(); t != nil {
+		t.endRow()
+	}
+}
+
+func (r *htmlReader) startHeading(attrs map[string]string) { r.startCell(attrs, false) }
+
+func (r *htmlReader) startData(attrs map[string]string) { r.startCell(attrs, true) }
+
+// startCell begins a cell, and a row where no tag did.
+func (r *htmlReader) startCell(attrs map[string]string, plain bool) {
+	t := r.table()
+	if t == nil {
+		return
+	}
+	t.endCell()
+	if !t.inRow {
+		t.inRow, t.rowAt = true, r.line
+	}
+	t.plain = t.plain || plain
+	t.cell = &strings.Builder{}
+	t.colspan, t.rowspan = span(attrs["colspan"], maxColumns), span(attrs["rowspan"], 5000)
+}
+
+func (r *htmlReader) endCell() {
+	if t := r.table(); t != nil {
+		t.endCell()
+	}
+}
+
+// startCaption ends the row: a caption is no cell.
+func (r *htmlReader) startCaption(map[string]string) { r.endRow() }
+
+func (r *htmlReader) startList(map[string]string) {
+	if len(r.tables) > 0 || len(r.lists) >= maxNested {
+		return
+	}
+	if len(r.lists) == 0 {
+		r.flushLines()
+	}
+	r.lists = append(r.lists, &htmlDL{at: r.line, topic: r.topic()})
+}
+
+// endList ends the innermost definition list. A list of one inside a definition defines nothing of its own: its
+// term and text belong to the outer one.
+func (r *htmlReader) endList() {
+	n := len(r.lists)
+	if n == 0 || len(r.tables) > 0 {
+		return
+	}
+	l := r.lists[n-1]
+	l.item(false, r.line)
+	r.lists = r.lists[:n-1]
+	if n > 1 && len(l.records) == 1 && r.out() != nil {
+		r.out().WriteString("\n" + l.records[0].term + "\n" + strings.Join(l.records[0].body, "\n") + "\n")
+	} else if !doubtful(l.records) {
+		g := recordsGrid(l.at, l.records)
+		g.layout, g.topic = htmlList, l.topic
+		r.parts = append(r.parts, part{grid: g})
+	}
+}
+
+func (r *htmlReader) startTerm(attrs map[string]string) { r.startItem(attrs, true) }
+
+func (r *htmlReader) startDefinition(attrs map[string]string) { r.startItem(attrs, false) }
+
+// startItem begins an item of a definition list. Outside of one, or inside a table, it is a new line.
+func (r *htmlReader) startItem(attrs map[string]string, term bool) {
+	if n := len(r.lists); n > 0 && len(r.tables) == 0 {
+		r.lists[n-1].item(term, r.line)
+	} else {
+		r.lineBreak(attrs)
 	}
 }
 

@@ -38,85 +38,114 @@ func hasPipe(l line) bool { return strings.ContainsAny(l.text, "|│┃║\uff5c
 // findPipeRows reads a row a line: Markdown, the tables that databases print, and grids with drawn borders.
 // A row whose cells do not all fit in its line goes on in the next ones.
 func findPipeRows(lines []line, at int) (*grid, int) {
-	if !hasPipe(lines[at]) && !strings.HasPrefix(strings.TrimSpace(drawn.Replace(lines[at].text)), "+-") && !strings.HasPrefix(strings.TrimSpace(lines[at].text), "+=") {
+	first := strings.TrimSpace(drawn.Replace(lines[at].text))
+	if !hasPipe(lines[at]) && !strings.HasPrefix(first, "+-") && !strings.HasPrefix(strings.TrimSpace(lines[at].text), "+=") {
 		return nil, 0
 	}
-	g := &grid{line: lines[at].n}
-	columns, borders, end := 0, 0, at
-	var fresh []bool // whether a border stands above a row
-	bordered := false
-	framed := strings.HasPrefix(strings.TrimSpace(drawn.Replace(lines[at].text)), "|")
-	for j := at; j < len(lines); j++ {
-		text := drawn.Replace(lines[j].text)
-		if isRuler(text) {
-			if borders++; borders > 2*len(g.rows)+3 {
-				break // lines drawn across the page
-			}
-			g.headed = g.headed || len(g.rows) == 1
-			bordered, end = true, j+1
-			continue
+	p := pipeReader{grid: grid{line: lines[at].n}, lines: lines, end: at, framed: strings.HasPrefix(first, "|")}
+	for j, ok := at, true; ok && j < len(lines); {
+		switch {
+		case isRuler(drawn.Replace(lines[j].text)):
+			j, ok = p.border(j)
+		case lines[j].blank():
+			j, ok = j+1, p.skips(j)
+		case hasPipe(lines[j]):
+			j, ok = p.row(j)
+		default:
+			j, ok = p.wrapped(j)
 		}
-		if lines[j].blank() {
-			// One blank line may part rows; the next has to look like one.
-			if j+1 < len(lines) && columns > 0 && hasPipe(lines[j+1]) {
-				if cells, _ := splitPipes(drawn.Replace(lines[j+1].text)); len(cells) == columns {
-					if k, ok := headings(cells); !ok || len(k) == 0 {
-						continue
-					}
-				}
-			}
-			break
-		}
-		cells, open := splitPipes(text)
-		if !hasPipe(lines[j]) {
-			n := continued(lines, j, columns)
-			if len(g.rows) == 0 || n == 0 {
-				break
-			}
-			last := &g.rows[len(g.rows)-1]
-			for ; n > 0; n-- {
-				last.cells[len(last.cells)-1] += "\n" + strings.TrimSpace(lines[j].text)
-				j++
-			}
-			j--
-			end = j + 1
-			continue
-		}
-		if columns == 0 {
-			if len(cells) < 2 {
-				return nil, 0
-			}
-			columns = len(cells)
-		}
-		if !framed && len(cells) < columns && strings.HasPrefix(strings.TrimSpace(text), "|") {
-			cells = append([]string{""}, cells...) // the pipe parts an empty cell from the next
-		}
-		row := gridRow{line: lines[j].n, cells: cells}
-		for open && len(row.cells) < columns && j+1 < len(lines) && !lines[j+1].blank() && len(row.cells) > 0 { // a cell of several lines
-			more, stillOpen := splitPipes(drawn.Replace(lines[j+1].text))
-			if len(row.cells)+len(more)-1 > columns || strings.HasPrefix(strings.TrimSpace(lines[j+1].text), "|") {
-				break
-			}
-			row.cells[len(row.cells)-1] += "\n" + more[0]
-			row.cells = append(row.cells, more[1:]...)
-			open = stillOpen
-			j++
-		}
-		g.rows, fresh = append(g.rows, row), append(fresh, bordered)
-		bordered, end = false, j+1
 	}
-	if len(g.rows) < 2 {
+	if len(p.rows) < 2 {
 		return nil, 0
 	}
-	if borders > 3 && borders*2 >= len(g.rows) { // borders between the rows: the lines between two are one row
-		g.rows = mergeBordered(g.rows, fresh)
+	if p.borders > 3 && p.borders*2 >= len(p.rows) { // borders between the rows: the lines between two are one row
+		p.rows = mergeBordered(p.rows, p.fresh)
 	}
-	for _, r := range g.rows {
+	for _, r := range p.rows {
 		for i, c := range r.cells {
 			r.cells[i] = plain(c)
 		}
 	}
-	return g, end
+	return &p.grid, p.end
+}
+
+// pipeReader is a table with pipes that is being read. Its methods read what stands at a line and return the line
+// behind it, or false where the table ends.
+type pipeReader struct {
+	grid
+	lines    []line
+	columns  int  // of the first row
+	framed   bool // a pipe stands before the first cell too
+	borders  int
+	bordered bool   // a border stands right above
+	fresh    []bool // whether a border stands above a row
+	end      int    // behind the last line that was taken
+}
+
+// border takes a drawn border. Below the first row it says that this is one of headings.
+func (p *pipeReader) border(j int) (next int, ok bool) {
+	if p.borders++; p.borders > 2*len(p.rows)+3 {
+		return j, false // lines drawn across the page
+	}
+	p.headed = p.headed || len(p.rows) == 1
+	p.bordered, p.end = true, j+1
+	return j + 1, true
+}
+
+// skips reports whether a blank line only parts rows: one may, if the next line looks like a row and not like
+// headings.
+func (p *pipeReader) skips(j int) bool {
+	if j+1 >= len(p.lines) || p.columns == 0 || !hasPipe(p.lines[j+1]) {
+		return false
+	}
+	cells, _ := splitPipes(drawn.Replace(p.lines[j+1].text))
+	if len(cells) != p.columns {
+		return false
+	}
+	_, heads := headings(cells)
+	return !heads
+}
+
+// wrapped takes lines without pipes into the last cell of the row above, if another row follows close behind.
+func (p *pipeReader) wrapped(j int) (next int, ok bool) {
+	n := continued(p.lines, j, p.columns)
+	if len(p.rows) == 0 || n == 0 {
+		return j, false
+	}
+	last := p.rows[len(p.rows)-1].cells
+	for _, l := range p.lines[j : j+n] {
+		last[len(last)-1] += "\n" + strings.TrimSpace(l.text)
+	}
+	p.end = j + n
+	return p.end, true
+}
+
+// row takes a row. While no pipe closes its last cell and cells are missing, that cell goes on in the next line.
+func (p *pipeReader) row(j int) (next int, ok bool) {
+	text := drawn.Replace(p.lines[j].text)
+	cells, open := splitPipes(text)
+	if p.columns == 0 {
+		if len(cells) < 2 {
+			return j, false
+		}
+		p.columns = len(cells)
+	}
+	if !p.framed && len(cells) < p.columns && strings.HasPrefix(strings.TrimSpace(text), "|") {
+		cells = append([]string{""}, cells...) // the pipe parts an empty cell from the next
+	}
+	row := gridRow{line: p.lines[j].n, cells: cells}
+	for j++; open && len(row.cells) < p.columns && j < len(p.lines) && !p.lines[j].blank() && len(row.cells) > 0; j++ {
+		more, stillOpen := splitPipes(drawn.Replace(p.lines[j].text))
+		if len(row.cells)+len(more)-1 > p.columns || strings.HasPrefix(strings.TrimSpace(p.lines[j].text), "|") {
+			break
+		}
+		row.cells[len(row.cells)-1] += "\n" + more[0]
+		row.cells = append(row.cells, more[1:]...)
+		open = stillOpen
+	}
+	p.rows, p.fresh = append(p.rows, row), append(p.fresh, p.bordered)
+	p.bordered, p.end = false, j
+	return j, true
 }
 
 // continued counts the lines without pipes at j that belong to the row above, because a row with all its
@@ -188,60 +217,71 @@ func wrap(a, b string) string {
 
 // findPipeCells reads a cell a line, each ending in a pipe, with or without a ruler below the headings.
 func findPipeCells(lines []line, at int) (*grid, int) {
-	closes := func(l line) bool {
-		t := strings.TrimSpace(l.text)
-		return strings.HasSuffix(t, "|") && !isRuler(t) && strings.Count(t, "|") == 1
-	}
-	if !closes(lines[at]) || kindOf(strings.Trim(lines[at].text, "| ")) == unknown {
+	if !closesCell(lines[at].text) || kindOf(strings.Trim(lines[at].text, "| ")) == unknown {
 		return nil, 0
 	}
-	var heads []block
-	j, ruled := at, false
-	for ; j < len(lines) && len(heads) < 12 && !ruled; j++ {
+	heads, begin := pipeHeads(lines, at)
+	if len(heads) < 2 {
+		return nil, 0
+	}
+	return growing(lines[at].n, heads, func(limit int) (cells []block, all bool) {
+		return pipeCells(lines, begin, normal(heads[0].text), limit)
+	})
+}
+
+// closesCell reports whether a line is, or ends, a cell.
+func closesCell(l string) bool {
+	t := strings.TrimSpace(l)
+	return strings.HasSuffix(t, "|") && !isRuler(t) && strings.Count(t, "|") == 1
+}
+
+// pipeHeads reads the headings, and returns the line behind them. They are what stands above a ruler; without one,
+// those that the vocabulary knows.
+func pipeHeads(lines []line, at int) (heads []block, next int) {
+	for j := at; j < len(lines) && len(heads) < 12; j++ {
 		switch {
 		case lines[j].blank():
 		case isRuler(strings.TrimSpace(lines[j].text)):
-			ruled = true
-		case closes(lines[j]):
+			return heads, j + 1
+		case closesCell(lines[j].text):
 			heads = append(heads, block{lines[j].n, plain(strings.Trim(lines[j].text, "| ")), j + 1})
 		default:
 			return nil, 0
 		}
 	}
-	if !ruled { // the headings are those that the vocabulary knows
-		n := 0
-		for n < len(heads) && kindOf(heads[n].text) != unknown {
-			n++
-		}
-		heads = heads[:n]
-		if n > 0 {
-			j = heads[n-1].next
-		}
+	n := 0
+	for n < len(heads) && kindOf(heads[n].text) != unknown {
+		n++
 	}
-	if len(heads) < 2 {
+	if n == 0 {
 		return nil, 0
 	}
-	return growing(lines[at].n, heads, func(limit int) (cells []block, all bool) {
-		var open []string // the lines of the cell that is not closed yet
-		start := 0
-		for k := j; k < len(lines) && len(cells) < limit; k++ {
-			text := strings.TrimSpace(lines[k].text)
-			if closes(lines[k]) && normal(strings.Trim(text, "| ")) == normal(heads[0].text) {
-				return cells, true // repeated headings: the next table
-			}
-			if isRuler(text) || text == "" && len(open) == 0 {
-				continue
-			}
-			if len(open) == 0 {
-				start = lines[k].n
-			}
-			if open = append(open, strings.TrimSuffix(text, "|")); closes(lines[k]) {
-				cells = append(cells, block{start, plain(strings.Join(open, "\n")), k + 1})
-				open = nil
-			} else if len(open) > 20 {
-				return cells, true
-			}
+	return heads[:n], heads[n-1].next
+}
+
+// pipeCells reads up to limit cells, each of which may take several lines; all says that none follows. The first
+// heading again begins the next table.
+func pipeCells(lines []line, begin int, heading string, limit int) (cells []block, all bool) {
+	var open []string // the lines of the cell that is not closed yet
+	start := 0
+	for k := begin; k < len(lines) && len(cells) < limit; k++ {
+		text := strings.TrimSpace(lines[k].text)
+		closes := closesCell(text)
+		if closes && normal(strings.Trim(text, "| ")) == heading {
+			return cells, true
 		}
-		return cells, len(cells) < limit
-	})
+		if isRuler(text) || text == "" && len(open) == 0 {
+			continue
+		}
+		if len(open) == 0 {
+			start = lines[k].n
+		}
+		if open = append(open, strings.TrimSuffix(text, "|")); closes {
+			cells = append(cells, block{start, plain(strings.Join(open, "\n")), k + 1})
+			open = nil
+		} else if len(open) > 20 {
+			return cells, true
+		}
+	}
+	return cells, len(cells) < limit
 }

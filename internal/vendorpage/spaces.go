@@ -11,87 +11,128 @@ import (
 // vocabulary's words make it up; the code, and a status, are then known by their look, and the texts by
 // where a sentence begins.
 func findSpaces(lines []line, at int) (*grid, int) {
-	heads := segment(lines[at].text)
-	if heads == nil {
+	t, ok := newSpacedTable(lines[at])
+	if !ok {
 		return nil, 0
 	}
-	roles := assign(heads, nil)
-	lead, tail := 0, len(roles) // columns that are known by their look, on either side of the texts
-	code := -1
-	for lead < len(roles) && (roles[lead] == RoleCode || roles[lead] == RoleStatus) {
-		if roles[lead] == RoleCode {
-			code = lead
-		}
-		lead++
-	}
-	for tail > lead && roles[tail-1] == RoleStatus {
-		tail--
-	}
-	if code < 0 || lead == len(roles) {
-		return nil, 0
-	}
-	g := &grid{line: lines[at].n, rows: []gridRow{{line: lines[at].n, cells: heads}}}
 	end := at + 1
-	var rows []spacedRow
-	var titles []gridRow // between the rows
-	shapes := map[string]bool{}
 	for j := at + 1; j < len(lines); j++ {
 		text := strings.TrimSpace(lines[j].text)
-		if text == "" {
-			if p := strings.TrimSpace(peek(lines[:min(len(lines), j+4)], j)); len(rows) > 0 && !startsSpaced(p, roles[:lead], shapes) {
-				break
-			}
+		if text == "" && len(t.rows) > 0 && !t.starts(peek(lines[:min(len(lines), j+4)], j)) {
+			break
+		}
+		if text == "" || dashes.MatchString(text) {
 			continue
 		}
-		if dashes.MatchString(text) {
+		if t.addRow(lines[j]) {
+			end = j + 1
 			continue
 		}
-		r, ok := spaced(text, roles[:lead])
-		strong := ok && (codeStrength(r.lead[code]) >= number || shapes[shape(r.lead[code])])
-		switch {
-		case strong:
-			shapes[shape(r.lead[code])] = true
-			r.line = lines[j].n
-			rows = append(rows, r)
-		case len(rows) == 0 && j > at+2:
+		if len(t.rows) == 0 && j > at+2 {
 			return nil, 0
-		case len(rows) == 0 || len(strings.Fields(text)) <= 8 && !goesOn(rows[len(rows)-1].text, text) && j+1 < len(lines) && startsSpaced(strings.TrimSpace(lines[j+1].text), roles[:lead], shapes):
-			titles = append(titles, gridRow{line: lines[j].n, cells: section(text, len(heads))})
-			continue
-		case junk(text):
-			j = len(lines)
-			continue
-		default:
-			rows[len(rows)-1].text = wrap(rows[len(rows)-1].text, text)
 		}
+		if t.isTitle(lines, j) {
+			t.titles = append(t.titles, gridRow{line: lines[j].n, cells: section(text, len(t.heads))})
+			continue
+		}
+		if junk(text) {
+			break
+		}
+		last := &t.rows[len(t.rows)-1]
+		last.text = wrap(last.text, text)
 		end = j + 1
 	}
-	if len(rows) == 0 {
+	if len(t.rows) == 0 {
 		return nil, 0
 	}
+	return t.grid(lines[at].n), end
+}
+
+// spacedTable is a table with spaces only that is being read.
+type spacedTable struct {
+	heads      []string
+	roles      []Role
+	lead, tail int // the columns before lead and from tail on are known by their look; the texts stand between
+	code       int // the column of the codes
+	rows       []spacedRow
+	titles     []gridRow       // between the rows
+	shapes     map[string]bool // of the codes so far
+}
+
+// newSpacedTable begins a table where a line is one of headings that name the code first, or a status and the
+// code, and then texts.
+func newSpacedTable(l line) (t spacedTable, ok bool) {
+	if t.heads = segment(l.text); t.heads == nil {
+		return t, false
+	}
+	t.roles = assign(t.heads, nil)
+	t.tail, t.code, t.shapes = len(t.roles), -1, map[string]bool{}
+	for t.lead < len(t.roles) && (t.roles[t.lead] == RoleCode || t.roles[t.lead] == RoleStatus) {
+		if t.roles[t.lead] == RoleCode {
+			t.code = t.lead
+		}
+		t.lead++
+	}
+	for t.tail > t.lead && t.roles[t.tail-1] == RoleStatus {
+		t.tail--
+	}
+	return t, t.code >= 0 && t.lead < len(t.roles)
+}
+
+// addRow takes a line that begins with a number or a mnemonic, or with a word that looks like the codes before
+// it.
+func (t *spacedTable) addRow(l line) bool {
+	r, ok := spaced(strings.TrimSpace(l.text), t.roles[:t.lead])
+	if !ok || codeStrength(r.lead[t.code]) < number && !t.shapes[shape(r.lead[t.code])] {
+		return false
+	}
+	t.shapes[shape(r.lead[t.code])] = true
+	r.line = l.n
+	t.rows = append(t.rows, r)
+	return true
+}
+
+// starts reports whether a line begins a row with a code that looks like those before it.
+func (t *spacedTable) starts(l string) bool {
+	r, ok := spaced(strings.TrimSpace(l), t.roles[:t.lead])
+	return ok && t.shapes[shape(r.lead[t.code])]
+}
+
+// isTitle reports whether a line that is no row is a title: it stands above all rows, or it is short and right
+// above a row.
+func (t *spacedTable) isTitle(lines []line, j int) bool {
+	if len(t.rows) == 0 {
+		return true
+	}
+	text := strings.TrimSpace(lines[j].text)
+	return len(strings.Fields(text)) <= 8 && !goesOn(t.rows[len(t.rows)-1].text, text) && j+1 < len(lines) && t.starts(lines[j+1].text)
+}
+
+// grid cuts the rows' texts into cells.
+func (t *spacedTable) grid(at int) *grid {
 	byCapital := 0 // rows in which a capital letter begins a second text before the first sentence ends
-	for _, r := range rows {
+	for _, r := range t.rows {
 		if capital, sentence := boundaries(r.text); capital >= 0 && (sentence < 0 || capital < sentence) {
 			byCapital++
 		}
 	}
-	capitals := byCapital*10 >= len(rows)*6
-	for _, r := range rows {
+	capitals := byCapital*10 >= len(t.rows)*6
+	g := &grid{line: at, rows: []gridRow{{line: at, cells: t.heads}}}
+	for _, r := range t.rows {
 		row := gridRow{line: r.line, cells: append([]string{}, r.lead...)}
-		text := r.text
-		if tail < len(roles) {
-			var last string
-			text, last = trailingStatus(text)
-			row.cells = append(row.cells, parts(text, tail-lead, capitals)...)
-			row.cells = append(row.cells, last)
-		} else {
-			row.cells = append(row.cells, parts(text, len(roles)-lead, capitals)...)
+		text, stat := r.text, ""
+		if t.tail < len(t.roles) {
+			text, stat = trailingStatus(text)
+		}
+		row.cells = append(row.cells, parts(text, t.tail-t.lead, capitals)...)
+		if t.tail < len(t.roles) {
+			row.cells = append(row.cells, stat)
 		}
 		g.rows = append(g.rows, row)
 	}
-	g.rows = append(g.rows, titles...)
+	g.rows = append(g.rows, t.titles...)
 	slices.SortStableFunc(g.rows[1:], func(a, b gridRow) int { return a.line - b.line })
-	return g, end
+	return g
 }
 
 // goesOn tells whether a line goes on with the text of the row above, and is not a title above the next.
@@ -105,19 +146,6 @@ type spacedRow struct {
 	line int
 	lead []string
 	text string
-}
-
-func startsSpaced(s string, roles []Role, shapes map[string]bool) bool {
-	r, ok := spaced(s, roles)
-	if !ok {
-		return false
-	}
-	for i, role := range roles {
-		if role == RoleCode && shapes[shape(r.lead[i])] {
-			return true
-		}
-	}
-	return false
 }
 
 // spaced takes the status and the code from the start of a line.

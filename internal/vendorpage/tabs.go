@@ -1,0 +1,147 @@
+package vendorpage
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// findTabs reads rows of cells parted by tabs. A row whose cells hold line breaks goes on in the next lines.
+func findTabs(lines []line, at int) (*grid, int) {
+	if !strings.Contains(lines[at].text, "\t") {
+		return nil, 0
+	}
+	head := splitTabs(lines[at].text)
+	if _, ok := headings(head); !ok {
+		return nil, 0
+	}
+	t := tabReader{lines: lines, head: head, grid: grid{line: lines[at].n, rows: []gridRow{{line: lines[at].n, cells: head}}}}
+	end := at + 1
+	for {
+		next, ok := t.next(end)
+		if !ok {
+			break
+		}
+		t.between(lines[end:next])
+		end = t.row(next)
+	}
+	if len(t.rows) < 2 {
+		return nil, 0
+	}
+	if end < len(lines) && t.goesOn(lines[end].text) {
+		t.notes = append(t.notes, "line "+strconv.Itoa(lines[end].n)+" is taken as text after the table: "+clip(lines[end].text))
+	}
+	for _, r := range t.rows {
+		for i := range r.cells {
+			r.cells[i] = tidy(r.cells[i])
+		}
+	}
+	return &t.grid, end
+}
+
+// tabReader is a table with tabs that is being read.
+type tabReader struct {
+	grid
+	lines []line
+	head  []string
+}
+
+// next finds the line of the next row. Up to seven lines without tabs may stand before it: titles, or paragraphs
+// of the cell above. It returns false where the table ends.
+func (t *tabReader) next(from int) (next int, ok bool) {
+	blanks := 0
+	for next = from; next < len(t.lines) && next < from+8; next++ {
+		l := t.lines[next]
+		if strings.Contains(l.text, "\t") {
+			return next, blanks <= 2 && !otherTable(t.head, splitTabs(l.text), blanks > 0)
+		}
+		if l.blank() {
+			blanks++
+		}
+	}
+	return next, false
+}
+
+// between takes the lines between two rows: those right below a row may be paragraphs of its last cell, all
+// others are titles.
+func (t *tabReader) between(lines []line) {
+	below := true // no blank line has come yet
+	for _, l := range lines {
+		switch {
+		case l.blank():
+			below = false
+		case below && len(t.rows) > 1 && t.goesOn(l.text):
+			last := t.rows[len(t.rows)-1].cells
+			last[len(last)-1] += "\n" + strings.TrimSpace(l.text)
+		default:
+			t.rows = append(t.rows, gridRow{line: l.n, cells: []string{strings.TrimSpace(l.text)}})
+		}
+	}
+}
+
+// row reads the row that begins at a line and returns the line behind it. While cells are missing, the last one goes
+// on in the next line.
+func (t *tabReader) row(j int) (end int) {
+	n := len(t.head)
+	row := gridRow{line: t.lines[j].n, cells: splitTabs(t.lines[j].text)}
+	for j++; len(row.cells) < n && j < len(t.lines) && len(row.cells) > 1; j++ {
+		more := splitTabs(t.lines[j].text)
+		if len(row.cells)+len(more)-1 > n || len(more) > 1 && startsRow(more) || t.lines[j].blank() || len(more) == 1 && !bridge(t.lines, j, n-len(row.cells)+1) {
+			break
+		}
+		row.cells[len(row.cells)-1] += "\n" + more[0]
+		row.cells = append(row.cells, more[1:]...)
+	}
+	t.rows = append(t.rows, row)
+	return j
+}
+
+// goesOn reports whether a line right below the last row is a further paragraph of its last cell, and no title.
+func (t *tabReader) goesOn(text string) bool {
+	cells, n := t.rows[len(t.rows)-1].cells, len(t.head)
+	text = strings.TrimSpace(text)
+	return len(cells) == n && cells[n-1] != "" && text != "" && !junk(text) && (endsSentence(text) || numbered(text) > 0 || strings.HasPrefix(text, "-"))
+}
+
+// otherTable tells whether cells are of another table than the one with the headings: they are other headings; or,
+// apart from the rows above, they are fewer or more and a text stands where a status or a code has to.
+func otherTable(head, cells []string, apart bool) bool {
+	if len(cells) < 2 || slices.Equal(head, cells) {
+		return false
+	}
+	if _, ok := headings(cells); ok && len(cells) != len(head) {
+		return true
+	}
+	if !slices.ContainsFunc(cells, func(c string) bool { return c != "" && vocabulary[normal(c)] == unknown }) {
+		return true
+	}
+	roles := assign(head, nil)
+	key := slices.Index(roles, RoleStatus)
+	if key < 0 {
+		key = slices.Index(roles, RoleCode)
+	}
+	return apart && len(cells) != len(head) && key >= 0 && key < len(cells) && !nothing(cells[key]) && !isStatus(cells[key]) && codeStrength(codePart(cells[0])) == noCode
+}
+
+func splitTabs(s string) []string {
+	cells := strings.Split(strings.TrimLeft(s, " "), "\t")
+	for i := range cells {
+		cells[i] = strings.TrimSpace(cells[i])
+	}
+	return cells
+}
+
+// startsRow tells whether cells look like the beginning of a row: a status or a code comes first.
+func startsRow(cells []string) bool {
+	return isStatus(cells[0]) || codeStrength(cells[0]) >= number
+}
+
+// bridge tells whether the line that follows text without tabs completes the row.
+func bridge(lines []line, j, missing int) bool {
+	for k := j; k < len(lines) && k < j+6 && !lines[k].blank(); k++ {
+		if cells := splitTabs(lines[k].text); len(cells) > 1 {
+			return len(cells) <= missing && !startsRow(cells)
+		}
+	}
+	return false
+}
