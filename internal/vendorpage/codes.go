@@ -20,13 +20,11 @@ const (
 )
 
 var (
-	codeChars  = regexp.MustCompile(`^[-+#*$/]?[A-Za-z0-9][A-Za-z0-9_.:/*#$-]*[A-Za-z0-9*]?$`)
 	integer    = regexp.MustCompile(`^[-+]?\d{1,12}$`)
-	camel      = regexp.MustCompile(`[a-z0-9][A-Z][a-z]|[A-Z]{2}[a-z]{2}`)
 	joined     = regexp.MustCompile(`[A-Za-z0-9][_.-][A-Za-z0-9]|[A-Za-z]/[A-Za-z]|[a-z]:[a-z]`)
 	thousands  = regexp.MustCompile(`^\d{1,3}(?: \d{3})+$`) // 20 001
 	hex        = regexp.MustCompile(`^0[xX][0-9A-Fa-f]{1,16}$`)
-	notCode    = regexp.MustCompile(`(?i)://|^www\.|\.(html?|com|org|net|io|json|xml|yaml|md|pdf|png)$|^v?\d+\.\d+(\.\d+)*$|^\d{4}-\d\d-\d\d|^\d+[./:]\d+|^https?$|^-+$`)
+	notCode    = regexp.MustCompile(`(?i)://|^www\.|\.(html?|com|org|net|io|json|xml|yaml|md|pdf|png)$|^v?\d+\.\d+(\.\d+)*$|^\d{4}-\d\d-\d\d|^\d+[./:]\d+`)
 	placehold  = regexp.MustCompile(`^(xxx+|n/a|todo|tbd)$`)
 	runsDigits = regexp.MustCompile(`\d+`)
 	runsUpper  = regexp.MustCompile(`[A-Z]+`)
@@ -35,22 +33,20 @@ var (
 	runsJoined = regexp.MustCompile(`([_.-](A|a|Aa|9))+`)
 )
 
-// codeStrength judges a text alone, without its neighbours.
+// codeStrength judges a text alone, without its neighbours. Every word of a page is judged many times, so
+// it looks at the letters itself where an expression would be slow.
 func codeStrength(s string) strength {
 	if len(s) < 20 && strings.Contains(s, " ") && thousands.MatchString(s) {
 		return number
 	}
-	if len(s) == 0 || len(s) > 120 || strings.ContainsAny(s, " \n") || !codeChars.MatchString(s) || notCode.MatchString(s) || placehold.MatchString(strings.ToLower(s)) {
+	if len(s) > 120 || !codeChars(s) || addressOrVersion(s) || placehold.MatchString(strings.ToLower(s)) {
 		return noCode
 	}
-	letters := strings.ContainsFunc(s, unicode.IsLetter)
-	digits := strings.ContainsFunc(s, unicode.IsDigit)
+	letters, digits := strings.ContainsFunc(s, letter), strings.ContainsFunc(s, digit)
 	switch {
-	case integer.MatchString(s):
-		return number
 	case !letters:
-		return number // 40-001 and the like
-	case hex.MatchString(s), camel.MatchString(s), joined.MatchString(s) && !ordinary(s):
+		return number // 4000, 40-001 and the like
+	case hex.MatchString(s), camel(s), strings.ContainsAny(s, "_.-/:") && joined.MatchString(s) && !ordinary(s):
 		return mnemonic
 	case digits && len(s) >= 3:
 		return mnemonic // E1001, 0100C
@@ -58,6 +54,45 @@ func codeStrength(s string) strength {
 		return mnemonic // NOAUTH
 	}
 	return word
+}
+
+func lower(r rune) bool  { return r >= 'a' && r <= 'z' }
+func upper(r rune) bool  { return r >= 'A' && r <= 'Z' }
+func letter(r rune) bool { return lower(r) || upper(r) }
+func digit(r rune) bool  { return r >= '0' && r <= '9' }
+
+// codeChars reports whether a text is made of the characters of codes: it begins with a letter or a digit, before
+// which one mark may stand.
+func codeChars(s string) bool {
+	if s != "" && strings.IndexByte("-+#*$/", s[0]) >= 0 {
+		s = s[1:]
+	}
+	for i, r := range s {
+		if !letter(r) && !digit(r) && (i == 0 || !strings.ContainsRune("_.:/*#$-", r)) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// camel reports whether a hump stands in a text: accessDenied, E1Xx, XMLError.
+func camel(s string) bool {
+	at := func(i int, is func(rune) bool) bool { return is(rune(s[i])) }
+	for i := 1; i+1 < len(s); i++ {
+		if !at(i, upper) || !at(i+1, lower) {
+			continue
+		}
+		if at(i-1, lower) || at(i-1, digit) || at(i-1, upper) && i+2 < len(s) && at(i+2, lower) {
+			return true
+		}
+	}
+	return false
+}
+
+// addressOrVersion reports whether a text of a code's characters is the address of a page, a file, a version or a
+// date.
+func addressOrVersion(s string) bool {
+	return strings.ContainsAny(s, ".:/-") && notCode.MatchString(s) || strings.EqualFold(s, "http") || strings.EqualFold(s, "https")
 }
 
 // ordinary are words of prose with a hyphen, a slash or full stops in them: re-apply, and/or, e.g.

@@ -10,8 +10,6 @@ import (
 	"strings"
 )
 
-const csvTable = "csv"
-
 // readCSV reads a page of comma, semicolon or tab separated values; nil where it is none. A page is one by its
 // name, or when each of its first lines has the same number of values and the first is of headings.
 func readCSV(name, text string) *grid {

@@ -9,11 +9,6 @@ import (
 	"golang.org/x/net/html"
 )
 
-const (
-	htmlTable = "html table"
-	htmlList  = "html definition list"
-)
-
 var htmlMarks = regexp.MustCompile(`(?i)<(?:!doctype html|html|head|body|table|div|dl|p|h[1-6]|section|article|meta)\b`)
 
 // isHTML tells whether a page is HTML: it begins with a tag.

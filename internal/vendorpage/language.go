@@ -13,43 +13,60 @@ func language(text string) string {
 	if len(text) > 200_000 {
 		text = strings.ToValidUTF8(text[:200_000], "")
 	}
-	counts := map[string]int{}
+	letters := map[string]int{}
 	for _, r := range text {
-		switch {
-		case unicode.In(r, unicode.Hiragana, unicode.Katakana):
-			counts["ja"]++
-		case unicode.Is(unicode.Hangul, r):
-			counts["ko"]++
-		case unicode.Is(unicode.Han, r):
-			counts["zh"]++
-		case unicode.Is(unicode.Cyrillic, r):
-			counts["ru"]++
-		case unicode.Is(unicode.Latin, r):
-			counts["latin"]++
+		for _, s := range scripts {
+			if unicode.In(r, s.tables...) {
+				letters[s.language]++
+				break
+			}
 		}
 	}
-	switch latin := counts["latin"]; {
-	case counts["ja"] > 10 && counts["ja"]*4 > counts["zh"]:
+	switch latin := letters[latin]; {
+	case letters["ja"] > 10 && letters["ja"]*4 > letters["zh"]:
 		return "ja"
-	case counts["ko"] > 10 && counts["ko"]*8 > latin:
+	case letters["ko"] > 10 && letters["ko"]*8 > latin:
 		return "ko"
-	case counts["zh"] > 5 && counts["zh"]*16 > latin: // a Chinese page may well have its messages in English
+	case letters["zh"] > 5 && letters["zh"]*16 > latin: // a Chinese page may well have its messages in English
 		return "zh"
-	case counts["ru"] > 10 && counts["ru"]*8 > latin:
+	case letters["ru"] > 10 && letters["ru"]*8 > latin:
 		return "ru"
 	case latin == 0:
 		return ""
 	}
-	best, most := "en", 3 // fewer words than that tell nothing
+	return latinLanguage(text)
+}
+
+// latin stands for the languages that are written in Latin letters.
+const latin = "latin"
+
+// scripts are the letters by which languages are told apart.
+var scripts = []struct {
+	language string
+	tables   []*unicode.RangeTable
+}{
+	{latin, []*unicode.RangeTable{unicode.Latin}},
+	{"ja", []*unicode.RangeTable{unicode.Hiragana, unicode.Katakana}},
+	{"ko", []*unicode.RangeTable{unicode.Hangul}},
+	{"zh", []*unicode.RangeTable{unicode.Han}},
+	{"ru", []*unicode.RangeTable{unicode.Cyrillic}},
+}
+
+// commonWords are the words by which the languages with Latin letters are told apart.
+var commonWords = []struct{ language, words string }{
+	{"en", "the of and is not to for are was this with"}, {"de", "der die das und nicht ist ein eine werden wurde für mit"},
+	{"es", "el los las una no es para del con se que por"}, {"fr", "le les des une est pas pour dans du et avec sur"},
+	{"pt", "os das uma não é para com do da em foi ou"},
+}
+
+// latinLanguage guesses a language with Latin letters; English where hardly any common word tells.
+func latinLanguage(text string) string {
 	words := map[string]int{}
 	for _, w := range strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) }) {
 		words[w]++
 	}
-	for _, l := range []struct{ language, words string }{
-		{"en", "the of and is not to for are was this with"}, {"de", "der die das und nicht ist ein eine werden wurde für mit"},
-		{"es", "el los las una no es para del con se que por"}, {"fr", "le les des une est pas pour dans du et avec sur"},
-		{"pt", "os das uma não é para com do da em foi ou"},
-	} {
+	best, most := "en", 3 // fewer words than that tell nothing
+	for _, l := range commonWords {
 		n := 0
 		for _, w := range strings.Fields(l.words) {
 			n += words[w]

@@ -53,7 +53,7 @@ type Fallback struct{ Description, Remedy string }
 // Table is one table of the page.
 type Table struct {
 	Line    int
-	Layout  string // one of the names that Layouts gives
+	Layout  string // its name, as in "tabs" or "html table"
 	Columns []Column
 	Rows    int
 	LeftOut string // why it was not imported; "" where it was
@@ -135,133 +135,6 @@ type gridRow struct {
 	lost  string // why it cannot be read, where the layout knows already
 }
 
-// layout is one way in which lines of text form a table. find looks whether a table begins at lines[at] and
-// returns it with the index of the first line behind it; nil means that none does.
-type layout struct {
-	name, sentence string
-	find           func(lines []line, at int) (g *grid, next int)
-}
-
-// layouts are tried in this order at each line: those with the plainest marks first.
-var layouts = []layout{
-	{"rows with pipes", "a row a line, cells parted by |, with or without Markdown's line of dashes or drawn borders", findPipeRows},
-	{"cells with pipes", "a cell a line, each ending in |", findPipeCells},
-	{"tabs", "a row a line, cells parted by tabs, as a browser copies a table", findTabs},
-	{"aligned columns", "a row a line, cells padded with spaces so that they stand below their headings", findAligned},
-	{"spaces only", "a row a line, one space between cells as between words", findSpaces},
-	{"cells in a column", "a cell a paragraph or a line, headings first", findStream},
-	{"records", "a heading, list item, or line with the code, and below it its texts, with or without names such as Cause:", findRecords},
-}
-
-// Layouts lists the names of all layouts, with a sentence each.
-func Layouts() (all [][2]string) {
-	for _, l := range layouts {
-		all = append(all, [2]string{l.name, l.sentence})
-	}
-	return append(all, [2]string{htmlTable, "<table>, with cells that span rows or columns"}, [2]string{htmlList, "<dl>: <dt> the code, <dd> its texts"},
-		[2]string{csvTable, "values parted by commas, semicolons or tabs, quoted where needed"})
-}
-
-// layOut finds the tables in lines; rest are the lines that stand in none.
-func layOut(lines []line) (grids []grid, rest []line) {
-	skip, fenced := samples(lines)
-	for at := 0; at < len(lines); {
-		if lines[at].blank() {
-			at++
-			continue
-		}
-		g, next := (*grid)(nil), 0
-		for _, l := range layouts {
-			if skip[at] || fenced[at] && l.name == "records" {
-				break
-			}
-			if g, next = l.find(lines, at); g != nil {
-				g.layout, g.topic = l.name, topicOf(lines[:at])
-				break
-			}
-		}
-		if g == nil {
-			rest = append(rest, lines[at])
-			at++
-			continue
-		}
-		grids = append(grids, *g)
-		at = next
-	}
-	return grids, rest
-}
-
-// topic is what the text closely above a table says of it.
-type topic int
-
-const (
-	noTopic  topic = iota
-	ofErrors       // it speaks of errors
-	ofOthers       // it is the title of other codes: "Region codes"
-)
-
-var otherCodes = regexp.MustCompile(`(?i)\b(?:region|country|currency|language|locale|zone|area|post(?:al)?|zip|bank|airport|carrier|product|unit|color)s?[ -](?:codes?|ids?|names?)\b|(?:地域|地区|国家|语言|币种|货币|区域|银行|行业|产品)(?:代码|编码|码|列表)`)
-
-// topicOf finds the topic in the last of the lines.
-func topicOf(lines []line) topic {
-	for i, seen := len(lines)-1, 0; i >= 0 && seen < 10 && i > len(lines)-40; i-- {
-		if lines[i].blank() {
-			continue
-		}
-		switch seen++; {
-		case len(lines[i].text) < 400 && aboutErrors.MatchString(lines[i].text):
-			return ofErrors
-		case seen <= 2 && len(lines[i].text) < 120 && otherCodes.MatchString(lines[i].text):
-			return ofOthers
-		}
-	}
-	return noTopic
-}
-
-// samples marks the lines of sample envelopes, which show codes and are no tables: JSON and XML in fences or
-// between braces that stand at the start of a line. fenced are all lines of Markdown's blocks of code.
-func samples(lines []line) (skip, fenced []bool) {
-	skip, fenced = make([]bool, len(lines)), make([]bool, len(lines))
-	for i := 0; i < len(lines); i++ {
-		text := strings.TrimSpace(lines[i].text)
-		fence := strings.HasPrefix(text, "```") || strings.HasPrefix(text, "~~~")
-		if !fence && !strings.HasPrefix(text, "{") && !strings.HasPrefix(text, "<?xml") {
-			continue
-		}
-		depth, code, end := 0, false, -1
-		for j := i; j < len(lines) && j < i+200; j++ {
-			t := strings.TrimSpace(lines[j].text)
-			if fence {
-				if j > i && strings.HasPrefix(t, text[:3]) {
-					end = j
-					break
-				}
-				code = code || j > i && (strings.HasPrefix(t, "{") || strings.HasPrefix(t, "<") || strings.HasPrefix(t, "HTTP/"))
-				continue
-			}
-			depth += strings.Count(t, "{") - strings.Count(t, "}")
-			if code = true; depth <= 0 {
-				end = j
-				break
-			}
-		}
-		for j := i; fence && text[0] == '`' && j <= end; j++ {
-			fenced[j] = true
-		}
-		if end < 0 || !code {
-			if fenced[i] {
-				i = end
-			}
-			continue
-		}
-		for j := i; j <= end; j++ {
-			skip[j] = true
-		}
-		i = end
-	}
-	return skip, fenced
-}
-
 // fill makes rows of the grids, in page order, and looks through the rest for rows that stand alone.
 func (p *Page) fill(grids []grid, rest []line) {
 	slices.SortStableFunc(grids, func(a, b grid) int { return a.line - b.line })
@@ -271,7 +144,6 @@ func (p *Page) fill(grids []grid, rest []line) {
 	}
 	choose(all, aboutErrors.MatchString(p.Title))
 	var rows []Row
-	shapes := map[string]int{}
 	for _, r := range all {
 		t := r.table
 		if t.LeftOut == "" {
@@ -284,9 +156,17 @@ func (p *Page) fill(grids []grid, rest []line) {
 		}
 		p.Tables = append(p.Tables, t)
 	}
+	p.Unplaced = append(p.Unplaced, strays(rest, rows)...)
+	slices.SortStableFunc(p.Unplaced, func(a, b Unplaced) int { return a.Line - b.Line })
+	p.Rows = distinct(rows)
+}
+
+// strays finds the lines outside of all tables that begin with a code like those of the rows.
+func strays(rest []line, rows []Row) (found []Unplaced) {
+	shapes := map[string]bool{}
 	for _, r := range rows {
 		if codeStrength(r.Code) == mnemonic {
-			shapes[shape(r.Code)]++
+			shapes[shape(r.Code)] = true
 		}
 	}
 	for _, l := range rest {
@@ -294,12 +174,11 @@ func (p *Page) fill(grids []grid, rest []line) {
 		if first, behind, parted := strings.Cut(strings.TrimLeft(text, " |"), "\t"); parted && (isStatus(first) || first == "") {
 			text = behind // a row without a table
 		}
-		if first := leadingCode(text); first != "" && shapes[shape(first)] > 0 && first != strings.Trim(text, " #*`|") && !listsCodes(text) {
-			p.Unplaced = append(p.Unplaced, Unplaced{l.n, clip(l.text), "begins with a code and stands in no table"})
+		if first := leadingCode(text); first != "" && shapes[shape(first)] && first != strings.Trim(text, " #*`|") && !listsCodes(text) {
+			found = append(found, Unplaced{l.n, clip(l.text), "begins with a code and stands in no table"})
 		}
 	}
-	slices.SortStableFunc(p.Unplaced, func(a, b Unplaced) int { return a.Line - b.Line })
-	p.Rows = distinct(rows)
+	return found
 }
 
 var (

@@ -1,7 +1,5 @@
 package vendorpage
 
-import "slices"
-
 // turn makes one table of those that are each about one error, with a row for each of its properties:
 //
 //	Error code | NotFound
@@ -42,20 +40,17 @@ func vertical(g grid) (r record, ok bool) {
 		return r, false
 	}
 	says, known := false, 0
-	var names []string
+	seen := map[string]bool{}
 	for _, row := range rows {
-		if len(row.cells) != 2 {
+		if len(row.cells) != 2 || seen[normal(row.cells[0])] {
 			return r, false
 		}
 		name, value := row.cells[0], row.cells[1]
+		seen[normal(name)] = true
 		kind := vocabulary[normal(name)]
-		if slices.Contains(names, normal(name)) {
-			return r, false
-		}
 		if kind != unknown && kind != ofField {
 			known++
 		}
-		names = append(names, normal(name))
 		if kind == ofCode && r.term == "" {
 			if codeStrength(codePart(value)) < number {
 				return r, false

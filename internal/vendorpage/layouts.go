@@ -1,0 +1,150 @@
+package vendorpage
+
+import (
+	"regexp"
+	"strings"
+)
+
+// layout is one way in which lines of text form a table. find looks whether a table begins at lines[at] and
+// returns it with the index of the first line behind it; nil means that none does.
+type layout struct {
+	name string
+	find func(lines []line, at int) (g *grid, next int)
+}
+
+// layouts are tried in this order at each line: those with the plainest marks first.
+var layouts = []layout{
+	{"rows with pipes", findPipeRows},   // a row a line, cells parted by |, with or without Markdown's line of dashes or drawn borders
+	{"cells with pipes", findPipeCells}, // a cell a line, each ending in |
+	{"tabs", findTabs},                  // a row a line, cells parted by tabs, as a browser copies a table
+	{"aligned columns", findAligned},    // a row a line, cells padded with spaces so that they stand below their headings
+	{"spaces only", findSpaces},         // a row a line, one space between cells as between words
+	{"cells in a column", findStream},   // a cell a paragraph or a line, headings first
+	{layoutRecords, findRecords},        // a heading, list item or line with the code, and below it its texts, named or not
+}
+
+// The layouts that the text of a block of code cannot have, and those that come from markup.
+const (
+	layoutRecords = "records"
+	htmlTable     = "html table"           // <table>, with cells that span rows or columns
+	htmlList      = "html definition list" // <dl>: <dt> the code, <dd> its texts
+	csvTable      = "csv"                  // values parted by commas, semicolons or tabs, quoted where needed
+)
+
+// layOut finds the tables in lines; rest are the lines that stand in none.
+func layOut(lines []line) (grids []grid, rest []line) {
+	skip, fenced := samples(lines)
+	for at := 0; at < len(lines); {
+		if lines[at].blank() {
+			at++
+			continue
+		}
+		g, next := (*grid)(nil), 0
+		for _, l := range layouts {
+			if skip[at] || fenced[at] && l.name == layoutRecords {
+				break
+			}
+			if g, next = l.find(lines, at); g != nil {
+				g.layout, g.topic = l.name, topicOf(lines[:at])
+				break
+			}
+		}
+		if g == nil {
+			rest = append(rest, lines[at])
+			at++
+			continue
+		}
+		grids = append(grids, *g)
+		at = next
+	}
+	return grids, rest
+}
+
+// topic is what the text closely above a table says of it.
+type topic int
+
+const (
+	noTopic  topic = iota
+	ofErrors       // it speaks of errors
+	ofOthers       // it is the title of other codes: "Region codes"
+)
+
+var otherCodes = regexp.MustCompile(`(?i)\b(?:region|country|currency|language|locale|zone|area|post(?:al)?|zip|bank|airport|carrier|product|unit|color)s?[ -](?:codes?|ids?|names?)\b|(?:地域|地区|国家|语言|币种|货币|区域|银行|行业|产品)(?:代码|编码|码|列表)`)
+
+// topicOf finds the topic in the last of the lines.
+func topicOf(lines []line) topic {
+	for i, seen := len(lines)-1, 0; i >= 0 && seen < 10 && i > len(lines)-40; i-- {
+		if lines[i].blank() {
+			continue
+		}
+		switch seen++; {
+		case len(lines[i].text) < 400 && aboutErrors.MatchString(lines[i].text):
+			return ofErrors
+		case seen <= 2 && len(lines[i].text) < 120 && otherCodes.MatchString(lines[i].text):
+			return ofOthers
+		}
+	}
+	return noTopic
+}
+
+// samples marks the lines of sample envelopes, which show codes and are no tables: JSON and XML in fences or
+// between braces that stand at the start of a line. fenced are all lines of Markdown's blocks of code.
+func samples(lines []line) (skip, fenced []bool) {
+	skip, fenced = make([]bool, len(lines)), make([]bool, len(lines))
+	for i := 0; i < len(lines); i++ {
+		end, shows := -1, false // whether an envelope is shown
+		switch text := strings.TrimSpace(lines[i].text); {
+		case strings.HasPrefix(text, "```"):
+			end, shows = fenceEnd(lines, i, "```")
+			mark(fenced, i, end)
+		case strings.HasPrefix(text, "~~~"):
+			end, shows = fenceEnd(lines, i, "~~~")
+		case strings.HasPrefix(text, "{"), strings.HasPrefix(text, "<?xml"):
+			end, shows = bracesEnd(lines, i), true
+		default:
+			continue
+		}
+		if end >= 0 && shows {
+			mark(skip, i, end)
+		}
+		if end >= 0 && (shows || fenced[i]) {
+			i = end
+		}
+	}
+	return skip, fenced
+}
+
+// sampleLines bounds how long a sample is.
+const sampleLines = 200
+
+// fenceEnd finds the line that closes the fence at i, -1 if none does; shows says that JSON, XML or an answer of
+// HTTP stands in it.
+func fenceEnd(lines []line, i int, fence string) (end int, shows bool) {
+	for j := i + 1; j < len(lines) && j < i+sampleLines; j++ {
+		t := strings.TrimSpace(lines[j].text)
+		if strings.HasPrefix(t, fence) {
+			return j, shows
+		}
+		shows = shows || strings.HasPrefix(t, "{") || strings.HasPrefix(t, "<") || strings.HasPrefix(t, "HTTP/")
+	}
+	return -1, shows
+}
+
+// bracesEnd finds the line in which the braces that open from line i on are closed, -1 if none does.
+func bracesEnd(lines []line, i int) (end int) {
+	depth := 0
+	for j := i; j < len(lines) && j < i+sampleLines; j++ {
+		t := lines[j].text
+		if depth += strings.Count(t, "{") - strings.Count(t, "}"); depth <= 0 {
+			return j
+		}
+	}
+	return -1
+}
+
+// mark sets the marks from one line to another.
+func mark(marks []bool, from, to int) {
+	for i := from; i <= to; i++ {
+		marks[i] = true
+	}
+}
