@@ -60,7 +60,7 @@ func newAlertRun(env *environment) *cobra.Command {
 		log := env.log(cmd, settings)
 		r := alert.Runner{
 			Config: cfg, Store: s, Catalogs: catalogs, Log: log,
-			Notifier: notify.New(settings.Notify, s, log),
+			Notifier: notify.New(settings.Notify, notify.Stored(s), log),
 			Print:    func(t store.AlertTransition) error { return output.Write(t, cmd.OutOrStdout()) },
 		}
 		if once {

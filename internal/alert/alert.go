@@ -37,8 +37,6 @@ import (
 	"fmt"
 	"text/template"
 	"time"
-
-	"errata/internal/store"
 )
 
 // Group is rules that are evaluated at the same interval.
@@ -51,8 +49,8 @@ type Group struct {
 // Rule says what to count, in what groups, and when it is too much.
 type Rule struct {
 	Name          string // no two rules have the same
-	Select        store.AlertSelect
-	By            []string // of store.TopColumns
+	Select        Select
+	By            []string // of Columns
 	Condition     Condition
 	ResolveBelow  float64       // a firing alert recovers below it; 0: as soon as the condition does not hold
 	For           time.Duration // how long the condition has to hold
@@ -100,7 +98,7 @@ func (r *Rule) labels(keys []string) map[string]string {
 }
 
 // equal is the rule's select, narrowed to one group.
-func (r *Rule) equal(keys []string) store.AlertSelect {
+func (r *Rule) equal(keys []string) Select {
 	s := r.Select
 	s.Equal = map[string]string{}
 	for i, column := range r.By {

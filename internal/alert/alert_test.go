@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"errata/internal/store"
 )
 
 var midnight = time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC)
@@ -144,7 +142,7 @@ func TestReplayInPiecesIsTheSame(t *testing.T) {
 }
 
 func TestIdentityIsRuleAndKeysAlone(t *testing.T) {
-	a := Rule{Name: "R", By: []string{"tenant", "code"}, Select: store.AlertSelect{Codes: []string{"*"}}, Labels: map[string]string{"severity": "page"}}
+	a := Rule{Name: "R", By: []string{"tenant", "code"}, Select: Select{Codes: []string{"*"}}, Labels: map[string]string{"severity": "page"}}
 	b := Rule{Name: "R", By: []string{"tenant", "code"}, Labels: map[string]string{"severity": "ticket"}}
 	if a.fingerprint([]string{"acme", "1"}) != b.fingerprint([]string{"acme", "1"}) {
 		t.Error("a label or a select changes it")

@@ -80,7 +80,7 @@ func nameOf(keys []string) string { return strings.Join(keys, "\x00") }
 // place is what requests have of a group's keys.
 func (r *Rule) place(keys []string) (place []string) {
 	for i, column := range r.By {
-		if slices.Contains(store.RequestColumns, column) {
+		if slices.Contains(requestColumns, column) {
 			place = append(place, keys[i])
 		}
 	}
@@ -159,14 +159,14 @@ func (r *Runner) fetch(ctx context.Context, rule *Rule, from, to time.Time) (dat
 	d := data{errors: map[string]*series{}, requests: map[string]*series{}}
 	needs := rule.Condition.needs()
 	if needs.requests {
-		sums, err := r.Store.RequestsPerMinute(ctx, rule.Select, from, to, rule.place(rule.By))
+		minutes, err := requestsPerMinute(ctx, r.Store, rule.Select, from, to, rule.place(rule.By))
 		if err != nil {
 			return d, err
 		}
-		for _, s := range sums {
-			add(d.requests, s.Keys, s.Minute, s.Requests)
+		for _, m := range minutes {
+			add(d.requests, m.keys, m.at, m.requests)
 			if rule.ofRequests() {
-				add(d.errors, s.Keys, s.Minute, s.Errors)
+				add(d.errors, m.keys, m.at, m.errors)
 			}
 		}
 	}
@@ -176,22 +176,22 @@ func (r *Runner) fetch(ctx context.Context, rule *Rule, from, to time.Time) (dat
 	return d, r.fetchErrors(ctx, rule, from, to, d.errors)
 }
 
-// fetchErrors adds the errors of each group.
-func (r *Runner) fetchErrors(ctx context.Context, rule *Rule, from, to time.Time, errors map[string]*series) error {
+// fetchErrors adds up the errors of each group.
+func (r *Runner) fetchErrors(ctx context.Context, rule *Rule, from, to time.Time, into map[string]*series) error {
 	by := rule.By
 	if rule.Select.Known != nil { // the minutes do not say, but the catalogs do
 		by = slices.Concat(by, []string{"code", "dialect", "service"})
 	}
-	sums, err := r.Store.ErrorsPerMinute(ctx, rule.Select, from, to, by)
+	minutes, err := errorsPerMinute(ctx, r.Store, rule.Select, from, to, by)
 	if err != nil {
 		return err
 	}
-	for _, s := range sums {
-		keys, more := s.Keys[:len(rule.By)], s.Keys[len(rule.By):]
+	for _, m := range minutes {
+		keys, more := m.keys[:len(rule.By)], m.keys[len(rule.By):]
 		if len(more) > 0 && r.known(more[0], more[1], more[2]) != *rule.Select.Known {
 			continue
 		}
-		add(errors, keys, s.Minute, s.Errors)
+		add(into, keys, m.at, m.errors)
 	}
 	return nil
 }
@@ -340,11 +340,11 @@ func (r *Runner) resume(ctx context.Context) error {
 			r.standing[rule.Name] = standing{alerts: map[string]Alert{}}
 		}
 	}
-	states, err := r.Store.AlertStates(ctx)
+	all, err := states(ctx, r.Store)
 	if err != nil {
 		return err
 	}
-	for _, s := range states {
+	for _, s := range all {
 		rule := rules[s.Rule]
 		if rule == nil {
 			if s.Fingerprint != "" {

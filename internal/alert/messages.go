@@ -57,7 +57,7 @@ func (r *Runner) firing(ctx context.Context, rule *Rule, s step) (Notification, 
 		StartsAt: cli.Timestamp{Time: s.at}, Codes: []CodeCount{}, RequestIDs: []string{}, Annotations: map[string]string{},
 	}
 	group, from := rule.equal(s.keys), s.at.Add(-rule.Condition.window())
-	codes, err := r.Store.AlertCodes(ctx, group, from, s.at, maxCodes)
+	codes, err := topCodes(ctx, r.Store, group, from, s.at, maxCodes)
 	if err != nil {
 		return n, err
 	}
@@ -66,9 +66,9 @@ func (r *Runner) firing(ctx context.Context, rule *Rule, s step) (Notification, 
 	}
 	if len(codes) > 0 {
 		n.Code = codes[0].Code
-		n.Description, n.Remedy = r.Catalogs.Lookup(codes[0].Code, codes[0].Dialect, codes[0].Service, codes[0].Status, codes[0].Message).Texts()
+		n.Description, n.Remedy = r.Catalogs.Lookup(codes[0].Code, codes[0].Dialect, codes[0].Service, int(codes[0].Status), codes[0].Message).Texts()
 	}
-	ids, err := r.Store.AlertRequests(ctx, group, from, s.at, maxRequests)
+	ids, err := latestRequests(ctx, r.Store, group, from, s.at, maxRequests)
 	if err != nil {
 		return n, err
 	}

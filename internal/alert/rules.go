@@ -23,7 +23,6 @@ import (
 	"github.com/goccy/go-yaml/token"
 
 	"errata/internal/catalog"
-	"errata/internal/store"
 )
 
 // DefaultFile is looked for in the working directory when no file of rules is named.
@@ -240,7 +239,7 @@ func (l *lint) groups(f file) (groups []Group) {
 func (l *lint) rule(w written) Rule {
 	r := Rule{
 		Name: w.Alert,
-		Select: store.AlertSelect{
+		Select: Select{
 			Tenants: w.Select.Tenants, Services: w.Select.Services, Codes: w.Select.Codes,
 			Families: w.Select.Families, Kinds: w.Select.Kinds, Known: w.Select.Known,
 		},
@@ -263,8 +262,8 @@ func (l *lint) rule(w written) Rule {
 func (l *lint) by(w written) {
 	for i, column := range w.By {
 		switch {
-		case !slices.Contains(store.TopColumns, column):
-			l.bad(fmt.Sprintf("by[%d]", i), "%q is nothing to group by: give some of %s", column, strings.Join(store.TopColumns, ", "))
+		case !slices.Contains(Columns, column):
+			l.bad(fmt.Sprintf("by[%d]", i), "%q is nothing to group by: give some of %s", column, strings.Join(Columns, ", "))
 		case slices.Contains(w.By[:i], column):
 			l.bad(fmt.Sprintf("by[%d]", i), "%q stands twice: take one out", column)
 		}
@@ -312,7 +311,7 @@ func (l *lint) labels(w written) {
 		switch key := "labels." + name; {
 		case !labelName.MatchString(name) || strings.HasPrefix(name, "__"):
 			l.bad("labels", "%q is no name of a label: use letters, digits and underscores, and begin with a letter", name)
-		case name == alertname || slices.Contains(store.TopColumns, name):
+		case name == alertname || slices.Contains(Columns, name):
 			l.bad(key, "this label is set by us, to the rule's name or what it groups by: choose another name")
 		case strings.Contains(w.Labels[name], "{{"):
 			l.bad(key, "a label is fixed: one that changes with the value makes another alert of it each time; write the template under annotations")

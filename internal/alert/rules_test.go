@@ -111,6 +111,7 @@ func TestProblemsPointAtTheLine(t *testing.T) {
 	f(rule("count: {over: 5m, above: 20}", "resolve_below: 21"), "a.yaml:8: rule Second: resolve_below: 21 is more than above, 20")
 	f(rule("count: {over: 5m, above: 20}", "resolve_below: 0"), "resolve_below: nothing is below 0")
 	f(rule("count: {over: 5m, above: 20}", "by: [tenant, path]"), `a.yaml:8: rule Second: by[1]: "path" is nothing to group by: give some of tenant, service`)
+	f(rule("count: {over: 5m, above: 20}", "by: [template]"), `by[0]: "template" is nothing to group by`) // no rollup has it
 	f(rule("count: {over: 5m, above: 20}", "by: [tenant, tenant]"), `by[1]: "tenant" stands twice`)
 	f(rule("count: {over: 5m, above: 20}", "select:", "  codes:", "    - 'OSM.*'", "    - 'OSM.['"), `a.yaml:11: rule Second: select.codes[1]: "OSM.[" is no glob`)
 	f(rule("count: {over: 5m, above: 20}", "select: {kinds: [quotas]}"), `a.yaml:8: rule Second: select.kinds[0]: "quotas" is no kind: give some of auth`)

@@ -56,6 +56,7 @@ func newWorld(t *testing.T) *world {
 const (
 	quota   = `{"error_code":"OSM.01010037","error_msg":"Exceeded the number of times the case limit was created."}`
 	unknown = `{"error_code":"OSM.99999999","error_msg":"What is this?"}`
+	denied  = `{"error_code":"OptVerse_10000004","error_msg":"The tenant t-1 is not allowed to access the service."}`
 	fine    = `{"ok":1}`
 )
 
@@ -68,19 +69,34 @@ type request struct {
 
 func (w *world) insert(requests ...request) {
 	w.t.Helper()
+	var lines []logged
+	for _, r := range requests {
+		for i := range r.n {
+			at := midnight.Add(time.Duration(r.minute)*time.Minute + time.Duration(i)*time.Millisecond)
+			lines = append(lines, logged{at, fmt.Sprintf("r-%d-%d", r.minute, i), r.tenant, r.body})
+		}
+	}
+	w.insertLines(lines...)
+}
+
+// logged is one request.
+type logged struct {
+	at               time.Time
+	id, tenant, body string
+}
+
+func (w *world) insertLines(lines ...logged) {
+	w.t.Helper()
 	p, err := enrich.NewProcessor(enrich.Config{}, w.catalogs)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	b := store.NewBatch("logs", 0, w.offset, store.Limits{})
-	for _, r := range requests {
-		for i := range r.n {
-			at := midnight.Add(time.Duration(r.minute)*time.Minute + time.Duration(i)*time.Millisecond)
-			value := fmt.Appendf(nil, `{"time":%q,"tenant":%q,"service":"osm","route":"cases","method":"POST","path":"/v2/cases","status":200,"request_id":"r-%d-%d","response_body":%q}`,
-				cli.Timestamp{Time: at}, r.tenant, r.minute, i, r.body)
-			b.Add(w.offset, at, p.Record(value, enrich.Position{Clock: accesslog.KafkaClock(at)}))
-			w.offset++
-		}
+	for _, l := range lines {
+		value := fmt.Appendf(nil, `{"time":%q,"tenant":%q,"service":"osm","route":"cases","method":"POST","path":"/v2/cases","status":200,"request_id":%q,"response_body":%q}`,
+			cli.Timestamp{Time: l.at}, l.tenant, l.id, l.body)
+		b.Add(w.offset, l.at, p.Record(value, enrich.Position{Clock: accesslog.KafkaClock(l.at)}))
+		w.offset++
 	}
 	if err := w.store.Insert(w.t.Context(), []*store.Batch{b}); err != nil {
 		w.t.Fatal(err)
@@ -138,7 +154,7 @@ func (w *world) runner(rules string, change func(*notify.Config)) *Runner {
 		change(&told)
 	}
 	return &Runner{
-		Config: cfg, Store: w.store, Catalogs: w.catalogs, Notifier: notify.New(told, w.store, stacktest.Log(w.t)), Log: stacktest.Log(w.t),
+		Config: cfg, Store: w.store, Catalogs: w.catalogs, Notifier: notify.New(told, notify.Stored(w.store), stacktest.Log(w.t)), Log: stacktest.Log(w.t),
 		Print: func(t store.AlertTransition) error {
 			w.printed = append(w.printed, fmt.Sprintf("%.0f %s %s>%s", t.At.Sub(midnight).Minutes(), t.Rule, t.From, t.To))
 			w.reasons = append(w.reasons, t.Reason)

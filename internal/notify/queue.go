@@ -20,6 +20,26 @@ type Queue interface {
 	RecordDeliveries(ctx context.Context, deliveries []store.Delivery) error
 }
 
+// Stored returns the queue in ClickHouse.
+func Stored(s *store.Store) Queue { return stored{s} }
+
+type stored struct{ *store.Store } // which has RecordDeliveries
+
+func (s stored) QueuedDeliveries(ctx context.Context, target string, limit int) (queued []store.Delivery, err error) {
+	const sql = "SELECT target, rule, fingerprint, ts, `to`, body, outcome, at FROM alert_deliveries " +
+		"WHERE target = ? AND outcome = ? ORDER BY ts, rule, fingerprint, `to` LIMIT ?"
+	err = s.Query(ctx, sql, []any{target, store.Queued, limit}, func(scan func(...any) error) error {
+		var d store.Delivery
+		err := scan(&d.Target, &d.Source, &d.Fingerprint, &d.At, &d.Event, &d.Body, &d.Outcome, &d.Written)
+		queued = append(queued, d)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the queued notifications: %w", err)
+	}
+	return queued, nil
+}
+
 // target takes messages one by one from its queue.
 type target struct {
 	name string
