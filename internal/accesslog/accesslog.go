@@ -29,6 +29,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"errata/internal/bodycoding"
 	"errata/internal/jsontree"
 )
 
@@ -509,8 +510,8 @@ func (r *Reader) body(a *Access, f *format, o *object) {
 			}
 			continue
 		}
-		switch body, err := decodeBase64(text); {
-		case err != nil:
+		switch body, _, ok := bodycoding.Base64(text); {
+		case !ok:
 			a.Body, a.BodyState = nil, Undecodable
 		case len(body) == 0:
 			a.BodyState = Empty

@@ -1,6 +1,7 @@
 package accesslog
 
 import (
+	"errata/internal/bodycoding"
 	"errata/internal/jsontree"
 )
 
@@ -101,7 +102,7 @@ func (w objectWriter) anyValue(v jsontree.Value, depth int) {
 			return
 		}
 	case inner.KeyIs("bytesValue"):
-		if b, err := decodeBase64(inner.AppendText(nil)); err == nil {
+		if b, _, ok := bodycoding.Base64(inner.AppendText(nil)); ok {
 			r.buf = appendQuoted(r.buf, b, false)
 			return
 		}

@@ -229,7 +229,7 @@ func Explain(catalogs *catalog.Set, envelope parse.Envelope, service string, sta
 // parserVersion names what accesslog, parse and this package make of a record. Whoever changes them so
 // that a record gives other rows in other than its catalog columns counts it up: batches that are read again
 // are then written beside the old rows instead of being mixed with them. TestParserVersion fails until that is done.
-const parserVersion = "3"
+const parserVersion = "4"
 
 // Fingerprint names the parser and its settings: two Processors with the same make the same rows of the same
 // record, but for what the catalogs say.

@@ -6,7 +6,7 @@
 // object and says failure (here is the envelope), success, or neither. A new dialect is a
 // new row and some files in testdata; users add their own without code (custom.go).
 //
-// A body goes through four steps. decode.go takes off what it is wrapped in (compression, base64, a JSON string, …).
+// A body goes through four steps. Package bodycoding takes off what it is wrapped in (compression, base64, a JSON string, …).
 // xml.go writes XML as JSON, so that one table serves both. Parser.visit walks all objects in document order and
 // asks each dialect in turn. And where the status is 400 or more, something always comes out. These rules decide what counts:
 //
@@ -28,6 +28,7 @@ import (
 	"unicode/utf8"
 
 	"errata/internal/accesslog"
+	"errata/internal/bodycoding"
 	"errata/internal/jsontree"
 )
 
@@ -62,6 +63,7 @@ const (
 // Parser reads bodies. It reuses its memory, so one goroutine uses it at a time.
 type Parser struct {
 	tree     jsontree.Tree
+	decoder  *bodycoding.Decoder
 	dialects []dialect // the user's own, then those of the table
 
 	// Of the body at hand.
@@ -88,6 +90,7 @@ type scope struct {
 // NewParser makes a Parser that knows the user's dialects besides its own.
 func NewParser(custom []Custom) (*Parser, error) {
 	p := &Parser{tree: jsontree.Tree{Max: maxValues}, ids: map[jsontree.Value]ids{}, failed: map[jsontree.Value]bool{}}
+	p.decoder = bodycoding.NewDecoder(&p.tree)
 	for i, c := range custom {
 		d, err := c.compile()
 		if err != nil {
@@ -166,29 +169,34 @@ func (p *Parser) body(a *accesslog.Access) accesslog.BodyState {
 		p.text = jsontree.AppendUnescaped(p.text[:0], body)
 		body = p.text
 	}
-	l := p.reveal(body, a.ContentEncoding, a.ContentType)
-	if l.dead != "" {
-		return l.dead
+	plain := p.decoder.Decode(body, a.ContentEncoding, a.ContentType)
+	switch {
+	case plain.Outcome == bodycoding.Undecodable:
+		return accesslog.Undecodable
+	case plain.Outcome == bodycoding.Empty && plain.Cut:
+		return accesslog.Truncated
+	case plain.Outcome == bodycoding.Empty:
+		return accesslog.Empty
 	}
-	p.readable = l.body
+	p.readable = plain.Text
 	var state accesslog.BodyState
-	switch l.body[0] {
+	switch p.readable[0] {
 	case '{', '[':
-		state = p.documents(l.body, l.cut)
+		state = p.documents(p.readable, plain.Cut)
 	case '<':
-		state = p.markup(l.body, l.cut)
+		state = p.markup(p.readable, plain.Cut)
 	default:
-		p.tree.Parse(l.body) // a bare string, number or null
+		p.tree.Parse(p.readable) // a bare string, number or null
 		switch {
 		case p.tree.Ending == jsontree.Whole:
 			state = accesslog.JSON
-		case p.tree.Ending == jsontree.Cut && l.body[0] == '"':
+		case p.tree.Ending == jsontree.Cut && p.readable[0] == '"':
 			state = accesslog.Truncated
 		default:
 			return accesslog.Text
 		}
 	}
-	if l.cut && (state == accesslog.JSON || state == accesslog.XML) {
+	if plain.Cut && (state == accesslog.JSON || state == accesslog.XML) {
 		state = accesslog.Truncated
 	}
 	return state
@@ -200,7 +208,7 @@ func (p *Parser) documents(body []byte, cut bool) accesslog.BodyState {
 	p.isXML = false
 	for first := true; len(body) > 0; first = false {
 		root := p.tree.Parse(body)
-		rest := bytes.TrimLeft(body[p.tree.Offset:], blank+"\x1e")
+		rest := bytes.TrimLeft(body[p.tree.Offset:], bodycoding.Blank+"\x1e")
 		damaged := false
 		switch ending := p.tree.Ending; {
 		case ending == jsontree.TooMany:
@@ -220,13 +228,13 @@ func (p *Parser) documents(body []byte, cut bool) accesslog.BodyState {
 			if rest = nextLine(body[p.tree.Offset:]); first {
 				rest = nil
 			}
-		case len(rest) == 0, rest[0] == '0' && len(bytes.TrimRight(rest, blank)) == 1: // the last chunk's size, left over
+		case len(rest) == 0, rest[0] == '0' && len(bytes.TrimRight(rest, bodycoding.Blank)) == 1: // the last chunk's size, left over
 			rest = nil
 		case rest[0] != '{' && rest[0] != '[':
 			damaged, rest = true, nil
 		}
 		if damaged {
-			if state = accesslog.Text; isBinary(body) {
+			if state = accesslog.Text; bodycoding.IsBinary(body) {
 				state = accesslog.Undecodable
 			}
 		}
@@ -251,7 +259,7 @@ func (p *Parser) proxied(root jsontree.Value) []byte {
 	if status := root.Get("statusCode"); len(p.found) > 0 || inner.Kind() != jsontree.String || len(status.Raw()) != 3 || status.Raw()[0] < '4' {
 		return nil
 	}
-	if text := bytes.TrimLeft(inner.AppendText(nil), blank); len(text) > 0 && text[0] == '{' {
+	if text := bytes.TrimLeft(inner.AppendText(nil), bodycoding.Blank); len(text) > 0 && text[0] == '{' {
 		return text
 	}
 	return nil
@@ -284,7 +292,7 @@ func (p *Parser) markup(body []byte, cut bool) accesslog.BodyState {
 	state, confidence := accesslog.XML, Exact
 	switch {
 	case len(body) > maxXML:
-		last := bytes.TrimRight(body[bytes.LastIndexByte(body, '<'):], blank)
+		last := bytes.TrimRight(body[bytes.LastIndexByte(body, '<'):], bodycoding.Blank)
 		if confidence = Salvaged; !bytes.HasSuffix(last, []byte("/>")) && !(bytes.HasPrefix(last, []byte("</")) && bytes.HasSuffix(last, []byte(">"))) {
 			state = accesslog.Truncated
 		}

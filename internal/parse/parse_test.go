@@ -269,6 +269,8 @@ func TestHostileBodies(t *testing.T) {
 	f("broken lines", "{}\n"+strings.Repeat("{x}\n", mb), 200, accesslog.Text)
 	f("events", strings.Repeat("data: {}\n", mb), 200, accesslog.JSON)
 	f("chunks", strings.Repeat("2\r\n{}\r\n", mb), 200, accesslog.JSON)
+	f("guards", strings.Repeat(")]}'", 6), 200, accesslog.Empty) // as many as are taken off: once a panic
+	f("more guards", strings.Repeat(")]}'", 100_000), 200, accesslog.Text)
 	f("strings in strings", strings.Repeat(`"`, 100_000), 200, accesslog.Text)
 	f("failures", `{"failed":[`+strings.Repeat(`{"errors":[{"message":"m"}]},`, 100_000)+`0]}`, 200, accesslog.JSON, slices.Repeat([]string{""}, 100_000)...)
 	f("bomb", string(gzipped(bytes.Repeat([]byte(" "), 1<<26))), 200, accesslog.Truncated)
