@@ -31,10 +31,10 @@ var imports = map[string]string{
 	"internal/store":    "internal/catalog internal/enrich internal/accesslog internal/link",
 	"internal/delivery": "internal/store internal/enrich internal/accesslog internal/link",
 	// What is made of it.
-	"internal/summary": "internal/catalog internal/cli internal/store internal/enrich",
-	"internal/notify":  "internal/store internal/link",
-	"internal/alert":   "internal/notify internal/catalog internal/cli internal/store internal/enrich internal/parse",
-	"internal/config":  "internal/notify internal/delivery internal/store internal/enrich",
+	"internal/report": "internal/catalog internal/cli internal/store internal/enrich",
+	"internal/notify": "internal/store internal/link",
+	"internal/alert":  "internal/notify internal/catalog internal/cli internal/store internal/enrich internal/parse",
+	"internal/config": "internal/notify internal/delivery internal/store internal/enrich",
 	// What the programs share at the command line.
 	"internal/cli": "internal/link",
 	// How the ingester is watched.
@@ -47,8 +47,8 @@ var imports = map[string]string{
 	"dashboards": "",
 	// Programs.
 	"cmd/ingest": "internal/catalog internal/cli internal/config internal/delivery internal/store internal/enrich internal/accesslog internal/link internal/monitor",
-	"cmd/report": "internal/catalog catalogs internal/cli internal/config internal/alert internal/notify internal/summary internal/store internal/enrich internal/parse internal/vendorpage internal/link",
-	"cmd/stack":  "internal/cli internal/link internal/stack internal/loadgen internal/store",
+	"cmd/report": "internal/catalog catalogs internal/cli internal/config internal/alert internal/notify internal/report internal/store internal/enrich internal/parse internal/vendorpage internal/link",
+	"cmd/stack":  "internal/catalog internal/report internal/cli internal/link internal/stack internal/loadgen internal/store",
 	// For tests alone.
 	"internal/stack/stacktest": "internal/stack",
 	"internal/chaos":           "", // tests alone

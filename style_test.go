@@ -21,7 +21,7 @@ var notYet = strings.Fields(`
 	cmd/ingest cmd/report cmd/stack
 	dashboards deploy docs
 	internal/accesslog internal/alert internal/chaos internal/cli internal/config internal/delivery internal/enrich internal/jsontree
-	internal/link internal/loadgen internal/monitor internal/parse internal/stack internal/store internal/summary internal/vendorpage
+	internal/link internal/loadgen internal/monitor internal/parse internal/stack internal/store internal/vendorpage
 `)
 
 // commentWidth is the greatest number of columns of a comment line; a tab counts as tabWidth.

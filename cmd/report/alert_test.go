@@ -21,12 +21,7 @@ import (
 func runAlert(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	cmd := newAlert(&environment{})
-	cmd.SilenceUsage, cmd.SilenceErrors = true, true
-	cmd.SetOut(&out)
-	cmd.SetErr(&errs)
-	cmd.SetArgs(args)
-	code = exitCode(cmd.ExecuteContext(t.Context()), cmd)
+	code = run(t.Context(), append([]string{"alert"}, args...), strings.NewReader(""), &out, &errs)
 	return code, out.String(), errs.String()
 }
 

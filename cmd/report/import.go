@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"errata/internal/catalog"
+	"errata/internal/cli"
 	"errata/internal/vendorpage"
 )
 
@@ -66,7 +67,7 @@ func (f importer) run(file, dir string, stdin io.Reader, stdout, stderr io.Write
 			fmt.Fprintf(stderr, "of the tables on the page (%d, above) none was taken for one of error codes\n", n)
 		}
 		fmt.Fprintln(stderr, "nothing to import: no table of error codes was found")
-		return errFindings
+		return cli.Findings("")
 	}
 	catalogs, err := openOrNew(dir)
 	if err != nil {
@@ -110,7 +111,7 @@ func (f importer) run(file, dir string, stdin io.Reader, stdout, stderr io.Write
 		fmt.Fprintf(stderr, "written to %s\n", target)
 	}
 	if invalid != nil || len(p.Unplaced) > 0 {
-		return errFindings
+		return cli.Findings("")
 	}
 	return nil
 }

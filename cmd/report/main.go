@@ -1,72 +1,55 @@
-// Command report makes summaries and alerts of what the ingester has written to ClickHouse.
+// Command report makes summaries and alerts from what the ingester has written to ClickHouse.
 //
-//	report top            the most frequent error codes, with what they mean and what to do
-//	report explain CODE   one code: its catalog entry, and who meets it now
-//	report catalog list   the published codes; drift and re-enrich hold live data against them
-//	report alert run      evaluate alert rules as the data comes in
+//	report top                 the most frequent error codes, with what they mean and what to do
+//	report explain CODE        one code: its catalog entry, and who meets it now
+//	report catalog list        the published codes
+//	report catalog import      a vendor's saved error-code page to a catalog
+//	report catalog lint        what is wrong with catalog files; schema is for editors
+//	report catalog drift       where live traffic and the catalogs disagree
+//	report catalog re-enrich   give stored errors today's texts
+//	report alert run           evaluate alert rules as the data comes in
+//	report alert check         what is wrong with alert rules
 //
-// Results go to standard output, everything else to standard error. It exits with 0 when all is
-// well, 1 on findings, 2 on wrong use or settings, 3 when a server cannot be reached.
+// A command here is its flags; what it does is in the packages report, catalog and alert. Package cli
+// says where output goes and which exit code means what.
 package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
-	"os/signal"
-	"syscall"
-	_ "time/tzdata" // so that zones work where the system has none
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"errata/internal/catalog"
+	"errata/internal/cli"
 	"errata/internal/config"
-	"errata/internal/link"
 	"errata/internal/store"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	root := newRoot()
-	root.SetArgs(os.Args[1:])
-	os.Exit(exitCode(root.ExecuteContext(ctx), root))
+	os.Exit(run(cli.Interruptible(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// errFindings says that a command did its work and found something that is not as it should be.
-var errFindings = errors.New("findings")
-
-func exitCode(err error, root *cobra.Command) int {
-	switch {
-	case err == nil:
-		return 0
-	case errors.Is(err, errFindings):
-		return 1
-	}
-	fmt.Fprintln(root.ErrOrStderr(), "report:", err)
-	if errors.Is(err, link.ErrUnreachable) {
-		return 3
-	}
-	return 2
+// run is the program without the process around it.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	return cli.Run(ctx, newRoot(), args, stdin, stdout, stderr)
 }
 
 func newRoot() *cobra.Command {
-	root := &cobra.Command{
-		Use:           "report",
-		Short:         "Summaries and alerts of the errors that the ingester found",
-		SilenceUsage:  true,
-		SilenceErrors: true,
-	}
+	root := cli.Root("report", "Summaries and alerts of the errors that the ingester found")
 	env := &environment{}
-	root.PersistentFlags().StringVar(&env.file, "config", "", "configuration file (default: config.yaml in the working directory, if it is there)")
-	root.CompletionOptions.DisableDefaultCmd = true
+	root.PersistentFlags().StringVar(&env.file, "config", "", "configuration `file` (default: config.yaml in the working directory, if it exists)")
 	root.AddCommand(newTop(env), newExplain(env), newCatalog(env), newAlert(env))
 	return root
 }
 
-// environment is what commands have in common: the settings, and what is opened from them when it is asked for.
+// environment is what commands have in common: the settings, and what they open from them.
 type environment struct{ file string }
 
 func (e *environment) config() (config.Config, error) { return config.Load(e.file) }
@@ -76,16 +59,47 @@ func (e *environment) log(cmd *cobra.Command, cfg config.Config) *slog.Logger {
 	return slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: cfg.Log.Level}))
 }
 
-// open gives the store and the catalogs.
-func (e *environment) open(ctx context.Context) (*store.Store, *catalog.Set, error) {
+// catalogs opens the catalogs of the settings.
+func (e *environment) catalogs() (config.Config, *catalog.Set, error) {
 	cfg, err := e.config()
 	if err != nil {
-		return nil, nil, err
+		return cfg, nil, err
 	}
 	c, err := catalog.Open(cfg.Catalogs.Dir)
+	return cfg, c, err
+}
+
+// open opens the store and the catalogs.
+func (e *environment) open(ctx context.Context) (*store.Store, *catalog.Set, error) {
+	cfg, c, err := e.catalogs()
 	if err != nil {
 		return nil, nil, err
 	}
 	s, err := store.Open(ctx, cfg.ClickHouse)
 	return s, c, err
+}
+
+// limitFlag registers --limit.
+func limitFlag(flags *pflag.FlagSet, limit *int, usage string) {
+	flags.IntVar(limit, "limit", 20, usage)
+}
+
+func checkLimit(limit int) error {
+	const most = 100_000
+	if limit < 1 || limit > most {
+		return fmt.Errorf("--limit %d: give 1 to %d", limit, most)
+	}
+	return nil
+}
+
+// langFlag registers --lang.
+func langFlag(flags *pflag.FlagSet, lang *string) {
+	flags.StringVar(lang, "lang", "", "language of the texts where there is a translation: en, zh (default: that of the page)")
+}
+
+func checkLang(lang string, c *catalog.Set) error {
+	if languages := c.Languages(); lang != "" && !slices.Contains(languages, lang) {
+		return fmt.Errorf("--lang %q: give one of %s", lang, strings.Join(languages, ", "))
+	}
+	return nil
 }

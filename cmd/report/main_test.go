@@ -16,7 +16,9 @@ import (
 
 	"errata/internal/accesslog"
 	"errata/internal/catalog"
+	"errata/internal/cli"
 	"errata/internal/enrich"
+	"errata/internal/report"
 	"errata/internal/stack/stacktest"
 	"errata/internal/store"
 )
@@ -24,9 +26,7 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"report": func() {
-			root := newRoot()
-			root.SetArgs(os.Args[1:])
-			os.Exit(exitCode(root.ExecuteContext(context.Background()), root))
+			os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 		},
 	})
 }
@@ -98,41 +98,13 @@ func insert(ctx context.Context, addr, database, records string) (err error) {
 	return s.Insert(ctx, []*store.Batch{b})
 }
 
-func TestWindow(t *testing.T) {
-	now := time.Date(2026, 11, 2, 15, 4, 30, 0, time.UTC)
-	f := func(w window, from, to string) {
-		t.Helper()
-		a, b, err := w.resolve(now)
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		if a.UTC().Format(time.RFC3339) != from || b.UTC().Format(time.RFC3339) != to {
-			t.Errorf("%+v: %s to %s, want %s to %s", w, a.UTC(), b.UTC(), from, to)
-		}
-	}
-	f(window{since: "90m", zone: "UTC"}, "2026-11-02T13:35:00Z", "2026-11-02T15:05:00Z")
-	f(window{since: "7d", zone: "UTC"}, "2026-10-26T15:05:00Z", "2026-11-02T15:05:00Z")
-	f(window{from: "2026-10-25", to: "2026-10-26", zone: "Europe/Berlin"}, "2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z") // 25 hours
-	f(window{from: "2026-11-02T08:00", zone: "Asia/Shanghai"}, "2026-11-02T00:00:00Z", "2026-11-02T15:05:00Z")
-	f(window{since: "1h", to: "2026-11-02T08:00:00+01:00", zone: "UTC"}, "2026-11-02T06:00:00Z", "2026-11-02T07:00:00Z")
-	for _, w := range []window{
-		{since: "soon", zone: "UTC"}, {since: "-1h", zone: "UTC"}, {since: "0s", zone: "UTC"}, {since: "xd", zone: "UTC"},
-		{since: "1h", zone: "Mars/Olympus"}, {from: "then", zone: "UTC"}, {from: "2026-11-03", zone: "UTC"},
-	} {
-		if _, _, err := w.resolve(now); err == nil {
-			t.Errorf("%+v is accepted", w)
-		}
-	}
-}
-
 func TestCatalogListAsJSON(t *testing.T) {
 	catalogs, err := catalog.Open("")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if err := listJSON(&out, published(catalogs, "")); err != nil {
+	if err := cli.JSON(report.NewPublished(catalogs, ""), &out); err != nil {
 		t.Fatal(err)
 	}
 	var entries []map[string]any

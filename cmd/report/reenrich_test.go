@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,9 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"errata/internal/enrich"
 	"errata/internal/stack/stacktest"
-	"errata/internal/store"
 )
 
 func TestReenrichGoesOnAfterAnInterruption(t *testing.T) {
@@ -34,14 +31,10 @@ func TestReenrichGoesOnAfterAnInterruption(t *testing.T) {
 	t.Setenv("ERRATA_CLICKHOUSE_ADDR", addr)
 	t.Setenv("ERRATA_CLICKHOUSE_DATABASE", database)
 	t.Setenv("ERRATA_CATALOGS_DIR", dir)
-	run := func(ctx context.Context, args ...string) (code int, stdout, stderr string) {
+	reenrich := func(ctx context.Context, args ...string) (code int, stdout, stderr string) {
 		t.Helper()
 		var out, errs bytes.Buffer
-		cmd := newRoot()
-		cmd.SetOut(&out)
-		cmd.SetErr(&errs)
-		cmd.SetArgs(append([]string{"catalog", "re-enrich"}, args...))
-		code = exitCode(cmd.ExecuteContext(ctx), cmd)
+		code = run(ctx, append([]string{"catalog", "re-enrich"}, args...), strings.NewReader(""), &out, &errs)
 		return code, out.String(), errs.String()
 	}
 	query := func(sql string) string {
@@ -50,8 +43,8 @@ func TestReenrichGoesOnAfterAnInterruption(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
-	code, stdout, stderr := run(ctx, "--rate", "5")
-	told := regexp.MustCompile(`^interrupted: (\d+) of 40 errors and 0 sums are done; run it again to go on\n$`).FindStringSubmatch(stderr)
+	code, stdout, stderr := reenrich(ctx, "--rate", "5")
+	told := regexp.MustCompile(`^report: interrupted: (\d+) of 40 errors and 0 sums are done; run it again to go on\n$`).FindStringSubmatch(stderr)
 	if code != 1 || stdout != "" || told == nil {
 		t.Fatalf("%d %q %q", code, stdout, stderr)
 	}
@@ -60,7 +53,7 @@ func TestReenrichGoesOnAfterAnInterruption(t *testing.T) {
 	}
 	var left int
 	fmt.Sscan(told[1], &left)
-	code, stdout, stderr = run(t.Context())
+	code, stdout, stderr = reenrich(t.Context())
 	if want := fmt.Sprintf("%d errors explained by", 40-left); code != 0 || !strings.HasPrefix(stdout, want) || stderr != "" {
 		t.Errorf("%d %q %q, want %s", code, stdout, stderr, want)
 	}
@@ -69,23 +62,5 @@ func TestReenrichGoesOnAfterAnInterruption(t *testing.T) {
 	}
 	if got := query("SELECT sum(errors), any(family), any(kind) FROM @.error_minute"); got != "40\tBILLING\tbilling" {
 		t.Error(got)
-	}
-}
-
-func TestReenrichTellsItsProgress(t *testing.T) {
-	var told bytes.Buffer
-	r := &reenrichment{told: &told, spoke: time.Now().Add(-time.Minute), changes: map[change]uint64{}}
-	before, after := enrich.Event{Family: "unknown"}, enrich.Event{Family: "OSM", CatalogVersion: "2"}
-	r.count([]store.Rewrite{{Before: before, After: after}, {Before: after, After: after}})
-	for range 2 {
-		r.progress("%d of %d errors", r.done, 7)
-	}
-	if told.String() != "2 of 7 errors\n" || r.restamped != 1 {
-		t.Errorf("%q %d", told.String(), r.restamped)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := r.pause(ctx, 1); !errors.Is(err, context.Canceled) {
-		t.Error(err)
 	}
 }

@@ -17,8 +17,10 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"errata/internal/catalog"
 	"errata/internal/cli"
 	"errata/internal/loadgen"
+	"errata/internal/report"
 	"errata/internal/stack"
 	"errata/internal/store"
 )
@@ -228,12 +230,12 @@ func (d *demonstration) await(ctx context.Context, s *store.Store, records uint6
 
 // compare holds every count against the generator's.
 func (d *demonstration) compare(ctx context.Context, s *store.Store, cfg loadgen.Config, sent loadgen.Sent) error {
-	q := store.TopQuery{From: cfg.From, To: cfg.To, By: []string{"tenant", "code"}, Topics: []string{d.topic}, Limit: 1_000_000}
-	rows, err := s.Top(ctx, q)
+	catalogs, err := catalog.Open("")
 	if err != nil {
 		return err
 	}
-	totals, err := s.Totals(ctx, q)
+	top, err := report.NewTop(ctx, s, catalogs, report.TopQuery{
+		Scope: store.Scope{From: cfg.From, To: cfg.To, Topics: []string{d.topic}}, By: []string{"tenant", "code"}, Limit: 1_000_000})
 	if err != nil {
 		return err
 	}
@@ -246,7 +248,7 @@ func (d *demonstration) compare(ctx context.Context, s *store.Store, cfg loadgen
 		return err
 	}
 	codes := map[string]int{}
-	for _, r := range rows {
+	for _, r := range top.Rows {
 		codes[r.Tenant+" "+r.Code] = int(r.Errors)
 	}
 	wanted := map[string]int{}
@@ -258,7 +260,7 @@ func (d *demonstration) compare(ctx context.Context, s *store.Store, cfg loadgen
 		differs = diff(d.env.stderr, what, want, got) || differs
 	}
 	check("requests and errors", map[string]int{"requests": sent.Requests, "requests with errors": sent.ErrorRequests, "errors": sent.Errors},
-		map[string]int{"requests": int(totals.Requests), "requests with errors": int(totals.ErrorRequests), "errors": int(totals.Errors)})
+		map[string]int{"requests": int(top.Requests), "requests with errors": int(top.ErrorRequests), "errors": int(top.Errors)})
 	check("requests by tenant", sent.Tenants, tenants)
 	check("errors by tenant and code", wanted, codes)
 	check("dead letters by reason", sent.Reasons, reasons)

@@ -80,7 +80,7 @@ func nameOf(keys []string) string { return strings.Join(keys, "\x00") }
 // place is what requests have of a group's keys.
 func (r *Rule) place(keys []string) (place []string) {
 	for i, column := range r.By {
-		if slices.Contains(requestColumns, column) {
+		if slices.Contains(store.RequestKeys, column) {
 			place = append(place, keys[i])
 		}
 	}

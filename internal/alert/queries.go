@@ -11,10 +11,7 @@ import (
 )
 
 // Columns are what a rule can group by.
-var Columns = []string{"tenant", "service", "route", "family", "kind", "code"}
-
-// requestColumns are those of Columns that requests have too.
-var requestColumns = []string{"tenant", "service", "route"}
+var Columns = store.ErrorKeys
 
 // Select picks errors. An empty field leaves all of them in.
 type Select struct {
@@ -36,7 +33,7 @@ func (s Select) errors(where store.Condition) store.Condition {
 	if len(s.Kinds) > 0 {
 		where = where.And("kind IN (?)", s.Kinds)
 	}
-	return s.equal(where, Columns[len(requestColumns):])
+	return s.equal(where, Columns[len(store.RequestKeys):])
 }
 
 // requests adds those of the conditions that apply to requests too.
@@ -47,7 +44,7 @@ func (s Select) requests(where store.Condition) store.Condition {
 	if len(s.Services) > 0 {
 		where = matching(where, "service", s.Services)
 	}
-	return s.equal(where, requestColumns)
+	return s.equal(where, store.RequestKeys)
 }
 
 func (s Select) equal(where store.Condition, columns []string) store.Condition {
@@ -127,7 +124,7 @@ func errorsPerMinute(ctx context.Context, s *store.Store, sel Select, from, to t
 }
 
 // requestsPerMinute counts requests in [from, to), in the order of minutes, and as errors those of
-// them that had one or more. They may be grouped by requestColumns. Of the select, only these and
+// them that had one or more. They may be grouped by store.RequestKeys. Of the select, only these and
 // their globs matter.
 func requestsPerMinute(ctx context.Context, s *store.Store, sel Select, from, to time.Time, by []string) ([]minute, error) {
 	return perMinute(ctx, s, "traffic_minute", "sum(errors), sum(requests)", sel.requests(within(from, to, "minute")), by)

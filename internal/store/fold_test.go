@@ -18,6 +18,7 @@ import (
 	"errata/internal/accesslog"
 	"errata/internal/catalog"
 	"errata/internal/enrich"
+	"errata/internal/report"
 	"errata/internal/store"
 )
 
@@ -643,25 +644,31 @@ func TestLongReportsFromHours(t *testing.T) {
 	if err := s.Insert(t.Context(), []*store.Batch{dayBatch(t, 0, 0, days...)}); err != nil {
 		t.Fatal(err)
 	}
-	q := store.TopQuery{From: foldedFrom.Add(5*time.Hour + 31*time.Minute), To: foldedFrom.AddDate(0, 0, 4).Add(12*time.Hour + 31*time.Minute), By: []string{"tenant", "code"}, Tenants: []string{"acme"}, Topics: []string{"logs"}, Limit: 5}
+	scope := store.Scope{From: foldedFrom.Add(5*time.Hour + 31*time.Minute), To: foldedFrom.AddDate(0, 0, 4).Add(12*time.Hour + 31*time.Minute), Tenants: []string{"acme"}, Topics: []string{"logs"}}
+	q := report.TopQuery{Scope: scope, By: []string{"tenant", "code"}, Limit: 5}
 	f := func() {
 		t.Helper()
-		totals, err := s.Totals(t.Context(), q)
-		if err != nil || totals.Requests != 9 || totals.ErrorRequests != 9 || totals.Errors != 9 {
-			t.Errorf("%+v %v", totals, err)
-		}
-		top, err := s.Top(t.Context(), q)
-		if err != nil || len(top) != 1 || top[0].Errors != 9 || top[0].Requests != 9 || top[0].Kind != "quota" || top[0].Dialect != "huawei" ||
-			!top[0].FirstSeen.Equal(foldedFrom.Add(12*time.Hour+30*time.Minute)) || !top[0].LastSeen.Equal(q.To.Add(-time.Minute)) {
+		top, err := report.NewTop(t.Context(), s, &catalog.Set{}, q)
+		if err != nil || top.Requests != 9 || top.ErrorRequests != 9 || top.Errors != 9 || top.DeadLetters != nil {
 			t.Errorf("%+v %v", top, err)
 		}
-		hits, err := s.WhoHits(t.Context(), "OSM.01010037", q.From, 5)
-		if err != nil || len(hits) != 1 || hits[0].Errors != 9 {
-			t.Errorf("%+v %v", hits, err)
+		if err != nil || len(top.Rows) != 1 {
+			t.Fatalf("%+v %v", top, err)
 		}
-		history, err := s.History(t.Context(), "OSM.01010037", q.From, q.To.Add(-time.Minute), 13) // of 7 hours, 55 minutes and some seconds
-		if want := "[1 0 0 2 0 0 2 0 0 2 0 0 2]"; err != nil || fmt.Sprint(history) != want {
-			t.Errorf("%v %v, want %s", history, err, want)
+		if r := top.Rows[0]; r.Errors != 9 || r.Requests != 9 || r.Kind != "quota" || r.Dialect != "huawei" ||
+			!r.FirstSeen.Equal(foldedFrom.Add(12*time.Hour+30*time.Minute)) || !r.LastSeen.Equal(q.To.Add(-time.Minute)) {
+			t.Errorf("%+v", r)
+		}
+		x := report.Explanation{Code: "OSM.01010037"}
+		if err := x.AddLive(t.Context(), s, scope, "4d"); err != nil || len(x.Tenants) != 1 || x.Tenants[0].Errors != 9 {
+			t.Errorf("%+v %v", x, err)
+		}
+		want := make([]uint64, 24) // of 4 hours, 17 minutes and 30 seconds
+		for _, part := range []int{1, 5, 7, 11, 12, 16, 18, 22, 23} {
+			want[part] = 1
+		}
+		if !slices.Equal(x.History, want) {
+			t.Errorf("%v, want %v", x.History, want)
 		}
 	}
 	f()
@@ -676,8 +683,8 @@ func TestLongReportsFromHours(t *testing.T) {
 	f()
 	// They are read from the hours: without these nothing is left.
 	query("TRUNCATE TABLE @error_hour_rows")
-	if totals, err := s.Totals(t.Context(), q); err != nil || totals.Errors != 1 {
-		t.Errorf("%+v %v", totals, err)
+	if top, err := report.NewTop(t.Context(), s, &catalog.Set{}, q); err != nil || top.Errors != 1 {
+		t.Errorf("%+v %v", top, err)
 	}
 }
 

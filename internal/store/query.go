@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,6 +54,13 @@ func (s Scope) Minutes() Scope {
 	s.From, s.To = s.From.Truncate(time.Minute), s.To.Truncate(time.Minute)
 	return s
 }
+
+// RequestKeys are the columns by which the views of requests can be grouped, ErrorKeys those of the
+// views of errors.
+var (
+	RequestKeys = []string{"tenant", "service", "route"}
+	ErrorKeys   = append(slices.Clone(RequestKeys), "family", "kind", "code")
+)
 
 // Query runs a question on the views and calls row for each row of the answer, which scans its
 // columns in their order.

@@ -15,6 +15,7 @@ import (
 	"errata/internal/catalog"
 	"errata/internal/enrich"
 	"errata/internal/link"
+	"errata/internal/report"
 	"errata/internal/stack/stacktest"
 	"errata/internal/store"
 )
@@ -284,12 +285,12 @@ func TestTopByTemplateTellsMessagesOfOneCodeApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	from := time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC)
-	top, err := s.Top(t.Context(), store.TopQuery{From: from, To: from.Add(time.Hour), By: []string{"code", "template"}, Limit: 10})
+	top, err := report.NewTop(t.Context(), s, &catalog.Set{}, report.TopQuery{Scope: store.Scope{From: from, To: from.Add(time.Hour)}, By: []string{"code", "template"}, Limit: 10})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, r := range top {
+	for _, r := range top.Rows {
 		got = append(got, fmt.Sprintf("%s %q %d of %d", r.Code, r.Template, r.Errors, r.Requests))
 	}
 	want := []string{`OSM.01010037 "Exceeded the number of times the case limit was created." 2 of 3`, `OSM.01010037 "" 1 of 3`}

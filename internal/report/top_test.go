@@ -1,9 +1,10 @@
-package summary
+package report
 
 import (
 	"strings"
 	"testing"
-	"time"
+
+	"errata/internal/cli"
 
 	"github.com/jedib0t/go-pretty/v6/text"
 )
@@ -18,8 +19,12 @@ var sample = Top{
 
 func render(t *testing.T, output string, width int) string {
 	t.Helper()
+	out, err := TopOutputs.Named(output)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var b strings.Builder
-	if err := sample.Render(&b, output, width); err != nil {
+	if err := out.Write(sample, cli.Screen{Writer: &b, Columns: width}); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -50,11 +55,5 @@ func TestChineseTextIsAligned(t *testing.T) {
 	}
 	if a, b := at(lines[3], "OSM.01010037"), at(lines[4], "OptVerse_"); a != b {
 		t.Errorf("the codes begin at %d and %d", a, b)
-	}
-}
-
-func TestUnknownOutput(t *testing.T) {
-	if err := (Top{From: time.Now()}).Render(&strings.Builder{}, "pdf", 0); err == nil || !strings.Contains(err.Error(), "markdown") {
-		t.Error(err)
 	}
 }

@@ -1,4 +1,4 @@
-package summary
+package report
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"errata/internal/catalog"
-	"errata/internal/store"
+	"errata/internal/cli"
 )
 
 func load(t *testing.T, files map[string]string) *catalog.Set {
@@ -36,9 +36,9 @@ codes:
 `
 
 // live is errors of one code.
-func live(code, dialect string, status int, messages ...string) store.LiveCode {
+func live(code, dialect string, status int, messages ...string) liveCode {
 	at := time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC)
-	l := store.LiveCode{Code: code, Dialect: dialect, Service: "s", Status: status, Errors: 2, Tenants: 1, FirstSeen: at, LastSeen: at}
+	l := liveCode{Code: code, Dialect: dialect, Service: "s", Status: uint16(status), Errors: 2, Tenants: 1, FirstSeen: cli.Timestamp{Time: at}, LastSeen: cli.Timestamp{Time: at}}
 	for _, m := range messages {
 		if l.Message = m; m != "" {
 			l.Whole = append(l.Whole, m)
@@ -49,10 +49,10 @@ func live(code, dialect string, status int, messages ...string) store.LiveCode {
 
 func TestWhatCountsAsDrift(t *testing.T) {
 	c := load(t, map[string]string{"osm.yaml": osm})
-	f := func(l store.LiveCode, want ...string) {
+	f := func(l liveCode, want ...string) {
 		t.Helper()
 		d := Drift{}
-		d.compare(c, []store.LiveCode{l})
+		d.compare(c, []liveCode{l})
 		got := []string{}
 		for _, u := range d.Unknown {
 			got = append(got, "unknown "+u.Family)
@@ -60,7 +60,7 @@ func TestWhatCountsAsDrift(t *testing.T) {
 		for _, x := range d.Changed {
 			got = append(got, fmt.Sprint(x.What, " ", x.Live, " not ", strings.Join(x.Published, "/")))
 		}
-		if fmt.Sprint(got) != fmt.Sprint(want) || d.Finding() != (len(want) > 0) {
+		if fmt.Sprint(got) != fmt.Sprint(want) || (len(d.Unknown)+len(d.Changed) > 0) != (len(want) > 0) {
 			t.Errorf("%s %d %q: %q, want %q", l.Code, l.Status, l.Whole, got, want)
 		}
 	}
@@ -82,9 +82,10 @@ func TestWhatCountsAsDrift(t *testing.T) {
 	f(live("", "huawei", 200, "x")) // no catalog can list it
 }
 
-// Whatever codes and messages look like, their stubs load as they are, know the codes, and leave no drift.
+// Whatever codes and messages look like, their stubs load as they are, know the codes, and leave no
+// drift.
 func TestStubsLoad(t *testing.T) {
-	f := func(ls ...store.LiveCode) []catalog.Stub {
+	f := func(ls ...liveCode) []catalog.Stub {
 		t.Helper()
 		c := load(t, map[string]string{"osm.yaml": osm})
 		d := Drift{}
@@ -99,7 +100,7 @@ func TestStubsLoad(t *testing.T) {
 		}
 		after := Drift{}
 		after.compare(load(t, files), ls)
-		if after.Finding() {
+		if len(after.Unknown)+len(after.Changed) > 0 {
 			t.Errorf("%v\nunknown %v\nchanged %v", files, after.Unknown, after.Changed)
 		}
 		return stubs
@@ -122,9 +123,9 @@ func TestStubsLoad(t *testing.T) {
 }
 
 func TestDriftFitsTheTerminal(t *testing.T) {
-	d := Drift{Unknown: []UnknownCode{{Unlisted: catalog.Unlisted{Code: "BILLING-7731", Dialect: "huawei", Family: "BILLING", Message: strings.Repeat("资金不足 ", 40)}}}}
+	d := Drift{Unknown: []UnknownCode{{Code: "BILLING-7731", Dialect: "huawei", Family: "BILLING", Message: strings.Repeat("资金不足 ", 40)}}, Totals: DriftTotals{Unknown: 1}}
 	var b strings.Builder
-	if err := d.Render(&b, "table", 160, 20); err != nil {
+	if err := d.text(cli.Screen{Writer: &b, Columns: 160}); err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(b.String()) {
@@ -132,7 +133,7 @@ func TestDriftFitsTheTerminal(t *testing.T) {
 			t.Errorf("a line of %d: %s", n, line)
 		}
 	}
-	if err := d.Render(&b, "csv", 0, 20); err == nil || !strings.Contains(err.Error(), "markdown") {
+	if _, err := DriftOutputs.Named("csv"); err == nil || !strings.Contains(err.Error(), "markdown") {
 		t.Error(err)
 	}
 }

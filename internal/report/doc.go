@@ -1,0 +1,9 @@
+// Package report answers the questions that people ask about stored errors: which codes are most
+// frequent (top.go), what is known about one code (explain.go), where traffic and the catalogs
+// disagree (drift.go), and what the catalogs publish (published.go). reenrich.go gives history
+// today's texts.
+//
+// Each answer is one plain value with JSON tags, from the query to the renderer, so that a command,
+// a mail and a web page hand out the same figures. The ways to write it are rows of a table beside
+// it, such as TopOutputs. Questions go to the views of package store, through a store.Scope.
+package report
