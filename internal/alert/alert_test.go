@@ -73,8 +73,8 @@ func TestReasons(t *testing.T) {
 	rate := Rate{Over: 15 * time.Minute, Above: 0.2, MinErrors: 50, MinRequests: 200}
 	f(Rule{Condition: rate}, []Measure{{288, 1200}, {240, 1200}}, "24.0% of 1200 requests in 15m (288), above 20.0%", "20.0% of 1200 requests in 15m (240), not above 20.0%")
 	f(Rule{Condition: rate, ResolveBelow: 0.1}, []Measure{{288, 1200}, {40, 200}, {10, 100}}, "24.0% of 1200 requests in 15m (288), above 20.0%",
-		"100 requests in 15m, fewer than the 200 that it takes to judge")
-	f(Rule{Condition: rate}, []Measure{{288, 1200}, {49, 200}}, "24.0% of 1200 requests in 15m (288), above 20.0%", "49 errors in 15m, fewer than the 50 that it takes")
+		"100 requests in 15m, fewer than the 200 needed to judge")
+	f(Rule{Condition: rate}, []Measure{{288, 1200}, {49, 200}}, "24.0% of 1200 requests in 15m (288), above 20.0%", "49 errors in 15m, fewer than the 50 needed")
 }
 
 func TestRateNeverFiresUnderItsLeastDenominator(t *testing.T) {

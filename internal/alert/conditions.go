@@ -18,7 +18,8 @@ type Condition interface {
 	// judge compares a measure with the threshold that applies. A firing alert with a resolveBelow
 	// above 0 stays active until its value is below that.
 	judge(m Measure, firing bool, resolveBelow float64) Verdict
-	// threshold returns the value above which the condition is active: resolve_below cannot exceed it.
+	// threshold returns the value above which the condition is active: resolve_below cannot exceed
+	// it.
 	threshold() float64
 }
 
@@ -60,8 +61,8 @@ type Verdict struct {
 	Says      string // "41 errors in 5m, above 20"
 }
 
-// condition decodes the one condition of a rule. It returns nil, and says what is wrong, if there is
-// none or more than one.
+// condition decodes the condition of a rule. If there is none or more than one, it reports that and
+// returns nil.
 func (l *lint) condition(k conditionKeys) Condition {
 	var keys, given []string
 	var decode func(*lint, conditionKeys) Condition
@@ -73,13 +74,13 @@ func (l *lint) condition(k conditionKeys) Condition {
 	}
 	switch len(given) {
 	case 0:
-		l.bad("", "nothing to compare: give %s", strings.Join(keys, " or "))
+		l.bad("", "the rule has no condition: give %s", strings.Join(keys, " or "))
 		return nil
 	case 1:
 		return decode(l, k)
 	}
 	last := given[len(given)-1]
-	l.bad(last, "%s is there too: give one of them, and a second rule for the other", strings.Join(slices.Delete(given, len(given)-1, len(given)), ", "))
+	l.bad(last, "the rule has %s already: keep one, and write a second rule for the other", strings.Join(slices.Delete(given, len(given)-1, len(given)), ", "))
 	return nil
 }
 
@@ -97,11 +98,11 @@ type countKeys struct {
 func (l *lint) count(k countKeys) Count {
 	c := Count{Over: l.window("count.over", k.Over)}
 	if k.Above == nil {
-		l.bad("count.above", "no threshold: say above how many errors the alert fires")
+		l.bad("count.above", "no threshold: give the number of errors above which the alert fires")
 		return c
 	}
 	if c.Above = *k.Above; c.Above < 0 {
-		l.bad("count.above", "%s is less than nothing: give 0 or more", number(c.Above))
+		l.bad("count.above", "%s is negative: give 0 or more", number(c.Above))
 	}
 	return c
 }
@@ -120,15 +121,15 @@ func (c Count) judge(m Measure, firing bool, resolveBelow float64) Verdict {
 	return v
 }
 
-// Rate compares errors with all requests of the same tenant, service and route, where the rule groups by
-// these: a rule by family, kind or code takes the requests of the remaining keys. Where neither the
-// select nor the grouping looks at the errors themselves, it is the share of requests with an error,
-// otherwise that of errors.
+// Rate compares errors with all requests of the same place: of the keys of a group, those that
+// requests have too (tenant, service, route). If neither the select nor the keys look at the
+// errors themselves, it is the share of requests that had an error, otherwise the number of errors
+// per request.
 type Rate struct {
 	Over        time.Duration
 	Above       float64
 	MinErrors   uint64
-	MinRequests uint64 // with fewer there is nothing to compare with, and no alert
+	MinRequests uint64 // with fewer the alert does not fire, and a firing one recovers
 }
 
 type rateKeys struct {
@@ -141,15 +142,15 @@ type rateKeys struct {
 func (l *lint) rate(k rateKeys) Rate {
 	r := Rate{Over: l.window("rate.over", k.Over), MinErrors: 1}
 	if k.Above == nil {
-		l.bad("rate.above", "no threshold: say above what share of all requests the alert fires, such as 0.2")
+		l.bad("rate.above", "no threshold: give the share of all requests above which the alert fires, such as 0.2")
 	} else if r.Above = *k.Above; r.Above < 0 || r.Above >= 1 {
-		l.bad("rate.above", "%s is no share: give 0 or more and less than 1; 0.2 is 20%%", number(r.Above))
+		l.bad("rate.above", "%s is not a share: give 0 or more and less than 1; 0.2 is 20%%", number(r.Above))
 	}
 	if k.MinErrors != nil {
 		r.MinErrors = *k.MinErrors
 	}
 	if k.MinRequests == nil || *k.MinRequests == 0 {
-		l.bad("rate.min_requests", "a share of few requests says nothing: give the least number of requests in the window, 1 or more")
+		l.bad("rate.min_requests", "a share of few requests means nothing: give the least number of requests in the window, 1 or more")
 	} else {
 		r.MinRequests = *k.MinRequests
 	}
@@ -172,17 +173,17 @@ func (r Rate) judge(m Measure, firing bool, resolveBelow float64) Verdict {
 	over := short(r.Over)
 	switch {
 	case m.Requests < r.MinRequests:
-		v.Says = fmt.Sprintf("%s in %s, fewer than the %d that it takes to judge", count(m.Requests, "request"), over, r.MinRequests)
+		v.Says = fmt.Sprintf("%s in %s, fewer than the %d needed to judge", count(m.Requests, "request"), over, r.MinRequests)
 	case m.Errors < r.MinErrors && !(firing && resolveBelow > 0):
-		v.Says = fmt.Sprintf("%s in %s, fewer than the %d that it takes", count(m.Errors, "error"), over, r.MinErrors)
+		v.Says = fmt.Sprintf("%s in %s, fewer than the %d needed", count(m.Errors, "error"), over, r.MinErrors)
 	default:
 		v.compare(firing, resolveBelow, fmt.Sprintf("%s of %s in %s (%d)", percent(v.Value), count(m.Requests, "request"), over, m.Errors), percent)
 	}
 	return v
 }
 
-// compare decides, and says so. At exactly the threshold an alert does not fire; at exactly
-// resolveBelow it has not recovered.
+// compare decides and words the decision. An alert does not fire at exactly the threshold, and has
+// not recovered at exactly resolveBelow.
 func (v *Verdict) compare(firing bool, resolveBelow float64, what string, format func(float64) string) {
 	side := "above"
 	v.Active = v.Value > v.Threshold

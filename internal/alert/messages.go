@@ -15,10 +15,10 @@ import (
 	"errata/internal/notify"
 )
 
-// Notification is what the world is told when an alert fires, and when it is resolved: then with the codes and
-// requests of when it fired. It is the body of the webhook.
+// Notification is what receivers are told when an alert fires and when it is resolved; the latter
+// with the codes and requests of when it fired. As JSON it is the body that a webhook gets.
 type Notification struct {
-	ID          string            `json:"id"`     // the same when it is sent again
+	ID          string            `json:"id"`     // the same whenever it is sent
 	Status      string            `json:"status"` // firing, resolved
 	Alert       string            `json:"alert"`
 	Labels      map[string]string `json:"labels"`
@@ -49,7 +49,8 @@ const (
 	maxRequests = 5
 )
 
-// firing makes the notification of an alert that fires, with all that the window and the catalogs say of it.
+// firing makes the notification of an alert that fires, with what the window and the catalogs say
+// of it.
 func (r *Runner) firing(ctx context.Context, rule *Rule, s step) (Notification, error) {
 	n := Notification{
 		ID: id(rule.fingerprint(s.keys), s.at, Firing), Status: Firing, Alert: rule.Name, Labels: rule.labels(s.keys),
@@ -81,7 +82,7 @@ func (r *Runner) firing(ctx context.Context, rule *Rule, s step) (Notification, 
 	return n, nil
 }
 
-// execute never fails an alert for the sake of a text: what is wrong stands in the text.
+// execute puts an error into the text, because a template must not keep an alert from being sent.
 func execute(t *template.Template, facts Facts) string {
 	var text strings.Builder
 	if err := t.Execute(&text, facts); err != nil {
@@ -94,13 +95,13 @@ func id(fingerprint string, at time.Time, to string) string {
 	return fmt.Sprintf("%s-%d-%s", fingerprint, at.UnixMilli(), to)
 }
 
-// fingerprint is the identity of the alert.
+// fingerprint returns the identity of the alert.
 func (n Notification) fingerprint() string {
 	fingerprint, _, _ := strings.Cut(n.ID, "-")
 	return fingerprint
 }
 
-// resolved is the notification that follows n. It has no ID, and is not sent, if n has none.
+// resolved returns the notification that follows n. If n has no ID, it has none and is not sent.
 func (n Notification) resolved(s step) Notification {
 	if n.ID == "" {
 		return Notification{}
@@ -110,19 +111,19 @@ func (n Notification) resolved(s step) Notification {
 	return n
 }
 
-// text is n as JSON, "" for a Notification that is none.
+// text returns n as JSON, "" if it has no ID.
 func (n Notification) text() string {
 	if n.ID == "" {
 		return ""
 	}
 	text, err := json.Marshal(n)
 	if err != nil {
-		panic(err) // it is all strings and finite numbers
+		panic(err) // strings and finite numbers alone
 	}
 	return string(text)
 }
 
-// message is n for all targets.
+// message returns n for all targets.
 func (n Notification) message() notify.Message {
 	at := n.StartsAt.Time
 	if n.Status == Resolved {
@@ -139,7 +140,7 @@ func (n Notification) message() notify.Message {
 	}
 }
 
-// messages are those of the notifications that have an ID.
+// messages returns the messages of those notifications that have an ID.
 func messages(notices ...Notification) (all []notify.Message) {
 	for _, n := range notices {
 		if n.ID != "" {

@@ -21,7 +21,7 @@ type Select struct {
 	Equal                    map[string]string // of Columns: the value that the column has
 }
 
-// errors adds the conditions on errors, without Known, which only the view errors has.
+// errors adds the conditions on errors, except for Known, which only the view errors has.
 func (s Select) errors(where store.Condition) store.Condition {
 	where = s.requests(where)
 	if len(s.Codes) > 0 {
@@ -36,7 +36,7 @@ func (s Select) errors(where store.Condition) store.Condition {
 	return s.equal(where, Columns[len(store.RequestKeys):])
 }
 
-// requests adds those of the conditions that apply to requests too.
+// requests adds those conditions that apply to requests too.
 func (s Select) requests(where store.Condition) store.Condition {
 	if len(s.Tenants) > 0 {
 		where = matching(where, "tenant", s.Tenants)
@@ -77,7 +77,7 @@ func matching(where store.Condition, column string, globs []string) store.Condit
 	return where.And("match("+column+", ?)", "^(?s:"+strings.Join(all, "|")+")$")
 }
 
-// pattern is the regular expression of a valid glob of path.Match.
+// pattern returns the regular expression of a valid glob of path.Match.
 func pattern(glob string) string {
 	var re strings.Builder
 	class := false
@@ -180,8 +180,8 @@ func topCodes(ctx context.Context, s *store.Store, sel Select, from, to time.Tim
 	return codes, nil
 }
 
-// latestRequests returns the ids of the latest requests of [from, to) that met the errors, the latest
-// first.
+// latestRequests returns the ids of the latest requests of [from, to) that met the errors, the
+// latest first.
 func latestRequests(ctx context.Context, s *store.Store, sel Select, from, to time.Time, limit int) (ids []string, err error) {
 	where := sel.each(within(from, to, "ts")).And("request_id != ''")
 	err = s.Query(ctx, "SELECT request_id FROM errors WHERE "+where.SQL+" ORDER BY ts DESC, request_id LIMIT 1 BY request_id LIMIT ?", append(where.Args, limit), func(scan func(...any) error) error {

@@ -2,7 +2,6 @@ package alert
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -10,7 +9,6 @@ import (
 	"maps"
 	"os"
 	"path"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,14 +16,12 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
-	"github.com/goccy/go-yaml/token"
 
 	"errata/internal/catalog"
 )
 
-// DefaultFile is looked for in the working directory when no file of rules is named.
+// DefaultFile is the file of rules in the working directory, for when none is named.
 const DefaultFile = "alerts.yaml"
 
 // file is a file of rules as it is written.
@@ -37,6 +33,7 @@ type file struct {
 	}
 }
 
+// written is a rule as it is written.
 type written struct {
 	Alert  string
 	Select struct {
@@ -53,8 +50,8 @@ type written struct {
 	Annotations   map[string]string
 }
 
-// Load reads a file of rules. Its error names every problem with the file, the line, the rule, the key and
-// what to do.
+// Load reads a file of rules. Its error lists all problems, each with the line, the rule, the key
+// and what to do.
 func Load(name string) ([]Group, error) {
 	text, err := os.ReadFile(name)
 	switch {
@@ -84,123 +81,6 @@ func read(name string, text []byte) ([]Group, error) {
 	return groups, errors.Join(l.problems...)
 }
 
-// lint turns what is written into rules, and collects the problems.
-type lint struct {
-	file     string
-	tree     *ast.File
-	problems []error
-	at       string // the YAML path of the group or rule that is looked at
-	what     string // "rule X: ", "group X: "
-}
-
-// syntax is the error of the YAML decoder, with the file and, if the line is inside one, the rule.
-func (l *lint) syntax(err error) error {
-	var e interface {
-		GetToken() *token.Token
-		FormatError(colored, source bool) string
-	}
-	if !errors.As(err, &e) || e.GetToken() == nil {
-		return fmt.Errorf("%s: %s", l.file, strings.TrimSpace(yaml.FormatError(err, false, true)))
-	}
-	line := e.GetToken().Position.Line
-	hint := ""
-	var unknown *yaml.UnknownFieldError
-	if errors.As(err, &unknown) {
-		hint = "\nthe keys are: " + keysOf(reflect.TypeFor[file]())
-	}
-	return fmt.Errorf("%s:%d: %s%s%s", l.file, line, l.ruleAround(line), strings.TrimSpace(e.FormatError(false, true)), hint)
-}
-
-// keysOf lists the keys of a struct that YAML is decoded into, with those inside them in brackets.
-func keysOf(t reflect.Type) string {
-	var keys []string
-	for i := range t.NumField() {
-		field := t.Field(i)
-		name, options, _ := strings.Cut(field.Tag.Get("yaml"), ",")
-		name = cmp.Or(name, strings.ToLower(field.Name))
-		inner := field.Type
-		if inner.Kind() == reflect.Pointer || inner.Kind() == reflect.Slice {
-			inner = inner.Elem()
-		}
-		switch {
-		case options == "inline":
-			name = keysOf(inner)
-		case inner.Kind() == reflect.Struct:
-			name += " (" + keysOf(inner) + ")"
-		}
-		keys = append(keys, name)
-	}
-	return strings.Join(keys, ", ")
-}
-
-// ruleAround names the rule that a line is in.
-func (l *lint) ruleAround(line int) string {
-	if l.tree == nil {
-		return ""
-	}
-	found := ""
-	for g := 0; l.node(fmt.Sprintf("$.groups[%d]", g)) != nil; g++ {
-		for r := 0; ; r++ {
-			rule := fmt.Sprintf("$.groups[%d].rules[%d]", g, r)
-			if l.node(rule) == nil {
-				break
-			}
-			if name := l.node(rule + ".alert"); l.line(rule) <= line && name != nil {
-				found = fmt.Sprintf("rule %s: ", name)
-			}
-		}
-	}
-	return found
-}
-
-// node is what is at a path of the file, nil if nothing is.
-func (l *lint) node(yamlPath string) ast.Node {
-	p, err := yaml.PathString(yamlPath)
-	if err != nil {
-		return nil
-	}
-	node, err := p.FilterFile(l.tree)
-	if err != nil {
-		return nil
-	}
-	return node
-}
-
-// line is where a node begins: that of its first key, where it is a mapping.
-func (l *lint) line(yamlPath string) int {
-	switch n := l.node(yamlPath).(type) {
-	case nil:
-		return 0
-	case *ast.MappingNode:
-		if len(n.Values) > 0 {
-			return n.Values[0].Key.GetToken().Position.Line
-		}
-		return n.GetToken().Position.Line
-	case *ast.MappingValueNode:
-		return n.Key.GetToken().Position.Line
-	default:
-		return n.GetToken().Position.Line
-	}
-}
-
-// bad notes a problem of a key of the group or rule that is looked at. A key that is missing has the line of
-// the nearest that holds it.
-func (l *lint) bad(key, format string, args ...any) {
-	where := l.at
-	if key != "" {
-		where += "." + key
-	}
-	line := l.line(where)
-	for line == 0 && where != "$" {
-		where = where[:strings.LastIndex(where, ".")]
-		line = l.line(where)
-	}
-	if key != "" {
-		key += ": "
-	}
-	l.problems = append(l.problems, fmt.Errorf("%s:%d: %s%s%s", l.file, max(line, 1), l.what, key, fmt.Sprintf(format, args...)))
-}
-
 func (l *lint) groups(f file) (groups []Group) {
 	if len(f.Groups) == 0 {
 		l.at = "$"
@@ -214,9 +94,9 @@ func (l *lint) groups(f file) (groups []Group) {
 		case wg.Name == "":
 			l.bad("name", "the group has none: give it one")
 		case groupNames[wg.Name]:
-			l.bad("name", "another group is called %q too: give each its own name", wg.Name)
+			l.bad("name", "another group is called %q too: give each a name of its own", wg.Name)
 		case len(wg.Rules) == 0:
-			l.bad("rules", "the group has none: write some, or take it out")
+			l.bad("rules", "the group has none: write some, or remove it")
 		}
 		groupNames[wg.Name] = true
 		for j, w := range wg.Rules {
@@ -226,7 +106,7 @@ func (l *lint) groups(f file) (groups []Group) {
 				l.what = fmt.Sprintf("rule %d of group %s: ", j+1, wg.Name)
 				l.bad("alert", "the rule has no name: give it one")
 			case ruleNames[w.Alert]:
-				l.bad("alert", "another rule is called %q too: an alert is known by its rule's name, so give each its own", w.Alert)
+				l.bad("alert", "another rule is called %q too: an alert is identified by its rule's name, so give each a name of its own", w.Alert)
 			}
 			ruleNames[w.Alert] = true
 			g.Rules = append(g.Rules, l.rule(w))
@@ -263,14 +143,14 @@ func (l *lint) by(w written) {
 	for i, column := range w.By {
 		switch {
 		case !slices.Contains(Columns, column):
-			l.bad(fmt.Sprintf("by[%d]", i), "%q is nothing to group by: give some of %s", column, strings.Join(Columns, ", "))
+			l.bad(fmt.Sprintf("by[%d]", i), "%q is not a column to group by: use some of %s", column, strings.Join(Columns, ", "))
 		case slices.Contains(w.By[:i], column):
-			l.bad(fmt.Sprintf("by[%d]", i), "%q stands twice: take one out", column)
+			l.bad(fmt.Sprintf("by[%d]", i), "%q is listed twice: remove one", column)
 		}
 	}
 }
 
-// resolveBelow reads the threshold of recovery, 0 if there is none.
+// resolveBelow returns the threshold of recovery, 0 if there is none.
 func (l *lint) resolveBelow(w written, c Condition) float64 {
 	if w.ResolveBelow == nil {
 		return 0
@@ -278,10 +158,10 @@ func (l *lint) resolveBelow(w written, c Condition) float64 {
 	below := *w.ResolveBelow
 	switch {
 	case below <= 0:
-		l.bad("resolve_below", "nothing is below %s, so the alert would fire for ever: give more, or leave it out", number(below))
+		l.bad("resolve_below", "no value is below %s, so the alert would never be resolved: give more, or remove the key", number(below))
 	case c != nil && below > c.threshold():
 		above := number(c.threshold())
-		l.bad("resolve_below", "%s is more than above, %s, so the alert would resolve while it should fire: give %s or less", number(below), above, above)
+		l.bad("resolve_below", "%s is more than above, %s, so the alert would be resolved while the condition holds: give %s or less", number(below), above, above)
 	}
 	return below
 }
@@ -293,13 +173,13 @@ func (l *lint) selects(w written) {
 	}{{"codes", w.Select.Codes}, {"tenants", w.Select.Tenants}, {"services", w.Select.Services}} {
 		for i, glob := range s.globs {
 			if _, err := path.Match(glob, ""); err != nil {
-				l.bad(fmt.Sprintf("select.%s[%d]", s.key, i), "%q is no glob: * stands for any characters but /, ? for one, [a-z] for one of some", glob)
+				l.bad(fmt.Sprintf("select.%s[%d]", s.key, i), "%q is not a glob: * stands for any characters except /, ? for one character, [a-z] for one of a range", glob)
 			}
 		}
 	}
 	for i, kind := range w.Select.Kinds {
 		if !slices.Contains(catalog.Kinds, kind) {
-			l.bad(fmt.Sprintf("select.kinds[%d]", i), "%q is no kind: give some of %s", kind, strings.Join(catalog.Kinds, ", "))
+			l.bad(fmt.Sprintf("select.kinds[%d]", i), "%q is not a kind: use some of %s", kind, strings.Join(catalog.Kinds, ", "))
 		}
 	}
 }
@@ -310,16 +190,16 @@ func (l *lint) labels(w written) {
 	for _, name := range slices.Sorted(maps.Keys(w.Labels)) {
 		switch key := "labels." + name; {
 		case !labelName.MatchString(name) || strings.HasPrefix(name, "__"):
-			l.bad("labels", "%q is no name of a label: use letters, digits and underscores, and begin with a letter", name)
+			l.bad("labels", "%q is not a name of a label: use letters, digits and underscores, and begin with a letter", name)
 		case name == alertname || slices.Contains(Columns, name):
-			l.bad(key, "this label is set by us, to the rule's name or what it groups by: choose another name")
+			l.bad(key, "every alert has this label already, with the rule's name or the column of that name: choose another name")
 		case strings.Contains(w.Labels[name], "{{"):
-			l.bad(key, "a label is fixed: one that changes with the value makes another alert of it each time; write the template under annotations")
+			l.bad(key, "a label cannot be a template, because Alertmanager takes an alert with another label for another alert: write the template under annotations")
 		}
 	}
 }
 
-// Facts are what annotations can say.
+// Facts are what the templates of annotations can use.
 type Facts struct {
 	Labels      map[string]string // alertname, the group's keys, the rule's labels
 	Value       float64
@@ -332,10 +212,10 @@ type Facts struct {
 	Remedy      string
 }
 
-// functions are what annotations can call.
+// functions are those that the templates of annotations can call.
 var functions = template.FuncMap{"percent": percent}
 
-// annotations compiles the templates, and executes each on an example.
+// annotations parses the templates and executes each on an example.
 func (l *lint) annotations(r *Rule, w written) {
 	r.Annotations = map[string]*template.Template{}
 	example := Facts{
@@ -345,7 +225,7 @@ func (l *lint) annotations(r *Rule, w written) {
 	for _, name := range slices.Sorted(maps.Keys(w.Annotations)) {
 		key := "annotations." + name
 		if !labelName.MatchString(name) {
-			l.bad("annotations", "%q is no name of an annotation: use letters, digits and underscores, and begin with a letter", name)
+			l.bad("annotations", "%q is not a name of an annotation: use letters, digits and underscores, and begin with a letter", name)
 			continue
 		}
 		t, err := template.New(name).Option("missingkey=error").Funcs(functions).Parse(w.Annotations[name])
@@ -353,23 +233,23 @@ func (l *lint) annotations(r *Rule, w written) {
 			err = t.Execute(io.Discard, example)
 		}
 		if err != nil {
-			l.bad(key, "%v: there are .Labels (with what the rule groups by), .Value, .Threshold, .Errors, .Requests, .Reason, .Code, .Description, .Remedy, and percent", err)
+			l.bad(key, "%v: a template can use .Labels (the columns under by are among them), .Value, .Threshold, .Errors, .Requests, .Reason, .Code, .Description, .Remedy, and the function percent", err)
 			continue
 		}
 		r.Annotations[name] = t
 	}
 }
 
-// window reads a length of time that a rule looks at.
+// window reads the duration that a condition looks at.
 func (l *lint) window(key, text string) time.Duration {
 	if text == "" {
-		l.bad(key, "no window: say over how long to count, such as 5m")
+		l.bad(key, "no window: give the time over which to count, such as 5m")
 		return time.Minute
 	}
 	return l.minutes(key, text, 0)
 }
 
-// minutes reads a whole number of minutes up to a day.
+// minutes reads a duration of whole minutes, up to a day.
 func (l *lint) minutes(key, text string, otherwise time.Duration) time.Duration {
 	if text == "" {
 		return otherwise
@@ -384,7 +264,7 @@ func (l *lint) minutes(key, text string, otherwise time.Duration) time.Duration 
 
 var days = regexp.MustCompile(`^(\d{1,4})d`)
 
-// duration reads a length of time as Prometheus writes it: 30s, 5m, 1h30m, 1d.
+// duration reads a duration as Prometheus writes it: 30s, 5m, 1h30m, 1d.
 func (l *lint) duration(key, text string) time.Duration {
 	if text == "" || text == "0" {
 		return 0
@@ -400,7 +280,7 @@ func (l *lint) duration(key, text string) time.Duration {
 		d, err = time.ParseDuration(rest)
 	}
 	if err != nil || d < 0 || strings.ContainsAny(text, ".+") {
-		l.bad(key, "%q is no length of time: write it like 30s, 5m, 1h30m or 1d", text)
+		l.bad(key, "%q is not a duration: write it like 30s, 5m, 1h30m or 1d", text)
 		return 0
 	}
 	return time.Duration(whole)*24*time.Hour + d

@@ -21,7 +21,8 @@ type Config struct {
 	Since  cli.Time // where a rule begins that has never been evaluated; a span counts back from the watermark
 }
 
-// Runner evaluates rules as the data comes in, and tells of what changes. It belongs to one goroutine.
+// Runner evaluates rules as the data comes in, and notifies of transitions. It belongs to one
+// goroutine.
 type Runner struct {
 	Config
 	Store    *store.Store
@@ -34,11 +35,12 @@ type Runner struct {
 }
 
 const (
-	poll         = 5 * time.Second // how often we look whether the watermark has moved
+	poll         = 5 * time.Second // between looks at the watermark
 	longestPause = time.Minute     // between tries while evaluation fails
 )
 
-// Run evaluates until the context ends. Once it has begun, no failure of ClickHouse or of a target ends it.
+// Run evaluates until the context ends. Once it has started, no failure of ClickHouse or of a
+// target ends it.
 func (r *Runner) Run(ctx context.Context) error {
 	if err := r.start(ctx); err != nil {
 		return err
@@ -75,8 +77,8 @@ func (r *Runner) Run(ctx context.Context) error {
 	return nil
 }
 
-// Once evaluates up to the watermark and notifies. Where a target does not answer, its notifications stay
-// queued for the next run, and the error is link.ErrUnreachable.
+// Once evaluates up to the watermark and notifies. If a target stays in trouble, its notifications
+// stay queued for the next run, and the error is link.ErrUnreachable.
 func (r *Runner) Once(ctx context.Context) error {
 	if err := r.start(ctx); err != nil {
 		return err
@@ -90,8 +92,8 @@ func (r *Runner) Once(ctx context.Context) error {
 	return r.Notifier.Flush(ctx)
 }
 
-// start takes up the states of an earlier process. It queues what is firing for targets that have not
-// been told, because they may be new.
+// start resumes from the states of an earlier process. It queues the notifications of firing alerts
+// again, which reaches targets that are new.
 func (r *Runner) start(ctx context.Context) error {
 	if err := r.resume(ctx); err != nil {
 		return err
@@ -107,8 +109,8 @@ func (r *Runner) start(ctx context.Context) error {
 	return r.Notifier.Enqueue(ctx, messages(firing...)...)
 }
 
-// noWatermark says that nothing can be evaluated yet.
-type noWatermark struct{ missing string }
+// noWatermark is the error that nothing can be evaluated yet.
+type noWatermark struct{ missing string } // partitions
 
 func (n noWatermark) Error() string {
 	if n.missing != "" {
@@ -117,7 +119,8 @@ func (n noWatermark) Error() string {
 	return "no partition has a watermark yet: is `ingest run` running?"
 }
 
-// catchUp evaluates each rule up to the watermark. more tells that it is a long way, and not all of it is done.
+// catchUp evaluates each rule up to the watermark, or by one span. The result reports whether some
+// are not there yet.
 func (r *Runner) catchUp(ctx context.Context) (more bool, err error) {
 	watermark, missing, err := r.Store.DataWatermark(ctx)
 	switch {
@@ -145,7 +148,7 @@ func (r *Runner) catchUp(ctx context.Context) (more bool, err error) {
 	return more, r.record(ctx, outcomes)
 }
 
-// printError says that nobody reads what we print.
+// printError is the error that a transition could not be printed.
 type printError struct{ error }
 
 func sleep(ctx context.Context, d time.Duration) {

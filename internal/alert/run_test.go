@@ -112,7 +112,8 @@ func (w *world) mark(minute int) {
 	}
 }
 
-// burst is ten quota errors a minute from minute 10 to 14: with caseQuota pending at 13, firing at 15, resolved at 20.
+// burst is ten quota errors a minute from minute 10 to 14: with caseQuota pending at 13, firing at
+// 15, resolved at 20.
 func (w *world) burst() {
 	w.t.Helper()
 	requests := []request{{5, 3, "acme", quota}, {12, 30, "globex", fine}}
@@ -291,7 +292,8 @@ func TestRestartNeitherLosesNorRepeats(t *testing.T) {
 	}
 }
 
-// The states are the last to be written. A process that dies before that does it all again, to the same end.
+// The states are the last to be written. A process that dies before that does it all again, to the
+// same end.
 func TestDyingHalfWayIsRepaired(t *testing.T) {
 	w, h := newWorld(t), newHook(t)
 	w.burst()
@@ -405,7 +407,7 @@ groups:
 		"10 Share firing>resolved, 10 ShareOfCode firing>resolved, 10 Unknown firing>resolved, " +
 		"15 ShareOfCode firing>resolved, 15 All firing>resolved")
 	for _, want := range []string{"40.0% of 100 requests in 5m (40), above 20.0%", "10.0% of 100 requests in 5m (10), above 5.0%", "10 errors in 5m, above 0",
-		"80 errors in 10m, above 30", "0 requests in 5m, fewer than the 100 that it takes to judge"} {
+		"80 errors in 10m, above 30", "0 requests in 5m, fewer than the 100 needed to judge"} {
 		if !slices.Contains(w.reasons, want) {
 			t.Errorf("no %q in %q", want, w.reasons)
 		}

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// The phases of an alert. Resolved is the name of the transition from firing to inactive.
+// The phases of an alert. Resolved is only the name of the transition from firing to inactive.
 const (
 	Inactive = "inactive"
 	Pending  = "pending"
@@ -17,7 +17,7 @@ const (
 // State is where an alert stands between two evaluations. The zero State is inactive.
 type State struct {
 	Phase    string    // Inactive (or ""), Pending, Firing
-	Since    time.Time // when it became that
+	Since    time.Time // when the phase began
 	LowSince time.Time // since when a firing alert has recovered; zero: it has not
 }
 
@@ -29,7 +29,8 @@ type Change struct {
 	Threshold float64
 }
 
-// step is the state machine: what becomes of an alert at a time. The Change is nil when it stays what it is.
+// step is the state machine: it returns the state of an alert after an evaluation. The Change is
+// nil if the phase stays the same.
 func (r *Rule) step(now time.Time, m Measure, s State) (State, *Change) {
 	v := r.Condition.judge(m, s.Phase == Firing, r.ResolveBelow)
 	change := func(to, reason string) *Change {
