@@ -1,13 +1,13 @@
 // Package alert evaluates alert rules over what the ingester has written, and notifies.
 //
-//	alerts.yaml --Load--> Group, Rule   what to look at, and when it is too much; valid, or an error
+//	alerts.yaml --Load--> Group, Rule   what to look at, and when it is too much
 //	                       |
 //	      Runner.evaluate  |            counts every minute since the last evaluation
 //	                       v
-//	    Condition.judge: Verdict --> Rule.step: State', Change    pure functions of numbers and state
+//	    Condition.judge: Verdict --> Rule.step: State', Change    pure functions
 //	                       |
 //	                       v
-//	      Runner.record                 transitions, queued notifications, states: all in ClickHouse
+//	      Runner.record                 transitions, queued notifications, states: in ClickHouse
 //	                       |
 //	                       v
 //	      notify.Notifier               webhook, Alertmanager; off until switched on

@@ -9,8 +9,8 @@ import (
 
 var midnight = time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC)
 
-// walk evaluates a rule once a minute, on the given measures, and writes down what happened as
-// "minute from>to" with the reasons.
+// walk evaluates a rule once a minute on the given measures. It returns the transitions as
+// "minute from>to", and their reasons.
 func walk(r *Rule, measures ...Measure) (changes string, reasons []string) {
 	var s State
 	var all []string
@@ -49,7 +49,7 @@ func TestCount(t *testing.T) {
 	f("resolve threshold", func(r *Rule) { r.ResolveBelow = 5 }, []uint64{21, 20, 6, 5, 4, 5, 20, 21}, "0 inactive>firing, 4 firing>resolved, 7 inactive>firing")
 	f("the resolve threshold is nothing to a pending alert", func(r *Rule) { r.ResolveBelow, r.For = 5, time.Minute }, []uint64{21, 10}, "0 inactive>pending, 1 pending>inactive")
 	f("keep firing", func(r *Rule) { r.KeepFiringFor = 2 * time.Minute }, []uint64{21, 0, 0, 0, 0}, "0 inactive>firing, 3 firing>resolved")
-	f("keep firing begins anew", func(r *Rule) { r.KeepFiringFor = 2 * time.Minute }, []uint64{21, 0, 0, 21, 0, 0, 21, 0, 0, 0}, "0 inactive>firing, 9 firing>resolved")
+	f("keep firing begins again", func(r *Rule) { r.KeepFiringFor = 2 * time.Minute }, []uint64{21, 0, 0, 21, 0, 0, 21, 0, 0, 0}, "0 inactive>firing, 9 firing>resolved")
 	f("keep firing until below the resolve threshold", func(r *Rule) { r.KeepFiringFor, r.ResolveBelow = time.Minute, 5 }, []uint64{21, 4, 5, 4, 4}, "0 inactive>firing, 4 firing>resolved")
 	f("flapping without any of these", func(r *Rule) {}, []uint64{21, 0, 21, 0}, "0 inactive>firing, 1 firing>resolved, 2 inactive>firing, 3 firing>resolved")
 	f("flapping, damped", func(r *Rule) { r.For, r.KeepFiringFor = time.Minute, time.Minute }, []uint64{21, 0, 21, 0, 21, 21, 0, 21, 0, 21},
@@ -109,7 +109,7 @@ func TestWindowsEndAtTheEvaluation(t *testing.T) {
 	f(11, 20, 0)
 }
 
-// A replay in pieces gives what one replay gives: this is what a restart relies on.
+// A replay in pieces has the same result as one replay. Restarts rely on it.
 func TestReplayInPiecesIsTheSame(t *testing.T) {
 	r := Rule{Name: "R", By: []string{"tenant"}, Condition: Count{Over: 3 * time.Minute, Above: 5}, For: 2 * time.Minute, KeepFiringFor: 3 * time.Minute, ResolveBelow: 3}
 	d := data{errors: map[string]*series{}}

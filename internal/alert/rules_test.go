@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -47,6 +48,18 @@ func TestEveryConditionKeyHasARow(t *testing.T) {
 		}
 		if given != 1 {
 			t.Errorf("%s is in %d rows of conditions, want 1", keys.Field(i).Name, given)
+		}
+	}
+}
+
+func TestEveryConditionIsDescribed(t *testing.T) {
+	text, err := os.ReadFile("../../docs/alerts.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range conditions {
+		if !strings.Contains(string(text), "\n| `"+c.key+"` | ") {
+			t.Errorf("docs/alerts.md has no row for the condition %s", c.key)
 		}
 	}
 }

@@ -28,7 +28,7 @@ import (
 	"errata/internal/store"
 )
 
-// world is a database with some traffic, and what an evaluator told of it.
+// world is a database with some traffic, and what evaluators printed about it.
 type world struct {
 	t        *testing.T
 	store    *store.Store
@@ -139,7 +139,7 @@ groups:
 
 const burstIs = "13 CaseQuotaExhausted inactive>pending, 15 CaseQuotaExhausted pending>firing, 20 CaseQuotaExhausted firing>resolved"
 
-// runner is a new process, so to speak.
+// runner stands for a new process.
 func (w *world) runner(rules string, change func(*notify.Config)) *Runner {
 	w.t.Helper()
 	groups, err := read("alerts.yaml", []byte(rules))
@@ -178,7 +178,7 @@ func (w *world) want(want string) {
 	}
 }
 
-// hook is a server that takes notifications.
+// hook is a server that receives notifications.
 type hook struct {
 	*httptest.Server
 	mu     sync.Mutex
@@ -252,7 +252,7 @@ func TestBurstFiresAndResolves(t *testing.T) {
 	if n.Value != 0 || n.Threshold != 5 || n.Code != "OSM.01010037" || n.Remedy == "" || n.Labels["tenant"] != "acme" || n.Reason != "0 errors in 5m, below 5" || n.ID == h.got[0].ID {
 		t.Errorf("%+v", n)
 	}
-	w.once(w.runner(caseQuota, func(c *notify.Config) { c.Webhook.URL = h.URL })) // again, and nothing happens
+	w.once(w.runner(caseQuota, func(c *notify.Config) { c.Webhook.URL = h.URL })) // again: nothing happens
 	w.want(burstIs)
 	if got := h.statuses(); got != "firing 15, resolved 20" {
 		t.Error(got)
@@ -270,7 +270,7 @@ func TestNothingIsEvaluatedBeyondTheWatermark(t *testing.T) {
 	w.once(r)
 	w.want("13 CaseQuotaExhausted inactive>pending")
 	w.mark(15)
-	w.mark(12) // a late word of the ingester
+	w.mark(12) // an older watermark arrives late
 	w.once(r)
 	w.want("13 CaseQuotaExhausted inactive>pending")
 	w.mark(19)
@@ -278,7 +278,7 @@ func TestNothingIsEvaluatedBeyondTheWatermark(t *testing.T) {
 	w.want("13 CaseQuotaExhausted inactive>pending, 15 CaseQuotaExhausted pending>firing")
 }
 
-// A new process each minute tells exactly what one would.
+// A new process each minute tells exactly what a single one would.
 func TestRestartNeitherLosesNorRepeats(t *testing.T) {
 	w, h := newWorld(t), newHook(t)
 	w.burst()
@@ -342,7 +342,7 @@ func TestWebhookInTroubleLosesNothing(t *testing.T) {
 		}
 		clock = clock.Add(time.Minute)
 	}
-	w.mark(25) // it is resolved while nobody listens, and we are started again
+	w.mark(25) // it is resolved while the webhook is away, and the evaluator is restarted
 	h.answer = nil
 	w.once(w.runner(caseQuota, withHook))
 	if got := h.statuses(); got != "firing 15, resolved 20" {
@@ -456,7 +456,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	w.burst()
 	w.mark(16)
 	ctx, cancel := context.WithCancel(t.Context())
-	h.answer = func(Notification) int { cancel(); return http.StatusOK } // in the middle of being told
+	h.answer = func(Notification) int { cancel(); return http.StatusOK } // in the middle of a notification
 	if err := w.runner(caseQuota, func(c *notify.Config) { c.Webhook.URL = h.URL }).Run(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -468,7 +468,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// startAlertmanager starts the real one, on a free port, and gives its address.
+// startAlertmanager starts the real one on a free port and returns its address.
 func startAlertmanager(t *testing.T) string {
 	t.Helper()
 	var binary string
@@ -550,7 +550,7 @@ func TestAlertmanagerKnowsWhatIsFiring(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 
-	clock = clock.Add(time.Minute) // told again, by one that was started anew
+	clock = clock.Add(time.Minute) // told again, by a new process
 	again := w.runner(caseQuota, func(c *notify.Config) { c.Alertmanager.URL = url })
 	again.Notifier.Now = r.Notifier.Now
 	w.once(again)
