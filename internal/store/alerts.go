@@ -26,7 +26,7 @@ func (s *Store) DataWatermark(ctx context.Context) (watermark time.Time, missing
 	return watermark, "", nil
 }
 
-// AlertTransition is one row of alerts. The same transition may be written any number of times.
+// AlertTransition is a row of the view alerts. It may be written any number of times.
 type AlertTransition struct {
 	At          time.Time
 	Rule        string
@@ -38,25 +38,27 @@ type AlertTransition struct {
 	Threshold   float64
 }
 
-// AlertState is where a group of a rule stands, or, without a fingerprint, up to when the rule has been evaluated.
+// AlertState is a row of the view alert_states: where a group of a rule stands or, without a
+// fingerprint, up to when the rule has been evaluated.
 type AlertState struct {
 	Rule        string
 	Fingerprint string
 	Labels      map[string]string
 	State       string    // inactive, pending, firing
 	Since       time.Time // of pending or firing
-	LowSince    time.Time // zero: a firing alert's value is not low
-	Notice      string
+	LowSince    time.Time // since when a firing alert has recovered; zero: it has not
+	Notice      string    // the notification that was made when it fired, JSON
 	Evaluated   time.Time
 }
 
-// Delivery is a message on its way to a target. Target, Source, Fingerprint, At and Event are its identity.
+// Delivery is a row of the view alert_deliveries: a message on its way to a target. Target, Source,
+// Fingerprint, At and Event are its identity.
 type Delivery struct {
 	Target      string
 	Source      string // what the message is about, such as the rule of an alert
 	Fingerprint string // which alert of the source
 	At          time.Time
-	Event       string // what happened then, such as "firing"
+	Event       string // what happened at that time, such as "firing"
 	Body        string
 	Outcome     string    // Queued, or what became of it
 	Written     time.Time // by the wall clock
@@ -67,11 +69,12 @@ const (
 	Queued  = "queued"
 	Sent    = "sent"
 	Refused = "refused" // by the target, which will never take this body
-	Expired = "expired" // too old to be of use
+	Expired = "expired" // not taken in time
 )
 
-// RecordAlerts writes the outcome of an evaluation: the transitions, the notifications that go out for
-// them, and last the states, which end it. After an error the evaluation is made again from the states as they were.
+// RecordAlerts stores the outcome of an evaluation: the transitions, the messages that are queued for
+// them and, last, the states, which complete it. After an error the caller evaluates again from the
+// states as they were.
 func (s *Store) RecordAlerts(ctx context.Context, transitions []AlertTransition, deliveries []Delivery, states []AlertState) error {
 	return firstError(
 		func() error { return transitionTable.insert(ctx, s, alone(transitions)) },
@@ -80,12 +83,13 @@ func (s *Store) RecordAlerts(ctx context.Context, transitions []AlertTransition,
 	)
 }
 
-// RecordDeliveries queues notifications, or says what became of them. What is settled stays so.
+// RecordDeliveries queues messages or settles them. A settled one stays so, whatever is recorded of it
+// later.
 func (s *Store) RecordDeliveries(ctx context.Context, deliveries []Delivery) error {
 	return deliveryTable.insert(ctx, s, alone(deliveries))
 }
 
-// alone makes rows that belong to no batch.
+// alone returns rows that belong to no batch.
 func alone[R any](rows []R) []of[R] {
 	all := make([]of[R], len(rows))
 	for i := range rows {
