@@ -124,8 +124,8 @@ func errorsPerMinute(ctx context.Context, s *store.Store, sel Select, from, to t
 }
 
 // requestsPerMinute counts requests in [from, to), in the order of minutes, and as errors those of
-// them that had one or more. They may be grouped by store.RequestKeys. Of the select, only these and
-// their globs matter.
+// them that had one or more. They may be grouped by store.RequestKeys. Of the select, only these
+// and their globs matter.
 func requestsPerMinute(ctx context.Context, s *store.Store, sel Select, from, to time.Time, by []string) ([]minute, error) {
 	return perMinute(ctx, s, "traffic_minute", "sum(errors), sum(requests)", sel.requests(within(from, to, "minute")), by)
 }
