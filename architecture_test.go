@@ -22,7 +22,7 @@ var imports = map[string]string{
 	"internal/bodycoding": "internal/jsontree",
 	"internal/accesslog":  "internal/bodycoding internal/jsontree",
 	"internal/parse":      "internal/accesslog internal/bodycoding internal/jsontree",
-	"internal/catalog":    "catalogs",
+	"internal/catalog":    "catalogs internal/yamlfile",
 	"internal/enrich":     "internal/parse internal/accesslog internal/catalog",
 	// A vendor's published page.
 	"internal/vendorpage": "",
@@ -33,8 +33,10 @@ var imports = map[string]string{
 	// What is made of it.
 	"internal/report": "internal/catalog internal/cli internal/store internal/enrich",
 	"internal/notify": "internal/store internal/link",
-	"internal/alert":  "internal/notify internal/catalog internal/cli internal/store internal/enrich internal/parse",
-	"internal/config": "internal/notify internal/delivery internal/store internal/enrich",
+	"internal/alert":  "internal/notify internal/catalog internal/cli internal/store internal/enrich internal/parse internal/yamlfile",
+	"internal/config": "internal/notify internal/delivery internal/store internal/enrich internal/yamlfile",
+	// Files that people write.
+	"internal/yamlfile": "",
 	// What the programs share at the command line.
 	"internal/cli": "internal/link",
 	// How the ingester is watched.
@@ -61,6 +63,7 @@ var only = map[string]string{
 	"github.com/segmentio/kafka-go":          "internal/delivery internal/stack internal/stack/stacktest cmd/stack",
 	"github.com/twmb/franz-go/pkg/kfake":     "internal/stack",
 	"github.com/spf13/viper":                 "internal/config",
+	"go.yaml.in/yaml/v3":                     "internal/yamlfile internal/cli",
 	"github.com/spf13/cobra":                 "internal/cli cmd/ingest cmd/report",
 }
 

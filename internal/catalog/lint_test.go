@@ -7,9 +7,9 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v3"
 
 	"errata/catalogs"
 )
@@ -39,7 +39,7 @@ func TestLint(t *testing.T) {
 	f(head+"  - code: F.1\n    message: m\n    description: d\n    remedy: r\n"+strings.Replace(facts, "later", "soon", 1), "f.yaml:11:12: error: F.1: retry \"soon\" is not one of no, later, after_fix")
 	one := "  - code: F.1\n    message: m\n    description: d\n    remedy: r\n" + facts
 	f(head+one+one, "f.yaml:13:11: error: F.1: stands twice with the same status and message")
-	f(head+"  - code: F.1\n    mesage: m\n"+facts, "f.yaml:7:5: error: unknown field \"mesage\"")
+	f(head+"  - code: F.1\n    mesage: m\n"+facts, "f.yaml:7:5: error: unknown key \"codes[0].mesage\": did you mean \"codes[0].message\"?")
 	f(head+"  - code: F.1\n    message: m\n"+facts, "f.yaml:6:5: note: F.1: has no description", "f.yaml:6:5: note: F.1: has no remedy, and the family no fallback")
 }
 
@@ -83,12 +83,8 @@ func TestSchema(t *testing.T) {
 	}
 	valid := func(text []byte) error {
 		t.Helper()
-		inJSON, err := yaml.YAMLToJSON(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		catalog, err := jsonschema.UnmarshalJSON(bytes.NewReader(inJSON))
-		if err != nil {
+		var catalog any
+		if err := yaml.Unmarshal(text, &catalog); err != nil {
 			t.Fatal(err)
 		}
 		return schema.Validate(catalog)

@@ -53,7 +53,7 @@ func Merge(old []byte, p Publication, keep bool) (text []byte, changes []Change,
 		}
 		return out.Bytes(), changes, nil
 	}
-	was, err := decode(old)
+	was, err := parseSource(file{"", old}).decode()
 	if err != nil {
 		return nil, nil, err
 	}

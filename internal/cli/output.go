@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v3"
 	"golang.org/x/term"
 )
 
@@ -91,6 +92,13 @@ func JSON[T any](value T, w io.Writer) error {
 
 // JSONLine writes a value as JSON on a line of its own.
 func JSONLine[T any](value T, w io.Writer) error { return newEncoder(w).Encode(value) }
+
+// YAML writes a value as YAML. It is the function of an output yaml.
+func YAML[T any](value T, w io.Writer) error {
+	e := yaml.NewEncoder(w)
+	e.SetIndent(2)
+	return errors.Join(e.Encode(value), e.Close())
+}
 
 // newEncoder leaves <, > and & as they are: what we write is no HTML.
 func newEncoder(w io.Writer) *json.Encoder {

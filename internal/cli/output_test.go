@@ -21,7 +21,7 @@ func (p point) text(w io.Writer) error {
 	return err
 }
 
-var points = Outputs[point]{{"text", point.text}, {"json", JSON[point]}, {"lines", JSONLine[point]}}
+var points = Outputs[point]{{"text", point.text}, {"json", JSON[point]}, {"lines", JSONLine[point]}, {"yaml", YAML[point]}}
 
 func TestOutput(t *testing.T) {
 	f := func(want string, args ...string) {
@@ -35,7 +35,7 @@ func TestOutput(t *testing.T) {
 		if err := output.Write(point{1, "<&>"}, Screen{&b, 80}); err != nil || b.String() != want {
 			t.Errorf("%v: %q %v", args, b.String(), err)
 		}
-		if usage := flags.FlagUsages(); !strings.Contains(usage, "--output name   text, json, lines (default text)") {
+		if usage := flags.FlagUsages(); !strings.Contains(usage, "--output name   text, json, lines, yaml (default text)") {
 			t.Error(usage)
 		}
 	}
@@ -44,12 +44,14 @@ func TestOutput(t *testing.T) {
 	f("{\n  \"x\": 1,\n  \"s\": \"<&>\"\n}\n", "--output=json")
 	f("{\"x\":1,\"s\":\"<&>\"}\n", "--output", "lines")
 
-	if _, err := points.Named("pdf"); err == nil || err.Error() != "give one of text, json, lines" {
+	f("x: 1\ns: <&>\n", "--output", "yaml")
+
+	if _, err := points.Named("pdf"); err == nil || err.Error() != "give one of text, json, lines, yaml" {
 		t.Error(err)
 	}
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
 	output := points.Flag(flags)
-	if err := flags.Parse([]string{"--output", "pdf"}); err == nil || message(err) != `--output "pdf": give one of text, json, lines` {
+	if err := flags.Parse([]string{"--output", "pdf"}); err == nil || message(err) != `--output "pdf": give one of text, json, lines, yaml` {
 		t.Error(err)
 	}
 	if full := errors.New("disk full"); !errors.Is(output.Write(point{}, failing{full}), full) {

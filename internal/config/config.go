@@ -3,27 +3,25 @@
 package config
 
 import (
-	"cmp"
+	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
+	"regexp"
 	"strings"
 	"time"
 
-	"github.com/agnivade/levenshtein"
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/viper"
-	"go.yaml.in/yaml/v3"
 
 	"errata/internal/delivery"
 	"errata/internal/enrich"
 	"errata/internal/notify"
 	"errata/internal/store"
+	"errata/internal/yamlfile"
 )
 
 // Config is all settings. config.yaml at the top of the repository says each in a sentence.
@@ -123,18 +121,11 @@ func Load(file string) (Config, error) {
 			file = DefaultFile
 		}
 	}
+	var written *yamlfile.File // nil: there is none
 	if file != "" {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return Config{}, fmt.Errorf("read the configuration: %w", err)
-		}
-		if err := checkKeys(file, text); err != nil {
+		var err error
+		if written, err = read(v, file); err != nil {
 			return Config{}, err
-		}
-		v.SetConfigFile(file)
-		v.SetConfigType("yaml")
-		if err := v.ReadInConfig(); err != nil {
-			return Config{}, fmt.Errorf("%s: %w", file, err)
 		}
 	}
 	if err := fromEnvironment(v); err != nil {
@@ -144,7 +135,7 @@ func Load(file string) (Config, error) {
 	err := v.UnmarshalExact(&c, viper.DecodeHook(mapstructure.ComposeDecodeHookFunc(
 		mapstructure.StringToTimeDurationHookFunc(), yamlList, commaList, mapstructure.TextUnmarshallerHookFunc())))
 	if err != nil {
-		return Config{}, fmt.Errorf("%s: %s", origin(err, file), oneLine(err))
+		return Config{}, located(errors.New(oneLine(err)), written)
 	}
 	for _, p := range c.files() {
 		if *p != "" && !filepath.IsAbs(*p) && file != "" {
@@ -153,9 +144,29 @@ func Load(file string) (Config, error) {
 	}
 	c.Kafka.Batch, c.Kafka.Limits, c.Kafka.Memory = c.Ingest.Batch, c.Ingest.Limits, c.Ingest.Memory
 	if err := c.validate(); err != nil {
-		return Config{}, fmt.Errorf("%s: %w", origin(err, file), err)
+		return Config{}, located(err, written)
 	}
 	return c, nil
+}
+
+// read reads the file into v, and checks its keys.
+func read(v *viper.Viper, file string) (*yamlfile.File, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	written, err := yamlfile.Parse(file, text)
+	if err != nil {
+		return nil, err
+	}
+	if err := written.CheckKeys(reflect.TypeFor[Config](), "mapstructure"); err != nil {
+		return nil, err
+	}
+	v.SetConfigType("yaml")
+	if err := v.ReadConfig(bytes.NewReader(text)); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return written, nil
 }
 
 // files are the settings that name a file or folder, relative to the config file.
@@ -205,7 +216,11 @@ func yamlList(from, to reflect.Type, data any) (any, error) {
 		return data, nil
 	}
 	var list []map[string]any
-	if err := yaml.Unmarshal([]byte(data.(string)), &list); err != nil {
+	value, err := yamlfile.Parse("", []byte(data.(string)))
+	if err == nil {
+		err = value.Decode(&list)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%q is no list in YAML: %w", data, err)
 	}
 	return list, nil
@@ -232,102 +247,43 @@ func fromEnvironment(v *viper.Viper) error {
 		}
 		key, ok := known[name]
 		if !ok {
-			return fmt.Errorf("environment variable %s is no setting: did you mean %s?", name, variable(nearest(strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, prefix), "_", ".")))))
+			return fmt.Errorf("environment variable %s is no setting: did you mean %s?", name, variable(yamlfile.Nearest(strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, prefix), "_", ".")), keys())))
 		}
 		v.Set(key, value)
 	}
 	return nil
 }
 
-// origin says where the value that an error speaks of comes from: the variable that sets its key, else the file.
-func origin(err error, file string) string {
+// keyIn finds the key that an error speaks of: at its start, or in quotes.
+var keyIn = regexp.MustCompile(`(?:^|')([a-z_]+(?:\.[a-z_]+|\[\d+\])+)`)
+
+// located puts where a value comes from before each error about it: the variable that sets its key, else
+// its place in the file.
+func located(err error, written *yamlfile.File) error {
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []error
+		for _, one := range several.Unwrap() {
+			all = append(all, located(one, written))
+		}
+		return errors.Join(all...)
+	}
+	path := ""
+	if m := keyIn.FindStringSubmatch(err.Error()); m != nil {
+		path = m[1]
+	}
 	for _, key := range keys() {
-		if _, set := os.LookupEnv(variable(key)); set && (strings.Contains(err.Error(), "'"+key+"'") || strings.HasPrefix(err.Error(), key+" ")) {
-			return variable(key)
+		if _, set := os.LookupEnv(variable(key)); set && (path == key || strings.HasPrefix(path, key+"[")) {
+			return fmt.Errorf("%s: %w", variable(key), err)
 		}
 	}
-	return cmp.Or(file, "configuration")
-}
-
-// checkKeys names the first key of a file that is none, with its line and the nearest that is one.
-func checkKeys(file string, text []byte) error {
-	var root yaml.Node
-	if err := yaml.Unmarshal(text, &root); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	if len(root.Content) == 0 {
-		return nil
-	}
-	return checkNode(file, "", root.Content[0])
-}
-
-func checkNode(file, above string, n *yaml.Node) error {
-	if n.Kind != yaml.MappingNode {
-		if n.Tag == "!!null" {
-			return nil // a section whose keys are all commented out
-		}
-		return fmt.Errorf("%s:%d: %s holds keys of its own: write them under it", file, n.Line, cmp.Or(strings.TrimSuffix(above, "."), "the file"))
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key := above + strings.ToLower(n.Content[i].Value)
-		if isKey(key) {
-			if err := checkItems(file, above+n.Content[i].Value, n.Content[i+1], typeOf(reflect.TypeFor[Config](), strings.Split(key, "."))); err != nil {
-				return err
-			}
-			continue
-		}
-		if !slices.ContainsFunc(keys(), func(k string) bool { return strings.HasPrefix(k, key+".") }) {
-			return fmt.Errorf("%s:%d: %q is no setting: did you mean %q?", file, n.Content[i].Line, above+n.Content[i].Value, nearest(key))
-		}
-		if err := checkNode(file, key+".", n.Content[i+1]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// checkItems does the same for the value of a key: a list whose items have keys of their own, or such an item.
-func checkItems(file, above string, n *yaml.Node, t reflect.Type) error {
 	switch {
-	case n.Kind == yaml.SequenceNode && t.Kind() == reflect.Slice:
-		for i, item := range n.Content {
-			if err := checkItems(file, fmt.Sprintf("%s[%d]", above, i), item, t.Elem()); err != nil {
-				return err
-			}
-		}
-	case n.Kind == yaml.MappingNode && t.Kind() == reflect.Struct:
-		known := members(t)
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			key := n.Content[i].Value
-			inner, ok := known[strings.ToLower(key)]
-			if !ok {
-				return fmt.Errorf("%s:%d: %q is no setting: did you mean %q?", file, n.Content[i].Line, above+"."+key, above+"."+nearestOf(strings.ToLower(key), slices.Sorted(maps.Keys(known))))
-			}
-			if err := checkItems(file, above+"."+key, n.Content[i+1], inner); err != nil {
-				return err
-			}
-		}
+	case written == nil:
+		return fmt.Errorf("configuration: %w", err)
+	case path == "":
+		return fmt.Errorf("%s: %w", written.Name, err)
 	}
-	return nil
-}
-
-// typeOf is the type of the setting under a path of keys.
-func typeOf(t reflect.Type, path []string) reflect.Type {
-	for _, key := range path {
-		t = members(t)[key]
-	}
-	return t
-}
-
-// members are the keys of a struct with their types.
-func members(t reflect.Type) map[string]reflect.Type {
-	all := map[string]reflect.Type{}
-	for _, f := range reflect.VisibleFields(t) {
-		if name, _, _ := strings.Cut(f.Tag.Get("mapstructure"), ","); name != "" && name != "-" {
-			all[name] = f.Type
-		}
-	}
-	return all
+	line, column := written.Place("$." + path)
+	return fmt.Errorf("%s:%d:%d: %w", written.Name, line, column, err)
 }
 
 func keys() (all []string) {
@@ -335,17 +291,6 @@ func keys() (all []string) {
 		all = append(all, d.key)
 	}
 	return all
-}
-
-func isKey(key string) bool { return slices.Contains(keys(), key) }
-
-// nearest is the known key with the least edit distance.
-func nearest(key string) string { return nearestOf(key, keys()) }
-
-func nearestOf(key string, known []string) string {
-	return slices.MinFunc(known, func(a, b string) int {
-		return cmp.Compare(levenshtein.ComputeDistance(key, a), levenshtein.ComputeDistance(key, b))
-	})
 }
 
 func oneLine(err error) string {

@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/goccy/go-yaml"
-
 	"errata/internal/catalog"
 	"errata/internal/cli"
 )
@@ -64,7 +62,7 @@ var PublishedOutputs = cli.Outputs[Published]{
 	{Name: "table", Write: Published.table},
 	{Name: "tsv", Write: Published.tsv},
 	{Name: "json", Write: cli.JSON[Published]},
-	{Name: "yaml", Write: func(p Published, w io.Writer) error { return yaml.NewEncoder(w).Encode(p) }},
+	{Name: "yaml", Write: cli.YAML[Published]},
 }
 
 func (p Published) table(w io.Writer) error {
