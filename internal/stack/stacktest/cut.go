@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// CutAt cuts the connection that carries the n-th piece from the server, once, and returns a function that
-// reports whether that has happened. It replaces the Tap.
+// CutAt cuts the connection that carries the n-th piece from the server, once, and returns a
+// function that reports whether that has happened. It replaces the Tap.
 func (p *Proxy) CutAt(n int64) (cut func() bool) {
 	var pieces atomic.Int64
 	p.Tap(func() (client, server Tap) {
@@ -15,11 +15,15 @@ func (p *Proxy) CutAt(n int64) (cut func() bool) {
 	return func() bool { return pieces.Load() >= n }
 }
 
-// CutAnywhere runs a command again and again, each time with the connection cut some pieces of what the
-// server sends later, until the command ends before that. Its exit code is to be want, or 0 where it got over
-// the cut, as at its start. At least one is to be want.
+// CutAnywhere runs a command again and again, each time with the connection cut some pieces of what
+// the server sends later, until the command ends before that. Its exit code is to be want, or what
+// it is without a cut where the command gets over it, as at its start. At least one is to be want.
 func (p *Proxy) CutAnywhere(t testing.TB, want int, step int64, command func() (code int, stderr string)) {
 	t.Helper()
+	whole, stderr := command()
+	if whole == want {
+		t.Fatalf("exit code %d without a cut: %s", whole, stderr)
+	}
 	cuts, broken := 0, 0
 	for n := int64(1); ; n += step {
 		cut := p.CutAt(n)
@@ -31,7 +35,7 @@ func (p *Proxy) CutAnywhere(t testing.TB, want int, step int64, command func() (
 		switch code {
 		case want:
 			broken++
-		case 0:
+		case whole:
 		default:
 			t.Errorf("cut at piece %d: exit code %d, want %d: %s", n, code, want, stderr)
 		}
@@ -40,5 +44,5 @@ func (p *Proxy) CutAnywhere(t testing.TB, want int, step int64, command func() (
 	if broken == 0 {
 		t.Errorf("no cut was exit code %d", want)
 	}
-	t.Logf("of %d cuts %d were exit code %d", cuts, broken, want)
+	t.Logf("of %d cuts %d were exit code %d, the others %d", cuts, broken, want, whole)
 }
