@@ -27,8 +27,20 @@ type dialect struct {
 	match func(o *object) (Envelope, verdict)
 }
 
-// asked tells whether the object has a key that the dialect wants.
-func (d *dialect) asked(o *object) bool { return d.any == everyKey || o.keys.hasAny(d.any) }
+// ask returns what the first of the dialects says that says something.
+func (o *object) ask(dialects []dialect) (Envelope, verdict) {
+	for i := range dialects {
+		d := &dialects[i]
+		if d.any != everyKey && !o.keys.hasAny(d.any) {
+			continue
+		}
+		if e, says := d.match(o); says != neither {
+			e.Dialect = d.name
+			return e, says
+		}
+	}
+	return Envelope{}, neither
+}
 
 // everyKey is wanted by dialects that look at each object.
 const everyKey = ^keySet(0)
@@ -582,14 +594,7 @@ func (o *object) coded(code jsontree.Value, how manner, messages ...key) (Envelo
 }
 
 func problem(o *object) (Envelope, verdict) {
-	status, kind := o.status(), o.get(keyType)
-	if o.inErrors() && !strings.Contains(o.scalar(keyType), "://") || !o.inErrors() && !o.isError() && !o.top() || o.get(keyError).Kind() == jsontree.Object || o.keys.hasAny(keys(keyLoc, keyTimestamp)) && !o.keys.has(keyTitle) {
-		return Envelope{}, neither
-	}
-	if status < 400 && (!o.liberal() && !o.inErrors() || kind.Kind() != jsontree.String) {
-		return Envelope{}, neither
-	}
-	if text, _ := o.text(keyDetail, keyTitle); text == "" || !o.keys.has(keyTitle) && kind.Kind() != jsontree.String {
+	if !o.placedAsProblem() || !o.describesProblem() {
 		return Envelope{}, neither
 	}
 	e, says := o.messageOnly(keyDetail, keyTitle)
@@ -599,10 +604,34 @@ func problem(o *object) (Envelope, verdict) {
 	if uri := o.scalar(keyType); uri != "" && uri != "about:blank" && len(uri) <= maxCode {
 		e.Code = uri
 	}
-	if code := o.scalar(keyCode, keyCodeUpper, keyOtherCode); code != "" && code != strconv.Itoa(status) && len(code) <= maxCode {
+	if code := o.scalar(keyCode, keyCodeUpper, keyOtherCode); code != "" && code != strconv.Itoa(o.status()) && len(code) <= maxCode {
 		e.Code = code
 	}
 	return e, says
+}
+
+// placedAsProblem reports whether an object stands where problem details do: in a list of failures, but only with a type that is a URI, as
+// the items of other dialects have a type too; as the error; or at the top.
+func (o *object) placedAsProblem() bool {
+	if o.inErrors() {
+		return strings.Contains(o.scalar(keyType), "://")
+	}
+	return o.isError() || o.top()
+}
+
+// describesProblem reports whether the members of an object are those of problem details, and of nothing that has some of them too.
+func (o *object) describesProblem() bool {
+	isTyped := o.get(keyType).Kind() == jsontree.String
+	text, _ := o.text(keyDetail, keyTitle)
+	switch {
+	case o.get(keyError).Kind() == jsontree.Object:
+		return false
+	case !o.keys.has(keyTitle) && (!isTyped || o.keys.hasAny(keys(keyLoc, keyTimestamp))): // FastAPI, Spring
+		return false
+	case o.status() < 400 && !(isTyped && (o.liberal() || o.inErrors())):
+		return false
+	}
+	return text != ""
 }
 
 func jsonAPI(o *object) (Envelope, verdict) {

@@ -339,21 +339,16 @@ func emptied[K comparable, V any](m *map[K]V) {
 	}
 }
 
-// visit looks at one value on the way through the tree, and tells whether to go on inside it.
+// visit looks at one value on the way through the tree. It reports whether to go on inside it.
 func (p *Parser) visit(v jsontree.Value, confidence Confidence) bool {
 	kind := v.Kind()
 	if kind != jsontree.Object && kind != jsontree.Array {
 		return true
 	}
-	for i, ignored := range p.ignored {
-		if ignored == v {
-			p.ignored = append(p.ignored[:i], p.ignored[i+1:]...)
-			return false
-		}
+	if p.spokenFor(v) {
+		return false
 	}
-	for len(p.scopes) > 0 && !p.scopes[len(p.scopes)-1].of.Encloses(v) {
-		p.scopes = p.scopes[:len(p.scopes)-1]
-	}
+	p.leaveScopes(v)
 	if p.status < 400 && exemptSubtree(v) {
 		return false
 	}
@@ -373,26 +368,33 @@ func (p *Parser) visit(v jsontree.Value, confidence Confidence) bool {
 	if p.status < 400 && !counted && o.exempt() {
 		return false
 	}
-	for i := range p.dialects {
-		d := &p.dialects[i]
-		if !d.asked(o) {
-			continue
+	switch e, says := o.ask(p.dialects); says {
+	case success:
+		p.scopes = append(p.scopes, scope{of: v, muted: true})
+	case failure:
+		if len(p.scopes) == 0 || counted {
+			e.Confidence = confidence
+			p.add(v, e)
 		}
-		e, says := d.match(o)
-		switch says {
-		case neither:
-			continue
-		case success:
-			p.scopes = append(p.scopes, scope{of: v, muted: true})
-		case failure:
-			if len(p.scopes) == 0 || counted {
-				e.Dialect, e.Confidence = d.name, confidence
-				p.add(v, e)
-			}
-		}
-		break
 	}
 	return true
+}
+
+// spokenFor reports whether an envelope before v has said what v says.
+func (p *Parser) spokenFor(v jsontree.Value) bool {
+	i := slices.Index(p.ignored, v)
+	if i < 0 {
+		return false
+	}
+	p.ignored = slices.Delete(p.ignored, i, i+1)
+	return true
+}
+
+// leaveScopes leaves the scopes that v is not in.
+func (p *Parser) leaveScopes(v jsontree.Value) {
+	for len(p.scopes) > 0 && !p.scopes[len(p.scopes)-1].of.Encloses(v) {
+		p.scopes = p.scopes[:len(p.scopes)-1]
+	}
 }
 
 func (p *Parser) add(object jsontree.Value, e Envelope) {
@@ -416,16 +418,9 @@ func (p *Parser) lastResort(root jsontree.Value, confidence Confidence) {
 	}
 	o := &p.object
 	o.read(root)
-	for i := range lastResorts {
-		d := &lastResorts[i]
-		if !d.asked(o) {
-			continue
-		}
-		if e, says := d.match(o); says == failure {
-			e.Dialect, e.Confidence = d.name, confidence
-			p.add(root, e)
-			return
-		}
+	if e, says := o.ask(lastResorts); says == failure {
+		e.Confidence = confidence
+		p.add(root, e)
 	}
 }
 

@@ -26,61 +26,33 @@ func xmlToJSON(dst, body []byte) (json []byte, ending xmlEnding) {
 	d.Strict = false // entities that are not declared stay as they are written
 	d.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil }
 	w := xmlWriter{dst: append(dst, '{')}
-	elements := 0
 	for {
 		before := d.InputOffset()
 		token, err := d.RawToken()
-		var syntax *xml.SyntaxError
 		switch {
+		case err == nil:
+			if ending := w.token(token); ending != xmlWhole {
+				return w.dst, ending
+			}
 		case errors.Is(err, io.EOF) && len(w.open) == 0:
-			if elements == 0 {
+			if w.elements == 0 {
 				return w.dst, xmlBroken
 			}
 			return append(w.dst, '}'), xmlWhole
-		case errors.Is(err, io.EOF), errors.As(err, &syntax) && strings.Contains(syntax.Msg, "unexpected EOF"):
-			followed := before < int64(len(body))
-			if text, in := bytes.CutPrefix(body[before:], []byte("<![CDATA[")); in && w.deep == 0 {
-				w.text, followed = append(w.text, text...), false
-			}
-			w.cut(followed)
+		case isXMLCut(err):
+			w.cutAt(body[before:])
 			return w.dst, xmlCut
-		case err != nil:
+		default:
 			w.cut(true)
 			return w.dst, xmlBroken
 		}
-		switch t := token.(type) {
-		case xml.StartElement:
-			if len(w.open) == 0 {
-				if elements > 0 {
-					return w.dst, xmlBroken // two roots
-				}
-				if strings.EqualFold(t.Name.Local, "html") {
-					return w.dst, xmlHTML
-				}
-			}
-			elements++
-			w.start(t)
-		case xml.EndElement:
-			if !w.end(t.Name.Local) {
-				w.cut(true)
-				return w.dst, xmlBroken
-			}
-		case xml.CharData:
-			if len(w.open) == 0 {
-				if len(bytes.TrimSpace(t)) > 0 {
-					return w.dst, xmlBroken
-				}
-				continue
-			}
-			if w.deep == 0 {
-				w.text = append(w.text, t...)
-			}
-		case xml.Directive:
-			if bytes.HasPrefix(bytes.ToLower(t), []byte("doctype html")) {
-				return w.dst, xmlHTML
-			}
-		}
 	}
+}
+
+// isXMLCut reports whether the decoder met the end of the input inside an element or a token.
+func isXMLCut(err error) bool {
+	var syntax *xml.SyntaxError
+	return errors.Is(err, io.EOF) || errors.As(err, &syntax) && strings.Contains(syntax.Msg, "unexpected EOF")
 }
 
 // xmlEnding says how the XML ended.
@@ -99,12 +71,53 @@ type xmlWriter struct {
 	text []byte // of the innermost element
 	open []xmlElement
 	deep int // elements beyond maxXMLDepth
+
+	elements int // so far
 }
 
 type xmlElement struct {
 	name    string
 	members bool // it is written as an object
 	empty   bool // the object has no member yet
+}
+
+// token writes one token. It is xmlWhole while what follows may be read.
+func (w *xmlWriter) token(token xml.Token) xmlEnding {
+	switch t := token.(type) {
+	case xml.StartElement:
+		return w.startElement(t)
+	case xml.EndElement:
+		if !w.end(t.Name.Local) {
+			w.cut(true)
+			return xmlBroken
+		}
+	case xml.CharData:
+		switch {
+		case len(w.open) == 0 && len(bytes.TrimSpace(t)) > 0:
+			return xmlBroken
+		case len(w.open) > 0 && w.deep == 0:
+			w.text = append(w.text, t...)
+		}
+	case xml.Directive:
+		if bytes.HasPrefix(bytes.ToLower(t), []byte("doctype html")) {
+			return xmlHTML
+		}
+	}
+	return xmlWhole
+}
+
+func (w *xmlWriter) startElement(t xml.StartElement) xmlEnding {
+	if len(w.open) == 0 {
+		switch {
+		case w.elements > 0: // a second root
+			return xmlBroken
+		case strings.EqualFold(t.Name.Local, "html"):
+			return xmlHTML
+		}
+	}
+	w.elements++
+	w.start(t)
+	return xmlWhole
 }
 
 func (w *xmlWriter) start(t xml.StartElement) {
@@ -175,6 +188,16 @@ func (w *xmlWriter) end(name string) bool {
 	w.text = w.text[:0]
 	w.open = w.open[:len(w.open)-1]
 	return true
+}
+
+// cutAt ends the JSON where the XML ended inside the token whose beginning is rest.
+func (w *xmlWriter) cutAt(rest []byte) {
+	if text, ok := bytes.CutPrefix(rest, []byte("<![CDATA[")); ok && w.deep == 0 {
+		w.text = append(w.text, text...)
+		w.cut(false)
+		return
+	}
+	w.cut(len(rest) > 0)
 }
 
 // cut ends the JSON where the XML ended. The text of the innermost element is whole when something follows it.
