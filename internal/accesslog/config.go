@@ -303,45 +303,14 @@ func (f FormatConfig) row(key string) (*format, error) {
 
 var units = map[string]float64{"s": seconds, "ms": milliseconds, "us": microseconds, "ns": nanoseconds}
 
+// compile makes the sources of the field called name: its paths, or the group of the format's pattern that is called so, and the default.
 func (c FieldConfig) compile(name string, groups []string) (f field, err error) {
-	isBody := name == "body" || name == "body_base64"
-	switch {
-	case c.Unit != "" && name != "time" && name != "latency":
-		return nil, errors.New("unit is for time and latency: remove it")
-	case c.Layout != "" && name != "time":
-		return nil, errors.New("layout is for time: remove it")
-	case c.Layout != "" && c.Unit != "":
-		return nil, errors.New("give a layout or a unit, not both")
-	case isBody && (c.Pattern != "" || c.Claim != "" || c.Default != ""):
-		return nil, errors.New("a body has paths alone: remove the rest")
+	if err := c.check(name); err != nil {
+		return nil, err
 	}
-	s := source{unit: units[c.Unit]}
-	if c.Unit != "" && s.unit == 0 {
-		return nil, fmt.Errorf("unit %q is not one of s, ms, us, ns", c.Unit)
-	}
-	if name == "latency" {
-		s.unit = cmp.Or(s.unit, milliseconds)
-	}
-	switch c.Layout {
-	case "":
-	case "rfc3339":
-		s.layout = time.RFC3339Nano
-	case "clf":
-		s.layout = commonLog
-	default:
-		if s.layout = c.Layout; time.Date(2013, 11, 22, 9, 38, 47, 5e8, time.FixedZone("XYZ", 3600)).Format(c.Layout) == c.Layout {
-			return nil, fmt.Errorf("layout %q is not one of rfc3339, clf or a layout of Go's, as 2006-01-02 15:04:05", c.Layout)
-		}
-	}
-	if c.Pattern != "" {
-		if s.pattern, err = regexp.Compile(c.Pattern); err != nil {
-			return nil, fmt.Errorf("pattern: %w", err)
-		}
-	}
-	if c.Claim != "" {
-		if s.claim, err = checkedPath(c.Claim); err != nil {
-			return nil, fmt.Errorf("claim: %w", err)
-		}
+	s, err := c.source(name)
+	if err != nil {
+		return nil, err
 	}
 	paths := c.Paths
 	if len(paths) == 0 && slices.Contains(groups, name) {
@@ -358,9 +327,66 @@ func (c FieldConfig) compile(name string, groups []string) (f field, err error) 
 		return nil, errors.New("paths is empty: say where the field stands")
 	}
 	if c.Default != "" {
-		f = append(f, source{constant: c.Default, unit: cmp.Or(s.unit, 0), layout: s.layout})
+		f = append(f, source{constant: c.Default, unit: s.unit, layout: s.layout})
 	}
 	return f, nil
+}
+
+// check refuses settings that mean nothing for the field called name.
+func (c FieldConfig) check(name string) error {
+	isBody := name == "body" || name == "body_base64"
+	switch {
+	case c.Unit != "" && name != "time" && name != "latency":
+		return errors.New("unit is for time and latency: remove it")
+	case c.Layout != "" && name != "time":
+		return errors.New("layout is for time: remove it")
+	case c.Layout != "" && c.Unit != "":
+		return errors.New("give a layout or a unit, not both")
+	case isBody && (c.Pattern != "" || c.Claim != "" || c.Default != ""):
+		return errors.New("a body has paths alone: remove the rest")
+	}
+	return nil
+}
+
+// source is what to make of the text of the field called name, wherever it stands.
+func (c FieldConfig) source(name string) (s source, err error) {
+	s.unit = units[c.Unit]
+	if c.Unit != "" && s.unit == 0 {
+		return source{}, fmt.Errorf("unit %q is not one of s, ms, us, ns", c.Unit)
+	}
+	if name == "latency" {
+		s.unit = cmp.Or(s.unit, milliseconds)
+	}
+	if s.layout, err = timeLayout(c.Layout); err != nil {
+		return source{}, err
+	}
+	if c.Pattern != "" {
+		if s.pattern, err = regexp.Compile(c.Pattern); err != nil {
+			return source{}, fmt.Errorf("pattern: %w", err)
+		}
+	}
+	if c.Claim != "" {
+		if s.claim, err = checkedPath(c.Claim); err != nil {
+			return source{}, fmt.Errorf("claim: %w", err)
+		}
+	}
+	return s, nil
+}
+
+// timeLayout is the Go layout that a setting means.
+func timeLayout(setting string) (string, error) {
+	switch setting {
+	case "":
+		return "", nil
+	case "rfc3339":
+		return time.RFC3339Nano, nil
+	case "clf":
+		return commonLog, nil
+	}
+	if time.Date(2013, 11, 22, 9, 38, 47, 5e8, time.FixedZone("XYZ", 3600)).Format(setting) == setting {
+		return "", fmt.Errorf("layout %q is not one of rfc3339, clf or a layout of Go's, as 2006-01-02 15:04:05", setting)
+	}
+	return setting, nil
 }
 
 func checkedPath(dotted string) ([]string, error) {
