@@ -26,9 +26,6 @@ var (
 	hex        = regexp.MustCompile(`^0[xX][0-9A-Fa-f]{1,16}$`)
 	notCode    = regexp.MustCompile(`(?i)://|^www\.|\.(html?|com|org|net|io|json|xml|yaml|md|pdf|png)$|^v?\d+\.\d+(\.\d+)*$|^\d{4}-\d\d-\d\d|^\d+[./:]\d+`)
 	placehold  = regexp.MustCompile(`^(xxx+|n/a|todo|tbd)$`)
-	runsDigits = regexp.MustCompile(`\d+`)
-	runsUpper  = regexp.MustCompile(`[A-Z]+`)
-	runsLower  = regexp.MustCompile(`[a-z]+`)
 	runsHump   = regexp.MustCompile(`(Aa)+A?`)
 	runsJoined = regexp.MustCompile(`([_.-](A|a|Aa|9))+`)
 )
@@ -108,14 +105,36 @@ func ordinary(s string) bool {
 
 // shape is what codes of one family have in common: OSM.01010037 is A.9, AccessDenied is Aa.
 func shape(code string) string {
-	s := runsDigits.ReplaceAllString(code, "9")
-	s = runsUpper.ReplaceAllString(s, "A")
-	s = runsLower.ReplaceAllString(s, "a")
-	s = runsHump.ReplaceAllString(s, "Aa")
+	s := runsHump.ReplaceAllString(runs(code), "Aa")
 	return runsJoined.ReplaceAllStringFunc(s, func(run string) string {
 		parts := strings.FieldsFunc(run, func(r rune) bool { return strings.ContainsRune("_.-", r) })
 		return run[:1] + parts[len(parts)-1]
 	})
+}
+
+// runs replaces each run of digits by 9, of capital letters by A, of small letters by a.
+func runs(s string) string {
+	var out []byte
+	class := byte(0) // of the letter before
+	for _, c := range []byte(s) {
+		was := class
+		switch r := rune(c); {
+		case digit(r):
+			class = '9'
+		case upper(r):
+			class = 'A'
+		case lower(r):
+			class = 'a'
+		default:
+			class = 0
+			out = append(out, c)
+			continue
+		}
+		if class != was {
+			out = append(out, class)
+		}
+	}
+	return string(out)
 }
 
 var (
@@ -128,7 +147,7 @@ var (
 // statuses, or a class such as 5xx, is one too, and gives no number.
 func status(s string) (code int, phrase string, ok bool) {
 	s = strings.TrimSpace(s)
-	if len(s) > 80 {
+	if len(s) > 80 || !strings.ContainsAny(s, "12345") {
 		return 0, "", false
 	}
 	if m := statusCell.FindStringSubmatch(s); m != nil {

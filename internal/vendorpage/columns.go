@@ -34,7 +34,8 @@ type column struct {
 }
 
 func columnOf(heading string, cells []string) column {
-	c := column{kind: kindOf(heading), heading: normal(heading)}
+	c := column{heading: normal(heading)}
+	c.kind = kindOfNormal(heading, c.heading)
 	filled := 0.0
 	for _, cell := range cells {
 		if nothing(cell) {
@@ -72,6 +73,9 @@ func columnOf(heading string, cells []string) column {
 	return c
 }
 
+// listed reports whether the vocabulary has the heading, word for word.
+func (c column) listed() bool { return vocabulary[c.heading] != unknown }
+
 // promise says how strongly the heading promises that the column holds the codes; 0 is not at all.
 func (c column) promise() float64 {
 	switch c.kind {
@@ -102,24 +106,35 @@ type assignment struct {
 
 // assign decides which role each column plays, from the headings and, where cells are given (one slice
 // per column), from these too. All roles are "" where the columns are not those of an error table.
-//
-// The key comes first: the code (findCode), then the status, or a status that is the code (findStatus).
-// Then each text takes the first column that a rule finds for it (textRules).
 func assign(heads []string, cells [][]string) []Role {
-	a := assignment{cols: make([]column, len(heads)), roles: make([]Role, len(heads)), code: -1, blind: cells == nil}
-	kinds := make([]kind, len(heads))
+	cols := make([]column, len(heads))
 	for i, h := range heads {
 		var of []string
 		if cells != nil {
 			of = cells[i]
 		}
-		a.cols[i] = columnOf(h, of)
-		kinds[i] = a.cols[i].kind
+		cols[i] = columnOf(h, of)
 	}
-	if fieldTable(kinds) || !a.findCode() || !a.findStatus() || !a.findTexts() {
-		return make([]Role, len(heads))
+	return assignColumns(cols, cells == nil)
+}
+
+// assignColumns is assign for columns that are known; blind says that this is from their headings alone.
+//
+// The key comes first: the code (findCode), then the status, or a status that is the code (findStatus).
+// Then each text takes the first column that a rule finds for it (textRules).
+func assignColumns(cols []column, blind bool) []Role {
+	a := assignment{cols: cols, roles: make([]Role, len(cols)), code: -1, blind: blind}
+	if fieldTable(kinds(cols)) || !a.findCode() || !a.findStatus() || !a.findTexts() {
+		return make([]Role, len(cols))
 	}
 	return a.roles
+}
+
+func kinds(cols []column) (all []kind) {
+	for _, c := range cols {
+		all = append(all, c.kind)
+	}
+	return all
 }
 
 // findCode finds the column of the codes: its heading promises codes and its cells keep the promise. A

@@ -140,13 +140,15 @@ func normal(heading string) string {
 }
 
 // kindOf tells what a heading announces.
-func kindOf(heading string) kind {
-	h := normal(heading)
+func kindOf(heading string) kind { return kindOfNormal(heading, normal(heading)) }
+
+// kindOfNormal is kindOf for a heading whose normal form h is known.
+func kindOfNormal(heading, h string) kind {
 	if k, ok := vocabulary[h]; ok {
 		return k
 	}
-	if parted := humps.ReplaceAllString(heading, "$1 $2"); parted != heading { // ErrorDescription
-		if k, ok := vocabulary[normal(parted)]; ok {
+	if strings.ContainsFunc(heading, upper) { // ErrorDescription
+		if k, ok := vocabulary[normal(humps.ReplaceAllString(heading, "$1 $2"))]; ok {
 			return k
 		}
 	}
@@ -154,8 +156,8 @@ func kindOf(heading string) kind {
 		return unknown
 	}
 	best, at := unknown, -1
-	head := linking.MatchString(h) // where the decisive word stands
-	for _, w := range keywords {   // longer words stand before those that they hold
+	head := strings.ContainsAny(h, " '") && linking.MatchString(h) // where the decisive word stands
+	for _, w := range keywords {                                   // longer words stand before those that they hold
 		start, end := strings.Index(h, w.word), strings.LastIndex(h, w.word)+len(w.word)
 		switch {
 		case start < 0:
@@ -174,26 +176,34 @@ func kindOf(heading string) kind {
 	return best
 }
 
-// headings counts what cells announce, if they are a row of headings: most of them are, none is a sentence,
-// and one names a code, a status or an error.
+// headings says what cells announce, up to one that cannot be a heading, and whether they are a row of headings.
 func headings(cells []string) (kinds []kind, ok bool) {
-	known, filled, key := 0, 0, false
 	for _, c := range cells {
-		k := unknown
-		if c != "" {
-			filled++
-			k = kindOf(c)
+		kinds = append(kinds, kindOf(c))
+		if noHeading(c) {
+			return kinds, false
 		}
-		kinds = append(kinds, k)
+	}
+	return kinds, headRow(cells, kinds)
+}
+
+// noHeading reports whether a cell cannot be a heading: it is a status, or long.
+func noHeading(s string) bool { return isStatus(s) || len([]rune(s)) > 60 }
+
+// headRow reports whether cells that announce these kinds are a row of headings: at least half of them announce
+// something, and one names a code, a status or an error.
+func headRow(cells []string, kinds []kind) bool {
+	known, filled, key := 0, 0, false
+	for i, k := range kinds {
+		if cells[i] != "" {
+			filled++
+		}
 		if k != unknown {
 			known++
 		}
 		key = key || k == ofCode || k == ofStatus || k == ofName
-		if _, _, isStatus := status(c); isStatus || len([]rune(c)) > 60 {
-			return kinds, false
-		}
 	}
-	return kinds, key && filled >= 2 && known*2 >= filled
+	return key && filled >= 2 && known*2 >= filled
 }
 
 // fieldTable tells whether headings are of a table that describes parameters and the like.
@@ -203,6 +213,9 @@ func fieldTable(kinds []kind) bool {
 
 // plain takes Markdown's and HTML's inline marks from a text; what they break becomes a newline.
 func plain(s string) string {
+	if !strings.ContainsAny(s, "<[*`&\\") {
+		return tidy(s)
+	}
 	s = breaks.ReplaceAllString(s, "\n")
 	s = mdLink.ReplaceAllString(s, "$1")
 	s = markup.ReplaceAllString(s, "")

@@ -91,8 +91,11 @@ func date(lines []line) string {
 		if i > 2000 {
 			break
 		}
+		if len(l.text) > 200 || !strings.Contains(l.text, "20") { // no year
+			continue
+		}
 		said := updated.FindStringIndex(l.text)
-		if said == nil || len(l.text) > 200 {
+		if said == nil {
 			continue
 		}
 		if when := day.FindStringIndex(l.text); when != nil && when[0] < said[0] && strings.ContainsAny(l.text, "\t|") {

@@ -37,18 +37,19 @@ type start struct {
 }
 
 // start is startOf, which is asked for a line many times and therefore remembered.
-func (l *line) start() (start, bool) {
+func (l *line) start() maybeStart {
 	if l.begins == nil {
-		l.begins = new(maybeStart)
-		l.begins.start, l.begins.ok = startOf(l.text)
+		s, ok := startOf(l.text)
+		l.begins = &maybeStart{s, ok, ok && codeStrength(codePart(s.code)) == number}
 	}
-	return l.begins.start, l.begins.ok
+	return *l.begins
 }
 
 // maybeStart is the start of a record, or not.
 type maybeStart struct {
 	start
-	ok bool
+	ok     bool
+	number bool // the code is a number
 }
 
 // opening is how a line begins: what marks it, and the rest.
@@ -222,11 +223,11 @@ func findRecords(lines []line, at int) (*grid, int) {
 	if g, next := findFielded(lines, at); g != nil {
 		return g, next
 	}
-	first, ok := lines[at].start()
-	if !ok {
+	first := lines[at].start()
+	if !first.ok {
 		return nil, 0
 	}
-	l := recordList{lines: lines, mark: first.mark, numbers: codeStrength(codePart(first.code)) == number}
+	l := recordList{lines: lines, mark: first.mark, numbers: first.number}
 	if !l.goesOn(at) {
 		return nil, 0
 	}
@@ -246,8 +247,8 @@ type recordList struct {
 
 // begins reports whether a record of the list begins at a line.
 func (l recordList) begins(i int) (start, bool) {
-	s, ok := l.lines[i].start()
-	return s, ok && s.mark == l.mark && (codeStrength(codePart(s.code)) == number) == l.numbers
+	s := l.lines[i].start()
+	return s.start, s.ok && s.mark == l.mark && s.number == l.numbers
 }
 
 // goesOn reports whether a second record begins close below the first.

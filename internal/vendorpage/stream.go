@@ -36,8 +36,10 @@ func blocks(lines []line, at int, byLine bool, limit int) (all []block) {
 	return all
 }
 
-// maxHeads bounds how many columns a table can have in these layouts.
-const maxHeads = 10
+const (
+	maxHeads  = 10 // bounds how many columns a table can have in these layouts
+	maxTitles = 3  // bounds how many titles above the headings are mistaken for some of them
+)
 
 // findStream reads a cell a paragraph, or a cell a line. It begins with at least two headings, one of which names the code.
 func findStream(lines []line, at int) (*grid, int) {
@@ -45,16 +47,20 @@ func findStream(lines []line, at int) (*grid, int) {
 		return nil, 0
 	}
 	byLine := at+1 < len(lines) && !lines[at+1].blank()
-	first := blocks(lines, at, byLine, 4*maxHeads+3)
-	columns, points := headCount(first)
+	first := blocks(lines, at, byLine, 4*maxHeads+maxTitles)
+	var cols []column // the blocks that may be headings, or stand in the first row, taken as headings
+	for _, b := range first[:min(len(first), 2*maxHeads+maxTitles)] {
+		cols = append(cols, columnOf(b.text, nil))
+	}
+	columns, points := headCount(first, cols)
 	if columns == 0 {
 		return nil, 0
 	}
 	sure := namesCode(first[:columns]) && begins(first, columns)
-	for skip := 1; skip <= 3 && skip < len(first); skip++ {
+	for skip := 1; skip <= maxTitles && skip < len(first); skip++ {
 		// A title such as "Error codes" above the headings is none of them. But headings below which a row
 		// begins are no title: to pass over the one that names the code would take the status for the code.
-		if n, better := headCount(first[skip:]); better > points && !(sure && !namesCode(first[skip:skip+n])) {
+		if n, better := headCount(first[skip:], cols[skip:]); better > points && !(sure && !namesCode(first[skip:skip+n])) {
 			return nil, 0
 		}
 	}
@@ -91,39 +97,40 @@ func begins(bs []block, n int) bool {
 	return fits(assign(texts(bs[:n]), nil), row) && !slices.ContainsFunc(row, func(b block) bool { return vocabulary[normal(b.text)] != unknown })
 }
 
-// data tells whether a text looks like a cell of a row and therefore is no heading.
+// data reports whether a text of unknown kind looks like a cell of a row and therefore is no heading.
 func data(s string) bool {
-	return kindOf(s) == unknown && (codeStrength(s) >= number || isStatus(s) || endsSentence(s) || len(strings.Fields(s)) > 5)
+	return codeStrength(s) >= number || isStatus(s) || endsSentence(s) || len(strings.Fields(s)) > 5
 }
 
 // headCount says how many of the blocks are headings, 0 if none, and how well they fit. Headings that the
 // vocabulary does not have may stand among and behind those that it has: how many columns there are shows
 // in the rows, whose codes come at the same distance. So each number is tried, and the one with the most
-// points wins.
-func headCount(bs []block) (columns int, best float64) {
+// points wins. cols are the blocks taken as headings.
+func headCount(bs []block, cols []column) (columns int, best float64) {
 	known := 0
-	for known < len(bs) && known < maxHeads && kindOf(bs[known].text) != unknown {
+	for known < len(bs) && known < maxHeads && cols[known].kind != unknown {
 		known++
 	}
 	if known == maxHeads { // a list of such words
 		return 0, 0
 	}
-	if known == 0 && (len(bs) < 2 || kindOf(bs[1].text) == unknown) {
+	if known == 0 && (len(bs) < 2 || cols[1].kind == unknown) {
 		return 0, 0
 	}
-	for n := 2; n <= min(len(bs)-1, known+4, maxHeads) && !data(bs[n-1].text); n++ {
-		kinds, ok := headings(texts(bs[:n]))
+	for n := 2; n <= min(len(bs)-1, known+4, maxHeads) && !(cols[n-1].kind == unknown && data(bs[n-1].text)); n++ {
+		kinds := kinds(cols[:n])
 		if keys(kinds) > 4 {
 			break // no table has that many codes in a row
 		}
-		if !ok || fieldTable(kinds) {
+		heads := texts(bs[:n])
+		if slices.ContainsFunc(heads, noHeading) || !headRow(heads, kinds) || fieldTable(kinds) {
 			continue
 		}
-		g, ok := newHeadGuess(bs[:n], kinds)
+		g, ok := newHeadGuess(cols[:n])
 		if !ok {
 			continue
 		}
-		if points := g.headPoints() + g.rowPoints(bs, n == known); points > best {
+		if points := g.headPoints() + g.rowPoints(bs, cols, n == known); points > best {
 			best, columns = points, n
 		}
 	}
@@ -142,27 +149,22 @@ func keys(kinds []kind) (n int) {
 
 // headGuess is a number of blocks that may be the headings of a table.
 type headGuess struct {
-	heads []block
-	kinds []kind
-	exact []bool // the vocabulary has it
+	heads []column
 	roles []Role
 	code  int
 }
 
 // newHeadGuess returns false where the blocks cannot be headings: the vocabulary has to have the heading of
 // the codes and one more, which is not just a further code or status.
-func newHeadGuess(heads []block, kinds []kind) (g headGuess, ok bool) {
-	g = headGuess{heads: heads, kinds: kinds, roles: assign(texts(heads), nil)}
+func newHeadGuess(heads []column) (g headGuess, ok bool) {
+	g = headGuess{heads: heads, roles: assignColumns(heads, true)}
 	g.code = slices.Index(g.roles, RoleCode)
-	for _, h := range heads {
-		g.exact = append(g.exact, vocabulary[normal(h.text)] != unknown)
-	}
-	if g.code < 0 || !g.exact[g.code] {
+	if g.code < 0 || !heads[g.code].listed() {
 		return g, false
 	}
 	distinct := 0
-	for i := range heads {
-		if g.exact[i] && !g.again(i) {
+	for i, h := range heads {
+		if h.listed() && !g.again(i) {
 			distinct++
 		}
 	}
@@ -171,18 +173,19 @@ func newHeadGuess(heads []block, kinds []kind) (g headGuess, ok bool) {
 
 // again reports whether a heading announces a code or a status as one before it does.
 func (g headGuess) again(i int) bool {
-	return (g.kinds[i] == ofCode || g.kinds[i] == ofStatus) && slices.Contains(g.kinds[:i], g.kinds[i])
+	k := g.heads[i].kind
+	return (k == ofCode || k == ofStatus) && slices.Contains(kinds(g.heads[:i]), k)
 }
 
 // headPoints rates the headings: the vocabulary should have them, and each key should come once.
 func (g headGuess) headPoints() (points float64) {
-	for i, k := range g.kinds {
+	for i, h := range g.heads {
 		switch {
-		case k == unknown:
+		case h.kind == unknown:
 			points--
 		case g.again(i):
 			points -= 2
-		case g.exact[i]:
+		case h.listed():
 			points++
 		}
 	}
@@ -192,7 +195,7 @@ func (g headGuess) headPoints() (points float64) {
 // rowPoints rates the first rows below the headings: code and status should stand where they belong, and
 // neither a code nor a heading should stand among the texts. exactly says that just the blocks that are
 // known headings were taken.
-func (g headGuess) rowPoints(bs []block, exactly bool) (points float64) {
+func (g headGuess) rowPoints(bs []block, cols []column, exactly bool) (points float64) {
 	n := len(g.heads)
 	for row := 1; row <= 3 && row*n+n <= len(bs); row++ {
 		cells := bs[row*n : row*n+n]
@@ -207,7 +210,7 @@ func (g headGuess) rowPoints(bs []block, exactly bool) (points float64) {
 			if i != g.code && g.misplaced(i, cell.text, cells[g.code].text) {
 				points -= 4
 			}
-			if row == 1 && len(cell.text) > 3 && vocabulary[normal(cell.text)] != unknown && !isStatus(cell.text) {
+			if row == 1 && len(cell.text) > 3 && cols[n+i].listed() && !isStatus(cell.text) {
 				points -= 6 // a heading that was left over
 			}
 		}
@@ -218,7 +221,7 @@ func (g headGuess) rowPoints(bs []block, exactly bool) (points float64) {
 // misplaced reports whether a cell beside a row's code shows that the rows are cut wrongly: it is a code
 // too, or prose in a column of codes.
 func (g headGuess) misplaced(i int, text, code string) bool {
-	return g.roles[i] != RoleStatus && codeStrength(text) >= number && shape(text) == shape(code) || g.kinds[i] == ofCode && prose(text)
+	return g.roles[i] != RoleStatus && codeStrength(text) >= number && shape(text) == shape(code) || g.heads[i].kind == ofCode && prose(text)
 }
 
 // growing makes a grid of cells that are read further and further, as long as the table goes on: most are
