@@ -28,7 +28,7 @@ var imports = map[string]string{
 	"internal/vendorpage": "",
 	// The outside world.
 	"internal/link":     "",
-	"internal/store":    "internal/catalog internal/enrich internal/accesslog internal/link",
+	"internal/store":    "internal/catalog internal/parse internal/enrich internal/accesslog internal/link",
 	"internal/delivery": "internal/store internal/enrich internal/accesslog internal/link",
 	// What is made of it.
 	"internal/report": "internal/catalog internal/cli internal/store internal/enrich",

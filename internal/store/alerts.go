@@ -89,68 +89,51 @@ func (s *Store) RecordDeliveries(ctx context.Context, deliveries []Delivery) err
 	return deliveryTable.insert(ctx, s, alone(deliveries))
 }
 
-// alone returns rows that belong to no batch.
-func alone[R any](rows []R) []of[R] {
-	all := make([]of[R], len(rows))
-	for i := range rows {
-		all[i].row = &rows[i]
-	}
-	return all
-}
-
 var transitionTable = table[AlertTransition]{
 	name: "alert_rows",
 	columns: []column[AlertTransition]{
-		col("ts", func(_ *Batch, r *AlertTransition) time.Time { return r.At }),
-		col("rule", func(_ *Batch, r *AlertTransition) string { return r.Rule }),
-		col("fingerprint", func(_ *Batch, r *AlertTransition) string { return r.Fingerprint }),
-		col("labels", func(_ *Batch, r *AlertTransition) map[string]string { return r.Labels }),
-		col("from", func(_ *Batch, r *AlertTransition) string { return r.From }),
-		col("to", func(_ *Batch, r *AlertTransition) string { return r.To }),
-		col("reason", func(_ *Batch, r *AlertTransition) string { return r.Reason }),
-		col("value", func(_ *Batch, r *AlertTransition) float64 { return r.Value }),
-		col("threshold", func(_ *Batch, r *AlertTransition) float64 { return r.Threshold }),
+		col("ts", func(_ *Batch, r *AlertTransition) *time.Time { return &r.At }),
+		col("rule", func(_ *Batch, r *AlertTransition) *string { return &r.Rule }),
+		col("fingerprint", func(_ *Batch, r *AlertTransition) *string { return &r.Fingerprint }),
+		col("labels", func(_ *Batch, r *AlertTransition) *map[string]string { return &r.Labels }),
+		col("from", func(_ *Batch, r *AlertTransition) *string { return &r.From }),
+		col("to", func(_ *Batch, r *AlertTransition) *string { return &r.To }),
+		col("reason", func(_ *Batch, r *AlertTransition) *string { return &r.Reason }),
+		col("value", func(_ *Batch, r *AlertTransition) *float64 { return &r.Value }),
+		col("threshold", func(_ *Batch, r *AlertTransition) *float64 { return &r.Threshold }),
 	},
 }
 
 var stateTable = table[AlertState]{
 	name: "alert_state_rows",
 	columns: []column[AlertState]{
-		col("rule", func(_ *Batch, r *AlertState) string { return r.Rule }),
-		col("fingerprint", func(_ *Batch, r *AlertState) string { return r.Fingerprint }),
-		col("labels", func(_ *Batch, r *AlertState) map[string]string { return r.Labels }),
-		col("state", func(_ *Batch, r *AlertState) string { return r.State }),
-		col("since", func(_ *Batch, r *AlertState) time.Time { return orEpoch(r.Since) }),
-		col("low_since", func(_ *Batch, r *AlertState) time.Time { return orEpoch(r.LowSince) }),
-		col("notice", func(_ *Batch, r *AlertState) string { return r.Notice }),
-		col("evaluated", func(_ *Batch, r *AlertState) time.Time { return r.Evaluated }),
+		col("rule", func(_ *Batch, r *AlertState) *string { return &r.Rule }),
+		col("fingerprint", func(_ *Batch, r *AlertState) *string { return &r.Fingerprint }),
+		col("labels", func(_ *Batch, r *AlertState) *map[string]string { return &r.Labels }),
+		col("state", func(_ *Batch, r *AlertState) *string { return &r.State }),
+		optionalTime("since", func(_ *Batch, r *AlertState) *time.Time { return &r.Since }),
+		optionalTime("low_since", func(_ *Batch, r *AlertState) *time.Time { return &r.LowSince }),
+		col("notice", func(_ *Batch, r *AlertState) *string { return &r.Notice }),
+		col("evaluated", func(_ *Batch, r *AlertState) *time.Time { return &r.Evaluated }),
 	},
 }
 
 var deliveryTable = table[Delivery]{
 	name: "alert_delivery_rows",
 	columns: []column[Delivery]{
-		col("target", func(_ *Batch, r *Delivery) string { return r.Target }),
-		col("rule", func(_ *Batch, r *Delivery) string { return r.Source }),
-		col("fingerprint", func(_ *Batch, r *Delivery) string { return r.Fingerprint }),
-		col("ts", func(_ *Batch, r *Delivery) time.Time { return r.At }),
-		col("to", func(_ *Batch, r *Delivery) string { return r.Event }),
-		col("body", func(_ *Batch, r *Delivery) string { return r.Body }),
-		col("outcome", func(_ *Batch, r *Delivery) string { return r.Outcome }),
-		col("settled", func(_ *Batch, r *Delivery) uint8 {
+		col("target", func(_ *Batch, r *Delivery) *string { return &r.Target }),
+		col("rule", func(_ *Batch, r *Delivery) *string { return &r.Source }),
+		col("fingerprint", func(_ *Batch, r *Delivery) *string { return &r.Fingerprint }),
+		col("ts", func(_ *Batch, r *Delivery) *time.Time { return &r.At }),
+		col("to", func(_ *Batch, r *Delivery) *string { return &r.Event }),
+		col("body", func(_ *Batch, r *Delivery) *string { return &r.Body }),
+		col("outcome", func(_ *Batch, r *Delivery) *string { return &r.Outcome }),
+		computed("settled", func(_ *Batch, r *Delivery) uint8 {
 			if r.Outcome == Queued {
 				return 0
 			}
 			return 1
 		}),
-		col("at", func(_ *Batch, r *Delivery) time.Time { return r.Written }),
+		col("at", func(_ *Batch, r *Delivery) *time.Time { return &r.Written }),
 	},
-}
-
-// OrZero returns the time that an insert wrote: 1970 stands for the zero time.
-func OrZero(t time.Time) time.Time {
-	if t.Unix() == 0 {
-		return time.Time{}
-	}
-	return t
 }

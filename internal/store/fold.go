@@ -65,8 +65,8 @@ type dayChange struct {
 var changeTable = table[dayChange]{
 	name: "day_change_rows",
 	columns: []column[dayChange]{
-		col("day", func(_ *Batch, c *dayChange) time.Time { return c.day }),
-		col("mark", func(_ *Batch, c *dayChange) uint64 { return c.mark }),
+		col("day", func(_ *Batch, c *dayChange) *time.Time { return &c.day }),
+		col("mark", func(_ *Batch, c *dayChange) *uint64 { return &c.mark }),
 	},
 }
 

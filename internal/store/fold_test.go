@@ -534,14 +534,15 @@ func TestHoursOutliveMinutesThatExpireEarly(t *testing.T) {
 func TestOldHoursAreDropped(t *testing.T) {
 	s, query := open(t)
 	caughtUp(t, s)
-	const id = "bitOr(bitShiftLeft(toUInt64(toUnixTimestamp(now() - INTERVAL %d HOUR)), 32), %d)"
+	now := time.Now().Unix() // one for all: the numbers of hours and of their names have to agree
+	id := func(age, n int) int64 { return (now-int64(age)*3600)<<32 | int64(n) }
 	hours := func(day string, age, n int) {
 		for _, table := range []string{"traffic", "error"} {
-			query(fmt.Sprintf("INSERT INTO @%s_hour_rows (hour, fold, errors) SELECT "+day+", "+id+", 1", table, age, n))
+			query(fmt.Sprintf("INSERT INTO @%s_hour_rows (hour, fold, errors) SELECT %s, %d, 1", table, day, id(age, n)))
 		}
 	}
 	name := func(day string, age, n, namedAgo int) {
-		query(fmt.Sprintf("INSERT INTO @fold_rows SELECT "+day+", "+id+", 7, now64(3) - INTERVAL %d MINUTE", age, n, namedAgo))
+		query(fmt.Sprintf("INSERT INTO @fold_rows SELECT %s, %d, 7, now64(3) - INTERVAL %d MINUTE", day, id(age, n), namedAgo))
 	}
 	const yesterday, before, expired = "today() - 1", "today() - 2", "today() - 798"
 	hours(yesterday, 30, 1) // was named, and another is for so long

@@ -1,13 +1,13 @@
 package store
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
+
+	"errata/internal/accesslog"
+	"errata/internal/parse"
 )
 
 // Insert writes batches: all their rows first, then the rows in batches that say so, then the switches to a later epoch, and last
@@ -83,12 +83,6 @@ func firstError(steps ...func() error) error {
 	return nil
 }
 
-// of is a row with the batch it belongs to.
-type of[R any] struct {
-	batch *Batch
-	row   *R
-}
-
 func gather[R any](batches []*Batch, rows func(*Batch) []R) (all []of[R]) {
 	for _, b := range batches {
 		own := rows(b)
@@ -103,117 +97,39 @@ func gather[R any](batches []*Batch, rows func(*Batch) []R) (all []of[R]) {
 // once is for tables with one row a batch.
 func once(*Batch) []struct{} { return []struct{}{{}} }
 
-// table says how rows of one type are written: into which columns, and by which time
-// they are cut into days.
-type table[R any] struct {
-	name    string
-	time    func(*R) time.Time // nil: all rows in one INSERT
-	columns []column[R]
-}
-
-type column[R any] struct {
-	name   string
-	values func([]of[R]) any // a slice of the column's type
-}
-
-// col is a column whose value comes from one row.
-func col[R, V any](name string, value func(*Batch, *R) V) column[R] {
-	return column[R]{name, func(rows []of[R]) any {
-		values := make([]V, len(rows))
-		for i := range rows {
-			values[i] = value(rows[i].batch, rows[i].row)
-		}
-		return values
-	}}
-}
-
-// place are the columns that say which batch a row is of.
-func place[R any]() []column[R] {
-	return []column[R]{
-		col("topic", func(b *Batch, _ *R) string { return b.Topic }),
-		col("partition", func(b *Batch, _ *R) int32 { return int32(b.Partition) }),
-		col("first_offset", func(b *Batch, _ *R) int64 { return b.FirstOffset }),
-		col("epoch", func(b *Batch, _ *R) uint32 { return b.Epoch }),
-	}
-}
-
-// insert writes the rows, one INSERT a day: a block of many days makes a part for each,
-// and a server refuses more than 100 at once.
-func (t table[R]) insert(ctx context.Context, s *Store, rows []of[R]) error {
-	day := func(r of[R]) int64 {
-		if t.time == nil {
-			return 0
-		}
-		return t.time(r.row).Unix() / int64((24 * time.Hour).Seconds())
-	}
-	slices.SortStableFunc(rows, func(a, b of[R]) int { return cmp.Compare(day(a), day(b)) })
-	for len(rows) > 0 {
-		n := 1
-		for n < len(rows) && day(rows[n]) == day(rows[0]) {
-			n++
-		}
-		if err := t.send(ctx, s, rows[:n]); err != nil {
-			return fmt.Errorf("insert %d rows into %s: %w", n, t.name, err)
-		}
-		rows = rows[n:]
-	}
-	return nil
-}
-
-// send writes one block. Whole columns are several times cheaper than row by row.
-func (t table[R]) send(ctx context.Context, s *Store, rows []of[R]) (err error) {
-	names := make([]string, len(t.columns))
-	for i, c := range t.columns {
-		names[i] = "`" + c.name + "`"
-	}
-	ctx, cancel := context.WithTimeout(ctx, s.insertTimeout)
-	defer cancel()
-	block, err := s.conn.PrepareBatch(ctx, "INSERT INTO "+t.name+" ("+strings.Join(names, ", ")+")")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, block.Close()) }()
-	for i, c := range t.columns {
-		if err := block.Column(i).Append(c.values(rows)); err != nil {
-			return fmt.Errorf("column %s: %w", c.name, err)
-		}
-	}
-	return block.Send()
-}
-
 var errorTable = table[errorRow]{
 	name: "error_rows",
 	time: func(r *errorRow) time.Time { return r.access.Time },
 	columns: append(place[errorRow](),
-		col("ts", func(_ *Batch, r *errorRow) time.Time { return r.access.Time }),
-		col("tenant", func(_ *Batch, r *errorRow) string { return r.access.Tenant }),
-		col("service", func(_ *Batch, r *errorRow) string { return r.access.Service }),
-		col("route", func(_ *Batch, r *errorRow) string { return r.access.Route }),
-		col("method", func(_ *Batch, r *errorRow) string { return r.access.Method }),
-		col("path", func(_ *Batch, r *errorRow) string { return r.access.Path }),
-		col("status", func(_ *Batch, r *errorRow) uint16 { return uint16(r.access.Status) }),
-		col("latency_ms", func(_ *Batch, r *errorRow) *float64 { return r.latencyMS }),
-		col("body_state", func(_ *Batch, r *errorRow) string { return string(r.access.BodyState) }),
-		col("code", func(_ *Batch, r *errorRow) string { return r.event.Code }),
-		col("catalog_code", func(_ *Batch, r *errorRow) string { return r.event.CatalogCode }),
-		col("family", func(_ *Batch, r *errorRow) string { return r.event.Family }),
-		col("kind", func(_ *Batch, r *errorRow) string { return r.event.Kind }),
-		col("known", func(_ *Batch, r *errorRow) bool { return r.event.Known }),
-		col("message", func(_ *Batch, r *errorRow) string { return r.event.Message }),
-		col("template", func(_ *Batch, r *errorRow) string { return r.event.Template }),
-		col("args", func(_ *Batch, r *errorRow) map[string]string { return r.event.Args }),
-		col("module_code", func(_ *Batch, r *errorRow) string { return r.event.ModuleCode }),
-		col("description", func(_ *Batch, r *errorRow) string { return r.event.Description }),
-		col("remedy", func(_ *Batch, r *errorRow) string { return r.event.Remedy }),
-		col("retry", func(_ *Batch, r *errorRow) string { return r.event.Retry }),
-		col("owner", func(_ *Batch, r *errorRow) string { return r.event.Owner }),
-		col("request_id", func(_ *Batch, r *errorRow) string { return r.event.RequestID }),
-		col("dialect", func(_ *Batch, r *errorRow) string { return r.event.Dialect }),
-		col("confidence", func(_ *Batch, r *errorRow) string { return string(r.event.Confidence) }),
-		col("catalog_version", func(_ *Batch, r *errorRow) string { return r.event.CatalogVersion }),
-		col("offset", func(_ *Batch, r *errorRow) int64 { return r.offset }),
-		col("index", func(_ *Batch, r *errorRow) uint32 { return r.index }),
-		col("envelope", func(_ *Batch, r *errorRow) uint32 { return r.envelope }),
+		col("ts", func(_ *Batch, r *errorRow) *time.Time { return &r.access.Time }),
+		col("tenant", func(_ *Batch, r *errorRow) *string { return &r.access.Tenant }),
+		col("service", func(_ *Batch, r *errorRow) *string { return &r.access.Service }),
+		col("route", func(_ *Batch, r *errorRow) *string { return &r.access.Route }),
+		col("method", func(_ *Batch, r *errorRow) *string { return &r.access.Method }),
+		col("path", func(_ *Batch, r *errorRow) *string { return &r.access.Path }),
+		number[errorRow, uint16]("status", func(_ *Batch, r *errorRow) *int { return &r.access.Status }),
+		col("latency_ms", func(_ *Batch, r *errorRow) **float64 { return &r.latencyMS }),
+		word("body_state", func(_ *Batch, r *errorRow) *accesslog.BodyState { return &r.access.BodyState }),
+		col("code", func(_ *Batch, r *errorRow) *string { return &r.event.Code }),
+		col("catalog_code", func(_ *Batch, r *errorRow) *string { return &r.event.CatalogCode }),
+		col("family", func(_ *Batch, r *errorRow) *string { return &r.event.Family }),
+		col("kind", func(_ *Batch, r *errorRow) *string { return &r.event.Kind }),
+		col("known", func(_ *Batch, r *errorRow) *bool { return &r.event.Known }),
+		col("message", func(_ *Batch, r *errorRow) *string { return &r.event.Message }),
+		col("template", func(_ *Batch, r *errorRow) *string { return &r.event.Template }),
+		col("args", func(_ *Batch, r *errorRow) *map[string]string { return &r.event.Args }),
+		col("module_code", func(_ *Batch, r *errorRow) *string { return &r.event.ModuleCode }),
+		col("description", func(_ *Batch, r *errorRow) *string { return &r.event.Description }),
+		col("remedy", func(_ *Batch, r *errorRow) *string { return &r.event.Remedy }),
+		col("retry", func(_ *Batch, r *errorRow) *string { return &r.event.Retry }),
+		col("owner", func(_ *Batch, r *errorRow) *string { return &r.event.Owner }),
+		col("request_id", func(_ *Batch, r *errorRow) *string { return &r.event.RequestID }),
+		col("dialect", func(_ *Batch, r *errorRow) *string { return &r.event.Dialect }),
+		word("confidence", func(_ *Batch, r *errorRow) *parse.Confidence { return &r.event.Confidence }),
+		col("catalog_version", func(_ *Batch, r *errorRow) *string { return &r.event.CatalogVersion }),
+		col("offset", func(_ *Batch, r *errorRow) *int64 { return &r.offset }),
+		col("index", func(_ *Batch, r *errorRow) *uint32 { return &r.index }),
+		col("envelope", func(_ *Batch, r *errorRow) *uint32 { return &r.envelope }),
 	),
 }
 
@@ -247,14 +163,14 @@ var trafficTable = table[trafficRow]{
 	name: "traffic_sums",
 	time: func(r *trafficRow) time.Time { return r.minute },
 	columns: append(place[trafficRow](),
-		col("minute", func(_ *Batch, r *trafficRow) time.Time { return r.minute }),
-		col("tenant", func(_ *Batch, r *trafficRow) string { return r.tenant }),
-		col("service", func(_ *Batch, r *trafficRow) string { return r.service }),
-		col("route", func(_ *Batch, r *trafficRow) string { return r.route }),
-		col("status", func(_ *Batch, r *trafficRow) uint16 { return uint16(r.status) }),
-		col("body_state", func(_ *Batch, r *trafficRow) string { return string(r.bodyState) }),
-		col("requests", func(_ *Batch, r *trafficRow) uint64 { return r.requests }),
-		col("errors", func(_ *Batch, r *trafficRow) uint64 { return r.errors }),
+		col("minute", func(_ *Batch, r *trafficRow) *time.Time { return &r.minute }),
+		col("tenant", func(_ *Batch, r *trafficRow) *string { return &r.tenant }),
+		col("service", func(_ *Batch, r *trafficRow) *string { return &r.service }),
+		col("route", func(_ *Batch, r *trafficRow) *string { return &r.route }),
+		number[trafficRow, uint16]("status", func(_ *Batch, r *trafficRow) *int { return &r.status }),
+		word("body_state", func(_ *Batch, r *trafficRow) *accesslog.BodyState { return &r.bodyState }),
+		col("requests", func(_ *Batch, r *trafficRow) *uint64 { return &r.requests }),
+		col("errors", func(_ *Batch, r *trafficRow) *uint64 { return &r.errors }),
 	),
 }
 
@@ -262,27 +178,27 @@ var codeTable = table[codeRow]{
 	name: "error_sums",
 	time: func(r *codeRow) time.Time { return r.minute },
 	columns: append(place[codeRow](),
-		col("minute", func(_ *Batch, r *codeRow) time.Time { return r.minute }),
-		col("tenant", func(_ *Batch, r *codeRow) string { return r.tenant }),
-		col("service", func(_ *Batch, r *codeRow) string { return r.service }),
-		col("route", func(_ *Batch, r *codeRow) string { return r.route }),
-		col("code", func(_ *Batch, r *codeRow) string { return r.code }),
-		col("dialect", func(_ *Batch, r *codeRow) string { return r.dialect }),
-		col("family", func(_ *Batch, r *codeRow) string { return r.family }),
-		col("kind", func(_ *Batch, r *codeRow) string { return r.kind }),
-		col("errors", func(_ *Batch, r *codeRow) uint64 { return r.errors }),
-		col("first_seen", func(_ *Batch, r *codeRow) time.Time { return r.first }),
-		col("last_seen", func(_ *Batch, r *codeRow) time.Time { return r.last }),
+		col("minute", func(_ *Batch, r *codeRow) *time.Time { return &r.minute }),
+		col("tenant", func(_ *Batch, r *codeRow) *string { return &r.tenant }),
+		col("service", func(_ *Batch, r *codeRow) *string { return &r.service }),
+		col("route", func(_ *Batch, r *codeRow) *string { return &r.route }),
+		col("code", func(_ *Batch, r *codeRow) *string { return &r.code }),
+		col("dialect", func(_ *Batch, r *codeRow) *string { return &r.dialect }),
+		col("family", func(_ *Batch, r *codeRow) *string { return &r.family }),
+		col("kind", func(_ *Batch, r *codeRow) *string { return &r.kind }),
+		col("errors", func(_ *Batch, r *codeRow) *uint64 { return &r.errors }),
+		col("first_seen", func(_ *Batch, r *codeRow) *time.Time { return &r.first }),
+		col("last_seen", func(_ *Batch, r *codeRow) *time.Time { return &r.last }),
 	),
 }
 
 var sightingTable = table[codeRow]{
 	name: "code_sightings",
 	columns: []column[codeRow]{
-		col("tenant", func(_ *Batch, r *codeRow) string { return r.tenant }),
-		col("code", func(_ *Batch, r *codeRow) string { return r.code }),
-		col("first_seen", func(_ *Batch, r *codeRow) time.Time { return r.first }),
-		col("last_seen", func(_ *Batch, r *codeRow) time.Time { return r.last }),
+		col("tenant", func(_ *Batch, r *codeRow) *string { return &r.tenant }),
+		col("code", func(_ *Batch, r *codeRow) *string { return &r.code }),
+		col("first_seen", func(_ *Batch, r *codeRow) *time.Time { return &r.first }),
+		col("last_seen", func(_ *Batch, r *codeRow) *time.Time { return &r.last }),
 	},
 }
 
@@ -290,11 +206,11 @@ var deadLetterTable = table[deadLetterRow]{
 	name: "dead_letter_rows",
 	time: func(r *deadLetterRow) time.Time { return r.at },
 	columns: append(place[deadLetterRow](),
-		col("ts", func(_ *Batch, r *deadLetterRow) time.Time { return r.at }),
-		col("reason", func(_ *Batch, r *deadLetterRow) string { return r.reason }),
-		col("offset", func(_ *Batch, r *deadLetterRow) int64 { return r.offset }),
-		col("index", func(_ *Batch, r *deadLetterRow) uint32 { return r.index }),
-		col("sample", func(_ *Batch, r *deadLetterRow) string { return r.sample }),
+		col("ts", func(_ *Batch, r *deadLetterRow) *time.Time { return &r.at }),
+		col("reason", func(_ *Batch, r *deadLetterRow) *string { return &r.reason }),
+		col("offset", func(_ *Batch, r *deadLetterRow) *int64 { return &r.offset }),
+		col("index", func(_ *Batch, r *deadLetterRow) *uint32 { return &r.index }),
+		col("sample", func(_ *Batch, r *deadLetterRow) *string { return &r.sample }),
 	),
 }
 
@@ -302,53 +218,45 @@ var auditTable = table[auditRow]{
 	name: "audit_rows",
 	time: func(r *auditRow) time.Time { return r.access.Time },
 	columns: append(place[auditRow](),
-		col("ts", func(_ *Batch, r *auditRow) time.Time { return r.access.Time }),
-		col("tenant", func(_ *Batch, r *auditRow) string { return r.access.Tenant }),
-		col("service", func(_ *Batch, r *auditRow) string { return r.access.Service }),
-		col("route", func(_ *Batch, r *auditRow) string { return r.access.Route }),
-		col("path", func(_ *Batch, r *auditRow) string { return r.access.Path }),
-		col("status", func(_ *Batch, r *auditRow) uint16 { return uint16(r.access.Status) }),
-		col("body_state", func(_ *Batch, r *auditRow) string { return string(r.access.BodyState) }),
-		col("sample", func(_ *Batch, r *auditRow) string { return r.sample }),
-		col("offset", func(_ *Batch, r *auditRow) int64 { return r.offset }),
-		col("index", func(_ *Batch, r *auditRow) uint32 { return r.index }),
+		col("ts", func(_ *Batch, r *auditRow) *time.Time { return &r.access.Time }),
+		col("tenant", func(_ *Batch, r *auditRow) *string { return &r.access.Tenant }),
+		col("service", func(_ *Batch, r *auditRow) *string { return &r.access.Service }),
+		col("route", func(_ *Batch, r *auditRow) *string { return &r.access.Route }),
+		col("path", func(_ *Batch, r *auditRow) *string { return &r.access.Path }),
+		number[auditRow, uint16]("status", func(_ *Batch, r *auditRow) *int { return &r.access.Status }),
+		word("body_state", func(_ *Batch, r *auditRow) *accesslog.BodyState { return &r.access.BodyState }),
+		col("sample", func(_ *Batch, r *auditRow) *string { return &r.sample }),
+		col("offset", func(_ *Batch, r *auditRow) *int64 { return &r.offset }),
+		col("index", func(_ *Batch, r *auditRow) *uint32 { return &r.index }),
 	),
 }
 
 var batchTable = table[struct{}]{
 	name: "batch_rows",
 	columns: append(place[struct{}](),
-		col("last_offset", func(b *Batch, _ *struct{}) int64 { return b.LastOffset }),
-		col("fingerprint", func(b *Batch, _ *struct{}) string { return b.Fingerprint }),
-		col("records", func(b *Batch, _ *struct{}) uint64 { return b.Records }),
-		col("requests", func(b *Batch, _ *struct{}) uint64 { return b.Requests }),
-		col("errors", func(b *Batch, _ *struct{}) uint64 { return b.Errors }),
-		col("dead_letters", func(b *Batch, _ *struct{}) uint64 { return b.DeadLetters }),
-		col("excluded", func(b *Batch, _ *struct{}) uint64 { return b.Excluded }),
-		col("limited", func(b *Batch, _ *struct{}) uint64 { return b.Limited }),
-		col("first_record", func(b *Batch, _ *struct{}) uint64 { return b.FirstRecord }),
-		col("min_ts", func(b *Batch, _ *struct{}) time.Time { return orEpoch(b.MinTime) }),
-		col("max_ts", func(b *Batch, _ *struct{}) time.Time { return orEpoch(b.MaxTime) }),
+		col("last_offset", func(b *Batch, _ *struct{}) *int64 { return &b.LastOffset }),
+		col("fingerprint", func(b *Batch, _ *struct{}) *string { return &b.Fingerprint }),
+		col("records", func(b *Batch, _ *struct{}) *uint64 { return &b.Records }),
+		col("requests", func(b *Batch, _ *struct{}) *uint64 { return &b.Requests }),
+		col("errors", func(b *Batch, _ *struct{}) *uint64 { return &b.Errors }),
+		col("dead_letters", func(b *Batch, _ *struct{}) *uint64 { return &b.DeadLetters }),
+		col("excluded", func(b *Batch, _ *struct{}) *uint64 { return &b.Excluded }),
+		col("limited", func(b *Batch, _ *struct{}) *uint64 { return &b.Limited }),
+		col("first_record", func(b *Batch, _ *struct{}) *uint64 { return &b.FirstRecord }),
+		optionalTime("min_ts", func(b *Batch, _ *struct{}) *time.Time { return &b.MinTime }),
+		optionalTime("max_ts", func(b *Batch, _ *struct{}) *time.Time { return &b.MaxTime }),
 	),
 }
 
 var acceptedTable = table[struct{}]{
 	name: "accepted",
 	columns: append(place[struct{}](),
-		col("last_offset", func(b *Batch, _ *struct{}) int64 { return b.LastOffset }),
-		col("fingerprint", func(b *Batch, _ *struct{}) string { return b.Fingerprint }),
+		col("last_offset", func(b *Batch, _ *struct{}) *int64 { return &b.LastOffset }),
+		col("fingerprint", func(b *Batch, _ *struct{}) *string { return &b.Fingerprint }),
 	),
 }
 
 var switchTable = table[struct{}]{name: "epoch_switches", columns: place[struct{}]()}
-
-// orEpoch stands 1970 in for a time that is not there, which ClickHouse cannot hold otherwise.
-func orEpoch(t time.Time) time.Time {
-	if t.IsZero() {
-		return time.Unix(0, 0).UTC()
-	}
-	return t
-}
 
 // Watermark says that all records of a partition with earlier event times are in, as far as could be
 // known at the given time: of a partition that is caught up it is that time itself.
@@ -367,10 +275,10 @@ func (s *Store) InsertWatermarks(ctx context.Context, marks []Watermark) error {
 var watermarkTable = table[Watermark]{
 	name: "watermark_rows",
 	columns: []column[Watermark]{
-		col("topic", func(_ *Batch, w *Watermark) string { return w.Topic }),
-		col("partition", func(_ *Batch, w *Watermark) int32 { return int32(w.Partition) }),
-		col("watermark", func(_ *Batch, w *Watermark) time.Time { return w.Watermark }),
-		col("at", func(_ *Batch, w *Watermark) time.Time { return w.At }),
+		col("topic", func(_ *Batch, w *Watermark) *string { return &w.Topic }),
+		number[Watermark, int32]("partition", func(_ *Batch, w *Watermark) *int { return &w.Partition }),
+		col("watermark", func(_ *Batch, w *Watermark) *time.Time { return &w.Watermark }),
+		col("at", func(_ *Batch, w *Watermark) *time.Time { return &w.At }),
 	},
 }
 

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"errata/internal/accesslog"
 	"errata/internal/catalog"
 	"errata/internal/enrich"
 )
@@ -167,8 +166,7 @@ func (s *Store) ReenrichErrors(ctx context.Context, c *catalog.Set, day, from, t
 	from, to = within(day, from, to)
 	filter, args := span("ts", from, to)
 	err := slicing[errorRow]{
-		query: "SELECT ts, tenant, service, route, method, path, status, code, catalog_code, family, kind, known, message, template, args, module_code, description, remedy, retry, owner," +
-			" request_id, latency_ms, dialect, toString(confidence), toString(body_state), catalog_version, topic, partition, offset, `index`, envelope, first_offset, epoch" +
+		query: "SELECT " + errorTable.selected() +
 			" FROM error_rows FINAL WHERE " + filter + " AND catalog_version != ?",
 		args:  append(args, c.Version),
 		key:   []string{"tenant", "code", "ts", "topic", "partition", "offset", "index", "envelope", "epoch"},
@@ -201,26 +199,14 @@ func (s *Store) ReenrichErrors(ctx context.Context, c *catalog.Set, day, from, t
 }
 
 func scanError(scan func(...any) error) (of[errorRow], int, error) {
-	var r errorRow
-	var b Batch
-	var status uint16
-	var partition int32
-	var confidence, state string
-	a, e := &r.access, &r.event
-	err := scan(&a.Time, &a.Tenant, &a.Service, &a.Route, &a.Method, &a.Path, &status, &e.Code, &e.CatalogCode, &e.Family, &e.Kind, &e.Known, &e.Message, &e.Template, &e.Args,
-		&e.ModuleCode, &e.Description, &e.Remedy, &e.Retry, &e.Owner, &e.RequestID, &r.latencyMS, &e.Dialect, &confidence, &state, &e.CatalogVersion,
-		&b.Topic, &partition, &r.offset, &r.index, &r.envelope, &b.FirstOffset, &b.Epoch)
-	a.Status, b.Partition, a.BodyState = int(status), int(partition), accesslog.BodyState(state)
-	setWord(&e.Confidence, confidence)
-	bytes := 500 + len(e.Message) + len(e.Description) + len(e.Remedy) + len(e.Template) + len(a.Path) + len(e.RequestID)
+	r, err := errorTable.scan(scan)
+	e := &r.row.event
+	bytes := 500 + len(e.Message) + len(e.Description) + len(e.Remedy) + len(e.Template) + len(r.row.access.Path) + len(e.RequestID)
 	for name, value := range e.Args {
 		bytes += len(name) + len(value)
 	}
-	return of[errorRow]{&b, &r}, bytes, err
+	return r, bytes, err
 }
-
-// setWord sets a value of a type that only parse names.
-func setWord[W ~string](to *W, word string) { *to = W(word) }
 
 // SumDays gives the days of [from, to) that hold sums of errors.
 func (s *Store) SumDays(ctx context.Context, from, to time.Time) (days []time.Time, err error) {
@@ -315,8 +301,6 @@ func (s *Store) changedSums(ctx context.Context, c *catalog.Set, from, to time.T
 
 var sumKey = []string{"minute", "tenant", "code", "service", "route", "dialect", "topic", "partition", "first_offset", "epoch"}
 
-const sumColumns = "minute, tenant, code, service, route, dialect, topic, partition, first_offset, epoch, family, kind, errors, first_seen, last_seen"
-
 // rewriteSums reads the sums of codes, has them explained, and writes those that are others then.
 func (s *Store) rewriteSums(ctx context.Context, from, to time.Time, codes []string, limit int, dry bool, done func([]SumRewrite) error, explain func(*codeRow)) error {
 	filter, args := span("minute", from, to)
@@ -324,7 +308,7 @@ func (s *Store) rewriteSums(ctx context.Context, from, to time.Time, codes []str
 		filter, args = filter+" AND code IN (?)", append(args, codes)
 	}
 	return slicing[codeRow]{
-		query: "SELECT " + sumColumns + " FROM error_sums FINAL WHERE " + filter,
+		query: "SELECT " + codeTable.selected() + " FROM error_sums FINAL WHERE " + filter,
 		args:  args,
 		key:   sumKey,
 		limit: limit,
@@ -372,22 +356,18 @@ func minuteDays(rows []of[codeRow]) (days []time.Time) {
 }
 
 func scanSum(scan func(...any) error, more ...any) (of[codeRow], int, error) {
-	var r codeRow
-	var b Batch
-	var partition int32
-	err := scan(append([]any{&r.minute, &r.tenant, &r.code, &r.service, &r.route, &r.dialect, &b.Topic, &partition, &b.FirstOffset, &b.Epoch, &r.family, &r.kind, &r.errors, &r.first, &r.last}, more...)...)
-	b.Partition = int(partition)
-	return of[codeRow]{&b, &r}, 500 + len(r.route), err
+	r, err := codeTable.scan(scan, more...)
+	return r, 500 + len(r.row.route), err
 }
 
 // tellSumsByErrors gives the sums of codes that may mean one thing or another the meaning of the first of their errors.
 func (s *Store) tellSumsByErrors(ctx context.Context, from, to time.Time, codes []string, limit int, dry bool, done func([]SumRewrite) error) (err error) {
 	sums, sumArgs := span("minute", from, to)
 	rowsIn, errorArgs := span("ts", from, to)
-	key := strings.Join(sumKey, ", ")
+	key, columns := strings.Join(sumKey, ", "), codeTable.selected()
 	rows, err := s.conn.Query(ctx, `
-		SELECT `+sumColumns+`, family_, kind_
-		FROM (SELECT `+sumColumns+` FROM error_sums FINAL WHERE `+sums+` AND code IN (?)) AS sums
+		SELECT `+columns+`, family_, kind_
+		FROM (SELECT `+columns+` FROM error_sums FINAL WHERE `+sums+` AND code IN (?)) AS sums
 		INNER JOIN (
 			SELECT toStartOfMinute(ts) AS minute, tenant, code, service, route, dialect, topic, partition, first_offset, epoch,
 				argMin(family, (offset, `+"`index`"+`, envelope)) AS family_, argMin(kind, (offset, `+"`index`"+`, envelope)) AS kind_

@@ -1,0 +1,195 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// table says how rows of one type are stored: each column with the field that is written to it and
+// read from it. INSERTs, SELECT lists and scans all follow from it.
+type table[R any] struct {
+	name    string
+	time    func(*R) time.Time // by which rows are cut into days; nil: all rows in one INSERT
+	columns []column[R]
+}
+
+// of is a row with the batch it belongs to.
+type of[R any] struct {
+	batch *Batch
+	row   *R
+}
+
+type column[R any] struct {
+	name   string
+	values func([]of[R]) any            // a slice of the column's type, to be written
+	field  func(batch *Batch, r *R) any // what Scan reads into; nil: the column is only written
+}
+
+// col is a column of the same type as its field, of the row or of its batch.
+func col[R, V any](name string, field func(*Batch, *R) *V) column[R] {
+	return column[R]{
+		name:   name,
+		values: collect(func(b *Batch, r *R) V { return *field(b, r) }),
+		field:  func(b *Batch, r *R) any { return field(b, r) },
+	}
+}
+
+// computed is a column that is only written.
+func computed[R, V any](name string, value func(*Batch, *R) V) column[R] {
+	return column[R]{name: name, values: collect(value)}
+}
+
+// number is a column of a narrower type than its field.
+func number[R any, V uint16 | int32](name string, field func(*Batch, *R) *int) column[R] {
+	return converted(name, field, func(n int) V { return V(n) }, func(v V) int { return int(v) })
+}
+
+// word is a text column with a field of a type of its own.
+func word[R any, W ~string](name string, field func(*Batch, *R) *W) column[R] {
+	return converted(name, field, func(w W) string { return string(w) }, func(v string) W { return W(v) })
+}
+
+// optionalTime is a column whose field may be zero. ClickHouse has 1970 then, the least it can hold.
+func optionalTime[R any](name string, field func(*Batch, *R) *time.Time) column[R] {
+	return converted(name, field, orEpoch, OrZero)
+}
+
+func converted[R, F, V any](name string, field func(*Batch, *R) *F, to func(F) V, from func(V) F) column[R] {
+	return column[R]{
+		name:   name,
+		values: collect(func(b *Batch, r *R) V { return to(*field(b, r)) }),
+		field:  func(b *Batch, r *R) any { return &conversion[F, V]{field(b, r), from} },
+	}
+}
+
+// conversion is a sql.Scanner that reads a V into a field of another type.
+type conversion[F, V any] struct {
+	field *F
+	from  func(V) F
+}
+
+func (c *conversion[F, V]) Scan(value any) error {
+	v, ok := value.(V)
+	if !ok {
+		return fmt.Errorf("the column has %T, want %T", value, v)
+	}
+	*c.field = c.from(v)
+	return nil
+}
+
+func collect[R, V any](value func(*Batch, *R) V) func([]of[R]) any {
+	return func(rows []of[R]) any {
+		values := make([]V, len(rows))
+		for i := range rows {
+			values[i] = value(rows[i].batch, rows[i].row)
+		}
+		return values
+	}
+}
+
+// orEpoch returns what stands for a time: 1970 if it is zero.
+func orEpoch(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Unix(0, 0).UTC()
+	}
+	return t
+}
+
+// OrZero returns the time that an insert wrote: 1970 stands for the zero time.
+func OrZero(t time.Time) time.Time {
+	if t.Unix() == 0 {
+		return time.Time{}
+	}
+	return t
+}
+
+// place are the columns that say which batch a row is of.
+func place[R any]() []column[R] {
+	return []column[R]{
+		col("topic", func(b *Batch, _ *R) *string { return &b.Topic }),
+		number[R, int32]("partition", func(b *Batch, _ *R) *int { return &b.Partition }),
+		col("first_offset", func(b *Batch, _ *R) *int64 { return &b.FirstOffset }),
+		col("epoch", func(b *Batch, _ *R) *uint32 { return &b.Epoch }),
+	}
+}
+
+// alone makes rows that belong to no batch.
+func alone[R any](rows []R) []of[R] {
+	all := make([]of[R], len(rows))
+	for i := range rows {
+		all[i].row = &rows[i]
+	}
+	return all
+}
+
+// selected is the list of a SELECT whose rows scan reads.
+func (t table[R]) selected() string {
+	var names []string
+	for _, c := range t.columns {
+		if c.field != nil {
+			names = append(names, "`"+c.name+"`")
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// scan reads a row of selected, and further columns into more.
+func (t table[R]) scan(scan func(...any) error, more ...any) (of[R], error) {
+	r := of[R]{new(Batch), new(R)}
+	var into []any
+	for _, c := range t.columns {
+		if c.field != nil {
+			into = append(into, c.field(r.batch, r.row))
+		}
+	}
+	return r, scan(append(into, more...)...)
+}
+
+// insert writes the rows, one INSERT a day: a block of many days makes a part for each,
+// and a server refuses more than 100 at once.
+func (t table[R]) insert(ctx context.Context, s *Store, rows []of[R]) error {
+	day := func(r of[R]) int64 {
+		if t.time == nil {
+			return 0
+		}
+		return t.time(r.row).Unix() / int64((24 * time.Hour).Seconds())
+	}
+	slices.SortStableFunc(rows, func(a, b of[R]) int { return cmp.Compare(day(a), day(b)) })
+	for len(rows) > 0 {
+		n := 1
+		for n < len(rows) && day(rows[n]) == day(rows[0]) {
+			n++
+		}
+		if err := t.send(ctx, s, rows[:n]); err != nil {
+			return fmt.Errorf("insert %d rows into %s: %w", n, t.name, err)
+		}
+		rows = rows[n:]
+	}
+	return nil
+}
+
+// send writes one block. Whole columns are several times cheaper than row by row.
+func (t table[R]) send(ctx context.Context, s *Store, rows []of[R]) (err error) {
+	names := make([]string, len(t.columns))
+	for i, c := range t.columns {
+		names[i] = "`" + c.name + "`"
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.insertTimeout)
+	defer cancel()
+	block, err := s.conn.PrepareBatch(ctx, "INSERT INTO "+t.name+" ("+strings.Join(names, ", ")+")")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, block.Close()) }()
+	for i, c := range t.columns {
+		if err := block.Column(i).Append(c.values(rows)); err != nil {
+			return fmt.Errorf("column %s: %w", c.name, err)
+		}
+	}
+	return block.Send()
+}
