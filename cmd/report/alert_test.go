@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -87,6 +89,15 @@ func TestAlertRun(t *testing.T) {
 `
 	if code != 0 || stdout != want || stderr != "" {
 		t.Errorf("%d %q %q", code, stdout, stderr)
+	}
+	told := 0
+	hook := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { told++ }))
+	defer hook.Close()
+	t.Setenv("ERRATA_NOTIFY_WEBHOOK_URL", hook.URL)
+	for want, args := range [][]string{{"--webhook", ""}, nil} { // off, and on: then it hears what is firing
+		if code, _, stderr := runAlert(t, append(rules, args...)...); code != 0 || told != want {
+			t.Errorf("%q: %d %q, told %d times, want %d", args, code, stderr, told, want)
+		}
 	}
 	mark(10)
 	code, stdout, stderr = runAlert(t, append(rules, "--output", "json")...)
