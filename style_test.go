@@ -17,7 +17,7 @@ import (
 
 // notYet names the directories and files whose English is still to be done. Entries only leave.
 var notYet = strings.Fields(`
-	.ci ARCHITECTURE.md CHANGELOG.md README.md catalogs config.yaml
+	.ci CHANGELOG.md catalogs config.yaml
 	cmd/ingest cmd/report cmd/stack
 	dashboards deploy docs
 	internal/accesslog internal/chaos internal/cli internal/config internal/delivery internal/enrich internal/jsontree
