@@ -41,7 +41,7 @@ func TestAlertCheck(t *testing.T) {
 	if err := os.WriteFile(bad, []byte("groups:\n  - name: g\n    rules:\n      - alert: A\n        count: {over: 90s, above: 1}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f(2, `bad.yaml:5: rule A: count.over: "90s": data is counted by the minute, so give whole minutes, 1m to 24h`, "--rules", bad)
+	f(2, `bad.yaml:5:23: rule A: count.over: "90s": data is counted by the minute, so give whole minutes, 1m to 24h`, "--rules", bad)
 }
 
 func TestAlertRun(t *testing.T) {

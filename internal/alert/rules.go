@@ -1,7 +1,6 @@
 package alert
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -15,10 +14,8 @@ import (
 	"text/template"
 	"time"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/parser"
-
 	"errata/internal/catalog"
+	"errata/internal/yamlfile"
 )
 
 // DefaultFile is the file of rules in the working directory, for when none is named.
@@ -64,18 +61,17 @@ func Load(name string) ([]Group, error) {
 }
 
 func read(name string, text []byte) ([]Group, error) {
-	l := &lint{file: name}
-	tree, err := parser.ParseBytes(text, 0)
+	parsed, err := yamlfile.Parse(name, text)
+	l := &lint{file: parsed}
 	if err != nil {
-		return nil, l.syntax(err)
+		return nil, l.unreadable(err)
 	}
-	l.tree = tree
-	var f file
-	switch err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&f); {
-	case errors.Is(err, io.EOF):
+	if parsed.Empty() {
 		return nil, fmt.Errorf("%s is empty: write groups of rules", name)
-	case err != nil:
-		return nil, l.syntax(err)
+	}
+	var f file
+	if err := parsed.Decode(&f); err != nil {
+		return nil, l.unreadable(err)
 	}
 	groups := l.groups(f)
 	return groups, errors.Join(l.problems...)

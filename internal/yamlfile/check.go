@@ -109,7 +109,9 @@ func (c *checker) keys(n *yaml.Node, t reflect.Type, path string) error {
 		}
 		j := slices.IndexFunc(known, func(f field) bool { return f.key == word })
 		if j < 0 {
-			return c.file.errorAt(key, "unknown key %q: did you mean %q?", join(path, key.Value), c.nearest(path, word))
+			unknown := c.file.errorAt(key, "unknown key %q: did you mean %q?", join(path, key.Value), c.nearest(path, word))
+			unknown.UnknownKey = true
+			return unknown
 		}
 		if err := c.check(inner, known[j].t, join(path, key.Value)); err != nil {
 			return err

@@ -28,6 +28,8 @@ type Error struct {
 	Line    int    // from 1
 	Column  int    // from 1, in characters; 0 is unknown
 	Message string
+
+	UnknownKey bool // the type that is decoded into does not have the key
 }
 
 func (e *Error) Error() string {
@@ -48,7 +50,7 @@ type File struct {
 }
 
 // Parse reads a file. Its error is an *Error: the text is not YAML, a key stands twice, or there is
-// a second document.
+// a second document. The File is then good for Excerpt alone.
 func Parse(name string, text []byte) (*File, error) {
 	f := &File{Name: name, text: text}
 	documents := yaml.NewDecoder(bytes.NewReader(text))
@@ -57,14 +59,14 @@ func Parse(name string, text []byte) (*File, error) {
 	case errors.Is(err, io.EOF):
 		return f, nil
 	case err != nil:
-		return nil, f.syntax(err)
+		return f, f.syntax(err)
 	}
 	switch err := documents.Decode(&second); {
 	case errors.Is(err, io.EOF):
 	case err != nil:
-		return nil, f.syntax(err)
+		return f, f.syntax(err)
 	case !isNull(content(&second)):
-		return nil, f.errorAt(content(&second), "a second document begins here, after a line of ---: give each a file of its own")
+		return f, f.errorAt(content(&second), "a second document begins here, after a line of ---: give each a file of its own")
 	}
 	if root := content(&first); !isNull(root) {
 		f.root = root
@@ -103,17 +105,25 @@ func isNull(n *yaml.Node) bool {
 // lineOf finds the line in an error of the library, which gives it as text.
 var lineOf = regexp.MustCompile(`(?s)^yaml: (?:unmarshal errors:\s+)?line (\d+): (.*)$`)
 
+// grammar is in those errors of the library whose line is one too small. The others, of its
+// scanner, are right.
+var grammar = regexp.MustCompile(`did not find expected (?:key|node content|'-' indicator|',' or|<)`)
+
 // syntax is an error of the library.
 func (f *File) syntax(err error) *Error {
-	if m := lineOf.FindStringSubmatch(err.Error()); m != nil {
-		line, _ := strconv.Atoi(m[1])
-		return &Error{f.Name, line, 0, m[2]}
+	m := lineOf.FindStringSubmatch(err.Error())
+	if m == nil {
+		return &Error{File: f.Name, Line: 1, Message: strings.TrimPrefix(err.Error(), "yaml: ")}
 	}
-	return &Error{f.Name, 1, 0, strings.TrimPrefix(err.Error(), "yaml: ")}
+	line, _ := strconv.Atoi(m[1])
+	if grammar.MatchString(m[2]) {
+		line = min(line, bytes.Count(bytes.TrimSpace(f.text), []byte("\n"))) + 1
+	}
+	return &Error{File: f.Name, Line: line, Message: m[2]}
 }
 
 func (f *File) errorAt(n *yaml.Node, format string, args ...any) *Error {
-	return &Error{f.Name, n.Line, n.Column, fmt.Sprintf(format, args...)}
+	return &Error{File: f.Name, Line: n.Line, Column: n.Column, Message: fmt.Sprintf(format, args...)}
 }
 
 // duplicates finds the first key that stands twice in a mapping.
@@ -162,7 +172,7 @@ func (f *File) Scalar(path string) string {
 // Errorf makes an Error for the place of a path.
 func (f *File) Errorf(path, format string, args ...any) *Error {
 	line, column := f.Place(path)
-	return &Error{f.Name, line, column, fmt.Sprintf(format, args...)}
+	return &Error{File: f.Name, Line: line, Column: column, Message: fmt.Sprintf(format, args...)}
 }
 
 // Excerpt returns the line of an error with a mark under its column.

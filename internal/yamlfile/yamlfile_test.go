@@ -78,8 +78,9 @@ func TestProblems(t *testing.T) {
 		if err == nil || err.Error() != want {
 			t.Errorf("%s\ngot  %v\nwant %s", text, err, want)
 		}
-		if !errors.As(err, new(*Error)) {
-			t.Errorf("%T", err)
+		var at *Error
+		if !errors.As(err, &at) || at.UnknownKey != strings.HasPrefix(at.Message, "unknown key") {
+			t.Errorf("%T %+v", err, at)
 		}
 	}
 	f("name: a\nnmae: b\n", `f.yaml:2:1: unknown key "nmae": did you mean "name"?`)
@@ -106,6 +107,11 @@ func TestProblems(t *testing.T) {
 	f("groups: [a]\n", `f.yaml:1:10: groups[0] holds keys of its own: write them under it`)
 	f("- a\n", `f.yaml:1:1: the file holds keys of its own: write them under it`)
 	f("name: {a\n", `f.yaml:1: did not find expected ',' or '}'`)
+	f("limits:\n  rows: 1\nlabels: {a: b\n", `f.yaml:3: did not find expected ',' or '}'`)
+	f("limits:\n  rows: 1\n enabled: true\n", `f.yaml:3: did not find expected key`)
+	f("limits:\n  rows: 1\n  a: b: c\n", `f.yaml:3: mapping values are not allowed in this context`)
+	f("limits:\n  rows: 'a\n", `f.yaml:2: found unexpected end of stream`)
+	f("limits:\n\trows: 1\n", `f.yaml:2: found character that cannot start any token`)
 	f("name: *nobody\n", `f.yaml:1: unknown anchor 'nobody' referenced`)
 	f("name: a\n---\nname: b\n", `f.yaml:3:1: a second document begins here, after a line of ---: give each a file of its own`)
 	f("name: a\n---\nname: {\n", `f.yaml:3: did not find expected node content`)
