@@ -1,8 +1,11 @@
 package accesslog
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,11 +22,13 @@ var (
 	inner = `{\"error_code\":\"X.1\",\"error_msg\":\"a \\\"b\\\"\"}` // body in a JSON string
 )
 
-// samples are a record of each format as its documentation has it, and what it says. The values are ours.
-var samples = []struct {
+type sample struct {
 	format, record string
 	want           Access
-}{
+}
+
+// samples are a record of each format as its documentation has it, and what it says. The values are ours.
+var samples = []sample{
 	{"apisix", `[{"request":{"url":"http://api.example.test:9080/v2/p1?x=1","uri":"/v2/p1?x=1","method":"GET","headers":{"host":"api.example.test","X-Request-Id":["r-001","r-002"],"X-Tenant-Id":"t1"},"querystring":{},"size":211},` +
 		`"response":{"status":200,"headers":{"Content-Type":"application/json; charset=utf-8","content-encoding":"GZIP","grpc-status":"5","grpc-message":"no such cluster"},"size":402,"body":"` + inner + `"},"server":{"hostname":"gw-1","version":"3.16.0"},` +
 		`"upstream":"10.0.0.7:8080","service_id":"osm","route_id":"r7","consumer":{"username":"tenant-a"},"client_ip":"192.0.2.10","start_time":1767225600123.5,"latency":41.2,"upstream_latency":38,"apisix_latency":3.2}]`,
@@ -125,9 +130,7 @@ func only(t *testing.T, rec Record) Access {
 }
 
 func TestSamples(t *testing.T) {
-	seen := map[string]bool{}
 	for _, s := range samples {
-		seen[s.format] = true
 		s.want.Format = s.format
 		rec := read(t, "auto", s.record)
 		if got := only(t, rec); rec.Format != s.format || !cmp.Equal(got, s.want) {
@@ -137,23 +140,65 @@ func TestSamples(t *testing.T) {
 		if got := only(t, read(t, s.format, s.record)); !cmp.Equal(got, s.want) {
 			t.Errorf("given %s: %s (-want +got):\n%s", s.format, s.record, cmp.Diff(s.want, got))
 		}
-		if Hint(s.format) == "" {
-			t.Errorf("%s has no hint", s.format)
-		}
 	}
-	for _, name := range Formats() {
-		if !seen[name] {
-			t.Errorf("%s has no sample", name)
+}
+
+// TestFormatsAreDescribed holds docs/formats.md to the table.
+func TestFormatsAreDescribed(t *testing.T) {
+	text, err := os.ReadFile("../../docs/formats.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range formats {
+		if !bytes.Contains(text, []byte("\n| `"+f.name+"` |")) {
+			t.Errorf("docs/formats.md has no row for %s", f.name)
+		}
+		if f.hint == "" {
+			t.Errorf("%s has no hint", f.name)
 		}
 	}
 }
 
-// TestWrappers puts each sample into what shippers wrap around it.
+// recorded are the records of the corpus that are one request, with a time of its own, of a format
+// that is not everybody's, and that are not wrapped already.
+func recorded(t *testing.T) (all []sample) {
+	t.Helper()
+	names, err := filepath.Glob("../../cmd/ingest/testdata/records/*.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if strings.HasPrefix(filepath.Base(name), "wrap_") {
+			continue
+		}
+		value, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		value = trimSpace(value)
+		clock := KafkaClock(kafkaTime)
+		clock.Fallback, clock.Optional = time.Time{}, true
+		rec := reader(t, Config{}).Read("", value, clock)
+		if rec.Format == "generic" || len(rec.Elements) != 1 || rec.Elements[0].DeadLetter != "" {
+			continue
+		}
+		if a := only(t, rec); a.Format == rec.Format && !a.Time.IsZero() {
+			all = append(all, sample{rec.Format, string(value), a})
+		}
+	}
+	if len(all) < 150 {
+		t.Fatalf("%d records, want 150 and more", len(all))
+	}
+	return all
+}
+
+// TestWrappers puts each sample and each record of the corpus into what shippers wrap around it.
 func TestWrappers(t *testing.T) {
 	quoted := func(s string) string { return string(appendQuoted(nil, []byte(s), false)) }
+	all := append(recorded(t), samples...)
 	f := func(wrap func(record string) string) {
 		t.Helper()
-		for _, s := range samples {
+		for _, s := range all {
 			s.want.Format = s.format
 			wrapped := wrap(s.record)
 			if wrapped == "" {

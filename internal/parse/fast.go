@@ -30,30 +30,6 @@ func (p *Parser) fast(a *accesslog.Access) (state accesslog.BodyState, ok bool) 
 	return accesslog.JSON, ok
 }
 
-// telltale is a part of a key that an envelope may have, or that names one: under the keys of our
-// dialects, whatever their case.
-type telltale struct {
-	word     string
-	at       int                                   // the place in the word of a letter that is rare in other keys
-	notAfter byte                                  // the word counts unless this letter is before it
-	value    func(value []byte, quote string) bool // what the key's value is then; nil: anything
-}
-
-// telltales are looked for in each key. A dialect whose envelopes have none of them in any key needs a row
-// of its own here; TestFastPathAgreesOnTheCorpus says so.
-var telltales = []telltale{
-	{word: "err", at: 1},
-	{word: "fail"},
-	{word: "fault", notAfter: 'e'}, // default
-	{word: "xcept"},
-	{word: "ject"}, // rejected
-	{word: "blem"}, // problem
-	{word: "code", at: 2, value: saysNoSuccess},
-	{word: "tatus", at: 3, value: saysFailure},
-	{word: "ucce", value: saysFalse}, // success
-	{word: `\`},                      // an escape in the key: it may be any of these
-}
-
 // telltalesOf are the telltales by the letter at which they are looked for, in either case; rare says which
 // letters those are.
 var telltalesOf, rare = func() (all [256][]telltale, rare [256]bool) {
