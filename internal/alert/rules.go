@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"errata/internal/catalog"
+	"errata/internal/cli"
 	"errata/internal/yamlfile"
 )
 
@@ -258,26 +259,15 @@ func (l *lint) minutes(key, text string, otherwise time.Duration) time.Duration 
 	return d
 }
 
-var days = regexp.MustCompile(`^(\d{1,4})d`)
-
 // duration reads a duration as Prometheus writes it: 30s, 5m, 1h30m, 1d.
 func (l *lint) duration(key, text string) time.Duration {
-	if text == "" || text == "0" {
+	if text == "" {
 		return 0
 	}
-	whole := 0
-	rest := text
-	if m := days.FindStringSubmatch(text); m != nil {
-		fmt.Sscan(m[1], &whole)
-		rest = text[len(m[0]):]
-	}
-	d, err := time.Duration(0), error(nil)
-	if rest != "" {
-		d, err = time.ParseDuration(rest)
-	}
-	if err != nil || d < 0 || strings.ContainsAny(text, ".+") {
+	d, err := cli.ParseSpan(text)
+	if err != nil || strings.ContainsAny(text, ".+") {
 		l.bad(key, "%q is not a duration: write it like 30s, 5m, 1h30m or 1d", text)
 		return 0
 	}
-	return time.Duration(whole)*24*time.Hour + d
+	return d
 }

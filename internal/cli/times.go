@@ -46,7 +46,7 @@ func (t *Time) Flag(flags *pflag.FlagSet, name, otherwise, usage string) {
 
 // Set implements pflag.Value.
 func (t *Time) Set(text string) error {
-	if span, err := parseSpan(text); err == nil {
+	if span, err := ParseSpan(text); err == nil && span > 0 {
 		*t = Time{text: text, span: span}
 		return nil
 	}
@@ -90,8 +90,9 @@ var days = regexp.MustCompile(`^(\d+(?:\.\d+)?)d`)
 // maxDays keeps a span far from where a time.Duration ends.
 const maxDays = 100 * 365
 
-// parseSpan is time.ParseDuration with days in front, for spans above 0.
-func parseSpan(text string) (span time.Duration, err error) {
+// ParseSpan reads a span of time: what time.ParseDuration reads, with days in front. It is not
+// negative.
+func ParseSpan(text string) (span time.Duration, err error) {
 	rest := text
 	if m := days.FindStringSubmatch(text); m != nil {
 		n, err := strconv.ParseFloat(m[1], 64)
@@ -100,15 +101,15 @@ func parseSpan(text string) (span time.Duration, err error) {
 		}
 		span, rest = time.Duration(n*float64(24*time.Hour)), text[len(m[0]):]
 	}
-	if rest != "" || span == 0 {
+	if rest != "" || text == "" {
 		clock, err := time.ParseDuration(rest)
-		if err != nil || clock < 0 {
-			return 0, strconv.ErrSyntax
+		if err != nil {
+			return 0, err
+		}
+		if clock < 0 || clock > maxDays*24*time.Hour {
+			return 0, strconv.ErrRange
 		}
 		span += clock
-	}
-	if span <= 0 || span > maxDays*24*time.Hour {
-		return 0, strconv.ErrRange
 	}
 	return span, nil
 }
