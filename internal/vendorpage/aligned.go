@@ -8,7 +8,7 @@ import (
 	"golang.org/x/text/width"
 )
 
-// head is a heading in a line of them, with the place on the screen where it begins.
+// head is one heading of a line of headings, with the screen column where it starts.
 type head struct {
 	text string
 	at   int
@@ -16,7 +16,7 @@ type head struct {
 
 var gap = regexp.MustCompile(`\s{2,}`)
 
-// gapped cuts a line of headings at gaps of two spaces and more.
+// gapped splits a line of headings at gaps of two or more spaces.
 func gapped(s string) (heads []head) {
 	at := 0
 	for _, m := range append(gap.FindAllStringIndex(s, -1), []int{len(s), len(s)}) {
@@ -28,7 +28,7 @@ func gapped(s string) (heads []head) {
 	return heads
 }
 
-// screen is the width of a text on a screen, where Chinese characters take two columns.
+// screen returns the width of a text on a screen, where a Chinese character takes two columns.
 func screen(s string) (n int) {
 	for _, r := range s {
 		n += runeWidth(r)
@@ -46,7 +46,7 @@ func runeWidth(r rune) int {
 	return 1
 }
 
-// slice cuts a line at columns of the screen. ok is false where a cut would go through a word.
+// slice cuts a line at screen columns. ok is false if a cut would go through a word.
 func slice(s string, heads []head) (cells []string, ok bool) {
 	cells = make([]string, len(heads))
 	at, col, before := 0, 0, ' '
@@ -70,8 +70,8 @@ func slice(s string, heads []head) (cells []string, ok bool) {
 
 var dashes = regexp.MustCompile(`^[\s=\-_─━~]*(?:===|---|___|───|━━━)[\s=\-_─━~]*$`)
 
-// findAligned reads cells that stand below their headings. A line whose code column is empty goes on with
-// the cells of the line above.
+// findAligned reads cells that are aligned with their headings. A line whose code column is empty
+// continues the cells of the line above.
 func findAligned(lines []line, at int) (*grid, int) {
 	t, ok := newAlignedReader(lines[at])
 	if !ok {
@@ -100,15 +100,15 @@ func findAligned(lines []line, at int) (*grid, int) {
 	return &t.grid, end
 }
 
-// alignedReader is a table of aligned columns that is being read.
+// alignedReader reads a table of aligned columns.
 type alignedReader struct {
 	grid
 	heads  []head
-	key    int // a row begins where this column is filled: that of the code, else the first
-	blanks int // lines right above
+	key    int // a row begins where this column is filled: the column of the code, or the first
+	blanks int // blank lines right above
 }
 
-// newAlignedReader begins a table where a line is one of headings with gaps between them.
+// newAlignedReader starts a table if the line is a row of headings with gaps between them.
 func newAlignedReader(l line) (t alignedReader, ok bool) {
 	if !strings.Contains(l.text, "  ") || len(l.text) > 300 || strings.ContainsAny(l.text, "\t|") {
 		return t, false
@@ -129,8 +129,8 @@ func newAlignedReader(l line) (t alignedReader, ok bool) {
 	return t, true
 }
 
-// add reads a line as a row, as more of the row above, or as a title between rows. It returns false where the table
-// has ended before it.
+// add reads a line as a row, as the continuation of the row above, or as a title between rows. It
+// returns false if the table ended before this line.
 func (t *alignedReader) add(l line) bool {
 	cells, ok := slice(l.text, t.heads)
 	if !ok {
@@ -147,7 +147,7 @@ func (t *alignedReader) add(l line) bool {
 	switch {
 	case key != "" && codeStrength(codePart(key)) > noCode || others(key):
 		t.rows = append(t.rows, gridRow{line: l.n, cells: cells})
-	case key == "" && !first && t.blanks == 0 && len(last.cells) == len(t.heads): // and not below a title
+	case key == "" && !first && t.blanks == 0 && len(last.cells) == len(t.heads): // not below a title
 		for i, c := range cells {
 			last.cells[i] = wrap(last.cells[i], c)
 		}

@@ -10,8 +10,9 @@ import (
 	"strings"
 )
 
-// unpack takes the HTML out of a page that a browser saved with its pictures, as a mail of several parts (MHTML);
-// lines are then counted in that. Anything else it leaves as it is.
+// unpack extracts the HTML from a page that a browser saved together with its pictures as a
+// multipart mail (MHTML). Line numbers then refer to that HTML. Any other content is returned
+// unchanged.
 func unpack(content []byte) []byte {
 	if !bytes.Contains(bytes.ToLower(content[:min(len(content), 4096)]), []byte("multipart/related")) {
 		return content
@@ -25,7 +26,7 @@ func unpack(content []byte) []byte {
 		return content
 	}
 	var page []byte
-	for parts := multipart.NewReader(message.Body, params["boundary"]); ; { // it undoes quoted-printable by itself
+	for parts := multipart.NewReader(message.Body, params["boundary"]); ; { // it decodes quoted-printable itself
 		part, err := parts.NextPart()
 		if err != nil {
 			break
@@ -38,11 +39,11 @@ func unpack(content []byte) []byte {
 		if strings.EqualFold(part.Header.Get("Content-Transfer-Encoding"), "base64") {
 			body = base64.NewDecoder(base64.StdEncoding, part)
 		}
-		text, _ := io.ReadAll(body) // of a file that was cut off, what there is
+		text, _ := io.ReadAll(body) // of a truncated file, what there is
 		if charset := params["charset"]; charset != "" && page == nil {
 			text = append([]byte("<!-- charset="+charset+" -->"), text...) // for decode
 		}
-		page = append(append(page, text...), '\n') // frames stand behind the page that shows them
+		page = append(append(page, text...), '\n') // frames come after the page that shows them
 	}
 	if page == nil {
 		return content

@@ -2,16 +2,17 @@ package vendorpage
 
 import "regexp"
 
-// accepted is what the tables say together whose rows are beyond doubt.
+// accepted summarizes the tables that need no other table to vouch for them.
 type accepted struct {
 	shapes map[string]bool // of their codes
-	codes  int             // rows that are no statuses
+	codes  int             // rows whose codes are not statuses
 	headed int             // rows of tables with headings
 }
 
-// choose decides between the tables of a page. A list of HTTP statuses beside tables of codes explains
-// these and is not imported; a table without headings counts only if nothing else does, or its codes look
-// like the others'. titled says that the page's title speaks of errors.
+// choose decides between the tables of a page. A list of HTTP statuses next to tables of codes
+// explains those codes and is not imported. A table without headings counts only if no other table
+// does, or if its codes look like those of the other tables. titled reports whether the page's
+// title mentions errors.
 func choose(all []*reading, titled bool) {
 	page := accept(all, titled)
 	for _, r := range all {
@@ -21,7 +22,7 @@ func choose(all []*reading, titled bool) {
 	}
 }
 
-// accept collects what the tables say that need no others to vouch for them.
+// accept summarizes the tables that need no other table to vouch for them.
 func accept(all []*reading, titled bool) accepted {
 	page := accepted{shapes: map[string]bool{}}
 	for _, r := range all {
@@ -41,7 +42,7 @@ func accept(all []*reading, titled bool) accepted {
 	return page
 }
 
-// refuse says why a table is not imported; "" where it is.
+// refuse returns the reason why a table is not imported, or "" if it is imported.
 func (a accepted) refuse(r *reading, titled bool) string {
 	switch {
 	case (r.bare || r.named) && !r.statuses && len(r.rows) > 0 && !r.convincing(titled):
@@ -71,9 +72,10 @@ var (
 	numbering  = regexp.MustCompile(`^(?:[A-Za-z][A-Za-z]*[-_.]?)?\d{3,}[A-Z]?$`)
 )
 
-// convincing reports whether a table that no heading proves to be one of error codes is: statuses or
-// remedies stand beside the codes; or they are numbered, on a page about errors; or they are words, below
-// a line about errors or themselves such as "InvalidToken", with texts that read like sentences.
+// convincing reports whether a table is one of error codes although no heading proves it. Either
+// statuses or remedies accompany its codes; or its codes are numbered, and the page is about
+// errors; or its codes are words, which follow a line about errors or name errors themselves
+// ("InvalidToken"), and its texts read like sentences.
 func (r *reading) convincing(titled bool) bool {
 	beside, numbers, faults, sentences := 0, 0, 0, 0
 	for _, row := range r.rows {

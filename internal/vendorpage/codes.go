@@ -9,14 +9,14 @@ import (
 	"unicode"
 )
 
-// strength says how much a text looks like an error code.
+// strength is how much a text looks like an error code.
 type strength int
 
 const (
 	noCode   strength = iota // several words, a sentence, another alphabet
-	word                     // one word that may as well be prose: "timeout", "Unauthorized"
-	number                   // 4000, -1: a code if its place says so
-	mnemonic                 // OSM.0001, AccessDenied, card_declined, ORA-00001: hardly anything else
+	word                     // one word that may be prose: "timeout", "Unauthorized"
+	number                   // 4000, -1: a code if it is in the right place
+	mnemonic                 // OSM.0001, AccessDenied, card_declined, ORA-00001: hardly anything but a code
 )
 
 var (
@@ -30,8 +30,8 @@ var (
 	runsJoined = regexp.MustCompile(`([_.-](A|a|Aa|9))+`)
 )
 
-// codeStrength judges a text alone, without its neighbours. Every word of a page is judged many times, so
-// it looks at the letters itself where an expression would be slow.
+// codeStrength judges a text on its own, without its neighbours. Each word of a page is judged many
+// times, so it inspects the characters directly where a regular expression would be slow.
 func codeStrength(s string) strength {
 	if len(s) < 20 && strings.Contains(s, " ") && thousands.MatchString(s) {
 		return number
@@ -58,8 +58,8 @@ func upper(r rune) bool  { return r >= 'A' && r <= 'Z' }
 func letter(r rune) bool { return lower(r) || upper(r) }
 func digit(r rune) bool  { return r >= '0' && r <= '9' }
 
-// codeChars reports whether a text is made of the characters of codes: it begins with a letter or a digit, before
-// which one mark may stand.
+// codeChars reports whether a text consists of the characters of codes. It has to begin with a
+// letter or a digit, after one optional mark.
 func codeChars(s string) bool {
 	if s != "" && strings.IndexByte("-+#*$/", s[0]) >= 0 {
 		s = s[1:]
@@ -72,7 +72,7 @@ func codeChars(s string) bool {
 	return s != ""
 }
 
-// camel reports whether a hump stands in a text: accessDenied, E1Xx, XMLError.
+// camel reports whether a text contains a hump: accessDenied, E1Xx, XMLError.
 func camel(s string) bool {
 	at := func(i int, is func(rune) bool) bool { return is(rune(s[i])) }
 	for i := 1; i+1 < len(s); i++ {
@@ -86,13 +86,14 @@ func camel(s string) bool {
 	return false
 }
 
-// addressOrVersion reports whether a text of a code's characters is the address of a page, a file, a version or a
-// date.
+// addressOrVersion reports whether a text made of code characters is a web address, a file name, a
+// version or a date.
 func addressOrVersion(s string) bool {
 	return strings.ContainsAny(s, ".:/-") && notCode.MatchString(s) || strings.EqualFold(s, "http") || strings.EqualFold(s, "https")
 }
 
-// ordinary are words of prose with a hyphen, a slash or full stops in them: re-apply, and/or, e.g.
+// ordinary reports whether a text is a word of prose with a hyphen, slash or full stop in it:
+// re-apply, and/or, e.g.
 func ordinary(s string) bool {
 	if strings.ContainsAny(s, "_0123456789") {
 		return false
@@ -103,7 +104,8 @@ func ordinary(s string) bool {
 	return len(s) < 6 && strings.Contains(s, ".")
 }
 
-// shape is what codes of one family have in common: OSM.01010037 is A.9, AccessDenied is Aa.
+// shape returns what the codes of one family have in common: OSM.01010037 is A.9, AccessDenied is
+// Aa.
 func shape(code string) string {
 	s := runsHump.ReplaceAllString(runs(code), "Aa")
 	return runsJoined.ReplaceAllStringFunc(s, func(run string) string {
@@ -112,7 +114,7 @@ func shape(code string) string {
 	})
 }
 
-// runs replaces each run of digits by 9, of capital letters by A, of small letters by a.
+// runs replaces each run of digits by 9, of capital letters by A, and of small letters by a.
 func runs(s string) string {
 	var out []byte
 	class := byte(0) // of the letter before
@@ -143,8 +145,8 @@ var (
 	statuses   = regexp.MustCompile(`^(?:[1-5](?:\d\d|[xX]{2}|\*\*)\s*(?:[,/、;或]|or|and|~|–|-)?\s*)+(?:\([A-Za-z ]+\))?$`)
 )
 
-// status reads a status cell: "403", "403 Forbidden", "Forbidden (403)", "HTTP 403". A cell with several
-// statuses, or a class such as 5xx, is one too, and gives no number.
+// status reads a status cell: "403", "403 Forbidden", "Forbidden (403)", "HTTP 403". A cell with
+// several statuses, or with a class such as 5xx, is a status cell too, but has no number.
 func status(s string) (code int, phrase string, ok bool) {
 	s = strings.TrimSpace(s)
 	if len(s) > 80 || !strings.ContainsAny(s, "12345") {
@@ -161,12 +163,13 @@ func status(s string) (code int, phrase string, ok bool) {
 	return 0, "", len(s) >= 3 && statuses.MatchString(s)
 }
 
-// registered tells whether a number is a status of HTTP and not merely between 100 and 599.
+// registered reports whether a number is a registered HTTP status and not just a number from 100 to
+// 599.
 func registered(code int) bool {
 	return http.StatusText(code) != "" || slices.Contains([]int{419, 420, 430, 440, 444, 449, 450, 460, 463, 494, 495, 496, 497, 498, 499, 509, 520, 521, 522, 523, 524, 525, 526, 527, 529, 530, 598, 599}, code)
 }
 
-// nothing are the cells that say that there is nothing to say.
+// nothing reports whether a cell says that there is nothing to say.
 func nothing(s string) bool {
 	switch strings.ToLower(strings.TrimSpace(s)) {
 	case "", "-", "--", "---", "–", "—", "——", "/", "n/a", "na", "无", "無", "なし", "없음", "нет", "keine", "暂无":
@@ -175,7 +178,7 @@ func nothing(s string) bool {
 	return false
 }
 
-// others are the names of a row that stands for all codes that the page does not list.
+// others reports whether a text names the row for all codes that the page does not list.
 func others(s string) bool {
 	switch strings.ToLower(strings.Trim(s, " .:*…")) {
 	case "other", "others", "other errors", "other error codes", "other codes", "any other", "any other code", "all others", "all other", "all other codes", "anything else", "default",
@@ -185,7 +188,7 @@ func others(s string) bool {
 	return strings.TrimSpace(s) == "*"
 }
 
-// endsSentence tells whether a text ends as a sentence does.
+// endsSentence reports whether a text ends like a sentence.
 func endsSentence(s string) bool {
 	s = strings.TrimRight(s, " \"'”’)»*`\uff09")
 	for _, end := range []string{".", "。", "!", "?", ";", "\uff01", "\uff1f", "\uff1b"} {
@@ -196,7 +199,8 @@ func endsSentence(s string) bool {
 	return false
 }
 
-// prose tells whether a text reads like a sentence and not like a name: several words, or several characters of a script without spaces.
+// prose reports whether a text reads like a sentence and not like a name: it has several words, or
+// several characters of a script without spaces.
 func prose(s string) bool {
 	wide := 0
 	for _, r := range s {
@@ -207,17 +211,18 @@ func prose(s string) bool {
 	return wide >= 3 || len(strings.Fields(s)) >= 3 || len(strings.Fields(s)) == 2 && (endsSentence(s) || len(s) > 16)
 }
 
-// advice tells whether a text says what to do.
+// advice reports whether a text says what to do.
 func advice(s string) bool { return adviceWords.MatchString(s) }
 
 var adviceWords = regexp.MustCompile(`^(?i:please |check|contact|ensure|make sure|verify|try |retry|re-|use |rectify|refer to|correct|change|submit|wait|obtain|reduce|increase|add |remove|delete|query|view|log in|apply|enable|see |prüfen|überprüfen|wenden|verifi|revis|compruebe|contact|vérifi|corrig|entre em|проверьте|обратитесь|повторите|请|檢查|检查|联系|稍后|重试|重新|建议|确认|修改)|(?:してください|ください。?|하십시오\.?|하세요\.?|합니다\.)$|(?i:contact technical support|contact customer service|try again later)`)
 
-// junk are the lines that end a page, or stand below a table and belong to none.
+// junk reports whether a line belongs to the end of a page or follows a table without being part of
+// it.
 func junk(s string) bool { return junkWords.MatchString(strings.TrimSpace(s)) }
 
 var junkWords = regexp.MustCompile(`^(?i:feedback|was this|did this|is this page|were you able|provide feedback|send feedback|submit feedback|rate this|yes$|no$|helpful|related (topics?|articles?|links?|resources?|information)|see also|next steps?$|previous|next|on this page|table of contents|copyright|©|parent topic|last (updated|modified)|edit this page|share|follow us|need (more )?help|thank you|for any further|chatbot|contact us|privacy|terms|cookie|all rights|back to top|submit correction|if you see anything|以上内容|文档内容是否|本文|上一篇|下一篇|父主题|反馈|意见反馈|关注|版权|有帮助|没帮助|相关文档|このページ|フィードバック|이 페이지|war diese|te resultó|¿|esta página|cette page|была ли|полезна|hat ihnen)`)
 
-// leadingCode gives the mnemonic code with which a line of text begins, if one does.
+// leadingCode returns the mnemonic code at the start of a line, or "".
 func leadingCode(s string) string {
 	s = strings.TrimLeft(s, " \t|*-•#`")
 	first, _, _ := strings.Cut(s, " ")
@@ -230,7 +235,7 @@ func leadingCode(s string) string {
 
 var codeText = regexp.MustCompile(`^(.+?)(?:\s*[-–—:\x{ff1a}]\s+|\s*[:\x{ff1a}]\s*|\s+)(\S.*)$`)
 
-// splitCode parts a code from what a cell says besides: a status in brackets, or its text.
+// splitCode separates a code from the rest of its cell: a status in brackets, or a text.
 func splitCode(s string) (code string, stat int, text string) {
 	s = strings.TrimSpace(s)
 	if codeStrength(s) > noCode {
@@ -259,7 +264,8 @@ func splitCode(s string) (code string, stat int, text string) {
 	return s, 0, ""
 }
 
-// codePart is a code cell without what may stand behind the code: "401 - Invalid Authentication", "MOVED (301)".
+// codePart returns the code of a cell without what may follow it: "401 - Invalid Authentication",
+// "MOVED (301)".
 func codePart(s string) string {
 	code, _, _ := splitCode(s)
 	return code
@@ -267,7 +273,7 @@ func codePart(s string) string {
 
 var codeList = regexp.MustCompile(`\s*(?:\n|,\s|\x{ff0c}|、|;\s|\s/\s|\s\|\s|\bor\b|或)\s*`)
 
-// severalCodes parts a cell that lists codes with one text for all.
+// severalCodes splits a cell that lists several codes with the same texts.
 func severalCodes(s string) []string {
 	parts := codeList.Split(s, -1)
 	if len(parts) < 2 || len(parts) > 50 {

@@ -19,8 +19,8 @@ const (
 	RoleStatusCode Role = "status and code"
 )
 
-// column is what is known of a column: its heading, and shares of its cells (all 1 while the cells are
-// not known).
+// column is what is known about a column: its heading, and shares of its cells (all 1 while the
+// cells are unknown).
 type column struct {
 	kind    kind
 	heading string
@@ -76,7 +76,8 @@ func columnOf(heading string, cells []string) column {
 // listed reports whether the vocabulary has the heading, word for word.
 func (c column) listed() bool { return vocabulary[c.heading] != unknown }
 
-// promise says how strongly the heading promises that the column holds the codes; 0 is not at all.
+// promise returns how strongly the heading promises that the column holds the codes; 0 means not at
+// all.
 func (c column) promise() float64 {
 	switch c.kind {
 	case ofCode:
@@ -86,11 +87,11 @@ func (c column) promise() float64 {
 		return 3
 	case ofStatus:
 		if c.status < 0.5 && c.sure > 0.6 {
-			return 2 // "状态码" over codes of the vendor's own
+			return 2 // "状态码" (status code) over the vendor's own codes
 		}
 	case ofName:
 		if c.code >= 0.6 && (c.blind || c.strong >= 0.3 || aboutErrors.MatchString(c.heading)) {
-			return 1 // "Name" alone heads any table
+			return 1 // "Name" alone may head any table
 		}
 	}
 	return 0
@@ -104,8 +105,8 @@ type assignment struct {
 	blind bool
 }
 
-// assign decides which role each column plays, from the headings and, where cells are given (one slice
-// per column), from these too. All roles are "" where the columns are not those of an error table.
+// assign decides the role of each column from the headings and, if cells are given (one slice per
+// column), from the cells. All roles are "" if the columns are not those of an error table.
 func assign(heads []string, cells [][]string) []Role {
 	cols := make([]column, len(heads))
 	for i, h := range heads {
@@ -118,10 +119,11 @@ func assign(heads []string, cells [][]string) []Role {
 	return assignColumns(cols, cells == nil)
 }
 
-// assignColumns is assign for columns that are known; blind says that this is from their headings alone.
+// assignColumns is assign for columns that are known; blind says that this is from their headings
+// alone.
 //
-// The key comes first: the code (findCode), then the status, or a status that is the code (findStatus).
-// Then each text takes the first column that a rule finds for it (textRules).
+// The key comes first: the code (findCode), then the status, or a status that is the code
+// (findStatus). Then each text takes the first column that a rule finds for it (textRules).
 func assignColumns(cols []column, blind bool) []Role {
 	a := assignment{cols: cols, roles: make([]Role, len(cols)), code: -1, blind: blind}
 	if fieldTable(kinds(cols)) || !a.findCode() || !a.findStatus() || !a.findTexts() {
@@ -137,9 +139,9 @@ func kinds(cols []column) (all []kind) {
 	return all
 }
 
-// findCode finds the column of the codes: its heading promises codes and its cells keep the promise. A
-// table may have none, because a list of HTTP statuses needs none. It returns false where the cells
-// prove the heading wrong.
+// findCode finds the column of the codes: its heading promises codes, and its cells keep the
+// promise. A table may have no such column, because a list of HTTP statuses needs none. findCode
+// returns false if the cells prove the heading wrong.
 func (a *assignment) findCode() bool {
 	most := 0.0
 	for i, c := range a.cols {
@@ -158,8 +160,8 @@ func (a *assignment) findCode() bool {
 	return true
 }
 
-// uncoverCode moves from a column of statuses that is called "code" to the codes beside it, which are
-// then called "error" or have a heading that nobody knows.
+// uncoverCode corrects the choice of a column of statuses called "code" when the codes are in
+// another column, called "error" or by an unknown heading.
 func (a *assignment) uncoverCode() {
 	found := a.cols[a.code]
 	if found.kind != ofCode || found.status <= 0.9 || found.blind || slices.ContainsFunc(a.cols, func(c column) bool { return c.kind == ofStatus }) {
@@ -174,14 +176,14 @@ func (a *assignment) uncoverCode() {
 	}
 }
 
-// findStatus finds the column of the statuses, and decides whether the statuses are the codes. It
-// returns false where the table has neither.
+// findStatus finds the column of the statuses and decides whether the statuses are the codes. It
+// returns false if the table has neither codes nor statuses.
 func (a *assignment) findStatus() bool {
 	for _, r := range statusRules {
 		a.apply(r)
 	}
 	s := slices.Index(a.roles, RoleStatus)
-	if s >= 0 && a.code < 0 { // codes may stand beside the statuses, below a heading that does not say so
+	if s >= 0 && a.code < 0 { // the codes may have an unknown heading
 		a.code = slices.IndexFunc(a.cols, func(c column) bool { return c.kind == unknown && c.strong > 0.8 && !c.blind })
 		if a.code >= 0 {
 			a.roles[a.code] = RoleCode
@@ -200,7 +202,7 @@ func (a *assignment) findStatus() bool {
 	return true
 }
 
-// findTexts finds the columns of the texts. It returns false where the table has none, since codes
+// findTexts finds the columns of the texts. It returns false if the table has none, because codes
 // without texts explain nothing.
 func (a *assignment) findTexts() bool {
 	for _, r := range textRules {
@@ -211,7 +213,7 @@ func (a *assignment) findTexts() bool {
 
 func (a *assignment) has(r Role) bool { return slices.Contains(a.roles, r) }
 
-// described counts the columns that describe and have no role yet.
+// described counts the columns that describe the error and have no role yet.
 func (a *assignment) described() (n int) {
 	for i, c := range a.cols {
 		if a.roles[i] == "" && (c.kind == ofText || c.kind == ofCause) {
@@ -221,8 +223,8 @@ func (a *assignment) described() (n int) {
 	return n
 }
 
-// apply gives the rule's role, unless a column has it already, to the first column without a role that
-// the rule holds for.
+// apply assigns the rule's role to the first column without a role that the rule holds for. It does
+// nothing if a column has that role already.
 func (a *assignment) apply(r rule) {
 	if a.has(r.role) || r.unless != nil && r.unless(a) {
 		return
@@ -235,48 +237,49 @@ func (a *assignment) apply(r rule) {
 	}
 }
 
-// rule is one way to tell which column plays a role.
+// rule is one way to tell which column has a role.
 type rule struct {
 	role   Role
-	unless func(a *assignment) bool // where the rule does not apply; nil: it always does
+	unless func(a *assignment) bool // when the rule does not apply; nil: it always applies
 	holds  func(c column) bool
 }
 
-// statusRules find the column of the statuses; the first that holds wins.
+// statusRules find the column of the statuses. The first rule that holds wins.
 var statusRules = []rule{
-	// Its heading says so.
+	// The heading says so.
 	{RoleStatus, nil, func(c column) bool { return c.kind == ofStatus && c.status >= 0.5 }},
-	// Beside the codes, a second column of codes or one of unknown heading that holds statuses.
+	// Next to the codes: a second column of codes, or a column with an unknown heading, that holds
+	// statuses.
 	{RoleStatus, func(a *assignment) bool { return a.code < 0 },
 		func(c column) bool { return (c.kind == unknown || c.kind == ofCode) && c.status > 0.9 && !c.blind }},
-	// Without codes, a column of hardly anything but statuses.
+	// Without codes: a column of almost nothing but statuses.
 	{RoleStatus, func(a *assignment) bool { return a.code >= 0 },
 		func(c column) bool {
 			return (c.kind == unknown || c.kind == ofAttribute) && c.status > 0.95 && !c.blind
 		}},
 }
 
-// textRules find the columns of the texts; of the rules of one role the first that holds wins.
+// textRules find the columns of the texts. Among the rules of one role, the first that holds wins.
 var textRules = []rule{
 	{RoleMessage, nil, func(c column) bool { return c.kind == ofMessage }},
-	// An error's name, where it is not the code.
+	// An error's name, if it is not the code.
 	{RoleMessage, nil, func(c column) bool { return c.kind == ofName }},
-	// The first of two descriptions. A bare "Reason" before an explanation is the phrase that comes with
-	// a response.
+	// The first of two descriptions. A bare "Reason" before an explanation is the reason phrase of
+	// the response.
 	{RoleMessage, func(a *assignment) bool { return a.described() < 2 }, func(c column) bool { return c.kind == ofText || c.heading == "reason" }},
 	{RoleDescription, nil, func(c column) bool { return c.kind == ofText }},
-	// A cause describes where nothing else does, and so does a remark.
+	// A cause describes the error if nothing else does, and so does a remark.
 	{RoleDescription, nil, func(c column) bool { return c.kind == ofCause }},
 	{RoleDescription, nil, func(c column) bool { return c.kind == ofNote && c.phrases > 0.5 }},
 	{RoleRemedy, nil, func(c column) bool { return c.kind == ofRemedy }},
-	// Where nothing says what the error is, prose below an unknown heading does.
+	// If nothing says what the error is, prose under an unknown heading does.
 	{RoleDescription, func(a *assignment) bool { return a.has(RoleMessage) }, func(c column) bool { return c.kind == unknown && c.prose > 0.5 }},
-	// Where there is no text at all, prose that is otherwise left out, such as "System action".
+	// If there is no text at all, prose that is otherwise left out, such as "System action".
 	{RoleDescription, func(a *assignment) bool { return a.has(RoleMessage) || a.has(RoleRemedy) }, func(c column) bool { return c.kind == ofAttribute && c.prose > 0.5 }},
 }
 
-// assignBare decides what the columns of a table without headings are. Such a table needs a column of
-// nothing but codes, and texts that read like prose; else all roles are "".
+// assignBare decides the roles of columns without headings. Such a table needs a column of nothing
+// but codes, and texts that read like prose; otherwise all roles are "".
 func assignBare(cells [][]string) []Role {
 	cols := make([]column, len(cells))
 	for i, of := range cells {
@@ -300,8 +303,8 @@ func assignBare(cells [][]string) []Role {
 	return roles
 }
 
-// bareKey finds the status and the code among columns without headings, by their cells alone. Where there
-// is no code, the status is it.
+// bareKey finds the status and the code among columns without headings, by their cells alone. If
+// there is no code, the status is the code.
 func bareKey(cols []column) []Role {
 	roles := make([]Role, len(cols))
 	for i, c := range cols {
@@ -319,8 +322,8 @@ func bareKey(cols []column) []Role {
 	return roles
 }
 
-// bareTexts lists the columns without a role whose cells are texts; prose says whether one of them reads
-// like sentences.
+// bareTexts lists the columns without a role whose cells are texts. prose reports whether at least
+// one of them reads like sentences.
 func bareTexts(cols []column, roles []Role, cells [][]string) (texts []int, prose bool) {
 	for i, c := range cols {
 		if roles[i] == "" && !c.blind && (c.prose > 0.5 || c.code < 0.5 || c.strong == 0 && !integer.MatchString(cells[i][0])) {

@@ -10,8 +10,9 @@ import (
 	"strings"
 )
 
-// readCSV reads a page of comma, semicolon or tab separated values; nil where it is none. A page is one by its
-// name, or when each of its first lines has the same number of values and the first is of headings.
+// readCSV reads a page of values separated by commas, semicolons or tabs, or returns nil if the
+// page is none. A page is CSV if its name says so, or if nearly all its lines have the same number
+// of values and the first is a row of headings.
 func readCSV(name, text string) *grid {
 	ext := strings.ToLower(path.Ext(name))
 	named := ext == ".csv" || ext == ".tsv" || ext == ".tab"
@@ -38,7 +39,8 @@ func readCSV(name, text string) *grid {
 	return best
 }
 
-// parseCSV reads values; columns is how many the most rows have, even whether nearly all have that many.
+// parseCSV reads the values. columns is the number of values that most rows have, and even reports
+// whether nearly all rows have that many.
 func parseCSV(text string, comma rune) (g *grid, columns int, even bool) {
 	g = &grid{layout: csvTable, line: 1}
 	sizes := map[int]int{}
@@ -57,9 +59,10 @@ func parseCSV(text string, comma rune) (g *grid, columns int, even bool) {
 			at, _ := r.FieldPos(0)
 			raw := text[begin:r.InputOffset()]
 			if strings.Count(raw, `"`)%2 == 1 && strings.Contains(strings.TrimSpace(raw), "\n") {
-				// A quote that nothing closes takes all lines up to the next one: read the line without it.
+				// An unclosed quote swallows all lines up to the next quote: read its line again
+				// without it.
 				if unclosed++; unclosed > 20 {
-					return nil, 0, false // not the quotes of CSV
+					return nil, 0, false // these are not CSV quotes
 				}
 				raw = strings.TrimLeft(raw, "\n")
 				first, _, _ := strings.Cut(raw, "\n")
@@ -89,7 +92,7 @@ func parseCSV(text string, comma rune) (g *grid, columns int, even bool) {
 	if len(g.rows) < 2 {
 		return nil, 0, false
 	}
-	first := g.rows[0].cells // of headings, where one is known and none is a number
+	first := g.rows[0].cells // headings if one is known and none is a number
 	g.headed = slices.ContainsFunc(first, func(c string) bool { return vocabulary[normal(c)] != unknown }) &&
 		!slices.ContainsFunc(first, func(c string) bool { return codeStrength(c) == number })
 	return g, columns, sizes[columns]*10 >= len(g.rows)*9

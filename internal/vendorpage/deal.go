@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// deal gives each column its cells, in order, the cheapest way: a status and a code take one cell each, a text
-// several if it must. Numbered paragraphs and equal texts show where a cell begins. ok is false where no way is found.
+// deal distributes the cells of one row to the columns, in order and at the lowest cost: a status
+// and a code take one cell each, and a text takes several if it must. Numbered paragraphs and equal
+// texts show where a text begins. ok is false if no distribution is possible.
 func deal(roles []Role, cells []block) (row []string, ok bool) {
 	if len(cells) == len(roles) && fits(roles, cells) {
 		return texts(cells), true
@@ -18,28 +19,28 @@ func deal(roles []Role, cells []block) (row []string, ok bool) {
 	return d.cheapest()
 }
 
-// dealer knows what it costs to give cells to a column.
+// dealer holds what is needed to price a distribution of cells.
 type dealer struct {
 	roles []Role
 	cells []block
 	looks []look
 }
 
-// look is what a cell looks like; the dealer asks for it many times.
+// look is what a cell looks like. It is computed once, because the search asks for it many times.
 type look struct {
 	code, other, status, advice bool
-	number                      int // in a numbered list
+	number                      int // its number in a numbered list
 }
 
 const (
-	maxDeal = 15  // bounds the paragraphs of one cell
-	never   = 1e6 // the price of what cannot be
+	maxDeal = 15  // limits the paragraphs of one cell
+	never   = 1e6 // the cost of what is impossible
 )
 
 // share is a state of the search: column k has taken the cells from h up to i.
 type share struct{ k, h, i int }
 
-// cheapest finds the cheapest way to deal all cells, column by column.
+// cheapest finds the cheapest way to distribute all cells, column by column.
 func (d dealer) cheapest() (row []string, ok bool) {
 	start := share{k: -1}
 	cost, from := map[share]float64{start: 0}, map[share]share{}
@@ -79,7 +80,7 @@ func (d dealer) cheapest() (row []string, ok bool) {
 	return row, true
 }
 
-// price of giving cells[i:j] to column k, when column k-1 took cells[h:i].
+// price returns the cost of giving cells[i:j] to column k when column k-1 took cells[h:i].
 func (d dealer) price(k, h, i, j int) float64 {
 	switch d.roles[k] {
 	case RoleCode:
@@ -90,8 +91,8 @@ func (d dealer) price(k, h, i, j int) float64 {
 	return d.textPrice(k, h, i, j)
 }
 
-// codePrice: the code takes one cell that looks like one. A cell that says "Other" is welcome; a status is
-// not where it has a column of its own.
+// codePrice prices the code, which takes exactly one cell that looks like a code. A cell such as
+// "Other" is welcome. A status is not, if statuses have a column of their own.
 func (d dealer) codePrice(i, size int) float64 {
 	switch {
 	case size != 1 || !d.looks[i].code && !d.looks[i].other:
@@ -104,7 +105,8 @@ func (d dealer) codePrice(i, size int) float64 {
 	return 0
 }
 
-// statusPrice: the status takes one cell, or none where that of the row above is this one's too.
+// statusPrice prices the status, which takes one cell, or none if the row shares the status of the
+// row above.
 func (d dealer) statusPrice(i, size int) float64 {
 	switch {
 	case size == 0:
@@ -116,13 +118,14 @@ func (d dealer) statusPrice(i, size int) float64 {
 }
 
 var (
-	emptyPrice = map[Role]float64{RoleMessage: 7, RoleDescription: 6, RoleRemedy: 5, "": 1}     // of a text without a cell
-	morePrice  = map[Role]float64{RoleMessage: 1.6, RoleDescription: 1.2, RoleRemedy: 1, "": 2} // of each cell after the first
+	emptyPrice = map[Role]float64{RoleMessage: 7, RoleDescription: 6, RoleRemedy: 5, "": 1}     // the cost of a text without a cell
+	morePrice  = map[Role]float64{RoleMessage: 1.6, RoleDescription: 1.2, RoleRemedy: 1, "": 2} // the cost of each cell after the first
 )
 
-// textPrice: a text takes a cell, and more than one only at a price: least for a remedy, and next to nothing for
-// the paragraphs of a numbered list. It should not begin inside such a list. Advice belongs to the remedy.
-// Texts that are equal to those of the column before show that both columns were filled in.
+// textPrice prices a text, which takes one cell. Each further cell costs extra: least for a remedy,
+// and almost nothing for the paragraphs of a numbered list. A text should not begin inside such a
+// list, and advice belongs to the remedy. If a text equals the text of the column before, the page
+// filled in both columns.
 func (d dealer) textPrice(k, h, i, j int) float64 {
 	role, size := d.roles[k], j-i
 	if size == 0 {
@@ -145,7 +148,7 @@ func (d dealer) textPrice(k, h, i, j int) float64 {
 	return cost
 }
 
-// numbered gives the number of a paragraph in a numbered list, else 0.
+// numbered returns the number of a paragraph in a numbered list, or 0.
 func numbered(s string) int {
 	digits := 0
 	for digits < len(s) && digits < 2 && s[digits] >= '0' && s[digits] <= '9' {

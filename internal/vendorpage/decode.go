@@ -15,8 +15,8 @@ import (
 
 var charset = regexp.MustCompile(`(?i)charset=["']?([\w-]+)`)
 
-// decode makes clean UTF-8 of a page in whatever encoding, with \n for line ends and plain spaces for the
-// kinds that only a typesetter tells apart. The number of lines stays.
+// decode converts a page in any encoding to clean UTF-8 with \n as line end. Special spaces become
+// plain ones. The number of lines stays the same.
 func decode(content []byte) string {
 	var enc encoding.Encoding
 	switch {
@@ -43,10 +43,10 @@ func decode(content []byte) string {
 		"\u00A0", " ", "\u202F", " ", "\u2009", " ", "\u3000", " ", "\x00", "", "\f", "\n", "\v", "\n").Replace(text)
 }
 
-// source is a page as lines and, where its markup draws them, grids; in page order.
+// source is a page as lines and, where its markup draws tables, grids, in page order.
 type source struct {
 	title string
-	head  []line // what stands before the page, about it
+	head  []line // the front matter
 	parts []part
 }
 
@@ -80,7 +80,7 @@ func newSource(name, text string) source {
 		s.head = append(s.head, line{n: i + 1, text: all[i]})
 	}
 	for i := head; i < len(all); i++ {
-		if end := tableEnd(all, i); end > i { // Markdown may hold tables in HTML
+		if end := tableEnd(all, i); end > i { // Markdown may contain HTML tables
 			flush()
 			inner := readHTML(strings.Join(all[i:end], "\n"), i+1)
 			s.parts = append(s.parts, inner.parts...)
@@ -96,7 +96,8 @@ func newSource(name, text string) source {
 	return s
 }
 
-// tableEnd gives the line behind an HTML table or list that begins in the line; no more than at where none does.
+// tableEnd returns the line after an HTML table or list that begins in the given line, or at if
+// none begins there.
 func tableEnd(lines []string, at int) int {
 	for _, tag := range []string{"table", "dl"} {
 		if t := strings.ToLower(strings.TrimSpace(lines[at])); strings.HasPrefix(t, "<"+tag+">") || strings.HasPrefix(t, "<"+tag+" ") {
@@ -111,7 +112,7 @@ func tableEnd(lines []string, at int) int {
 	return at
 }
 
-// lines are all the lines of the source that stand in no drawn grid.
+// lines returns all lines that are not part of a drawn grid.
 func (s source) lines() (all []line) {
 	all = append(all, s.head...)
 	for _, p := range s.parts {

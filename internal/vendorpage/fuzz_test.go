@@ -33,9 +33,9 @@ func seeds(t testing.TB) map[string][]byte {
 	return all
 }
 
-// stands tells whether a page holds a code; in a drawn cell of several lines, each of its words, or the halves of
-// one that was broken at a joint.
-func stands(seen, code string) bool {
+// contains reports whether a page contains a code. For a drawn cell of several lines, it looks for
+// each word of the code, or for the halves of a word that was broken at a separator.
+func contains(seen, code string) bool {
 	if strings.Contains(seen, strings.Join(strings.Fields(code), "")) {
 		return true
 	}
@@ -52,7 +52,7 @@ func stands(seen, code string) bool {
 	return true
 }
 
-// Whatever the bytes, reading them does not panic, and no code is made up: each stands in the page.
+// Whatever the bytes are, reading them does not panic, and no code is made up: each is on the page.
 func FuzzImport(f *testing.F) {
 	for name, content := range seeds(f) {
 		f.Add(name, content)
@@ -66,7 +66,7 @@ func FuzzImport(f *testing.F) {
 		if len(p.Rows) == 0 {
 			return
 		}
-		// The page as a reader sees it: as it is, and without markup and entities; without spaces.
+		// The page as a reader sees it: as it is, and without markup and entities; always without spaces.
 		text := decode(unpack(content))
 		seen := strings.Join(strings.Fields(text+plain(text)+strings.NewReplacer("`", "", "*", "").Replace(text)), "")
 		for _, part := range append(readHTML(text, 1).parts, newSource(name, text).parts...) {
@@ -83,14 +83,15 @@ func FuzzImport(f *testing.F) {
 			if r.Code == "" || r.Line < 1 {
 				t.Errorf("a row without code or line: %+v", r)
 			}
-			if !stands(seen, r.Code) {
+			if !contains(seen, r.Code) {
 				t.Errorf("%q is made up", r.Code)
 			}
 		}
 	})
 }
 
-// tedious are pages of the given size that make each layout look ahead as far as it ever does: one piece, many times.
+// tedious returns pages of the given size, each one piece repeated, that make every layout look ahead
+// to its limit.
 func tedious(t testing.TB, size int) map[string][]byte {
 	binary := make([]byte, size)
 	r := rand.New(rand.NewSource(1))
@@ -109,8 +110,10 @@ func tedious(t testing.TB, size int) map[string][]byte {
 	return pages
 }
 
-// The work grows with the length of a page, not with its square: a page sixteen times as long allocates about sixteen
-// times as much, where a quadratic reader would come to 256. (No clock: it says little on a busy machine.)
+// The work grows with the length of a page, not with its square: a page sixteen times as long
+// allocates about sixteen times as much, where a quadratic reader would allocate 256 times as much.
+// A clock would say little on a busy machine. This test does not run next to others, because it
+// counts what the whole process allocates.
 func TestWorkGrowsWithLength(t *testing.T) {
 	const size, longer = 512, 16
 	work := func(name string, content []byte) float64 {
@@ -129,7 +132,7 @@ func TestWorkGrowsWithLength(t *testing.T) {
 	}
 }
 
-// How long a page of 1 MB takes: seconds at most, whatever it is made of.
+// A page of 1 MB takes seconds at most, whatever it is made of.
 func BenchmarkRead(b *testing.B) {
 	pages := tedious(b, 1<<20)
 	all := seeds(b)

@@ -9,26 +9,26 @@ import (
 	"golang.org/x/text/width"
 )
 
-// kind is what a heading may announce. It is wider than Role: which column a "Name" or a "Cause" becomes
-// depends on what other columns there are.
+// kind is what a heading may announce. It is finer than Role: the other columns decide which role a
+// "Name" or a "Cause" gets.
 type kind int
 
 const (
 	unknown     kind = iota
 	ofStatus         // the HTTP status
 	ofCode           // the code
-	ofName           // an error's name: the code where there is no other, else the message
+	ofName           // an error's name: the code if there is no other, else the message
 	ofMessage        // the message
 	ofText           // a description
-	ofCause          // a cause, which describes where nothing else does
+	ofCause          // a cause, which describes the error if nothing else does
 	ofRemedy         // what to do
-	ofField          // a column of the tables that describe parameters, which are no errors
-	ofNote           // a remark, which describes where nothing else does
+	ofField          // a column of tables that describe parameters, which are not errors
+	ofNote           // a remark, which describes the error if nothing else does
 	ofAttribute      // a column of error tables that a catalog has no place for
 )
 
-// vocabulary are headings word for word, in the languages that vendors write in. Those it does not list are
-// judged by the keywords in them.
+// vocabulary lists headings word for word, in the languages that vendors write in. Other headings
+// are judged by the keywords in them.
 var vocabulary = words(map[kind]string{
 	ofStatus: `status code; http status code; http status; http code; http; http response code; http response status; http response status code; http error code; http return code; status; response status; http method status; https status code; http-status; httpcode; httpstatuscode; statuscode;
 		状态码; http状态码; http 状态码; 响应码; http返回码; http响应码; http 返回码; 返回状态码; 响应状态码; http状态; http code 码; 狀態碼; http狀態碼;
@@ -77,7 +77,7 @@ var vocabulary = words(map[kind]string{
 
 func words(lists map[kind]string) map[string]kind {
 	all := map[string]kind{}
-	for k := ofStatus; k <= ofAttribute; k++ { // in this order: a word in two lists is of the first
+	for k := ofStatus; k <= ofAttribute; k++ { // in this order: a word in two lists belongs to the first
 		for _, w := range strings.Split(lists[k], ";") {
 			if w = normal(w); w == "" {
 				continue
@@ -90,8 +90,9 @@ func words(lists map[kind]string) map[string]kind {
 	return all
 }
 
-// keywords judge a heading that the vocabulary does not list. In most languages the last word says what a
-// heading is ("error code description"), in those that link words with "of" the first ("description of the error code").
+// keywords judge headings that the vocabulary does not list. In most languages the last word
+// decides ("error code description"); in those that link words with "of", the first one does
+// ("description of the error code").
 var keywords = []struct {
 	word string
 	kind kind
@@ -118,7 +119,8 @@ var (
 	breaks     = regexp.MustCompile(`(?i)<br\s*/?>|</p>\s*<p>|</li>\s*<li>`)
 )
 
-// normal is a heading for comparison: lower case, no markup, no remarks in brackets, single spaces.
+// normal returns a heading in the form used for comparison: lower case, no markup, no remarks in
+// brackets, single spaces.
 func normal(heading string) string {
 	if len(heading) > 120 {
 		return ""
@@ -139,7 +141,7 @@ func normal(heading string) string {
 	return strings.Join(strings.Fields(strings.Trim(s, " :*#.|-?")), " ")
 }
 
-// kindOf tells what a heading announces.
+// kindOf returns what a heading announces.
 func kindOf(heading string) kind { return kindOfNormal(heading, normal(heading)) }
 
 // kindOfNormal is kindOf for a heading whose normal form h is known.
@@ -156,14 +158,14 @@ func kindOfNormal(heading, h string) kind {
 		return unknown
 	}
 	best, at := unknown, -1
-	head := strings.ContainsAny(h, " '") && linking.MatchString(h) // where the decisive word stands
-	for _, w := range keywords {                                   // longer words stand before those that they hold
+	firstWins := strings.ContainsAny(h, " '") && linking.MatchString(h)
+	for _, w := range keywords { // longer keywords come before those that they contain
 		start, end := strings.Index(h, w.word), strings.LastIndex(h, w.word)+len(w.word)
 		switch {
 		case start < 0:
-		case head && (at < 0 || start < at):
+		case firstWins && (at < 0 || start < at):
 			best, at = w.kind, start
-		case !head && end > at:
+		case !firstWins && end > at:
 			best, at = w.kind, end
 		}
 	}
@@ -176,7 +178,8 @@ func kindOfNormal(heading, h string) kind {
 	return best
 }
 
-// headings says what cells announce, up to one that cannot be a heading, and whether they are a row of headings.
+// headings returns what the cells announce, up to the first cell that cannot be a heading. ok
+// reports whether they are a row of headings.
 func headings(cells []string) (kinds []kind, ok bool) {
 	for _, c := range cells {
 		kinds = append(kinds, kindOf(c))
@@ -187,11 +190,11 @@ func headings(cells []string) (kinds []kind, ok bool) {
 	return kinds, headRow(cells, kinds)
 }
 
-// noHeading reports whether a cell cannot be a heading: it is a status, or long.
+// noHeading reports whether a cell cannot be a heading because it is a status or too long.
 func noHeading(s string) bool { return isStatus(s) || len([]rune(s)) > 60 }
 
-// headRow reports whether cells that announce these kinds are a row of headings: at least half of them announce
-// something, and one names a code, a status or an error.
+// headRow reports whether cells of the given kinds are a row of headings: at least half of them
+// announce something, and at least one announces a code, a status or an error.
 func headRow(cells []string, kinds []kind) bool {
 	known, filled, key := 0, 0, false
 	for i, k := range kinds {
@@ -206,12 +209,13 @@ func headRow(cells []string, kinds []kind) bool {
 	return key && filled >= 2 && known*2 >= filled
 }
 
-// fieldTable tells whether headings are of a table that describes parameters and the like.
+// fieldTable reports whether headings belong to a table that describes parameters and the like.
 func fieldTable(kinds []kind) bool {
 	return slices.Contains(kinds, ofField) && !slices.Contains(kinds, ofCode) && !slices.Contains(kinds, ofStatus)
 }
 
-// plain takes Markdown's and HTML's inline marks from a text; what they break becomes a newline.
+// plain removes the inline marks of Markdown and HTML from a text. A line break in the markup
+// becomes a newline.
 func plain(s string) string {
 	if !strings.ContainsAny(s, "<[*`&\\") {
 		return tidy(s)
@@ -231,7 +235,7 @@ func plain(s string) string {
 	return tidy(s)
 }
 
-// tidy trims each paragraph of a cell and leaves out the empty ones.
+// tidy trims the paragraphs of a cell and drops the empty ones.
 func tidy(s string) string {
 	var kept []string
 	for _, p := range strings.Split(s, "\n") {

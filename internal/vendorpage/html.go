@@ -11,32 +11,33 @@ import (
 
 var htmlMarks = regexp.MustCompile(`(?i)<(?:!doctype html|html|head|body|table|div|dl|p|h[1-6]|section|article|meta)\b`)
 
-// isHTML tells whether a page is HTML: it begins with a tag.
+// isHTML reports whether a page is HTML: it begins with a tag.
 func isHTML(name, text string) bool {
 	head := strings.TrimSpace(text[:min(len(text), 4096)])
 	name = strings.ToLower(name)
 	return strings.HasPrefix(head, "<") && !strings.HasPrefix(head, "<!-- markdown") && htmlMarks.MatchString(head) || (strings.HasSuffix(name, ".html") || strings.HasSuffix(name, ".htm")) && htmlMarks.MatchString(text)
 }
 
-// maxNested bounds how deep tables and lists may stand in each other.
+// maxNested limits how deeply tables and lists may be nested.
 const maxNested = 20
 
-// maxColumns bounds a table's width, whatever its colspan says.
+// maxColumns limits the width of a table, whatever its colspan says.
 const maxColumns = 40
 
-// htmlReader makes lines and grids of a stream of tags. It builds no tree, so that each piece keeps the line that
-// it stood in, and so that what browsers forgive (cells and rows that are never closed) needs no repair.
+// htmlReader turns a stream of tags into lines and grids. It builds no tree, so each piece keeps
+// its line number, and what browsers tolerate (cells and rows that are never closed) needs no
+// repair.
 type htmlReader struct {
 	source
 	line    int // of the current tag
-	skip    int // depth inside elements that show no text
+	skip    int // depth within elements that show no text
 	skipTag string
 	pre     int
 	inTitle bool
 	tables  []*htmlGrid // open ones, the innermost last
 	lists   []*htmlDL
 	lines   []line
-	text    strings.Builder // the block that is being read, outside of tables
+	text    strings.Builder // the block that is being read, outside tables
 	textAt  int
 }
 
@@ -44,13 +45,13 @@ type htmlReader struct {
 type htmlGrid struct {
 	grid
 	row     []string
-	plain   bool // the row has a cell that is no heading
+	plain   bool // the row has a cell that is not a heading
 	rowAt   int
 	inRow   bool
 	cell    *strings.Builder
 	colspan int
 	rowspan int
-	below   [maxColumns]struct { // cells that go on in the rows below
+	below   [maxColumns]struct { // cells that extend into the rows below
 		rows int
 		text string
 	}
@@ -59,13 +60,13 @@ type htmlGrid struct {
 // htmlDL is a definition list that is being read.
 type htmlDL struct {
 	records []record
-	term    bool // whether the last text belongs to a term
+	term    bool // the current text belongs to a term
 	cell    *strings.Builder
 	at      int
 	topic   topic
 }
 
-// readHTML reads a page, or a piece of one that begins in the given line.
+// readHTML reads a page, or a piece of one that begins at the given line.
 func readHTML(text string, at int) source {
 	r := &htmlReader{line: at}
 	z := html.NewTokenizer(strings.NewReader(text))
@@ -111,7 +112,7 @@ func readHTML(text string, at int) source {
 	return r.source
 }
 
-// out is where text goes now.
+// out returns the place that text goes to now, or nil if text is dropped.
 func (r *htmlReader) out() *strings.Builder {
 	if n := len(r.tables); n > 0 {
 		return r.tables[n-1].cell // nil between cells
@@ -156,7 +157,7 @@ func (r *htmlReader) addText(s string) {
 	out.WriteString(s)
 }
 
-// flushBlock ends the block of text outside of tables.
+// flushBlock ends the block of text outside tables.
 func (r *htmlReader) flushBlock() {
 	if text := tidy(r.text.String()); text != "" {
 		for _, l := range strings.Split(text, "\n") {
@@ -181,8 +182,8 @@ type element struct {
 	end   func(r *htmlReader)
 }
 
-// elements are those with a meaning of their own. Those of blockTags and inline only shape the text, and all
-// others mean nothing.
+// elements have a meaning of their own. The elements in blockTags and inline only shape the text,
+// and all others are ignored.
 var elements = map[string]element{
 	"title":   {(*htmlReader).startTitle, (*htmlReader).endTitle},
 	"table":   {(*htmlReader).startTable, (*htmlReader).endTable},
@@ -200,18 +201,19 @@ var elements = map[string]element{
 	"pre":     {(*htmlReader).startPre, (*htmlReader).endPre},
 }
 
-// blockTags are the elements that begin a paragraph.
+// blockTags are the elements that start a paragraph, with Markdown's mark for it.
 var blockTags = map[string]string{"p": "", "div": "", "li": "- ", "h1": "# ", "h2": "## ", "h3": "### ", "h4": "#### ", "h5": "##### ", "h6": "###### ", "ul": "", "ol": "", "section": "",
 	"article": "", "header": "", "main": "", "blockquote": "", "hr": "", "figure": "", "figcaption": "", "details": "", "summary": "", "form": "", "label": "", "aside": "", "address": "", "center": ""}
 
-// inline are the elements whose marks tell a code from prose, outside of tables.
+// inline are the elements that set a code apart from prose outside tables, with Markdown's mark for
+// it.
 var inline = map[string]string{"code": "`", "tt": "`", "kbd": "`", "strong": "**", "b": "**"}
 
-// silent are the elements that show no text of the page's own.
+// silent are the elements that show no text of the page itself.
 var silent = map[string]bool{"script": true, "style": true, "noscript": true, "template": true, "svg": true, "nav": true, "footer": true, "select": true, "button": true, "iframe": true, "textarea": true}
 
-// phrase are the elements inside a line. Where one is hidden its text is for a script ("copy"); a hidden block
-// may be a tab of the page that a click shows, and is read.
+// phrase are the elements within a line. The text of a hidden one is for a script ("copy"). A
+// hidden block may be a tab of the page that a click shows, so it is read.
 var phrase = map[string]bool{"span": true, "a": true, "i": true, "em": true, "b": true, "strong": true, "small": true, "sup": true, "label": true, "code": true}
 
 var unseen = regexp.MustCompile(`(?i)display\s*:\s*none|visibility\s*:\s*hidden`)
@@ -262,7 +264,7 @@ func (r *htmlReader) end(tag string) {
 	}
 }
 
-// endPhrase ends a hidden phrase that nothing closes where its line ends.
+// endPhrase ends an unclosed hidden phrase at the end of its line.
 func (r *htmlReader) endPhrase(tag string) {
 	_, block := blockTags[tag]
 	if r.skip > 0 && phrase[r.skipTag] && (block || slices.Contains([]string{"table", "tr", "td", "th", "dl", "dt", "dd", "br"}, tag)) {
@@ -270,7 +272,7 @@ func (r *htmlReader) endPhrase(tag string) {
 	}
 }
 
-// startBlock begins a paragraph. One inside a list item goes on behind the item's mark.
+// startBlock starts a paragraph. A paragraph in a list item continues after the item's mark.
 func (r *htmlReader) startBlock(tag, mark string) {
 	switch out := r.out(); {
 	case out == nil:
@@ -296,7 +298,8 @@ func (r *htmlReader) endBlock() {
 	}
 }
 
-// inlineMark writes Markdown's mark of an inline element, where there is one: both tags have the same.
+// inlineMark writes Markdown's mark of an inline element, if it has one. Both tags have the same
+// mark.
 func (r *htmlReader) inlineMark(tag string) {
 	mark := inline[tag]
 	if mark == "" || r.out() != &r.text || r.pre > 0 {
@@ -308,7 +311,7 @@ func (r *htmlReader) inlineMark(tag string) {
 	r.text.WriteString(mark)
 }
 
-// lineBreak breaks a line in which there is something.
+// lineBreak ends the current line unless it is empty.
 func (r *htmlReader) lineBreak(map[string]string) {
 	if out := r.out(); out != nil && out.Len() > 0 {
 		out.WriteString("\n")
@@ -319,7 +322,7 @@ func (r *htmlReader) startTitle(map[string]string) { r.inTitle = r.title == "" &
 
 func (r *htmlReader) endTitle() { r.inTitle = false }
 
-// startPre begins preformatted text, in a fence as Markdown has it.
+// startPre starts preformatted text, fenced as in Markdown.
 func (r *htmlReader) startPre(map[string]string) {
 	if r.out() == &r.text {
 		r.flushBlock()
@@ -349,7 +352,8 @@ func (r *htmlReader) startTable(map[string]string) {
 	}
 }
 
-// endTable ends the innermost table. One that only lays out a cell of the outer one is text of that cell.
+// endTable ends the innermost table. A table that only lays out a cell of the outer table becomes
+// text of that cell.
 func (r *htmlReader) endTable() {
 	t := r.table()
 	if t == nil {
@@ -364,7 +368,7 @@ func (r *htmlReader) endTable() {
 	}
 }
 
-// startRows begins a part of a table, which ends the row above it.
+// startRows starts a section of a table, which ends the row above it.
 func (r *htmlReader) startRows(map[string]string) {
 	if t := r.table(); t != nil {
 		t.endRow()
@@ -389,7 +393,7 @@ func (r *htmlReader) startHeading(attrs map[string]string) { r.startCell(attrs, 
 
 func (r *htmlReader) startData(attrs map[string]string) { r.startCell(attrs, true) }
 
-// startCell begins a cell, and a row where no tag did.
+// startCell starts a cell, and a row if no tag did.
 func (r *htmlReader) startCell(attrs map[string]string, plain bool) {
 	t := r.table()
 	if t == nil {
@@ -410,7 +414,7 @@ func (r *htmlReader) endCell() {
 	}
 }
 
-// startCaption ends the row: a caption is no cell.
+// startCaption ends the row, because a caption is not a cell.
 func (r *htmlReader) startCaption(map[string]string) { r.endRow() }
 
 func (r *htmlReader) startList(map[string]string) {
@@ -423,8 +427,8 @@ func (r *htmlReader) startList(map[string]string) {
 	r.lists = append(r.lists, &htmlDL{at: r.line, topic: r.topic()})
 }
 
-// endList ends the innermost definition list. A list of one inside a definition defines nothing of its own: its
-// term and text belong to the outer one.
+// endList ends the innermost definition list. A list of one item inside a definition defines
+// nothing of its own: its term and text belong to the outer list.
 func (r *htmlReader) endList() {
 	n := len(r.lists)
 	if n == 0 || len(r.tables) > 0 {
@@ -446,7 +450,8 @@ func (r *htmlReader) startTerm(attrs map[string]string) { r.startItem(attrs, tru
 
 func (r *htmlReader) startDefinition(attrs map[string]string) { r.startItem(attrs, false) }
 
-// startItem begins an item of a definition list. Outside of one, or inside a table, it is a new line.
+// startItem starts an item of a definition list. Outside a list, or inside a table, it starts a new
+// line.
 func (r *htmlReader) startItem(attrs map[string]string, term bool) {
 	if n := len(r.lists); n > 0 && len(r.tables) == 0 {
 		r.lists[n-1].item(term, r.line)
@@ -455,7 +460,7 @@ func (r *htmlReader) startItem(attrs map[string]string, term bool) {
 	}
 }
 
-// topic is that of the text that came last.
+// topic returns the topic of the last text before this point.
 func (r *htmlReader) topic() topic {
 	for i := len(r.parts) - 1; i >= 0 && i > len(r.parts)-20; i-- {
 		if r.parts[i].lines != nil {
@@ -472,12 +477,13 @@ func (r *htmlReader) table() *htmlGrid {
 	return r.tables[len(r.tables)-1]
 }
 
-// layOutOnly tells whether a table inside a cell only lays out the cell's text: it has one row or one column.
+// layOutOnly reports whether a table inside a cell only lays out the text of the cell: it has one
+// row or one column.
 func (t *htmlGrid) layOutOnly() bool {
 	return len(t.rows) <= 1 || !slices.ContainsFunc(t.rows, func(r gridRow) bool { return len(r.cells) > 1 })
 }
 
-// text is the table as paragraphs.
+// text returns the table as paragraphs.
 func (t *htmlGrid) text() string {
 	var lines []string
 	for _, r := range t.rows {
@@ -494,7 +500,7 @@ func span(s string, limit int) int {
 	return min(n, limit)
 }
 
-// endCell puts a cell into its row, behind those that reach down from above.
+// endCell adds a cell to its row, after the cells that extend down from above.
 func (t *htmlGrid) endCell() {
 	if t.cell == nil {
 		return
@@ -513,7 +519,7 @@ func (t *htmlGrid) endCell() {
 	}
 }
 
-// fromAbove fills in the cells that reach down into this row where it has come to.
+// fromAbove adds the cells that extend down into this row at the current position.
 func (t *htmlGrid) fromAbove() {
 	for len(t.row) < maxColumns && t.below[len(t.row)].rows > 0 {
 		t.row = append(t.row, t.below[len(t.row)].text)
@@ -536,7 +542,7 @@ func (t *htmlGrid) endRow() {
 	t.row, t.inRow, t.plain = nil, false, false
 }
 
-// item ends an item of a definition list and begins another.
+// item ends an item of a definition list and starts another.
 func (l *htmlDL) item(term bool, at int) {
 	if l.cell != nil {
 		text := tidy(l.cell.String())

@@ -8,7 +8,8 @@ import (
 	"unicode"
 )
 
-// language guesses a page's language from its letters and, where several share these, from common words.
+// language guesses a page's language from its letters and, if several languages share them, from
+// common words.
 func language(text string) string {
 	if len(text) > 200_000 {
 		text = strings.ToValidUTF8(text[:200_000], "")
@@ -27,7 +28,7 @@ func language(text string) string {
 		return "ja"
 	case letters["ko"] > 10 && letters["ko"]*8 > latin:
 		return "ko"
-	case letters["zh"] > 5 && letters["zh"]*16 > latin: // a Chinese page may well have its messages in English
+	case letters["zh"] > 5 && letters["zh"]*16 > latin: // a Chinese page often has its messages in English
 		return "zh"
 	case letters["ru"] > 10 && letters["ru"]*8 > latin:
 		return "ru"
@@ -37,10 +38,10 @@ func language(text string) string {
 	return latinLanguage(text)
 }
 
-// latin stands for the languages that are written in Latin letters.
+// latin stands for all languages written in Latin letters.
 const latin = "latin"
 
-// scripts are the letters by which languages are told apart.
+// scripts are the letters that tell languages apart.
 var scripts = []struct {
 	language string
 	tables   []*unicode.RangeTable
@@ -52,20 +53,21 @@ var scripts = []struct {
 	{"ru", []*unicode.RangeTable{unicode.Cyrillic}},
 }
 
-// commonWords are the words by which the languages with Latin letters are told apart.
+// commonWords are the words that tell apart the languages written in Latin letters.
 var commonWords = []struct{ language, words string }{
 	{"en", "the of and is not to for are was this with"}, {"de", "der die das und nicht ist ein eine werden wurde für mit"},
 	{"es", "el los las una no es para del con se que por"}, {"fr", "le les des une est pas pour dans du et avec sur"},
 	{"pt", "os das uma não é para com do da em foi ou"},
 }
 
-// latinLanguage guesses a language with Latin letters; English where hardly any common word tells.
+// latinLanguage guesses which language a text in Latin letters is in. It is English if there are
+// hardly any common words.
 func latinLanguage(text string) string {
 	words := map[string]int{}
 	for _, w := range strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) }) {
 		words[w]++
 	}
-	best, most := "en", 3 // fewer words than that tell nothing
+	best, most := "en", 3 // fewer words prove nothing
 	for _, l := range commonWords {
 		n := 0
 		for _, w := range strings.Fields(l.words) {
@@ -85,7 +87,7 @@ var (
 	longDay = regexp.MustCompile(`(?i)(?:(\d{1,2})\.? )?(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.? (?:(\d{1,2}),? )?(20\d\d)`)
 )
 
-// date finds when the page was updated: a date in a line that says so.
+// date returns when the page was updated, if a line says so with a date.
 func date(lines []line) string {
 	for i, l := range lines {
 		if i > 2000 {
@@ -99,7 +101,7 @@ func date(lines []line) string {
 			continue
 		}
 		if when := day.FindStringIndex(l.text); when != nil && when[0] < said[0] && strings.ContainsAny(l.text, "\t|") {
-			continue // a row of a history of changes
+			continue // a row of a change history
 		}
 		if m := day.FindStringSubmatch(l.text); m != nil {
 			return fmt.Sprintf("%s-%02s-%02s", m[1], m[2], m[3])
@@ -117,11 +119,11 @@ func date(lines []line) string {
 
 var aboutErrors = regexp.MustCompile(`(?i)error|exception|status code|return code|错误|返回码|状态码|返回碼|錯誤|エラー|오류|에러|fehler|erreur|\berro|ошиб`)
 
-// breadcrumb is the path to a page: Home > API > Errors.
+// breadcrumb matches the path to a page: Home > API > Errors.
 var breadcrumb = regexp.MustCompile(`\S\s*[>›»]\s*\S`)
 
-// title finds the page's heading: the first short line that speaks of errors, else the first short line at all, else
-// the end of the path to the page.
+// title returns the page's heading: the first short line that mentions errors, or else the first
+// short line, or else the end of the path to the page.
 func title(lines []line) string {
 	first, path, fenced := "", "", false
 	for i, l := range lines {
@@ -156,8 +158,8 @@ func title(lines []line) string {
 	return cmp.Or(first, path)
 }
 
-// frontMatter reads the title of a Markdown page that begins with one, between two lines of dashes, and gives the
-// number of these lines.
+// frontMatter reads the title of a Markdown page that starts with a block between two lines of
+// dashes. n is the number of lines of that block.
 func frontMatter(lines []string) (title string, n int) {
 	if strings.TrimSpace(lines[0]) != "---" {
 		return "", 0

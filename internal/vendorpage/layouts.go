@@ -5,33 +5,33 @@ import (
 	"strings"
 )
 
-// layout is one way in which lines of text form a table. find looks whether a table begins at lines[at] and
-// returns it with the index of the first line behind it; nil means that none does.
+// layout is one way in which lines of text form a table. find reports whether a table begins at
+// lines[at]: it returns the table and the index of the first line after it, or nil.
 type layout struct {
 	name string
 	find func(lines []line, at int) (g *grid, next int)
 }
 
-// layouts are tried in this order at each line: those with the plainest marks first.
+// layouts are tried in this order at each line, those with the clearest marks first.
 var layouts = []layout{
-	{"rows with pipes", findPipeRows},   // a row a line, cells parted by |, with or without Markdown's line of dashes or drawn borders
-	{"cells with pipes", findPipeCells}, // a cell a line, each ending in |
-	{"tabs", findTabs},                  // a row a line, cells parted by tabs, as a browser copies a table
-	{"aligned columns", findAligned},    // a row a line, cells padded with spaces so that they stand below their headings
-	{"spaces only", findSpaces},         // a row a line, one space between cells as between words
-	{"cells in a column", findStream},   // a cell a paragraph or a line, headings first
-	{layoutRecords, findRecords},        // a heading, list item or line with the code, and below it its texts, named or not
+	{"rows with pipes", findPipeRows},   // a row per line, cells separated by |, with or without a ruler or borders
+	{"cells with pipes", findPipeCells}, // a cell per line, each ending in |
+	{"tabs", findTabs},                  // a row per line, cells separated by tabs, as a browser copies a table
+	{"aligned columns", findAligned},    // a row per line, cells padded to be below their headings
+	{"spaces only", findSpaces},         // a row per line, one space between cells as between words
+	{"cells in a column", findStream},   // a cell per paragraph or line, headings first
+	{layoutRecords, findRecords},        // a heading, list item or line with the code, and its texts below
 }
 
-// The layouts that the text of a block of code cannot have, and those that come from markup.
+// The layout that a block of code cannot have, and those that come from markup.
 const (
 	layoutRecords = "records"
 	htmlTable     = "html table"           // <table>, with cells that span rows or columns
 	htmlList      = "html definition list" // <dl>: <dt> the code, <dd> its texts
-	csvTable      = "csv"                  // values parted by commas, semicolons or tabs, quoted where needed
+	csvTable      = "csv"                  // values separated by commas, semicolons or tabs
 )
 
-// layOut finds the tables in lines; rest are the lines that stand in none.
+// layOut finds the tables in lines. rest are the lines outside all tables.
 func layOut(lines []line) (grids []grid, rest []line) {
 	skip, fenced := samples(lines)
 	for at := 0; at < len(lines); {
@@ -60,18 +60,18 @@ func layOut(lines []line) (grids []grid, rest []line) {
 	return grids, rest
 }
 
-// topic is what the text closely above a table says of it.
+// topic is what the text right above a table says about it.
 type topic int
 
 const (
 	noTopic  topic = iota
-	ofErrors       // it speaks of errors
+	ofErrors       // it mentions errors
 	ofOthers       // it is the title of other codes: "Region codes"
 )
 
 var otherCodes = regexp.MustCompile(`(?i)\b(?:region|country|currency|language|locale|zone|area|post(?:al)?|zip|bank|airport|carrier|product|unit|color)s?[ -](?:codes?|ids?|names?)\b|(?:地域|地区|国家|语言|币种|货币|区域|银行|行业|产品)(?:代码|编码|码|列表)`)
 
-// topicOf finds the topic in the last of the lines.
+// topicOf returns the topic that the last of the lines announce.
 func topicOf(lines []line) topic {
 	for i, seen := len(lines)-1, 0; i >= 0 && seen < 10 && i > len(lines)-40; i-- {
 		if lines[i].blank() {
@@ -87,12 +87,13 @@ func topicOf(lines []line) topic {
 	return noTopic
 }
 
-// samples marks the lines of sample envelopes, which show codes and are no tables: JSON and XML in fences or
-// between braces that stand at the start of a line. fenced are all lines of Markdown's blocks of code.
+// samples marks the lines of sample envelopes, which show codes but are not tables: JSON and XML in
+// fences, or between braces at the start of a line. fenced marks all lines of Markdown's code
+// blocks.
 func samples(lines []line) (skip, fenced []bool) {
 	skip, fenced = make([]bool, len(lines)), make([]bool, len(lines))
 	for i := 0; i < len(lines); i++ {
-		end, shows := -1, false // whether an envelope is shown
+		end, shows := -1, false // shows: the sample shows an envelope
 		switch text := strings.TrimSpace(lines[i].text); {
 		case strings.HasPrefix(text, "```"):
 			end, shows = fenceEnd(lines, i, "```")
@@ -114,11 +115,11 @@ func samples(lines []line) (skip, fenced []bool) {
 	return skip, fenced
 }
 
-// sampleLines bounds how long a sample is.
+// sampleLines limits the length of a sample.
 const sampleLines = 200
 
-// fenceEnd finds the line that closes the fence at i, -1 if none does; shows says that JSON, XML or an answer of
-// HTTP stands in it.
+// fenceEnd returns the line that closes the fence at i, or -1. shows reports whether the block
+// contains JSON, XML or an HTTP response.
 func fenceEnd(lines []line, i int, fence string) (end int, shows bool) {
 	for j := i + 1; j < len(lines) && j < i+sampleLines; j++ {
 		t := strings.TrimSpace(lines[j].text)
@@ -130,7 +131,7 @@ func fenceEnd(lines []line, i int, fence string) (end int, shows bool) {
 	return -1, shows
 }
 
-// bracesEnd finds the line in which the braces that open from line i on are closed, -1 if none does.
+// bracesEnd returns the line that closes the braces opened from line i on, or -1.
 func bracesEnd(lines []line, i int) (end int) {
 	depth := 0
 	for j := i; j < len(lines) && j < i+sampleLines; j++ {
@@ -142,7 +143,7 @@ func bracesEnd(lines []line, i int) (end int) {
 	return -1
 }
 
-// mark sets the marks from one line to another.
+// mark sets the marks of a range of lines.
 func mark(marks []bool, from, to int) {
 	for i := from; i <= to; i++ {
 		marks[i] = true

@@ -1,21 +1,34 @@
-// Package vendorpage reads a vendor's published error-code page, as somebody saved it, and gives its rows.
+// Package vendorpage reads a vendor's published error-code page, as somebody saved it, and returns
+// the rows of its tables.
 //
-// Pages come in every shape: HTML, Markdown, CSV, and above all text that a browser or an extractor made of
-// a table, where the borders are gone and a cell is a paragraph, a line, or a run of words. So reading goes in
-// three steps, each of which knows nothing of the next:
+// Pages come in every form: HTML, Markdown, CSV, and above all text that a browser or an extractor
+// made of a table, where the borders are gone and a cell is a paragraph, a line, or a run of words.
+// Read goes through these steps:
 //
-//  1. source: bytes become lines of text and, where the markup says so, grids (archive.go, decode.go, html.go, csv.go);
-//  2. layouts: runs of lines that form a table become grids too, one file for each way a table can look
-//     (the table of layouts below), and tables of one error each become one (vertical.go);
-//  3. columns and rows: the headings of a grid, and what its cells look like, say which column is the status,
-//     the code, the message, the description and the remedy (headings.go, columns.go); then each line of the
-//     grid becomes a Row, or is Unplaced with its line and a reason (rows.go).
+//  1. Unwrap and decode: the HTML of a saved archive (archive.go), as clean UTF-8 (decode.go).
+//  2. Source: the page becomes lines of text and, where its markup draws tables, grids of cells
+//     (decode.go, html.go, csv.go). Its language and its date come from the text (language.go).
+//  3. Layouts: lines that form a table become grids too. Each way in which a table can look is a
+//     row of the table of layouts (layouts.go) with a file of its own. A layout asks what a heading
+//     announces (headings.go), what a code looks like (codes.go) and, where it has no other way to
+//     tell cells apart, which role a column has (columns.go).
+//  4. Properties: tables of one error each, with a row for each property, become one grid
+//     (vertical.go).
+//  5. Tables: the rows of headings split a grid into tables. The headings and the cells decide which
+//     column is the status, the code, the message, the description or the remedy (tables.go,
+//     columns.go). Each line below the headings becomes a Row, or is Unplaced with its line number
+//     and a reason (rows.go).
+//  6. Choice: tables that are not about errors, or only explain the codes of others, are left out
+//     (choose.go).
+//  7. Leftovers: lines outside all tables that look like rows are Unplaced too, and rows of the same
+//     code, status and message become one (page.go).
 //
-// The rule throughout: nothing is dropped silently and nothing is made up. A row's code always stands on the
-// page as it is given. A table that is not imported is in Tables with the reason; a line that
-// belongs to a table and is no row is in Unplaced. A page without a table gives no rows.
+// Throughout, nothing is dropped silently and nothing is made up. A row's code is always on the
+// page as returned. A table that is not imported is in Tables with the reason. A line that belongs
+// to a table and is not a row is in Unplaced. A page without a table has no rows.
 //
-// All of it takes time linear in the page's length: a layout that looks ahead looks a bounded number of lines.
+// The work is linear in the length of the page: a layout that looks ahead looks at a limited number
+// of lines.
 package vendorpage
 
 import (
@@ -27,17 +40,18 @@ import (
 
 // Page is what was understood of a page.
 type Page struct {
-	Title    string // its heading, or "" where it has none
+	Title    string // its heading, or ""
 	Date     string // when the vendor updated it, as YYYY-MM-DD, or ""
-	Language string // as in zh, en; guessed from the letters and words; "" for a page without text
+	Language string // such as zh or en, guessed from letters and words; "" for a page without text
 	Rows     []Row  // in page order
 	Fallback Fallback
-	Advice   string  // what the page says in passing to do about an error that one cannot explain
+	Advice   string  // what the page says in passing about errors that one cannot explain
 	Tables   []Table // every table that was seen, imported or not
 	Unplaced []Unplaced
 }
 
-// Row is one published code. Paragraphs of a cell are joined by a newline; what the page does not give is "" or 0.
+// Row is one published code. The paragraphs of a cell are joined by newlines. What the page does
+// not say is "" or 0.
 type Row struct {
 	Line        int
 	Code        string
@@ -47,39 +61,40 @@ type Row struct {
 	Remedy      string
 }
 
-// Fallback is what the page says of codes that it does not list: the texts of a row called "Other".
+// Fallback is what the page says about codes that it does not list: the texts of a row called
+// "Other".
 type Fallback struct{ Description, Remedy string }
 
 // Table is one table of the page.
 type Table struct {
 	Line    int
-	Layout  string // its name, as in "tabs" or "html table"
+	Layout  string // its name, such as "tabs" or "html table"
 	Columns []Column
 	Rows    int
-	LeftOut string // why it was not imported; "" where it was
+	LeftOut string // why it was not imported; "" if it was
 	Notes   []string
 }
 
-// Column is a column's heading as the page has it, and what the column was taken for: "" if nothing.
+// Column is a column's heading as on the page, and the role that the column was given: "" if none.
 type Column struct {
 	Heading string
 	Role    Role
 }
 
-// Unplaced is a piece of a table that is no row.
+// Unplaced is a piece of a table that is not a row.
 type Unplaced struct {
 	Line   int
 	Text   string
 	Reason string
 }
 
-// Read reads a page. The file's name helps to tell its format; the content decides.
+// Read reads a page. The file's name is a hint to its format, but the content decides.
 func Read(name string, content []byte) Page {
 	text := decode(unpack(content))
 	s := newSource(name, text)
 	p := Page{Title: s.title, Language: language(text), Date: date(s.lines())}
 	var grids []grid
-	var rest []line // what stands in no table
+	var rest []line // the lines outside all tables
 	for _, part := range s.parts {
 		if part.grid != nil {
 			grids = append(grids, *part.grid)
@@ -97,7 +112,7 @@ func Read(name string, content []byte) Page {
 	return p
 }
 
-// above gives the lines before the first table that was imported.
+// above returns the lines before the first table that was imported.
 func (p *Page) above(lines []line) []line {
 	for _, t := range p.Tables {
 		if t.LeftOut == "" {
@@ -108,23 +123,24 @@ func (p *Page) above(lines []line) []line {
 	return lines
 }
 
-// line is a line of the page. In HTML, where lines mean nothing, it is a block of text with the line it began in.
+// line is a line of the page. In HTML, where lines mean nothing, it is a block of text with the
+// number of the line that the block began in.
 type line struct {
 	n      int // from 1
 	text   string
-	begins *maybeStart // whether it begins a record; nil until somebody asks
+	begins *maybeStart // whether it starts a record; nil until asked
 }
 
 func (l line) blank() bool { return strings.TrimSpace(l.text) == "" }
 
-// grid is a table: rows of cells. Which row is a heading is found out later.
+// grid is a table as rows of cells. Which rows are headings is decided later.
 type grid struct {
 	layout string
 	line   int
 	rows   []gridRow
-	headed bool // the first row is one of headings, whatever it says
-	bare   bool // without borders or headings to prove that it is a table: its codes have to convince
-	spans  bool // cells that span rows are filled in already, so an empty cell is an empty cell
+	headed bool // the first row holds headings, whatever it says
+	bare   bool // no borders or headings prove that it is a table, so its codes have to convince
+	spans  bool // cells that span rows are filled in already, so an empty cell is empty
 	topic  topic
 	notes  []string
 }
@@ -132,10 +148,11 @@ type grid struct {
 type gridRow struct {
 	line  int
 	cells []string
-	lost  string // why it cannot be read, where the layout knows already
+	lost  string // why it cannot be read, if the layout knows
 }
 
-// fill makes rows of the grids, in page order, and looks through the rest for rows that stand alone.
+// fill makes rows of the grids, in page order, and reports what looks like a row outside all
+// tables.
 func (p *Page) fill(grids []grid, rest []line) {
 	slices.SortStableFunc(grids, func(a, b grid) int { return a.line - b.line })
 	var all []*reading
@@ -156,13 +173,13 @@ func (p *Page) fill(grids []grid, rest []line) {
 		}
 		p.Tables = append(p.Tables, t)
 	}
-	p.Unplaced = append(p.Unplaced, strays(rest, rows)...)
+	p.Unplaced = append(p.Unplaced, orphans(rest, rows)...)
 	slices.SortStableFunc(p.Unplaced, func(a, b Unplaced) int { return a.Line - b.Line })
 	p.Rows = distinct(rows)
 }
 
-// strays finds the lines outside of all tables that begin with a code like those of the rows.
-func strays(rest []line, rows []Row) (found []Unplaced) {
+// orphans returns the lines outside all tables that begin with a code like those of the rows.
+func orphans(rest []line, rows []Row) (found []Unplaced) {
 	shapes := map[string]bool{}
 	for _, r := range rows {
 		if codeStrength(r.Code) == mnemonic {
@@ -175,7 +192,7 @@ func strays(rest []line, rows []Row) (found []Unplaced) {
 			text = behind // a row without a table
 		}
 		if first := leadingCode(text); first != "" && shapes[shape(first)] && first != strings.Trim(text, " #*`|") && !listsCodes(text) {
-			found = append(found, Unplaced{l.n, clip(l.text), "begins with a code and stands in no table"})
+			found = append(found, Unplaced{l.n, clip(l.text), "begins with a code but is in no table"})
 		}
 	}
 	return found
@@ -187,7 +204,8 @@ var (
 	askSomeone = regexp.MustCompile(`(?i)contact|联系|お問い合わせ|문의|提交工单`)
 )
 
-// generalAdvice finds the sentence of the page's prose that says whom to ask about an error that one cannot explain.
+// generalAdvice returns the sentence of the page's prose that says whom to ask about an error that
+// one cannot explain.
 func generalAdvice(lines []line) string {
 	for _, l := range lines {
 		if len(l.text) > 4000 || !unexplain.MatchString(l.text) {
@@ -202,7 +220,8 @@ func generalAdvice(lines []line) string {
 	return ""
 }
 
-// listsCodes tells whether a line names several codes, as the title of a range of them does, and says little else.
+// listsCodes reports whether a line names several codes, as the title of a range of codes does, and
+// says little else.
 func listsCodes(s string) bool {
 	fields := strings.Fields(s)
 	codes := 0
@@ -214,8 +233,9 @@ func listsCodes(s string) bool {
 	return len(fields) < 2 || codes > 1 && len(fields) < 12
 }
 
-// distinct merges rows of the same code, status and message: one entry each. Where their other texts differ,
-// as in a table with a line for each possible cause, the texts become paragraphs of one.
+// distinct merges the rows that have the same code, status and message into one. If their other
+// texts differ, as in a table with a line for each possible cause, the texts become paragraphs of
+// one row.
 func distinct(rows []Row) (out []Row) {
 	type key struct {
 		code    string
@@ -237,14 +257,14 @@ func distinct(rows []Row) (out []Row) {
 	return out
 }
 
-// addParagraph adds a paragraph to a text unless it holds it already.
+// addParagraph adds a paragraph to a text that does not contain it yet.
 func addParagraph(text, more string) string {
 	switch {
 	case more == "" || slices.Contains(strings.Split(text, "\n"), more) || text == more:
 		return text
 	case text == "":
 		return more
-	case len(text) > 10_000: // of a row that comes a thousand times, the first texts will do
+	case len(text) > 10_000: // of a row that occurs a thousand times, the first texts are enough
 		return text
 	}
 	return text + "\n" + more

@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// shipped are the pages of the shipped catalogs, with tables that were made by reading them.
+// shipped holds the pages of the shipped catalogs, with tables that were made by reading them.
 const shipped = "../../catalogs/testdata/pages"
 
 // table reads a hand-made table: a header, then status, code, message, description, remedy.
@@ -37,10 +37,10 @@ func table(t testing.TB, file string) (rows [][5]string) {
 	return append([][5]string{}, rows[1:]...)
 }
 
-// pages are the files that were read already, each with a function that reads it once.
+// pages maps the name of a file to a function that reads it once.
 var pages sync.Map
 
-// readFile reads a page, once for all tests: they do not change it.
+// readFile reads a page, once for all tests, which do not change it.
 func readFile(t testing.TB, file string) Page {
 	t.Helper()
 	read, _ := pages.LoadOrStore(file, sync.OnceValues(func() (Page, error) {
@@ -57,8 +57,8 @@ func readFile(t testing.TB, file string) Page {
 	return p
 }
 
-// Each page stands beside a table that was made by hand before the importer saw the page. A page may have a
-// file .lines too: the line and the first word of each piece that cannot be placed.
+// Each page comes with a table that was made by hand before the importer saw the page. A page may
+// also have a .lines file: the line and the first word of each piece that cannot be placed.
 func TestPages(t *testing.T) {
 	t.Parallel()
 	var total atomic.Int64
@@ -88,7 +88,7 @@ func TestPages(t *testing.T) {
 					got = append(got, [5]string{status, r.Code, r.Message, r.Description, r.Remedy})
 				}
 				if diff := cmp.Diff(want, got); diff != "" {
-					t.Errorf("-table by hand +read:\n%s", diff)
+					t.Errorf("-by hand +read:\n%s", diff)
 					for _, x := range p.Tables {
 						t.Logf("%+v", x)
 					}
@@ -106,7 +106,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// What the pages say of codes that they do not list, as the shipped catalogs have it.
+// What the pages say about codes that they do not list is what the shipped catalogs have.
 func TestFallback(t *testing.T) {
 	t.Parallel()
 	f := func(file string, fallback Fallback, advice string) {
@@ -127,7 +127,7 @@ func TestFallback(t *testing.T) {
 	f("tencentcloud.txt", Fallback{}, "")
 }
 
-// What a page is called and when it was updated, and not what stands in its tables.
+// The title and the date are those of the page and not of its tables.
 func TestTitleAndDate(t *testing.T) {
 	t.Parallel()
 	f := func(page, title, date string) {
@@ -146,7 +146,7 @@ func TestTitleAndDate(t *testing.T) {
 	f("Key API\n"+table+"\nChange time\tSummary of changes\n2023-11-30\tUpdate of the error codes\n", "Key API", "")
 }
 
-// What cannot be known for certain is said.
+// What is not certain is in the notes.
 func TestNotes(t *testing.T) {
 	t.Parallel()
 	f := func(page, note string) {
@@ -162,22 +162,22 @@ func TestNotes(t *testing.T) {
 	paragraphs := func(cells ...string) string { return strings.Join(cells, "\n\n") + "\n" }
 	rows := []string{"Error code", "Message", "Solution", "AB.01", "Bad key.", "Check the key.", "AB.02", "Bad name.", "Check the name."}
 	f(paragraphs(append(rows, "AB.03", "Bad time.", "Check the time.", "The clock may be wrong.")...), "line 25 is taken as text after the table: The clock may be wrong.")
-	f(paragraphs(append(rows, "AB.03", "Bad time.", "The clock may be wrong.", "Check the time.", "AB.04", "Bad day.", "Check the day.")...), "more paragraphs than columns, shared out by their look, in the rows of lines 19")
+	f(paragraphs(append(rows, "AB.03", "Bad time.", "The clock may be wrong.", "Check the time.", "AB.04", "Bad day.", "Check the day.")...), "more paragraphs than columns, assigned to columns by their look, in the rows at lines 19")
 	f("Code\tMessage\nAB.01\tBad key.\nSee the list of keys.\n", "line 3 is taken as text after the table: See the list of keys.")
-	f("| Code | Status | Message |\n|---|---|---|\n| AB.01 | 400 | Bad key |\n| | 401 | No key |\n", "line 4 has no code of its own: taken for AB.01 as the row above")
+	f("| Code | Status | Message |\n|---|---|---|\n| AB.01 | 400 | Bad key |\n| | 401 | No key |\n", "line 4 has no code of its own: it gets AB.01 from the row above")
 	f("Code,Message,Solution\nAB.01,\"Bad key,Check it\nAB.02,Bad name,Check it\nAB.03,Bad time,Check it\n", "line 2 has a quotation mark that is never closed: AB.01,\"Bad key,Check it")
 }
 
-// Where the heading of the codes is missing, statuses are not passed off as codes.
+// If the heading of the codes is missing, statuses are not passed off as codes.
 func TestSlippedColumns(t *testing.T) {
 	t.Parallel()
 	p := Read("x.txt", []byte("HTTP status\n\nMessage\n\nSolution\n\n400\n\nAB.01\n\nBad key.\n\nCheck the key.\n\n404\n\nAB.02\n\nNo key.\n\nMake one.\n"))
 	if len(p.Unplaced) == 0 {
-		t.Errorf("nothing is said of it: %+v", p.Rows)
+		t.Errorf("nothing is reported: %+v", p.Rows)
 	}
 }
 
-// Bytes that are no page give no rows, and a page in another encoding is read.
+// Bytes that are not a page have no rows, and a page in another encoding is read.
 func TestOddBytes(t *testing.T) {
 	t.Parallel()
 	for _, content := range []string{"", "\n\n", "\x00\x01\x02", "\xff\xfe", "<html>", "|||||\n|---|\n", "\ufeff"} {

@@ -12,10 +12,10 @@ var (
 	pipeSplit = regexp.MustCompile(`\\?\|`)
 )
 
-// isRuler tells whether a line is a drawn border, such as Markdown's |---|---|.
+// isRuler reports whether a line is a drawn border, such as Markdown's |---|---|.
 func isRuler(s string) bool { return strings.ContainsAny(s, "|+") && ruler.MatchString(s) }
 
-// splitPipes gives the cells of a line. open means that no pipe closes the last one.
+// splitPipes returns the cells of a line. open reports that no pipe closes the last cell.
 func splitPipes(s string) (cells []string, open bool) {
 	s = strings.TrimSpace(s)
 	s = strings.TrimPrefix(s, "|")
@@ -35,8 +35,8 @@ func splitPipes(s string) (cells []string, open bool) {
 
 func hasPipe(l line) bool { return strings.ContainsAny(l.text, "|│┃║\uff5c") }
 
-// findPipeRows reads a row a line: Markdown, the tables that databases print, and grids with drawn borders.
-// A row whose cells do not all fit in its line goes on in the next ones.
+// findPipeRows reads one row per line: Markdown, the tables that databases print, and grids with
+// drawn borders. A row whose cells do not fit in its line continues in the next lines.
 func findPipeRows(lines []line, at int) (*grid, int) {
 	first := strings.TrimSpace(drawn.Replace(lines[at].text))
 	if !hasPipe(lines[at]) && !strings.HasPrefix(first, "+-") && !strings.HasPrefix(strings.TrimSpace(lines[at].text), "+=") {
@@ -58,7 +58,7 @@ func findPipeRows(lines []line, at int) (*grid, int) {
 	if len(p.rows) < 2 {
 		return nil, 0
 	}
-	if p.borders > 3 && p.borders*2 >= len(p.rows) { // borders between the rows: the lines between two are one row
+	if p.borders > 3 && p.borders*2 >= len(p.rows) { // borders separate the rows: the lines between two of them are one row
 		p.rows = mergeBordered(p.rows, p.fresh)
 	}
 	for _, r := range p.rows {
@@ -69,20 +69,20 @@ func findPipeRows(lines []line, at int) (*grid, int) {
 	return &p.grid, p.end
 }
 
-// pipeReader is a table with pipes that is being read. Its methods read what stands at a line and return the line
-// behind it, or false where the table ends.
+// pipeReader reads a table with pipes. Its methods read what is at a line and return the line after
+// it, or false if the table ends there.
 type pipeReader struct {
 	grid
 	lines    []line
 	columns  int  // of the first row
-	framed   bool // a pipe stands before the first cell too
+	framed   bool // a pipe precedes the first cell
 	borders  int
-	bordered bool   // a border stands right above
-	fresh    []bool // whether a border stands above a row
-	end      int    // behind the last line that was taken
+	bordered bool   // a border is right above
+	fresh    []bool // for each row: a border is right above it
+	end      int    // the line after the last one that was read
 }
 
-// border takes a drawn border. Below the first row it says that this is one of headings.
+// border reads a drawn border. A border below the first row shows that this row holds the headings.
 func (p *pipeReader) border(j int) (next int, ok bool) {
 	if p.borders++; p.borders > 2*len(p.rows)+3 {
 		return j, false // lines drawn across the page
@@ -92,8 +92,8 @@ func (p *pipeReader) border(j int) (next int, ok bool) {
 	return j + 1, true
 }
 
-// skips reports whether a blank line only parts rows: one may, if the next line looks like a row and not like
-// headings.
+// skips reports whether a blank line only separates rows: the next line has to look like a row, but
+// not like headings.
 func (p *pipeReader) skips(j int) bool {
 	if j+1 >= len(p.lines) || p.columns == 0 || !hasPipe(p.lines[j+1]) {
 		return false
@@ -106,7 +106,7 @@ func (p *pipeReader) skips(j int) bool {
 	return !heads
 }
 
-// wrapped takes lines without pipes into the last cell of the row above, if another row follows close behind.
+// wrapped adds lines without pipes to the last cell of the row above, if another row follows soon.
 func (p *pipeReader) wrapped(j int) (next int, ok bool) {
 	n := continued(p.lines, j, p.columns)
 	if len(p.rows) == 0 || n == 0 {
@@ -120,7 +120,8 @@ func (p *pipeReader) wrapped(j int) (next int, ok bool) {
 	return p.end, true
 }
 
-// row takes a row. While no pipe closes its last cell and cells are missing, that cell goes on in the next line.
+// row reads a row. While cells are missing and no pipe closes the last one, that cell continues in
+// the next line.
 func (p *pipeReader) row(j int) (next int, ok bool) {
 	text := drawn.Replace(p.lines[j].text)
 	cells, open := splitPipes(text)
@@ -131,7 +132,7 @@ func (p *pipeReader) row(j int) (next int, ok bool) {
 		p.columns = len(cells)
 	}
 	if !p.framed && len(cells) < p.columns && strings.HasPrefix(strings.TrimSpace(text), "|") {
-		cells = append([]string{""}, cells...) // the pipe parts an empty cell from the next
+		cells = append([]string{""}, cells...) // the pipe separates an empty cell from the next
 	}
 	row := gridRow{line: p.lines[j].n, cells: cells}
 	for j++; open && len(row.cells) < p.columns && j < len(p.lines) && !p.lines[j].blank() && len(row.cells) > 0; j++ {
@@ -148,8 +149,8 @@ func (p *pipeReader) row(j int) (next int, ok bool) {
 	return j, true
 }
 
-// continued counts the lines without pipes at j that belong to the row above, because a row with all its
-// columns follows close behind.
+// continued counts the lines without pipes at j that belong to the row above, because a complete
+// row follows soon.
 func continued(lines []line, j, columns int) int {
 	for n := 1; n <= 6 && j+n < len(lines); n++ {
 		if lines[j+n-1].blank() {
@@ -173,7 +174,7 @@ func mergeBordered(rows []gridRow, fresh []bool) (out []gridRow) {
 		}
 		last := &out[len(out)-1]
 		if slices.ContainsFunc(both(last.cells, r.cells), func(pair [2]string) bool { return isStatus(pair[0]) && isStatus(pair[1]) }) {
-			out = append(out, r) // no status takes two lines: a border is missing
+			out = append(out, r) // a status never takes two lines, so a border is missing
 			continue
 		}
 		for c, cell := range r.cells {
@@ -185,7 +186,8 @@ func mergeBordered(rows []gridRow, fresh []bool) (out []gridRow) {
 	return out
 }
 
-// wrapCode is wrap where a may be a code: one that was broken at a joint goes on, and else no blank belongs into it.
+// wrapCode is wrap for a text that may be a code. A code that was broken at a separator continues,
+// and no code contains a space.
 func wrapCode(a, b string) string {
 	switch {
 	case codeStrength(a) != mnemonic || b == "" || strings.Contains(b, " "):
@@ -215,7 +217,8 @@ func wrap(a, b string) string {
 	return a + " " + b
 }
 
-// findPipeCells reads a cell a line, each ending in a pipe, with or without a ruler below the headings.
+// findPipeCells reads one cell per line, each ending in a pipe, with or without a ruler below the
+// headings.
 func findPipeCells(lines []line, at int) (*grid, int) {
 	if !closesCell(lines[at].text) || kindOf(strings.Trim(lines[at].text, "| ")) == unknown {
 		return nil, 0
@@ -229,14 +232,14 @@ func findPipeCells(lines []line, at int) (*grid, int) {
 	})
 }
 
-// closesCell reports whether a line is, or ends, a cell.
+// closesCell reports whether a line ends a cell.
 func closesCell(l string) bool {
 	t := strings.TrimSpace(l)
 	return strings.HasSuffix(t, "|") && !isRuler(t) && strings.Count(t, "|") == 1
 }
 
-// pipeHeads reads the headings, and returns the line behind them. They are what stands above a ruler; without one,
-// those that the vocabulary knows.
+// pipeHeads reads the headings and returns the line after them. The headings are all cells above a
+// ruler or, without one, the first cells that are known headings.
 func pipeHeads(lines []line, at int) (heads []block, next int) {
 	for j := at; j < len(lines) && len(heads) < 12; j++ {
 		switch {
@@ -259,10 +262,10 @@ func pipeHeads(lines []line, at int) (heads []block, next int) {
 	return heads[:n], heads[n-1].next
 }
 
-// pipeCells reads up to limit cells, each of which may take several lines; all says that none follows. The first
-// heading again begins the next table.
+// pipeCells reads up to limit cells, each of which may take several lines. all reports that no cell
+// follows. If the first heading comes again, the next table begins there.
 func pipeCells(lines []line, begin int, heading string, limit int) (cells []block, all bool) {
-	var open []string // the lines of the cell that is not closed yet
+	var open []string // the lines of a cell that is not closed yet
 	start := 0
 	for k := begin; k < len(lines) && len(cells) < limit; k++ {
 		text := strings.TrimSpace(lines[k].text)

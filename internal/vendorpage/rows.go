@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// filler makes Rows of a table's lines.
+// filler makes Rows of the lines of a table.
 type filler struct {
 	*reading
 	roles        []Role
 	heads        []string
 	code, status int // columns; -1 if there is no status
 	spans        bool
-	strict       bool // most codes are numbers or mnemonics, so that several words are none
-	causes       bool // the description column holds "Cause: … Solution: …"
+	strict       bool // most codes are numbers or mnemonics, so several words are not a code
+	causes       bool // descriptions are "Cause: … Solution: …"
 	lastCode     string
 	lastStatus   string
 }
@@ -29,8 +29,8 @@ func newFiller(r *reading, heads []string, roles []Role, cols [][]string, code i
 	}
 }
 
-// row reads one line of the table. Each step but the last may find that the line is no row of its own:
-// then it has said what the line is, or taken it for a part of the row above.
+// row reads one line of the table. Each step but the last may find that the line is not a row of
+// its own; that step then reports the line or adds it to the row above.
 func (f *filler) row(row gridRow) {
 	switch {
 	case !slices.ContainsFunc(row.cells, filled), f.repeats(row.cells):
@@ -53,7 +53,7 @@ func (f *filler) row(row gridRow) {
 
 func filled(cell string) bool { return cell != "" }
 
-// repeats reports whether cells are the headings again.
+// repeats reports whether cells repeat the headings.
 func (f *filler) repeats(cells []string) bool {
 	same := 0
 	for i, c := range cells {
@@ -66,8 +66,8 @@ func (f *filler) repeats(cells []string) bool {
 	return same > 0
 }
 
-// single takes a line that says only one thing: a title, a further paragraph of the row above, or a code
-// without a text.
+// single handles a line that says only one thing: a title, another paragraph of the row above, or a
+// code without a text.
 func (f *filler) single(row gridRow) bool {
 	only := slices.IndexFunc(row.cells, filled)
 	said := row.cells[only]
@@ -86,16 +86,17 @@ func (f *filler) single(row gridRow) bool {
 	return true
 }
 
-// overflows takes a line that has more cells than there are columns: which of them is which is a guess.
+// overflows handles a line with more cells than columns, where the right place of each cell is
+// unknown.
 func (f *filler) overflows(row gridRow) bool {
 	if len(row.cells) <= len(f.roles) || !slices.ContainsFunc(row.cells[len(f.roles):], filled) {
 		return false
 	}
-	f.lose(row, "more cells than there are columns")
+	f.lose(row, "more cells than columns")
 	return true
 }
 
-// text is the cell of a role, "" where there is none or it says nothing.
+// text returns the cell of a role, or "" if there is none or it says nothing.
 func (f *filler) text(row gridRow, role Role) string {
 	if i := slices.Index(f.roles, role); i >= 0 && i < len(row.cells) && !nothing(row.cells[i]) {
 		return row.cells[i]
@@ -103,8 +104,8 @@ func (f *filler) text(row gridRow, role Role) string {
 	return ""
 }
 
-// readStatus reads the row's status. One that stands before the code and is left empty spans rows. It
-// returns false for a line that has slipped: a text stands where the status belongs.
+// readStatus reads the row's status. A status that precedes the code and is empty spans rows.
+// readStatus returns false if the line has slipped, so that a text is in the place of the status.
 func (f *filler) readStatus(row gridRow, r *Row) bool {
 	stat := f.text(row, RoleStatus)
 	if f.status >= 0 && f.status < f.code && f.status < len(row.cells) && row.cells[f.status] == "" && !f.spans {
@@ -117,10 +118,10 @@ func (f *filler) readStatus(row gridRow, r *Row) bool {
 		return true
 	}
 	if raw := f.codeCell(row); len(row.cells) < len(f.roles) || codeStrength(codePart(raw)) == noCode && !others(raw) {
-		f.lose(row, "a text stands where its status belongs")
+		f.lose(row, "a text is in the place of its status")
 		return false
 	}
-	f.note(row.line, "has a status that is no number: "+clip(stat))
+	f.note(row.line, "has a status that is not a number: "+clip(stat))
 	return true
 }
 
@@ -131,15 +132,15 @@ func (f *filler) codeCell(row gridRow) string {
 	return ""
 }
 
-// codeless takes a line without a code of its own: the code above spans rows, a cell above goes on, there
-// is simply none, or the line stands for all codes that are not listed.
+// codeless handles a line without a code of its own: the code above spans rows, a cell above
+// continues, the code is missing, or the line is for all codes that are not listed.
 func (f *filler) codeless(row gridRow, r Row) bool {
 	raw := f.codeCell(row)
 	spanned := raw == "" && !f.spans
 	switch {
 	case spanned && f.lastCode != "" && (r.Message != "" || r.Description != "" && !slices.Contains(f.roles, RoleMessage)):
 		r.Code = f.lastCode
-		f.note(row.line, "has no code of its own: taken for "+r.Code+" as the row above")
+		f.note(row.line, "has no code of its own: it gets "+r.Code+" from the row above")
 		f.keep(row, r)
 	case spanned && len(f.rows) > 0 && f.text(row, RoleStatus) == "":
 		f.append(RoleDescription, r.Description)
@@ -154,8 +155,8 @@ func (f *filler) codeless(row gridRow, r Row) bool {
 	return true
 }
 
-// readCode reads the cell of the code: a status where the statuses are the codes, else one code or
-// several with the same texts, each a row.
+// readCode reads the cell of the code. It holds a status if the statuses are the codes, or else one
+// or several codes with the same texts, each of which becomes a row.
 func (f *filler) readCode(row gridRow, r Row) {
 	raw := f.codeCell(row)
 	if f.roles[f.code] == RoleStatusCode {
@@ -181,13 +182,13 @@ func (f *filler) readCode(row gridRow, r Row) {
 	}
 }
 
-// readOne keeps a row for one code, with the status or the text that stands in its cell. It returns false
-// where the cell holds a text and no code.
+// readOne keeps a row for one code, with the status or text from the cell of the code. It returns
+// false if that cell holds a text and no code.
 func (f *filler) readOne(row gridRow, r Row, cell string) bool {
 	code, stat, text := splitCode(cell)
 	words := strings.Fields(code)
 	if len(words) > 5 || len(code) > 120 || strings.Contains(code, "\n") || f.strict && len(words) > 1 && codeStrength(code) == noCode && !spacedCode.MatchString(code) {
-		f.lose(row, "the cell of the code holds a text")
+		f.lose(row, "the cell of the code contains a text")
 		return false
 	}
 	r.Code = code
@@ -208,7 +209,7 @@ func (f *filler) readOne(row gridRow, r Row, cell string) bool {
 	return true
 }
 
-// keep adds a row that has a text; without any there is nothing to publish.
+// keep adds a row if it has a text; otherwise there is nothing to publish.
 func (f *filler) keep(row gridRow, r Row) {
 	if r.Message == "" && r.Description == "" && r.Remedy == "" {
 		f.lose(row, "a code without a text")
@@ -218,12 +219,12 @@ func (f *filler) keep(row gridRow, r Row) {
 	f.rows = append(f.rows, r)
 }
 
-// lose reports a line that is no row.
+// lose reports a line that is not a row.
 func (f *filler) lose(row gridRow, reason string) {
 	f.unplaced = append(f.unplaced, Unplaced{row.line, clip(strings.Join(row.cells, " | ")), reason})
 }
 
-// note reports what was made of a line where that is not certain.
+// note reports how a line was understood if that is not certain.
 func (f *filler) note(line int, what string) {
 	f.table.Notes = append(f.table.Notes, "line "+strconv.Itoa(line)+" "+what)
 }
@@ -241,7 +242,7 @@ func (f *filler) append(role Role, text string) {
 	}
 }
 
-// other takes the row that stands for all other codes. Its one text is what to do.
+// other reads the row for all other codes. If it has one text, that is what to do.
 func (f *filler) other(r Row) {
 	f.fallback = Fallback{r.Description, r.Remedy}
 	if r.Description == "" {
@@ -260,7 +261,7 @@ var (
 	causeSolution = regexp.MustCompile(`(?is)^(?:possible )?(?:causes?|reasons?|原因|原因说明|Ursache|Causa)\s*[:\x{ff1a}]\s*(.*?)\s*\b(?:solutions?|resolutions?|actions?|fix|remedy|解决方案|解决办法|处理措施|Lösung|Solución)\s*[:\x{ff1a}]\s*(.*)$`)
 )
 
-// causes reports whether most descriptions hold both a cause and a solution, by name.
+// causes reports whether most descriptions name both a cause and a solution.
 func causes(cols [][]string, roles []Role) bool {
 	d := slices.Index(roles, RoleDescription)
 	if d < 0 || slices.Contains(roles, RoleRemedy) {
@@ -275,7 +276,7 @@ func causes(cols [][]string, roles []Role) bool {
 	return n > 0 && n*2 > len(cols[d])
 }
 
-// splitCauses parts a description that holds both a cause and a solution.
+// splitCauses splits a description that names both a cause and a solution.
 func splitCauses(description, remedy string) (string, string) {
 	if m := causeSolution.FindStringSubmatch(description); m != nil {
 		return tidy(m[1]), tidy(m[2])

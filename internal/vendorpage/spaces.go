@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// findSpaces reads rows in which one space parts the cells, as it does words. The line of headings is one if the
-// vocabulary's words make it up; the code, and a status, are then known by their look, and the texts by
-// where a sentence begins.
+// findSpaces reads rows whose cells are separated by one space, like words. A line is a row of
+// headings if it consists of headings from the vocabulary. The code and the status are then known
+// by how they look, and the texts by where a sentence begins.
 func findSpaces(lines []line, at int) (*grid, int) {
 	t, ok := newSpacedTable(lines[at])
 	if !ok {
@@ -52,15 +52,15 @@ func findSpaces(lines []line, at int) (*grid, int) {
 type spacedTable struct {
 	heads      []string
 	roles      []Role
-	lead, tail int // the columns before lead and from tail on are known by their look; the texts stand between
+	lead, tail int // the columns before lead and from tail on are known by their look; between them are texts
 	code       int // the column of the codes
 	rows       []spacedRow
 	titles     []gridRow       // between the rows
 	shapes     map[string]bool // of the codes so far
 }
 
-// newSpacedTable begins a table where a line is one of headings that name the code first, or a status and the
-// code, and then texts.
+// newSpacedTable starts a table if the line is a row of headings with the code, or a status and the
+// code, before the texts.
 func newSpacedTable(l line) (t spacedTable, ok bool) {
 	if t.heads = segment(l.text); t.heads == nil {
 		return t, false
@@ -79,8 +79,8 @@ func newSpacedTable(l line) (t spacedTable, ok bool) {
 	return t, t.code >= 0 && t.lead < len(t.roles)
 }
 
-// addRow takes a line that begins with a number or a mnemonic, or with a word that looks like the codes before
-// it.
+// addRow reads a line that begins with a number or a mnemonic, or with a word that looks like the
+// codes before it.
 func (t *spacedTable) addRow(l line) bool {
 	r, ok := spaced(strings.TrimSpace(l.text), t.roles[:t.lead])
 	if !ok || codeStrength(r.lead[t.code]) < number && !t.shapes[shape(r.lead[t.code])] {
@@ -98,8 +98,8 @@ func (t *spacedTable) starts(l string) bool {
 	return ok && t.shapes[shape(r.lead[t.code])]
 }
 
-// isTitle reports whether a line that is no row is a title: it stands above all rows, or it is short and right
-// above a row.
+// isTitle reports whether a line that is not a row is a title: it is above all rows, or it is short
+// and right above a row.
 func (t *spacedTable) isTitle(lines []line, j int) bool {
 	if len(t.rows) == 0 {
 		return true
@@ -108,9 +108,9 @@ func (t *spacedTable) isTitle(lines []line, j int) bool {
 	return len(strings.Fields(text)) <= 8 && !goesOn(t.rows[len(t.rows)-1].text, text) && j+1 < len(lines) && t.starts(lines[j+1].text)
 }
 
-// grid cuts the rows' texts into cells.
+// grid cuts the texts of the rows into cells.
 func (t *spacedTable) grid(at int) *grid {
-	byCapital := 0 // rows in which a capital letter begins a second text before the first sentence ends
+	byCapital := 0 // rows where a capital letter begins a second text before the first sentence ends
 	for _, r := range t.rows {
 		if capital, sentence := boundaries(r.text); capital >= 0 && (sentence < 0 || capital < sentence) {
 			byCapital++
@@ -135,7 +135,8 @@ func (t *spacedTable) grid(at int) *grid {
 	return g
 }
 
-// goesOn tells whether a line goes on with the text of the row above, and is not a title above the next.
+// goesOn reports whether a line continues the text of the row above and is not a title above the
+// next row.
 func goesOn(text, next string) bool {
 	first, _ := utf8.DecodeRuneInString(next)
 	return !unicode.IsUpper(first) || endsSentence(next) || len(text) > 60 && !endsSentence(text)
@@ -148,7 +149,7 @@ type spacedRow struct {
 	text string
 }
 
-// spaced takes the status and the code from the start of a line.
+// spaced reads the status and the code at the start of a line.
 func spaced(s string, roles []Role) (r spacedRow, ok bool) {
 	for i, role := range roles {
 		first, rest, _ := strings.Cut(s, " ")
@@ -171,7 +172,7 @@ func spaced(s string, roles []Role) (r spacedRow, ok bool) {
 	return r, s != ""
 }
 
-// trailingStatus takes "403" or "403 Forbidden" from the end of a line.
+// trailingStatus separates "403" or "403 Forbidden" from the end of a line.
 func trailingStatus(s string) (text, stat string) {
 	fields := strings.Fields(s)
 	for i := len(fields) - 1; i >= 0 && i >= len(fields)-5; i-- {
@@ -182,8 +183,8 @@ func trailingStatus(s string) (text, stat string) {
 	return s, ""
 }
 
-// segment cuts a line into headings of the vocabulary, the longest first; nil where that does not use it up,
-// or where no heading names the code.
+// segment splits a line into headings of the vocabulary, the longest first. It returns nil if words
+// are left over or if no heading names the code.
 func segment(s string) (heads []string) {
 	ws := strings.Fields(s)
 	if len(ws) < 2 || len(ws) > 24 || len(s) > 200 {
@@ -209,8 +210,8 @@ func segment(s string) (heads []string) {
 	return heads
 }
 
-// parts cuts a run of words into n texts. capitals tells where a table's texts begin: at a capital letter, though
-// no full stop stands before it, or behind a full stop.
+// parts cuts a run of words into n texts. capitals says where the texts of this table begin: at a
+// capital letter even without a full stop before it, or only after a full stop.
 func parts(s string, n int, capitals bool) []string {
 	out := make([]string, n)
 	for i := range n {
@@ -236,8 +237,9 @@ func parts(s string, n int, capitals bool) []string {
 	return out
 }
 
-// boundaries finds where a second text may begin: capital, at the first word that begins a sentence by its capital
-// letter; sentence, behind the first sentence, or where the script changes. -1 means nowhere.
+// boundaries returns where a second text may begin: capital is the first word whose capital letter
+// begins a sentence, and sentence is the end of the first sentence or the place where the script
+// changes. -1 means nowhere.
 func boundaries(s string) (capital, sentence int) {
 	capital, sentence = -1, -1
 	wide := false
@@ -258,5 +260,5 @@ func boundaries(s string) (capital, sentence int) {
 	return capital, sentence
 }
 
-// starter are words with which sentences begin though the next word is no plain one.
+// starter are words that begin sentences although the next word is not a plain one.
 var starter = map[string]bool{"The": true, "A": true, "An": true, "This": true, "You": true, "Your": true, "It": true, "No": true, "If": true, "When": true, "Some": true, "One": true, "There": true, "Please": true, "Contact": true, "Check": true}

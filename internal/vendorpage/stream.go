@@ -7,14 +7,14 @@ import (
 	"unicode"
 )
 
-// block is a cell of a table whose cells stand one below the other: a paragraph or a line.
+// block is a cell of a table whose cells are one below the other: a paragraph or a line.
 type block struct {
 	line int
 	text string
-	next int // the index of the line behind it
+	next int // the index of the line after it
 }
 
-// blocks cuts lines into cells, up to limit of them. Where byLine is set a line is a cell, else a paragraph.
+// blocks splits lines into at most limit cells: lines if byLine is set, otherwise paragraphs.
 func blocks(lines []line, at int, byLine bool, limit int) (all []block) {
 	for i := at; i < len(lines) && len(all) < limit; {
 		if lines[i].blank() {
@@ -37,18 +37,19 @@ func blocks(lines []line, at int, byLine bool, limit int) (all []block) {
 }
 
 const (
-	maxHeads  = 10 // bounds how many columns a table can have in these layouts
-	maxTitles = 3  // bounds how many titles above the headings are mistaken for some of them
+	maxHeads  = 10 // limits the columns of a table in these layouts
+	maxTitles = 3  // limits the titles above the headings that may look like headings
 )
 
-// findStream reads a cell a paragraph, or a cell a line. It begins with at least two headings, one of which names the code.
+// findStream reads one cell per paragraph or per line. The table begins with at least two headings,
+// one of which names the code.
 func findStream(lines []line, at int) (*grid, int) {
 	if len(lines[at].text) > 60 || vocabulary[normal(lines[at].text)] == unknown && vocabulary[normal(peek(lines, at+1))] == unknown {
 		return nil, 0
 	}
 	byLine := at+1 < len(lines) && !lines[at+1].blank()
 	first := blocks(lines, at, byLine, 4*maxHeads+maxTitles)
-	var cols []column // the blocks that may be headings, or stand in the first row, taken as headings
+	var cols []column // the blocks that may be headings or cells of the first row, taken as headings
 	for _, b := range first[:min(len(first), 2*maxHeads+maxTitles)] {
 		cols = append(cols, columnOf(b.text, nil))
 	}
@@ -58,8 +59,9 @@ func findStream(lines []line, at int) (*grid, int) {
 	}
 	sure := namesCode(first[:columns]) && begins(first, columns)
 	for skip := 1; skip <= maxTitles && skip < len(first); skip++ {
-		// A title such as "Error codes" above the headings is none of them. But headings below which a row
-		// begins are no title: to pass over the one that names the code would take the status for the code.
+		// A title such as "Error codes" above the headings is not a heading. But headings with a
+		// row below them are no title: skipping the one that names the code would take the status
+		// for the code.
 		if n, better := headCount(first[skip:], cols[skip:]); better > points && !(sure && !namesCode(first[skip:skip+n])) {
 			return nil, 0
 		}
@@ -83,12 +85,13 @@ func findStream(lines []line, at int) (*grid, int) {
 	})
 }
 
-// namesCode tells whether one of the headings says that its column is of codes.
+// namesCode reports whether one of the headings names the codes.
 func namesCode(heads []block) bool {
 	return slices.ContainsFunc(heads, func(b block) bool { return kindOf(b.text) == ofCode })
 }
 
-// begins tells whether the first n blocks are headings with a row below them, and not with further headings.
+// begins reports whether the first n blocks are headings followed by a row and not by more
+// headings.
 func begins(bs []block, n int) bool {
 	if 2*n > len(bs) {
 		return false
@@ -97,15 +100,16 @@ func begins(bs []block, n int) bool {
 	return fits(assign(texts(bs[:n]), nil), row) && !slices.ContainsFunc(row, func(b block) bool { return vocabulary[normal(b.text)] != unknown })
 }
 
-// data reports whether a text of unknown kind looks like a cell of a row and therefore is no heading.
+// data reports whether a text of unknown kind looks like a cell of a row and therefore is not a
+// heading.
 func data(s string) bool {
 	return codeStrength(s) >= number || isStatus(s) || endsSentence(s) || len(strings.Fields(s)) > 5
 }
 
-// headCount says how many of the blocks are headings, 0 if none, and how well they fit. Headings that the
-// vocabulary does not have may stand among and behind those that it has: how many columns there are shows
-// in the rows, whose codes come at the same distance. So each number is tried, and the one with the most
-// points wins. cols are the blocks taken as headings.
+// headCount returns how many of the blocks are headings, or 0, and how well they fit. Headings that
+// the vocabulary lacks may be among those that it has, so the number of columns shows in the rows,
+// whose codes come at equal distances. Each number is tried, and the one with the most points wins.
+// cols are the blocks taken as headings.
 func headCount(bs []block, cols []column) (columns int, best float64) {
 	known := 0
 	for known < len(bs) && known < maxHeads && cols[known].kind != unknown {
@@ -154,8 +158,8 @@ type headGuess struct {
 	code  int
 }
 
-// newHeadGuess returns false where the blocks cannot be headings: the vocabulary has to have the heading of
-// the codes and one more, which is not just a further code or status.
+// newHeadGuess returns false if the blocks cannot be headings. The vocabulary must have the heading
+// of the codes and one other that is not just a second code or status.
 func newHeadGuess(heads []column) (g headGuess, ok bool) {
 	g = headGuess{heads: heads, roles: assignColumns(heads, true)}
 	g.code = slices.Index(g.roles, RoleCode)
@@ -171,13 +175,13 @@ func newHeadGuess(heads []column) (g headGuess, ok bool) {
 	return g, distinct >= 2
 }
 
-// again reports whether a heading announces a code or a status as one before it does.
+// again reports whether an earlier heading announces the same code or status.
 func (g headGuess) again(i int) bool {
 	k := g.heads[i].kind
 	return (k == ofCode || k == ofStatus) && slices.Contains(kinds(g.heads[:i]), k)
 }
 
-// headPoints rates the headings: the vocabulary should have them, and each key should come once.
+// headPoints rates the headings: the vocabulary should have them, and each key should occur once.
 func (g headGuess) headPoints() (points float64) {
 	for i, h := range g.heads {
 		switch {
@@ -192,9 +196,9 @@ func (g headGuess) headPoints() (points float64) {
 	return points
 }
 
-// rowPoints rates the first rows below the headings: code and status should stand where they belong, and
-// neither a code nor a heading should stand among the texts. exactly says that just the blocks that are
-// known headings were taken.
+// rowPoints rates the first rows below the headings: the code and the status should be where they
+// belong, and neither a code nor a heading should be among the texts. exactly reports that the
+// guess takes just the known headings.
 func (g headGuess) rowPoints(bs []block, cols []column, exactly bool) (points float64) {
 	n := len(g.heads)
 	for row := 1; row <= 3 && row*n+n <= len(bs); row++ {
@@ -211,21 +215,21 @@ func (g headGuess) rowPoints(bs []block, cols []column, exactly bool) (points fl
 				points -= 4
 			}
 			if row == 1 && len(cell.text) > 3 && cols[n+i].listed() && !isStatus(cell.text) {
-				points -= 6 // a heading that was left over
+				points -= 6 // a heading is left over
 			}
 		}
 	}
 	return points
 }
 
-// misplaced reports whether a cell beside a row's code shows that the rows are cut wrongly: it is a code
-// too, or prose in a column of codes.
+// misplaced reports whether a cell next to a row's code shows that the rows are cut wrongly: it is
+// a code too, or it is prose in a column of codes.
 func (g headGuess) misplaced(i int, text, code string) bool {
 	return g.roles[i] != RoleStatus && codeStrength(text) >= number && shape(text) == shape(code) || g.heads[i].kind == ofCode && prose(text)
 }
 
-// growing makes a grid of cells that are read further and further, as long as the table goes on: most are
-// short, and reading to the end of the page for each would take quadratic time.
+// growing makes a grid of cells, reading more and more of them while the table continues. Most
+// tables are short, and reading to the end of the page for each would take quadratic time.
 func growing(at int, heads []block, read func(limit int) (cells []block, all bool)) (*grid, int) {
 	for limit := 400; ; limit *= 4 {
 		cells, all := read(limit)
@@ -252,7 +256,8 @@ func texts(bs []block) (all []string) {
 	return all
 }
 
-// streamEnd gives where a table ends at the latest: where its headings come again, or other headings do.
+// streamEnd returns where a table ends at the latest: where its headings come again, or other
+// headings do.
 func streamEnd(lines []line, at int, head0, head1 string) int {
 	run, start := 0, 0
 	for i := at; i < len(lines); i++ {
@@ -280,7 +285,7 @@ func streamEnd(lines []line, at int, head0, head1 string) int {
 	return len(lines)
 }
 
-// fits tells whether n cells are a row: a code and a status where these belong.
+// fits reports whether n cells are a row: a code and a status are where they belong.
 func fits(roles []Role, cells []block) bool {
 	for i, r := range roles {
 		switch r {
@@ -297,20 +302,20 @@ func fits(roles []Role, cells []block) bool {
 	return true
 }
 
-// maxCells bounds the paragraphs of one row.
+// maxCells limits the paragraphs of one row.
 const maxCells = 40
 
-// streamGrid cuts cells that stand one below the other into rows. Where each row has all its cells that is
-// counting; where a row has more (cells of several paragraphs) or fewer (a status that spans rows, a remedy
-// left out), the codes say where rows begin, and deal says which cell is which.
+// streamGrid splits cells that are one below the other into rows. If each row has all its cells,
+// counting is enough. If rows have more cells (of several paragraphs) or fewer (a status that spans
+// rows, a missing remedy), the codes show where rows begin, and deal decides which cell is which.
 func streamGrid(at int, heads, cells []block) (*grid, int) {
 	t := newStream(heads, cells)
 	if t.c < 0 {
 		return nil, 0
 	}
 	g := &grid{line: at, rows: []gridRow{{line: at, cells: texts(heads)}}}
-	var shared []string   // the lines of rows whose paragraphs had to be shared out
-	end, last := 0, false // behind the row that was read, and whether no other follows it
+	var shared []string   // the lines of rows whose paragraphs had to be assigned by their look
+	end, last := 0, false // the end of the last row, and whether no other follows
 	for p := 0; p+t.c < len(cells) && !junk(cells[p].text); {
 		first := len(g.rows) == 1
 		code, ok := t.codeOf(p, first)
@@ -331,7 +336,7 @@ func streamGrid(at int, heads, cells []block) (*grid, int) {
 		r := gridRow{line: cells[p].line, cells: row}
 		switch {
 		case !ok:
-			r.lost = "its paragraphs fit no columns"
+			r.lost = "its paragraphs do not fit the columns"
 		case end-p > t.n && t.textColumns() > 1:
 			shared = append(shared, strconv.Itoa(r.line))
 		}
@@ -342,7 +347,7 @@ func streamGrid(at int, heads, cells []block) (*grid, int) {
 		return nil, 0
 	}
 	if len(shared) > 0 {
-		g.notes = append(g.notes, "more paragraphs than columns, shared out by their look, in the rows of lines "+strings.Join(shared, ", "))
+		g.notes = append(g.notes, "more paragraphs than columns, assigned to columns by their look, in the rows at lines "+strings.Join(shared, ", "))
 	}
 	if last && end < len(cells) && prose(cells[end].text) && !junk(cells[end].text) {
 		g.notes = append(g.notes, "line "+strconv.Itoa(cells[end].line)+" is taken as text after the table: "+clip(cells[end].text))
@@ -350,15 +355,16 @@ func streamGrid(at int, heads, cells []block) (*grid, int) {
 	return g, cells[end-1].next
 }
 
-// stream is a table whose cells stand one below the other, while it is cut into rows.
+// stream is a table whose cells are one below the other and that is being split into rows.
 type stream struct {
 	cells []block
 	roles []Role
 	n     int // columns
 	c, s  int // the columns of the code and of the status, -1 if none
-	even  int // up to here each row has all its cells, so that counting cuts them, whatever they look like
+	even  int // up to here each row has all its cells, so counting is enough
 
-	// Where the status stands: right before the code, right behind it, or behind it at the end of the row.
+	// Where the status is: right before the code, right after it, or after it at the end of the
+	// row.
 	before, after, ends bool
 
 	// What the codes so far look like.
@@ -376,8 +382,8 @@ func newStream(heads, cells []block) *stream {
 	return t
 }
 
-// codeOf finds the code of the row that begins at p. Without a status of its own, because that of the row
-// above is this one's too, the code comes a cell earlier. It returns false where no row begins.
+// codeOf finds the code of the row that begins at p. If the row shares the status of the row above,
+// its code comes one cell earlier. ok is false if no row begins there.
 func (t *stream) codeOf(p int, first bool) (code int, ok bool) {
 	code = p + t.c
 	spans := t.s >= 0 && t.s < t.c && !isStatus(t.cells[p+t.s].text) && !nothing(t.cells[p+t.s].text)
@@ -406,8 +412,8 @@ func (t *stream) learn(code string) {
 
 func (t *stream) statusAt(i int) bool { return i >= 0 && i < len(t.cells) && isStatus(t.cells[i].text) }
 
-// isCode reports whether a cell can be the code with which a row begins. A status beside it, where one
-// belongs, shows it; else it has to look like the codes before it.
+// isCode reports whether a cell can be the code that begins a row. A status next to it, where one
+// belongs, proves it; otherwise the cell has to look like the codes before it.
 func (t *stream) isCode(i int) bool {
 	if i < 0 || i >= len(t.cells) {
 		return false
@@ -425,7 +431,8 @@ func (t *stream) isCode(i int) bool {
 	return t.alike(text)
 }
 
-// codeByStatus decides by the statuses around a cell whether it is a code, where they can tell.
+// codeByStatus decides by the statuses around a cell whether the cell is a code. known is false if
+// they do not tell.
 func (t *stream) codeByStatus(i int) (is, known bool) {
 	switch {
 	case t.before && t.statusAt(i-1):
@@ -442,7 +449,8 @@ func (t *stream) codeByStatus(i int) (is, known bool) {
 	return false, false
 }
 
-// alike reports whether a text looks like the codes before it. A mnemonic does unless these are numbers.
+// alike reports whether a text looks like the codes before it. A mnemonic does unless those are
+// numbers.
 func (t *stream) alike(text string) bool {
 	alike := t.shapes[shape(text)]
 	switch codeStrength(text) {
@@ -454,20 +462,21 @@ func (t *stream) alike(text string) bool {
 	return alike && t.seen == word
 }
 
-// lone tells whether a cell is one word, written like the codes before it, with a text behind: in a table of
-// codes such as AccessDenied that is the code Blocked.
+// lone reports whether a cell is a single word, written like the codes before it and followed by a
+// text. In a table of codes such as AccessDenied, that is the code Blocked.
 func (t *stream) lone(i int) bool {
 	return i >= t.c && i+t.n-t.c <= len(t.cells) && codeStrength(t.cells[i].text) == word && !junk(t.cells[i].text) && kindOf(t.cells[i].text) == unknown &&
 		t.styles[style(t.cells[i].text)] && i+1 < len(t.cells) && (prose(t.cells[i+1].text) || t.statusAt(i+1))
 }
 
-// atPlace is isCode for a cell that stands just where the next code has to: there a plain word is one too.
+// atPlace is isCode for a cell exactly where the next code has to be. There a plain word is a code
+// too.
 func (t *stream) atPlace(i int) bool {
 	return t.isCode(i) || t.lone(i) && (t.s < 0 || t.statusAt(i-t.c+t.s))
 }
 
-// opens is isCode for a cell behind the given code. There a word has to stand right behind a whole row, or further
-// behind one that ends as a text does.
+// opens is isCode for a cell after the given code. A word has to come right after a complete row,
+// or later if the cell before it ends like a text.
 func (t *stream) opens(code, i int) bool {
 	whole := t.n // cells of a row; without the status, where that spans rows
 	if t.s >= 0 {
@@ -476,8 +485,8 @@ func (t *stream) opens(code, i int) bool {
 	return t.isCode(i) || (t.s < 0 || t.s == t.c-1) && t.lone(i) && (i-code == whole || i-code > whole && endsSentence(t.cells[i-1].text))
 }
 
-// resume looks a little further for the next row, where the cell at which a code belongs is none: what stands between
-// belongs to no row.
+// resume looks a little further for the next row when there is no code where one belongs. What is
+// in between belongs to no row.
 func (t *stream) resume(p int) (next int, ok bool) {
 	for next = p + 1; next+t.n <= len(t.cells) && next < p+2*t.n; next++ {
 		if t.isCode(next+t.c) && fits(t.roles, t.cells[next:next+t.n]) {
@@ -487,8 +496,9 @@ func (t *stream) resume(p int) (next int, ok bool) {
 	return 0, false
 }
 
-// rowEnd gives where the row that begins at p ends, which is where the next begins; last is set where none does.
-// Counting comes first: a row of words may hold what looks like a code.
+// rowEnd returns where the row that begins at p ends, which is where the next one begins. last
+// reports that no row follows. Counting comes first, because a row of words may contain what looks
+// like a code.
 func (t *stream) rowEnd(p, code int) (end int, last bool) {
 	whole := code == p+t.c
 	switch end = p + t.n; {
@@ -504,19 +514,19 @@ func (t *stream) rowEnd(p, code int) (end int, last bool) {
 		end-- // without the status
 	}
 	for i := code + 1; t.s > t.c && i < len(t.cells) && i < code+maxDeal && !junk(t.cells[i].text); i++ {
-		if t.statusAt(i) { // however many paragraphs stand before it, it belongs to the row
+		if t.statusAt(i) { // it belongs to the row, however many paragraphs precede it
 			end = max(end, i+t.n-t.s)
 			break
 		}
 	}
 	end = cutJunk(t.cells, code, min(end, len(t.cells)))
-	for end < len(t.cells) && numbered(t.cells[end].text) > 1 && end-p < maxCells { // 2., 3. … of a list that began above
+	for end < len(t.cells) && numbered(t.cells[end].text) > 1 && end-p < maxCells { // 2., 3. … of a numbered list that began above
 		end++
 	}
 	return end, true
 }
 
-// nextRow looks for the row behind the one whose code is given.
+// nextRow looks for the row after the one with the given code.
 func (t *stream) nextRow(code int) (start int, ok bool) {
 	for i := code + 1; i < len(t.cells) && i < code+maxCells; i++ {
 		if t.s > t.c && i == code+t.s-t.c && t.statusAt(i) || !t.opens(code, i) {
@@ -533,8 +543,8 @@ func (t *stream) nextRow(code int) (start int, ok bool) {
 	return 0, false
 }
 
-// strideEnd gives where the cells end if every n of them are a row, as they are up to the end or up to what follows
-// a page's tables; 0 if they are not.
+// strideEnd returns where the cells end if every n of them are a row, up to the end of the cells or
+// to what follows the tables of a page. It returns 0 if they are not.
 func strideEnd(roles []Role, cells []block) int {
 	n, p := len(roles), 0
 	code := slices.Index(roles, RoleCode)
@@ -547,7 +557,8 @@ func strideEnd(roles []Role, cells []block) int {
 	return 0
 }
 
-// style is how a code is written: all in capitals, with one in front, or without; or without letters.
+// style returns how a code is written: in capitals, with one capital first, without capitals, or
+// without letters.
 func style(s string) string {
 	switch {
 	case !strings.ContainsFunc(s, unicode.IsLetter):
@@ -567,14 +578,14 @@ func isStatus(s string) bool {
 	return ok
 }
 
-// section is a row that only has a title.
+// section returns a row that holds only a title.
 func section(text string, n int) []string {
 	row := make([]string, n)
 	row[0] = text
 	return row
 }
 
-// cutJunk gives where the last row ends when the page goes on behind it.
+// cutJunk returns where the last row ends if other text of the page follows it.
 func cutJunk(cells []block, code, end int) int {
 	for i := code + 1; i < end; i++ {
 		if junk(cells[i].text) || strings.HasPrefix(cells[i].text, "#") {

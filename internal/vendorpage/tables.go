@@ -6,19 +6,19 @@ import (
 	"strings"
 )
 
-// reading is a table that is being read: a grid, or the part of one below one row of headings.
+// reading is a table that is being read: a grid, or the part of a grid below one row of headings.
 type reading struct {
 	table    Table
 	rows     []Row
 	fallback Fallback
 	unplaced []Unplaced
 	bare     bool
-	about    bool // what stands above it speaks of errors
+	about    bool // the text above it mentions errors
 	named    bool // the column of codes is only called "name" or "status"
 	statuses bool // a list of HTTP statuses
 }
 
-// readGrid finds the rows of headings of a grid and reads what stands below each.
+// readGrid finds the rows of headings in a grid and reads what is below each.
 func readGrid(g grid) (all []*reading) {
 	var heads []string
 	begin := 0
@@ -30,7 +30,7 @@ func readGrid(g grid) (all []*reading) {
 	}
 	at := g.line
 	for i, r := range g.rows {
-		if !headsRow(g, i) || heads != nil && sameHeadings(heads, r.cells) { // readTable passes over headings that come again
+		if !headsRow(g, i) || heads != nil && sameHeadings(heads, r.cells) { // readTable skips repeated headings
 			continue
 		}
 		if heads != nil || i > begin && len(all) == 0 && i > 3 {
@@ -49,8 +49,8 @@ func readGrid(g grid) (all []*reading) {
 	return all
 }
 
-// headsRow reports whether a row is one of headings, and not a row of codes called "error" and the like:
-// below the first row, most of its cells have to be known headings.
+// headsRow reports whether a row holds headings, and not codes called "error" and the like. Below
+// the first row, most of its cells have to be known headings.
 func headsRow(g grid, i int) bool {
 	if i == 0 && g.headed {
 		return true
@@ -78,7 +78,7 @@ func sameHeadings(a, b []string) bool {
 	return slices.EqualFunc(a, b, func(a, b string) bool { return normal(a) == normal(b) })
 }
 
-// stack puts tables that stand side by side, as in Code | Meaning | Code | Meaning, one below the other.
+// stack puts tables that are side by side (Code | Meaning | Code | Meaning) one below the other.
 func stack(heads []string, rows []gridRow) ([]string, []gridRow) {
 	width := 2
 	for ; 2*width <= len(heads); width++ {
@@ -97,11 +97,11 @@ func stack(heads []string, rows []gridRow) ([]string, []gridRow) {
 	for _, r := range rows {
 		for at := 0; at < len(heads) && at < len(r.cells); at += width {
 			if at > 0 && sameCells(r.cells) {
-				break // a title above all
+				break // a title across the tables
 			}
 			end := min(at+width, len(r.cells))
 			if at+width == len(heads) {
-				end = len(r.cells) // what stands beyond the columns is to be reported
+				end = len(r.cells) // cells beyond the columns are reported later
 			}
 			stacked = append(stacked, gridRow{r.line, r.cells[at:end], r.lost})
 		}
@@ -109,7 +109,7 @@ func stack(heads []string, rows []gridRow) ([]string, []gridRow) {
 	return heads[:width], stacked
 }
 
-// sameCells reports whether all cells are equal, as a title that spans the columns is.
+// sameCells reports whether all cells are equal, as in a title that spans the columns.
 func sameCells(cells []string) bool {
 	for _, c := range cells[1:] {
 		if c != cells[0] {
@@ -119,8 +119,8 @@ func sameCells(cells []string) bool {
 	return len(cells) > 1
 }
 
-// readTable reads the rows below one row of headings, or of a table without any. A table that is not one
-// of error codes is left out with the reason.
+// readTable reads the rows below one row of headings, or a table without headings. A table that is
+// not one of error codes is left out, with the reason.
 func readTable(g grid, at int, heads []string, rows []gridRow) *reading {
 	r := &reading{table: Table{Line: at, Layout: g.layout}, bare: g.bare || heads == nil, about: g.topic == ofErrors}
 	if heads != nil && !g.spans {
@@ -148,7 +148,7 @@ func readTable(g grid, at int, heads []string, rows []gridRow) *reading {
 		r.reportSecondCodes(at, code)
 	}
 	if g.topic == ofOthers && !aboutErrors.MatchString(strings.Join(heads, " ")) {
-		r.table.LeftOut = "codes of something else than errors, as what stands above says"
+		r.table.LeftOut = "the text above says that the codes are not error codes"
 		return r
 	}
 	f := newFiller(r, heads, roles, cols, code)
@@ -157,16 +157,16 @@ func readTable(g grid, at int, heads []string, rows []gridRow) *reading {
 		f.row(row)
 	}
 	if r.slipped() {
-		r.unplaced = append(r.unplaced, Unplaced{at, clip(strings.Join(heads, " | ")), "the codes are HTTP statuses, and what looks like codes stands among the texts"})
+		r.unplaced = append(r.unplaced, Unplaced{at, clip(strings.Join(heads, " | ")), "the codes are HTTP statuses, and there seem to be codes among the texts"})
 	}
 	return r
 }
 
-// judgedRows is how many rows of a table its columns are judged by.
+// judgedRows is how many rows of a table decide what its columns are.
 const judgedRows = 2000
 
-// cellsByColumn collects the cells that say what a column is: those that are filled, apart from titles
-// and from headings that come again. Without headings the widest row says how many columns there are.
+// cellsByColumn collects the cells that show what a column is: the filled ones, except titles and
+// repeated headings. Without headings, the widest row determines the number of columns.
 func cellsByColumn(heads []string, rows []gridRow) [][]string {
 	width := len(heads)
 	if heads == nil {
@@ -185,37 +185,38 @@ func cellsByColumn(heads []string, rows []gridRow) [][]string {
 	return cols
 }
 
-// noCodes says why a table in which no column holds codes is left out.
+// noCodes returns the reason for leaving out a table in which no column holds codes.
 func noCodes(heads []string) string {
 	kinds, _ := headings(heads)
 	switch {
 	case slices.Contains(kinds, ofField):
 		return "a table of fields, not of codes"
 	case strings.Join(heads, "") != "" && !slices.ContainsFunc(kinds, func(k kind) bool { return k == ofCode || k == ofStatus || k == ofName }):
-		return "none of its headings is known as that of a code"
+		return "none of its headings is known to name codes"
 	}
 	return "no column of codes with texts"
 }
 
-// onlyNamed reports whether the heading of the codes calls them neither codes nor errors, so that the
-// codes themselves have to convince.
+// onlyNamed reports whether the heading of the codes calls them neither codes nor errors, so that
+// the codes themselves have to convince.
 func onlyNamed(heading string, statuses bool) bool {
 	kind := kindOf(heading)
 	return (kind == ofName || kind == ofStatus && !statuses) && !aboutErrors.MatchString(heading) && !calledCode.MatchString(heading)
 }
 
-// reportSecondCodes reports further columns that have the heading of the codes: their codes are not read.
+// reportSecondCodes reports other columns with the heading of the codes, because the codes in them
+// are not read.
 func (r *reading) reportSecondCodes(at, code int) {
 	columns := r.table.Columns
 	for i, c := range columns {
 		if i != code && c.Role == "" && columns[code].Heading != "" && normal(c.Heading) == normal(columns[code].Heading) {
-			r.unplaced = append(r.unplaced, Unplaced{at, clip(c.Heading), "a second column of that name, which is not read"})
+			r.unplaced = append(r.unplaced, Unplaced{at, clip(c.Heading), "a second column with this heading, which is not read"})
 		}
 	}
 }
 
-// slipped reports whether statuses were taken for the codes though codes stand beside them, as happens
-// where a heading or a cell of the page is missing.
+// slipped reports whether statuses were taken for the codes although there are codes next to them,
+// as happens if a heading or a cell is missing from the page.
 func (r *reading) slipped() bool {
 	n := 0
 	for _, row := range r.rows {
@@ -228,9 +229,9 @@ func (r *reading) slipped() bool {
 	return n > 1 && 3*n >= len(r.rows)
 }
 
-// unspan completes rows that are one cell short because the status before their code spans rows, in a
-// text where such a cell leaves no trace: a code stands where the status belongs, and none where the
-// code does.
+// unspan completes rows that lack a cell because the status before their code spans rows, in a text
+// where such a cell leaves no trace. In these rows a code is in the place of the status, and no
+// code is in its own place.
 func unspan(heads []string, rows []gridRow) []gridRow {
 	if len(heads) < 3 || kindOf(heads[0]) != ofStatus || kindOf(heads[1]) != ofCode && kindOf(heads[1]) != ofName {
 		return rows

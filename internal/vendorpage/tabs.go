@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// findTabs reads rows of cells parted by tabs. A row whose cells hold line breaks goes on in the next lines.
+// findTabs reads rows of cells separated by tabs. A row whose cells contain line breaks continues
+// in the next lines.
 func findTabs(lines []line, at int) (*grid, int) {
 	if !strings.Contains(lines[at].text, "\t") {
 		return nil, 0
@@ -39,15 +40,15 @@ func findTabs(lines []line, at int) (*grid, int) {
 	return &t.grid, end
 }
 
-// tabReader is a table with tabs that is being read.
+// tabReader reads a table with tabs.
 type tabReader struct {
 	grid
 	lines []line
 	head  []string
 }
 
-// next finds the line of the next row. Up to seven lines without tabs may stand before it: titles, or paragraphs
-// of the cell above. It returns false where the table ends.
+// next finds the line of the next row. Up to seven lines without tabs may precede it: titles, or
+// paragraphs of the cell above. It returns false if the table ends.
 func (t *tabReader) next(from int) (next int, ok bool) {
 	blanks := 0
 	for next = from; next < len(t.lines) && next < from+8; next++ {
@@ -62,8 +63,8 @@ func (t *tabReader) next(from int) (next int, ok bool) {
 	return next, false
 }
 
-// between takes the lines between two rows: those right below a row may be paragraphs of its last cell, all
-// others are titles.
+// between reads the lines between two rows. Those right below a row may be paragraphs of its last
+// cell; all others are titles.
 func (t *tabReader) between(lines []line) {
 	below := true // no blank line has come yet
 	for _, l := range lines {
@@ -79,8 +80,8 @@ func (t *tabReader) between(lines []line) {
 	}
 }
 
-// row reads the row that begins at a line and returns the line behind it. While cells are missing, the last one goes
-// on in the next line.
+// row reads the row that begins at a line and returns the line after it. While cells are missing,
+// the last one continues in the next line.
 func (t *tabReader) row(j int) (end int) {
 	n := len(t.head)
 	row := gridRow{line: t.lines[j].n, cells: splitTabs(t.lines[j].text)}
@@ -96,15 +97,17 @@ func (t *tabReader) row(j int) (end int) {
 	return j
 }
 
-// goesOn reports whether a line right below the last row is a further paragraph of its last cell, and no title.
+// goesOn reports whether a line right below the last row is another paragraph of its last cell, and
+// not a title.
 func (t *tabReader) goesOn(text string) bool {
 	cells, n := t.rows[len(t.rows)-1].cells, len(t.head)
 	text = strings.TrimSpace(text)
 	return len(cells) == n && cells[n-1] != "" && text != "" && !junk(text) && (endsSentence(text) || numbered(text) > 0 || strings.HasPrefix(text, "-"))
 }
 
-// otherTable tells whether cells are of another table than the one with the headings: they are other headings; or,
-// apart from the rows above, they are fewer or more and a text stands where a status or a code has to.
+// otherTable reports whether cells belong to another table than the one with the headings. They do
+// if they are other headings. They also do if they follow a blank line, their number differs, and a
+// text is in the place of the status or the code.
 func otherTable(head, cells []string, apart bool) bool {
 	if len(cells) < 2 || slices.Equal(head, cells) {
 		return false
@@ -131,12 +134,12 @@ func splitTabs(s string) []string {
 	return cells
 }
 
-// startsRow tells whether cells look like the beginning of a row: a status or a code comes first.
+// startsRow reports whether cells look like the beginning of a row: a status or a code comes first.
 func startsRow(cells []string) bool {
 	return isStatus(cells[0]) || codeStrength(cells[0]) >= number
 }
 
-// bridge tells whether the line that follows text without tabs completes the row.
+// bridge reports whether the line after some text without tabs completes the row.
 func bridge(lines []line, j, missing int) bool {
 	for k := j; k < len(lines) && k < j+6 && !lines[k].blank(); k++ {
 		if cells := splitTabs(lines[k].text); len(cells) > 1 {

@@ -1,6 +1,7 @@
 package vendorpage
 
-// turn makes one table of those that are each about one error, with a row for each of its properties:
+// turn makes one table of those that are each about one error, with a row for each of its
+// properties:
 //
 //	Error code | NotFound
 //	Status     | 404
@@ -29,8 +30,9 @@ func turn(grids []grid) []grid {
 	return append(rest, *g)
 }
 
-// vertical reads a table of two columns, property and value, as the record of one error: most properties are
-// headings of error tables, one is the code and looks like one, and a status or a text stands beside it.
+// vertical reads a table of two columns, property and value, as the record of one error. Most
+// properties are headings of error tables, one is the code and looks like a code, and there is a
+// status or a text.
 func vertical(g grid) (r record, ok bool) {
 	rows := g.rows
 	if len(rows) > 0 && len(rows[0].cells) == 2 && propertyHeads[normal(rows[0].cells[0])] && propertyHeads[normal(rows[0].cells[1])] {
@@ -64,6 +66,6 @@ func vertical(g grid) (r record, ok bool) {
 	return r, r.term != "" && says && 2*known >= len(rows)
 }
 
-// propertyHeads are the headings of such a table, where it has any.
+// propertyHeads are the headings that such a table may have.
 var propertyHeads = map[string]bool{"": true, "field": true, "property": true, "item": true, "attribute": true, "key": true, "name": true,
 	"value": true, "content": true, "details": true, "detail": true, "字段": true, "属性": true, "项目": true, "值": true, "内容": true, "項目": true, "値": true, "항목": true, "값": true}

@@ -1,0 +1,167 @@
+package vendorpage
+
+import (
+	"slices"
+	"strings"
+)
+
+// recordsGrid makes a grid of records: one column for the code, one for the text beside it, one for
+// each field, and one for the paragraphs below.
+func recordsGrid(at int, all []record) *grid {
+	var names []string // of the fields
+	for i := range all {
+		all[i].liftFields()
+		for _, f := range all[i].fields {
+			if nameIndex(names, f.name) < 0 && len(names) < maxColumns {
+				names = append(names, f.name)
+			}
+		}
+	}
+	codeName, besideName := recordHeads(all, names)
+	heads := append([]string{codeName, besideName}, names...)
+	heads = append(heads, "Description ")
+	g := &grid{line: at, headed: true, bare: true, spans: true, rows: []gridRow{{line: at, cells: heads}}}
+	for _, r := range all {
+		cells := make([]string, len(heads))
+		cells[0], cells[1] = r.split()
+		for _, f := range r.fields {
+			if i := nameIndex(names, f.name); i >= 0 {
+				cells[i+2] = addParagraph(cells[i+2], plain(f.text))
+			}
+		}
+		text := strings.Join(r.body, "\n")
+		if cells[1] != "" && besideName == "Description" {
+			cells[1], text = addParagraph(cells[1], text), ""
+		}
+		cells[len(cells)-1] = text
+		g.rows = append(g.rows, gridRow{line: r.line, cells: cells})
+	}
+	return dropEmpty(g)
+}
+
+func nameIndex(names []string, name string) int {
+	return slices.IndexFunc(names, func(n string) bool { return normal(n) == normal(name) })
+}
+
+// liftFields turns paragraphs into fields if they are written like fields, as in a <dd>.
+func (r *record) liftFields() {
+	if len(r.fields) > 0 || len(r.body) == 0 {
+		return
+	}
+	var body []string
+	for _, p := range r.body {
+		if fs := fieldsOf(p); len(fs) > 0 && fs[0].text != "" {
+			r.fields = append(r.fields, fs...)
+		} else {
+			body = append(body, p)
+		}
+	}
+	r.body = body
+}
+
+// recordHeads names the column of the codes and that of the texts beside them. A text beside the
+// code is the message if it is short or if paragraphs follow it; otherwise it is a description. If
+// a field is the message, the text beside the code is the error's name.
+func recordHeads(all []record, names []string) (code, beside string) {
+	besides, below, short, statuses := 0, 0, 0, 0
+	for _, r := range all {
+		code, text := r.split()
+		if isStatus(strings.ReplaceAll(r.term, "\n", " ")) || isStatus(code) {
+			statuses++
+		}
+		if text != "" {
+			besides++
+			if !endsSentence(text) && len([]rune(text)) <= 80 {
+				short++
+			}
+		}
+		if len(r.body) > 0 {
+			below++
+		}
+	}
+	code, beside = "Code", "Description"
+	if 2*statuses > len(all) {
+		code = "Status code"
+	}
+	if 2*below > len(all) && besides > 0 || len(names) > 0 || 2*short > besides || 2*statuses > len(all) {
+		beside = "Message"
+	}
+	if slices.ContainsFunc(names, func(n string) bool { return kindOf(n) == ofMessage }) {
+		beside = "Name"
+	}
+	return code, beside
+}
+
+// split separates the code from the text beside it.
+func (r record) split() (code, text string) {
+	if r.beside != "" {
+		return r.term, r.beside
+	}
+	if code, phrase, ok := leadingStatus(r.term); ok {
+		return code, phrase
+	}
+	code, stat, text := splitCode(r.term)
+	if stat > 0 {
+		return r.term, "" // rows.go reads the status
+	}
+	return code, text
+}
+
+// doubtful reports whether too many terms look like prose, or are the members of a message.
+func doubtful(all []record) bool {
+	sure := 0
+	for _, r := range all {
+		if code, _ := r.split(); codeStrength(code) >= number || isStatus(r.term) {
+			sure++
+		}
+	}
+	return len(all) == 0 || sure*10 < len(all)*7 || fieldList(all)
+}
+
+// dropEmpty removes the columns that are empty in all records.
+func dropEmpty(g *grid) *grid {
+	keep := make([]bool, len(g.rows[0].cells))
+	keep[0] = true
+	for _, r := range g.rows[1:] {
+		for i, c := range r.cells {
+			keep[i] = keep[i] || c != ""
+		}
+	}
+	for n := range g.rows {
+		var cells []string
+		for i, c := range g.rows[n].cells {
+			if keep[i] {
+				cells = append(cells, strings.TrimSpace(c))
+			}
+		}
+		g.rows[n].cells = cells
+	}
+	return g
+}
+
+// fieldList reports whether the terms are the members of a message and not codes.
+func fieldList(all []record) bool {
+	n := 0
+	for _, r := range all {
+		code, _ := r.split()
+		switch k := vocabulary[normal(code)]; {
+		case k == ofCode || k == ofMessage || k == ofText || k == ofField || k == ofName && len(all) < 6:
+			n++
+		case strings.HasPrefix(code, "error_") || strings.HasSuffix(code, "_id"):
+			n++
+		}
+	}
+	return n*3 > len(all)
+}
+
+// convincing reports whether plain lines with codes are a list of codes and not a menu of names:
+// nearly all of them have a text.
+func convincing(all []record) bool {
+	good := 0
+	for _, r := range all {
+		if len(r.fields) > 0 || len(r.body) > 0 && prose(r.body[0]) || r.beside != "" {
+			good++
+		}
+	}
+	return len(all) >= 2 && good*4 >= len(all)*3 && (len(all) > 2 || len(all[0].fields) > 0)
+}

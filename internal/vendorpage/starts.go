@@ -1,0 +1,181 @@
+package vendorpage
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+var (
+	bullet    = regexp.MustCompile(`^(#{1,6}\s+|[-*+•·]\s+|:\s+)?(.*)$`)
+	separator = regexp.MustCompile(`^\s*(?:[:\x{ff1a}]\s*|[-–—]+\s+|\t+|\s{2,})`)
+	aboutCode = regexp.MustCompile(`^(?i:error code|error|code|exception|错误码|错误代码|fehler|erreur|エラーコード|오류)\s*[:\x{ff1a} #]\s*`)
+)
+
+// start is how a line starts a record.
+type start struct {
+	mark string // heading level, bullet, bold, code, "" for a plain line; and the separator
+	code string
+	text string // after the code
+}
+
+// start is startOf, with the result remembered because it is needed many times for each line.
+func (l *line) start() maybeStart {
+	if l.begins == nil {
+		s, ok := startOf(l.text)
+		l.begins = &maybeStart{s, ok, ok && codeStrength(codePart(s.code)) == number}
+	}
+	return *l.begins
+}
+
+// maybeStart is the result of startOf.
+type maybeStart struct {
+	start
+	ok     bool
+	number bool // the code is a number
+}
+
+// opening is how a line begins: its mark, and the rest.
+type opening struct {
+	mark  string
+	rest  string
+	named bool // it announces a code: "Error code: …"
+}
+
+// openingOf separates the mark at the start of a line.
+func openingOf(l string) opening {
+	m := bullet.FindStringSubmatch(strings.TrimSpace(l))
+	o := opening{mark: strings.TrimSpace(m[1]), rest: m[2]}
+	if indent := len(l) - len(strings.TrimLeft(l, " \t")); indent > 3 && o.mark != "" && o.mark[0] != '#' {
+		o.mark += ">"
+	}
+	bare := strings.TrimLeft(o.rest, "*`")
+	if p := aboutCode.FindString(bare); p != "" && (o.mark != "" || strings.ContainsAny(p, colons)) {
+		o.rest = strings.TrimLeft(bare[len(p):], " *`:")
+		o.named = true
+		o.mark += "=" + strings.ToLower(p)
+	}
+	return o
+}
+
+// startOf reports whether a line can start a record: with a code in bold or set as code, with a
+// status and its phrase, or with a plain code, which has to be separated from what follows it.
+func startOf(l string) (s start, ok bool) {
+	if len(l) > 400 {
+		return s, false
+	}
+	o := openingOf(l)
+	if inner, behind, mark, ok := unwrap(o.rest); ok {
+		return wrappedStart(o.mark+mark, inner, behind)
+	}
+	if s, ok := statusStart(o); ok {
+		return s, true
+	}
+	return plainStart(o)
+}
+
+// unwrap returns the text in bold or set as code at the start of a line, and what follows it.
+func unwrap(s string) (inner, behind, mark string, ok bool) {
+	for _, w := range []struct{ opening, closing string }{{"**`", "`**"}, {"`", "`"}, {"**", "**"}} {
+		if within, found := strings.CutPrefix(s, w.opening); found {
+			inner, behind, found = strings.Cut(within, w.closing)
+			return inner, behind, w.opening, found && inner != ""
+		}
+	}
+	return "", "", "", false
+}
+
+// wrappedStart judges a line that begins with a code in bold or set as code. A line that continues
+// like a sentence ("`Linger` is now called `ProducerLinger`") starts no record, and neither does
+// the description of a parameter ("`code` (string): …").
+func wrappedStart(mark, inner, behind string) (s start, ok bool) {
+	inner, behind = strings.Trim(inner, ":*` "), strings.TrimSpace(behind)
+	code, _, text := splitCode(inner)
+	if st := codeStrength(code); st == noCode || st == word && text != "" {
+		return s, false
+	}
+	if first, _ := utf8.DecodeRuneInString(behind); text == "" && (unicode.IsLower(first) || strings.ContainsRune(",;./", first)) {
+		return s, false
+	}
+	s = start{mark, inner, strings.TrimSpace(strings.TrimLeft(behind, ":-–—= "))}
+	if text != "" {
+		s.code, s.text = code, strings.TrimSpace(text+" "+s.text)
+	}
+	if strings.HasPrefix(behind, "(") {
+		return s, codeStrength(s.code) > noCode && isStatus(strings.Trim(behind, "(): "))
+	}
+	return s, true
+}
+
+// statusStart judges a line that begins with an HTTP status: "404 Not Found" alone, or "404: …" as
+// a heading or list item.
+func statusStart(o opening) (s start, ok bool) {
+	if n, phrase, ok := status(o.rest); ok && n > 0 && o.mark == "" && phrase != "" && registered(n) && len(o.rest) < 60 && isUpper(phrase) && o.rest[0] < 'A' {
+		return start{"status", o.rest[:3], phrase}, true
+	}
+	if code, phrase, ok := leadingStatus(o.rest); ok && o.mark != "" {
+		return start{o.mark + "status", code, phrase}, true
+	}
+	return s, false
+}
+
+// plainStart judges a line that begins with a plain code. The weaker the code, the more evidence it
+// needs: a mark before it, or a colon or a dash after it.
+func plainStart(o opening) (s start, ok bool) {
+	code := firstToken(o.rest)
+	behind := o.rest[len(code):]
+	sep := separator.FindString(behind)
+	s = start{o.mark, code, strings.TrimSpace(behind[len(sep):])}
+	behind = strings.TrimSpace(behind)
+	st := codeStrength(code)
+	switch {
+	case st == noCode, st == word && o.mark == "", st == number && o.mark == "" && sep == "" && !o.named, o.mark == ":":
+		return s, false
+	case s.text == "" && sep == "" || behind == ":": // the code alone
+		return s, st == mnemonic || st == number && o.mark != ""
+	case sep == "" && strings.HasPrefix(behind, "(") && isStatus(strings.Trim(behind, "()"+colons+" ")):
+		s.code, s.text = code+" "+strings.TrimRight(behind, colons+" "), ""
+		return s, true
+	case sep == "":
+		return s, o.named && st >= number
+	}
+	s.mark += "sep" + strings.TrimSpace(sep)
+	switch st {
+	case number:
+		year := len(code) == 4 && (code[:2] == "19" || code[:2] == "20") && s.mark == "sep-"
+		return s, !year && (s.mark != "sep" || o.named)
+	case word:
+		return s, s.mark[0] != 's' // only with a mark before the separator
+	}
+	return s, true
+}
+
+// firstToken returns the text before the first space, bracket or colon. A colon that no space
+// follows belongs to the text.
+func firstToken(s string) string {
+	end := strings.IndexAny(s, " \t(\uff08"+colons)
+	if end > 0 && s[end] == ':' && end+1 < len(s) && s[end+1] != ' ' && s[end+1] != '\t' {
+		if next := strings.IndexAny(s[end+1:], " \t"); next >= 0 {
+			end += 1 + next
+		} else {
+			end = -1
+		}
+	}
+	if end < 0 {
+		end = len(s)
+	}
+	return strings.TrimRight(s[:end], colons+",")
+}
+
+// leadingStatus reads "404 Not Found" or "404: …" at the start of a heading or list item.
+func leadingStatus(s string) (code, phrase string, ok bool) {
+	if len(s) < 5 {
+		return "", "", false
+	}
+	n, _, ok := status(s[:3])
+	if !ok || n == 0 || !registered(n) || s[3] != ' ' {
+		return "", "", false
+	}
+	return s[:3], strings.TrimSpace(strings.TrimLeft(s[3:], " -–—:")), true
+}
