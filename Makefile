@@ -36,7 +36,7 @@ fuzz: ## each fuzz target for FUZZTIME
 	done
 
 chaos: ## break everything at random around running ingesters, then count: FOR=20m SEED=7 FAULTS=100 RATE=1500 PARSERS=3 REPORT=chaos.json ONLY="kill" OUTAGE=60s; STRICT=1 fails on long pauses
-	ERRATA_CHAOS_STRICT=$(STRICT) ERRATA_CHAOS_FOR=$(FOR) ERRATA_CHAOS_SEED=$(SEED) ERRATA_CHAOS_FAULTS=$(FAULTS) ERRATA_CHAOS_RATE=$(RATE) ERRATA_CHAOS_PARSERS=$(PARSERS) \
+	ERRATA_PROVE=1 ERRATA_CHAOS_STRICT=$(STRICT) ERRATA_CHAOS_FOR=$(FOR) ERRATA_CHAOS_SEED=$(SEED) ERRATA_CHAOS_FAULTS=$(FAULTS) ERRATA_CHAOS_RATE=$(RATE) ERRATA_CHAOS_PARSERS=$(PARSERS) \
 	ERRATA_CHAOS_REPORT=$(abspath $(REPORT)) ERRATA_CHAOS_ONLY="$(ONLY)" ERRATA_OUTAGE_FOR=$(OUTAGE) $(GO) test -count=1 -v -timeout 12h -run '^Test(Chaos|Outage)$$' ./internal/chaos
 
 bench: ## benchmarks with allocations

@@ -14,7 +14,8 @@
 // does not use, so a producer that repeats or aborts does not matter. Every error, dead letter and batch is then
 // compared by its place, and every sum by its key.
 //
-//	make chaos                                    a minute and a half, as part of `make test`
+//	go test ./internal/chaos                      some twenty seconds on one broker, as part of `make test`
+//	make chaos                                    a minute and a half on three brokers
 //	make chaos FOR=20m SEED=7 REPORT=chaos.json   long, the same faults again, numbers to a file
 //
 // The seed decides which faults come in which order with which lengths; when processes notice is still theirs.

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"fmt"
+	"strings"
 	"syscall"
 	"time"
 
@@ -55,6 +56,16 @@ var faults = []fault{
 	}},
 	{"rows of INSERTs arrive after the timeout", func(c *run) strike { return c.heldUp("rows", (*inserts).holdRows) }},
 	{"every INSERT is repeated", (*run).repeated},
+}
+
+// kills are the faults that kill a process.
+func kills() (some []fault) {
+	for _, f := range faults {
+		if strings.Contains(f.name, "killed") {
+			some = append(some, f)
+		}
+	}
+	return some
 }
 
 func refuse(p *stacktest.Proxy) error  { p.Refuse(); return nil }

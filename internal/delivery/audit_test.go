@@ -209,6 +209,7 @@ func (c *auditCase) is(r *AuditReport, want ...string) {
 }
 
 func TestAuditNamesWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	broker := stacktest.Kafka(t).Addr
 	shared := newAuditCase(t, broker)
 	const second = "partition = 0 AND first_offset = 100"
@@ -307,6 +308,7 @@ func TestAuditNamesWhatIsWrong(t *testing.T) {
 		}, []string{"lost 0 400-449: Kafka deleted offsets 400 to 449 before they were read"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			c := newAuditTopic(t, broker, shared.store, shared.database)
 			c.fill()
 			test.damage(c)
@@ -343,8 +345,9 @@ func (c *auditCase) deleteBefore(partition int32, offset int64) {
 
 // What an audit says of a partition, and where Kafka has only markers and aborted records there is no hole.
 func TestAuditCounts(t *testing.T) {
-	t.Run("kfake", func(t *testing.T) { auditCounts(t, stacktest.Kafka(t).Addr) })
-	t.Run("kafka", func(t *testing.T) { auditCounts(t, stacktest.RealKafka(t).Addr) })
+	t.Parallel()
+	t.Run("kfake", func(t *testing.T) { t.Parallel(); auditCounts(t, stacktest.Kafka(t).Addr) })
+	t.Run("kafka", func(t *testing.T) { t.Parallel(); auditCounts(t, stacktest.SharedRealKafka(t).Addr) })
 }
 
 func auditCounts(t *testing.T, broker string) {
@@ -374,6 +377,7 @@ func auditCounts(t *testing.T, broker string) {
 }
 
 func TestAuditReadsAgain(t *testing.T) {
+	t.Parallel()
 	c := newAuditCase(t, stacktest.Kafka(t).Addr)
 	c.fill()
 	deep := AuditOptions{Partition: -1, Deep: true}
@@ -399,6 +403,7 @@ func TestAuditReadsAgain(t *testing.T) {
 
 // A batch that is older than a table keeps its rows is compared without that table.
 func TestAuditKnowsRetention(t *testing.T) {
+	t.Parallel()
 	c := newAuditCase(t, stacktest.Kafka(t).Addr)
 	c.value = func(offset int64) string {
 		ago := []int{700, 500, 399, 1}[min(offset/100, 3)]
@@ -454,6 +459,7 @@ func TestAuditLooksTwice(t *testing.T) {
 }
 
 func TestAuditRefusesTheDataOfOthers(t *testing.T) {
+	t.Parallel()
 	c := newAuditCase(t, stacktest.Kafka(t).Addr)
 	if err := c.store.Claim(context.Background(), "elsewhere", "errata"); err != nil {
 		t.Fatal(err)

@@ -26,14 +26,17 @@ import (
 
 // Each test runs on the broker in this process and on Apache Kafka: each has hidden faults that the other showed.
 func onBothBrokers(t *testing.T, test func(t *testing.T, broker string)) {
-	t.Run("kfake", func(t *testing.T) { test(t, stacktest.Kafka(t).Addr) })
-	t.Run("kafka", func(t *testing.T) { test(t, stacktest.RealKafka(t).Addr) })
+	t.Parallel()
+	t.Run("kfake", func(t *testing.T) { t.Parallel(); test(t, stacktest.Kafka(t).Addr) })
+	t.Run("kafka", func(t *testing.T) { t.Parallel(); test(t, stacktest.SharedRealKafka(t).Addr) })
 }
 
 // pipeline is a topic and a database of its own.
 type pipeline struct {
 	t        *testing.T
 	broker   string
+	topic    string
+	group    string
 	database store.Config
 	query    func(sql string) string
 	memory   int64  // ingest.memory; 0: the default
@@ -48,12 +51,13 @@ func newPipeline(t *testing.T, broker string) *pipeline {
 }
 
 func pipelineOn(t *testing.T, broker string, server *stack.ClickHouse, database string) *pipeline {
+	name := strings.ReplaceAll(t.Name(), "/", "-") // tests share a broker
 	client := &kafka.Client{Addr: kafka.TCP(broker)}
-	resp, err := client.CreateTopics(t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: "logs", NumPartitions: partitions, ReplicationFactor: 1}}})
-	if err != nil || resp.Errors["logs"] != nil {
+	resp, err := client.CreateTopics(t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: name, NumPartitions: partitions, ReplicationFactor: 1}}})
+	if err != nil || resp.Errors[name] != nil {
 		t.Fatal(err, resp)
 	}
-	return &pipeline{t: t, broker: broker,
+	return &pipeline{t: t, broker: broker, topic: name, group: "of-" + name,
 		database: store.Config{Addr: []string{server.Addr}, Database: database, Username: "default"},
 		query: func(sql string) string {
 			t.Helper()
@@ -67,7 +71,7 @@ var start = time.Date(2026, 11, 2, 8, 0, 0, 0, time.UTC)
 // produce writes records numbered from to to; every tenth holds an error, every hundredth is broken.
 func (p *pipeline) produce(from, to int) {
 	p.t.Helper()
-	w := &kafka.Writer{Addr: kafka.TCP(p.broker), Topic: "logs", RequiredAcks: kafka.RequireAll, BatchSize: 1000, BatchTimeout: 10 * time.Millisecond, Compression: kafka.Lz4, Balancer: &kafka.RoundRobin{}}
+	w := &kafka.Writer{Addr: kafka.TCP(p.broker), Topic: p.topic, RequiredAcks: kafka.RequireAll, BatchSize: 1000, BatchTimeout: 10 * time.Millisecond, Compression: kafka.Lz4, Balancer: &kafka.RoundRobin{}}
 	defer w.Close()
 	var messages []kafka.Message
 	for i := from; i < to; i++ {
@@ -98,7 +102,7 @@ func (p *pipeline) ingester(fingerprint string) (stop func(), s *store.Store) {
 		p.t.Fatal(err)
 	}
 	k, err := delivery.Connect(p.t.Context(), delivery.Config{
-		Brokers: []string{p.broker}, Topics: []string{"logs"}, Group: "errata", Start: cmp.Or(p.start, "earliest"), Memory: p.memory,
+		Brokers: []string{p.broker}, Topics: []string{p.topic}, Group: p.group, Start: cmp.Or(p.start, "earliest"), Memory: p.memory,
 		Batch: delivery.Batch{Rows: 2000, Bytes: 1 << 20, Age: 100 * time.Millisecond},
 	})
 	if err != nil {
@@ -220,9 +224,9 @@ func TestGroupOffsetsLostAreNoHarm(t *testing.T) {
 		stop()
 		client := &kafka.Client{Addr: kafka.TCP(broker)}
 		p.eventually(func() error {
-			resp, err := client.DeleteGroups(t.Context(), &kafka.DeleteGroupsRequest{GroupIDs: []string{"errata"}})
+			resp, err := client.DeleteGroups(t.Context(), &kafka.DeleteGroupsRequest{GroupIDs: []string{p.group}})
 			if err == nil {
-				err = resp.Errors["errata"]
+				err = resp.Errors[p.group]
 			}
 			return err
 		})
@@ -236,16 +240,16 @@ func TestGroupOffsetsLostAreNoHarm(t *testing.T) {
 func (p *pipeline) commit(metadata string, ids ...int) {
 	p.t.Helper()
 	client := &kafka.Client{Addr: kafka.TCP(p.broker)}
-	req := &kafka.OffsetCommitRequest{GroupID: "errata", GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{}}
+	req := &kafka.OffsetCommitRequest{GroupID: p.group, GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{}}
 	for _, id := range ids {
-		req.Topics["logs"] = append(req.Topics["logs"], kafka.OffsetCommit{Partition: id, Offset: 0, Metadata: metadata})
+		req.Topics[p.topic] = append(req.Topics[p.topic], kafka.OffsetCommit{Partition: id, Offset: 0, Metadata: metadata})
 	}
 	p.eventually(func() error {
 		resp, err := client.OffsetCommit(p.t.Context(), req)
 		if err != nil {
 			return err
 		}
-		for _, o := range resp.Topics["logs"] {
+		for _, o := range resp.Topics[p.topic] {
 			err = errors.Join(err, o.Error)
 		}
 		return err
@@ -294,11 +298,11 @@ func TestLatestIsForPartitionsThatWereThere(t *testing.T) {
 		stop, _ := p.ingester("1")
 		client := &kafka.Client{Addr: kafka.TCP(broker)}
 		committed := func(ids ...int) error {
-			answer, err := client.OffsetFetch(t.Context(), &kafka.OffsetFetchRequest{GroupID: "errata", Topics: map[string][]int{"logs": ids}})
-			if err != nil || len(answer.Topics["logs"]) < len(ids) {
+			answer, err := client.OffsetFetch(t.Context(), &kafka.OffsetFetchRequest{GroupID: p.group, Topics: map[string][]int{p.topic: ids}})
+			if err != nil || len(answer.Topics[p.topic]) < len(ids) {
 				return errors.Join(err, errors.New("no commits yet"))
 			}
-			for _, o := range answer.Topics["logs"] {
+			for _, o := range answer.Topics[p.topic] {
 				if o.CommittedOffset < 0 {
 					err = fmt.Errorf("partition %d has no commit", o.Partition)
 				}
@@ -309,11 +313,11 @@ func TestLatestIsForPartitionsThatWereThere(t *testing.T) {
 		stop()
 		// As when the group was given other members before two of its partitions were committed.
 		p.eventually(func() error {
-			answer, err := client.OffsetDelete(t.Context(), &kafka.OffsetDeleteRequest{GroupID: "errata", Topics: map[string][]int{"logs": {2, 3}}})
+			answer, err := client.OffsetDelete(t.Context(), &kafka.OffsetDeleteRequest{GroupID: p.group, Topics: map[string][]int{p.topic: {2, 3}}})
 			if err != nil {
 				return err
 			}
-			for _, o := range answer.Topics["logs"] {
+			for _, o := range answer.Topics[p.topic] {
 				err = errors.Join(err, o.Error)
 			}
 			return errors.Join(err, answer.Error)
@@ -321,8 +325,8 @@ func TestLatestIsForPartitionsThatWereThere(t *testing.T) {
 		stop, _ = p.ingester("1")
 		p.eventually(func() error { return committed(0, 1, 2, 3) })
 		stop()
-		answer, err := client.CreatePartitions(t.Context(), &kafka.CreatePartitionsRequest{Topics: []kafka.TopicPartitionsConfig{{Name: "logs", Count: partitions + 1}}})
-		if err != nil || answer.Errors["logs"] != nil {
+		answer, err := client.CreatePartitions(t.Context(), &kafka.CreatePartitionsRequest{Topics: []kafka.TopicPartitionsConfig{{Name: p.topic, Count: partitions + 1}}})
+		if err != nil || answer.Errors[p.topic] != nil {
 			t.Fatal(err, answer)
 		}
 		p.produceTo(partitions, 100)
@@ -338,7 +342,7 @@ func (p *pipeline) produceTo(partition, n int) {
 	p.t.Helper()
 	p.eventually(func() error {
 		answer, err := (&kafka.Client{Addr: kafka.TCP(p.broker)}).Produce(p.t.Context(), &kafka.ProduceRequest{
-			Topic: "logs", Partition: partition, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(slices.Repeat([]kafka.Record{{Value: kafka.NewBytes([]byte("broken"))}}, n)...),
+			Topic: p.topic, Partition: partition, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(slices.Repeat([]kafka.Record{{Value: kafka.NewBytes([]byte("broken"))}}, n)...),
 		})
 		if err == nil {
 			err = answer.Error
@@ -348,6 +352,7 @@ func (p *pipeline) produceTo(partition, n int) {
 }
 
 func TestClickHouseAwayIsWaitedFor(t *testing.T) {
+	t.Parallel()
 	server := stacktest.ClickHouse(t)
 	p := pipelineOn(t, stacktest.Kafka(t).Addr, server, "errata")
 	p.ingester("1")
@@ -370,14 +375,14 @@ func TestResetIntoABatchAndATopicMadeAnew(t *testing.T) {
 		p.counted(4000)
 		stop()
 		client := &kafka.Client{Addr: kafka.TCP(broker)}
-		reset := &kafka.OffsetCommitRequest{GroupID: "errata", GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{}}
+		reset := &kafka.OffsetCommitRequest{GroupID: p.group, GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{}}
 		for i := range partitions {
-			reset.Topics["logs"] = append(reset.Topics["logs"], kafka.OffsetCommit{Partition: i, Offset: 137})
+			reset.Topics[p.topic] = append(reset.Topics[p.topic], kafka.OffsetCommit{Partition: i, Offset: 137})
 		}
 		p.eventually(func() error {
 			resp, err := client.OffsetCommit(t.Context(), reset)
 			if err == nil {
-				err = resp.Topics["logs"][0].Error
+				err = resp.Topics[p.topic][0].Error
 			}
 			return err
 		})
@@ -399,16 +404,16 @@ func (p *pipeline) makeTopicAnew() {
 	p.t.Helper()
 	client := &kafka.Client{Addr: kafka.TCP(p.broker)}
 	p.eventually(func() error {
-		resp, err := client.DeleteTopics(p.t.Context(), &kafka.DeleteTopicsRequest{Topics: []string{"logs"}})
-		if err == nil && !errors.Is(resp.Errors["logs"], kafka.UnknownTopicOrPartition) {
-			err = resp.Errors["logs"]
+		resp, err := client.DeleteTopics(p.t.Context(), &kafka.DeleteTopicsRequest{Topics: []string{p.topic}})
+		if err == nil && !errors.Is(resp.Errors[p.topic], kafka.UnknownTopicOrPartition) {
+			err = resp.Errors[p.topic]
 		}
 		return err
 	})
 	p.eventually(func() error {
-		resp, err := client.CreateTopics(p.t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: "logs", NumPartitions: partitions, ReplicationFactor: 1}}})
+		resp, err := client.CreateTopics(p.t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: p.topic, NumPartitions: partitions, ReplicationFactor: 1}}})
 		if err == nil {
-			err = resp.Errors["logs"]
+			err = resp.Errors[p.topic]
 		}
 		return err
 	})

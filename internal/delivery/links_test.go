@@ -18,6 +18,7 @@ import (
 // Each way in which Kafka can refuse us, or be none, on a Kafka that asks who one is: one sentence that names the key to set. The secrets are
 // in none of them.
 func TestLinks(t *testing.T) {
+	t.Parallel()
 	k := stacktest.StartSecureKafka(t)
 	for _, topic := range []string{"logs", "others", "seen"} {
 		stacktest.Must(t, k.CreateTopic(t.Context(), topic, 1))

@@ -24,6 +24,7 @@ func TestNoTwoGenerationsSayTheSame(t *testing.T) {
 }
 
 func TestSharesAreEvenAndStay(t *testing.T) {
+	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
 	for round := range 2000 {
 		topics := []string{"a", "b"}[:1+r.IntN(2)]

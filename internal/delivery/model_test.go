@@ -8,6 +8,7 @@ import (
 	"iter"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strconv"
@@ -19,6 +20,7 @@ import (
 
 	"errata/internal/catalog"
 	"errata/internal/enrich"
+	"errata/internal/stack/stacktest"
 	"errata/internal/store"
 )
 
@@ -27,7 +29,7 @@ import (
 // a part of the work was done; answer with an error although it was done; give the partition to somebody else while this one
 // goes on; let a commit arrive late; cut the store's power; lose the group's offsets; delete records.
 //
-// TestModel tries every schedule with up to a number of such deviations (ERRATA_MODEL_FAULTS; mutation_test.go runs it with 2), by running the world again from
+// TestModel tries schedules with one or two such deviations, by running the world again from
 // the start for each: a schedule is the list of its choices. After each, and at each step of it, every offset must be counted
 // at most once; at the end, when all has come to rest, exactly once or named in a gap. What was in stays counted at every moment, unless the store lost power. No batch may
 // mix the rows of two parsers.
@@ -38,10 +40,11 @@ var modelTopic = topicPartition{"logs", 0}
 
 // world is one run of the model.
 type world struct {
-	choices []choice // made so far, or to be made
-	at      int      // in choices
-	budget  int      // deviations left
-	story   []string // what happened, told when it ends badly
+	choices []choice         // made so far, or to be made
+	at      int              // in choices
+	pick    func(of int) int // makes the choices beyond those; nil: the first
+	budget  int              // deviations left
+	story   []string         // what happened, told when it ends badly
 	telling bool
 
 	// The broker.
@@ -159,10 +162,14 @@ func newWorld(choices []choice, faults int, fingerprints []string) *world {
 	}
 }
 
-// choose makes a choice of n, 0 unless it was told otherwise.
+// choose makes a choice of n: the one that was given, else the one that pick makes.
 func (w *world) choose(n int) int {
 	if w.at == len(w.choices) {
-		w.choices = append(w.choices, choice{0, n})
+		taken := 0
+		if w.pick != nil {
+			taken = w.pick(n)
+		}
+		w.choices = append(w.choices, choice{taken, n})
 	}
 	c := &w.choices[w.at]
 	c.of = n
@@ -872,30 +879,107 @@ func (s modelStore) Boot(context.Context) (string, error) {
 	return strconv.Itoa(s.world.boot), nil
 }
 
-func TestModel(t *testing.T) {
-	faults, err := strconv.Atoi(cmp.Or(os.Getenv("ERRATA_MODEL_FAULTS"), "1"))
-	if err != nil {
-		t.Fatal(err)
+// exploration is a search for a schedule that ends badly, with one set of parsers.
+type exploration struct {
+	fingerprints []string
+	processor    *enrich.Processor
+
+	schedules, steps int
+	failure          string // how the last schedule ended
+	story            []string
+}
+
+// try runs one schedule and reports whether it ended well. It returns the choices that were made.
+func (e *exploration) try(choices []choice, faults int, pick func(of int) int) (made []choice, ok bool) {
+	w := newWorld(choices, faults, e.fingerprints)
+	w.pick = pick
+	w.run(e.processor)
+	made = w.choices[:w.at]
+	e.schedules, e.steps = e.schedules+1, e.steps+w.at
+	if w.failure == "" {
+		return made, true
 	}
-	processor, err := enrich.NewProcessor(enrich.Config{}, &catalog.Set{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, fingerprints := range [][]string{{"A"}, {"A", "B", "A"}, {"A", "B", "C"}} {
-		runs, steps := 0, 0
-		var choices []choice
-		for more := true; more; choices, more = advance(choices) {
-			w := newWorld(choices, faults, fingerprints)
-			w.run(processor)
-			if w.failure != "" {
-				again := newWorld(w.choices[:w.at], faults, fingerprints)
-				again.telling = true
-				again.run(processor)
-				t.Fatalf("parsers %v, schedule %d: %s\n%s", fingerprints, runs, w.failure, strings.Join(again.story, "\n"))
-			}
-			choices = w.choices[:w.at]
-			runs, steps = runs+1, steps+w.at
+	again := newWorld(made, faults, e.fingerprints)
+	again.telling = true
+	again.run(e.processor)
+	e.failure, e.story = w.failure, again.story
+	return made, false
+}
+
+// every tries every schedule with up to so many faults.
+func (e *exploration) every(faults int) bool {
+	var choices []choice
+	for more := true; more; choices, more = advance(choices) {
+		var ok bool
+		if choices, ok = e.try(choices, faults, nil); !ok {
+			return false
 		}
-		t.Logf("parsers %v, up to %d faults: %d schedules, %d steps", fingerprints, faults, runs, steps)
+	}
+	return true
+}
+
+// sample tries n schedules drawn at random, with up to so many faults.
+func (e *exploration) sample(n, faults int, random *rand.Rand) bool {
+	for range n {
+		_, ok := e.try(nil, faults, func(of int) int {
+			if of == 1 || random.IntN(modelFaultEvery) > 0 {
+				return 0
+			}
+			return 1 + random.IntN(of-1)
+		})
+		if !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// modelFaultEvery is how many steps come between two faults of a sample, on average. A schedule has some thirty.
+const modelFaultEvery = 12
+
+// modelParsers are the fingerprints of the processes, in the order in which they come.
+var modelParsers = [][]string{{"A"}, {"A", "B", "A"}, {"A", "B", "C"}}
+
+// TestModel tries every schedule with one fault, and a sample of those with two. With ERRATA_PROVE=1 it tries every schedule with two faults
+// as well, or with up to ERRATA_MODEL_FAULTS. ERRATA_MODEL_SEED repeats a sample.
+func TestModel(t *testing.T) {
+	t.Parallel()
+	number := func(variable string, otherwise int) int {
+		n, err := strconv.Atoi(cmp.Or(os.Getenv(variable), strconv.Itoa(otherwise)))
+		if err != nil {
+			t.Fatalf("%s: %v", variable, err)
+		}
+		return n
+	}
+	faults, samples := 1, 1500
+	if stacktest.Prove() {
+		faults, samples = 2, 5000
+	}
+	faults = number("ERRATA_MODEL_FAULTS", faults)
+	seed := number("ERRATA_MODEL_SEED", int(time.Now().UnixNano()%1_000_000))
+	search := func(name string, search func(e *exploration) bool) {
+		t.Run(name, func(t *testing.T) {
+			for _, fingerprints := range modelParsers {
+				t.Run(strings.Join(fingerprints, ""), func(t *testing.T) {
+					t.Parallel()
+					processor, err := enrich.NewProcessor(enrich.Config{}, &catalog.Set{})
+					if err != nil {
+						t.Fatal(err)
+					}
+					e := &exploration{fingerprints: fingerprints, processor: processor}
+					if !search(e) {
+						t.Fatalf("parsers %v, schedule %d: %s\n%s", fingerprints, e.schedules, e.failure, strings.Join(e.story, "\n"))
+					}
+					t.Logf("%d schedules, %d steps", e.schedules, e.steps)
+				})
+			}
+		})
+	}
+	search("one fault", func(e *exploration) bool { return e.every(1) })
+	search(fmt.Sprintf("a sample of two faults from seed %d", seed), func(e *exploration) bool {
+		return e.sample(samples, 2, rand.New(rand.NewPCG(uint64(seed), 0)))
+	})
+	if faults > 1 {
+		search(fmt.Sprintf("up to %d faults", faults), func(e *exploration) bool { return e.every(faults) })
 	}
 }

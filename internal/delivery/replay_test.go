@@ -30,7 +30,7 @@ func (p *pipeline) replay(fingerprint string, cfg enrich.Config) *delivery.Repla
 		p.t.Fatal(err)
 	}
 	k, err := delivery.Connect(p.t.Context(), delivery.Config{
-		Brokers: []string{p.broker}, Topics: []string{"logs"}, Group: "errata", Start: "earliest",
+		Brokers: []string{p.broker}, Topics: []string{p.topic}, Group: p.group, Start: "earliest",
 		Batch: delivery.Batch{Rows: 2000, Bytes: 1 << 20, Age: 100 * time.Millisecond},
 	})
 	if err != nil {
@@ -57,14 +57,14 @@ func (p *pipeline) settle() {
 		}
 		ends[i] = end
 	}
-	req := &kafka.OffsetCommitRequest{GroupID: "errata", GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{}}
+	req := &kafka.OffsetCommitRequest{GroupID: p.group, GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{}}
 	for i, end := range ends {
-		req.Topics["logs"] = append(req.Topics["logs"], kafka.OffsetCommit{Partition: i, Offset: end, Metadata: "1;1;0*0;"})
+		req.Topics[p.topic] = append(req.Topics[p.topic], kafka.OffsetCommit{Partition: i, Offset: end, Metadata: "1;1;0*0;"})
 	}
 	p.eventually(func() error {
 		resp, err := client.OffsetCommit(p.t.Context(), req)
 		if err == nil {
-			for _, o := range resp.Topics["logs"] {
+			for _, o := range resp.Topics[p.topic] {
 				err = errors.Join(err, o.Error)
 			}
 		}
@@ -136,7 +136,7 @@ func TestHistoryIsParsedAnewInOneStep(t *testing.T) {
 // produceHeads writes one record every 100 ms of the test's time; every tenth has an error that only a mapping of one's own finds.
 func (p *pipeline) produceHeads(from, to int) {
 	p.t.Helper()
-	w := &kafka.Writer{Addr: kafka.TCP(p.broker), Topic: "logs", RequiredAcks: kafka.RequireAll, BatchSize: 500, BatchTimeout: 10 * time.Millisecond, Balancer: &kafka.RoundRobin{}}
+	w := &kafka.Writer{Addr: kafka.TCP(p.broker), Topic: p.topic, RequiredAcks: kafka.RequireAll, BatchSize: 500, BatchTimeout: 10 * time.Millisecond, Balancer: &kafka.RoundRobin{}}
 	defer w.Close()
 	var messages []kafka.Message
 	for i := from; i < to; i++ {
@@ -153,13 +153,14 @@ func (p *pipeline) produceHeads(from, to int) {
 }
 
 func TestReplayReadsWhatWasNeverRead(t *testing.T) {
+	t.Parallel()
 	p := newPipeline(t, stacktest.Kafka(t).Addr)
 	p.produce(0, 2000)
 	// A group that began in the middle.
 	client := &kafka.Client{Addr: kafka.TCP(p.broker)}
-	req := &kafka.OffsetCommitRequest{GroupID: "errata", GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{}}
+	req := &kafka.OffsetCommitRequest{GroupID: p.group, GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{}}
 	for i := range partitions {
-		req.Topics["logs"] = append(req.Topics["logs"], kafka.OffsetCommit{Partition: i, Offset: 300})
+		req.Topics[p.topic] = append(req.Topics[p.topic], kafka.OffsetCommit{Partition: i, Offset: 300})
 	}
 	p.eventually(func() error { _, err := client.OffsetCommit(t.Context(), req); return err })
 	stop, _ := p.ingester("1")
@@ -178,16 +179,17 @@ func TestReplayReadsWhatWasNeverRead(t *testing.T) {
 }
 
 func TestDeadLettersAreParsedAnew(t *testing.T) {
+	t.Parallel()
 	p := newPipeline(t, stacktest.Kafka(t).Addr)
 	p.produce(0, 1000)
-	w := &kafka.Writer{Addr: kafka.TCP(p.broker), Topic: "logs", RequiredAcks: kafka.RequireAll, BatchTimeout: 10 * time.Millisecond}
+	w := &kafka.Writer{Addr: kafka.TCP(p.broker), Topic: p.topic, RequiredAcks: kafka.RequireAll, BatchTimeout: 10 * time.Millisecond}
 	defer w.Close()
 	if err := w.WriteMessages(t.Context(), kafka.Message{Time: start, Value: []byte(`{"when":"2026-11-02T08:00:00Z","who":"t9","result":200,"answer":"{\"error_code\":\"OSM.01010037\",\"error_msg\":\"m\"}"}`)}); err != nil {
 		t.Fatal(err)
 	}
 	stop, s := p.ingester("1")
 	p.await("SELECT sum(records), sum(dead_letters) FROM @batches", "1001\t11")
-	list, total, err := s.DeadLetterList(t.Context(), store.Selection{Topics: []string{"logs"}, Reasons: []string{"unknown_format"}}, 5)
+	list, total, err := s.DeadLetterList(t.Context(), store.Selection{Topics: []string{p.topic}, Reasons: []string{"unknown_format"}}, 5)
 	if err != nil || total != 1 || len(list) != 1 {
 		t.Fatalf("%v %d %v", list, total, err)
 	}
@@ -197,7 +199,7 @@ func TestDeadLettersAreParsedAnew(t *testing.T) {
 		Name: "mine", Match: []string{"when", "result"},
 		Fields: accesslog.FieldsConfig{Time: accesslog.FieldConfig{Paths: []string{"when"}}, Tenant: accesslog.FieldConfig{Paths: []string{"who"}}, Status: accesslog.FieldConfig{Paths: []string{"result"}}, Body: accesslog.FieldConfig{Paths: []string{"answer"}}},
 	}}}}
-	done, err := p.replay("2", mapping).DeadLetters(t.Context(), store.Selection{Topics: []string{"logs"}, Reasons: []string{"unknown_format"}})
+	done, err := p.replay("2", mapping).DeadLetters(t.Context(), store.Selection{Topics: []string{p.topic}, Reasons: []string{"unknown_format"}})
 	if err != nil || done.Batches != 1 || done.Before.DeadLetters != done.After.DeadLetters+1 || done.After.Errors != done.Before.Errors+1 {
 		t.Fatalf("%+v %v", done, err)
 	}

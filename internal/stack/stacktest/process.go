@@ -18,17 +18,21 @@ type Process struct {
 // killed when file 3 is closed, which happens at the latest when the process
 // that started us is gone. (The kernel's own way, Pdeathsig, looks at the thread
 // that started the process, and Go ends threads as it likes.)
-const untilReleased = `(cat <&3 >/dev/null; kill -9 $$) & exec "$@" 3<&-`
+// The folder in $0, if any, goes with it.
+const untilReleased = `(cat <&3 >/dev/null; kill -9 $$; [ -z "$0" ] || rm -rf "$0") & exec "$@" 3<&-`
 
 // StartProcess starts a command of which Path, Args, Env, Dir, Stdout and Stderr
 // are set; the outputs are files, if anything.
-func StartProcess(command *exec.Cmd) (*Process, error) {
+func StartProcess(command *exec.Cmd) (*Process, error) { return startProcess(command, "") }
+
+// startProcess is StartProcess, and removes a folder when the test's process ends, if the path is not empty.
+func startProcess(command *exec.Cmd, folder string) (*Process, error) {
 	release, hold, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
 	defer release.Close()
-	p := &Process{cmd: exec.Command("sh", append([]string{"-c", untilReleased, "sh"}, command.Args...)...), done: make(chan struct{})}
+	p := &Process{cmd: exec.Command("sh", append([]string{"-c", untilReleased, folder}, command.Args...)...), done: make(chan struct{})}
 	p.cmd.Env, p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = command.Env, command.Dir, command.Stdout, command.Stderr
 	p.cmd.ExtraFiles = []*os.File{release}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -41,8 +41,9 @@ type RealBroker struct {
 	// comes through proxies to every broker.
 	Fronts map[string]*Proxy
 
-	jars string
-	proc *Process // nil before the first start
+	jars   string
+	shared bool     // Dir goes with the test's process
+	proc   *Process // nil before the first start
 }
 
 // RealKafka starts a cluster of one broker. It takes about four seconds, and as
@@ -50,6 +51,39 @@ type RealBroker struct {
 func RealKafka(t testing.TB) *RealBroker {
 	t.Helper()
 	return RealCluster(t, 1)[0]
+}
+
+// SharedRealKafka is one broker for all tests of a test binary, made by the
+// first that asks. It ends with the binary, taking its data along. Tests keep
+// apart with topics and groups of their own; those that kill the broker want one
+// of their own from [RealKafka].
+func SharedRealKafka(t testing.TB) *RealBroker {
+	t.Helper()
+	sharedKafka.Do(func() {
+		var dir string
+		if dir, sharedKafka.err = os.MkdirTemp("", "errata-kafka-"); sharedKafka.err != nil {
+			return
+		}
+		var brokers []*RealBroker
+		if brokers, sharedKafka.err = startCluster(context.Background(), t, dir, true, 1); sharedKafka.err != nil {
+			os.RemoveAll(dir)
+			return
+		}
+		sharedKafka.broker = brokers[0]
+	})
+	Must(t, sharedKafka.err)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the broker said last:\n%s", sharedKafka.broker.LogTail())
+		}
+	})
+	return sharedKafka.broker
+}
+
+var sharedKafka struct {
+	sync.Once
+	broker *RealBroker
+	err    error
 }
 
 // RealCluster starts a cluster of n brokers, each of them also a controller, so
@@ -61,26 +95,7 @@ func RealKafka(t testing.TB) *RealBroker {
 // which the brokers' own words (as in a group's members) tell the clients apart.
 func RealCluster(t testing.TB, n int, fronts ...string) []*RealBroker {
 	t.Helper()
-	Must(t, javaPresent())
-	jars, err := kafkaJars(t)
-	Must(t, err)
-
-	var id [16]byte
-	rand.Read(id[:])
-	id[0] &= 0x7f // an id that begins with '-' would be taken for a flag
-	clusterID := base64.RawURLEncoding.EncodeToString(id[:])
-	dir := t.TempDir()
-	brokers := make([]*RealBroker, n)
-	controllers := make([]string, n)
-	var voters []string
-	for i := range brokers {
-		controllers[i] = FreeAddr(t)
-		voters = append(voters, fmt.Sprintf("%d@%s", i+1, controllers[i]))
-		brokers[i] = &RealBroker{ID: i + 1, Addr: FreeAddr(t), Dir: filepath.Join(dir, strconv.Itoa(i+1)), Fronts: map[string]*Proxy{}, jars: jars}
-		for f, name := range fronts {
-			brokers[i].Fronts[name] = StartProxy(t, FreeAddr(t), FrontHost(f))
-		}
-	}
+	brokers, err := startCluster(t.Context(), t, t.TempDir(), false, n, fronts...)
 	t.Cleanup(func() {
 		for _, b := range brokers {
 			if t.Failed() {
@@ -89,21 +104,49 @@ func RealCluster(t testing.TB, n int, fronts ...string) []*RealBroker {
 			b.Kill() // its data go with the test
 		}
 	})
+	Must(t, err)
+	return brokers
+}
 
+// startCluster starts brokers with their data in a folder, and returns them also when not all could be started.
+func startCluster(ctx context.Context, t testing.TB, dir string, shared bool, n int, fronts ...string) ([]*RealBroker, error) {
+	if err := javaPresent(); err != nil {
+		return nil, err
+	}
+	jars, err := kafkaJars(t)
+	if err != nil {
+		return nil, err
+	}
+	var id [16]byte
+	rand.Read(id[:])
+	id[0] &= 0x7f // an id that begins with '-' would be taken for a flag
+	clusterID := base64.RawURLEncoding.EncodeToString(id[:])
+	brokers := make([]*RealBroker, n)
+	controllers := make([]string, n)
+	var voters []string
+	for i := range brokers {
+		controllers[i] = FreeAddr(t)
+		voters = append(voters, fmt.Sprintf("%d@%s", i+1, controllers[i]))
+		brokers[i] = &RealBroker{ID: i + 1, Addr: FreeAddr(t), Dir: filepath.Join(dir, strconv.Itoa(i+1)), Fronts: map[string]*Proxy{}, jars: jars, shared: shared}
+		for f, name := range fronts {
+			brokers[i].Fronts[name] = StartProxy(t, FreeAddr(t), FrontHost(f))
+		}
+	}
 	var started sync.WaitGroup
 	errs := make([]error, n)
 	for i, b := range brokers {
 		// Each ends when its broker answers or cannot.
 		started.Go(func() {
 			if errs[i] = b.format(clusterID, controllers[i], strings.Join(voters, ","), n); errs[i] == nil {
-				errs[i] = b.Start(t.Context())
+				errs[i] = b.Start(ctx)
 			}
 		})
 	}
 	started.Wait()
-	Must(t, errors.Join(errs...))
-	Must(t, brokers[0].await(t.Context(), n))
-	return brokers
+	if err := errors.Join(errs...); err != nil {
+		return brokers, err
+	}
+	return brokers, brokers[0].await(ctx, n)
 }
 
 // format writes the configuration and makes the data folder, as Kafka's own
@@ -136,6 +179,8 @@ func (b *RealBroker) format(clusterID, controller, voters string, n int) error {
 		"transaction.state.log.replication.factor": min(n, 3),
 		"transaction.state.log.min.isr":            min(n, 2),
 		"transaction.state.log.num.partitions":     4,
+		// Tests write records of fixed dates, which are older than a week by now.
+		"log.retention.ms": -1,
 		// The default of three seconds is for clusters of strangers.
 		"group.initial.rebalance.delay.ms": 0,
 		// A broker that was killed is not let in again before its former self
@@ -175,7 +220,11 @@ func (b *RealBroker) Start(ctx context.Context) error {
 	defer log.Close()
 	java := b.java("kafka.Kafka", b.properties())
 	java.Stdout, java.Stderr = log, log
-	if b.proc, err = StartProcess(java); err != nil {
+	folder := ""
+	if b.shared {
+		folder = filepath.Dir(b.Dir)
+	}
+	if b.proc, err = startProcess(java, folder); err != nil {
 		return err
 	}
 	if err := b.await(ctx, 1); err != nil {

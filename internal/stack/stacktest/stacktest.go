@@ -151,6 +151,9 @@ func Long(t testing.TB, why string) {
 	}
 }
 
+// Prove reports whether tests run in their long forms, which prove more than every change can wait for: ERRATA_PROVE=1.
+func Prove() bool { return os.Getenv("ERRATA_PROVE") == "1" }
+
 // Must ends the test on an error: with a skip when it is a *stack.Missing and
 // this is not CI.
 func Must(t testing.TB, err error) {
