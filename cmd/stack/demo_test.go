@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -20,24 +22,46 @@ import (
 	"errata/internal/stack/stacktest"
 )
 
-// built is a folder with the three programs, as `make build` makes it.
+// built returns a folder of the test's own with the three programs, as `make build` makes it. They
+// are built once.
 func built(t *testing.T) string {
 	t.Helper()
+	programs, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
-	cmd := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "errata/cmd/...")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	for _, name := range []string{"ingest", "report", "stack"} {
+		if err := os.Link(filepath.Join(programs, name), filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return dir
 }
 
+// build builds the programs into a folder that TestMain removes.
+var build = sync.OnceValues(func() (dir string, err error) {
+	if buildDir, err = os.MkdirTemp("", "errata-programs-"); err != nil {
+		return "", err
+	}
+	cmd := exec.Command("go", "build", "-o", buildDir+string(filepath.Separator), "errata/cmd/...")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as the Makefile, whose work is in the cache
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the programs: %w\n%s", err, out)
+	}
+	return buildDir, nil
+})
+
+var buildDir string
+
 // The acceptance of the whole: what a user sees of `make run`, on both brokers.
 func TestDemo(t *testing.T) {
+	t.Parallel()
 	stacktest.Library(t)
 	bin := built(t)
 	for _, broker := range []string{"kfake", "kafka"} {
 		t.Run(broker, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir() // no config.yaml there: the defaults, and the environment
 			var environment []string
 			for _, v := range os.Environ() {
@@ -70,6 +94,7 @@ func TestDemo(t *testing.T) {
 
 // What stays up after the report answers other commands, and a second run in the same folder works like the first.
 func TestDemoStaysUpForOtherCommands(t *testing.T) {
+	t.Parallel()
 	stacktest.Library(t)
 	bin, dir := built(t), t.TempDir()
 	for range 2 {
@@ -89,6 +114,7 @@ func TestDemoStaysUpForOtherCommands(t *testing.T) {
 // The alert on the ticket quota follows the burst of the sample day: pending, firing, resolved; and the webhook is told
 // by whom, how much, what it means and what to do.
 func TestBurstAlert(t *testing.T) {
+	t.Parallel()
 	stacktest.Library(t)
 	rules, err := filepath.Abs("../../alerts.yaml")
 	if err != nil {
@@ -247,6 +273,7 @@ func TestKilledDemoLeavesNobodyBehind(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux ends a child with its parent")
 	}
+	t.Parallel()
 	stacktest.Library(t)
 	bin := built(t)
 	up := startDemo(t, bin, t.TempDir(), "1000")

@@ -35,7 +35,9 @@ func TestMain(m *testing.M) {
 		os.Unsetenv(asCommand)
 		os.Exit(run(os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	os.RemoveAll(buildDir)
+	os.Exit(code)
 }
 
 // A running is a `stack up` on a folder.
@@ -170,6 +172,7 @@ func query(t testing.TB, addr, sql string) string {
 // once: ClickHouse ends by itself and comes back, and whatever was acknowledged
 // by either server is there.
 func TestUpSurvivesKill(t *testing.T) {
+	t.Parallel()
 	stacktest.Library(t)
 	dir := filepath.Join(t.TempDir(), "data")
 	kafkaAddr, clickhouseAddr, httpAddr := ports(t)
@@ -275,6 +278,7 @@ func TestUpSurvivesKill(t *testing.T) {
 
 // A terminal sends Ctrl-C to all processes at once.
 func TestUpEndsOnCtrlC(t *testing.T) {
+	t.Parallel()
 	stacktest.Library(t)
 	kafka, clickhouse, http := ports(t)
 	dir := t.TempDir()

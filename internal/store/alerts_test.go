@@ -8,6 +8,7 @@ import (
 )
 
 func TestDataWatermarkWaitsForAllPartitions(t *testing.T) {
+	t.Parallel()
 	s, _ := open(t)
 	at := time.Date(2026, 11, 2, 0, 10, 0, 0, time.UTC)
 	f := func(want time.Time, missing string) {

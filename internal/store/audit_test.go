@@ -12,13 +12,15 @@ import (
 
 // However the batches are cut into slices, the same breaks are found: those that one walk along them finds.
 func TestCoverageFindsEveryBreak(t *testing.T) {
+	t.Parallel()
 	s, query := open(t)
+	const perPartition = 20
 	random := rand.New(rand.NewPCG(1, 2))
 	var rows []string
 	var want string
 	for partition := range 4 {
 		next, before := int64(0), store.Span{First: 0, Last: -1}
-		for i := range 60 {
+		for i := range perPartition {
 			b := store.Span{First: next, Last: next + random.Int64N(5)}
 			switch random.IntN(8) {
 			case 0:
@@ -42,7 +44,7 @@ func TestCoverageFindsEveryBreak(t *testing.T) {
 	if err != nil || len(partitions) != 4 {
 		t.Fatal(partitions, err)
 	}
-	for _, slice := range []int{0, 1, 2, 7, 61, 1000} {
+	for _, slice := range []int{0, 1, 2, 7, perPartition + 1, 1000} {
 		coverage, err := s.Coverage(t.Context(), store.AuditScope{Partitions: partitions, Slice: slice})
 		if err != nil {
 			t.Fatal(err)
@@ -55,7 +57,7 @@ func TestCoverageFindsEveryBreak(t *testing.T) {
 				got += fmt.Sprintf("%d: %s after %s\n", c.Partition, b.Batch, b.Before)
 			}
 		}
-		if got != want || batches != 240 || len(coverage) != 4 {
+		if got != want || batches != 4*perPartition || len(coverage) != 4 {
 			t.Errorf("in slices of %d: %d batches of %d partitions, and the breaks\n%swant\n%s", slice, batches, len(coverage), got, want)
 		}
 	}
@@ -65,6 +67,7 @@ func TestCoverageFindsEveryBreak(t *testing.T) {
 }
 
 func TestKeptFollowsTheTables(t *testing.T) {
+	t.Parallel()
 	s, query := open(t)
 	days := func() string {
 		kept, err := s.Kept(t.Context())
@@ -93,6 +96,7 @@ func TestKeptFollowsTheTables(t *testing.T) {
 }
 
 func TestAnEmptyDatabaseHasNothingToAudit(t *testing.T) {
+	t.Parallel()
 	s, _ := open(t)
 	cluster, group, err := s.Owner(t.Context())
 	if err != nil || cluster != "" || group != "" {

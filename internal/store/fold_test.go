@@ -180,6 +180,7 @@ func (h *history) happen() string {
 }
 
 func TestHoursAreWhatTheMinutesSayWhateverHappens(t *testing.T) {
+	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
 	if s := os.Getenv("ERRATA_TEST_SEED"); s != "" {
 		seed, _ = strconv.ParseUint(s, 10, 64)
@@ -258,6 +259,7 @@ func dayBatch(t *testing.T, first int64, epoch uint32, days ...time.Time) *store
 }
 
 func TestClosedDaysAreFolded(t *testing.T) {
+	t.Parallel()
 	s, query := open(t)
 	day := func(n int) time.Time { return foldedFrom.AddDate(0, 0, n) }
 	insert := func(b *store.Batch) {
@@ -331,6 +333,7 @@ func TestClosedDaysAreFolded(t *testing.T) {
 }
 
 func TestNoDayIsFoldedInTheMiddleOfAChange(t *testing.T) {
+	t.Parallel()
 	s, query := open(t)
 	if err := s.Insert(t.Context(), []*store.Batch{dayBatch(t, 0, 0, foldedFrom)}); err != nil {
 		t.Fatal(err)
@@ -406,6 +409,7 @@ func TestNoDayIsFoldedInTheMiddleOfAChange(t *testing.T) {
 
 // Rows of an insert that broke off are in nobody's hours before it is finished, or disowned.
 func TestHoursWhereAnInsertBrokeOff(t *testing.T) {
+	t.Parallel()
 	s, query := open(t)
 	fold := func() {
 		t.Helper()
@@ -496,6 +500,7 @@ func TestHoursWhereAnInsertBrokeOff(t *testing.T) {
 
 // Minutes that expire earlier than by our schema take no hours with them, not even when a late batch comes to such a day.
 func TestHoursOutliveMinutesThatExpireEarly(t *testing.T) {
+	t.Parallel()
 	s, query := open(t)
 	caughtUp(t, s)
 	expect := func(when, want string) {
@@ -532,6 +537,7 @@ func TestHoursOutliveMinutesThatExpireEarly(t *testing.T) {
 }
 
 func TestOldHoursAreDropped(t *testing.T) {
+	t.Parallel()
 	s, query := open(t)
 	caughtUp(t, s)
 	now := time.Now().Unix() // one for all: the numbers of hours and of their names have to agree
@@ -579,6 +585,7 @@ func TestOldHoursAreDropped(t *testing.T) {
 // Late batches, batches made anew and foldings at once: a reader sees no fewer requests than were acknowledged before it asked,
 // and no more than were begun when it had its answer.
 func TestHoursAreRightAtEveryMoment(t *testing.T) {
+	t.Parallel()
 	s, query := open(t)
 	caughtUp(t, s)
 	ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second)
@@ -636,6 +643,7 @@ func TestHoursAreRightAtEveryMoment(t *testing.T) {
 }
 
 func TestLongReportsFromHours(t *testing.T) {
+	t.Parallel()
 	s, query := open(t)
 	caughtUp(t, s)
 	days := make([]time.Time, 0, 10)
@@ -690,6 +698,7 @@ func TestLongReportsFromHours(t *testing.T) {
 }
 
 func TestHoursSayWhatReenrichedMinutesSay(t *testing.T) {
+	t.Parallel()
 	s, query := open(t)
 	if err := s.Insert(t.Context(), []*store.Batch{dayBatch(t, 0, 0, foldedFrom)}); err != nil {
 		t.Fatal(err)

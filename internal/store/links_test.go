@@ -22,6 +22,7 @@ import (
 // Each way in which ClickHouse can refuse us, or be none: one sentence that names the key to set, and no secret in it. The embedded server has
 // no TLS, so that is put before it.
 func TestLinks(t *testing.T) {
+	t.Parallel()
 	server := stacktest.ClickHouse(t) // of its own: some of what it is told here may be its end
 	ours, theirs := stacktest.NewAuthority(t, "clickhouse-ca"), stacktest.NewAuthority(t, "strangers")
 	good := ours.Issue(t, "clickhouse", stacktest.Tomorrow(), "127.0.0.1", "localhost")
@@ -82,13 +83,13 @@ func TestLinks(t *testing.T) {
 // A server that is shutting down says so with an exception, to whoever connects or to whoever asks. That passes by itself: the start waits for
 // the server to be up again, and a start that waited in vain found it unreachable, which is no wrong use.
 func TestShuttingDown(t *testing.T) {
-	server := stacktest.SharedClickHouse(t)
+	t.Parallel()
+	server := stacktest.ClickHouse(t) // of its own: connections that are cut may be its end
 	f := func(name string, greets bool, answers int64, kind error, want ...string) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // the start waits
 			addr, told := shuttingDown(t, server.Addr, greets, answers)
-			_, database := stacktest.Database(t)
-			s, err := store.OpenAndMigrate(t.Context(), store.Config{Addr: []string{addr}, Database: database, Username: "default"})
+			s, err := store.OpenAndMigrate(t.Context(), store.Config{Addr: []string{addr}, Database: "links", Username: "default"})
 			if err == nil {
 				s.Close()
 			}
@@ -174,6 +175,7 @@ func TestLinkSettings(t *testing.T) {
 
 // Certificates, authority and password are replaced while we are connected: new connections use the new ones, and a store that was made once goes on.
 func TestReplacedSecrets(t *testing.T) {
+	t.Parallel()
 	users := filepath.Join(t.TempDir(), "users.xml")
 	setPassword := func(password string) {
 		// The file is replaced at once, as ClickHouse looks at it all the time.

@@ -63,7 +63,7 @@ func mixed(n int) (values []string) {
 	tenants := []string{"acme", `a'b\c"?`, "租户 @", "$1"}
 	for i := range n {
 		b := bodies[i*3%len(bodies)]
-		at := time.Date(2026, 10, 31, 23, 59, 0, 0, time.UTC).Add(time.Duration(i) * 37 * time.Minute / 10)
+		at := time.Date(2026, 10, 31, 23, 59, 0, 0, time.UTC).Add(time.Duration(i) * 37 * time.Minute / 3)
 		values = append(values, fmt.Sprintf(`{"time":%q,"tenant":%q,"service":%q,"route":"r%d","method":"GET","path":"/p","status":%d,"latency_ms":%d,"request_id":"r-%d","response_body":%q}`,
 			at.Format(time.RFC3339Nano), tenants[i%len(tenants)], b.service, i%2, b.status, i, i, b.body))
 	}
@@ -126,6 +126,7 @@ func reenrich(t *testing.T, s *store.Store, c *catalog.Set, limit, stop int) (er
 var errStop = errors.New("stop")
 
 func TestReenrichedIsWhatAnIngesterWithTheseCatalogsStores(t *testing.T) {
+	t.Parallel()
 	today, err := catalog.Load(later)
 	if err != nil {
 		t.Fatal(err)
@@ -134,7 +135,7 @@ func TestReenrichedIsWhatAnIngesterWithTheseCatalogsStores(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	values := mixed(1000)
+	values := mixed(300)
 	before, query := open(t)
 	want, wanted := open(t)
 	for s, c := range map[*store.Store]*catalog.Set{before: built, want: today} {

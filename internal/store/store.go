@@ -212,8 +212,12 @@ func connect(cfg Config, database string) (*Store, error) {
 func (s *Store) awaitAnswer(ctx context.Context, user string, ask func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
+	var last error // that was not of our own deadline, if any
 	for tries := 1; ; tries++ {
 		err := ask(ctx)
+		if last == nil || ctx.Err() == nil {
+			last = err
+		}
 		switch {
 		case err == nil, errors.Is(err, link.ErrRefused):
 			return err
@@ -235,10 +239,10 @@ func (s *Store) awaitAnswer(ctx context.Context, user string, ask func(context.C
 		}
 		select {
 		case <-ctx.Done():
-			if isCode(err, codeAborted) {
-				return s.shuttingDown(err)
+			if isCode(last, codeAborted) {
+				return s.shuttingDown(last)
 			}
-			return link.Unreachable("clickhouse at %s does not answer (%s): is it running, and is clickhouse.addr its native port?", s.addr, link.Cause(err))
+			return link.Unreachable("clickhouse at %s does not answer (%s): is it running, and is clickhouse.addr its native port?", s.addr, link.Cause(last))
 		case <-time.After(250 * time.Millisecond):
 		}
 	}
