@@ -54,6 +54,10 @@ var build = sync.OnceValues(func() (dir string, err error) {
 
 var buildDir string
 
+// ownMetrics gives the ingester of a demo a free port for its metrics, since several demos run at
+// once.
+const ownMetrics = "ERRATA_HTTP_ADDR=127.0.0.1:0"
+
 // The acceptance of the whole: what a user sees of `make run`, on both brokers.
 func TestDemo(t *testing.T) {
 	t.Parallel()
@@ -63,7 +67,7 @@ func TestDemo(t *testing.T) {
 		t.Run(broker, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir() // no config.yaml there: the defaults, and the environment
-			var environment []string
+			environment := []string{ownMetrics}
 			for _, v := range os.Environ() {
 				if !strings.HasPrefix(v, "ERRATA_") {
 					environment = append(environment, v)
@@ -196,7 +200,7 @@ func startDemo(t *testing.T, bin, dir, requests string) *demoRun {
 	r := &demoRun{t: t, bin: bin, dir: dir, ended: make(chan error, 1)}
 	stderr := &watched{lines: make(chan string, 1000)}
 	r.demo = exec.Command(filepath.Join(bin, "stack"), "demo", "--requests", requests, "--kafka", "127.0.0.1:0", "--clickhouse", "127.0.0.1:0", "--http", "127.0.0.1:0")
-	r.demo.Dir, r.demo.Stderr = dir, stderr
+	r.demo.Dir, r.demo.Env, r.demo.Stderr = dir, append(os.Environ(), ownMetrics), stderr
 	if err := r.demo.Start(); err != nil {
 		t.Fatal(err)
 	}
