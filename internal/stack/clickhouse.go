@@ -22,43 +22,40 @@ import (
 	"time"
 )
 
-// ClickHouseConfig says where a server of ours keeps its data and where it
-// listens. Only Dir is needed.
+// ClickHouseConfig configures a ClickHouse that we start. Only Dir is required.
 type ClickHouseConfig struct {
-	// Dir is the data folder, made when it is not there. Its log files, small
-	// and rotated, are in Dir/log.
+	// Dir is the data folder. It is created if it does not exist. The log files, small and rotated,
+	// are in Dir/log.
 	Dir string
 
-	// Addr is for the native protocol and HTTPAddr for HTTP, both HOST:PORT
-	// with 127.0.0.1 as the host. Port 0, the default, takes a free one, and
-	// keeps it over restarts.
+	// Addr is for the native protocol and HTTPAddr for HTTP, both HOST:PORT with 127.0.0.1 as the
+	// host. Port 0, the default, takes a free port and keeps it over restarts.
 	Addr, HTTPAddr string
 
-	// Users is the path of a users.xml; "" means a user default without a
-	// password who may do everything. In a file of your own the user default
-	// must be there, without a password and at least with SYSTEM LISTEN, READ ON
-	// FILE and CREATE TEMPORARY TABLE: the library starts its listeners as him.
+	// Users is the path of a users.xml. "" means one user, default, without a password and with all
+	// rights. A file of your own must have the user default without a password and at least with
+	// SYSTEM LISTEN, READ ON FILE and CREATE TEMPORARY TABLE, because the library starts its
+	// listeners as that user.
 	Users string
 
-	// Executable is a program that calls [Host] when its first argument is
-	// [HostCommand]; "" means the running program.
+	// Executable is a program that calls [Host] when its first argument is [HostCommand]; "" means
+	// the running program.
 	Executable string
 
-	// Ephemeral makes the server remove Dir at its end, also when we were
-	// killed. For tests.
+	// Ephemeral makes the server remove Dir when it ends, even if we were killed. For tests.
 	Ephemeral bool
 
-	// Log gets a line when the server dies unasked and is started again, and
-	// when a start has to wait; nil means nobody is told.
+	// Log gets a line when the server dies unexpectedly and is restarted, and when a start has to
+	// wait. nil discards them.
 	Log *slog.Logger
 
-	// Progress is shown how the library is fetched; nil means nobody.
+	// Progress shows the download of the library. nil discards it.
 	Progress io.Writer
 }
 
-// A ClickHouse is a server that we started: a process of its own, which is
-// started again on the same ports when it dies unasked, and ends when we end.
-// Its methods may be called from several goroutines.
+// A ClickHouse is a server that we started. It is a process of its own, which is restarted on the
+// same ports when it dies unexpectedly and which ends when our process ends. Its methods are safe
+// for concurrent use.
 type ClickHouse struct {
 	Addr     string // HOST:PORT of the native protocol
 	HTTPAddr string // HOST:PORT of HTTP
@@ -66,31 +63,31 @@ type ClickHouse struct {
 	cfg     ClickHouseConfig
 	program program
 
-	// asking is held by Restart, Stop and Kill, so that they follow one another.
+	// asking serializes Restart, Stop and Kill.
 	asking sync.Mutex
-	// supervisor is nil when the server is meant to be down. Guarded by asking.
+	// supervisor is nil while the server is meant to be down. Guarded by asking.
 	supervisor *supervisor
 
 	current sync.Mutex // guards
-	proc    *process   // the one at work, nil when there is none
+	proc    *process   // the running one, nil if none runs
 }
 
-// A supervisor is a goroutine that replaces the process when it dies.
+// A supervisor is the goroutine that replaces the process when it dies.
 type supervisor struct {
 	cancel context.CancelFunc
 	ended  chan struct{}
 }
 
-// How long a start may take. A cold machine reads half a gigabyte first.
+// startTimeout is how long a start may take. A cold machine reads half a gigabyte first.
 const startTimeout = 90 * time.Second
 
-// How long a new server waits for a previous one on the same folder, whose
-// parent was killed: that one may take five seconds when clients hang on to it.
+// predecessorTimeout is how long a new server waits for a previous one on the same folder whose
+// parent was killed. That one may take five seconds while clients stay connected.
 const predecessorTimeout = 30 * time.Second
 
-// StartClickHouse starts a server and returns when it answers. A clickhouse
-// binary on the PATH is taken before the library. Errors that a person can do
-// something about are one sentence: *[Missing], a port in use, a folder in use.
+// StartClickHouse starts a server and returns when it answers. It prefers a clickhouse binary on
+// the PATH to the library. Errors that a user can fix are one sentence: a *[Missing], a port in
+// use, a folder in use.
 func StartClickHouse(ctx context.Context, cfg ClickHouseConfig) (*ClickHouse, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -120,7 +117,7 @@ func StartClickHouse(ctx context.Context, cfg ClickHouseConfig) (*ClickHouse, er
 		return nil, err
 	}
 
-	// A free port is only free until somebody takes it: try again with others.
+	// Another program may take a free port before we do. Then try again with other ports.
 	for attempt := 1; ; attempt++ {
 		if c.Addr, err = choosePort(cfg.Addr); err != nil {
 			return nil, fmt.Errorf("ClickHouse's address: %w", err)
@@ -140,8 +137,8 @@ func StartClickHouse(ctx context.Context, cfg ClickHouseConfig) (*ClickHouse, er
 	return c, nil
 }
 
-// Restart starts the server after Kill or Stop, on the ports it had. It does
-// nothing when neither has been called.
+// Restart starts the server after Kill or Stop, on the same ports. It does nothing if the server
+// was not ended by one of them.
 func (c *ClickHouse) Restart(ctx context.Context) error {
 	c.asking.Lock()
 	defer c.asking.Unlock()
@@ -158,8 +155,8 @@ func (c *ClickHouse) Restart(ctx context.Context) error {
 	return nil
 }
 
-// Stop ends the server in order and returns when it is gone, usually in under
-// two seconds. When ctx ends first, the server is killed and that is the error.
+// Stop shuts the server down and returns when its process is gone, usually within two seconds. If
+// ctx ends first, Stop kills the server and returns an error.
 func (c *ClickHouse) Stop(ctx context.Context) error {
 	c.asking.Lock()
 	defer c.asking.Unlock()
@@ -176,14 +173,14 @@ func (c *ClickHouse) Stop(ctx context.Context) error {
 		return fmt.Errorf("stop ClickHouse (killed instead): %w", ctx.Err())
 	}
 	if proc.err != nil {
-		// It is gone, which is what was asked for, and its data are safe.
-		c.cfg.Log.Warn("ClickHouse did not end in order", "addr", c.Addr, "error", fmt.Sprintf("%v%s", proc.err, proc.lastWords()))
+		// The server is gone, as the caller asked, and its data are safe.
+		c.cfg.Log.Warn("ClickHouse failed while shutting down", "addr", c.Addr, "error", fmt.Sprintf("%v%s", proc.err, proc.lastWords()))
 	}
 	return nil
 }
 
-// Kill ends the server at once, as kill -9 does, and returns when it is gone. It
-// is not started again before Restart is called. For tests of faults.
+// Kill kills the server, as kill -9 does, and returns when its process is gone. The server stays
+// down until Restart. For tests of faults.
 func (c *ClickHouse) Kill() {
 	c.asking.Lock()
 	defer c.asking.Unlock()
@@ -193,7 +190,7 @@ func (c *ClickHouse) Kill() {
 	}
 }
 
-// Pid is the process id of the server, or 0 when it does not run just now.
+// Pid returns the process id of the server, or 0 while it is not running.
 func (c *ClickHouse) Pid() int {
 	c.current.Lock()
 	defer c.current.Unlock()
@@ -208,9 +205,8 @@ func (c *ClickHouse) Pid() int {
 	}
 }
 
-// unsupervise ends the supervisor and returns the process it watched over, now
-// the caller's; nil when there was none, or it had died and was not replaced.
-// The caller holds asking.
+// unsupervise ends the supervisor and hands its process to the caller. It returns nil if there was
+// no supervisor, or if the process had died and was not replaced yet. The caller holds asking.
 func (c *ClickHouse) unsupervise() *process {
 	if c.supervisor == nil {
 		return nil
@@ -226,8 +222,8 @@ func (c *ClickHouse) unsupervise() *process {
 	return proc
 }
 
-// supervise replaces proc by another whenever it dies. The library aborts when a
-// client resets its connection during the handshake, so this does happen.
+// supervise starts a new process whenever proc dies. The library aborts when a client resets its
+// connection during the handshake, so this does happen.
 func (c *ClickHouse) supervise(ctx context.Context, proc *process, ended chan<- struct{}) {
 	defer close(ended)
 	const shortest, longest = 100 * time.Millisecond, 5 * time.Second
@@ -239,7 +235,7 @@ func (c *ClickHouse) supervise(ctx context.Context, proc *process, ended chan<- 
 			return
 		case <-proc.done:
 		}
-		c.cfg.Log.Warn("ClickHouse ended unasked and is started again", "addr", c.Addr, "pid", proc.cmd.Process.Pid,
+		c.cfg.Log.Warn("ClickHouse died and is being restarted", "addr", c.Addr, "pid", proc.cmd.Process.Pid,
 			"error", fmt.Sprintf("%v%s", proc.err, proc.lastWords()))
 		if time.Since(started) > time.Minute {
 			wait = shortest
@@ -253,7 +249,7 @@ func (c *ClickHouse) supervise(ctx context.Context, proc *process, ended chan<- 
 			wait = min(2*wait, longest)
 			var err error
 			if proc, err = c.launch(ctx); err != nil && ctx.Err() == nil {
-				c.cfg.Log.Warn("ClickHouse could not be started again", "addr", c.Addr, "retry_in", wait, "error", err)
+				c.cfg.Log.Warn("failed to restart ClickHouse", "addr", c.Addr, "retry_in", wait, "error", err)
 			}
 		}
 	}
@@ -262,18 +258,18 @@ func (c *ClickHouse) supervise(ctx context.Context, proc *process, ended chan<- 
 // A process is one run of the host.
 type process struct {
 	cmd   *exec.Cmd
-	stdin io.Closer     // closing it is how we ask for the end
-	words string        // path of what it prints, which is little until it crashes
-	done  chan struct{} // closed when it is gone,
-	err   error         // and then this is why
+	stdin io.Closer     // closing it asks the process to shut down
+	words string        // path of its output, which is short unless it crashes
+	done  chan struct{} // closed when the process is gone
+	err   error         // why the process ended; set before done is closed
 }
 
 func (p *process) kill() {
-	// The group has the host and, where there is one, the binary it runs.
+	// The group contains the host and, if it runs a binary, that one too.
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 }
 
-// lastWords is what the process printed at its end, as a part of a sentence.
+// lastWords returns the last output of the process, as the end of a sentence.
 func (p *process) lastWords() string {
 	words, err := os.ReadFile(p.words)
 	if err != nil {
@@ -285,8 +281,8 @@ func (p *process) lastWords() string {
 	return ""
 }
 
-// inOwnGroup keeps a terminal's Ctrl-C away from a child: we tell it ourselves.
-// When the child's context ends, its whole group goes.
+// inOwnGroup gives a child a process group of its own, so that a terminal's Ctrl-C reaches only us
+// and we stop the child ourselves. When the context of the command ends, the whole group is killed.
 func inOwnGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if cmd.Cancel != nil {
@@ -294,8 +290,8 @@ func inOwnGroup(cmd *exec.Cmd) {
 	}
 }
 
-// launch starts one process, waits until it answers and makes it the current
-// one. When ctx ends before that, the process goes too.
+// launch starts one process, waits until it answers and makes it the current one. If ctx ends
+// before that, launch kills the process.
 func (c *ClickHouse) launch(ctx context.Context) (*process, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -351,8 +347,8 @@ func (c *ClickHouse) launch(ctx context.Context) (*process, error) {
 	return p, nil
 }
 
-// awaitPredecessor waits for a server whose parent was killed a moment ago and
-// that is still on its way out, with our folder and perhaps our ports.
+// awaitPredecessor waits for a server whose parent was killed a moment ago and that is still
+// shutting down, with our folder and perhaps our ports.
 func (c *ClickHouse) awaitPredecessor(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, predecessorTimeout)
 	defer cancel()
@@ -366,12 +362,12 @@ func (c *ClickHouse) awaitPredecessor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	lock.release() // for the host to take
+	lock.release() // the host takes it
 	return nil
 }
 
-// awaitReady returns when the server answers on both ports, and with the nonce:
-// /ping alone may be answered by a stranger who was faster on our port.
+// awaitReady returns when the server answers on both ports and knows the nonce. A /ping alone is
+// not enough: another server may have taken the port first.
 func (c *ClickHouse) awaitReady(ctx context.Context, p *process, nonce string) error {
 	client := http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	get := func(path string) (string, error) {
@@ -409,19 +405,19 @@ func (c *ClickHouse) awaitReady(ctx context.Context, p *process, nonce string) e
 		if err != nil {
 			continue
 		}
-		// Closed in order and before any byte: only a reset hurts the library.
+		// Closed cleanly and before any byte is sent: only a reset makes the library abort.
 		conn.Close()
 		return nil
 	}
 }
 
-// A program is what serves: one of the two.
+// A program is the server to run: one of the two.
 type program struct {
 	library string // path of libchdb.so
 	server  string // path of a clickhouse binary
 }
 
-// The oldest clickhouse binary that will do.
+// oldestMajor and oldestMinor are the oldest version of a clickhouse binary that works.
 const oldestMajor, oldestMinor = 24, 3
 
 func findProgram(ctx context.Context, progress io.Writer) (program, error) {
@@ -443,8 +439,8 @@ func findProgram(ctx context.Context, progress io.Writer) (program, error) {
 
 var versionPattern = regexp.MustCompile(`version (\d+)\.(\d+)[.\d]*`)
 
-// checkVersion reads what `clickhouse --version` prints, such as
-// "ClickHouse local version 24.8.4.13 (official build)."
+// checkVersion returns an error unless the output of `clickhouse --version`, such as "ClickHouse
+// local version 24.8.4.13 (official build).", names a version that is new enough.
 func checkVersion(said string) error {
 	m := versionPattern.FindStringSubmatch(said)
 	if m == nil {
@@ -458,12 +454,11 @@ func checkVersion(said string) error {
 	return nil
 }
 
-// The server's log tells of starts, stops and what goes wrong.
+// logLevel makes the server log its starts, stops and failures.
 const logLevel = "information"
 
-// serverConfig writes config.xml, for the library and for the binary alike. The
-// library looks at its command line for the path and the ports (see Host), and
-// the binary here.
+// serverConfig returns the config.xml of both the library and the binary. The binary takes the path
+// and the ports from here, the library from its command line (see Host).
 func (c *ClickHouse) serverConfig(nonce string) []byte {
 	users := c.cfg.Users
 	if users == "" && c.program.server != "" {
@@ -502,8 +497,8 @@ func (c *ClickHouse) serverConfig(nonce string) []byte {
 	return append(out, '\n')
 }
 
-// settings are those of the server that we set, for a laptop or a CI machine of
-// two cores that has other things to do.
+// settings are the server settings that we change, to suit a laptop or a CI machine of two cores
+// that also has other work.
 type settings struct {
 	ShutdownWait int `xml:"shutdown_wait_unfinished"` // seconds for running queries
 	Pool         int `xml:"background_pool_size"`     // merges at once: this times 2
@@ -512,10 +507,10 @@ type settings struct {
 	FetchesPool  int `xml:"background_fetches_pool_size"`
 	SchedulePool int `xml:"background_schedule_pool_size"`
 	MarkCache    int `xml:"mark_cache_size"`
-	// Of the machine's memory; the default of 0.9 leaves no room for the others.
+	// The share of the machine's memory. The default of 0.9 leaves no room for other programs.
 	MemoryRatio float64 `xml:"max_server_memory_usage_to_ram_ratio"`
-	// These three must be below the number of merges at once, or no table of
-	// the MergeTree kind can be made.
+	// These three must be below the number of concurrent merges. Otherwise no MergeTree table can
+	// be created.
 	FreeForMutation int `xml:"merge_tree>number_of_free_entries_in_pool_to_execute_mutation"`
 	FreeForLarge    int `xml:"merge_tree>number_of_free_entries_in_pool_to_lower_max_size_of_merge"`
 	FreeForOptimize int `xml:"merge_tree>number_of_free_entries_in_pool_to_execute_optimize_entire_partition"`
@@ -530,7 +525,7 @@ var small = settings{
 	FreeForMutation: 2, FreeForLarge: 2, FreeForOptimize: 2,
 }
 
-// binaryUsers are what the library has built in.
+// binaryUsers is the users.xml for a binary, equal to what is built into the library.
 const binaryUsers = `<clickhouse>
   <profiles><default><poll_interval>1</poll_interval></default></profiles>
   <quotas><default/></quotas>
@@ -544,9 +539,8 @@ const binaryUsers = `<clickhouse>
 </clickhouse>
 `
 
-// choosePort gives addr back, with a free port in place of port 0 (or of
-// nothing). Addresses elsewhere than on 127.0.0.1 are refused: the stack has no
-// passwords.
+// choosePort returns addr, with a free port instead of port 0 or of an empty address. It refuses
+// any host but 127.0.0.1, because the stack has no passwords.
 func choosePort(addr string) (string, error) {
 	if addr == "" {
 		addr = "127.0.0.1:0"
@@ -570,10 +564,9 @@ func choosePort(addr string) (string, error) {
 	return FreeAddr()
 }
 
-// FreeAddr returns an address on 127.0.0.1 that nobody listens on just now. It is
-// not one the kernel would give for port 0: from that range it also takes the
-// ports of outgoing connections, and one of those could sit on ours while a
-// killed server is away.
+// FreeAddr returns an address on 127.0.0.1 on which no program listens at the moment. The port is
+// outside the range that the kernel uses for port 0: the kernel also takes the ports of outgoing
+// connections from that range, and one of those could occupy ours while a killed server is down.
 func FreeAddr() (string, error) {
 	for range 100 {
 		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(15000+mathrand.IntN(15000)))
@@ -584,8 +577,8 @@ func FreeAddr() (string, error) {
 	return "", errors.New("no free port between 15000 and 30000")
 }
 
-// portsFree gives a predecessor, whose lock is free, a moment to lose its ports
-// too: the kernel takes from a dead process one thing after the other.
+// portsFree waits a moment for the ports of a predecessor whose lock is free already. The kernel
+// releases the resources of a dead process one after another.
 func portsFree(native, http string) (err error) {
 	for range 10 {
 		if err = portFree(native, "ClickHouse", "--clickhouse"); err == nil {
@@ -598,7 +591,7 @@ func portsFree(native, http string) (err error) {
 	return err
 }
 
-// portFree says in one sentence that somebody listens on addr.
+// portFree returns an error of one sentence if a program listens on addr.
 func portFree(addr, what, flag string) error {
 	l, err := net.Listen("tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -611,7 +604,7 @@ func portFree(addr, what, flag string) error {
 	return l.Close()
 }
 
-// A portInUse is a port that we need and somebody else has.
+// A portInUse is the error of a port that we need and another program has.
 type portInUse struct{ addr, port, what, flag string }
 
 func (p *portInUse) Error() string {

@@ -18,24 +18,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// HostCommand is the first argument with which [ClickHouseConfig.Executable] is
-// started, and upon which it must call [Host] with the rest.
+// HostCommand is the first argument with which [ClickHouseConfig.Executable] is started. The
+// program must then call [Host] with the other arguments.
 const HostCommand = "host"
 
-// Host is the process that ClickHouse lives in, and does not return before the
-// server has ended; the result is the exit code. args are those StartClickHouse
-// made.
+// Host runs ClickHouse in this process until the server has ended, and returns the exit code. args
+// are those that StartClickHouse passes.
 //
-// Why a process of its own: the library takes over standard input, and when it
-// aborts (it does when a client resets a connection in the middle of the
-// handshake) it takes its process along. Why not fork a server and forget it: a
-// parent that is killed with -9 cannot tidy up. So the parent holds the other
-// end of our standard input, and the kernel closes that however the parent ends;
-// upon which the server ends in order.
+// The server has a process of its own because the library takes over standard input, and because it
+// aborts when a client resets a connection during the handshake, which ends its process too. The
+// parent cannot simply leave a server behind, because a parent killed with -9 cannot clean up.
+// Therefore the parent holds the other end of our standard input. The kernel closes it however the
+// parent ends, and then the server shuts down.
 //
-// The server may be the library or a clickhouse binary. Signals: SIGTERM is the
-// same as a closed input. SIGINT and SIGHUP are ignored: a terminal sends them
-// to everybody, and it is the parent who decides.
+// The server may be the library or a clickhouse binary. SIGTERM has the same effect as a closed
+// input. SIGINT and SIGHUP are ignored: a terminal sends them to every process, and the parent
+// decides when to stop.
 func Host(args []string) int {
 	if err := host(args); err != nil {
 		fmt.Fprintf(os.Stderr, "clickhouse host: %v\n", err)
@@ -44,8 +42,8 @@ func Host(args []string) int {
 	return 0
 }
 
-// hostArgs are the arguments of the hidden command, one flag each. The launching
-// side writes them with list, so the two cannot differ.
+// hostArgs are the arguments of the hidden command, one flag each. The parent writes them with
+// list, so that the two sides cannot differ.
 type hostArgs struct {
 	library   string // path of libchdb.so; or
 	server    string // path of a clickhouse binary
@@ -83,8 +81,8 @@ func (h hostArgs) list() []string {
 	return args
 }
 
-// hostLock is held by the host and not by its parent, because it is the host
-// that writes to the folder, also for the seconds it outlives a killed parent.
+// hostLock is held by the host and not by its parent, because the host writes to the folder, even
+// during the seconds by which it outlives a killed parent.
 const hostLock = "host.lock"
 
 func host(args []string) error {
@@ -95,8 +93,7 @@ func host(args []string) error {
 	if h.dir == "" || (h.library == "") == (h.server == "") {
 		return errors.New("this command is for the stack itself: it wants -dir and one of -library and -server")
 	}
-	// A write to a client that is gone raises SIGPIPE, which would end us
-	// without a word.
+	// A write to a client that is gone raises SIGPIPE, which would end us without a message.
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGINT, syscall.SIGHUP)
 
 	lock, err := lockFile(filepath.Join(h.dir, hostLock))
@@ -120,9 +117,9 @@ func host(args []string) error {
 	return err
 }
 
-// endRequested returns a channel that is closed when the parent closes our
-// standard input, or is gone, or sends SIGTERM. Standard input is read through
-// a copy, since the library wants descriptor 0 for itself.
+// endRequested returns a channel that is closed when the parent closes our standard input, dies or
+// sends SIGTERM. It reads standard input through a copy, since the library needs descriptor 0 for
+// itself.
 func endRequested() (<-chan struct{}, error) {
 	fd, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 3)
 	if err != nil {
@@ -139,10 +136,9 @@ func endRequested() (<-chan struct{}, error) {
 	return asked, nil
 }
 
-// listenAndWait is run by the library's command line. The last statement is the
-// heart of it: it counts the lines of standard input, a pipe that nobody writes
-// to, so it costs nothing and ends when we close the pipe. Then the library
-// shuts down in order, as after any query.
+// listenAndWait is the query on the library's command line. Its last statement keeps the server
+// running: it counts the lines of standard input, a pipe that is never written to, so it costs
+// nothing and ends when we close the pipe. Then the library shuts down, as after any query.
 const listenAndWait = "SYSTEM START LISTEN TCP; SYSTEM START LISTEN HTTP; " +
 	"SELECT count() FROM file('-', 'LineAsString', 'line String') FORMAT Null"
 
@@ -157,7 +153,7 @@ func (h *hostArgs) runLibrary(asked <-chan struct{}) error {
 	silence.Close()
 	go func() { <-asked; end.Close() }() // ends with the parent or on SIGTERM
 
-	// The library keeps state by thread.
+	// The library keeps state per thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	lib, err := purego.Dlopen(h.library, purego.RTLD_NOW|purego.RTLD_GLOBAL)
@@ -178,9 +174,8 @@ func (h *hostArgs) runLibrary(asked <-chan struct{}) error {
 	purego.RegisterLibFunc(&queryCmdline, lib, "chdb_query_cmdline")
 	purego.RegisterLibFunc(&resultError, lib, "chdb_result_error")
 
-	// Left on, they keep an aborting server alive for four seconds, taking
-	// connections while it writes a stack trace. A quick death is mended in half
-	// a second.
+	// With its signal handlers, an aborting server stays alive for four seconds and accepts
+	// connections while it writes a stack trace. Without them it is restarted in half a second.
 	setHandlers(0)
 
 	argv, err := cStrings(
@@ -190,9 +185,9 @@ func (h *hostArgs) runLibrary(asked <-chan struct{}) error {
 		"--listen_host=127.0.0.1",
 		"--tcp_port="+h.tcp,
 		"--http_port="+h.http,
-		"--log-level="+h.level, // the config file's level is not looked at
-		// How often an idle connection of the native protocol looks whether the
-		// server is to end, in seconds. At the default of 10 every stop takes 5.
+		"--log-level="+h.level, // the library ignores the level in the config file
+		// How often, in seconds, an idle connection of the native protocol checks whether the
+		// server is shutting down. With the default of 10 every stop takes 5 seconds.
 		"--poll_interval=1",
 		"--query", listenAndWait,
 	)
@@ -209,7 +204,7 @@ func (h *hostArgs) runLibrary(asked <-chan struct{}) error {
 	return nil
 }
 
-// cStrings makes an argv: C strings and a final nil.
+// cStrings returns an argv: C strings and a final nil.
 func cStrings(args ...string) ([]*byte, error) {
 	argv := make([]*byte, len(args)+1)
 	for i, arg := range args {
@@ -222,9 +217,9 @@ func cStrings(args ...string) ([]*byte, error) {
 	return argv, nil
 }
 
-// runServer runs a clickhouse binary as our child. It shares our process group,
-// so that one signal to the group (ClickHouse.Kill) ends both. It inherits the
-// lock, which thus says "in use" until the last of the two is gone.
+// runServer runs a clickhouse binary as our child. The child shares our process group, so that one
+// signal to the group (ClickHouse.Kill) ends both. It inherits the lock, which is therefore held
+// until the last of the two is gone.
 func (h *hostArgs) runServer(asked <-chan struct{}, lock *folderLock) error {
 	cmd := exec.Command(h.server, "server", "--config-file="+h.config)
 	cmd.Dir = h.dir

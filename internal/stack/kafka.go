@@ -21,29 +21,25 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
-// KafkaConfig says where a broker of ours keeps its data and where it listens.
+// KafkaConfig configures a broker that we start.
 type KafkaConfig struct {
-	// Dir is the data folder, made when it is not there; "" keeps everything in
-	// memory.
+	// Dir is the data folder. It is created if it does not exist. "" keeps everything in memory.
 	Dir string
 
-	// Addr is HOST:PORT with 127.0.0.1 as the host. Port 0, the default, takes
-	// a free one.
+	// Addr is HOST:PORT with 127.0.0.1 as the host. Port 0, the default, takes a free port.
 	Addr string
 
-	// Log gets the broker's warnings; nil means nobody is told.
+	// Log gets the broker's warnings. nil discards them.
 	Log *slog.Logger
 }
 
-// A Kafka is a broker inside this process: kfake, which speaks Kafka's protocol
-// with topics, groups and transactions. One broker, no passwords, and topics
-// are only made on request.
+// A Kafka is a broker inside this process: kfake, which speaks Kafka's protocol with topics, groups
+// and transactions. It is a single broker without passwords, and it creates topics only on request.
 //
-// What it promises: an acknowledged batch or commit survives kill -9 of the
-// process. kfake writes each batch to its segment file, and each commit to its
-// log, with one write(2) of its own before it answers, with no buffer of its own
-// in between; what write(2) has taken is the kernel's and outlives us. It does
-// not survive a loss of power, as it does not on a Kafka of one broker.
+// An acknowledged batch or commit survives kill -9 of the process. kfake writes each batch to its
+// segment file and each commit to its log with one write(2) before it answers, without a buffer of
+// its own. What write(2) has accepted belongs to the kernel and outlives us. It does not survive a
+// loss of power; neither does it on an Apache Kafka of one broker.
 type Kafka struct {
 	Addr string // HOST:PORT
 
@@ -68,10 +64,10 @@ func StartKafka(cfg KafkaConfig) (*Kafka, error) {
 
 	opts := []kfake.Opt{
 		kfake.Ports(port),
-		// Kept in Dir, and then this one is not looked at: the id is the
-		// data's, so that a database can tell whose offsets it holds.
+		// Only for a new folder. The id belongs to the data and is stored with them, so that a
+		// database can tell whose offsets it holds.
 		kfake.ClusterID(newClusterID()),
-		// Consumers that are to notice a death soon ask for short sessions.
+		// Consumers that must notice a dead member soon ask for short sessions.
 		kfake.GroupMinSessionTimeout(time.Second),
 		kfake.WithLogger(kafkaLog{cfg.Log}),
 	}
@@ -103,7 +99,7 @@ func StartKafka(cfg KafkaConfig) (*Kafka, error) {
 	return k, nil
 }
 
-// Stop writes what there is to write and closes all connections.
+// Stop flushes the data and closes all connections.
 func (k *Kafka) Stop() {
 	k.cluster.Close()
 	if k.lock != nil {
@@ -111,8 +107,8 @@ func (k *Kafka) Stop() {
 	}
 }
 
-// CreateTopic makes a topic, and is content when it is there already, with
-// whatever number of partitions.
+// CreateTopic creates a topic. It succeeds if the topic already exists, with any number of
+// partitions.
 func (k *Kafka) CreateTopic(ctx context.Context, name string, partitions int) error {
 	return createTopic(ctx, k.Addr, kafka.TopicConfig{Topic: name, NumPartitions: partitions, ReplicationFactor: 1})
 }
@@ -131,20 +127,19 @@ func createTopic(ctx context.Context, addr string, topic kafka.TopicConfig) erro
 	return nil
 }
 
-// newClusterID makes one as Kafka does: 16 random bytes in 22 characters.
+// newClusterID returns a cluster id of Kafka's form: 16 random bytes in 22 characters.
 func newClusterID() string {
 	var id [16]byte
 	rand.Read(id[:])
 	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 
-// cutTornEnds shortens kfake's two logs to their last whole entry. A kill in the
-// middle of a write can leave half an entry; kfake reads up to there, but then
-// appends behind it, and at the next start all of that is lost. (Of its segment
-// files it cuts the torn end itself.)
+// cutTornEnds shortens kfake's two logs to their last whole entry. A kill during a write can leave
+// half an entry. kfake reads up to there but then appends after it, and the next start loses all
+// that was appended. (kfake cuts the torn ends of its segment files itself.)
 //
-// An entry: length of what follows the checksum (4 bytes, little endian), CRC-32C
-// of that (4), version (2), data.
+// An entry is the length of what follows the checksum (4 bytes, little endian), the CRC-32C of that
+// (4 bytes), a version (2 bytes) and the data.
 func cutTornEnds(dir string) error {
 	for _, name := range []string{"groups.log", "pids.log"} {
 		path := filepath.Join(dir, name)
@@ -173,8 +168,7 @@ func cutTornEnds(dir string) error {
 	return nil
 }
 
-// kafkaLog hands kfake's warnings and errors on. Below that it tells of each
-// request.
+// kafkaLog passes on kfake's warnings and errors. On lower levels kfake logs every request.
 type kafkaLog struct{ log *slog.Logger }
 
 func (l kafkaLog) Logf(level kfake.LogLevel, format string, args ...any) {

@@ -18,10 +18,9 @@ import (
 	"time"
 )
 
-// The server comes as one shared library from the npm package that the chdb
-// project publishes. package.json pins the version, package-lock.json the hash:
-// the lock file names no registry, so that a mirror set in the user's npmrc is
-// used, and the hash makes any mirror as good as another.
+// The server is one shared library in an npm package of the chdb project. package.json pins the
+// version and package-lock.json the hash. The lock file names no registry, so that npm uses a
+// mirror set in the user's npmrc, and the hash makes every mirror equally trustworthy.
 var (
 	//go:embed clickhouse/package.json
 	packageJSON []byte
@@ -29,12 +28,12 @@ var (
 	packageLockJSON []byte
 )
 
-// A Missing is a part of the stack that this machine lacks, with the way to get
-// it. Commands exit with 2 on it and tests skip, which is why it is a type.
+// A Missing is the error of a part of the stack that this machine lacks, with the way to get it. It
+// is a type because commands exit with 2 on it and tests skip.
 type Missing struct {
-	Part   string // what is not there, as the beginning of a sentence
+	Part   string // what is missing, as the beginning of a sentence
 	Remedy string // what to do about it
-	Err    error  // what was tried, nil if nothing was
+	Err    error  // why an attempt to get it failed, nil without an attempt
 }
 
 func (m *Missing) Error() string {
@@ -46,12 +45,12 @@ func (m *Missing) Error() string {
 
 func (m *Missing) Unwrap() error { return m.Err }
 
-// elsewhere is the way out that every lack of the library has.
+// elsewhere is the remedy that always works when the library is missing.
 const elsewhere = "put a clickhouse binary (24.3 or newer) on the PATH, or set ERRATA_CLICKHOUSE_ADDR to a running server"
 
-// Library returns the path of libchdb.so in the user's cache folder. Where it is
-// missing it is brought by npm first (180 MB to load, 560 MB on disk), while
-// progress says how far that is. Processes that ask at once bring it once.
+// Library returns the path of libchdb.so in the user's cache folder. If it is missing, npm fetches
+// it first (180 MB to download, 560 MB on disk), and progress shows how far the download is.
+// Concurrent processes fetch it once.
 func Library(ctx context.Context, progress io.Writer) (string, error) {
 	cache, err := cacheFolder()
 	if err != nil {
@@ -61,24 +60,24 @@ func Library(ctx context.Context, progress io.Writer) (string, error) {
 	return l.fetch(ctx, progress)
 }
 
-// cacheFolder is where everything is kept that can be fetched again.
+// cacheFolder returns the folder for everything that can be fetched again.
 func cacheFolder() (string, error) {
 	dir, err := os.UserCacheDir()
 	if err != nil {
-		return "", &Missing{Part: "no folder to keep the ClickHouse library in", Err: err,
+		return "", &Missing{Part: "there is no cache folder for the ClickHouse library", Err: err,
 			Remedy: "set HOME or XDG_CACHE_HOME"}
 	}
 	return filepath.Join(dir, "errata"), nil
 }
 
-// A library is what Library brings, with its two inputs as fields so that a test
-// can hand in a wrong hash.
+// A library describes what Library fetches. Its two inputs are fields, so that a test can pass a
+// wrong hash.
 type library struct {
-	cache          string // folder for this and other versions
+	cache          string // the folder of all versions
 	manifest, lock []byte // package.json and package-lock.json
 }
 
-// npmLock is what we read in package-lock.json.
+// npmLock is the part of package-lock.json that we read.
 type npmLock struct {
 	Packages map[string]npmPackage `json:"packages"`
 }
@@ -90,10 +89,10 @@ type npmPackage struct {
 	CPU       []string `json:"cpu"`
 }
 
-// npmCPU translates Go's names of processors into npm's.
+// npmCPU maps Go's names of processors to npm's.
 var npmCPU = map[string]string{"amd64": "x64", "arm64": "arm64"}
 
-// choose finds the package in the lock file that fits this machine.
+// choose returns the package of the lock file that fits a platform.
 func (l library) choose(goos, goarch string) (path string, p npmPackage, err error) {
 	var lock npmLock
 	if err := json.Unmarshal(l.lock, &lock); err != nil {
@@ -118,14 +117,14 @@ func (l library) fetch(ctx context.Context, progress io.Writer) (string, error) 
 		return path, nil
 	}
 
-	// One process fetches, the others wait for it. What the fetcher leaves
-	// behind when it is killed lies in the staging folder, which the next one
-	// clears: dir appears by a rename and is whole or not there.
+	// One process fetches and the others wait for it. A killed process leaves its files in the
+	// staging folder, which the next one clears. dir appears by a rename, so it is either complete
+	// or does not exist.
 	if err := os.MkdirAll(l.cache, 0o755); err != nil {
-		return "", fmt.Errorf("make room for the ClickHouse library: %w", err)
+		return "", fmt.Errorf("make a cache folder for the ClickHouse library: %w", err)
 	}
 	lock, err := awaitLockFile(ctx, dir+".lock", func(held *heldError) {
-		fmt.Fprintf(progress, "waiting for process %s, which fetches the ClickHouse library\n", held.PID)
+		fmt.Fprintf(progress, "waiting for process %s, which is fetching the ClickHouse library\n", held.PID)
 	})
 	if err != nil {
 		return "", fmt.Errorf("fetch the ClickHouse library: %w", err)
@@ -137,7 +136,7 @@ func (l library) fetch(ctx context.Context, progress io.Writer) (string, error) 
 
 	npm, err := exec.LookPath("npm")
 	if err != nil {
-		return "", &Missing{Part: "the ClickHouse library is not here yet and npm, which brings it, is missing",
+		return "", &Missing{Part: "the ClickHouse library has not been fetched yet, and npm, which fetches it, is missing",
 			Remedy: "apt-get install npm, or " + elsewhere}
 	}
 	staging := dir + ".partial"
@@ -145,7 +144,7 @@ func (l library) fetch(ctx context.Context, progress io.Writer) (string, error) 
 		return "", fmt.Errorf("clear an unfinished ClickHouse library: %w", err)
 	}
 	if err := os.Mkdir(staging, 0o755); err != nil {
-		return "", fmt.Errorf("make room for the ClickHouse library: %w", err)
+		return "", fmt.Errorf("make a staging folder for the ClickHouse library: %w", err)
 	}
 	defer os.RemoveAll(staging)
 	for name, content := range map[string][]byte{"package.json": l.manifest, "package-lock.json": l.lock} {
@@ -157,13 +156,13 @@ func (l library) fetch(ctx context.Context, progress io.Writer) (string, error) 
 		return "", err
 	}
 	if !present(filepath.Join(staging, inPackage, "libchdb.so")) {
-		return "", &Missing{Part: fmt.Sprintf("npm brought no libchdb.so in %s %s", inPackage, pkg.Version), Remedy: elsewhere}
+		return "", &Missing{Part: fmt.Sprintf("npm fetched no libchdb.so in %s %s", inPackage, pkg.Version), Remedy: elsewhere}
 	}
 	if err := os.RemoveAll(dir); err != nil {
-		return "", fmt.Errorf("replace an unusable ClickHouse library: %w", err)
+		return "", fmt.Errorf("remove an unusable ClickHouse library: %w", err)
 	}
 	if err := os.Rename(filepath.Join(staging, inPackage), dir); err != nil {
-		return "", fmt.Errorf("put the ClickHouse library in place: %w", err)
+		return "", fmt.Errorf("move the ClickHouse library into place: %w", err)
 	}
 	return path, nil
 }
@@ -173,14 +172,13 @@ func present(path string) bool {
 	return err == nil && info.Mode().IsRegular() && info.Size() > 0
 }
 
-// npmCI installs exactly what the lock file names, or nothing. No script of a
-// package runs.
+// npmCI installs exactly what the lock file names, or nothing. It runs no scripts of packages.
 func npmCI(ctx context.Context, npm, dir string, progress io.Writer) error {
 	var said bytes.Buffer
 	cmd := exec.CommandContext(ctx, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--omit-lockfile-registry-resolved")
 	cmd.Dir = dir
 	cmd.Stdout, cmd.Stderr = &said, &said
-	// npm leaves its helpers behind when it alone is killed.
+	// npm's helper processes survive if only npm itself is killed.
 	inOwnGroup(cmd)
 	cmd.WaitDelay = 5 * time.Second
 
@@ -215,10 +213,10 @@ func npmCI(ctx context.Context, npm, dir string, progress io.Writer) error {
 	}
 }
 
-// noise is what npm and the library print that explains nothing.
+// noise matches lines of npm and the library that explain nothing.
 var noise = regexp.MustCompile(`^\s*$|^npm warn|A complete log of this run|^Logging (errors|information) to`)
 
-// lastLines joins the last n lines of a program's words to one, without noise.
+// lastLines joins the last n lines of a program's output to one line, without noise.
 func lastLines(s string, n int) string {
 	lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(s), "\n"), noise.MatchString)
 	return strings.Join(lines[max(0, len(lines)-n):], " | ")
@@ -231,13 +229,13 @@ func folderSize(dir string) (bytes int64) {
 				bytes += info.Size()
 			}
 		}
-		return nil // files come and go while npm works
+		return nil // ignore errors: files come and go while npm works
 	})
 	return bytes
 }
 
-// A progressLine shows a growing number: on a terminal in one line that is
-// written over, elsewhere (a CI log) in a line every few seconds.
+// A progressLine shows a growing size. On a terminal it overwrites one line; elsewhere, as in a CI
+// log, it prints a line every few seconds.
 type progressLine struct {
 	w        io.Writer
 	what     string

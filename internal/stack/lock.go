@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// A folderLock says which process uses a folder. It is an flock, so the kernel
-// takes it back when its owner dies, however it dies, and a stale lock file
-// means nothing. The file's content, the owner's pid, is for messages only.
+// A folderLock marks a folder as used by one process. It is an flock, so the kernel releases it
+// when its owner dies, however it dies, and a leftover lock file means nothing. The file contains
+// the owner's process id, which is used only in messages.
 type folderLock struct{ f *os.File }
 
-// A heldError is the refusal to use what another process uses.
+// A heldError is the error of a lock that another process holds.
 type heldError struct {
 	Path string // of the lock file
-	PID  string // of its owner, "" when it could not be told
+	PID  string // of its owner, "" if unknown
 }
 
 func (e *heldError) Error() string {
@@ -30,7 +30,7 @@ func (e *heldError) Error() string {
 	return fmt.Sprintf("%q is in use by process %s", filepath.Dir(e.Path), e.PID)
 }
 
-// lockFile takes the lock at path, or fails with a *heldError at once.
+// lockFile takes the lock at path. If it is held, lockFile fails with a *heldError at once.
 func lockFile(path string) (*folderLock, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
@@ -44,15 +44,15 @@ func lockFile(path string) (*folderLock, error) {
 		pid, _ := io.ReadAll(io.LimitReader(f, 20))
 		return nil, &heldError{Path: path, PID: strings.TrimSpace(string(pid))}
 	}
-	// The pid is for the sentence of whoever finds the lock held; without it the lock holds all the same.
+	// The process id is for the message of those who find the lock held. The lock holds without it.
 	if f.Truncate(0) == nil {
 		_, _ = f.WriteAt(fmt.Appendln(nil, os.Getpid()), 0)
 	}
 	return &folderLock{f}, nil
 }
 
-// awaitLockFile is lockFile that waits for the owner to let go until ctx ends,
-// and then returns the last *heldError. It calls waiting once, when it has to.
+// awaitLockFile is like lockFile but waits until the owner releases the lock. If ctx ends first, it
+// returns the last *heldError. It calls waiting once, and only if it has to wait.
 func awaitLockFile(ctx context.Context, path string, waiting func(*heldError)) (*folderLock, error) {
 	for {
 		lock, err := lockFile(path)
@@ -72,6 +72,6 @@ func awaitLockFile(ctx context.Context, path string, waiting func(*heldError)) (
 	}
 }
 
-// release gives the lock back. The file stays: to remove it would let two
-// processes hold locks on two files of one name.
+// release releases the lock. It keeps the file: without it, two processes could hold locks on two
+// files of the same name.
 func (l *folderLock) release() { l.f.Close() }

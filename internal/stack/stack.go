@@ -1,5 +1,5 @@
-// Package stack is the embedded stack: a real ClickHouse and a Kafka broker for
-// people and tests on a machine without containers.
+// Package stack is the embedded stack: a real ClickHouse and a Kafka broker for people and tests on
+// a machine without containers.
 //
 //	our process                      a process of its own
 //	┌───────────────────────┐        ┌──────────────────────────────────┐
@@ -9,24 +9,23 @@
 //	│      supervises       │        │    :9000 native, :8123 HTTP      │
 //	└───────────────────────┘        └──────────────────────────────────┘
 //
-// Kafka is kfake, a broker written in Go: a library in this process (kafka.go).
+// Kafka is kfake, a broker written in Go, which runs as a library in this process (kafka.go).
 //
-// ClickHouse is the library of the chdb project, which holds the whole server
-// and is brought by npm once (library.go); or a clickhouse binary, where there
-// is one on the PATH. Either is run by a second process, the host (host.go),
-// which is this same program started with a hidden command. The host ends when
-// the pipe to it is closed, which the kernel does also for a parent killed with
-// -9: nothing is left behind. A server that dies unasked is started again on the
-// same ports (clickhouse.go).
+// ClickHouse is a clickhouse binary if the PATH has one. Otherwise it is the library of the chdb
+// project, which contains the whole server and which npm fetches once (library.go). A second
+// process, the host, runs either of them (host.go). The host is this same program, started with a
+// hidden command. It ends when the pipe from its parent is closed. The kernel closes the pipe even
+// when the parent is killed with -9, so nothing is left behind. A server that dies unexpectedly is
+// restarted on the same ports (clickhouse.go).
 //
-// The data of both live in one folder, and live and die together: ClickHouse
-// remembers offsets of that Kafka. Both survive kill -9 of either process with
-// all they have acknowledged; neither promises to survive a loss of power.
+// The data of both servers share one folder and must be kept or removed together, because
+// ClickHouse remembers offsets of that Kafka. Both servers keep everything they have acknowledged
+// when either process is killed with -9. Neither promises to survive a loss of power.
 //
-// What does not run here: TLS ports, CREATE USER (use a users.xml), the
-// query_log, Keeper, replicated tables.
+// The embedded ClickHouse does not support TLS ports, CREATE USER (use a users.xml), the query_log,
+// Keeper and replicated tables.
 //
-// Tests get their servers, and a Kafka as Apache ships it, from stacktest.
+// Tests get their servers, and Apache's own Kafka, from stacktest.
 package stack
 
 import (
@@ -41,20 +40,19 @@ import (
 	"time"
 )
 
-// Config is the whole stack. The zero value starts both parts on free ports with
-// their data in .errata; a command sets the usual ports.
+// Config describes the whole stack. The zero value starts both servers on free ports with their
+// data in .errata. Commands set the usual ports.
 type Config struct {
-	// Dir is the folder for the data of both parts; "" is .errata.
+	// Dir is the folder for the data of both servers; "" means .errata.
 	Dir string
 
-	// Where the parts listen: HOST:PORT with 127.0.0.1 as the host. Port 0, the
-	// default, takes a free one.
+	// Where the servers listen: HOST:PORT with 127.0.0.1 as the host. Port 0, the default, takes a
+	// free port.
 	Kafka, ClickHouse, HTTP string
 
-	// ExternalKafka are the brokers of a Kafka that runs already, and
-	// ExternalClickHouse (with ExternalHTTP, if it is known) is a ClickHouse
-	// that does. What is given here is not started, only asked whether it is
-	// there.
+	// ExternalKafka are the brokers of a Kafka that is already running. ExternalClickHouse, with
+	// ExternalHTTP if known, is a ClickHouse that is already running. Up does not start a server
+	// that is given here. It only checks that it can be reached.
 	ExternalKafka                    []string
 	ExternalClickHouse, ExternalHTTP string
 
@@ -64,7 +62,7 @@ type Config struct {
 	Log        *slog.Logger
 }
 
-// A Stack is what Up has started.
+// A Stack is the pair of servers that Up started or was given.
 type Stack struct {
 	Brokers        []string // of Kafka, HOST:PORT
 	ClickHouseAddr string   // native protocol, HOST:PORT
@@ -76,8 +74,8 @@ type Stack struct {
 	lock *folderLock
 }
 
-// Up starts what the configuration asks for and returns when both answer. After
-// an error nothing is left running. Whoever has a Stack calls Stop.
+// Up starts what the configuration asks for and returns when both servers answer. After an error
+// nothing is left running. The caller must call Stop on the Stack.
 func Up(ctx context.Context, cfg Config) (_ *Stack, err error) {
 	if cfg.Dir == "" {
 		cfg.Dir = ".errata"
@@ -85,7 +83,7 @@ func Up(ctx context.Context, cfg Config) (_ *Stack, err error) {
 	s := &Stack{Brokers: cfg.ExternalKafka, ClickHouseAddr: cfg.ExternalClickHouse, ClickHouseHTTP: cfg.ExternalHTTP}
 	defer func() {
 		if err != nil {
-			// Not with ctx, whose end may be why we are here.
+			// Not with ctx: it may have ended, and that may be the error.
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 			defer cancel()
 			err = errors.Join(err, s.Stop(ctx))
@@ -135,8 +133,8 @@ func Up(ctx context.Context, cfg Config) (_ *Stack, err error) {
 	return s, nil
 }
 
-// Stop ends the parts in the reverse order of their start. What still runs when
-// ctx ends is killed.
+// Stop stops the servers in the reverse order of their start. It kills what still runs when ctx
+// ends.
 func (s *Stack) Stop(ctx context.Context) error {
 	var err error
 	if s.ClickHouse != nil {
@@ -151,8 +149,7 @@ func (s *Stack) Stop(ctx context.Context) error {
 	return err
 }
 
-// reachable tells a server that is not there from one that is, before anything
-// is started for its sake.
+// reachable checks that an external server accepts connections, before anything else is started.
 func reachable(ctx context.Context, what, addr string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Authority signs certificates for tests.
+// An Authority signs certificates for tests.
 type Authority struct {
 	CAFile string // its own certificate, in PEM
 
@@ -23,12 +23,12 @@ type Authority struct {
 	key  *ecdsa.PrivateKey
 }
 
-// Certificate is a certificate and its key, in files in PEM.
+// A Certificate is a certificate and its key, in PEM files.
 type Certificate struct {
 	CertFile, KeyFile string
 }
 
-// NewAuthority makes an authority that nobody else trusts.
+// NewAuthority creates an authority that no system trusts.
 func NewAuthority(t testing.TB, name string) *Authority {
 	t.Helper()
 	key := newKey(t)
@@ -46,8 +46,8 @@ func NewAuthority(t testing.TB, name string) *Authority {
 	return a
 }
 
-// Issue signs a certificate of the name, for servers at the hosts and for clients, that is valid until
-// the time and was so for a day.
+// Issue signs a certificate for a name, which servers at the hosts and clients can use. It is valid
+// for the day that ends at until.
 func (a *Authority) Issue(t testing.TB, name string, until time.Time, hosts ...string) Certificate {
 	t.Helper()
 	key := newKey(t)
@@ -75,7 +75,7 @@ func (a *Authority) Issue(t testing.TB, name string, until time.Time, hosts ...s
 	return c
 }
 
-// Tomorrow is until when a certificate of these tests is good.
+// Tomorrow is the usual end of validity of a certificate.
 func Tomorrow() time.Time { return time.Now().Add(12 * time.Hour) }
 
 func newKey(t testing.TB) *ecdsa.PrivateKey {
@@ -94,7 +94,7 @@ func writePEM(t testing.TB, path, kind string, der []byte) {
 	Must(t, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600))
 }
 
-// CopyFile puts what is in one file into another, as somebody does who replaces a secret.
+// CopyFile writes the content of one file to another, as an operator does to replace a secret.
 func CopyFile(t testing.TB, from, to string) {
 	t.Helper()
 	text, err := os.ReadFile(from)

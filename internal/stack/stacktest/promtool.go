@@ -8,13 +8,13 @@ import (
 	"errata/internal/stack"
 )
 
-// Promtool runs Prometheus' own tool on the arguments, with text as its standard input, and ends the test
-// with what it says when it finds anything wrong.
+// Promtool runs Prometheus' own tool with text as its standard input. If the tool finds a fault,
+// the test ends with its output.
 func Promtool(t testing.TB, text string, args ...string) {
 	t.Helper()
 	path, err := exec.LookPath("promtool")
 	if err != nil {
-		Must(t, &stack.Missing{Part: "Prometheus' rules and metrics are checked by promtool", Remedy: "apt-get install --no-install-recommends prometheus"})
+		Must(t, &stack.Missing{Part: "promtool, which checks Prometheus' rules and metrics, is missing", Remedy: "apt-get install --no-install-recommends prometheus"})
 	}
 	cmd := exec.CommandContext(t.Context(), path, args...)
 	cmd.Stdin = strings.NewReader(text)
@@ -23,7 +23,8 @@ func Promtool(t testing.TB, text string, args ...string) {
 	}
 }
 
-// CheckMetrics holds the text of a /metrics page against Prometheus' rules for names, units and help texts.
+// CheckMetrics checks the text of a /metrics page against Prometheus' rules for names, units and
+// help texts.
 func CheckMetrics(t testing.TB, text string) {
 	t.Helper()
 	Promtool(t, text, "check", "metrics")

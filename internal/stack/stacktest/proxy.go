@@ -10,33 +10,32 @@ import (
 	"errata/internal/stack"
 )
 
-// A Proxy stands before a server and makes its network bad: it can refuse
-// connections, fall silent, and look at, hold or cut what passes through.
+// A Proxy stands before a server and simulates network faults: it can refuse connections, drop all
+// traffic, and inspect, delay or cut what passes through.
 type Proxy struct {
-	Addr string // HOST:PORT that clients connect to, kept for ever
+	Addr string // HOST:PORT that clients connect to; it never changes
 
 	target string // the server
 	from   string // the address that the server sees
 
 	mu       sync.Mutex // guards
 	refusing bool
-	away     bool // the server
+	away     bool // the server is down
 	listener net.Listener
 	conns    map[*proxied]bool
-	silence  chan struct{} // closed at its end; nil when there is none
+	silence  chan struct{} // closed when the silence ends; nil without one
 	tap      func() (client, server Tap)
 }
 
-// A Tap is shown each piece that comes from one side of a connection before the
-// other side gets it. It may wait, which holds that direction, and the answer
-// false cuts the connection.
+// A Tap sees each piece that comes from one side of a connection before the other side gets it. It
+// may wait, which delays that direction. Returning false cuts the connection.
 type Tap func(piece []byte) (pass bool)
 
-// FrontHost is an address of this machine's own for the n-th of several clients.
+// FrontHost returns a loopback address for the n-th of several clients.
 func FrontHost(n int) string { return fmt.Sprintf("127.0.0.%d", 11+n) }
 
-// FreeAddr is [stack.FreeAddr], but gives no address twice: a cluster wants many
-// before anybody listens on the first.
+// FreeAddr is like [stack.FreeAddr] but returns no address twice: a cluster needs several addresses
+// before any broker listens on the first.
 func FreeAddr(t testing.TB) string {
 	t.Helper()
 	given.Lock()
@@ -56,8 +55,8 @@ var given = struct {
 	addrs map[string]bool
 }{addrs: map[string]bool{}}
 
-// StartProxy starts a proxy before a server, which need not be there yet. To the
-// server its connections come from the given address.
+// StartProxy starts a proxy before a server, which need not be running yet. The server sees its
+// connections come from the given address.
 func StartProxy(t testing.TB, target, from string) *Proxy {
 	t.Helper()
 	p := &Proxy{Addr: FreeAddr(t), target: target, from: from, conns: map[*proxied]bool{}}
@@ -70,7 +69,7 @@ func StartProxy(t testing.TB, target, from string) *Proxy {
 func (p *Proxy) Refuse() {
 	p.mu.Lock()
 	p.refusing = true
-	p.listen() // it only closes, which does not fail
+	p.listen() // cannot fail: it only closes
 	p.mu.Unlock()
 	p.Cut()
 }
@@ -83,9 +82,9 @@ func (p *Proxy) Accept() error {
 	return p.listen()
 }
 
-// ServerAway tells the proxy that nobody listens where the server was, or that
-// it is back. Meanwhile new connections are refused, as without a proxy: one
-// that is accepted and then reset is another thing to a client.
+// ServerAway tells the proxy that the server is down, or that it is back. While the server is down,
+// the proxy refuses new connections, as the server's address itself would. To accept and then reset
+// them would look different to a client.
 func (p *Proxy) ServerAway(away bool) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -93,7 +92,7 @@ func (p *Proxy) ServerAway(away bool) error {
 	return p.listen()
 }
 
-// listen listens or not, as it is to be by now. The caller holds mu.
+// listen opens or closes the listener, according to the state. The caller holds mu.
 func (p *Proxy) listen() error {
 	switch {
 	case p.refusing || p.away:
@@ -122,7 +121,7 @@ func (p *Proxy) listen() error {
 	return nil
 }
 
-// Cut resets all connections that there are.
+// Cut resets all open connections.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -131,8 +130,8 @@ func (p *Proxy) Cut() {
 	}
 }
 
-// Silence lets nothing through in either direction, and no connection end, until
-// Speak: what packets that are dropped on their way look like.
+// Silence lets nothing through in either direction until Speak, not even the end of a connection.
+// To both ends it looks as if the network dropped all packets.
 func (p *Proxy) Silence() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -141,7 +140,7 @@ func (p *Proxy) Silence() {
 	}
 }
 
-// Speak ends Silence. What was held goes on its way.
+// Speak ends Silence. What was held back is delivered.
 func (p *Proxy) Speak() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -151,7 +150,7 @@ func (p *Proxy) Speak() {
 	}
 }
 
-// Tap makes a pair of Taps for each connection from now on. nil ends that.
+// Tap makes the proxy call tap for a pair of Taps at each new connection. nil ends that.
 func (p *Proxy) Tap(tap func() (client, server Tap)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -165,8 +164,8 @@ type proxied struct {
 	once           sync.Once
 }
 
-// cut ends a connection: with a reset for the client, but in order for the
-// server, since the ClickHouse library does not survive a reset at a bad moment.
+// cut ends a connection: with a reset towards the client, but cleanly towards the server, because
+// the ClickHouse library does not survive a reset at the wrong moment.
 func (c *proxied) cut() {
 	c.once.Do(func() {
 		close(c.gone)
@@ -205,15 +204,17 @@ func (p *Proxy) serve(client *net.TCPConn) {
 		defer p.mu.Unlock()
 		delete(p.conns, c)
 	}()
-	// Both directions end before we do. A client that has closed is still served to the end: what it sent
-	// last may be held, and reaches the server when the client no longer waits for an answer.
+	// Both directions end before we do. A client that has closed is still served to the end: its
+	// last data may be held back here, and reach the server when the client no longer waits for an
+	// answer.
 	var both sync.WaitGroup
 	both.Go(func() { p.pass(c, c.client, c.server, fromClient) })
 	both.Go(func() { p.pass(c, c.server, c.client, fromServer) })
 	both.Wait()
 }
 
-// pass carries one direction to its end. What is held is kept here and not in the sender, which may go away meanwhile.
+// pass carries one direction to its end. It buffers what is held back, because the sender may go
+// away meanwhile.
 func (p *Proxy) pass(c *proxied, from, to *net.TCPConn, tap Tap) {
 	pieces := make(chan []byte, 1024) // of up to 64 KiB: more than any INSERT of ours
 	go func() {                       // ends when the connection does
@@ -248,7 +249,7 @@ func (p *Proxy) pass(c *proxied, from, to *net.TCPConn, tap Tap) {
 	to.CloseWrite()
 }
 
-// awaitSound returns when there is no silence, or the connection is cut.
+// awaitSound returns when there is no silence or the connection is cut.
 func (p *Proxy) awaitSound(c *proxied) {
 	p.mu.Lock()
 	silence := p.silence

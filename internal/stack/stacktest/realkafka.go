@@ -26,37 +26,35 @@ import (
 	"errata/internal/stack"
 )
 
-// A RealBroker is one broker of a real Apache Kafka, a Java process: broker and
-// controller in one (KRaft), plain text, on 127.0.0.1. It is the judge of what the
-// in-process broker lets pass, so a client is tested on both.
+// A RealBroker is one broker of an Apache Kafka, a Java process: broker and controller in one
+// (KRaft), plain text, on 127.0.0.1. Clients are tested on it and on the in-process broker, because
+// that one may accept what Kafka does not.
 //
-// It ends with the test, and with the test's process however that ends.
+// It ends with the test, and with the test's process, however that ends.
 type RealBroker struct {
 	ID   int
 	Addr string // HOST:PORT, kept over restarts
 	Dir  string // server.properties, data and broker.log
 
-	// Fronts are the broker's further listeners, by name: each advertises the
-	// address of a proxy, so that a client that begins at Fronts[name].Addr
-	// comes through proxies to every broker.
+	// Fronts are further listeners of the broker, by name. Each advertises the address of a proxy,
+	// so that a client that starts at Fronts[name].Addr reaches every broker through proxies.
 	Fronts map[string]*Proxy
 
 	jars   string
-	shared bool     // Dir goes with the test's process
+	shared bool     // Dir is removed when the test's process ends
 	proc   *Process // nil before the first start
 }
 
-// RealKafka starts a cluster of one broker. It takes about four seconds, and as
-// long again after a Kill.
+// RealKafka starts a cluster of one broker. That takes about four seconds, and so does Start after
+// a Kill.
 func RealKafka(t testing.TB) *RealBroker {
 	t.Helper()
 	return RealCluster(t, 1)[0]
 }
 
-// SharedRealKafka is one broker for all tests of a test binary, made by the
-// first that asks. It ends with the binary, taking its data along. Tests keep
-// apart with topics and groups of their own; those that kill the broker want one
-// of their own from [RealKafka].
+// SharedRealKafka returns the one broker of all tests of a test binary, which the first call
+// starts. It ends with the binary and removes its data. Tests are isolated by topics and groups of
+// their own. Tests that kill the broker need one of their own from [RealKafka].
 func SharedRealKafka(t testing.TB) *RealBroker {
 	t.Helper()
 	sharedKafka.Do(func() {
@@ -74,7 +72,7 @@ func SharedRealKafka(t testing.TB) *RealBroker {
 	Must(t, sharedKafka.err)
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the broker said last:\n%s", sharedKafka.broker.LogTail())
+			t.Logf("the broker's log ends with:\n%s", sharedKafka.broker.LogTail())
 		}
 	})
 	return sharedKafka.broker
@@ -86,29 +84,30 @@ var sharedKafka struct {
 	err    error
 }
 
-// RealCluster starts a cluster of n brokers, each of them also a controller, so
-// that of three any one may be killed. Topics are not made on request, and have
-// three replicas (or n) if the request does not say; a write needs two of three.
+// RealCluster starts a cluster of n brokers. Each is also a controller, so that any one of three
+// may be killed. Topics are not created automatically. By default they have three replicas (or n,
+// if n is less), and a write needs two of three.
 //
-// For each name in fronts, which are upper case, every broker listens once more,
-// behind a proxy. What comes through the i-th front comes from [FrontHost](i), by
-// which the brokers' own words (as in a group's members) tell the clients apart.
+// For each name in fronts, which must be upper case, every broker has another listener behind a
+// proxy. Connections through the i-th front come from [FrontHost](i). By that address the brokers'
+// own reports, such as a group's members, tell the clients apart.
 func RealCluster(t testing.TB, n int, fronts ...string) []*RealBroker {
 	t.Helper()
 	brokers, err := startCluster(t.Context(), t, t.TempDir(), false, n, fronts...)
 	t.Cleanup(func() {
 		for _, b := range brokers {
 			if t.Failed() {
-				t.Logf("broker %d said at its end:\n%s", b.ID, b.LogTail())
+				t.Logf("the log of broker %d ends with:\n%s", b.ID, b.LogTail())
 			}
-			b.Kill() // its data go with the test
+			b.Kill() // its data are removed with the test's folder
 		}
 	})
 	Must(t, err)
 	return brokers
 }
 
-// startCluster starts brokers with their data in a folder, and returns them also when not all could be started.
+// startCluster starts brokers with their data in a folder. It returns them even if not all could be
+// started.
 func startCluster(ctx context.Context, t testing.TB, dir string, shared bool, n int, fronts ...string) ([]*RealBroker, error) {
 	if err := javaPresent(); err != nil {
 		return nil, err
@@ -119,7 +118,7 @@ func startCluster(ctx context.Context, t testing.TB, dir string, shared bool, n 
 	}
 	var id [16]byte
 	rand.Read(id[:])
-	id[0] &= 0x7f // an id that begins with '-' would be taken for a flag
+	id[0] &= 0x7f // an id that begins with '-' would be parsed as a flag
 	clusterID := base64.RawURLEncoding.EncodeToString(id[:])
 	brokers := make([]*RealBroker, n)
 	controllers := make([]string, n)
@@ -135,7 +134,7 @@ func startCluster(ctx context.Context, t testing.TB, dir string, shared bool, n 
 	var started sync.WaitGroup
 	errs := make([]error, n)
 	for i, b := range brokers {
-		// Each ends when its broker answers or cannot.
+		// Each goroutine ends when its broker answers or fails to start.
 		started.Go(func() {
 			if errs[i] = b.format(clusterID, controllers[i], strings.Join(voters, ","), n); errs[i] == nil {
 				errs[i] = b.Start(ctx)
@@ -149,8 +148,7 @@ func startCluster(ctx context.Context, t testing.TB, dir string, shared bool, n 
 	return brokers, brokers[0].await(ctx, n)
 }
 
-// format writes the configuration and makes the data folder, as Kafka's own
-// storage tool does it.
+// format writes the configuration and formats the data folder with Kafka's own storage tool.
 func (b *RealBroker) format(clusterID, controller, voters string, n int) error {
 	if err := os.MkdirAll(b.Dir, 0o755); err != nil {
 		return err
@@ -179,12 +177,12 @@ func (b *RealBroker) format(clusterID, controller, voters string, n int) error {
 		"transaction.state.log.replication.factor": min(n, 3),
 		"transaction.state.log.min.isr":            min(n, 2),
 		"transaction.state.log.num.partitions":     4,
-		// Tests write records of fixed dates, which are older than a week by now.
+		// Tests write records with fixed dates, which are older than a week by now.
 		"log.retention.ms": -1,
-		// The default of three seconds is for clusters of strangers.
+		// The default of three seconds only delays tests.
 		"group.initial.rebalance.delay.ms": 0,
-		// A broker that was killed is not let in again before its former self
-		// is declared dead: nine seconds by default.
+		// A killed broker cannot register again before its former session has expired: nine seconds
+		// by default.
 		"broker.session.timeout.ms":    3000,
 		"broker.heartbeat.interval.ms": 500,
 	}
@@ -204,14 +202,13 @@ func (b *RealBroker) format(clusterID, controller, voters string, n int) error {
 
 func (b *RealBroker) properties() string { return filepath.Join(b.Dir, "server.properties") }
 
-// java is a command that runs a class of Kafka's. The flags are for short lives
-// on small machines.
+// java returns a command that runs a class of Kafka. The flags suit short runs on small machines.
 func (b *RealBroker) java(class string, args ...string) *exec.Cmd {
 	return exec.Command("java", append([]string{"-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
 		"-Dorg.apache.logging.log4j.level=INFO", "-cp", filepath.Join(b.jars, "*"), class}, args...)...)
 }
 
-// Start starts the broker, anew after Stop or Kill, and returns when it answers.
+// Start starts the broker, for the first time or after Stop or Kill, and returns when it answers.
 func (b *RealBroker) Start(ctx context.Context) error {
 	log, err := os.OpenFile(filepath.Join(b.Dir, "broker.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
@@ -233,7 +230,7 @@ func (b *RealBroker) Start(ctx context.Context) error {
 	return b.away(false)
 }
 
-// away tells the proxies.
+// away tells the proxies whether the broker is down.
 func (b *RealBroker) away(away bool) (err error) {
 	for _, p := range b.Fronts {
 		err = errors.Join(err, p.ServerAway(away))
@@ -241,9 +238,9 @@ func (b *RealBroker) away(away bool) (err error) {
 	return err
 }
 
-// await returns when the broker answers and knows of n brokers.
+// await returns when the broker answers and knows n brokers.
 func (b *RealBroker) await(ctx context.Context, n int) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	transport := &kafka.Transport{DialTimeout: time.Second}
 	defer transport.CloseIdleConnections()
@@ -266,12 +263,12 @@ func (b *RealBroker) await(ctx context.Context, n int) error {
 	}
 }
 
-// Stop ends the broker as an operator would, and returns when it is gone.
+// Stop shuts the broker down, as an operator would, and returns when its process is gone.
 func (b *RealBroker) Stop() {
 	b.end(syscall.SIGTERM)
 }
 
-// Kill ends the broker as kill -9 does, and returns when it is gone.
+// Kill kills the broker, as kill -9 does, and returns when its process is gone.
 func (b *RealBroker) Kill() {
 	b.end(syscall.SIGKILL)
 }
@@ -286,10 +283,10 @@ func (b *RealBroker) end(how syscall.Signal) {
 	case <-time.After(30 * time.Second):
 		b.proc.Kill()
 	}
-	b.away(true) // which closes, and does not fail
+	b.away(true) // cannot fail: it only closes
 }
 
-// LogTail is the end of what the broker has said.
+// LogTail returns the end of the broker's log.
 func (b *RealBroker) LogTail() string {
 	log, err := os.ReadFile(filepath.Join(b.Dir, "broker.log"))
 	if err != nil {
@@ -301,8 +298,8 @@ func (b *RealBroker) LogTail() string {
 	return strings.Join(lines[max(0, len(lines)-30):], "")
 }
 
-// CreateTopic makes a topic with the cluster's number of replicas, and is
-// content when it is there already.
+// CreateTopic creates a topic with the cluster's default number of replicas. It succeeds if the
+// topic already exists.
 func (b *RealBroker) CreateTopic(ctx context.Context, name string, partitions int) error {
 	transport := &kafka.Transport{}
 	defer transport.CloseIdleConnections()
@@ -323,12 +320,12 @@ var javaVersion = regexp.MustCompile(`version "(\d+)`)
 func javaPresent() error {
 	out, err := exec.Command("java", "-version").CombinedOutput()
 	if err != nil {
-		return &stack.Missing{Part: "a real Kafka needs Java 17", Remedy: "apt-get install openjdk-17-jre-headless", Err: err}
+		return &stack.Missing{Part: "Apache Kafka needs Java 17", Remedy: "apt-get install openjdk-17-jre-headless", Err: err}
 	}
 	if m := javaVersion.FindSubmatch(out); m != nil {
 		if major, _ := strconv.Atoi(string(m[1])); major < 17 {
-			return &stack.Missing{Part: "a real Kafka needs Java 17", Remedy: "apt-get install openjdk-17-jre-headless",
-				Err: fmt.Errorf("here is Java %d", major)}
+			return &stack.Missing{Part: "Apache Kafka needs Java 17", Remedy: "apt-get install openjdk-17-jre-headless",
+				Err: fmt.Errorf("this is Java %d", major)}
 		}
 	}
 	return nil
@@ -337,9 +334,8 @@ func javaPresent() error {
 //go:embed kafka/pom.xml
 var pom []byte
 
-// kafkaJars returns the folder with Kafka's jars in the user's cache, brought by
-// Maven (45 MB) when it is not there. Test binaries run side by side; one
-// fetches and the others wait.
+// kafkaJars returns the folder with Kafka's jars in the user's cache. If it does not exist, Maven
+// fetches it (45 MB). Of several test binaries, one fetches and the others wait.
 func kafkaJars(t testing.TB) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -367,10 +363,10 @@ func kafkaJars(t testing.TB) (string, error) {
 
 	mvn, err := exec.LookPath("mvn")
 	if err != nil {
-		return "", &stack.Missing{Part: "a real Kafka is not here yet and Maven, which brings it, is missing", Remedy: "apt-get install maven"}
+		return "", &stack.Missing{Part: "Apache Kafka has not been fetched yet, and Maven, which fetches it, is missing", Remedy: "apt-get install maven"}
 	}
 	t.Log("fetching Kafka's jars with Maven (45 MB)")
-	work := t.TempDir() // Maven wants the pom in a folder it may look around in
+	work := t.TempDir() // Maven needs the pom in a folder of its own
 	if err := os.WriteFile(filepath.Join(work, "pom.xml"), pom, 0o644); err != nil {
 		return "", err
 	}
@@ -383,7 +379,7 @@ func kafkaJars(t testing.TB) (string, error) {
 	cmd.Dir = work
 	if out, err := cmd.CombinedOutput(); err != nil {
 		os.RemoveAll(partial)
-		return "", &stack.Missing{Part: "a real Kafka could not be fetched", Remedy: "try again with a connection to a Maven repository",
+		return "", &stack.Missing{Part: "Apache Kafka could not be fetched", Remedy: "try again with a connection to a Maven repository",
 			Err: fmt.Errorf("mvn: %w: %s", err, out[max(0, len(out)-1500):])}
 	}
 	return dir, os.Rename(partial, dir)

@@ -24,29 +24,30 @@ import (
 	"errata/internal/stack"
 )
 
-// SecureKafka is a broker of a real Apache Kafka that asks who one is. Its plain listener, RealBroker.Addr, is for the
-// test itself: who comes there may do everything. Users have no rights but those that [SecureKafka.Allow] gives.
+// A SecureKafka is an Apache Kafka broker with TLS, authentication and authorization. Its plain
+// listener, RealBroker.Addr, is for the test itself and has all rights. Users have only the rights
+// that [SecureKafka.Allow] grants.
 type SecureKafka struct {
 	*RealBroker
 
 	SASL      string // TLS, then PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512
 	PlainOnly string // TLS, then PLAIN and no other mechanism
-	Mutual    string // TLS with a certificate of the client's, whose name is the user: CN=errata
-	Both      string // TLS with a certificate of the client's, then SASL as above
-	Elsewhere string // TLS, with a server's certificate for another host
-	Expired   string // TLS, with a server's certificate that has expired
+	Mutual    string // TLS with a client certificate, whose name is the user: CN=errata
+	Both      string // TLS with a client certificate, then SASL as above
+	Elsewhere string // TLS with a server certificate for another host
+	Expired   string // TLS with an expired server certificate
 
 	Authority *Authority // of the servers and of the clients
 }
 
-// The users of a SecureKafka, and their password.
+// The users of a SecureKafka and their password.
 const (
 	KafkaUser     = "errata"
-	KafkaStranger = "stranger" // somebody else
+	KafkaStranger = "stranger" // another user
 	KafkaPassword = "kafka-Secret-4711"
 )
 
-// StartSecureKafka starts such a broker. It takes about six seconds.
+// StartSecureKafka starts a SecureKafka. That takes about six seconds.
 func StartSecureKafka(t testing.TB) *SecureKafka {
 	t.Helper()
 	Must(t, javaPresent())
@@ -76,7 +77,7 @@ func StartSecureKafka(t testing.TB) *SecureKafka {
 		"group.initial.rebalance.delay.ms=0",
 
 		"authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-		"super.users=User:ANONYMOUS", // whoever comes over the plain listeners
+		"super.users=User:ANONYMOUS", // clients of the plain listeners
 
 		"sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
 		"listener.name.sasl.plain.sasl.jaas.config=" + plain,
@@ -113,7 +114,7 @@ func StartSecureKafka(t testing.TB) *SecureKafka {
 
 	var id [16]byte
 	rand.Read(id[:])
-	id[0] &= 0x7f // an id that begins with '-' would be taken for a flag
+	id[0] &= 0x7f // an id that begins with '-' would be parsed as a flag
 	format := []string{"format", "--cluster-id", base64.RawURLEncoding.EncodeToString(id[:]), "--config", k.properties()}
 	for _, user := range []string{KafkaUser, KafkaStranger} {
 		for _, mechanism := range []string{"SCRAM-SHA-256", "SCRAM-SHA-512"} {
@@ -125,7 +126,7 @@ func StartSecureKafka(t testing.TB) *SecureKafka {
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the broker said at its end:\n%s", k.LogTail())
+			t.Logf("the broker's log ends with:\n%s", k.LogTail())
 		}
 		k.Kill()
 	})
@@ -133,7 +134,8 @@ func StartSecureKafka(t testing.TB) *SecureKafka {
 	return k
 }
 
-// Use makes the broker, when it starts the next time, show a certificate of this authority and take its clients alone.
+// Use makes the broker, from its next start, present a certificate of this authority and accept
+// only the clients of this authority.
 func (k *SecureKafka) Use(t testing.TB, a *Authority) {
 	t.Helper()
 	k.Authority = a
@@ -141,7 +143,7 @@ func (k *SecureKafka) Use(t testing.TB, a *Authority) {
 	CopyFile(t, a.CAFile, filepath.Join(k.Dir, "trusted.pem"))
 }
 
-// keystore writes a file of the form that Kafka wants.
+// keystore writes a certificate as a PEM keystore of Kafka's form.
 func (k *SecureKafka) keystore(t testing.TB, name string, c Certificate) string {
 	var all []byte
 	for _, f := range []string{c.KeyFile, c.CertFile, k.Authority.CAFile} {
@@ -154,7 +156,7 @@ func (k *SecureKafka) keystore(t testing.TB, name string, c Certificate) string 
 	return path
 }
 
-// SetPassword gives the user another password for SCRAM-SHA-512.
+// SetPassword changes a user's password for SCRAM-SHA-512.
 func (k *SecureKafka) SetPassword(t testing.TB, user, password string) {
 	t.Helper()
 	const iterations = 4096
@@ -171,19 +173,20 @@ func (k *SecureKafka) SetPassword(t testing.TB, user, password string) {
 	}
 }
 
-// admin is a client that may do everything.
+// admin returns a client that has all rights.
 func (k *SecureKafka) admin() (client *kafka.Client, done func()) {
 	transport := &kafka.Transport{}
 	return &kafka.Client{Addr: kafka.TCP(k.Addr), Timeout: 10 * time.Second, Transport: transport}, transport.CloseIdleConnections
 }
 
-// Allow gives a user (as "User:errata") the right to read a topic and to use a group; "" for none.
+// Allow grants a user (such as "User:errata") the right to read a topic and to use a group; ""
+// means none.
 func (k *SecureKafka) Allow(t testing.TB, principal, topic, group string) {
 	t.Helper()
 	k.grant(t, principal, kafka.ACLOperationTypeRead, topic, group)
 }
 
-// AllowDescribe gives a user the right to see a topic and a group, and to do nothing with them.
+// AllowDescribe grants a user the right to see a topic and a group, but not to use them.
 func (k *SecureKafka) AllowDescribe(t testing.TB, principal, topic, group string) {
 	t.Helper()
 	k.grant(t, principal, kafka.ACLOperationTypeDescribe, topic, group)
@@ -207,22 +210,23 @@ func (k *SecureKafka) grant(t testing.TB, principal string, right kafka.ACLOpera
 	}
 }
 
-// TLSFront is TLS before a server that has none.
+// A TLSFront puts TLS before a server that has none.
 type TLSFront struct {
 	Addr string
 
 	target   string
 	listener net.Listener
-	running  sync.WaitGroup // all goroutines of it
+	running  sync.WaitGroup // of all its goroutines
 
 	mu      sync.Mutex
 	config  *tls.Config
-	clients []string // names in the certificates of those who came, "" for none, in order
+	clients []string // the names in the clients' certificates, in order; "" without one
 	open    map[net.Conn]bool
 }
 
-// StartTLSFront starts one before a server's address, with the server's certificate; with clients, only those come
-// through who have a certificate of that authority. It ends with the test.
+// StartTLSFront starts a TLSFront before a server's address, with the server's certificate. If
+// clients is not nil, it admits only clients with a certificate of that authority. It ends with the
+// test.
 func StartTLSFront(t testing.TB, target string, c Certificate, clients *Authority) *TLSFront {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -238,7 +242,7 @@ func StartTLSFront(t testing.TB, target string, c Certificate, clients *Authorit
 	return f
 }
 
-// Use exchanges the server's certificate and its clients' authority, for those who come from now on.
+// Use replaces the server's certificate and the clients' authority for new connections.
 func (f *TLSFront) Use(t testing.TB, c Certificate, clients *Authority) {
 	t.Helper()
 	pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
@@ -262,7 +266,8 @@ func (f *TLSFront) Cut() {
 	}
 }
 
-// Clients are the names in the certificates of those who came, in order; "" is one without.
+// Clients returns the names in the certificates of the clients so far, in order; "" is one without
+// a certificate.
 func (f *TLSFront) Clients() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -279,7 +284,7 @@ func (f *TLSFront) accept() {
 	}
 }
 
-// serve passes one connection through. The server behind sees no connection of which the handshake failed.
+// serve passes one connection through. The server behind sees no connection whose handshake failed.
 func (f *TLSFront) serve(conn net.Conn) {
 	f.mu.Lock()
 	secured := tls.Server(conn, f.config)
@@ -315,7 +320,7 @@ func (f *TLSFront) serve(conn net.Conn) {
 	back.Wait()
 }
 
-// keep notes a connection for Cut until the function that it returns is called.
+// keep registers a connection for Cut until the returned function is called.
 func (f *TLSFront) keep(conn net.Conn) (forget func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -328,8 +333,8 @@ func (f *TLSFront) keep(conn net.Conn) (forget func()) {
 	}
 }
 
-// Sentence holds what came of a connection against what was to come: no error where kind is nil; else one of that kind that says all the
-// words in one line, and none of the secrets.
+// Sentence checks the error of a connection. If kind is nil, there must be no error. Otherwise the
+// error must be of that kind and a single line that contains all the words and none of the secrets.
 func Sentence(t testing.TB, err, kind error, words, secrets []string) {
 	t.Helper()
 	if kind == nil {

@@ -1,9 +1,9 @@
-// Package stacktest gives tests real servers: ClickHouse, and Kafka twice, once
-// inside the test's own process and once as Apache ships it.
+// Package stacktest gives tests real servers: ClickHouse, the Kafka broker of package stack inside
+// the test's own process, and Apache Kafka.
 //
-// A part that this machine lacks makes the test skip, with the reason and the
-// command that brings it. With CI=true in the environment it fails instead: a
-// suite that skips what it is for proves nothing.
+// If this machine lacks a part, the test skips and names the reason and the command that installs
+// the part. With CI=true in the environment it fails instead, because a suite that skips its main
+// purpose proves nothing.
 package stacktest
 
 import (
@@ -23,20 +23,19 @@ import (
 	"errata/internal/stack"
 )
 
-// init makes every test binary that imports this package able to host a
-// ClickHouse: the server is the same binary once more. This comes before flags
-// and TestMain, and needs no compiler, no cache and no help from the package
-// under test. A test binary is never given this argument otherwise.
+// init lets every test binary that imports this package host a ClickHouse: the server is a second
+// process of the same binary. It runs before flags and TestMain, and needs no compiler, no cache
+// and no help from the package under test. No other test binary is called with this argument.
 func init() {
 	if len(os.Args) > 1 && os.Args[1] == stack.HostCommand {
-		// os.Exit would let the race detector linger for a second.
+		// With os.Exit the race detector would wait for a second.
 		syscall.Exit(stack.Host(os.Args[2:]))
 	}
 }
 
-// ClickHouse starts a server for this test alone, with an empty data folder and
-// free ports, and stops it at the end. It takes a second; see SharedClickHouse.
-// The options may change the configuration.
+// ClickHouse starts a server for this test alone, with an empty data folder and free ports, and
+// stops it at the end of the test. That takes a second; see [SharedClickHouse]. Options may change
+// the configuration.
 func ClickHouse(t testing.TB, options ...func(*stack.ClickHouseConfig)) *stack.ClickHouse {
 	t.Helper()
 	cfg := stack.ClickHouseConfig{Dir: t.TempDir(), Log: Log(t), Progress: t.Output()}
@@ -55,10 +54,10 @@ func ClickHouse(t testing.TB, options ...func(*stack.ClickHouseConfig)) *stack.C
 	return c
 }
 
-// SharedClickHouse is one server for all tests of a test binary, made by the
-// first that asks. It outlives the test that asked, and ends with the binary,
-// however that ends, taking its data along. Tests keep apart with [Database];
-// those that kill or fill the server want one of their own from [ClickHouse].
+// SharedClickHouse returns the one server of all tests of a test binary, which the first call
+// starts. The server outlives that test and ends with the binary, however the binary ends, and
+// removes its data. Tests are isolated by [Database]. Tests that kill or fill the server need one
+// of their own from [ClickHouse].
 func SharedClickHouse(t testing.TB) *stack.ClickHouse {
 	t.Helper()
 	shared.Do(func() {
@@ -83,8 +82,8 @@ var shared struct {
 	err    error
 }
 
-// Database makes an empty database on the shared server, dropped at the end of
-// the test, and returns the server's address and the database's name.
+// Database creates an empty database on the shared server and drops it at the end of the test. It
+// returns the server's address and the database's name.
 func Database(t testing.TB) (addr, database string) {
 	t.Helper()
 	c := SharedClickHouse(t)
@@ -94,11 +93,11 @@ func Database(t testing.TB) (addr, database string) {
 	return c.Addr, database
 }
 
-// Query runs one statement over HTTP as the user default and returns what it
-// prints, without the last line end. It ends the test on an error.
+// Query runs one statement over HTTP as the user default and returns its output without the last
+// line end. An error ends the test.
 func Query(t testing.TB, c *stack.ClickHouse, sql string) string {
 	t.Helper()
-	// An idle connection would make the server's stop wait for five seconds.
+	// An idle connection would delay the server's shutdown by five seconds.
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Post("http://"+c.HTTPAddr+"/", "text/plain", strings.NewReader(sql))
 	if err != nil {
@@ -112,8 +111,8 @@ func Query(t testing.TB, c *stack.ClickHouse, sql string) string {
 	return strings.TrimSuffix(string(body), "\n")
 }
 
-// Library returns the path of the ClickHouse library, for the few tests that
-// start a server by other means.
+// Library returns the path of the ClickHouse library, for the few tests that start a server by
+// other means.
 func Library(t testing.TB) string {
 	t.Helper()
 	path, err := stack.Library(t.Context(), t.Output())
@@ -121,8 +120,8 @@ func Library(t testing.TB) string {
 	return path
 }
 
-// Kafka starts a broker inside the test's process, with its data in a folder of
-// the test, and stops it at the end.
+// Kafka starts a broker inside the test's process, with its data in a folder of the test, and stops
+// it at the end of the test.
 func Kafka(t testing.TB) *stack.Kafka {
 	t.Helper()
 	k, err := stack.StartKafka(stack.KafkaConfig{Dir: t.TempDir(), Log: Log(t)})
@@ -131,15 +130,15 @@ func Kafka(t testing.TB) *stack.Kafka {
 	return k
 }
 
-// Log is a logger that writes to the test's output.
+// Log returns a logger that writes to the test's output.
 func Log(t testing.TB) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.Output(), nil))
 }
 
-// inCI tells whether nothing may be skipped.
+// inCI reports whether skipping is an error.
 func inCI() bool { return os.Getenv("CI") == "true" }
 
-// Long skips a test with -short, and says why; in CI it is a failure to ask for that.
+// Long skips a test with -short and says why. In CI, -short makes the test fail.
 func Long(t testing.TB, why string) {
 	t.Helper()
 	switch {
@@ -151,11 +150,12 @@ func Long(t testing.TB, why string) {
 	}
 }
 
-// Prove reports whether tests run in their long forms, which prove more than every change can wait for: ERRATA_PROVE=1.
+// Prove reports whether tests run in their long forms, which take longer than every change can wait
+// for: ERRATA_PROVE=1.
 func Prove() bool { return os.Getenv("ERRATA_PROVE") == "1" }
 
-// Must ends the test on an error: with a skip when it is a *stack.Missing and
-// this is not CI.
+// Must ends the test on an error. It skips the test if the error is a *stack.Missing and this is
+// not CI.
 func Must(t testing.TB, err error) {
 	t.Helper()
 	var missing *stack.Missing
