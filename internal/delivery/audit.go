@@ -104,7 +104,7 @@ type audit struct {
 	processor   *enrich.Processor
 	fingerprint string
 	options     AuditOptions
-	kept        store.Kept
+	kept        store.Retention
 }
 
 // Audit looks whether every offset up to the committed one is counted once. The processor and its fingerprint are what an ingester with
@@ -119,7 +119,7 @@ func Audit(ctx context.Context, k *Kafka, s *store.Store, processor *enrich.Proc
 		return nil, link.Refused("the database holds the records of Kafka cluster %q, group %q, and we are on cluster %q, group %q: "+
 			"set kafka.brokers, kafka.group and clickhouse.database of the same ingesters", cluster, group, k.ClusterID, k.cfg.Group)
 	}
-	if a.kept, err = s.Kept(ctx); err != nil {
+	if a.kept, err = s.Retention(ctx); err != nil {
 		return nil, err
 	}
 	report, scope, err := a.look(ctx)
@@ -223,7 +223,7 @@ func (a *audit) look(ctx context.Context) (*AuditReport, store.AuditScope, error
 			all[tp] = &seen{topicPartition: tp}
 		}
 	}
-	scope.Kept, scope.Slice = a.kept, a.options.Slice
+	scope.Retention, scope.Slice = a.kept, a.options.Slice
 	for tp := range all {
 		scope.Partitions = append(scope.Partitions, store.AuditPartition{Topic: tp.topic, Partition: tp.id})
 	}

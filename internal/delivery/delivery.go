@@ -70,11 +70,11 @@ type database interface {
 	LastRecorded(ctx context.Context, topic string, partition int) (store.Recorded, bool, error)
 	Accepted(ctx context.Context, topic string, partition int, fingerprint string, ago time.Duration) ([]store.Recorded, error)
 	ClaimEpoch(ctx context.Context, fingerprint string, least uint32) (uint32, error)
-	Strays(ctx context.Context, topic string, partition int, from int64) ([]store.Stray, error)
+	Orphans(ctx context.Context, topic string, partition int, from int64) ([]store.Orphan, error)
 	Whole(ctx context.Context, topic string, partition int, firstOffset int64) (bool, error)
-	Disown(ctx context.Context, topic string, partition int, strays []store.Stray, epoch uint32) error
-	DisownedFrom(ctx context.Context, topic string, partition int, from int64) (store.Disowned, error)
-	Boot(ctx context.Context) (string, error)
+	Void(ctx context.Context, topic string, partition int, strays []store.Orphan, epoch uint32) error
+	VoidedFrom(ctx context.Context, topic string, partition int, from int64) (store.Voided, error)
+	ServerID(ctx context.Context) (string, error)
 }
 
 // New makes an Ingester. The processor is its own from now on; the fingerprint names the processor's
@@ -132,7 +132,7 @@ func (in *Ingester) fold(ctx context.Context) {
 		if !in.folding.Load() {
 			continue
 		}
-		days, err := in.store.FoldClosedDays(ctx, time.Now())
+		days, err := in.store.RollUpClosedDays(ctx, time.Now())
 		for _, day := range days {
 			in.log.Info("folded a closed day into hours", "day", day.Format(time.DateOnly))
 		}

@@ -498,7 +498,7 @@ func (g *generation) prune(ctx context.Context, now time.Time) error {
 	if !slices.ContainsFunc(g.partitions, func(p *partition) bool { return p.prunable(now) > 0 }) {
 		return nil
 	}
-	boot, err := g.database.Boot(ctx)
+	boot, err := g.database.ServerID(ctx)
 	if err != nil { // the durable point stays where it is until the server answers
 		if ctx.Err() == nil {
 			g.complain("cannot leave what was inserted a minute ago behind", err)

@@ -782,11 +782,11 @@ func (s modelStore) ClaimEpoch(_ context.Context, _ string, least uint32) (uint3
 }
 
 // strays are the batches that have rows which count and are not recorded.
-func (w *world) strays() map[store.Stray]bool {
-	seen := map[store.Stray]bool{}
+func (w *world) strays() map[store.Orphan]bool {
+	seen := map[store.Orphan]bool{}
 	look := func(first int64, epoch uint32) {
 		if _, recorded := w.batches[batchKey{first, epoch}]; w.counts(first, epoch) && !recorded {
-			seen[store.Stray{FirstOffset: first, Epoch: epoch}] = true
+			seen[store.Orphan{FirstOffset: first, Epoch: epoch}] = true
 		}
 	}
 	for k, r := range w.events {
@@ -798,7 +798,7 @@ func (w *world) strays() map[store.Stray]bool {
 	return seen
 }
 
-func (s modelStore) Strays(_ context.Context, _ string, _ int, from int64) (strays []store.Stray, err error) {
+func (s modelStore) Orphans(_ context.Context, _ string, _ int, from int64) (strays []store.Orphan, err error) {
 	if s.ask("strays").fails {
 		return nil, errModel
 	}
@@ -807,7 +807,7 @@ func (s modelStore) Strays(_ context.Context, _ string, _ int, from int64) (stra
 			strays = append(strays, stray)
 		}
 	}
-	slices.SortFunc(strays, func(a, b store.Stray) int { return cmp.Compare(a.FirstOffset, b.FirstOffset) })
+	slices.SortFunc(strays, func(a, b store.Orphan) int { return cmp.Compare(a.FirstOffset, b.FirstOffset) })
 	return strays, nil
 }
 
@@ -840,7 +840,7 @@ func (s modelStore) Whole(_ context.Context, _ string, _ int, first int64) (bool
 	return false, nil
 }
 
-func (s modelStore) Disown(_ context.Context, _ string, _ int, strays []store.Stray, epoch uint32) error {
+func (s modelStore) Void(_ context.Context, _ string, _ int, strays []store.Orphan, epoch uint32) error {
 	o := s.ask("disown")
 	still := s.world.strays()
 	others := false
@@ -860,7 +860,7 @@ func (s modelStore) Disown(_ context.Context, _ string, _ int, strays []store.St
 	return nil
 }
 
-func (s modelStore) DisownedFrom(_ context.Context, _ string, _ int, from int64) (d store.Disowned, err error) {
+func (s modelStore) VoidedFrom(_ context.Context, _ string, _ int, from int64) (d store.Voided, err error) {
 	if s.ask("disowned").fails {
 		return d, errModel
 	}
@@ -872,7 +872,7 @@ func (s modelStore) DisownedFrom(_ context.Context, _ string, _ int, from int64)
 	return d, nil
 }
 
-func (s modelStore) Boot(context.Context) (string, error) {
+func (s modelStore) ServerID(context.Context) (string, error) {
 	if s.ask("boot").fails {
 		return "", errModel
 	}

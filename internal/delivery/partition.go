@@ -47,8 +47,8 @@ type partition struct {
 	open    *store.Batch // nil until a record comes
 	given   []given      // runs whose boundaries must be kept, in order, from the open batch on: cut once, for ever
 
-	epochNeeded bool           // another parser cut given runs: they need an epoch of ours before anything is inserted
-	disowned    store.Disowned // new runs that begin up to there need its epoch
+	epochNeeded bool         // another parser cut given runs: they need an epoch of ours before anything is inserted
+	disowned    store.Voided // new runs that begin up to there need its epoch
 
 	cut         int64     // where the next batch begins
 	next        int64     // the next offset to fetch
@@ -79,7 +79,7 @@ type planned struct {
 
 // keepPlanned is how long a run stays in the plan after its insert: what ClickHouse accepted is safe from a
 // power loss only once the operating system has written it out, and until then the run can be repeated.
-const keepPlanned = store.WrittenBack
+const keepPlanned = store.WritebackTime
 
 // plan is what the next commit says of the partition.
 func (p *partition) plan() plan {

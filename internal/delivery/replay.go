@@ -178,7 +178,7 @@ func (r *Replay) disown(ctx context.Context, tp topicPartition, list []job, done
 	if i < 0 {
 		return nil
 	}
-	strays, err := r.Store.Strays(ctx, tp.topic, tp.id, list[i].hole)
+	strays, err := r.Store.Orphans(ctx, tp.topic, tp.id, list[i].hole)
 	if err != nil {
 		return err
 	}
@@ -253,7 +253,7 @@ func (r *Replay) run(ctx context.Context, jobs map[topicPartition][]job) (*Repla
 
 // make makes all batches, and has their rows where a loss of power does not cost them.
 func (r *Replay) make(ctx context.Context, jobs map[topicPartition][]job, greatest uint32, done *Replayed) error {
-	boot, err := r.Store.Boot(ctx)
+	boot, err := r.Store.ServerID(ctx)
 	if err != nil {
 		return err
 	}
@@ -279,10 +279,10 @@ func (r *Replay) make(ctx context.Context, jobs map[topicPartition][]job, greate
 
 // settle sees to it that what was inserted outlasts a loss of power.
 func (r *Replay) settle(ctx context.Context, boot string) error {
-	if err := r.retry(ctx, "cannot wait for the new rows to be on the disk", func() error { return r.Store.Settle(ctx) }); err != nil {
+	if err := r.retry(ctx, "cannot wait for the new rows to be on the disk", func() error { return r.Store.Sync(ctx) }); err != nil {
 		return err
 	}
-	now, err := r.Store.Boot(ctx)
+	now, err := r.Store.ServerID(ctx)
 	if err == nil && now != boot {
 		err = errors.New("clickhouse was restarted meanwhile and may have lost new rows")
 	}

@@ -20,7 +20,7 @@ func (g *generation) takeOver(ctx context.Context, assigned []topicPartition) er
 	var boot string
 	var committed map[topicPartition]plan
 	if err := g.patiently(ctx, func() (err error) {
-		if boot, err = g.database.Boot(ctx); err == nil {
+		if boot, err = g.database.ServerID(ctx); err == nil {
 			committed, err = g.broker.committed(ctx)
 		}
 		return err
@@ -94,7 +94,7 @@ func (g *generation) adopt(ctx context.Context, tp topicPartition, was plan) (*p
 	if err != nil {
 		return nil, err
 	}
-	var disown []store.Stray
+	var disown []store.Orphan
 	var skipped *run // offsets
 	planned, pruned, known := !was.lost(), false, was.Offset != unknownOffset
 	if len(was.Runs) > 0 {
@@ -118,7 +118,7 @@ func (g *generation) adopt(ctx context.Context, tp topicPartition, was plan) (*p
 		if isRecorded {
 			settled, begun = last.LastOffset+1, last.LastOffset+1
 		}
-		if disown, err = g.database.Strays(ctx, tp.topic, tp.id, settled); err != nil {
+		if disown, err = g.database.Orphans(ctx, tp.topic, tp.id, settled); err != nil {
 			return nil, err
 		}
 		if len(disown) > 0 { // and not what another owner has planned since we were told that there is no plan
@@ -155,11 +155,11 @@ func (g *generation) adopt(ctx context.Context, tp topicPartition, was plan) (*p
 		}
 		g.log.Warn("rows were inserted whose plan is lost with the group's offset: they are counted no more, and their records are read again",
 			"topic", tp.topic, "partition", tp.id, "batches", len(disown), "epoch", epoch)
-		if err := g.database.Disown(ctx, tp.topic, tp.id, disown, epoch); err != nil {
+		if err := g.database.Void(ctx, tp.topic, tp.id, disown, epoch); err != nil {
 			return nil, err
 		}
 	}
-	if p.disowned, err = g.database.DisownedFrom(ctx, tp.topic, tp.id, p.knownEnd()); err != nil {
+	if p.disowned, err = g.database.VoidedFrom(ctx, tp.topic, tp.id, p.knownEnd()); err != nil {
 		return nil, err
 	}
 	switch {

@@ -33,7 +33,7 @@ const (
 type AuditScope struct {
 	Partitions []AuditPartition
 	Oldest     time.Time // no batch in the scope has an older request; zero: unknown
-	Kept       Kept
+	Retention  Retention
 	Slice      int // batches whose rows are summed at once; 0: auditSlice
 }
 
@@ -44,8 +44,8 @@ type AuditPartition struct {
 	From      int64
 }
 
-// Kept says up to which age tables hold all their rows: what is older may have been deleted. A table that is not in it keeps all.
-type Kept map[string]time.Time
+// Retention says up to which age tables hold all their rows: what is older may have been deleted. A table that is not in it keeps all.
+type Retention map[string]time.Time
 
 // auditRange is a slice of a scope: the batches from one place on and before another, in the order of topic, partition and offset.
 type auditRange struct{ from, to *auditPlace }
@@ -98,7 +98,7 @@ func (scope AuditScope) bind(sql string, r auditRange) (string, []any) {
 
 // kept is the time, in milliseconds, before which a table may have deleted rows; 0: it deletes none.
 func (scope AuditScope) kept(table string) int64 {
-	if t, limited := scope.Kept[table]; limited {
+	if t, limited := scope.Retention[table]; limited {
 		return t.UnixMilli()
 	}
 	return 0
@@ -153,9 +153,9 @@ func (s *Store) Owner(ctx context.Context) (cluster, group string, err error) {
 
 var retentionDays = regexp.MustCompile(` TTL .*toIntervalDay\((\d+)\)`)
 
-// Kept reads how long tables keep their rows from their own settings, which an operator may have changed.
-func (s *Store) Kept(ctx context.Context) (Kept, error) {
-	kept := Kept{}
+// Retention reads how long tables keep their rows from their own settings, which an operator may have changed.
+func (s *Store) Retention(ctx context.Context) (Retention, error) {
+	kept := Retention{}
 	err := s.ask(ctx, `SELECT name, engine_full, now64(3) FROM system.tables WHERE database = currentDatabase() AND name IN (@tables)`,
 		[]any{clickhouse.Named("tables", []string{errorTable.name, trafficTable.name, codeTable.name, deadLetterTable.name})},
 		func(scan func(...any) error) error {

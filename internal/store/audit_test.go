@@ -70,7 +70,7 @@ func TestKeptFollowsTheTables(t *testing.T) {
 	t.Parallel()
 	s, query := open(t)
 	days := func() string {
-		kept, err := s.Kept(t.Context())
+		kept, err := s.Retention(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -170,11 +170,11 @@ func (s *Store) days(ctx context.Context, sql string, args ...any) (days []time.
 	return days, err
 }
 
-// FoldClosedDays folds the days that are due, a few a call, the latest first, and gives those whose hours count since. It drops what older
+// RollUpClosedDays folds the days that are due, a few a call, the latest first, and gives those whose hours count since. It drops what older
 // foldings left. Any number of processes may call it, every minute.
 //
 // A day is due when the watermarks of all partitions are well past its end, its hours do not count, and it was not tried just now.
-func (s *Store) FoldClosedDays(ctx context.Context, now time.Time) (folded []time.Time, err error) {
+func (s *Store) RollUpClosedDays(ctx context.Context, now time.Time) (folded []time.Time, err error) {
 	watermark, _, err := s.DataWatermark(ctx)
 	if err != nil {
 		return nil, err
@@ -185,7 +185,7 @@ func (s *Store) FoldClosedDays(ctx context.Context, now time.Time) (folded []tim
 	if watermark.After(now) {
 		watermark = now
 	}
-	kept, err := s.Kept(ctx)
+	kept, err := s.Retention(ctx)
 	if err != nil {
 		return nil, err
 	}

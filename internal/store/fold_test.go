@@ -135,7 +135,7 @@ func (h *history) happen() string {
 		i := one()
 		b := h.inserted[i]
 		h.query(fmt.Sprintf("ALTER TABLE @batch_rows DELETE WHERE first_offset = %d SETTINGS mutations_sync = 1", b.FirstOffset)) // as if its insert had broken off
-		if err := h.Disown(ctx, b.Topic, b.Partition, []store.Stray{{FirstOffset: b.FirstOffset, Epoch: b.Epoch}}, b.Epoch+1); err != nil {
+		if err := h.Void(ctx, b.Topic, b.Partition, []store.Orphan{{FirstOffset: b.FirstOffset, Epoch: b.Epoch}}, b.Epoch+1); err != nil {
 			h.Fatal(err)
 		}
 		h.inserted = slices.Delete(h.inserted, i, i+1)
@@ -271,7 +271,7 @@ func TestClosedDaysAreFolded(t *testing.T) {
 	// fold expects how many days of those that are due are folded at a time.
 	fold := func(now time.Time, want ...time.Time) {
 		t.Helper()
-		got, err := s.FoldClosedDays(t.Context(), now)
+		got, err := s.RollUpClosedDays(t.Context(), now)
 		if err != nil || !slices.EqualFunc(got, want, time.Time.Equal) {
 			t.Fatalf("folded %v, want %v (%v)", got, want, err)
 		}
@@ -441,7 +441,7 @@ func TestHoursWhereAnInsertBrokeOff(t *testing.T) {
 	broken(100)
 	fold()
 	same("2") // as the minutes have it
-	if err := s.Disown(t.Context(), "logs", 3, []store.Stray{{FirstOffset: 100}}, 1); err != nil {
+	if err := s.Void(t.Context(), "logs", 3, []store.Orphan{{FirstOffset: 100}}, 1); err != nil {
 		t.Fatal(err)
 	}
 	same("1")
@@ -469,7 +469,7 @@ func TestHoursWhereAnInsertBrokeOff(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.Disown(t.Context(), "logs", 3, []store.Stray{{FirstOffset: 300}}, 1); err != nil {
+	if err := s.Void(t.Context(), "logs", 3, []store.Orphan{{FirstOffset: 300}}, 1); err != nil {
 		t.Fatal(err)
 	}
 	same("2")
@@ -481,7 +481,7 @@ func TestHoursWhereAnInsertBrokeOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	same("3")
-	if err := s.Disown(t.Context(), "logs", 3, []store.Stray{{FirstOffset: 400, Epoch: 2}}, 3); err != nil {
+	if err := s.Void(t.Context(), "logs", 3, []store.Orphan{{FirstOffset: 400, Epoch: 2}}, 3); err != nil {
 		t.Fatal(err)
 	}
 	// What an earlier version wrote has no marks.
@@ -512,7 +512,7 @@ func TestHoursOutliveMinutesThatExpireEarly(t *testing.T) {
 	if err := s.Insert(t.Context(), []*store.Batch{dayBatch(t, 0, 0, foldedFrom), dayBatch(t, 10, 0, foldedFrom)}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.FoldClosedDays(t.Context(), time.Now()); err != nil {
+	if _, err := s.RollUpClosedDays(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	expect("folded", "2\t2\t1")
@@ -528,7 +528,7 @@ func TestHoursOutliveMinutesThatExpireEarly(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		folded, err := s.FoldClosedDays(t.Context(), time.Now().Add(time.Hour)) // when it could be folded again
+		folded, err := s.RollUpClosedDays(t.Context(), time.Now().Add(time.Hour)) // when it could be folded again
 		if err != nil || len(folded) > 0 {
 			t.Fatalf("folded %v, %v", folded, err)
 		}
@@ -562,7 +562,7 @@ func TestOldHoursAreDropped(t *testing.T) {
 	hours(expired, 9000, 7)
 	name(expired, 9000, 7, 500000)
 	for range 2 {
-		if _, err := s.FoldClosedDays(t.Context(), time.Now()); err != nil {
+		if _, err := s.RollUpClosedDays(t.Context(), time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		for _, table := range []string{"traffic", "error"} {
@@ -577,7 +577,7 @@ func TestOldHoursAreDropped(t *testing.T) {
 	}
 	query("INSERT INTO @traffic_sums (minute, errors) SELECT today() - 798, 5")
 	query("INSERT INTO @traffic_sums (minute, errors) SELECT today() - 799, 5")
-	if got, err := s.FoldClosedDays(t.Context(), time.Now()); len(got) > 0 || err != nil {
+	if got, err := s.RollUpClosedDays(t.Context(), time.Now()); len(got) > 0 || err != nil {
 		t.Error(got, err)
 	}
 }
@@ -612,7 +612,7 @@ func TestHoursAreRightAtEveryMoment(t *testing.T) {
 	folds := 0
 	group.Go(func() error { // folds without a pause between foldings, ends with ctx
 		for n := 1; ctx.Err() == nil; n++ {
-			days, err := s.FoldClosedDays(t.Context(), time.Now().Add(time.Duration(n)*11*time.Minute))
+			days, err := s.RollUpClosedDays(t.Context(), time.Now().Add(time.Duration(n)*11*time.Minute))
 			if err != nil {
 				return err
 			}
@@ -682,7 +682,7 @@ func TestLongReportsFromHours(t *testing.T) {
 	}
 	f()
 	for range 2 {
-		if _, err := s.FoldClosedDays(t.Context(), time.Now()); err != nil {
+		if _, err := s.RollUpClosedDays(t.Context(), time.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -50,7 +50,7 @@ func (s *Store) Switch(ctx context.Context, batches []*Batch) error {
 
 // SwitchForGood is Switch where nobody would repeat it, and what days say of it, after a loss of power.
 func (s *Store) SwitchForGood(ctx context.Context, batches []*Batch) error {
-	return s.switchOver(ctx, batches, func() error { return s.Settle(ctx) })
+	return s.switchOver(ctx, batches, func() error { return s.Sync(ctx) })
 }
 
 func (s *Store) switchOver(ctx context.Context, batches []*Batch, announced func() error) error {

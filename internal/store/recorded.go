@@ -105,9 +105,9 @@ func (s *Store) claimEpoch(ctx context.Context, fingerprint string, least uint32
 	}
 }
 
-// Boot names the present run of the server: it changes when the server was restarted, and may change without. What was
+// ServerID names the present run of the server: it changes when the server was restarted, and may change without. What was
 // acknowledged before a loss of power may be gone after it.
-func (s *Store) Boot(ctx context.Context) (string, error) {
+func (s *Store) ServerID(ctx context.Context) (string, error) {
 	const ask = `SELECT count(), min(id) FROM boots`
 	for range 2 {
 		var n uint64
@@ -147,22 +147,22 @@ func (s *Store) InsertGap(ctx context.Context, g Gap) error {
 const counted = `((topic, partition, first_offset, epoch) IN (SELECT topic, partition, first_offset, arrayJoin([0, max(epoch)])
 	FROM epoch_switches GROUP BY topic, partition, first_offset)) != (epoch = 0)`
 
-// Stray is a batch that has rows which count but is not recorded: its insert broke off.
-type Stray struct {
+// Orphan is a batch that has rows which count but is not recorded: its insert broke off.
+type Orphan struct {
 	FirstOffset int64
 	Epoch       uint32
 }
 
-// Strays gives those from an offset on. Should nobody know their plan, nobody would ever finish them. It reads the columns of whole
+// Orphans gives those from an offset on. Should nobody know their plan, nobody would ever finish them. It reads the columns of whole
 // tables: not for every day.
-func (s *Store) Strays(ctx context.Context, topic string, partition int, from int64) (strays []Stray, err error) {
+func (s *Store) Orphans(ctx context.Context, topic string, partition int, from int64) (strays []Orphan, err error) {
 	const rows = ` WHERE topic = ? AND partition = ? AND first_offset >= ? AND ` + counted
 	err = s.ask(ctx, `SELECT DISTINCT first_offset, epoch FROM (
 		SELECT first_offset, epoch FROM error_rows`+rows+` UNION ALL SELECT first_offset, epoch FROM traffic_sums`+rows+`
 		UNION ALL SELECT first_offset, epoch FROM error_sums`+rows+` UNION ALL SELECT first_offset, epoch FROM dead_letter_rows`+rows+`)
 		WHERE (first_offset, epoch) NOT IN (SELECT first_offset, epoch FROM batch_rows WHERE topic = ? AND partition = ? AND first_offset >= ?)
 		ORDER BY first_offset`, slices.Repeat([]any{topic, partition, from}, 5), func(scan func(...any) error) error {
-		var stray Stray
+		var stray Orphan
 		err := scan(&stray.FirstOffset, &stray.Epoch)
 		strays = append(strays, stray)
 		return err
@@ -187,15 +187,15 @@ func (s *Store) Whole(ctx context.Context, topic string, partition int, firstOff
 	return whole, nil
 }
 
-// Disowned says that batches of a partition that begin at or before an offset must be written under an epoch to be counted.
-type Disowned struct {
+// Voided says that batches of a partition that begin at or before an offset must be written under an epoch to be counted.
+type Voided struct {
 	Last  int64
 	Epoch uint32 // 0: there is none
 }
 
-// Disown makes the rows of strays count no more, by naming an epoch for them under which there are none yet. Those that are strays no
+// Void makes the rows of strays count no more, by naming an epoch for them under which there are none yet. Those that are strays no
 // longer when the server comes to it stay as they are, and then it is an error: somebody else has them by now, who may have gone on from there.
-func (s *Store) Disown(ctx context.Context, topic string, partition int, strays []Stray, epoch uint32) error {
+func (s *Store) Void(ctx context.Context, topic string, partition int, strays []Orphan, epoch uint32) error {
 	var offsets []int64
 	var epochs []uint32
 	for _, stray := range strays {
@@ -224,12 +224,12 @@ func (s *Store) Disown(ctx context.Context, topic string, partition int, strays 
 	return nil
 }
 
-// DisownedFrom tells what was disowned from an offset on.
-func (s *Store) DisownedFrom(ctx context.Context, topic string, partition int, from int64) (d Disowned, err error) {
+// VoidedFrom tells what was disowned from an offset on.
+func (s *Store) VoidedFrom(ctx context.Context, topic string, partition int, from int64) (d Voided, err error) {
 	err = s.conn.QueryRow(ctx, `SELECT max(first_offset), max(epoch) FROM epoch_switches WHERE topic = ? AND partition = ? AND first_offset >= ?`,
 		topic, partition, from).Scan(&d.Last, &d.Epoch)
 	if err != nil {
-		return Disowned{}, fmt.Errorf("look for disowned rows of %s/%d: %w", topic, partition, err)
+		return Voided{}, fmt.Errorf("look for disowned rows of %s/%d: %w", topic, partition, err)
 	}
 	return d, nil
 }

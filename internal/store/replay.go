@@ -86,12 +86,12 @@ func (s *Store) InsertUnswitched(ctx context.Context, batches []*Batch) error {
 	return s.insert(ctx, batches)
 }
 
-// WrittenBack is how long an operating system takes at most to write what a server has acknowledged to the disk by itself.
-const WrittenBack = time.Minute
+// WritebackTime is how long an operating system takes at most to write what a server has acknowledged to the disk by itself.
+const WritebackTime = time.Minute
 
-// Settle makes what the server has accepted outlast a loss of power: the server has everything written to its disk or, where our user may not
+// Sync makes what the server has accepted outlast a loss of power: the server has everything written to its disk or, where our user may not
 // ask for that, we wait as long as it takes by itself.
-func (s *Store) Settle(ctx context.Context) error {
+func (s *Store) Sync(ctx context.Context) error {
 	err := s.execute(ctx, foldTimeout, `SYSTEM SYNC FILE CACHE`)
 	if !isCode(err, codeAccessDenied) {
 		return err
@@ -99,7 +99,7 @@ func (s *Store) Settle(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-time.After(WrittenBack):
+	case <-time.After(WritebackTime):
 		return nil
 	}
 }

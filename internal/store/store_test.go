@@ -150,17 +150,17 @@ func TestOnlyStraysAreDisowned(t *testing.T) {
 	if err := s.Insert(t.Context(), []*store.Batch{b}); err != nil {
 		t.Fatal(err)
 	}
-	strays := func(want ...store.Stray) {
+	strays := func(want ...store.Orphan) {
 		t.Helper()
-		got, err := s.Strays(t.Context(), b.Topic, b.Partition, 0)
+		got, err := s.Orphans(t.Context(), b.Topic, b.Partition, 0)
 		if err != nil || !slices.Equal(got, want) {
 			t.Fatalf("strays %v, %v; want %v", got, err, want)
 		}
 	}
-	stray := store.Stray{FirstOffset: b.FirstOffset}
-	disown := func(stray store.Stray, epoch uint32, want bool) {
+	stray := store.Orphan{FirstOffset: b.FirstOffset}
+	disown := func(stray store.Orphan, epoch uint32, want bool) {
 		t.Helper()
-		if err := s.Disown(t.Context(), b.Topic, b.Partition, []store.Stray{stray}, epoch); (err == nil) != want {
+		if err := s.Void(t.Context(), b.Topic, b.Partition, []store.Orphan{stray}, epoch); (err == nil) != want {
 			t.Errorf("disown %v with epoch %d: %v", stray, epoch, err)
 		}
 	}
