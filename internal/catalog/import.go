@@ -1,0 +1,133 @@
+package catalog
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Import brings a vendor's page into the catalogs of a folder.
+type Import struct {
+	Dir    string // "": the built-in catalogs, which cannot be written
+	File   string // the catalog file to merge with and to write; "": the family's file in Dir
+	Family string // "": guessed
+	Keep   bool   // keep the codes that the page does not have: the family has several pages
+}
+
+// Imported is a catalog that was made of a page. Write writes it.
+type Imported struct {
+	Family  string
+	Name    string // of the catalog's file
+	Text    []byte
+	Merged  bool     // with a catalog that existed
+	Changes []Change // what the page changed in that
+	Invalid error    // why the set would not load with this catalog; nil: it would
+
+	request Import
+}
+
+// Make names the family, finds the catalog to merge with, merges, and checks the set with the
+// result. It writes nothing.
+func (i Import) Make(p Publication) (Imported, error) {
+	set, err := openOrNew(i.Dir)
+	if err != nil {
+		return Imported{}, err
+	}
+	p.Family = i.Family
+	if p.Family == "" {
+		p.Family = guessName(set, p)
+	}
+	name, old, err := i.existing(set, p.Family)
+	if err != nil {
+		return Imported{}, err
+	}
+	text, changes, err := Merge(old, p, i.Keep)
+	if err != nil {
+		return Imported{}, fmt.Errorf("merge with %s: %w", name, err)
+	}
+	return Imported{Family: p.Family, Name: name, Text: text, Merged: old != nil, Changes: changes,
+		Invalid: CheckWith(i.Dir, name, text), request: i}, nil
+}
+
+// openOrNew opens the catalogs of a folder, which may be empty or missing.
+func openOrNew(dir string) (*Set, error) {
+	if dir != "" {
+		if files, err := filepath.Glob(filepath.Join(dir, "*.yaml")); err == nil && len(files) == 0 {
+			return &Set{}, nil
+		}
+	}
+	return Open(dir)
+}
+
+// guessName names the family of a page: that of the catalog which knows its codes, else the codes'
+// common prefix, else the name of the page's file.
+func guessName(set *Set, p Publication) string {
+	codes := make([]string, len(p.Codes))
+	for i, e := range p.Codes {
+		codes[i] = e.Code
+	}
+	if family := set.Recognise(codes); family != "" {
+		return family
+	}
+	if prefix := CommonPrefix(codes); prefix != "" {
+		return prefix
+	}
+	return strings.TrimSuffix(filepath.Base(p.File), filepath.Ext(p.File))
+}
+
+// existing returns the name and the content of the catalog to merge with: File if it exists, else
+// the family's file in the set. If there is none, the content is nil and the name that of a new
+// file.
+func (i Import) existing(set *Set, family string) (name string, content []byte, err error) {
+	if i.File != "" {
+		content, err = os.ReadFile(i.File)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return filepath.Base(i.File), content, err
+		}
+	}
+	name, content, err = set.File(i.Dir, family)
+	switch {
+	case err != nil || content != nil:
+		return name, content, err
+	case i.File != "":
+		return filepath.Base(i.File), nil, nil
+	}
+	return fileName(family), nil, nil
+}
+
+// Describe writes what the page changed in a catalog that existed, and why the set would not load
+// with the result.
+func (m Imported) Describe(w io.Writer) {
+	switch {
+	case m.Merged && len(m.Changes) == 0:
+		fmt.Fprintf(w, "%s has all of it already: no changes\n", m.Name)
+	case m.Merged:
+		fmt.Fprintf(w, "changes to %s (family %s):\n", m.Name, m.Family)
+		for _, c := range m.Changes {
+			fmt.Fprintf(w, "  %s\n", c)
+		}
+	}
+	if m.Invalid != nil {
+		fmt.Fprintf(w, "with this catalog the set is not valid:\n%v\n", m.Invalid)
+	}
+}
+
+// Write writes the catalog into the file that was asked for, else into the family's file in the
+// folder, which is created if it does not exist. It returns the file's path.
+func (m Imported) Write() (path string, err error) {
+	path = m.request.File
+	if path == "" {
+		path = filepath.Join(m.request.Dir, m.Name)
+		if err := os.MkdirAll(m.request.Dir, 0o755); err != nil {
+			return "", fmt.Errorf("write the catalog: %w", err)
+		}
+	}
+	if err := os.WriteFile(path, m.Text, 0o644); err != nil {
+		return "", fmt.Errorf("write the catalog: %w", err)
+	}
+	return path, nil
+}
