@@ -17,7 +17,6 @@ import (
 	"errata/internal/store"
 )
 
-// newAlert has run and check; test and backtest are to come.
 func newAlert(env *environment) *cobra.Command {
 	cmd := cli.Group("alert", "Alert rules over the errors", newAlertRun(env), newAlertCheck())
 	cmd.PersistentFlags().String("rules", alert.DefaultFile, "the file of alert rules")
@@ -31,12 +30,12 @@ func newAlertRun(env *environment) *cobra.Command {
 		Use:   "run",
 		Short: "Evaluate alert rules as the data comes in",
 		Long: "Evaluate alert rules as the data comes in, up to its watermark, and print every transition.\n" +
-			"Nobody is notified unless the notify section of the configuration or a flag names a target. The states are\n" +
+			"No notification is sent unless the notify section of the configuration or a flag names a target. The states are\n" +
 			"stored in ClickHouse: after a restart, evaluation continues where it stopped. Alertmanager resolves an alert\n" +
 			"that it has not heard of for four minutes, so run --once more often than that.",
 		Args: cobra.NoArgs,
 	}
-	cfg.Since.Flag(cmd.Flags(), "since", "1h", "where a rule begins that has never been evaluated, as a span before the watermark or as a time")
+	cfg.Since.Flag(cmd.Flags(), "since", "1h", "where the evaluation of a new rule begins, as a span before the watermark or as a time")
 	cmd.Flags().BoolVar(&once, "once", false, "evaluate up to the watermark and exit")
 	cmd.Flags().String("webhook", "", "send notifications to this URL, as JSON, whatever notify.webhook.url says")
 	cmd.Flags().String("alertmanager", "", "send alerts to the Alertmanager at this URL, whatever notify.alertmanager.url says")
@@ -71,7 +70,7 @@ func newAlertRun(env *environment) *cobra.Command {
 	return cmd
 }
 
-// overrideURLs takes the URLs of the flags that were given; an empty one switches its target off.
+// overrideURLs takes the URLs of the flags that were given. An empty URL switches its target off.
 func overrideURLs(flags *pflag.FlagSet, cfg *notify.Config) error {
 	for flag, endpoint := range map[string]*notify.Endpoint{"webhook": &cfg.Webhook, "alertmanager": &cfg.Alertmanager} {
 		if !flags.Changed(flag) {
@@ -88,7 +87,7 @@ func overrideURLs(flags *pflag.FlagSet, cfg *notify.Config) error {
 func newAlertCheck() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
-		Short: "Load the rules and say what is wrong with them",
+		Short: "Load the rules and report what is wrong with them",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			file := cmd.Flag("rules").Value.String()
@@ -108,7 +107,8 @@ func newAlertCheck() *cobra.Command {
 
 var alertOutputs = cli.Outputs[store.AlertTransition]{{Name: "text", Write: alertText}, {Name: "json", Write: alertJSON}}
 
-// alertText writes one line: 2026-11-02T00:35:00.000Z CaseQuotaExhausted{tenant="acme"} PENDING => FIRING: 41 errors in 5m, above 20, for 2m
+// alertText writes one line: 2026-11-02T00:35:00.000Z CaseQuotaExhausted{tenant="acme"} PENDING =>
+// FIRING: 41 errors in 5m, above 20, for 2m
 func alertText(t store.AlertTransition, w io.Writer) error {
 	var labels []string
 	for _, name := range slices.Sorted(maps.Keys(t.Labels)) {

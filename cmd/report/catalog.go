@@ -17,7 +17,7 @@ func newCatalog(env *environment) *cobra.Command {
 
 func newList(env *environment) *cobra.Command {
 	var lang string
-	cmd := &cobra.Command{Use: "list", Short: "All published codes with their texts, in the order of the files and pages", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "list", Short: "List all published codes with their texts, in the order of the files and pages", Args: cobra.NoArgs}
 	langFlag(cmd.Flags(), &lang)
 	output := report.PublishedOutputs.Flag(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -36,7 +36,7 @@ func newList(env *environment) *cobra.Command {
 func newSchema() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
-		Short: "The JSON Schema of a catalog file, for editors",
+		Short: "Print the JSON Schema of a catalog file, for editors",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			text, err := fs.ReadFile(catalogs.FS, catalogs.Schema)

@@ -1,10 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,10 +28,10 @@ func newDrift(env *environment) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "drift",
-		Short: "Where live traffic and the catalogs disagree",
-		Long: "Where live traffic and the catalogs disagree: codes that no catalog lists, statuses and messages that are not the published\n" +
-			"ones, codes that stopped, published codes never seen. Exit code 1: there are unknown or changed codes.\n" +
-			"--emit drafts catalogs for the unknown ones, one document for each family; --emit=DIR writes a file for each.",
+		Short: "Show where live traffic and the catalogs disagree",
+		Long: "Show where live traffic and the catalogs disagree: codes that no catalog lists, statuses and messages that differ from the\n" +
+			"published ones, codes that stopped, and published codes that were never seen. Exit code 1: there are unknown or changed codes.\n" +
+			"--emit drafts catalogs for the unknown codes, one document for each family; --emit=DIR writes a file for each.",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && emit == toStdout { // --emit DIR
 				emit = args[0]
@@ -41,7 +42,7 @@ func newDrift(env *environment) *cobra.Command {
 	}
 	window.Flags(cmd.Flags(), "7d")
 	cmd.Flags().StringSliceVar(&scope.Tenants, "tenant", nil, "only these tenants")
-	limitFlag(cmd.Flags(), &limit, "how many rows of each section at most, and of drafts if it is given")
+	limitFlag(cmd.Flags(), &limit, "the greatest number of rows in each section and, if given, of codes in drafts")
 	output := report.DriftOutputs.Flag(cmd.Flags())
 	cmd.Flags().StringVar(&emit, "emit", "", "write catalog drafts for the unknown codes to standard output instead, or to files of this folder")
 	cmd.Flags().Lookup("emit").NoOptDefVal = toStdout
@@ -83,22 +84,23 @@ func newDrift(env *environment) *cobra.Command {
 	return cmd
 }
 
-// emitStubs writes stubs to standard output as documents, or each into a new file of a folder.
-func emitStubs(out, told io.Writer, to string, stubs []catalog.Stub) error {
+// emitStubs writes stubs to standard output, each as a YAML document, or each into a new file of a
+// folder.
+func emitStubs(stdout, stderr io.Writer, to string, stubs []catalog.Stub) error {
 	if len(stubs) == 0 {
-		fmt.Fprintln(told, "no unknown codes: no stubs")
+		fmt.Fprintln(stderr, "no unknown codes: no stubs")
 	}
 	if to == toStdout {
 		for i, s := range stubs {
 			if i > 0 {
-				fmt.Fprintln(out, "---")
+				fmt.Fprintln(stdout, "---")
 			}
-			if _, err := io.WriteString(out, s.Text); err != nil {
+			if _, err := io.WriteString(stdout, s.Text); err != nil {
 				return err
 			}
 		}
 		if len(stubs) > 1 {
-			fmt.Fprintf(told, "%d families: each document is a file of its own; --emit=DIR writes them so\n", len(stubs))
+			fmt.Fprintf(stderr, "%d families: each document is a file of its own; --emit=DIR writes these files\n", len(stubs))
 		}
 		return nil
 	}
@@ -106,19 +108,14 @@ func emitStubs(out, told io.Writer, to string, stubs []catalog.Stub) error {
 		return err
 	}
 	for _, s := range stubs {
-		name := filepath.Join(to, s.File)
-		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-		if err != nil {
+		path, err := s.Create(to)
+		switch {
+		case errors.Is(err, fs.ErrExist):
 			return fmt.Errorf("--emit: %w: name a folder without it", err)
+		case err != nil:
+			return fmt.Errorf("--emit: %w", err)
 		}
-		_, err = io.WriteString(f, s.Text)
-		if closed := f.Close(); err == nil {
-			err = closed
-		}
-		if err != nil {
-			return err
-		}
-		fmt.Fprintln(told, "wrote", name)
+		fmt.Fprintln(stderr, "wrote", path)
 	}
 	return nil
 }

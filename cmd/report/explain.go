@@ -26,14 +26,14 @@ func newExplain(env *environment) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "explain CODE",
-		Short: "One code: its catalog entry, and who meets it now",
-		Long: "One code: its catalog entry and, if ClickHouse answers, who meets it now. The code may be in another case or with another separator.\n" +
-			"What is no code is looked for in the texts of the catalogs. Exit code 1: no catalog knows it.",
+		Short: "Explain a code: its catalog entry, and who meets it now",
+		Long: "Explain a code: its catalog entry and, if ClickHouse answers, who meets it now. Case and separators do not matter.\n" +
+			"An argument that is not a code is searched for in the texts of the catalogs. Exit code 1: no catalog knows it.",
 		Args: cobra.ExactArgs(1),
 	}
-	cmd.Flags().StringVar(&dialect, "dialect", "", "the envelope's dialect, where a code means something only in one: tencent-v2 for Tencent Cloud's numbers")
+	cmd.Flags().StringVar(&dialect, "dialect", "", "the envelope's dialect, for a code that means something only in one, such as tencent-v2 for Tencent Cloud's numbers")
 	langFlag(cmd.Flags(), &lang)
-	since.Flag(cmd.Flags(), "since", "24h", "count who meets it from this time on")
+	since.Flag(cmd.Flags(), "since", "24h", "count who has met it since this time")
 	output := report.ExplainOutputs.Flag(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cfg, catalogs, err := env.catalogs()
@@ -48,7 +48,7 @@ func newExplain(env *environment) *cobra.Command {
 		}
 		x := report.Explain(catalogs, args[0], dialect, lang)
 		if err := addLive(cmd.Context(), &x, cfg, since); err != nil {
-			env.log(cmd, cfg).Info("no live counts", "because", err)
+			env.log(cmd, cfg).Info("no live counts", "reason", err)
 		}
 		if err := output.Write(x, cmd.OutOrStdout()); err != nil {
 			return err
@@ -61,7 +61,7 @@ func newExplain(env *environment) *cobra.Command {
 	return cmd
 }
 
-// addLive adds who meets the code.
+// addLive adds who has met the code since a time.
 func addLive(ctx context.Context, x *report.Explanation, cfg config.Config, since cli.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, liveTimeout)
 	defer cancel()

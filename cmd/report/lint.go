@@ -31,13 +31,13 @@ func newLint(env *environment) *cobra.Command {
 	var strict bool
 	cmd := &cobra.Command{
 		Use:   "lint [DIR]",
-		Short: "What is wrong with the catalog files of a folder (default: catalogs.dir, else the built-in ones)",
-		Long: "What is wrong with the catalog files of a folder, with line and column: errors, for which a catalog cannot be used, and notes on what could be better.\n" +
-			"Exit code 1 if there are errors, with --strict also if there are notes.",
+		Short: "Check the catalog files of a folder (default: catalogs.dir, else the built-in ones)",
+		Long: "Check the catalog files of a folder, and print each problem with its line and column: errors make a catalog unusable, notes\n" +
+			"say what could be better. Exit code 1: there are errors, or with --strict notes.",
 		Args: cobra.MaximumNArgs(1),
 	}
 	output := lintOutputs.Flag(cmd.Flags())
-	cmd.Flags().BoolVar(&strict, "strict", false, "count notes as findings too")
+	cmd.Flags().BoolVar(&strict, "strict", false, "exit with 1 for notes too")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cfg, err := env.config()
 		if err != nil {

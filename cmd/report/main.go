@@ -3,15 +3,16 @@
 //	report top                 the most frequent error codes, with what they mean and what to do
 //	report explain CODE        one code: its catalog entry, and who meets it now
 //	report catalog list        the published codes
-//	report catalog import      a vendor's saved error-code page to a catalog
-//	report catalog lint        what is wrong with catalog files; schema is for editors
+//	report catalog import      turn a vendor's saved error-code page into a catalog
+//	report catalog lint        check catalog files
+//	report catalog schema      the JSON Schema of catalog files, for editors
 //	report catalog drift       where live traffic and the catalogs disagree
 //	report catalog re-enrich   give stored errors today's texts
 //	report alert run           evaluate alert rules as the data comes in
-//	report alert check         what is wrong with alert rules
+//	report alert check         check alert rules
 //
-// A command here is its flags; what it does is in the packages report, catalog and alert. Package cli
-// says where output goes and which exit code means what.
+// The commands here hold flags. What they do is in the packages report, catalog and alert. Package
+// cli describes where output goes and what the exit codes mean.
 package main
 
 import (
@@ -49,17 +50,17 @@ func newRoot() *cobra.Command {
 	return root
 }
 
-// environment is what commands have in common: the settings, and what they open from them.
+// environment is what the commands share: the settings, and what is opened from them.
 type environment struct{ file string }
 
 func (e *environment) config() (config.Config, error) { return config.Load(e.file) }
 
-// log writes to a command's standard error.
+// log returns a logger that writes to the command's standard error.
 func (e *environment) log(cmd *cobra.Command, cfg config.Config) *slog.Logger {
 	return slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: cfg.Log.Level}))
 }
 
-// catalogs opens the catalogs of the settings.
+// catalogs opens the catalogs that the settings name.
 func (e *environment) catalogs() (config.Config, *catalog.Set, error) {
 	cfg, err := e.config()
 	if err != nil {
@@ -79,7 +80,7 @@ func (e *environment) open(ctx context.Context) (*store.Store, *catalog.Set, err
 	return s, c, err
 }
 
-// limitFlag registers --limit.
+// limitFlag registers --limit. checkLimit checks its value.
 func limitFlag(flags *pflag.FlagSet, limit *int, usage string) {
 	flags.IntVar(limit, "limit", 20, usage)
 }
@@ -92,9 +93,9 @@ func checkLimit(limit int) error {
 	return nil
 }
 
-// langFlag registers --lang.
+// langFlag registers --lang. checkLang checks its value.
 func langFlag(flags *pflag.FlagSet, lang *string) {
-	flags.StringVar(lang, "lang", "", "language of the texts where there is a translation: en, zh (default: that of the page)")
+	flags.StringVar(lang, "lang", "", "language of the texts, where a translation exists: en, zh (default: that of the page)")
 }
 
 func checkLang(lang string, c *catalog.Set) error {

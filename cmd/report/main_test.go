@@ -31,8 +31,8 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// Each script in testdata is one behaviour, run as a user would. UPDATE=1 writes what was printed into the
-// scripts' expectations, to be read before it is committed.
+// Each script in testdata is one behaviour, run as a user would. UPDATE=1 writes what was printed
+// into the scripts' expectations, to be read before it is committed.
 func TestScripts(t *testing.T) {
 	pages, err := filepath.Abs("../../catalogs/testdata/pages")
 	if err != nil {
@@ -62,7 +62,8 @@ func TestScripts(t *testing.T) {
 				answer := stacktest.Query(t, stacktest.SharedClickHouse(t), strings.ReplaceAll(args[0], "@", ts.Getenv("ERRATA_CLICKHOUSE_DATABASE")))
 				fmt.Fprintln(ts.Stdout(), answer)
 			},
-			// tsv FILE ... checks that standard output is the header and, in the order of the files, their other lines.
+			// tsv FILE ... checks that standard output is the header and, in the order of the
+			// files, their other lines.
 			"tsv": func(ts *testscript.TestScript, _ bool, files []string) {
 				want := "status\tcode\tmessage\tdescription\tremedy\n"
 				for _, f := range files {

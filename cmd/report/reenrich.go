@@ -17,16 +17,16 @@ func newReenrich(env *environment) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "re-enrich",
-		Short: "Give stored errors what today's catalogs say about them",
-		Long: "Give stored errors the family, kind, texts and so on that today's catalogs say, and the rollups their family and kind.\n" +
-			"Counts do not change. It may be interrupted and run again: it goes on with the rows that other catalogs have explained, and a\n" +
-			"run that finds none changes nothing. Ingesters may go on; let them take the new catalogs first.",
+		Short: "Update stored errors to what today's catalogs say about them",
+		Long: "Update the family, kind, texts and so on of stored errors to what today's catalogs say, and the family and kind of their rollups.\n" +
+			"Counts do not change. The command may be interrupted and run again: it continues with the rows that other catalogs explained,\n" +
+			"and changes nothing if there are none. Ingesters may keep running; let them load the new catalogs first.",
 		Args: cobra.NoArgs,
 	}
 	window.Flags(cmd.Flags(), "")
-	cmd.Flags().Lookup("since").Usage += " (default: all there is)"
+	cmd.Flags().Lookup("since").Usage += " (default: all stored errors)"
 	cmd.Flags().BoolVar(&run.DryRun, "dry-run", false, "count what would change, and write nothing")
-	cmd.Flags().IntVar(&run.Rate, "rate", 0, "how many rows a second at most (default: no limit)")
+	cmd.Flags().IntVar(&run.Rate, "rate", 0, "the greatest number of rows a second (default: no limit)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		if window.Given() {
 			if run.Scope.From, run.Scope.To, err = window.Minutes(time.Now()); err != nil {

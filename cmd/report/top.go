@@ -18,13 +18,13 @@ func newTop(env *environment) *cobra.Command {
 		q      report.TopQuery
 		by     string
 	)
-	cmd := &cobra.Command{Use: "top", Short: "The most frequent error codes, with what they mean and what to do", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "top", Short: "Show the most frequent error codes, with what they mean and what to do", Args: cobra.NoArgs}
 	window.Flags(cmd.Flags(), "24h")
 	keys := strings.Join(report.TopKeys, ",")
 	cmd.Flags().StringVar(&by, "by", "tenant,code", "what to group by: "+keys)
 	cmd.Flags().StringSliceVar(&q.Tenants, "tenant", nil, "only these tenants")
 	cmd.Flags().StringSliceVar(&q.Topics, "topic", nil, "only records of these Kafka topics")
-	limitFlag(cmd.Flags(), &q.Limit, "how many rows at most")
+	limitFlag(cmd.Flags(), &q.Limit, "the greatest number of rows")
 	output := report.TopOutputs.Flag(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		if q.From, q.To, err = window.Minutes(time.Now()); err != nil {

@@ -2,8 +2,12 @@ package catalog
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,6 +39,18 @@ type StatusCount struct {
 type Stub struct {
 	File string // a name for it
 	Text string // loads as it is; what is guessed or left to fill in says so
+}
+
+// Create writes the draft into a new file of a folder, which must exist, and returns the file's
+// path.
+func (s Stub) Create(dir string) (path string, err error) {
+	path = filepath.Join(dir, s.File)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return "", err
+	}
+	_, err = io.WriteString(f, s.Text)
+	return path, errors.Join(err, f.Close())
 }
 
 // Stubs drafts a catalog for each guessed family of the unknown codes, sorted by name. If the
