@@ -17,10 +17,10 @@ import (
 
 // notYet names the directories and files whose English is still to be done. Entries only leave.
 var notYet = strings.Fields(`
-	.ci CHANGELOG.md catalogs config.yaml
-	cmd/ingest cmd/stack
+	.ci CHANGELOG.md catalogs
+	cmd/stack
 	dashboards deploy docs
-	internal/accesslog internal/chaos internal/cli internal/config internal/delivery internal/enrich internal/jsontree
+	internal/accesslog internal/chaos internal/delivery internal/enrich internal/jsontree
 	internal/link internal/loadgen internal/monitor internal/parse internal/stack internal/store internal/vendorpage
 `)
 

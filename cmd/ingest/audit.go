@@ -18,19 +18,19 @@ func newAudit(env *environment) *cobra.Command {
 	var f auditFlags
 	cmd := &cobra.Command{
 		Use:   "audit",
-		Short: "prove per partition that every offset up to the committed one is counted, once",
+		Short: "Prove per partition that every offset up to the committed one is counted exactly once",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return env.audit(cmd, f) },
 	}
 	f.output = auditOutputs.Flag(cmd.Flags())
 	cmd.Flags().StringVar(&f.topic, "topic", "", "only this `topic` of kafka.topics")
-	cmd.Flags().IntVar(&f.partition, "partition", -1, "only this partition, by its `number` (-1: all)")
-	f.since.Flag(cmd.Flags(), "since", "", "only batches from the first one on that has requests since this time")
-	cmd.Flags().BoolVar(&f.deep, "deep", false, "read again from Kafka what it still has, and compare what it makes")
+	cmd.Flags().IntVar(&f.partition, "partition", -1, "only the partition with this `number` (-1: all)")
+	f.since.Flag(cmd.Flags(), "since", "", "start with the first batch that has requests since this time")
+	cmd.Flags().BoolVar(&f.deep, "deep", false, "also read the records that Kafka still has, and compare what they become with what is stored")
 	return cmd
 }
 
-// audited is what the command writes.
+// audited is what the command writes: the report and its verdict.
 type audited struct {
 	*delivery.AuditReport
 	Verdict string `json:"verdict"`
@@ -38,7 +38,7 @@ type audited struct {
 
 var auditOutputs = cli.Outputs[audited]{{Name: "table", Write: audited.table}, {Name: "json", Write: cli.JSON[audited]}}
 
-// audit proves per partition that every offset is counted, and changes nothing.
+// audit proves per partition that every offset is counted. It changes nothing.
 func (env *environment) audit(cmd *cobra.Command, f auditFlags) error {
 	p, err := env.load(cmd.ErrOrStderr())
 	if err != nil {
@@ -49,7 +49,7 @@ func (env *environment) audit(cmd *cobra.Command, f auditFlags) error {
 		return err
 	}
 	defer p.close()
-	if err := p.connect(cmd.Context(), store.Open); err != nil { // the database must exist, and stays as it is
+	if err := p.connect(cmd.Context(), store.Open); err != nil { // which does not change the database
 		return err
 	}
 	report, err := delivery.Audit(cmd.Context(), p.kafka, p.store, p.processor, p.fingerprint(), options)
@@ -57,7 +57,7 @@ func (env *environment) audit(cmd *cobra.Command, f auditFlags) error {
 		return err
 	}
 	if options.Partition >= 0 && len(report.Partitions) == 0 {
-		return fmt.Errorf("--partition is %d, and there is no such partition", options.Partition)
+		return fmt.Errorf("--partition is %d: there is no such partition", options.Partition)
 	}
 	if err := f.output.Write(audited{report, verdict(report, options.Since)}, cmd.OutOrStdout()); err != nil {
 		return err
@@ -68,7 +68,7 @@ func (env *environment) audit(cmd *cobra.Command, f auditFlags) error {
 	return nil
 }
 
-// auditFlags are the flags of the command as they were given.
+// auditFlags are the flags of the command.
 type auditFlags struct {
 	output    *cli.Chosen[audited]
 	topic     string
@@ -109,7 +109,7 @@ func (r audited) table(out io.Writer) error {
 	for _, p := range r.Partitions {
 		if d := p.Reread; d != nil {
 			fmt.Fprintf(out, "read again: %s/%d: %s in %s%s%s\n", p.Topic, p.Partition, count(d.Records, "record"), count(d.Batches, "batch"),
-				some(d.Gone, "Kafka no longer has all of %s"), some(d.OtherParser, "of %s only the records could be compared, since another version or mapping made them"))
+				some(d.Gone, "Kafka no longer has all records of %s"), some(d.OtherParser, "of %s only the number of records could be compared, because another version or mapping wrote them"))
 		}
 	}
 	for _, f := range r.Findings {
@@ -119,7 +119,7 @@ func (r audited) table(out io.Writer) error {
 	return err
 }
 
-// known is a number, or a dash for one that is unknown.
+// known returns a number, or a dash if it is unknown.
 func known(n *int64) string {
 	if n == nil {
 		return "-"
@@ -127,7 +127,7 @@ func known(n *int64) string {
 	return fmt.Sprint(*n)
 }
 
-// some is a clause about a number of batches, and nothing when there are none.
+// some returns a clause about a number of batches, "" if there are none.
 func some(n uint64, clause string) string {
 	if n == 0 {
 		return ""
@@ -135,7 +135,7 @@ func some(n uint64, clause string) string {
 	return "; " + fmt.Sprintf(clause, count(n, "batch"))
 }
 
-// verdict is the whole in one sentence.
+// verdict sums the report up in one sentence.
 func verdict(r *delivery.AuditReport, since time.Time) string {
 	var sum delivery.AuditedPartition
 	var gaps, missing int64
@@ -159,12 +159,12 @@ func verdict(r *delivery.AuditReport, since time.Time) string {
 	}
 	var notes string
 	if sum.InFlight > 0 {
-		notes += fmt.Sprintf("; %s planned and not in yet (%s)", count(sum.InFlight, "batch"), count(sum.InFlightOffsets, "offset"))
+		notes += fmt.Sprintf("; %s planned but not stored yet (%s)", count(sum.InFlight, "batch"), count(sum.InFlightOffsets, "offset"))
 	}
 	if gaps > 0 {
 		notes += fmt.Sprintf("; %s recorded (%s)", count(gaps, "gap"), count(missing, "offset"))
 	}
-	notes += some(sum.Expired, "%s older than a table keeps its rows, and compared without it")
+	notes += some(sum.Expired, "%s past the retention of a table, and compared without it")
 	if n := len(r.Findings); n > 0 {
 		return count(n, "finding") + notes
 	}
@@ -183,7 +183,7 @@ func verdict(r *delivery.AuditReport, since time.Time) string {
 	}
 	except := ""
 	if gaps > 0 {
-		except = ", but for the recorded gaps"
+		except = ", except for the recorded gaps"
 	}
 	return fmt.Sprintf("every offset up to the committed tail is counted%s: %s, %s, %s, %s in %s of %s%s", except,
 		count(sum.Records, "record"), count(sum.Requests, "request"), count(sum.Errors, "error"), count(sum.DeadLetters, "dead letter"),

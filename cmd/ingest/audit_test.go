@@ -17,7 +17,8 @@ import (
 	"errata/internal/stack/stacktest"
 )
 
-// auditedStack is a broker and a database, named in the environment as a user would, with an ingester to start.
+// auditedStack is a broker and a database, named in the environment as a user would, with an
+// ingester to start.
 type auditedStack struct {
 	*testing.T
 	kafka            *stack.Kafka
@@ -65,7 +66,8 @@ func (s *auditedStack) query(sql string) string {
 	return stacktest.Query(s.T, stacktest.SharedClickHouse(s.T), strings.ReplaceAll(sql, "@", s.database+"."))
 }
 
-// produce writes records from a number on before another, of which every tenth is an error and every hundredth broken.
+// produce writes records from a number on before another, of which every tenth is an error and
+// every hundredth broken.
 func (s *auditedStack) produce(from, to int) {
 	s.Helper()
 	w := &kafka.Writer{Addr: kafka.TCP(s.broker), Topic: "gateway-logs", RequiredAcks: kafka.RequireAll, BatchSize: 1000, BatchTimeout: 10 * time.Millisecond, Balancer: &kafka.RoundRobin{}}
@@ -228,9 +230,9 @@ func TestAudit(t *testing.T) {
 	for _, wrong := range [][]string{
 		{"--output", "xml", `--output "xml": give one of table, json`},
 		{"--topic", "elsewhere", `--topic is "elsewhere", which is none of kafka.topics (gateway-logs)`},
-		{"--partition", "9", "--partition is 9, and there is no such partition"},
+		{"--partition", "9", "--partition is 9: there is no such partition"},
 		{"--partition", "-7", "--partition is -7: give a number from 0"},
-		{"--since", "yesterday", `--since "yesterday": give a span of time such as 90m, 24h or 7d, a date such as 2026-11-02, or a time such as 2026-11-02T15:04 or 2026-11-02T15:04:05Z`},
+		{"--since", "yesterday", `--since "yesterday": give a time span such as 90m, 24h or 7d, a date such as 2026-11-02, or a time such as 2026-11-02T15:04 or 2026-11-02T15:04:05Z`},
 	} {
 		if code, _, stderr := s.ingest("audit", wrong[0], wrong[1]); code != cli.WrongUse || stderr != "ingest: "+wrong[2]+"\n" {
 			t.Errorf("%q: %d %s", wrong, code, stderr)
@@ -239,7 +241,7 @@ func TestAudit(t *testing.T) {
 
 	// The repair of docs/audit.md.
 	for _, first := range firsts {
-		if code, stdout, stderr := s.ingest("replay", "--force", "--at", "gateway-logs/0/"+first); code != cli.Fine || !strings.Contains(stdout, "parsed anew: 1 batch, ") {
+		if code, stdout, stderr := s.ingest("replay", "--force", "--at", "gateway-logs/0/"+first); code != cli.Fine || !strings.Contains(stdout, "re-parsed: 1 batch, ") {
 			t.Errorf("%d %s %s", code, stdout, stderr)
 		}
 	}

@@ -11,7 +11,7 @@ func newCheck(env *environment) *cobra.Command {
 	var sample string
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "look at the configuration, the catalogs and both servers, then exit",
+		Short: "Check the configuration, the catalogs and both servers",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if sample != "" {
@@ -22,7 +22,7 @@ func newCheck(env *environment) *cobra.Command {
 			return env.check(cmd)
 		},
 	}
-	cmd.Flags().StringVar(&sample, "sample", "", "`file` of log records, one a line, to show the mapping of first, as detect does")
+	cmd.Flags().StringVar(&sample, "sample", "", "first show, as detect does, how the log records in this `file` are mapped")
 	return cmd
 }
 

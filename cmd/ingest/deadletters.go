@@ -18,14 +18,14 @@ import (
 )
 
 func newDeadLetters(env *environment) *cobra.Command {
-	return cli.Group("deadletters", "the records that could not be used", newListDeadLetters(env), newReplayDeadLetters(env))
+	return cli.Group("deadletters", "The records that could not be used", newListDeadLetters(env), newReplayDeadLetters(env))
 }
 
 func newReplayDeadLetters(env *environment) *cobra.Command {
 	var f selectionFlags
 	cmd := &cobra.Command{
 		Use:   "replay",
-		Short: "parse them anew, with today's parser and mapping",
+		Short: "Re-parse their batches with today's parser and mapping",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			sel, err := f.selection()
@@ -50,7 +50,7 @@ func newListDeadLetters(env *environment) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "show them",
+		Short: "List them",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			sel, err := f.selection()
@@ -58,7 +58,7 @@ func newListDeadLetters(env *environment) *cobra.Command {
 				return err
 			}
 			if limit < 1 {
-				return fmt.Errorf("--limit is %d: give 1 at least", limit)
+				return fmt.Errorf("--limit is %d: give at least 1", limit)
 			}
 			rows, total, err := env.deadLetters(cmd, sel, limit)
 			if err != nil {
@@ -72,7 +72,7 @@ func newListDeadLetters(env *environment) *cobra.Command {
 		},
 	}
 	f.register(cmd)
-	cmd.Flags().IntVar(&limit, "limit", 20, "show `n` at most, the newest first")
+	cmd.Flags().IntVar(&limit, "limit", 20, "list at most `n`, the newest first")
 	output = deadLetterOutputs.Flag(cmd.Flags())
 	return cmd
 }
@@ -90,7 +90,7 @@ func (env *environment) deadLetters(cmd *cobra.Command, sel store.Selection, lim
 	list, total, err := p.store.DeadLetterList(cmd.Context(), sel, limit)
 	for _, d := range list {
 		at := cli.Timestamp{Time: d.Time}
-		if at.Unix() == 0 { // not known
+		if at.Unix() == 0 { // unknown
 			at = cli.Timestamp{}
 		}
 		rows = append(rows, deadLetterRow{at, d.Reason, d.Topic, d.Partition, d.Offset, d.Index, d.Sample})
@@ -98,7 +98,7 @@ func (env *environment) deadLetters(cmd *cobra.Command, sel store.Selection, lim
 	return rows, total, err
 }
 
-// selectionFlags say which dead letters are meant.
+// selectionFlags are the flags that select dead letters.
 type selectionFlags struct {
 	reasons string
 	since   cli.Time
@@ -106,12 +106,12 @@ type selectionFlags struct {
 }
 
 func (f *selectionFlags) register(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.reasons, "reason", "", "only dead letters of these `reasons`, with commas between them")
-	f.since.Flag(cmd.Flags(), "since", "", "only those from this time on, by Kafka's time")
+	cmd.Flags().StringVar(&f.reasons, "reason", "", "only dead letters of these `reasons`, separated by commas")
+	f.since.Flag(cmd.Flags(), "since", "", "only those since this time, by Kafka's time")
 	cmd.Flags().Var(&f.at, "at", "only the record at this `topic/partition/offset`")
 }
 
-// selection is what the flags say, of no topics yet.
+// selection returns what the flags select, of no topics yet.
 func (f selectionFlags) selection() (store.Selection, error) {
 	sel := store.Selection{Since: f.since.At(time.Now(), time.UTC), At: f.at.place}
 	for reason := range strings.SplitSeq(f.reasons, ",") {
@@ -119,14 +119,22 @@ func (f selectionFlags) selection() (store.Selection, error) {
 			continue
 		}
 		if !slices.Contains(accesslog.Reasons, accesslog.Reason(reason)) {
-			return sel, fmt.Errorf("--reason %q is none of %v", reason, accesslog.Reasons)
+			return sel, fmt.Errorf("--reason %q: give some of %s", reason, reasonList())
 		}
 		sel.Reasons = append(sel.Reasons, reason)
 	}
 	return sel, nil
 }
 
-// deadLetterRow is a dead letter as the command writes it.
+func reasonList() string {
+	var names []string
+	for _, r := range accesslog.Reasons {
+		names = append(names, string(r))
+	}
+	return strings.Join(names, ", ")
+}
+
+// deadLetterRow is a dead letter in the output.
 type deadLetterRow struct {
 	Time      cli.Timestamp `json:"time"`
 	Reason    string        `json:"reason"`
@@ -142,7 +150,7 @@ var deadLetterOutputs = cli.Outputs[[]deadLetterRow]{{Name: "table", Write: dead
 func deadLetterTable(rows []deadLetterRow, w io.Writer) error {
 	table := cli.Table{Columns: []cli.Column{{Name: "time"}, {Name: "reason"}, {Name: "at"}, {Name: "index", Number: true}, {Name: "sample"}}}
 	for _, d := range rows {
-		sample := []rune(strconv.Quote(d.Sample)) // quoted: it may hold anything
+		sample := []rune(strconv.Quote(d.Sample)) // quoted, because it may contain any bytes
 		if sample = sample[1 : len(sample)-1]; len(sample) > 80 {
 			sample = append(sample[:79], '…')
 		}
@@ -151,7 +159,7 @@ func deadLetterTable(rows []deadLetterRow, w io.Writer) error {
 	return table.Text(w)
 }
 
-// deadLetterLines writes an object a line.
+// deadLetterLines writes one JSON object per line.
 func deadLetterLines(rows []deadLetterRow, w io.Writer) error {
 	for _, d := range rows {
 		if err := cli.JSONLine(d, w); err != nil {

@@ -22,11 +22,11 @@ import (
 	"errata/internal/enrich"
 )
 
-// The output of `ingest detect --output json`.
+// What `ingest detect` writes.
 type (
 	detection struct {
 		Lines       int                  `json:"lines"`
-		Formats     []*detectedFormat    `json:"formats"` // the one with the most records first
+		Formats     []*detectedFormat    `json:"formats"` // by number of records, descending
 		Excluded    int                  `json:"excluded"`
 		DeadLetters []detectedDeadLetter `json:"dead_letters"`
 	}
@@ -41,37 +41,72 @@ type (
 	}
 	detectedField struct {
 		Name    string `json:"name"`
-		Records int    `json:"records"` // that have it
+		Records int    `json:"records"` // in which it is present
 		Sample  string `json:"sample"`
 	}
 	detectedDeadLetter struct {
 		Reason accesslog.Reason `json:"reason"`
 		Count  int              `json:"count"`
-		Line   int              `json:"line"`  // of the first; of objects, of the first with something in it
+		Line   int              `json:"line"`  // of the first; of the first that is not {}, if there is one
 		Start  string           `json:"start"` // of that record, redacted
-		Keys   []string         `json:"keys"`  // at its top, where it is a JSON object
+		Keys   []string         `json:"keys"`  // of that record, if it is a JSON object
 	}
 )
 
-// reasons say what a reason means and what to do.
+// reasons explains each reason for a dead letter, and what to do about it.
 var reasons = map[accesslog.Reason]string{
-	accesslog.ReasonEmpty:         "there is nothing in it",
-	accesslog.ReasonMalformed:     "neither JSON nor a line that is known: describe it under ingest.formats (docs/formats.md)",
+	accesslog.ReasonEmpty:         "the record is empty",
+	accesslog.ReasonMalformed:     "neither JSON nor a line of a known format: describe it under ingest.formats (docs/formats.md)",
 	accesslog.ReasonTruncated:     "the record itself is cut off: raise the limit of the gateway, the shipper or Kafka (message.max.bytes)",
-	accesslog.ReasonNotAnObject:   "an array holds something else than records",
-	accesslog.ReasonUnknownFormat: "JSON in no format that is known: describe it under ingest.formats (docs/formats.md)",
-	accesslog.ReasonTooMany:       "one message holds too many records: lower the gateway's batch size",
-	accesslog.ReasonBadTime:       "its time is before 2000 or more than a day ahead: look at the gateway's clock, and at the unit and the place of its time",
+	accesslog.ReasonNotAnObject:   "an array contains something other than records",
+	accesslog.ReasonUnknownFormat: "JSON of no known format: describe it under ingest.formats (docs/formats.md)",
+	accesslog.ReasonTooMany:       "a message contains too many records: lower the gateway's batch size",
+	accesslog.ReasonBadTime:       "its time is before 2000 or more than a day ahead: check the gateway's clock, and the unit and the field of the time",
 }
 
-// detectedFields are shown in this order. None shows a body: it may hold what nobody should see on a terminal.
-var detectedFields = []string{"time", "tenant", "service", "route", "method", "path", "status", "latency", "request_id"}
+// detectedFields are the fields that are shown, in this order, each with its text in a record and a
+// sentence for a format none of whose records has it. There is no field for the body: it may
+// contain what should not appear on a terminal.
+var detectedFields = []struct {
+	name    string
+	text    func(*accesslog.Access) string
+	missing string
+}{
+	{"time", func(a *accesslog.Access) string { return cli.Timestamp{Time: a.Time}.String() },
+		"no record has a time: Kafka's is used"},
+	{"tenant", func(a *accesslog.Access) string { return a.Tenant },
+		"no record names a tenant: log the header or the consumer that does, or name its field in ingest.formats"},
+	{"service", func(a *accesslog.Access) string { return a.Service },
+		"no record names a service: log the upstream's name, or name its field in ingest.formats"},
+	{"route", func(a *accesslog.Access) string { return a.Route },
+		"no record names a route: list the route templates in ingest.routes"},
+	{"method", func(a *accesslog.Access) string { return a.Method }, "no record has a method"},
+	{"path", func(a *accesslog.Access) string { return a.Path }, "no record has a path"},
+	{"status", detectedStatus, "no record has a status: errors without an envelope cannot be recognized"},
+	{"latency", detectedLatency, "no record has a latency"},
+	{"request_id", func(a *accesslog.Access) string { return a.RequestID },
+		"no record has a request id: only those in the bodies are shown"},
+}
+
+func detectedStatus(a *accesslog.Access) string {
+	if a.Status == 0 {
+		return ""
+	}
+	return strconv.Itoa(a.Status)
+}
+
+func detectedLatency(a *accesslog.Access) string {
+	if !a.HasLatency {
+		return ""
+	}
+	return strconv.FormatFloat(a.LatencyMS, 'f', -1, 64) + " ms"
+}
 
 func newDetect(env *environment) *cobra.Command {
 	var output *cli.Chosen[*detection]
 	cmd := &cobra.Command{
 		Use:   "detect [FILE]",
-		Short: "show which formats log records, one a line, of FILE or standard input are in, which fields they have, and what is missing",
+		Short: "Show the formats and fields of the log records, one per line, of FILE or standard input, and what is missing",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			d, err := env.detect(cmd, args)
@@ -90,7 +125,7 @@ func newDetect(env *environment) *cobra.Command {
 
 var detectOutputs = cli.Outputs[*detection]{{Name: "table", Write: (*detection).table}, {Name: "json", Write: cli.JSON[*detection]}}
 
-// detect shows what a sample of a gateway's log gives, before anything is set up.
+// detect reads a sample of a gateway's log, before anything is set up.
 func (env *environment) detect(cmd *cobra.Command, args []string) (*detection, error) {
 	p, err := env.load(cmd.ErrOrStderr())
 	if err != nil {
@@ -104,10 +139,10 @@ func (env *environment) detect(cmd *cobra.Command, args []string) (*detection, e
 	return detect(in, p.processor)
 }
 
-// finding is the error of a sample in which no record can be read.
+// finding returns an error if no record of the sample could be read.
 func (d *detection) finding() error {
 	if len(d.Formats) == 0 && d.Excluded == 0 {
-		return cli.Findings("nothing found: no record could be read")
+		return cli.Findings("no record could be read")
 	}
 	return nil
 }
@@ -139,7 +174,7 @@ func detect(in io.Reader, processor *enrich.Processor) (*detection, error) {
 	return d, nil
 }
 
-// add counts the record of the line that was read last.
+// add counts the record of the last line.
 func (d *detection) add(line []byte, record enrich.Record) {
 	if record.DeadLetter != "" {
 		d.deadLetter(record.DeadLetter, line, record.Sample)
@@ -187,22 +222,15 @@ func (d *detection) format(name string) *detectedFormat {
 	}
 	f := &detectedFormat{Name: name, Body: map[string]int{}}
 	for _, field := range detectedFields {
-		f.Fields = append(f.Fields, detectedField{Name: field})
+		f.Fields = append(f.Fields, detectedField{Name: field.name})
 	}
 	d.Formats = append(d.Formats, f)
 	return f
 }
 
 func (f *detectedFormat) add(e *enrich.Element) {
-	a := &e.Access
-	texts := []string{cli.Timestamp{Time: a.Time}.String(), a.Tenant, a.Service, a.Route, a.Method, a.Path, "", "", a.RequestID} // as detectedFields
-	if a.Status != 0 {
-		texts[6] = strconv.Itoa(a.Status)
-	}
-	if a.HasLatency {
-		texts[7] = strconv.FormatFloat(a.LatencyMS, 'f', -1, 64) + " ms"
-	}
-	for i, text := range texts {
+	for i, field := range detectedFields {
+		text := field.text(&e.Access)
 		if text == "" {
 			continue
 		}
@@ -212,17 +240,17 @@ func (f *detectedFormat) add(e *enrich.Element) {
 	}
 	f.Records++
 	f.Errors += len(e.Events)
-	f.Body[string(a.BodyState)]++
+	f.Body[string(e.Access.BodyState)]++
 }
 
-// missing says in sentences what the records of a format lack, the worst first.
+// missing lists in sentences what the records of a format lack, the worst first.
 func (f *detectedFormat) missing() []string {
 	all := []string{}
 	switch absent := f.Body[string(accesslog.Absent)]; {
 	case absent == f.Records:
-		all = append(all, "no record logs the response body: only HTTP statuses can be counted; "+accesslog.Hint(f.Name))
+		all = append(all, "no record has the response body, so only HTTP statuses can be counted: "+accesslog.Hint(f.Name))
 	case absent > 0:
-		all = append(all, fmt.Sprintf("%d of %d records log no response body: to have it, %s", absent, f.Records, accesslog.Hint(f.Name)))
+		all = append(all, fmt.Sprintf("%d of %d records have no response body: %s", absent, f.Records, accesslog.Hint(f.Name)))
 	}
 	if n := f.Body[string(accesslog.Truncated)]; n > 0 {
 		all = append(all, fmt.Sprintf("%d of %d bodies are cut off: raise the gateway's limit where it has one", n, f.Records-f.Body[string(accesslog.Absent)]))
@@ -230,25 +258,9 @@ func (f *detectedFormat) missing() []string {
 	if n := f.Body[string(accesslog.Undecodable)]; n > 0 {
 		all = append(all, fmt.Sprintf("%d of %d bodies cannot be decoded: have the gateway log them decompressed, or in base64", n, f.Records-f.Body[string(accesslog.Absent)]))
 	}
-	for _, field := range f.Fields {
-		if field.Records > 0 {
-			continue
-		}
-		switch field.Name {
-		case "time":
-			all = append(all, "no record has a time: that of Kafka is taken")
-		case "tenant":
-			all = append(all, "no record names a tenant: log the header or the consumer that does, or say in ingest.formats where it stands")
-		case "service":
-			all = append(all, "no record names a service: log the upstream's name, or say in ingest.formats where it stands")
-		case "route":
-			all = append(all, "no record names a route: give their templates in ingest.routes")
-		case "status":
-			all = append(all, "no record has a status: errors without an envelope cannot be told")
-		case "request_id":
-			all = append(all, "no record has a request id: only those in the bodies are shown")
-		case "method", "path", "latency":
-			all = append(all, "no record has a "+field.Name)
+	for i, field := range detectedFields {
+		if f.Fields[i].Records == 0 {
+			all = append(all, field.missing)
 		}
 	}
 	return all
@@ -275,7 +287,7 @@ func (d *detection) table(out io.Writer) error {
 		fmt.Fprintln(out)
 	}
 	if d.Excluded > 0 {
-		fmt.Fprintf(out, "%s left out by ingest.exclude\n\n", count(d.Excluded, "record"))
+		fmt.Fprintf(out, "%s excluded by ingest.exclude\n\n", count(d.Excluded, "record"))
 	}
 	if len(d.DeadLetters) == 0 {
 		return nil
@@ -287,13 +299,13 @@ func (d *detection) table(out io.Writer) error {
 			fmt.Fprintf(out, "    %s\n", l.Start)
 		}
 		if len(l.Keys) > 0 {
-			fmt.Fprintf(out, "    its keys: %s\n", strings.Join(l.Keys, ", "))
+			fmt.Fprintf(out, "    keys: %s\n", strings.Join(l.Keys, ", "))
 		}
 	}
 	return nil
 }
 
-// share is a part of a whole in percent, which is 0 % and 100 % only for none and all.
+// share returns a part of a whole in percent. It is 0 % only for none, and 100 % only for all.
 func share(part, whole int) string {
 	percent := (200*part + whole) / (2 * whole)
 	switch {
@@ -305,6 +317,7 @@ func share(part, whole int) string {
 	return fmt.Sprintf("%d %%", percent)
 }
 
+// count returns a number with its noun, in the plural unless it is 1.
 func count[N int | int64 | uint64](n N, noun string) string {
 	switch {
 	case n == 1:
@@ -316,7 +329,7 @@ func count[N int | int64 | uint64](n N, noun string) string {
 	return fmt.Sprintf("%d %s", n, noun)
 }
 
-// clipped is the first n characters of a text on one line.
+// clipped returns at most n characters of a text, on one line.
 func clipped(text string, n int) string {
 	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "\ufffd")), " ")
 	if utf8.RuneCountInString(text) <= n {

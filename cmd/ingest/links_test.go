@@ -44,7 +44,8 @@ func settings(t *testing.T, values map[string]string) {
 	}
 }
 
-// Exit codes and sentences of a link that does not come about, as a user sees them. What may be wrong with each is in the tests of the packages delivery and store.
+// Exit codes and sentences of a link that does not come about, as a user sees them. What may be
+// wrong with each is in the tests of the packages delivery and store.
 func TestLinksExit(t *testing.T) {
 	broker, server := stacktest.Kafka(t), stacktest.ClickHouse(t)
 	stacktest.Must(t, broker.CreateTopic(t.Context(), "gateway-logs", 1))
@@ -62,7 +63,8 @@ func TestLinksExit(t *testing.T) {
 			settings(t, map[string]string{"kafka.brokers": broker.Addr, "clickhouse.addr": server.Addr, "log.level": "debug", "http.addr": ""})
 			settings(t, change)
 			for _, command := range []string{"check", "run"} {
-				// What is well would run on; what does not answer takes as long as there is patience, and run asks as check does.
+				// What is well would run on; what does not answer takes as long as there is
+				// patience, and run asks as check does.
 				if command == "run" && want == cli.Fine || command == "run" && want == cli.Unreachable || command == "check" && strings.HasPrefix(name, "neither") {
 					continue
 				}
@@ -92,13 +94,14 @@ func TestLinksExit(t *testing.T) {
 	f("a wrong password", map[string]string{"clickhouse.password": secret}, cli.WrongUse, "set clickhouse.username and clickhouse.password")
 	f("a wrong password in a file", map[string]string{"clickhouse.password_file": passwordFile}, cli.WrongUse, "set clickhouse.username and clickhouse.password")
 	f("not trusted", map[string]string{"clickhouse.addr": front.Addr, "clickhouse.tls.enabled": "true"}, cli.WrongUse, "set clickhouse.tls.ca_file")
-	f("neither, and one of them can be mended", map[string]string{"kafka.brokers": nobody, "clickhouse.addr": front.Addr, "clickhouse.tls.enabled": "true"},
+	f("neither, and one of them can be fixed", map[string]string{"kafka.brokers": nobody, "clickhouse.addr": front.Addr, "clickhouse.tls.enabled": "true"},
 		cli.WrongUse, "ingest: kafka at "+nobody, "set clickhouse.tls.ca_file")
 	f("no file", map[string]string{"kafka.tls.enabled": "true", "kafka.tls.ca_file": "/nowhere/ca.crt"}, cli.WrongUse, "kafka.tls.ca_file")
 	f("a password of a user without a name", map[string]string{"kafka.sasl.mechanism": "PLAIN", "kafka.sasl.password": secret}, cli.WrongUse, "kafka.sasl.username")
 }
 
-// An ingester whose links are secured runs on while every secret is replaced: password, authority, certificate and key.
+// An ingester whose links are secured runs on while every secret is replaced: password, authority,
+// certificate and key.
 func TestSecretsReplaced(t *testing.T) {
 	broker := stacktest.StartSecureKafka(t)
 	server := stacktest.SharedClickHouse(t)

@@ -1,17 +1,17 @@
-// Command ingest reads gateway access logs from Kafka, finds the error envelopes in
-// their response bodies, joins them with the catalogs and writes them to ClickHouse.
+// Command ingest reads access logs of API gateways from Kafka, finds the error envelopes in the
+// response bodies, joins them with the catalogs, and writes the result to ClickHouse.
 //
-//	ingest run                 consume until SIGINT or SIGTERM
-//	ingest check               look at the configuration, the catalogs and both servers, then exit
-//	ingest audit               prove per partition that every offset up to the committed one is counted, once
-//	ingest replay              parse what Kafka has of a time anew, with today's parser and mapping
-//	ingest deadletters list    show the records that could not be used
-//	ingest deadletters replay  parse them anew, with today's parser and mapping
-//	ingest detect              show which formats a sample of log records is in, which fields it has, and what is missing
-//	ingest parse               show what would be found in log records of a file or of standard input
+//	ingest run                 consumes until SIGINT or SIGTERM
+//	ingest check               checks configuration, catalogs and both servers
+//	ingest audit               proves that every committed offset is counted exactly once
+//	ingest replay              re-parses records that Kafka still has
+//	ingest deadletters list    lists the records that could not be used
+//	ingest deadletters replay  re-parses their batches
+//	ingest detect              shows formats and fields of sample records, and what is missing
+//	ingest parse               shows what would be found in log records
 //
-// Results go to standard output, everything else to standard error. It exits with 0 when all is
-// well, 1 on findings, 2 on wrong use or settings, 3 when a server cannot be reached.
+// Each command has a file of its own. Package cli says where output goes and which exit code means
+// what.
 package main
 
 import (
@@ -50,10 +50,10 @@ func newRoot() *cobra.Command {
 	return root
 }
 
-// environment is what all commands have in common.
+// environment is what the commands have in common.
 type environment struct{ configFile string }
 
-// open opens the one file that a command may be given, else standard input.
+// open opens the file that the command was given, or standard input if there is none.
 func open(cmd *cobra.Command, args []string) (io.ReadCloser, error) {
 	if len(args) == 0 {
 		return io.NopCloser(cmd.InOrStdin()), nil
@@ -61,7 +61,7 @@ func open(cmd *cobra.Command, args []string) (io.ReadCloser, error) {
 	return os.Open(args[0])
 }
 
-// parts are what the commands build, in the order in which data flows.
+// parts is what the commands build, in the order in which data flows.
 type parts struct {
 	cfg       config.Config
 	catalogs  *catalog.Set
@@ -71,7 +71,7 @@ type parts struct {
 	log       *slog.Logger
 }
 
-// load makes the parts that need no server.
+// load builds the parts that need no server.
 func (env *environment) load(stderr io.Writer) (parts, error) {
 	cfg, err := config.Load(env.configFile)
 	if err != nil {
@@ -80,7 +80,7 @@ func (env *environment) load(stderr io.Writer) (parts, error) {
 	return assemble(cfg, stderr)
 }
 
-// assemble makes the parts that need no server from settings.
+// assemble builds the parts that need no server from the given settings.
 func assemble(cfg config.Config, stderr io.Writer) (p parts, err error) {
 	p.cfg = cfg
 	p.log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.Log.Level}))
@@ -92,8 +92,8 @@ func assemble(cfg config.Config, stderr io.Writer) (p parts, err error) {
 	return p, err
 }
 
-// build makes all parts, and so checks everything but the consuming itself. It creates the database and
-// its schema where they are missing.
+// build builds all parts and so checks everything except the consuming itself. It creates the
+// database and its schema if they are missing.
 func (env *environment) build(ctx context.Context, stderr io.Writer) (p parts, err error) {
 	if p, err = env.load(stderr); err != nil {
 		return p, err
@@ -101,18 +101,18 @@ func (env *environment) build(ctx context.Context, stderr io.Writer) (p parts, e
 	return p, p.connect(ctx, store.OpenAndMigrate)
 }
 
-// connect connects to Kafka and opens the store. It asks both servers at once, so that one answer tells
-// of both.
+// connect connects to Kafka and opens the store, both at the same time, so that one run reports
+// what is wrong with either server.
 func (p *parts) connect(ctx context.Context, openStore func(context.Context, store.Config) (*store.Store, error)) error {
-	var asking sync.WaitGroup // awaited here
+	var opening sync.WaitGroup
 	var storeErr, kafkaErr error
-	asking.Go(func() { p.store, storeErr = openStore(ctx, p.cfg.ClickHouse) })
+	opening.Go(func() { p.store, storeErr = openStore(ctx, p.cfg.ClickHouse) })
 	p.kafka, kafkaErr = delivery.Connect(ctx, p.cfg.Kafka)
-	asking.Wait()
+	opening.Wait()
 	return errors.Join(kafkaErr, storeErr)
 }
 
-// fingerprint names all that decides what rows a record makes, but for the catalogs.
+// fingerprint identifies everything that decides which rows a record becomes, except the catalogs.
 func (p *parts) fingerprint() string {
 	f := p.processor.Fingerprint()
 	if l := p.cfg.Ingest.Limits; l != config.DefaultLimits {

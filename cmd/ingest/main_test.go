@@ -19,8 +19,8 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// Each script in testdata is one behaviour, run as a user would. UPDATE=1 writes what was printed into the
-// scripts' expectations, to be read before it is committed.
+// Each script in testdata is one behaviour, run as a user would. UPDATE=1 writes what was printed
+// into the scripts' expectations, to be read before it is committed.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata",
@@ -35,7 +35,8 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			// servers starts a broker with the topic gateway-logs and an empty ClickHouse, and names them in the environment.
+			// servers starts a broker with the topic gateway-logs and an empty ClickHouse, and
+			// names them in the environment.
 			"servers": func(ts *testscript.TestScript, _ bool, _ []string) {
 				k := stacktest.Kafka(t)
 				ts.Check(k.CreateTopic(t.Context(), "gateway-logs", 1))

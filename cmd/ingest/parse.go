@@ -17,8 +17,8 @@ import (
 	"errata/internal/enrich"
 )
 
-// The output of `ingest parse`: one object an input line, every key present. Unknown text is "", an unknown
-// number or time null.
+// The output of `ingest parse` is one object per input line, with every key present. Unknown text
+// is "", an unknown number or time is null.
 type (
 	parsedLine struct {
 		Line       int            `json:"line"`
@@ -67,15 +67,16 @@ func newParse(env *environment) *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use:   "parse [FILE]",
-		Short: "show what would be found in log records, one a line, of FILE or standard input",
+		Short: "Show what would be found in the log records, one per line, of FILE or standard input",
 		Args:  cobra.MaximumNArgs(1),
 		RunE:  func(cmd *cobra.Command, args []string) error { return env.parse(cmd, args, format) },
 	}
-	cmd.Flags().StringVar(&format, "format", "", "log `format` of the records: auto or a name (default: ingest.format)")
+	cmd.Flags().StringVar(&format, "format", "", "`format` of the log records: auto or a name (default: ingest.format)")
 	return cmd
 }
 
-// parse is the dry run: the very processor of the ingester, with the present in place of Kafka's time.
+// parse is the dry run. It uses the ingester's own processor, with the present in place of Kafka's
+// time.
 func (env *environment) parse(cmd *cobra.Command, args []string, format string) error {
 	cfg, err := config.Load(env.configFile)
 	if err != nil {

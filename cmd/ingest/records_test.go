@@ -16,8 +16,9 @@ import (
 	"errata/internal/enrich"
 )
 
-// testdata/records holds records as gateways write them, each with what `ingest parse` is to print of it beside it: written from the
-// gateways' documents. What an expectation leaves out of an error is not compared.
+// testdata/records holds records as gateways write them, each with what `ingest parse` is to print
+// of it beside it: written from the gateways' documents. What an expectation leaves out of an error
+// is not compared.
 
 func recordProcessor(t testing.TB) *enrich.Processor {
 	t.Helper()

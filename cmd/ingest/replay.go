@@ -19,9 +19,9 @@ func newReplay(env *environment) *cobra.Command {
 	var f replayFlags
 	cmd := &cobra.Command{
 		Use:   "replay",
-		Short: "parse what Kafka has of a time anew, with today's parser and mapping",
-		Long: "Parse what Kafka has of a time anew, with today's parser and mapping. Records are chosen by the time that Kafka\n" +
-			"stamped them with (--since, --from, --to), by a batch or hole (--at), or all of them (--all).",
+		Short: "Re-parse records that Kafka still has, with today's parser and mapping",
+		Long: "Re-parse records that Kafka still has, with today's parser and mapping: those of a window of Kafka's time\n" +
+			"(--since, --from, --to), those of one batch or hole (--at), or all (--all).",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.validate(); err != nil {
@@ -40,9 +40,9 @@ func newReplay(env *environment) *cobra.Command {
 		},
 	}
 	f.window.Flags(cmd.Flags(), "")
-	cmd.Flags().Var(&f.at, "at", "only the batch, or the hole, at this `topic/partition/offset`")
-	cmd.Flags().BoolVar(&f.all, "all", false, "all that Kafka has")
-	cmd.Flags().BoolVar(&f.force, "force", false, "also what this parser and mapping have made: repairs tables that audit found damaged")
+	cmd.Flags().Var(&f.at, "at", "only the batch or hole at this `topic/partition/offset`")
+	cmd.Flags().BoolVar(&f.all, "all", false, "all records that Kafka still has")
+	cmd.Flags().BoolVar(&f.force, "force", false, "also records that this parser and mapping have parsed already, to repair tables that audit found damaged")
 	return cmd
 }
 
@@ -55,16 +55,16 @@ type replayFlags struct {
 func (f replayFlags) validate() error {
 	switch at := f.at.place != nil; {
 	case !at && !f.window.Given() && !f.all:
-		return errors.New("say what to replay: --since, --from and --to, --at, or --all")
+		return errors.New("nothing to replay is named: give --since, --from and --to, --at, or --all")
 	case f.all && (at || f.window.Given()):
-		return errors.New("--all leaves no room for --since, --from, --to and --at")
+		return errors.New("--all cannot be combined with --since, --from, --to or --at")
 	case at && f.window.Given():
-		return errors.New("--at names one place: leave --since, --from and --to out")
+		return errors.New("--at cannot be combined with --since, --from or --to")
 	}
 	return nil
 }
 
-// replay does one, and says what became of it. Batches that had to be left are findings.
+// replay runs a replay and prints its result. Batches that could not be replayed are findings.
 func (env *environment) replay(cmd *cobra.Command, force bool, do func(context.Context, *delivery.Replay) (*delivery.Replayed, error)) error {
 	p, err := env.build(cmd.Context(), cmd.ErrOrStderr())
 	defer p.close()
@@ -79,24 +79,24 @@ func (env *environment) replay(cmd *cobra.Command, force bool, do func(context.C
 		return err
 	}
 	out := cmd.OutOrStdout()
-	fmt.Fprintf(out, "parsed anew: %s, %s (parser %s, epoch %d)\n", count(done.Batches, "batch"), count(done.Records, "record"), p.fingerprint(), done.Epoch)
+	fmt.Fprintf(out, "re-parsed: %s, %s (parser %s, epoch %d)\n", count(done.Batches, "batch"), count(done.Records, "record"), p.fingerprint(), done.Epoch)
 	if done.Batches > 0 {
 		fmt.Fprintf(out, "  before: %d requests, %d errors, %d dead letters\n", done.Before.Requests, done.Before.Errors, done.Before.DeadLetters)
 		fmt.Fprintf(out, "  now:    %d requests, %d errors, %d dead letters\n", done.After.Requests, done.After.Errors, done.After.DeadLetters)
 	}
 	if done.Same > 0 {
-		fmt.Fprintf(out, "left alone: %s that this parser and mapping made already, and would make the same again\n", count(done.Same, "batch"))
+		fmt.Fprintf(out, "skipped: %s that this parser and mapping have parsed already\n", count(done.Same, "batch"))
 	}
 	for _, left := range done.Left {
-		fmt.Fprintln(out, "left as it is:", left)
+		fmt.Fprintln(out, "not replayed:", left)
 	}
 	if len(done.Left) > 0 {
-		return cli.Findings(count(len(done.Left), "batch") + " could not be parsed anew")
+		return cli.Findings(count(len(done.Left), "batch") + " could not be replayed")
 	}
 	return nil
 }
 
-// placeFlag is a flag that names a record: topic/partition/offset.
+// placeFlag is the value of a flag that names a record as topic/partition/offset.
 type placeFlag struct{ place *store.Place }
 
 // Set implements pflag.Value.
@@ -109,7 +109,7 @@ func (f *placeFlag) Set(text string) error {
 		at.Offset, err2 = strconv.ParseInt(fields[2], 10, 64)
 	}
 	if len(fields) != 3 || err1 != nil || err2 != nil {
-		return errors.New("give topic/partition/offset, as `deadletters list` and `audit` show it")
+		return errors.New("give topic/partition/offset, as `deadletters list` and `audit` print it")
 	}
 	f.place = at
 	return nil

@@ -21,7 +21,7 @@ import (
 func newRun(env *environment) *cobra.Command {
 	return &cobra.Command{
 		Use:   "run",
-		Short: "consume until SIGINT or SIGTERM",
+		Short: "Consume until SIGINT or SIGTERM",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return env.consume(cmd.Context(), cmd.ErrOrStderr()) },
 	}
@@ -46,7 +46,7 @@ func (env *environment) consume(ctx context.Context, stderr io.Writer) error {
 		return err
 	}
 	defer stopServing()
-	p.log.Info("consuming", "topics", p.cfg.Kafka.Topics, "group", p.cfg.Kafka.Group, "database", p.cfg.ClickHouse.Database, "catalogs", p.catalogs.Version)
+	p.log.Info("started to consume", "topics", p.cfg.Kafka.Topics, "group", p.cfg.Kafka.Group, "database", p.cfg.ClickHouse.Database, "catalogs", p.catalogs.Version)
 	stopWatching := p.watchCatalogs(ctx, m)
 	defer stopWatching()
 	if err := ingester.Run(ctx); err != nil {
@@ -56,22 +56,23 @@ func (env *environment) consume(ctx context.Context, stderr io.Writer) error {
 	return nil
 }
 
-// headroom is what the process may take beside the pipeline, which ingest.memory bounds, before the garbage collector works harder.
+// headroom is the memory that the process may use in addition to the pipeline's ingest.memory
+// before the garbage collector works harder.
 const headroom = 40 << 20
 
-// catalogMetrics are those that delivery knows nothing of.
+// catalogMetrics are the metrics of the catalogs, which package delivery does not know.
 type catalogMetrics struct {
-	info    *prometheus.GaugeVec   // by version: the one in use is 1
+	info    *prometheus.GaugeVec   // by version; 1 for the catalogs in use
 	reloads *prometheus.CounterVec // by result
 }
 
 func newCatalogMetrics(reg prometheus.Registerer, p *parts, ingester *delivery.Ingester) catalogMetrics {
 	m := catalogMetrics{
 		info:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "errata", Name: "catalog_info", Help: "1 for the catalogs in use."}, []string{"version"}),
-		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "errata", Name: "catalog_reloads_total", Help: "Catalogs taken anew, or kept out because they are not valid."}, []string{"result"}),
+		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "errata", Name: "catalog_reloads_total", Help: "Reloads of the catalogs. A failed one keeps the catalogs in use."}, []string{"result"}),
 	}
-	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "errata", Name: "build_info", Help: "1 for the program that runs."}, []string{"version", "parser"})
-	ready := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "errata", Name: "ready", Help: "Whether records are being read and stored, as /readyz has it."}, func() float64 {
+	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "errata", Name: "build_info", Help: "1 for the running program."}, []string{"version", "parser"})
+	ready := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "errata", Name: "ready", Help: "1 if records are being read and stored, as /readyz reports."}, func() float64 {
 		if ingester.Ready() != nil {
 			return 0
 		}
@@ -94,23 +95,24 @@ func (m catalogMetrics) use(c *catalog.Set) {
 	m.info.WithLabelValues(c.Version).Set(1)
 }
 
-// watchCatalogs takes the catalogs of catalogs.dir anew when they change, or on SIGHUP, until the function that it returns is called.
+// watchCatalogs loads the catalogs of catalogs.dir again when they change or on SIGHUP, until stop
+// is called.
 func (p *parts) watchCatalogs(ctx context.Context, m catalogMetrics) (stop func()) {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	ctx, cancel := context.WithCancel(ctx)
-	var watching sync.WaitGroup // the watching goroutine, which stop ends and awaits
+	var watching sync.WaitGroup // stop waits for it
 	watching.Go(func() {
 		catalog.Watch(ctx, p.cfg.Catalogs.Dir, p.catalogs.Version, hup, func(c *catalog.Set, err error) {
 			if err != nil {
 				m.reloads.WithLabelValues("failed").Inc()
-				p.log.Error("the changed catalogs cannot be used, those before are kept", "error", err)
+				p.log.Error("could not use the changed catalogs, kept the previous ones", "error", err)
 				return
 			}
 			p.processor.Use(c)
 			m.reloads.WithLabelValues("ok").Inc()
 			m.use(c)
-			p.log.Info("using other catalogs from now on", "families", len(c.Families), "version", c.Version)
+			p.log.Info("loaded changed catalogs", "families", len(c.Families), "version", c.Version)
 		})
 	})
 	return func() {

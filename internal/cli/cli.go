@@ -1,9 +1,9 @@
-// Package cli is what the programs ingest, report and stack share at the command line, so that each
-// of these has one spelling and one meaning:
+// Package cli is what the programs ingest, report and stack share at the command line. Each of
+// these has one spelling and one meaning in all of them:
 //
-//   - exit.go: exit codes, which error has which, and how an error is printed
-//   - times.go: flags that name a time, a window of time or a zone, and the timestamps in output
-//   - output.go: the table of a command's output formats, --output, and JSON
+//   - exit.go: exit codes, which error has which code, and how an error is printed
+//   - times.go: flags for a time, a time window or a zone, and timestamps in output
+//   - output.go: a command's table of output formats, --output, JSON and YAML
 //   - table.go: tables for a terminal, Markdown and CSV
 //
 // Results go to standard output and everything else to standard error.
@@ -29,7 +29,7 @@ func Interruptible() context.Context {
 	return ctx
 }
 
-// Root makes the command of a program. It does nothing without one of its subcommands.
+// Root returns the command of a program. It needs one of its subcommands.
 func Root(name, short string) *cobra.Command {
 	root := Group(name, short)
 	root.SilenceUsage = true
@@ -38,7 +38,7 @@ func Root(name, short string) *cobra.Command {
 	return root
 }
 
-// Group makes a command that does nothing itself and has others under it.
+// Group returns a command that only has subcommands.
 func Group(name, short string, commands ...*cobra.Command) *cobra.Command {
 	group := &cobra.Command{Use: name, Short: short, RunE: needsCommand}
 	group.AddCommand(commands...)
@@ -53,7 +53,7 @@ func needsCommand(cmd *cobra.Command, args []string) error {
 	return errors.Join(cmd.Usage(), fmt.Errorf("%s needs a command", cmd.CommandPath()))
 }
 
-// Run runs the command that the arguments name, prints its error, and returns its exit code.
+// Run runs the command that the arguments name, prints its error, and returns the exit code.
 func Run(ctx context.Context, root *cobra.Command, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetIn(stdin)

@@ -20,20 +20,20 @@ import (
 // The exit codes of all programs.
 const (
 	Fine        = 0
-	Found       = 1 // the command worked and found something that is not as it should be
-	WrongUse    = 2 // also settings, passwords, certificates, rights, missing topics, unreadable files
+	Found       = 1 // the command worked and found something wrong
+	WrongUse    = 2 // or wrong settings, password, certificate, rights, topic, or an unreadable file
 	Unreachable = 3 // a server did not answer at start, or its connection broke later
 )
 
-// Findings is the error of a command that worked and found something that is not as it should be.
-// It says what, and is "" where the command's output has said so.
+// Findings is the error of a command that worked and found something wrong. It says what, or is ""
+// if the output of the command says so already.
 type Findings string
 
 func (f Findings) Error() string { return string(f) }
 
-// Code returns the exit code of an error. Where several errors are joined, the one that a person
-// has to fix counts before the one that may pass. The code of a program of ours that this one ran is
-// its own.
+// Code returns the exit code of an error. If several errors are joined, one that a person has to
+// fix takes precedence over one that may pass. A child process that is one of our programs passes
+// its own exit code on.
 func Code(err error) int {
 	var child *exec.ExitError
 	switch {
@@ -51,8 +51,8 @@ func Code(err error) int {
 	return WrongUse
 }
 
-// broken reports whether a connection broke, or the other end stopped answering. Errors of files,
-// pipes and listening sockets are not of this kind.
+// broken reports whether a connection broke or the other end stopped answering. Errors of files,
+// pipes and listening sockets do not count.
 func broken(err error) bool {
 	if op := (*net.OpError)(nil); errors.As(err, &op) {
 		return op.Op != "listen"
@@ -60,7 +60,7 @@ func broken(err error) bool {
 	if file := (*os.PathError)(nil); errors.As(err, &file) {
 		return false
 	}
-	var passing interface { // Kafka's errors have it, and timeouts
+	var passing interface { // as timeouts and Kafka's errors are
 		error
 		Temporary() bool
 	}
@@ -68,8 +68,8 @@ func broken(err error) bool {
 		errors.As(err, &passing) && passing.Temporary()
 }
 
-// Exit prints an error to stderr, each of its lines behind the program's name, and returns its exit
-// code. It prints nothing for nil, for an error without words, and after --help.
+// Exit prints an error to stderr, with the program's name before each line, and returns its exit
+// code. It prints nothing for nil, for an error with an empty text, and after --help.
 func Exit(program string, err error, stderr io.Writer) int {
 	code := Code(err)
 	if code == Fine || err.Error() == "" {
@@ -79,7 +79,8 @@ func Exit(program string, err error, stderr io.Writer) int {
 	return code
 }
 
-// message writes a bad value of a flag as our own checks do: --output "pdf": give one of table, json.
+// message returns the text of an error. Wrong values of flags read as those that our own checks
+// find: --output "pdf": give one of table, json.
 func message(err error) string {
 	if invalid := (*pflag.InvalidValueError)(nil); errors.As(err, &invalid) {
 		return fmt.Sprintf("--%s %q: %v", invalid.GetFlag().Name, invalid.GetValue(), errors.Unwrap(invalid))

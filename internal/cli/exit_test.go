@@ -96,7 +96,7 @@ func TestRun(t *testing.T) {
 			_, err := fmt.Fprint(cmd.OutOrStdout(), "done")
 			return err
 		}}
-		at.Flag(leaf.Flags(), "since", "", "from a time on")
+		at.Flag(leaf.Flags(), "since", "", "start")
 		root.AddCommand(Group("group", "More", leaf))
 		var out, told strings.Builder
 		code := Run(t.Context(), root, strings.Fields(args), strings.NewReader(""), &out, &told)
@@ -106,12 +106,12 @@ func TestRun(t *testing.T) {
 		}
 	}
 	f("group leaf", Fine, "done", "")
-	f("group leaf --help", Fine, "--since time   from a time on: 90m, ", "")
+	f("group leaf --help", Fine, "--since time   start: 90m, ", "")
 	f("--help", Fine, "group       More", "")
 	f("", WrongUse, "", "\nprogram: program needs a command\n")
 	f("group", WrongUse, "", "\nprogram: program group needs a command\n")
 	f("grup", WrongUse, "", `program: unknown command "grup" for "program"`+"\nprogram: \nprogram: Did you mean this?\nprogram: \tgroup\n")
 	f("group leav", WrongUse, "", `program: unknown command "leav" for "program group"`)
-	f("group leaf --since soon", WrongUse, "", `program: --since "soon": give a span of time such as 90m, `)
+	f("group leaf --since soon", WrongUse, "", `program: --since "soon": give a time span such as 90m, `)
 	f("group leaf --until soon", WrongUse, "", "program: unknown flag: --until\n")
 }

@@ -17,19 +17,19 @@ import (
 // Output is a way to write a T.
 type Output[T any] struct {
 	Name  string
-	Write func(T, io.Writer) error // of a method too: Top.Table
+	Write func(T, io.Writer) error // a method expression such as Top.table fits
 }
 
-// Outputs are the ways to write a T, the default first. --output, its help and its errors follow from
-// them, so a new way is a row here and a function:
+// Outputs are the ways to write a T, the default first. The flag --output, its help text and its
+// errors derive from them. To add an output is to add a row and a function:
 //
 //	var TopOutputs = cli.Outputs[Top]{
 //		{"table", Top.table},
 //		{"json", cli.JSON[Top]},
 //	}
 //
-//	output := report.TopOutputs.Flag(cmd.Flags()) // when the command is made
-//	return output.Write(top, cmd.OutOrStdout())   // when it has its result
+//	output := report.TopOutputs.Flag(cmd.Flags()) // when the command is defined
+//	return output.Write(top, cmd.OutOrStdout())   // when it runs
 type Outputs[T any] []Output[T]
 
 // Names returns the names, the default first.
@@ -40,7 +40,7 @@ func (o Outputs[T]) Names() (names []string) {
 	return names
 }
 
-// Named returns the output of a name. Its error lists those that exist.
+// Named returns the output with a name. Its error lists the names.
 func (o Outputs[T]) Named(name string) (Output[T], error) {
 	i := slices.IndexFunc(o, func(output Output[T]) bool { return output.Name == name })
 	if i < 0 {
@@ -62,7 +62,7 @@ type Chosen[T any] struct {
 	output Output[T]
 }
 
-// Write writes the value in the output that was chosen. Output to a terminal fits its width.
+// Write writes the value in the chosen output. Output to a terminal fits the terminal's width.
 func (c *Chosen[T]) Write(value T, w io.Writer) error {
 	buffer := bufio.NewWriter(w)
 	return errors.Join(c.output.Write(value, Screen{buffer, Width(w)}), buffer.Flush())
@@ -83,37 +83,37 @@ func (c *Chosen[T]) String() string { return c.output.Name }
 // Type implements pflag.Value.
 func (*Chosen[T]) Type() string { return "name" }
 
-// JSON writes a value as indented JSON. It is the function of an output json.
+// JSON writes a value as indented JSON. It is the function of the output json.
 func JSON[T any](value T, w io.Writer) error {
 	e := newEncoder(w)
 	e.SetIndent("", "  ")
 	return e.Encode(value)
 }
 
-// JSONLine writes a value as JSON on a line of its own.
+// JSONLine writes a value as JSON on one line.
 func JSONLine[T any](value T, w io.Writer) error { return newEncoder(w).Encode(value) }
 
-// YAML writes a value as YAML. It is the function of an output yaml.
+// YAML writes a value as YAML. It is the function of the output yaml.
 func YAML[T any](value T, w io.Writer) error {
 	e := yaml.NewEncoder(w)
 	e.SetIndent(2)
 	return errors.Join(e.Encode(value), e.Close())
 }
 
-// newEncoder leaves <, > and & as they are: what we write is no HTML.
+// newEncoder writes <, > and & as they are, because the output is not HTML.
 func newEncoder(w io.Writer) *json.Encoder {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	return e
 }
 
-// Screen is a writer of a known width, in columns. A width of 0 is none: lines are as long as they are.
+// Screen is a writer with a width in columns. At width 0 lines may be of any length.
 type Screen struct {
 	io.Writer
 	Columns int
 }
 
-// Width returns the width of a terminal or a Screen, and 0 for anything else.
+// Width returns the width of a terminal or a Screen, 0 for any other writer.
 func Width(w io.Writer) int {
 	switch w := w.(type) {
 	case Screen:

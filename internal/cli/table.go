@@ -14,25 +14,25 @@ import (
 // Table is rows of text under named columns.
 type Table struct {
 	Columns []Column
-	Rows    [][]string // a cell a column
-	Indent  string     // before each line of Text
+	Rows    [][]string // one cell per column
+	Indent  string     // before each line of the text form
 }
 
-// Column says how a column is laid out. Its zero value is one of words that are read to their end.
+// Column says how a column is laid out. The zero value is a column of words that stay whole.
 type Column struct {
-	Name   string // "": no header, when no column has one
-	Number bool   // stands to the right
-	Prose  bool   // wraps where a terminal is narrow; all such columns share what the others leave
-	Spare  int    // above 0: left out where a terminal is too narrow even so, the least first
+	Name   string // a table in which all names are "" has no header
+	Number bool   // aligned to the right
+	Prose  bool   // wraps on a narrow terminal; such columns share the width that the others leave
+	Spare  int    // above 0: omitted if the terminal is still too narrow, the lowest first
 }
 
-// leastProse is how narrow all columns of prose may become together.
+// leastProse is the least width that all columns of prose share.
 const leastProse = 60
 
 // gap is the space between two columns.
 const gap = "  "
 
-// style draws no lines but the one under the header: rows are found by eye, and by grep.
+// style draws no lines except the one under the header, so that grep finds whole rows.
 var style = table.Style{
 	Name:    "errata",
 	Box:     table.BoxStyle{PaddingRight: gap, MiddleHorizontal: "-"},
@@ -40,8 +40,8 @@ var style = table.Style{
 	Options: table.Options{SeparateHeader: true},
 }
 
-// Text writes the table for people. On a terminal it fits the width; elsewhere each row is one line,
-// however long.
+// Text writes the table for people. On a terminal it fits the width. Elsewhere each row is one line
+// of any length.
 func (t Table) Text(w io.Writer) error {
 	width := Width(w)
 	t = t.fit(width)
@@ -75,7 +75,7 @@ func (t Table) Text(w io.Writer) error {
 // oneLine keeps a row on one line.
 var oneLine = text.Transformer(func(v any) string { return strings.ReplaceAll(v.(string), "\n", " ") })
 
-// fit leaves out spare columns until the rest fits the width. No width: all fits.
+// fit omits spare columns until the others fit the width. At width 0 all fit.
 func (t Table) fit(width int) Table {
 	for width > 0 && t.fixedWidth()+leastProse > width {
 		spare := -1
@@ -97,7 +97,7 @@ func (t Table) fit(width int) Table {
 	return t
 }
 
-// fixedWidth is what the columns take of a terminal's width, but for the prose.
+// fixedWidth returns the width of the table without its prose.
 func (t Table) fixedWidth() int {
 	sum := 1 + len(t.Indent)
 	for i, c := range t.Columns {

@@ -7,27 +7,27 @@ import (
 	"regexp"
 	"strconv"
 	"time"
-	_ "time/tzdata" // so that zones are known where the system has none
+	_ "time/tzdata" // for systems without time zones
 
 	"github.com/spf13/pflag"
 )
 
-// Time is the value of a flag that names a point in time. It takes the same forms in every command:
-// a span before now (90m, 24h, 7d, 1d12h), a date (2026-11-02), or a time (2026-11-02T15:04, or
-// RFC 3339). The zero Time was not given.
+// Time is the value of a flag for a point in time. It has the same forms in every command: a span
+// before now (90m, 24h, 7d, 1d12h), a date (2026-11-02), or a time (2026-11-02T15:04 or RFC 3339).
+// The zero value is a flag that was not given.
 type Time struct {
 	text   string
 	span   time.Duration // before now
-	layout string        // of text, where it is no span
+	layout string        // of text, unless it is a span
 }
 
-// timeLayouts are the forms of a time that is no span.
+// timeLayouts are the forms of a date or time.
 var timeLayouts = []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly}
 
-// TimeForms is what the help of a time flag says of its forms.
+// TimeForms lists the forms of a time flag, for its help text.
 const TimeForms = "90m, 24h, 7d, 2026-11-02 or 2026-11-02T15:04:05Z"
 
-// Ago is a span before now, a constant of the program's such as 24h.
+// Ago returns a span before now, for a default such as 24h. It panics if the text is not one.
 func Ago(span string) (t Time) {
 	if err := t.Set(span); err != nil {
 		panic(err)
@@ -35,8 +35,8 @@ func Ago(span string) (t Time) {
 	return t
 }
 
-// Flag registers the flag. Its help is the usage and the forms of a time. The default is one of these
-// forms, or "" for none.
+// Flag registers the flag. Its help text is the usage followed by the forms of a time. The default
+// otherwise has one of these forms, or is "" for none.
 func (t *Time) Flag(flags *pflag.FlagSet, name, otherwise, usage string) {
 	if otherwise != "" {
 		*t = Ago(otherwise)
@@ -56,10 +56,10 @@ func (t *Time) Set(text string) error {
 			return nil
 		}
 	}
-	return errors.New("give a span of time such as 90m, 24h or 7d, a date such as 2026-11-02, or a time such as 2026-11-02T15:04 or 2026-11-02T15:04:05Z")
+	return errors.New("give a time span such as 90m, 24h or 7d, a date such as 2026-11-02, or a time such as 2026-11-02T15:04 or 2026-11-02T15:04:05Z")
 }
 
-// String returns the flag as it was given.
+// String returns the text of the flag as it was given.
 func (t Time) String() string { return t.text }
 
 // Type implements pflag.Value.
@@ -68,8 +68,8 @@ func (Time) Type() string { return "time" }
 // Given reports whether the flag was given or has a default.
 func (t Time) Given() bool { return t.text != "" }
 
-// At returns the point in time. A span is counted back from now; a time that names no zone is read in
-// the given one. A Time that was not given is the zero time.
+// At returns the point in time. A span counts back from now. A date, or a time without a zone, is
+// in the given zone. If the flag was not given, At returns the zero time.
 func (t Time) At(now time.Time, zone *time.Location) time.Time {
 	switch {
 	case !t.Given():
@@ -79,19 +79,19 @@ func (t Time) At(now time.Time, zone *time.Location) time.Time {
 	}
 	at, err := time.ParseInLocation(t.layout, t.text, zone)
 	if err != nil {
-		panic(err) // Set has parsed it
+		panic(err) // Set parsed the same text
 	}
 	return at
 }
 
-// days are in front of what time.ParseDuration knows.
+// days matches the part of a time span that time.ParseDuration does not know.
 var days = regexp.MustCompile(`^(\d+(?:\.\d+)?)d`)
 
-// maxDays keeps a span far from where a time.Duration ends.
+// maxDays is the greatest span: a time.Duration overflows at 106751 days.
 const maxDays = 100 * 365
 
-// ParseSpan reads a span of time: what time.ParseDuration reads, with days in front. It is not
-// negative.
+// ParseSpan parses a time span: a duration as time.ParseDuration reads it, with optional days in
+// front. A negative span is an error.
 func ParseSpan(text string) (span time.Duration, err error) {
 	rest := text
 	if m := days.FindStringSubmatch(text); m != nil {
@@ -114,7 +114,8 @@ func ParseSpan(text string) (span time.Duration, err error) {
 	return span, nil
 }
 
-// Zone is the value of --zone: a time zone by its name, such as Europe/Berlin. The zero Zone is UTC.
+// Zone is the value of --zone: the name of a time zone, such as Europe/Berlin. The zero value is
+// UTC.
 type Zone struct{ location *time.Location }
 
 // Flag registers --zone, with UTC as its default.
@@ -139,30 +140,30 @@ func (Zone) Type() string { return "zone" }
 // Location returns the zone.
 func (z Zone) Location() *time.Location { return cmp.Or(z.location, time.UTC) }
 
-// Window is the flags --since, --from, --to and --zone, which say what time a command is about.
+// Window is the flags --since, --from, --to and --zone: the time window of a command.
 type Window struct {
 	Since, From, To Time
 	Zone            Zone
 }
 
-// Flags registers the flags. Since has the given default, "" for none.
+// Flags registers the flags. The default of --since is since, "" for none.
 func (w *Window) Flags(flags *pflag.FlagSet, since string) {
-	w.Since.Flag(flags, "since", since, "begin so long before the end, or at this time")
-	w.From.Flag(flags, "from", "", "begin at this time, whatever --since says")
-	w.To.Flag(flags, "to", "", "end before this time (default: now)")
-	w.Zone.Flag(flags, "the zone of times that name none, such as Europe/Berlin")
+	w.Since.Flag(flags, "since", since, "start of the window; a span counts back from its end")
+	w.From.Flag(flags, "from", "", "start of the window, in place of --since")
+	w.To.Flag(flags, "to", "", "end of the window, exclusive (default: now)")
+	w.Zone.Flag(flags, "time `zone` of times without one, such as Europe/Berlin")
 }
 
-// Given reports whether the window has a bound.
+// Given reports whether the window has a start or an end.
 func (w Window) Given() bool { return w.Since.Given() || w.From.Given() || w.To.Given() }
 
-// Resolve returns the window [from, to). A bound that was not given is the zero time.
+// Resolve returns the window [from, to). An end that was not given is the zero time.
 func (w Window) Resolve(now time.Time) (from, to time.Time, err error) {
 	return w.resolve(now, w.To.At(now, w.Zone.Location()))
 }
 
-// Minutes returns the window for data that is counted by the minute: a window that ends now includes
-// the whole running minute, and --since counts whole minutes.
+// Minutes returns the window for data that is counted by the minute: a window that ends now
+// includes all of the current minute, and --since is cut to whole minutes.
 func (w Window) Minutes(now time.Time) (from, to time.Time, err error) {
 	to = now.Truncate(time.Minute).Add(time.Minute)
 	if w.To.Given() {
@@ -190,8 +191,8 @@ func (w Window) resolve(now, to time.Time) (time.Time, time.Time, error) {
 	return from, to, nil
 }
 
-// Timestamp is a time in output: RFC 3339 in UTC with milliseconds, in JSON and as text alike. The
-// zero time stands for an unknown one: null in JSON, "" as text.
+// Timestamp is a time in output: RFC 3339 in UTC with milliseconds, both in JSON and as text. The
+// zero time is an unknown time: null in JSON, "" as text.
 type Timestamp struct{ time.Time }
 
 // String returns the time as text.

@@ -1,5 +1,5 @@
-// Package config is the sum of the packages' settings: config.yaml, then the
-// environment, over the defaults. After Load the values are valid and nobody checks again.
+// Package config is the sum of the packages' settings. Defaults are overridden by config.yaml, and
+// both by the environment. After Load all values are valid, and nothing checks them again.
 package config
 
 import (
@@ -24,18 +24,18 @@ import (
 	"errata/internal/yamlfile"
 )
 
-// Config is all settings. config.yaml at the top of the repository says each in a sentence.
+// Config is all settings. config.yaml at the top of the repository explains each one.
 type Config struct {
 	Kafka      delivery.Config `mapstructure:"kafka"`
 	ClickHouse store.Config    `mapstructure:"clickhouse"`
 	Catalogs   struct {
-		Dir string `mapstructure:"dir"` // "": those that are embedded
+		Dir string `mapstructure:"dir"` // "": the built-in catalogs
 	} `mapstructure:"catalogs"`
 	Ingest struct {
 		enrich.Config `mapstructure:",squash"`
 		Batch         delivery.Batch `mapstructure:"batch"`
 		Limits        store.Limits   `mapstructure:"limits"`
-		Memory        int64          `mapstructure:"memory"` // bytes that the pipeline may hold
+		Memory        int64          `mapstructure:"memory"` // bytes that the pipeline may use
 	} `mapstructure:"ingest"`
 	Notify notify.Config `mapstructure:"notify"`
 	Log    struct {
@@ -50,10 +50,10 @@ type Config struct {
 	} `mapstructure:"web"`
 }
 
-// DefaultLimits are the ones that a fingerprint does not name.
+// DefaultLimits are the limits that a fingerprint does not mention.
 var DefaultLimits = store.Limits{Tenants: 5000, Routes: 5000}
 
-// defaults has every key there is, in the order of config.yaml.
+// defaults lists every key, in the order of config.yaml.
 var defaults = []struct {
 	key   string
 	value any
@@ -109,8 +109,8 @@ var defaults = []struct {
 // DefaultFile is looked for in the working directory when no file is named.
 const DefaultFile = "config.yaml"
 
-// Load reads the named file, or DefaultFile if that is there, and the environment over it. Its errors
-// name the file, the line and the key, or the variable, and what to do.
+// Load reads the named file, or DefaultFile if it exists, and then the environment. An error names
+// the place in the file and the key, or the variable, and what to do.
 func Load(file string) (Config, error) {
 	v := viper.New()
 	for _, d := range defaults {
@@ -121,7 +121,7 @@ func Load(file string) (Config, error) {
 			file = DefaultFile
 		}
 	}
-	var written *yamlfile.File // nil: there is none
+	var written *yamlfile.File // nil if there is no file
 	if file != "" {
 		var err error
 		if written, err = read(v, file); err != nil {
@@ -149,7 +149,7 @@ func Load(file string) (Config, error) {
 	return c, nil
 }
 
-// read reads the file into v, and checks its keys.
+// read reads the file into v and checks its keys.
 func read(v *viper.Viper, file string) (*yamlfile.File, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -169,7 +169,7 @@ func read(v *viper.Viper, file string) (*yamlfile.File, error) {
 	return written, nil
 }
 
-// files are the settings that name a file or folder, relative to the config file.
+// files returns the settings that name a file or folder, which are relative to the config file.
 func (c *Config) files() []*string {
 	return []*string{
 		&c.Kafka.TLS.CAFile, &c.Kafka.TLS.CertFile, &c.Kafka.TLS.KeyFile, &c.Kafka.SASL.PasswordFile,
@@ -196,7 +196,7 @@ func (c Config) validate() error {
 	return errors.Join(c.Kafka.Validate(), c.ClickHouse.Validate(), c.Ingest.Validate(), c.Notify.Validate())
 }
 
-// commaList reads "a,b" as a list, so that lists can come from the environment.
+// commaList decodes "a,b" as a list, so that lists can come from the environment.
 func commaList(from, to reflect.Type, data any) (any, error) {
 	if from.Kind() != reflect.String || to != reflect.TypeFor[[]string]() {
 		return data, nil
@@ -210,7 +210,8 @@ func commaList(from, to reflect.Type, data any) (any, error) {
 	return list, nil
 }
 
-// yamlList reads the YAML of a list whose items have keys of their own, so that such a list can come from the environment.
+// yamlList decodes YAML as a list whose items have keys, so that such a list can come from the
+// environment.
 func yamlList(from, to reflect.Type, data any) (any, error) {
 	if from.Kind() != reflect.String || to.Kind() != reflect.Slice || to.Elem().Kind() != reflect.Struct {
 		return data, nil
@@ -221,20 +222,20 @@ func yamlList(from, to reflect.Type, data any) (any, error) {
 		err = value.Decode(&list)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%q is no list in YAML: %w", data, err)
+		return nil, fmt.Errorf("%q is not a YAML list: %w", data, err)
 	}
 	return list, nil
 }
 
-// prefix begins the name of every environment variable of ours.
+// prefix starts the name of each of our environment variables.
 const prefix = "ERRATA_"
 
 func variable(key string) string {
 	return prefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
-// fromEnvironment sets the keys that the environment has. A variable with our prefix that is no key is an
-// error: a misspelt setting must not be silently the default.
+// fromEnvironment sets the keys that the environment has. A variable with our prefix that is not a
+// key is an error: a misspelt variable must not leave the default in place silently.
 func fromEnvironment(v *viper.Viper) error {
 	known := map[string]string{}
 	for _, d := range defaults {
@@ -247,18 +248,18 @@ func fromEnvironment(v *viper.Viper) error {
 		}
 		key, ok := known[name]
 		if !ok {
-			return fmt.Errorf("environment variable %s is no setting: did you mean %s?", name, variable(yamlfile.Nearest(strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, prefix), "_", ".")), keys())))
+			return fmt.Errorf("unknown environment variable %s: did you mean %s?", name, variable(yamlfile.Nearest(strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, prefix), "_", ".")), keys())))
 		}
 		v.Set(key, value)
 	}
 	return nil
 }
 
-// keyIn finds the key that an error speaks of: at its start, or in quotes.
+// keyIn finds the key that an error is about: at the start of its text, or in quotes.
 var keyIn = regexp.MustCompile(`(?:^|')([a-z_]+(?:\.[a-z_]+|\[\d+\])+)`)
 
-// located puts where a value comes from before each error about it: the variable that sets its key, else
-// its place in the file.
+// located adds to each error where the value comes from: the variable that sets the key, or the
+// place in the file.
 func located(err error, written *yamlfile.File) error {
 	if several, ok := err.(interface{ Unwrap() []error }); ok {
 		var all []error

@@ -139,7 +139,7 @@ func TestWrongVariableIsNamed(t *testing.T) {
 func TestUnknownVariableIsNamed(t *testing.T) {
 	t.Chdir(t.TempDir())
 	t.Setenv("ERRATA_KAFKA_BROKER", "a:1")
-	if _, err := Load(""); err == nil || !strings.Contains(err.Error(), "ERRATA_KAFKA_BROKER ") || !strings.Contains(err.Error(), "ERRATA_KAFKA_BROKERS") {
+	if _, err := Load(""); err == nil || !strings.Contains(err.Error(), "ERRATA_KAFKA_BROKER:") || !strings.Contains(err.Error(), "ERRATA_KAFKA_BROKERS") {
 		t.Error(err)
 	}
 }
