@@ -2,29 +2,8 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"time"
 )
-
-// DataWatermark is the time before which the data of every partition is in. A partition that has
-// batches and no watermark yet is named in missing; with one of those, or without any partition, nothing is known.
-// Partitions that nobody reads any more (RetireTopics) hold nothing back.
-func (s *Store) DataWatermark(ctx context.Context) (watermark time.Time, missing string, err error) {
-	// batch_rows and not batches: which epoch counts does not matter here, and the table is long.
-	var partitions uint64
-	err = s.conn.QueryRow(ctx, `
-		SELECT count(), min(watermark),
-			(SELECT arrayStringConcat(arraySort(groupUniqArray(concat(topic, '/', toString(partition)))), ', ') FROM batch_rows
-			 WHERE (topic, partition) NOT IN (SELECT topic, partition FROM watermark_rows))
-		FROM watermarks`).Scan(&partitions, &watermark, &missing)
-	switch {
-	case err != nil:
-		return time.Time{}, "", fmt.Errorf("read the watermarks: %w", err)
-	case partitions == 0 || missing != "":
-		return time.Time{}, missing, nil
-	}
-	return watermark, "", nil
-}
 
 // AlertTransition is a row of the view alerts. It may be written any number of times.
 type AlertTransition struct {

@@ -2,18 +2,14 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
-
-	"errata/internal/link"
 )
 
 // What `ingest audit` asks of the tables. Everything here only reads, and may run beside ingesters. A look at several tables is no
@@ -43,9 +39,6 @@ type AuditPartition struct {
 	Partition int
 	From      int64
 }
-
-// Retention says up to which age tables hold all their rows: what is older may have been deleted. A table that is not in it keeps all.
-type Retention map[string]time.Time
 
 // auditRange is a slice of a scope: the batches from one place on and before another, in the order of topic, partition and offset.
 type auditRange struct{ from, to *auditPlace }
@@ -140,45 +133,6 @@ func (s *Store) slices(ctx context.Context, scope AuditScope, look func(auditRan
 	}
 }
 
-// Owner says which Kafka cluster and group the database belongs to, "" when it holds nothing yet.
-func (s *Store) Owner(ctx context.Context) (cluster, group string, err error) {
-	err = s.ask(ctx, "SELECT cluster, `group` FROM claims ORDER BY claimed_at, cluster, `group` LIMIT 1", nil, func(scan func(...any) error) error {
-		return scan(&cluster, &group)
-	})
-	if err != nil {
-		return "", "", fmt.Errorf("read whose database this is: %w", err)
-	}
-	return cluster, group, nil
-}
-
-var retentionDays = regexp.MustCompile(` TTL .*toIntervalDay\((\d+)\)`)
-
-// Retention reads how long tables keep their rows from their own settings, which an operator may have changed.
-func (s *Store) Retention(ctx context.Context) (Retention, error) {
-	kept := Retention{}
-	err := s.ask(ctx, `SELECT name, engine_full, now64(3) FROM system.tables WHERE database = currentDatabase() AND name IN (@tables)`,
-		[]any{clickhouse.Named("tables", []string{errorTable.name, trafficTable.name, codeTable.name, deadLetterTable.name})},
-		func(scan func(...any) error) error {
-			var name, engine string
-			var now time.Time
-			if err := scan(&name, &engine, &now); err != nil || !strings.Contains(engine, " TTL ") {
-				return err
-			}
-			days := retentionDays.FindStringSubmatch(engine)
-			if days == nil {
-				return link.Refused("the retention of table %s cannot be understood: give its TTL as a time plus INTERVAL … DAY", name)
-			}
-			n, err := strconv.Atoi(days[1])
-			// An hour more is for what is deleted while we look.
-			kept[name] = now.Add(time.Hour - time.Duration(n)*24*time.Hour)
-			return err
-		})
-	if err != nil {
-		return nil, fmt.Errorf("read how long tables keep their rows: %w", err)
-	}
-	return kept, nil
-}
-
 // BatchPartitions gives the partitions of topics of which there are batches.
 func (s *Store) BatchPartitions(ctx context.Context, topics []string) ([]AuditPartition, error) {
 	all, err := s.partitions(ctx, "SELECT topic, partition, toInt64(0) FROM batch_rows WHERE topic IN (@topics) GROUP BY topic, partition",
@@ -223,49 +177,6 @@ func (s *Store) partitions(ctx context.Context, sql string, args ...any) (all []
 		return err
 	})
 	return all, err
-}
-
-// AuditGap is a run of offsets of which it is recorded that they were not read and never will be.
-type AuditGap struct {
-	Topic       string    `json:"topic"`
-	Partition   int       `json:"partition"`
-	FirstOffset int64     `json:"first_offset"`
-	LastOffset  int64     `json:"last_offset"`
-	Reason      string    `json:"reason"`
-	At          time.Time `json:"at"`
-}
-
-// MarshalJSON writes the time as all others are written.
-func (g AuditGap) MarshalJSON() ([]byte, error) {
-	type fields AuditGap
-	return json.Marshal(struct {
-		fields
-		At string `json:"at"`
-	}{fields(g), g.At.UTC().Format("2006-01-02T15:04:05.000Z")})
-}
-
-// AuditGaps gives the recorded gaps of the partitions of a scope, in order.
-func (s *Store) AuditGaps(ctx context.Context, scope AuditScope) (all []AuditGap, err error) {
-	if len(scope.Partitions) == 0 {
-		return nil, nil
-	}
-	var there uint64 // no database that only an earlier version has opened has them
-	err = s.conn.QueryRow(ctx, "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = 'gaps'").Scan(&there)
-	if err == nil && there > 0 {
-		sql, args := scope.bind("SELECT topic, partition, first_offset, last_offset, reason, at FROM gaps WHERE {partitions} ORDER BY topic, partition, first_offset, last_offset", auditRange{})
-		err = s.ask(ctx, sql, args, func(scan func(...any) error) error {
-			var g AuditGap
-			var id int32
-			err := scan(&g.Topic, &id, &g.FirstOffset, &g.LastOffset, &g.Reason, &g.At)
-			g.Partition = int(id)
-			all = append(all, g)
-			return err
-		})
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the recorded gaps: %w", err)
-	}
-	return all, nil
 }
 
 // Span is a batch's offsets, both included.

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -37,41 +36,6 @@ func (s *Store) insert(ctx context.Context, batches []*Batch) error {
 		func() error { return s.changed(ctx, daysOf(batches)) },
 		func() error { return batchTable.insert(ctx, s, gather(batches, once)) },
 	)
-}
-
-// switchPause is how old the rows of a later epoch are at least when they begin to count: a query that has looked at the rows
-// before that and looks at the switches after it would count neither the old rows nor the new.
-const switchPause = 250 * time.Millisecond
-
-// Switch makes the batches that are of a later epoch count instead of those before, all in one step.
-func (s *Store) Switch(ctx context.Context, batches []*Batch) error {
-	return s.switchOver(ctx, batches, func() error { return nil })
-}
-
-// SwitchForGood is Switch where nobody would repeat it, and what days say of it, after a loss of power.
-func (s *Store) SwitchForGood(ctx context.Context, batches []*Batch) error {
-	return s.switchOver(ctx, batches, func() error { return s.Sync(ctx) })
-}
-
-func (s *Store) switchOver(ctx context.Context, batches []*Batch, announced func() error) error {
-	var later []*Batch
-	for _, b := range batches {
-		if b.Epoch > 0 {
-			later = append(later, b)
-		}
-	}
-	if len(later) == 0 {
-		return nil
-	}
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(switchPause):
-	}
-	days := func(ctx context.Context) ([]time.Time, error) { return s.foldedWithBatches(ctx, later) }
-	return s.changing(ctx, days, func() error {
-		return firstError(announced, func() error { return switchTable.insert(ctx, s, gather(later, once)) })
-	})
 }
 
 func firstError(steps ...func() error) error {
@@ -257,44 +221,3 @@ var acceptedTable = table[struct{}]{
 }
 
 var switchTable = table[struct{}]{name: "epoch_switches", columns: place[struct{}]()}
-
-// Watermark says that all records of a partition with earlier event times are in, as far as could be
-// known at the given time: of a partition that is caught up it is that time itself.
-type Watermark struct {
-	Topic     string
-	Partition int
-	Watermark time.Time
-	At        time.Time
-}
-
-// InsertWatermarks replaces the partitions' watermarks.
-func (s *Store) InsertWatermarks(ctx context.Context, marks []Watermark) error {
-	return watermarkTable.insert(ctx, s, alone(marks))
-}
-
-var watermarkTable = table[Watermark]{
-	name: "watermark_rows",
-	columns: []column[Watermark]{
-		col("topic", func(_ *Batch, w *Watermark) *string { return &w.Topic }),
-		number[Watermark, int32]("partition", func(_ *Batch, w *Watermark) *int { return &w.Partition }),
-		col("watermark", func(_ *Batch, w *Watermark) *time.Time { return &w.Watermark }),
-		col("at", func(_ *Batch, w *Watermark) *time.Time { return &w.At }),
-	},
-}
-
-// retired is the watermark of a partition that nobody reads any more: nothing later will come from it, so it
-// holds nobody back. The view leaves it out.
-const retired = "2200-01-01 00:00:00"
-
-// RetireTopics marks the partitions of all topics but the given ones as read no more. One that is read
-// again gets an ordinary watermark at once.
-func (s *Store) RetireTopics(ctx context.Context, but []string) error {
-	err := s.conn.Exec(ctx, `INSERT INTO watermark_rows (topic, partition, watermark, at)
-		SELECT DISTINCT topic, partition, toDateTime64('`+retired+`', 3, 'UTC'), now64(3)
-		FROM (SELECT topic, partition FROM batch_rows UNION ALL SELECT topic, partition FROM watermark_rows)
-		WHERE topic NOT IN (?) AND (topic, partition) NOT IN (SELECT topic, partition FROM watermark_rows FINAL WHERE watermark >= '`+retired+`')`, but)
-	if err != nil {
-		return fmt.Errorf("retire the watermarks of other topics: %w", err)
-	}
-	return nil
-}

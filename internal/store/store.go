@@ -297,6 +297,13 @@ func (s *Store) ask(ctx context.Context, sql string, args []any, row func(scan f
 	return rows.Err()
 }
 
+// execute executes a statement that may take so long.
+func (s *Store) execute(ctx context.Context, timeout time.Duration, sql string, args ...any) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return s.conn.Exec(ctx, sql, args...)
+}
+
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
@@ -364,28 +371,4 @@ func (s *Store) FirstRead(ctx context.Context, topic string, partitions int) (in
 		}
 	}
 	return partitions, nil
-}
-
-// Claim takes the database for one Kafka cluster and consumer group. Offsets of another
-// cluster or group would mean other records, so those are refused (link.ErrRefused).
-func (s *Store) Claim(ctx context.Context, cluster, group string) error {
-	for range 2 {
-		// Of two claims at the same time the least holds, for both claimants alike.
-		ownCluster, ownGroup, err := s.Owner(ctx)
-		if err != nil {
-			return err
-		}
-		found := ownGroup != ""
-		switch {
-		case found && (ownCluster != cluster || ownGroup != group):
-			return link.Refused("database %q holds the records of Kafka cluster %q, group %q, and we are on cluster %q, group %q: "+
-				"use another clickhouse.database for these", s.database, ownCluster, ownGroup, cluster, group)
-		case found:
-			return nil
-		}
-		if err := s.conn.Exec(ctx, "INSERT INTO claims VALUES (now64(3), ?, ?)", cluster, group); err != nil {
-			return fmt.Errorf("claim the database: %w", err)
-		}
-	}
-	return nil
 }

@@ -117,13 +117,6 @@ func (s *Store) changing(ctx context.Context, days func(context.Context) ([]time
 	return nil
 }
 
-// execute executes a statement that may take so long.
-func (s *Store) execute(ctx context.Context, timeout time.Duration, sql string, args ...any) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	return s.conn.Exec(ctx, sql, args...)
-}
-
 // maxNamedOffsets is how many batches a query names.
 const maxNamedOffsets = 5000
 
