@@ -58,7 +58,6 @@ func FuzzImport(f *testing.F) {
 		f.Add(name, content)
 	}
 	f.Fuzz(func(t *testing.T, name string, content []byte) {
-		t.Parallel()
 		if len(content) > 1<<16 {
 			return
 		}
