@@ -1,106 +1,138 @@
 // Package delivery reads Kafka and fills ClickHouse so that each record is counted once.
 //
-// The contract, and who keeps it:
+// # The protocol
 //
-//   - A batch is a run of offsets of one partition. Once sealed it never changes.
-//   - Seal, plan, insert. Before the first insert of a batch its boundary is committed to Kafka, in the metadata of
-//     the group's offset, under our generation and member id. Kafka refuses that from a member that has lost the
-//     partition, and then the batch is dropped: whoever has the partition now has planned it, or will.
-//   - A planned batch is inserted again and again until ClickHouse has it. Its rows replace themselves (package
-//     store), so neither a repeat nor a second owner that repeats the same run changes a number.
-//   - Whoever takes a partition over reads the plan, reads exactly those runs from Kafka again, inserts them, and
-//     only then plans anything new. There is no drain at a rebalance.
-//   - A run stays in the plan for a minute after its insert. Only when the server has not been restarted meanwhile does the
-//     durable point move past it; else all that is planned is repeated, since a power loss may have cost some of it.
+// Two ideas carry it. The commit to Kafka holds the plan, and Kafka fences commits by the generation
+// of the consumer group. And every row replaces itself when it is written again.
 //
-// A commit whose outcome is unknown is never repeated in its generation: it might arrive late and roll the plan
-// back. The generation is left, and the next begins with reading what is committed.
+//   - A batch is a run of offsets of one partition. Once sealed it never changes: its rows are a
+//     pure function of its records, their positions and the parser, never of the clock.
+//   - Seal, plan, insert. Before the first insert of a batch, its boundary is committed to Kafka. The
+//     committed offset is the durable point; the metadata of the commit holds the lengths of the runs
+//     that are planned from there on, without a gap between them (plan.go). Kafka takes the commit only
+//     from the member that owns the partition in the current generation. A commit that is refused, or
+//     whose outcome is unknown, is never repeated in its generation: it might arrive late and roll the
+//     plan back. The generation is left, and the next one begins by reading what is committed.
+//   - A planned batch is inserted, with growing pauses, until ClickHouse has it. Nothing is fetched in the
+//     meantime, so memory stays where it is. The batch's row in batch_rows is written last.
+//   - A run leaves the plan a minute after its insert, and only if the server was not restarted in that
+//     minute: what ClickHouse has accepted survives a loss of power only once it is on the disk. After a
+//     restart, everything planned is read and inserted again. The server tells its runs apart by a server
+//     id in a table in its memory, and it remembers there since when it has each batch, so that the minute
+//     also counts when the owner of the partition changed meanwhile. Otherwise the plans of partitions that
+//     change hands more than once a minute would only grow.
+//   - Whoever takes a partition over reads the plan and the recorded batches, reads exactly the planned runs
+//     again, inserts them, and only then plans anything new (takeover.go). There is no drain at a rebalance.
+//     The rows may already be there: they replace themselves. A zombie, a process that does not know
+//     yet that it lost the partition, can repeat what is planned, which changes nothing, and cannot plan.
+//   - Boundaries are cut once: those in the plan and, beyond it, those in batch_rows. When the group's offset
+//     is lost, or somebody set it, recorded batches of our own parser are skipped and those of another
+//     parser are made again. A start inside a recorded batch moves behind that batch. A group without any
+//     offset continues where the record ends.
+//   - Orphans are rows that were inserted and recorded nowhere, and whose plan was lost with the offset.
+//     They are voided: an epoch without rows is named for them, and their records are read again and written
+//     under that epoch. Kafka does not fence this step, so the server itself checks, as it voids,
+//     whether another process has recorded or voided them since.
+//   - Another parser has another fingerprint. It writes what it reads again under a later epoch, beside the
+//     old rows; the row in epoch_switches, written last, makes the views count the new ones in one step. An
+//     epoch belongs to one take-over of a partition or to one replay, so the rows of two parsers, or of two
+//     ways to cut, never mix. New runs have epoch 0.
+//   - Offsets that Kafka deleted before they were read become a row in gaps, a metric and a log line. When
+//     part of a planned run is deleted, the run stays as it is if ClickHouse has all of it. Otherwise what is left is
+//     inserted under a fresh epoch, and the deleted part is a gap.
+//   - A log that ends before what was planned or recorded from it, or whose record at the start of the last
+//     batch is not the one that was counted, belongs to another topic of the same name. The partition is
+//     left alone, and the log says why.
 //
-// Files, from the outside in: delivery.go is the member of the group, takeover.go and generation.go its work between two rebalances,
-// partition.go and plan.go what it knows of a partition, without the outside world. members.go shares the partitions out. fetch.go, offsets.go
-// and connect.go speak to Kafka. replay.go parses history anew, audit.go and its neighbours prove that all is counted. model_test.go holds the
-// protocol against every order of crashes.
+// # Where a process can die
+//
+// Nothing is lost or counted twice, wherever that is:
+//
+//   - Before the commit, nothing of the batch was inserted. The next owner reads its records again and
+//     may cut them differently.
+//   - Between the commit and the row in batch_rows, the run is planned. The next owner writes the same
+//     rows again under the same keys.
+//   - After that row, the same holds until the run leaves the plan. From then on it is read only for its boundaries.
+//   - Before the switch of an epoch, the old rows count, and the new ones are written again.
+//   - After the switch, the new rows count, and the old ones never again.
+//   - While a claim of an epoch, a gap or a void is written: each may be written twice without effect, and an
+//     epoch that nobody uses does no damage.
+//
+// model_test.go checks this argument. The code of a generation runs unchanged against a broker and a store in memory, and
+// the test tries schedules of crashes before, during and after each request, lost answers, late commits, zombies,
+// loss of power, lost offsets and deleted records. mutation_test.go takes each rule out of the source in
+// turn, and the model must notice.
+//
+// # What it relies on
+//
+// Of Kafka: a commit from an old generation or an unknown member is refused; the committed offset and its metadata
+// are kept and read together; the records of a partition do not change (compacted topics are refused).
+//
+// Of ClickHouse: an acknowledged insert survives a kill of the server, and a minute later a loss of power; a
+// block of one INSERT into one partition is one part; ReplacingMergeTree keeps one row per key under FINAL. Not
+// deduplication tokens: ClickHouse writes their record before the part that they stand for.
+//
+// # Known limits
+//
+// A loss of power and the loss of the group's offsets within the same minute lose what the power failure took: nobody
+// knows any more that it was planned. An offset that is set by hand, while an ingester is suspended in
+// the middle of an insert and wakes up later, can count that batch twice; `ingest audit` shows it. So can an
+// offset that is set back into a hole in the second in which a replay of that hole switches. A topic that is deleted,
+// created again and filled beyond where we were, all while nothing is fetched, is noticed only at the next
+// take-over. A planned run is held in memory as a whole, whatever the budget says, one at a time; so is a single record.
+//
+// # Files
+//
+//	delivery.go     Ingester: what runs until it is told to stop
+//	group.go        the member of the consumer group, one generation after another
+//	sticky.go       how the group shares its partitions out
+//	dead.go         members of the group that are our own dead processes
+//	takeover.go     the beginning of a generation: what is already planned and recorded
+//	generation.go   the work between two rebalances: fetch, process, seal, plan, insert
+//	partition.go    what a generation knows of a partition, without the outside world
+//	plan.go         the plan and its form in the metadata of a commit
+//	connect.go      the connection to Kafka, and why it cannot be made
+//	fetch.go        records from Kafka
+//	offsets.go      offsets and commits
+//	ready.go        why the ingester does no work, for a probe
+//	metrics.go      what it tells Prometheus
+//	replay.go       history, parsed again
+//	audit*.go       the proof that everything is counted
 package delivery
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/segmentio/kafka-go"
-
 	"errata/internal/enrich"
-	"errata/internal/link"
 	"errata/internal/store"
 )
 
 // Ingester is one member of the consumer group.
 type Ingester struct {
-	kafka       *Kafka
-	broker      broker // kafka
-	store       *store.Store
-	database    database // store
-	cfg         Config
-	processor   *enrich.Processor
-	fingerprint string // of all that decides what rows a record makes, but for the catalogs and the share of the audit sample
-	log         *slog.Logger
-	metrics     *metrics
-	state       state
-	folding     atomic.Bool // we have the first of all partitions: who has it folds closed days
-	now         func() time.Time
-	sleep       func(context.Context, time.Duration) bool
-
-	// One generation works at a time. kafka-go sees to that, but for a generation that has ended before it began.
-	working sync.Mutex
-	boot    string                        // the run of the server that has all that we inserted
-	last    map[topicPartition]*partition // what we knew when our last generation ended
+	kafka  *Kafka
+	store  *store.Store
+	worker *worker
+	log    *slog.Logger
 }
 
-// database is what the ingester asks of ClickHouse; *store.Store is it. Each call may fail at any
-// time, and may have done its work all the same.
-type database interface {
-	Insert(ctx context.Context, batches []*store.Batch) error
-	InsertWatermarks(ctx context.Context, marks []store.Watermark) error
-	InsertGap(ctx context.Context, g store.Gap) error
-	RecordedFrom(ctx context.Context, topic string, partition int, offset int64) ([]store.Recorded, error)
-	LastRecorded(ctx context.Context, topic string, partition int) (store.Recorded, bool, error)
-	Accepted(ctx context.Context, topic string, partition int, fingerprint string, ago time.Duration) ([]store.Recorded, error)
-	ClaimEpoch(ctx context.Context, fingerprint string, least uint32) (uint32, error)
-	Orphans(ctx context.Context, topic string, partition int, from int64) ([]store.Orphan, error)
-	Whole(ctx context.Context, topic string, partition int, firstOffset int64) (bool, error)
-	Void(ctx context.Context, topic string, partition int, strays []store.Orphan, epoch uint32) error
-	VoidedFrom(ctx context.Context, topic string, partition int, from int64) (store.Voided, error)
-	ServerID(ctx context.Context) (string, error)
-}
-
-// New makes an Ingester. The processor is its own from now on; the fingerprint names the processor's
+// New makes an Ingester, which owns the processor from then on. The fingerprint names the processor's
 // parser and mapping, and differs when those would make other rows.
 func New(k *Kafka, s *store.Store, processor *enrich.Processor, fingerprint string, log *slog.Logger) *Ingester {
-	in := &Ingester{kafka: k, broker: k, store: s, database: s, cfg: k.cfg, processor: processor, fingerprint: fingerprint, log: log, metrics: newMetrics(), now: time.Now, sleep: sleep}
-	in.metrics.memoryBudget.Set(float64(in.cfg.memory()))
-	return in
+	w := &worker{
+		broker: k, database: s, cfg: k.cfg, processor: processor, fingerprint: fingerprint,
+		log: log, metrics: newMetrics(), now: time.Now, sleep: sleep,
+	}
+	w.metrics.memoryBudget.Set(float64(w.cfg.memory()))
+	return &Ingester{kafka: k, store: s, worker: w, log: log}
 }
 
-// Times of the group protocol. A member that dies is missed after the session timeout, of which 6 s is the least that
-// brokers allow unless told otherwise; one that joins or leaves is noticed at the others' next heartbeat.
-const (
-	sessionTimeout   = 6 * time.Second
-	rebalanceTimeout = 6 * time.Second
-	heartbeat        = 300 * time.Millisecond
-	partitionWatch   = 5 * time.Second
-	leaveTimeout     = 3 * time.Second
-	wellAgain        = 10 * time.Second // in one generation, after which the next one that must be left is left without a long pause
-	patience         = time.Minute      // with a refusal: certificates and passwords are not changed on both sides at once
-	silence          = time.Minute      // without a generation, after which the group is joined anew
-	unready          = 10 * time.Second // without a generation, after which we are not ready
-)
-
-// Run consumes until ctx ends, which is no error. Servers that go away are waited for, for ever; an error
-// is something that somebody must mend.
+// Run consumes until ctx ends, which is not an error. It waits for unavailable servers without limit; an
+// error is something that a person must fix.
 func (in *Ingester) Run(ctx context.Context) error {
 	if err := in.kafka.Claim(ctx, in.store); err != nil {
 		return err
@@ -110,35 +142,16 @@ func (in *Ingester) Run(ctx context.Context) error {
 	var beside sync.WaitGroup // goroutines that end with this function
 	defer beside.Wait()
 	defer cancel()
-	beside.Go(func() { in.kafka.putOut(ctx, dead, in.log) })
-	beside.Go(func() { in.fold(ctx) })
+	beside.Go(func() { in.kafka.removeDead(ctx, dead, in.log) })
+	beside.Go(func() { in.rollUp(ctx) })
 	for {
 		err := in.consume(ctx)
 		if ctx.Err() != nil || !errors.Is(err, errSilent) {
 			return err
 		}
-		in.log.Warn("the group says nothing, joining it anew", "group", in.cfg.Group)
-		in.metrics.reconnects.Inc()
+		in.log.Warn("got no answer from the consumer group, joining it again", "group", in.kafka.cfg.Group)
+		in.worker.metrics.reconnects.Inc()
 		in.kafka.reconnect()
-	}
-}
-
-// foldEvery is how often is looked for days to be folded.
-const foldEvery = time.Minute
-
-// fold folds closed days into hours, for readers of long ranges. Two that do so at once are no harm.
-func (in *Ingester) fold(ctx context.Context) {
-	for sleep(ctx, foldEvery) {
-		if !in.folding.Load() {
-			continue
-		}
-		days, err := in.store.RollUpClosedDays(ctx, time.Now())
-		for _, day := range days {
-			in.log.Info("folded a closed day into hours", "day", day.Format(time.DateOnly))
-		}
-		if err != nil && ctx.Err() == nil {
-			in.log.Warn("cannot fold closed days into hours: long ranges are read from minutes, which is slower", "error", err)
-		}
 	}
 }
 
@@ -163,164 +176,85 @@ func (k *Kafka) Claim(ctx context.Context, s *store.Store) error {
 	return s.RetireTopics(ctx, k.cfg.Topics)
 }
 
-// Topics are those that are read.
+// Topics returns the topics that are read.
 func (k *Kafka) Topics() []string { return k.cfg.Topics }
 
-// errSilent says that the group has given us no generation for a while.
-var errSilent = errors.New("no generation")
+// rollupEvery is how often we look for days to roll up.
+const rollupEvery = time.Minute
 
-// consume is a member of the group until ctx ends, or the group is silent, or something is wrong that somebody must mend.
-func (in *Ingester) consume(ctx context.Context) error {
-	balancer := &sticky{}
-	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
-		ID: in.cfg.Group, Brokers: in.cfg.Brokers, Topics: in.cfg.Topics, Dialer: in.kafka.dialer,
-		HeartbeatInterval: heartbeat, SessionTimeout: sessionTimeout, RebalanceTimeout: rebalanceTimeout,
-		JoinGroupBackoff: time.Second, Timeout: 5 * time.Second,
-		WatchPartitionChanges: true, PartitionWatchInterval: partitionWatch,
-		GroupBalancers: []kafka.GroupBalancer{balancer, kafka.RoundRobinGroupBalancer{}},
-		Logger:         kafka.LoggerFunc(func(format string, args ...any) { in.log.Debug("kafka-go: " + fmt.Sprintf(format, args...)) }),
-		ErrorLogger:    kafka.LoggerFunc(func(format string, args ...any) { in.log.Debug("kafka-go: " + fmt.Sprintf(format, args...)) }),
-	})
-	if err != nil {
-		return fmt.Errorf("join group %q: %w", in.cfg.Group, err)
-	}
-	var fatal error
-	var working atomic.Bool    // a generation is
-	var running sync.WaitGroup // the goroutine of the generation at hand, which kafka-go starts and this function awaits, and those that put us out
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	heard := time.Now()
-	member := ""          // as the group knows us
-	rejoining := pauses() // before we come back to a group whose generation we had to leave: nobody is to drive it round and round
-	var refusedSince time.Time
-	for {
-		asking, endAsking := context.WithTimeout(ctx, time.Second)
-		gen, err := group.Next(asking)
-		timeout := asking.Err() != nil
-		endAsking()
-		if ctx.Err() != nil {
-			break
-		}
-		if err != nil && timeout {
-			if working.Load() {
-				heard = time.Now()
-			}
-			if waiting := time.Since(heard); waiting > silence {
-				fatal = errSilent
-				break
-			} else if waiting > unready {
-				in.state.say(&in.state.group, "the group has given us no partitions for %s", waiting.Round(time.Second))
-			}
+// rollUp rolls closed days up into hours, for readers of long ranges. It is safe for two ingesters to do
+// so at once.
+func (in *Ingester) rollUp(ctx context.Context) {
+	for sleep(ctx, rollupEvery) {
+		if !in.worker.rollingUp.Load() {
 			continue
 		}
-		heard = time.Now()
-		if err == nil {
-			refusedSince = time.Time{}
+		days, err := in.store.RollUpClosedDays(ctx, time.Now())
+		for _, day := range days {
+			in.log.Info("rolled a closed day up into hours", "day", day.Format(time.DateOnly))
 		}
-		if err != nil {
-			if refused := in.kafka.refusal(err, in.cfg.Brokers[0]); refused != nil {
-				if refusedSince.IsZero() {
-					refusedSince = heard
-				}
-				if heard.Sub(refusedSince) > patience {
-					fatal = refused
-					break
-				}
-			}
-			in.state.say(&in.state.group, "cannot join the group: %s", link.Cause(err))
-			in.log.Warn("cannot join the group, trying again", "group", in.cfg.Group, "error", err)
-			// kafka-go joins as a new member now. Had it no way to leave as the old one, the group would wait for that one to come back.
-			if member != "" && !errors.Is(err, kafka.RebalanceInProgress) {
-				gone := []string{member}
-				running.Go(func() { in.kafka.putOut(ctx, gone, in.log) })
-				member = ""
-			}
-			continue
+		if err != nil && ctx.Err() == nil {
+			in.log.Warn("cannot roll closed days up into hours: long ranges are read from minutes, which is slower", "error", err)
 		}
-		member = gen.MemberID
-		running.Add(1)
-		working.Store(true)
-		gen.Start(func(genCtx context.Context) {
-			defer running.Done()
-			defer working.Store(false)
-			assigned := assignment(gen)
-			balancer.owns(gen.ID, assigned)
-			began := time.Now()
-			err := in.generation(ctx, genCtx, int(gen.ID), gen.MemberID, assigned)
-			switch {
-			case errors.Is(err, link.ErrRefused):
-				fatal = err
-				cancel()
-			case err != nil && genCtx.Err() == nil && ctx.Err() == nil:
-				in.log.Warn("leaving the generation", "generation", gen.ID, "error", err)
-				if time.Since(began) > wellAgain {
-					rejoining.Reset()
-				}
-				sleep(ctx, rejoining.NextBackOff()) // also when others rejoin meanwhile
-			}
-		})
-	}
-	cancel()
-	running.Wait()
-	left := make(chan struct{})
-	go func() { // Close may wait for a join that is under way; nobody needs its end
-		defer close(left)
-		if err := group.Close(); err != nil {
-			in.log.Warn("cannot leave the group in order", "error", err)
-		}
-	}()
-	select {
-	case <-left:
-	case <-time.After(leaveTimeout):
-	}
-	return fatal
-}
-
-// assignment is what the group has given us.
-func assignment(gen *kafka.Generation) (all []topicPartition) {
-	for topic, partitions := range gen.Assignments {
-		for _, p := range partitions {
-			all = append(all, topicPartition{topic, p.ID})
-		}
-	}
-	return all
-}
-
-// state is what keeps the ingester from doing its work, for a probe to ask.
-type state struct {
-	mu                            sync.Mutex
-	begun                         bool
-	group, fetch, insert, stopped string // what is wrong; "" when nothing is
-}
-
-// say sets one of the fields of state, from a format, or to nothing.
-func (s *state) say(field *string, format string, args ...any) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	*field = ""
-	if format != "" {
-		*field = fmt.Sprintf(format, args...)
 	}
 }
 
-// Ready says why the ingester is not consuming, nil when it is.
-func (in *Ingester) Ready() error {
-	s := &in.state
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.begun && s.group == "" {
-		return errors.New("not in the group yet")
-	}
-	var all []error
-	for _, problem := range []string{s.group, s.fetch, s.insert, s.stopped} {
-		if problem != "" {
-			all = append(all, errors.New(problem))
-		}
-	}
-	return errors.Join(all...)
+// worker does the work of the generations, one at a time. It knows the servers only as broker and database.
+type worker struct {
+	broker      broker
+	database    database
+	cfg         Config
+	processor   *enrich.Processor
+	fingerprint string // of all that decides which rows a record makes, except the catalogs and the share of the audit sample
+	log         *slog.Logger
+	metrics     *metrics
+	state       state
+	rollingUp   atomic.Bool // we own the first of all partitions: its owner rolls closed days up
+	now         func() time.Time
+	sleep       func(context.Context, time.Duration) bool
+
+	// One generation works at a time. kafka-go ensures that, except for a generation that ended before it began.
+	working  sync.Mutex
+	serverID string                        // of the run of ClickHouse that has everything we inserted
+	last     map[topicPartition]*partition // what we knew when our last generation ended
 }
 
-// sleep waits, and tells whether it was not cut short.
+// broker is what a generation asks of Kafka; *Kafka implements it. Each call may fail at any time; a commit
+// may have been made all the same, or may still be.
+type broker interface {
+	// committed reads what the group has committed for all partitions of our topics. A partition without a
+	// commit is not in the result. An error never means that nothing is committed.
+	committed(ctx context.Context) (map[topicPartition]plan, error)
+	// commit writes plans under a generation and member.
+	commit(ctx context.Context, generation int, member string, plans map[topicPartition]plan) error
+	// start returns where a partition begins that was never read.
+	start(ctx context.Context, tp topicPartition) (int64, error)
+	// bounds returns the first offset that the log holds, and the one behind the last that may be read.
+	bounds(ctx context.Context, tp topicPartition) (first, end int64, err error)
+	// fetch reads once from each position.
+	fetch(ctx context.Context, from []position) []fetched
+	// reconnect drops all connections and everything known of the cluster.
+	reconnect()
+}
+
+// database is what a generation asks of ClickHouse; *store.Store implements it. Each call may fail at any
+// time, and may have done its work all the same.
+type database interface {
+	Insert(ctx context.Context, batches []*store.Batch) error
+	InsertWatermarks(ctx context.Context, marks []store.Watermark) error
+	InsertGap(ctx context.Context, g store.Gap) error
+	RecordedFrom(ctx context.Context, topic string, partition int, offset int64) ([]store.Recorded, error)
+	LastRecorded(ctx context.Context, topic string, partition int) (store.Recorded, bool, error)
+	Accepted(ctx context.Context, topic string, partition int, fingerprint string, ago time.Duration) ([]store.Recorded, error)
+	ClaimEpoch(ctx context.Context, fingerprint string, least uint32) (uint32, error)
+	Orphans(ctx context.Context, topic string, partition int, from int64) ([]store.Orphan, error)
+	Whole(ctx context.Context, topic string, partition int, firstOffset int64) (bool, error)
+	Void(ctx context.Context, topic string, partition int, orphans []store.Orphan, epoch uint32) error
+	VoidedFrom(ctx context.Context, topic string, partition int, from int64) (store.Voided, error)
+	ServerID(ctx context.Context) (string, error)
+}
+
+// sleep waits, and reports whether it was not cut short.
 func sleep(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():

@@ -16,25 +16,31 @@ import (
 	"github.com/segmentio/kafka-go/protocol/fetch"
 )
 
-// Fetching goes below kafka-go's Reader and Conn, straight to Kafka's fetch request: there the checksums
-// are verified, an offset out of range is an error instead of a silent jump, and control batches
-// and aborted transactions can be seen and left out.
+// Fetching goes below kafka-go's Reader and Conn, straight to Kafka's fetch request. There the checksums are
+// verified, an offset out of range is an error instead of a silent jump, and control batches and aborted
+// transactions can be seen and left out.
 
 const (
 	fetchWait          = 250 * time.Millisecond // how long a broker holds a request that finds nothing new
-	leastFetch         = 256 << 10              // bytes asked for at once, of all leaders; brokers exceed it for a single larger record
+	leastFetch         = 256 << 10              // bytes requested at once, of all leaders together; brokers exceed it for a single larger record
 	mostFetch          = 16 << 20
 	fetchTimeout       = 10 * time.Second
 	isolationCommitted = 1
 )
 
+// position is where to read a partition.
+type position struct {
+	topicPartition
+	offset int64
+}
+
 // fetched is what one request brought of one partition.
 type fetched struct {
-	partition *partition
-	end       int64 // of what may be read by now: open transactions end it
-	err       error // OffsetOutOfRange or what else the broker says of this partition; nothing else is valid then
+	topicPartition
+	end int64 // of what may be read by now: open transactions end it
+	err error // OffsetOutOfRange or another error of this partition; nothing else is valid then
 
-	// read gives the records one by one, until use returns false, and where to go on. Once.
+	// read passes the records on one by one until use returns false, and returns where to continue. It may be called once.
 	read func(use func(record) (more bool)) (next int64, err error)
 }
 
@@ -45,24 +51,24 @@ type record struct {
 	value  []byte
 }
 
-// fetch asks each leader once for all its partitions, at the same time, and gives what came, in the
-// order of the request. A leader that fails gives an error for its partitions alone.
-func (k *Kafka) fetch(ctx context.Context, partitions []*partition) []fetched {
+// fetch asks each leader once for all its partitions, at the same time, and returns what came in the order of
+// the request. A leader that fails makes an error for its partitions alone.
+func (k *Kafka) fetch(ctx context.Context, from []position) []fetched {
 	if time.Since(k.asked) > partitionWatch {
 		leaders, err := k.leadersOf(ctx)
 		if err != nil {
-			return failed(partitions, err)
+			return failed(from, err)
 		}
 		k.leaders, k.asked = leaders, time.Now()
 	}
 	k.adjust()
-	byLeader := map[int][]*partition{}
-	for _, p := range partitions {
+	byLeader := map[int][]position{}
+	for _, p := range from {
 		leader := k.leaders[p.topicPartition]
 		byLeader[leader] = append(byLeader[leader], p)
 	}
 	answers := make(chan []fetched, len(byLeader))
-	var asking sync.WaitGroup // one goroutine a leader, awaited here
+	var asking sync.WaitGroup // one goroutine per leader, awaited here
 	for _, own := range byLeader {
 		asking.Go(func() { answers <- k.fetchFrom(ctx, own, k.limit/len(byLeader)) })
 	}
@@ -77,30 +83,31 @@ func (k *Kafka) fetch(ctx context.Context, partitions []*partition) []fetched {
 			all = append(all, f)
 		}
 	}
-	// In the order in which they were asked for: where memory ends, the last ones have to wait, and these change.
-	rank := map[*partition]int{}
-	for i, p := range partitions {
-		rank[p] = i
+	// In the order of the request: where memory ends, the last ones have to wait, and these change from call to call.
+	rank := map[topicPartition]int{}
+	for i, p := range from {
+		rank[p.topicPartition] = i
 	}
-	slices.SortFunc(all, func(a, b fetched) int { return cmp.Compare(rank[a.partition], rank[b.partition]) })
+	slices.SortFunc(all, func(a, b fetched) int { return cmp.Compare(rank[a.topicPartition], rank[b.topicPartition]) })
 	return all
 }
 
-// errNothingSaid is of a partition that an answer leaves out, for another one.
+// errNothingSaid is the error of a partition that an answer left out in favour of another one.
 var errNothingSaid = errors.New("the broker says nothing of it")
 
-func failed(partitions []*partition, err error) (all []fetched) {
-	for _, p := range partitions {
-		all = append(all, fetched{partition: p, err: err})
+// failed returns the same error for all positions.
+func failed(from []position, err error) (all []fetched) {
+	for _, p := range from {
+		all = append(all, fetched{topicPartition: p.topicPartition, err: err})
 	}
 	return all
 }
 
-// pageSize is what kafka-go takes at least for each batch of records that it unpacks (its protocol/buffer.go).
+// pageSize is the least memory that kafka-go takes for each batch of records that it unpacks (its protocol/buffer.go).
 const pageSize = 64 << 10
 
-// adjust sets how much is asked for by what came of it: an answer is unpacked as a whole, to ten times its size and more, and is to take
-// no more than a quarter of the memory.
+// adjust sets how much to request from how large the last answers became. An answer is unpacked as a whole, to ten times
+// its size and more, and should take no more than a quarter of the memory.
 func (k *Kafka) adjust() {
 	switch {
 	case k.limit == 0:
@@ -113,47 +120,47 @@ func (k *Kafka) adjust() {
 	k.unpacked = 0
 }
 
-// fetchFrom sends one request for partitions of one leader. A broker fills its answer in the order of the request, so
-// the caller changes that from call to call.
-func (k *Kafka) fetchFrom(ctx context.Context, partitions []*partition, limit int) []fetched {
+// fetchFrom sends one request for partitions of one leader. A broker fills its answer in the order of the
+// request, so the caller changes that order from call to call.
+func (k *Kafka) fetchFrom(ctx context.Context, from []position, limit int) []fetched {
 	req := &fetch.Request{
 		ReplicaID: -1, MaxWaitTime: int32(fetchWait.Milliseconds()), MinBytes: 1, MaxBytes: int32(limit),
 		IsolationLevel: isolationCommitted, SessionID: 0, SessionEpoch: -1,
 	}
-	byName := map[topicPartition]*partition{}
-	for _, p := range partitions {
-		byName[p.topicPartition] = p
+	missing := map[topicPartition]position{}
+	for _, p := range from {
+		missing[p.topicPartition] = p
 		i := slices.IndexFunc(req.Topics, func(t fetch.RequestTopic) bool { return t.Topic == p.topic })
 		if i < 0 {
 			i = len(req.Topics)
 			req.Topics = append(req.Topics, fetch.RequestTopic{Topic: p.topic})
 		}
 		req.Topics[i].Partitions = append(req.Topics[i].Partitions, fetch.RequestPartition{
-			Partition: int32(p.id), CurrentLeaderEpoch: -1, FetchOffset: p.next, LogStartOffset: -1, PartitionMaxBytes: int32(limit),
+			Partition: int32(p.id), CurrentLeaderEpoch: -1, FetchOffset: p.offset, LogStartOffset: -1, PartitionMaxBytes: int32(limit),
 		})
 	}
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	answer, err := k.transport.RoundTrip(ctx, k.client.Addr, req)
 	if err != nil {
-		return failed(partitions, err)
+		return failed(from, err)
 	}
 	var all []fetched
 	for _, t := range answer.(*fetch.Response).Topics {
 		for i := range t.Partitions {
 			tp := topicPartition{t.Topic, int(t.Partitions[i].Partition)}
-			if p := byName[tp]; p != nil {
+			if p, asked := missing[tp]; asked {
 				all = append(all, k.read(p, &t.Partitions[i]))
-				delete(byName, tp)
+				delete(missing, tp)
 			}
 		}
 	}
-	return append(all, failed(slices.Collect(maps.Values(byName)), errNothingSaid)...)
+	return append(all, failed(slices.Collect(maps.Values(missing)), errNothingSaid)...)
 }
 
-// read makes a fetched of an answer.
-func (k *Kafka) read(p *partition, answer *fetch.ResponsePartition) fetched {
-	f := fetched{partition: p, end: answer.HighWatermark}
+// read makes a fetched from an answer.
+func (k *Kafka) read(p position, answer *fetch.ResponsePartition) fetched {
+	f := fetched{topicPartition: p.topicPartition, end: answer.HighWatermark}
 	if answer.LastStableOffset >= 0 {
 		f.end = answer.LastStableOffset
 	}
@@ -165,7 +172,7 @@ func (k *Kafka) read(p *partition, answer *fetch.ResponsePartition) fetched {
 		if stream, ok := answer.RecordSet.Records.(*protocol.RecordStream); ok {
 			k.unpacked += int64(len(stream.Records)) * pageSize
 		}
-		r := reader{next: p.next, more: true, use: func(r record) bool {
+		r := reader{next: p.offset, more: true, use: func(r record) bool {
 			k.unpacked += int64(len(r.value))
 			return use(r)
 		}}
@@ -177,8 +184,8 @@ func (k *Kafka) read(p *partition, answer *fetch.ResponsePartition) fetched {
 
 // reader goes through the record batches of an answer.
 type reader struct {
-	next int64 // where to go on
-	more bool  // is wanted
+	next int64 // where to continue
+	more bool  // more is wanted
 	use  func(record) bool
 }
 
@@ -188,7 +195,7 @@ func (r *reader) batches(answer *fetch.ResponsePartition) error {
 		batches = stream.Records
 	}
 	pending := slices.Clone(answer.AbortedTransactions)
-	aborted := map[int64]bool{} // producers whose transaction, begun before where we are, will be aborted
+	aborted := map[int64]bool{} // producers with an open transaction that will be aborted
 	begin := func(offset int64) {
 		pending = slices.DeleteFunc(pending, func(t fetch.ResponseTransaction) bool {
 			begun := t.FirstOffset <= offset
@@ -204,7 +211,7 @@ func (r *reader) batches(answer *fetch.ResponsePartition) error {
 		case nil:
 		case *protocol.ControlBatch:
 			// The marker that ends a transaction. It has an offset too, which must be stepped over here:
-			// kafka-go's own Client.Fetch would ask for it for ever.
+			// kafka-go's own Client.Fetch would request it for ever.
 			begin(b.BaseOffset)
 			delete(aborted, b.ProducerID)
 			err = r.each(b.Records, true)
@@ -221,8 +228,8 @@ func (r *reader) batches(answer *fetch.ResponsePartition) error {
 	return nil
 }
 
-// each reads the records of one batch from the wanted offset on: an answer begins with the whole batch
-// that the offset lies in. Those that are skipped are stepped over.
+// each reads the records of one batch from the wanted offset on: an answer begins with the whole batch that
+// holds the offset. With skip it steps over them.
 func (r *reader) each(from protocol.RecordReader, skip bool) error {
 	for r.more {
 		in, err := from.ReadRecord()
@@ -256,39 +263,39 @@ func (r *reader) each(from protocol.RecordReader, skip bool) error {
 // scanTries is how often a fetch may fail in a row, a second apart.
 const scanTries = 10
 
-// scan reads the committed records of the offsets from to to, both included, until each says false or the readable log
-// ends, and gives the offset behind what was read. Offsets that Kafka has deleted are kafka.OffsetOutOfRange.
+// scan reads the committed records of the offsets from to to, both included, until each returns false or the readable
+// log ends. It returns the offset behind what was read, and kafka.OffsetOutOfRange for offsets that Kafka has deleted.
 func (k *Kafka) scan(ctx context.Context, tp topicPartition, from, to int64, each func(record) (more bool)) (next int64, err error) {
-	p := &partition{topicPartition: tp, next: from}
-	for failed := 0; p.next <= to; {
-		f := k.fetch(ctx, []*partition{p})[0]
-		before, more := p.next, true
+	next = from
+	for failed := 0; next <= to; {
+		f := k.fetch(ctx, []position{{tp, next}})[0]
+		before, more := next, true
 		if f.err == nil {
-			p.next, f.err = f.read(func(r record) bool {
+			next, f.err = f.read(func(r record) bool {
 				more = r.offset <= to && each(r)
 				return more
 			})
 		}
 		switch {
 		case ctx.Err() != nil:
-			return p.next, ctx.Err()
+			return next, ctx.Err()
 		case errors.Is(f.err, kafka.OffsetOutOfRange), !more, f.err == nil && f.end <= before:
-			return p.next, f.err
-		case f.err == nil && p.next > before:
+			return next, f.err
+		case f.err == nil && next > before:
 			failed = 0
 			continue
 		case f.err == nil:
 			f.err = errors.New("the broker sends nothing")
 		}
 		if failed++; failed >= scanTries {
-			return p.next, fmt.Errorf("fetch %s from offset %d: %w", tp, p.next, f.err)
+			return next, fmt.Errorf("fetch %s from offset %d: %w", tp, next, f.err)
 		}
 		sleep(ctx, time.Second)
 	}
-	return p.next, nil
+	return next, nil
 }
 
-// leadersOf asks which broker leads each partition of our topics.
+// leadersOf returns which broker leads each partition of our topics.
 func (k *Kafka) leadersOf(ctx context.Context) (map[topicPartition]int, error) {
 	meta, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: k.cfg.Topics})
 	if err != nil {

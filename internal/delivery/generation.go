@@ -14,42 +14,26 @@ import (
 	"errata/internal/store"
 )
 
-// broker is what a generation asks of Kafka; *Kafka is it. Each call may fail at any time; a commit may
-// have been made all the same, or may still be.
-type broker interface {
-	// committed reads what the group has committed for all partitions of our topics. A partition without a commit
-	// is not in the result. An error never means that nothing is committed.
-	committed(ctx context.Context) (map[topicPartition]plan, error)
-	// commit writes plans under a generation and member.
-	commit(ctx context.Context, generation int, member string, plans map[topicPartition]plan) error
-	// start is where a partition begins that was never read.
-	start(ctx context.Context, tp topicPartition) (int64, error)
-	// bounds are the first offset that the log holds, and the one behind the last that may be read.
-	bounds(ctx context.Context, tp topicPartition) (first, end int64, err error)
-	// fetch reads once from each partition at its next offset.
-	fetch(ctx context.Context, wanted []*partition) []fetched
-}
-
-// generation is what is ours between two rebalances.
+// generation is the work between two rebalances.
 type generation struct {
-	*Ingester
+	*worker
 	id         int
 	member     string
 	partitions []*partition
-	round      int       // of fetching
-	marked     time.Time // when the watermarks were last written
-	complained map[string]time.Time
+	round      int                  // of fetching
+	marked     time.Time            // when the watermarks were last written
+	complained map[string]time.Time // when each problem was last logged
 }
 
-// generation takes over what the group has given us and works on it until the generation ends (genCtx), or until we
-// are to stop, when what has been read is still sealed, planned and inserted.
+// generation takes over what the group has given us and works on it until the generation ends (genCtx) or until it
+// is to stop. At a stop, what has been read is still sealed, planned and inserted.
 //
-// One goroutine does the work, top to bottom: fetch, process, seal, plan, insert. While it inserts it does not fetch, which is all
-// the backpressure there is.
-func (in *Ingester) generation(stop, genCtx context.Context, id int, member string, assigned []topicPartition) error {
-	in.working.Lock()
-	defer in.working.Unlock()
-	g := &generation{Ingester: in, id: id, member: member, complained: map[string]time.Time{}}
+// One goroutine does the work, top to bottom: fetch, process, seal, plan, insert. It does not fetch while it
+// inserts, and that is all the backpressure there is.
+func (w *worker) generation(stop, genCtx context.Context, id int, member string, assigned []topicPartition) error {
+	w.working.Lock()
+	defer w.working.Unlock()
+	g := &generation{worker: w, id: id, member: member, complained: map[string]time.Time{}}
 	taking, endTaking := context.WithCancel(genCtx)
 	defer context.AfterFunc(stop, endTaking)()
 	err := g.takeOver(taking, assigned)
@@ -60,7 +44,7 @@ func (in *Ingester) generation(stop, genCtx context.Context, id int, member stri
 	g.begin()
 	defer g.remember()
 
-	// Reading ends when we are to stop; what has been read has a little longer to get in.
+	// Reading ends at once at a stop; what has been read has a little longer to be inserted.
 	reading, endReading := context.WithCancel(genCtx)
 	defer endReading()
 	writing, endWriting := context.WithCancel(genCtx)
@@ -83,15 +67,15 @@ func (in *Ingester) generation(stop, genCtx context.Context, id int, member stri
 		}
 	}
 	if genCtx.Err() != nil {
-		return nil // others may own the partitions by now: what is not planned is dropped
+		return nil // others may own the partitions by now: drop what is not planned
 	}
 	return g.flush(writing)
 }
 
-// begin tells the world.
+// begin announces the generation in the log, the metrics and the state.
 func (g *generation) begin() {
 	var names []string
-	g.folding.Store(len(g.partitions) > 0 && g.partitions[0].id == 0 &&
+	g.rollingUp.Store(len(g.partitions) > 0 && g.partitions[0].id == 0 &&
 		!slices.ContainsFunc(g.cfg.Topics, func(topic string) bool { return topic < g.partitions[0].topic }))
 	for _, p := range g.partitions {
 		names = append(names, p.String())
@@ -109,7 +93,7 @@ func (g *generation) begin() {
 	g.state.mu.Unlock()
 }
 
-// remember keeps what a next generation may go on with.
+// remember keeps what the next generation may continue with.
 func (g *generation) remember() {
 	g.last = map[topicPartition]*partition{}
 	for _, p := range g.partitions {
@@ -118,58 +102,41 @@ func (g *generation) remember() {
 		}
 	}
 	g.metrics.assigned.Set(0)
-	g.folding.Store(false)
+	g.rollingUp.Store(false)
 }
 
-// fetch reads once from all partitions and processes what came. What fails is logged and tried again at the next call; an
-// error means that the generation must be left.
+// fetch reads once from all partitions and processes what came. It logs what fails, for the next call to try again;
+// an error means that the generation must be left.
 func (g *generation) fetch(ctx context.Context) error {
-	var wanted []*partition
-	for _, p := range g.partitions {
-		if p.wanted() {
-			wanted = append(wanted, p)
-		}
-	}
 	held := g.held()
-	var whole *partition // has a run that must be read to its end before anything makes room
-	if held >= g.cfg.memory() {
-		if i := slices.IndexFunc(wanted, (*partition).halfRead); i >= 0 {
-			whole, wanted = wanted[i], wanted[i:i+1]
-		} else {
-			wanted = nil
-		}
-	}
+	wanted, whole := g.wanted(held)
 	if len(wanted) == 0 {
 		g.sleep(ctx, fetchWait)
 		return nil
 	}
-	g.round++ // another partition is the first to be served
+	g.round++ // another partition is served first
 	wanted = slices.Concat(wanted[g.round%len(wanted):], wanted[:g.round%len(wanted)])
+	from := make([]position, len(wanted))
+	byName := map[topicPartition]*partition{}
+	for i, p := range wanted {
+		from[i], byName[p.topicPartition] = position{p.topicPartition, p.next}, p
+	}
 	began := g.now()
 	var failed error
-	for _, f := range g.broker.fetch(ctx, wanted) {
-		p := f.partition
+	for _, f := range g.broker.fetch(ctx, from) {
+		p := byName[f.topicPartition]
 		if f.err == nil {
-			var next int64
-			records, bytes := 0, 0
-			next, f.err = f.read(func(r record) bool {
-				records, bytes = records+1, bytes+len(r.value)
-				held += g.add(p, r)
-				return held < g.cfg.memory() || p == whole && p.halfRead() // what is left of the answer is fetched again
+			f.err = g.process(p, f, began, func(grown int64) bool {
+				held += grown
+				return held < g.cfg.memory() || p == whole && p.halfRead() // the rest of the answer is fetched again
 			})
-			g.metrics.records.WithLabelValues(p.topic, p.label).Add(float64(records))
-			g.metrics.recordBytes.WithLabelValues(p.topic, p.label).Add(float64(bytes))
-			if next > p.next {
-				p.next, p.progressed = next, began
-			}
-			p.closeBefore(p.next)
 		}
 		switch {
 		case errors.Is(f.err, kafka.OffsetOutOfRange):
 			if err := g.outOfRange(ctx, p); err != nil {
 				return err
 			}
-		case errors.Is(f.err, errNothingSaid): // perhaps the next time; should it go on so, the watchdog sees it
+		case errors.Is(f.err, errNothingSaid): // perhaps the next time; should it last, the watchdog notices
 		case f.err != nil:
 			failed = fmt.Errorf("%s: %w", p, f.err)
 		default:
@@ -189,7 +156,41 @@ func (g *generation) fetch(ctx context.Context) error {
 	return nil
 }
 
-// add puts a record into its batch, and tells how much more memory that takes.
+// wanted returns the partitions to read from, given how much memory is held. When that is all of it, only a partition in the middle of
+// a run is read, which must be read to its end before anything makes room: whole.
+func (g *generation) wanted(held int64) (wanted []*partition, whole *partition) {
+	for _, p := range g.partitions {
+		if p.wanted() {
+			wanted = append(wanted, p)
+		}
+	}
+	if held < g.cfg.memory() {
+		return wanted, nil
+	}
+	i := slices.IndexFunc(wanted, (*partition).halfRead)
+	if i < 0 {
+		return nil, nil
+	}
+	return wanted[i : i+1], wanted[i]
+}
+
+// process puts what came of a partition into its batches, until room says that there is no more.
+func (g *generation) process(p *partition, f fetched, began time.Time, room func(grown int64) bool) error {
+	records, bytes := 0, 0
+	next, err := f.read(func(r record) bool {
+		records, bytes = records+1, bytes+len(r.value)
+		return room(g.add(p, r))
+	})
+	g.metrics.records.WithLabelValues(p.topic, p.label).Add(float64(records))
+	g.metrics.recordBytes.WithLabelValues(p.topic, p.label).Add(float64(bytes))
+	if next > p.next {
+		p.next, p.progressed = next, began
+	}
+	p.closeBefore(p.next)
+	return err
+}
+
+// add puts a record into its batch, and returns how much more memory that takes.
 func (g *generation) add(p *partition, r record) (grown int64) {
 	p.bytes += int64(len(r.value))
 	p.add(r.offset, func(b *store.Batch) {
@@ -202,7 +203,7 @@ func (g *generation) add(p *partition, r record) (grown int64) {
 	return grown
 }
 
-// fill puts a record into a batch. What becomes of it depends on nothing else.
+// fill puts a record into a batch. The result depends on nothing else.
 func fill(b *store.Batch, processor *enrich.Processor, r record) {
 	if b.Records == 0 {
 		b.FirstRecord = r.hash()
@@ -211,7 +212,7 @@ func fill(b *store.Batch, processor *enrich.Processor, r record) {
 	b.Add(r.offset, r.time, processor.Record(r.value, at))
 }
 
-// held is about how much memory the batches take that are not in yet.
+// held estimates the memory of the batches that are not inserted yet.
 func (g *generation) held() (bytes int64) {
 	for _, p := range g.partitions {
 		for _, b := range p.waiting() {
@@ -221,7 +222,7 @@ func (g *generation) held() (bytes int64) {
 	return bytes
 }
 
-// outOfRange goes on behind offsets that Kafka has deleted, and stops at a log that is shorter than what we have read.
+// outOfRange continues behind offsets that Kafka has deleted, and stops at a log that is shorter than what we read.
 func (g *generation) outOfRange(ctx context.Context, p *partition) error {
 	first, end, err := g.broker.bounds(ctx, p.topicPartition)
 	if err != nil {
@@ -232,14 +233,14 @@ func (g *generation) outOfRange(ctx context.Context, p *partition) error {
 	case p.next > end:
 		g.stopReading(p, "its log ends before what was read from it", "read_to", p.next, "log_ends_at", end)
 		return nil
-	case p.next >= first: // the broker that was asked for the records does not know better yet
-		g.problem(ctx, "cannot fetch, trying again", fmt.Errorf("%s: offset %d is there and said to be out of range", p, p.next), fetchWait)
+	case p.next >= first: // the broker that was asked for the records does not know yet
+		g.problem(ctx, "cannot fetch, trying again", fmt.Errorf("%s: offset %d exists, but the broker says that it is out of range", p, p.next), fetchWait)
 		return nil
 	}
 	for i := range p.given {
 		if r := &p.given[i]; r.first < first {
 			if r.whole, err = g.database.Whole(ctx, p.topic, p.id, r.first); err != nil {
-				g.problem(ctx, "cannot ask whether a batch is whole, trying again", err, time.Second)
+				g.problem(ctx, "cannot check whether a batch is whole, trying again", err, time.Second)
 				return nil
 			}
 		}
@@ -262,7 +263,7 @@ func (g *generation) outOfRange(ctx context.Context, p *partition) error {
 	return g.commit(ctx) // an epoch must be in the plan before anything is inserted under it
 }
 
-// Why offsets are not read, by the label of the metric.
+// Reasons why offsets are not read, as the labels of the metric.
 const (
 	gapDeleted = "deleted"
 	gapSkipped = "skipped"
@@ -279,15 +280,15 @@ func (g *generation) gap(ctx context.Context, tp topicPartition, r run, why stri
 	if err := g.database.InsertGap(ctx, store.Gap{Topic: tp.topic, Partition: tp.id, FirstOffset: r.first, LastOffset: r.last, Reason: reason}); err != nil {
 		return err
 	}
-	g.log.Error("records are not counted: their offsets are a gap", "topic", tp.topic, "partition", tp.id, "first_offset", r.first, "last_offset", r.last, "reason", reason)
+	g.log.Error("recorded a gap: the records of these offsets are not counted", "topic", tp.topic, "partition", tp.id, "first_offset", r.first, "last_offset", r.last, "reason", reason)
 	g.metrics.gapOffsets.WithLabelValues(tp.topic, tp.label(), why).Add(float64(r.last - r.first + 1))
 	return nil
 }
 
-// stopReading leaves a partition alone whose log is not the one that we know.
+// stopReading leaves a partition alone because its log is not the one that we know.
 func (g *generation) stopReading(p *partition, why string, args ...any) {
 	p.stopped = true
-	g.log.Error(why+", as when the topic was deleted and made anew: this partition is not read; "+
+	g.log.Error(why+", as when the topic was deleted and created again: this partition is not read; "+
 		"use another kafka.group and clickhouse.database for the new topic", append([]any{"topic", p.topic, "partition", p.id}, args...)...)
 	g.countStopped()
 }
@@ -306,7 +307,7 @@ func (g *generation) countStopped() {
 	g.metrics.stopped.Set(float64(n))
 }
 
-// complainEvery is how often one problem that lasts is logged.
+// complainEvery is how often a lasting problem is logged.
 const complainEvery = 5 * time.Second
 
 // complain logs a problem, unless it did so a moment ago.
@@ -317,7 +318,7 @@ func (g *generation) complain(what string, err error) {
 	}
 }
 
-// problem is what is wrong now and may be well after a pause.
+// problem logs what is wrong now and may pass, and pauses.
 func (g *generation) problem(ctx context.Context, what string, err error, pause time.Duration) {
 	if ctx.Err() == nil {
 		g.complain(what, err)
@@ -325,11 +326,11 @@ func (g *generation) problem(ctx context.Context, what string, err error, pause 
 	}
 }
 
-// due tells whether what has been read is to be inserted now.
+// due reports whether it is time to insert what has been read.
 func (g *generation) due(now time.Time) bool {
 	rows, bytes, limit := 0, int64(0), g.cfg.Batch
 	for _, p := range g.partitions {
-		if p.settled() || p.repeating() {
+		if p.nextIsIn() || p.repeating() {
 			return true
 		}
 		ready := p.ready()
@@ -347,8 +348,8 @@ func (g *generation) due(now time.Time) bool {
 	return rows > 0 && (rows >= limit.Rows || bytes >= limit.Bytes || g.held() >= g.cfg.memory()/2)
 }
 
-// flush seals, plans and inserts what has been read: one commit, and one INSERT a table and day. What was planned before
-// us goes in before anything new is planned.
+// flush seals, plans and inserts what has been read: one commit, and one INSERT per table and day. What was planned
+// before us is inserted before anything new is planned.
 func (g *generation) flush(ctx context.Context) error {
 	for _, p := range g.partitions {
 		p.seal()
@@ -366,8 +367,8 @@ func (g *generation) flush(ctx context.Context) error {
 	return g.insertPlanned(ctx)
 }
 
-// commit writes the plans that have changed. Nothing may be inserted that is not in a committed plan.
-// After any error the generation must be left.
+// commit writes the plans that have changed. Nothing may be inserted that is not in a committed plan. After any
+// error the generation must be left.
 func (g *generation) commit(ctx context.Context) error {
 	plans := map[topicPartition]plan{}
 	for _, p := range g.partitions {
@@ -388,7 +389,7 @@ func (g *generation) commit(ctx context.Context) error {
 	return nil
 }
 
-// insertPlanned inserts the planned batches that are not in yet, again and again until they are or the generation ends.
+// insertPlanned inserts the planned batches that are not in ClickHouse yet, trying until they are or the generation ends.
 func (g *generation) insertPlanned(ctx context.Context) error {
 	var all []*store.Batch
 	for _, p := range g.partitions {
@@ -412,7 +413,7 @@ func (g *generation) insertPlanned(ctx context.Context) error {
 			return ctx.Err()
 		}
 		trouble, pause := store.TroubleOf(err), wait.NextBackOff()
-		if trouble.Reason == store.NobodyListens { // to ask again costs nothing
+		if trouble.Reason == store.NobodyListens { // trying again costs nothing
 			pause = min(pause, time.Second)
 		}
 		g.metrics.insertFailures.WithLabelValues(trouble.Reason).Inc()
@@ -431,7 +432,7 @@ func (g *generation) insertPlanned(ctx context.Context) error {
 	g.metrics.insertSeconds.Observe(now.Sub(began).Seconds())
 	g.metrics.insertBatch.Observe(float64(rows))
 	for _, p := range g.partitions {
-		p.progressed = now // not at a standstill: it had to wait
+		p.progressed = now // it had to wait, which is no standstill
 		for _, r := range p.planned {
 			if r.batch != nil {
 				g.metrics.inserted(r.batch, r.repeated, now)
@@ -445,21 +446,19 @@ func (g *generation) insertPlanned(ctx context.Context) error {
 // watermarkEvery is how often the watermarks are written when nothing else happens.
 const watermarkEvery = 5 * time.Second
 
-// standstill is how long a partition may lag without any progress before we connect anew.
+// standstill is how long a partition may lag without any progress before we connect again.
 const standstill = 30 * time.Second
 
-// tidy moves the durable points that are due, also at idle; writes the watermarks; and looks for partitions at a standstill.
+// tidy moves the durable points that are due, also when idle, writes the watermarks, and looks for partitions at a standstill.
 func (g *generation) tidy(ctx context.Context, now time.Time) error {
 	if err := g.prune(ctx, now); err != nil {
 		return err
 	}
 	for _, p := range g.partitions {
 		if p.wanted() && now.Sub(p.progressed) > standstill {
-			g.log.Warn("no progress although there is more to read, connecting anew", "topic", p.topic, "partition", p.id, "offset", p.next, "log_ends_at", p.end)
+			g.log.Warn("made no progress although there is more to read, connecting again", "topic", p.topic, "partition", p.id, "offset", p.next, "log_ends_at", p.end)
 			g.metrics.reconnects.Inc()
-			if g.kafka != nil {
-				g.kafka.reconnect()
-			}
+			g.broker.reconnect()
 			for _, p := range g.partitions {
 				p.progressed = now
 			}
@@ -492,22 +491,22 @@ func (g *generation) tidy(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// prune moves the durable points past the runs that were inserted a minute ago, if the server has not been restarted since.
-// After a restart, all that is planned is read and inserted again.
+// prune moves the durable points past the runs that were inserted a minute ago, if the server was not restarted since.
+// After a restart, everything planned is read and inserted again.
 func (g *generation) prune(ctx context.Context, now time.Time) error {
 	if !slices.ContainsFunc(g.partitions, func(p *partition) bool { return p.prunable(now) > 0 }) {
 		return nil
 	}
-	boot, err := g.database.ServerID(ctx)
+	serverID, err := g.database.ServerID(ctx)
 	if err != nil { // the durable point stays where it is until the server answers
 		if ctx.Err() == nil {
-			g.complain("cannot leave what was inserted a minute ago behind", err)
+			g.complain("cannot move the durable point past what was inserted a minute ago", err)
 		}
 		return nil
 	}
-	if boot != g.boot {
-		g.log.Info("clickhouse was restarted: what it accepted in the last minute is inserted again")
-		g.boot = boot
+	if serverID != g.serverID {
+		g.log.Info("clickhouse was restarted: inserting again what it accepted in the last minute")
+		g.serverID = serverID
 		for _, p := range g.partitions {
 			p.repeat()
 		}

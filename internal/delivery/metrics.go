@@ -114,7 +114,7 @@ func (m *metrics) inserted(b *store.Batch, repeated bool, now time.Time) {
 
 // Register makes the metrics visible.
 func (in *Ingester) Register(reg prometheus.Registerer) error {
-	for _, c := range in.metrics.all {
+	for _, c := range in.worker.metrics.all {
 		if err := reg.Register(c); err != nil {
 			return err
 		}

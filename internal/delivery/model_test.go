@@ -118,7 +118,7 @@ type (
 type actor struct {
 	name   string
 	world  *world
-	in     *Ingester
+	in     *worker
 	next   func() (struct{}, bool) // goes on to the next question
 	stop   func()
 	yield  func(struct{}) bool
@@ -200,7 +200,7 @@ var modelMetrics = newMetrics()
 func (w *world) start(processor *enrich.Processor) *actor {
 	a := &actor{name: fmt.Sprint("process ", len(w.actors)+1), world: w, reads: []int64{2, 1, 3}[len(w.actors)%3]}
 	fingerprint := w.fingerprints[min(len(w.actors), len(w.fingerprints)-1)]
-	a.in = &Ingester{
+	a.in = &worker{
 		broker: modelBroker{a}, database: modelStore{a}, processor: processor, fingerprint: fingerprint,
 		cfg: Config{Batch: Batch{Rows: 1, Bytes: 1}}, log: slog.New(slog.DiscardHandler), metrics: modelMetrics,
 		now: func() time.Time { return w.now },
@@ -614,22 +614,24 @@ func (b modelBroker) bounds(context.Context, topicPartition) (int64, int64, erro
 	return b.world.logStart, modelRecords, nil
 }
 
-func (b modelBroker) fetch(ctx context.Context, wanted []*partition) []fetched {
+func (b modelBroker) reconnect() {}
+
+func (b modelBroker) fetch(ctx context.Context, wanted []position) []fetched {
 	p := wanted[0]
 	o := b.ask("fetch")
-	f := fetched{partition: p, end: modelRecords}
+	f := fetched{topicPartition: p.topicPartition, end: modelRecords}
 	switch {
 	case o.fails:
 		f.err = errModel
-	case p.next < b.world.logStart:
+	case p.offset < b.world.logStart:
 		f.err = kafka.OffsetOutOfRange
 	default:
-		if p.next >= modelRecords {
+		if p.offset >= modelRecords {
 			b.idle++
 		} else {
 			b.idle = 0
 		}
-		from := p.next // which moves while this is read
+		from := p.offset
 		f.read = func(use func(record) bool) (int64, error) {
 			next := from
 			for more := true; more && next < min(from+b.reads, modelRecords); next++ {

@@ -26,14 +26,14 @@ func (t topicPartition) compare(o topicPartition) int {
 	return cmp.Or(strings.Compare(t.topic, o.topic), cmp.Compare(t.id, o.id))
 }
 
-// partition is what one generation knows of a partition that is ours.
+// partition is what one generation knows of a partition that it owns.
 //
 // Its offsets, from the committed one to where we read, lie in this order:
 //
 //	offset ... planned runs ... | sealed runs, to be planned | the open batch | next
 //
-// A planned run has been committed and may be inserted; it stays in the plan for keepPlanned after its insert. Between them there is
-// no offset that belongs to none: a plan is lengths alone.
+// A planned run has been committed and may be inserted; it stays in the plan for keepPlanned after its insert.
+// Every offset between them belongs to a run, since a plan consists of lengths.
 type partition struct {
 	topicPartition
 	label       string // its number for metrics
@@ -45,43 +45,43 @@ type partition struct {
 	planned []planned    // from offset on
 	sealed  []planned    // to be planned next
 	open    *store.Batch // nil until a record comes
-	given   []given      // runs whose boundaries must be kept, in order, from the open batch on: cut once, for ever
+	given   []given      // runs whose boundaries must be kept, in order, from the open batch on: cut once
 
 	epochNeeded bool         // another parser cut given runs: they need an epoch of ours before anything is inserted
-	disowned    store.Voided // new runs that begin up to there need its epoch
+	voided      store.Voided // new runs that begin up to there need its epoch
 
 	cut         int64     // where the next batch begins
 	next        int64     // the next offset to fetch
 	end         int64     // of the log, as of the last fetch
 	openedAt    time.Time // when the latest batch was begun
-	bytes       int64     // of the records read since all that was read was in
+	bytes       int64     // of the records read since everything read was last inserted
 	uncommitted bool      // the state differs from what is committed
 	progressed  time.Time // when something was last read, or there was nothing to read
 	newest      time.Time // Kafka's time of the record read last
 	reached     time.Time // when we last had all that the log held
-	watermark   time.Time // of events, as far as inserted batches tell
-	stopped     bool      // its log is not the one that we know: nothing more is read
+	watermark   time.Time // of events, judging by the inserted batches
+	stopped     bool      // its log is not the one that we know, and is not read
 }
 
 // given is a run that was cut before us.
 type given struct {
 	run
-	whole bool // all its rows are in ClickHouse, as was asked when a part of it was found gone from Kafka
+	whole bool // ClickHouse has all its rows; checked when part of it is found deleted in Kafka
 }
 
 // planned is a run in the plan.
 type planned struct {
 	run
-	batch      *store.Batch // to be inserted; nil when it is in, or still to be read again
+	batch      *store.Batch // to be inserted; nil when it is in ClickHouse, or still to be read again
 	insertedAt time.Time    // zero until then
 	repeated   bool         // it was planned before us, or inserted before
 }
 
-// keepPlanned is how long a run stays in the plan after its insert: what ClickHouse accepted is safe from a
-// power loss only once the operating system has written it out, and until then the run can be repeated.
+// keepPlanned is how long a run stays in the plan after its insert. What ClickHouse accepted is safe from a loss of
+// power only once the operating system has written it to the disk; until then the run can be repeated.
 const keepPlanned = store.WritebackTime
 
-// plan is what the next commit says of the partition.
+// plan returns what the next commit says of the partition.
 func (p *partition) plan() plan {
 	out := plan{Fingerprint: p.fingerprint, Offset: p.offset}
 	for _, r := range p.planned {
@@ -90,12 +90,12 @@ func (p *partition) plan() plan {
 	return out
 }
 
-// newPartition makes the state of a partition that has just become ours, from the plan in its
-// committed offset and from the batches that are recorded beyond it.
+// newPartition makes the state of a partition that has just become ours, from the plan in its committed offset and
+// from the batches that are recorded beyond it.
 //
-// Recorded batches that our own parser made, right where we begin, are in for certain, and left behind. Runs that another parser may
-// have inserted are made anew under a later epoch (setEpoch): our rows go beside the others and replace them in one step. The plan
-// says so before the first of them is inserted. New runs are of epoch 0.
+// Recorded batches of our own parser, right where we begin, are in for certain and are left behind. Runs that another
+// parser may have inserted are made again under a later epoch (setEpoch): our rows go beside the others and
+// replace them in one step. The plan says so before the first of them is inserted. New runs have epoch 0.
 func newPartition(tp topicPartition, committed plan, recorded []store.Recorded, fingerprint string) *partition {
 	p := &partition{topicPartition: tp, label: tp.label(), clock: time.Now, fingerprint: fingerprint, offset: committed.Offset, next: committed.Offset, cut: committed.Offset}
 	for _, r := range committed.Runs {
@@ -103,12 +103,12 @@ func newPartition(tp topicPartition, committed plan, recorded []store.Recorded, 
 		p.planned = append(p.planned, planned{run: r, repeated: true})
 		p.epochNeeded = p.epochNeeded || committed.Fingerprint != fingerprint
 	}
-	end := committed.end() // of what is settled
+	end := committed.end() // of the runs that are known
 	for _, r := range recorded {
 		switch {
 		case r.LastOffset < end:
 		case len(p.given) == 0 && (r.FirstOffset < end || r.FirstOffset == end && r.Fingerprint == fingerprint):
-			// Inside a batch, as after a reset to a time, half of it cannot be made again without counting that half twice.
+			// Inside a batch, as after a reset to a time: making half of it again would count that half twice.
 			end = r.LastOffset + 1
 			p.offset, p.next, p.cut, p.uncommitted = end, end, end, true
 		case r.FirstOffset >= end:
@@ -120,16 +120,16 @@ func newPartition(tp topicPartition, committed plan, recorded []store.Recorded, 
 	return p
 }
 
-// greatestEpoch is the greatest that any run at hand has.
+// greatestEpoch returns the greatest epoch of the given runs and of what was voided.
 func (p *partition) greatestEpoch() uint32 {
-	epoch := p.disowned.Epoch
+	epoch := p.voided.Epoch
 	for _, r := range p.given {
 		epoch = max(epoch, r.epoch)
 	}
 	return epoch
 }
 
-// setEpoch gives all given runs an epoch, before anything of them is read.
+// setEpoch sets the epoch of all given runs, before anything of them is read.
 func (p *partition) setEpoch(epoch uint32) {
 	for i := range p.given {
 		p.given[i].epoch = epoch
@@ -141,7 +141,7 @@ func (p *partition) setEpoch(epoch uint32) {
 	p.epochNeeded = false
 }
 
-// knownEnd is the offset behind all that is planned or recorded.
+// knownEnd returns the offset behind everything that is planned or recorded.
 func (p *partition) knownEnd() int64 {
 	if n := len(p.given); n > 0 {
 		return p.given[n-1].last + 1
@@ -149,8 +149,8 @@ func (p *partition) knownEnd() int64 {
 	return p.cut
 }
 
-// gone gives the offsets before first that will not be read any more and are not in ClickHouse, and whether runs are
-// touched that may be half inserted: these need a fresh epoch.
+// gone returns the offsets before first that can no longer be read and are not in ClickHouse, and whether this touches runs
+// that may be half inserted: those need a fresh epoch.
 func (p *partition) gone(first int64) (gaps []run, touched bool) {
 	next := p.next
 	gap := func(end int64) {
@@ -172,9 +172,9 @@ func (p *partition) gone(first int64) (gaps []run, touched bool) {
 	return gaps, touched
 }
 
-// skipTo goes on behind offsets that are gone. A given run that is whole in ClickHouse stays as it is: what is left of it would replace
-// its sums by smaller ones. Of one that is not, what was and can still be read is inserted under the fresh epoch: the sums of the
-// whole, or some of its rows, may stand there under the old one.
+// skipTo continues behind offsets that are gone. A given run that ClickHouse has as a whole stays as it is: what is left of
+// it would replace its sums by smaller ones. Of any other, what was or can still be read is inserted under the fresh
+// epoch: the sums of the whole run, or some of its rows, may exist under the old one.
 func (p *partition) skipTo(first int64, fresh uint32, now time.Time) {
 	p.seal()
 	for len(p.given) > 0 && p.given[0].first < first {
@@ -182,7 +182,7 @@ func (p *partition) skipTo(first int64, fresh uint32, now time.Time) {
 		p.closeBefore(r.first)
 		if r.whole {
 			p.open, p.given = nil, p.given[1:]
-			p.settle(planned{run: r.run, insertedAt: now, repeated: true})
+			p.place(planned{run: r.run, insertedAt: now, repeated: true})
 			p.cut = r.last + 1
 			first = max(first, p.cut)
 			continue
@@ -204,8 +204,7 @@ func (p *partition) skipTo(first int64, fresh uint32, now time.Time) {
 	p.next = first
 }
 
-// repeat makes all that is planned be read and inserted again; what was read and not planned is dropped, to be read
-// again too.
+// repeat starts over: everything planned is to be read and inserted again, and so is what was read and not planned.
 func (p *partition) repeat() {
 	var again []given
 	for i := range p.planned {
@@ -237,26 +236,27 @@ func (p *partition) add(offset int64, put func(*store.Batch)) {
 	put(p.open)
 }
 
+// begin opens the next batch.
 func (p *partition) begin() {
 	p.open = store.NewBatch(p.topic, p.id, p.cut, p.limits)
 	p.open.Fingerprint = p.fingerprint
 	switch {
 	case len(p.given) > 0 && p.given[0].first == p.cut:
 		p.open.Epoch = p.given[0].epoch
-	case p.cut <= p.disowned.Last:
-		p.open.Epoch = p.disowned.Epoch
+	case p.cut <= p.voided.Last:
+		p.open.Epoch = p.voided.Epoch
 	}
-	p.openedAt = p.clock() // how long a batch waits decides nothing but when it is sealed
+	p.openedAt = p.clock() // the clock decides only when the batch is sealed
 }
 
-// closeBefore ends what must end before an offset: given runs that lie wholly before it, of which
-// some offsets, or all, may have no record; and a batch of our own that a given run follows.
+// closeBefore ends what must end before an offset: given runs that lie wholly before it, some or all of whose offsets
+// may have no record, and a batch of our own that a given run follows.
 func (p *partition) closeBefore(offset int64) {
 	for len(p.given) > 0 {
 		r := p.given[0]
 		if r.first <= offset && p.cut < r.first {
 			if p.open == nil {
-				p.begin() // offsets without a record, that no batch ever had
+				p.begin() // of offsets without a record, which no batch ever had
 			}
 			p.close(r.first - 1)
 		}
@@ -271,7 +271,7 @@ func (p *partition) closeBefore(offset int64) {
 	}
 }
 
-// sealable tells whether the open batch may end where we are: a given run says itself where it must end.
+// sealable reports whether the open batch may end where we are. The end of a given run is fixed.
 func (p *partition) sealable() bool {
 	return p.open != nil && (len(p.given) == 0 || p.given[0].first > p.open.FirstOffset)
 }
@@ -288,11 +288,11 @@ func (p *partition) close(last int64) {
 	b := p.open
 	b.LastOffset = last
 	p.open, p.cut = nil, last+1
-	p.settle(planned{run: run{b.FirstOffset, last, b.Epoch}, batch: b})
+	p.place(planned{run: run{b.FirstOffset, last, b.Epoch}, batch: b})
 }
 
-// settle puts a run back to its place in the plan when it has one, else behind the sealed ones.
-func (p *partition) settle(r planned) {
+// place puts a run back into its place in the plan if it has one, otherwise behind the sealed runs.
+func (p *partition) place(r planned) {
 	for i := range p.planned {
 		if p.planned[i].first == r.first {
 			p.planned[i].batch, p.planned[i].insertedAt = r.batch, r.insertedAt
@@ -302,8 +302,8 @@ func (p *partition) settle(r planned) {
 	p.sealed = append(p.sealed, r)
 }
 
-// planSealed moves sealed batches into the plan, and tells whether there were any. What finds no room waits until older
-// runs have left.
+// planSealed moves sealed batches into the plan and reports whether there were any. Those that find no room wait until
+// older runs have left.
 func (p *partition) planSealed() (moved bool) {
 	for len(p.sealed) > 0 && !p.plan().full() {
 		p.planned = append(p.planned, p.sealed[0])
@@ -313,7 +313,7 @@ func (p *partition) planSealed() (moved bool) {
 	return moved
 }
 
-// batches are those of runs, as far as they are not in ClickHouse.
+// batches returns the batches of runs that are not in ClickHouse.
 func batches(runs ...[]planned) (all []*store.Batch) {
 	for _, r := range slices.Concat(runs...) {
 		if r.batch != nil {
@@ -323,7 +323,7 @@ func batches(runs ...[]planned) (all []*store.Batch) {
 	return all
 }
 
-// waiting are the batches that are not in ClickHouse, the open one among them.
+// waiting returns the batches that are not in ClickHouse, including the open one.
 func (p *partition) waiting() []*store.Batch {
 	all := batches(p.planned, p.sealed)
 	if p.open != nil {
@@ -332,7 +332,7 @@ func (p *partition) waiting() []*store.Batch {
 	return all
 }
 
-// ready are the batches that a flush can insert now.
+// ready returns the batches that a flush can insert now.
 func (p *partition) ready() []*store.Batch {
 	if p.unread() || p.plan().full() {
 		return batches(p.planned)
@@ -344,45 +344,45 @@ func (p *partition) ready() []*store.Batch {
 	return all
 }
 
-// settled tells whether the next run to be planned is in already.
-func (p *partition) settled() bool {
+// nextIsIn reports whether the next run to be planned is in ClickHouse already.
+func (p *partition) nextIsIn() bool {
 	return len(p.sealed) > 0 && p.sealed[0].batch == nil && !p.unread() && !p.plan().full()
 }
 
-// repeating tells whether all that was planned before has been read again, and waits for nothing but its insert.
+// repeating reports whether everything that was planned before us has been read again and waits only for its insert.
 func (p *partition) repeating() bool {
 	return !p.unread() && slices.ContainsFunc(p.planned, func(r planned) bool { return r.batch != nil && r.repeated })
 }
 
-// wanted tells whether there is use for more of its records: not where a full plan waits for older runs to leave, once all of it is read.
+// wanted reports whether more of its records are of use. They are not while a full plan, all of it read, waits for older runs to leave.
 func (p *partition) wanted() bool {
 	return !p.stopped && (p.unread() || !p.plan().full())
 }
 
-// halfRead tells whether the open batch is a given run, which cannot be sealed before its end.
+// halfRead reports whether the open batch is a given run, which cannot be sealed before its end.
 func (p *partition) halfRead() bool { return p.open != nil && !p.sealable() }
 
-// unread tells whether a planned run is still to be read again.
+// unread reports whether a planned run still has to be read again.
 func (p *partition) unread() bool {
 	return slices.ContainsFunc(p.planned, func(r planned) bool { return r.batch == nil && r.insertedAt.IsZero() })
 }
 
-// allIn tells whether every planned run is in ClickHouse.
+// allIn reports whether every planned run is in ClickHouse.
 func (p *partition) allIn() bool {
 	return !slices.ContainsFunc(p.planned, func(r planned) bool { return r.insertedAt.IsZero() })
 }
 
-// caughtUp tells whether all that the log held at the last look is in ClickHouse.
+// caughtUp reports whether everything that the log held at the last fetch is in ClickHouse.
 func (p *partition) caughtUp() bool {
 	return !p.reached.IsZero() && p.next >= p.end && p.open == nil && len(p.sealed) == 0 && p.allIn()
 }
 
-// maxDisorder is how far behind the newest event of its batch an event may lie before it holds the watermark back no
-// more: a client whose clock is wrong must not stop all alerts.
+// maxDisorder is how far behind the newest event of its batch an event can hold the watermark back: a client whose clock is
+// wrong must not stop all alerts.
 const maxDisorder = time.Hour
 
-// inserted notes that all planned batches are in, and how far that brings the watermark: where nothing is left to read, to
-// the time when that was seen; else by the events of the last batch, but not past the present.
+// inserted notes that all planned batches are in ClickHouse, and moves the watermark: where nothing is left to read, to the
+// time when that was seen; otherwise by the events of the last batch, but not past the present.
 func (p *partition) inserted(now time.Time) {
 	for i := range p.planned {
 		r := &p.planned[i]
@@ -408,9 +408,9 @@ func (p *partition) inserted(now time.Time) {
 	}
 }
 
-// resume makes the state one that another generation can go on with, if nobody else commits in
-// between: what was read and not planned is dropped, to be read again. It cannot where runs that were cut
-// before us are still to be read.
+// resume makes the state one that the next generation can continue with, if no other member commits in between, and reports
+// whether it could. It drops what was read and not planned, to be read again. It cannot where runs that were
+// cut before us are still to be read.
 func (p *partition) resume() bool {
 	if p.stopped || p.uncommitted || len(p.given) > 0 || p.unread() {
 		return false
@@ -429,7 +429,7 @@ func (p *partition) prunable(now time.Time) (n int) {
 	return n
 }
 
-// prune moves the durable point past the prunable runs, and tells whether there were any.
+// prune moves the durable point past the prunable runs and reports whether there were any.
 func (p *partition) prune(now time.Time) bool {
 	n := p.prunable(now)
 	if n > 0 {

@@ -14,21 +14,21 @@ import (
 	"errata/internal/store"
 )
 
-// takeOver reads the plan of each partition that is now ours. One whose plan is our own last commit, to the letter,
-// has had no other owner since, and goes on where it was; unless the server was restarted, when all is repeated.
+// takeOver reads the plan of each partition that is now ours. A partition whose plan is our own last commit, to the letter,
+// has had no other owner since and continues where it was, unless the server was restarted: then everything is repeated.
 func (g *generation) takeOver(ctx context.Context, assigned []topicPartition) error {
-	var boot string
+	var serverID string
 	var committed map[topicPartition]plan
 	if err := g.patiently(ctx, func() (err error) {
-		if boot, err = g.database.ServerID(ctx); err == nil {
+		if serverID, err = g.database.ServerID(ctx); err == nil {
 			committed, err = g.broker.committed(ctx)
 		}
 		return err
 	}); err != nil {
 		return err
 	}
-	if boot != g.boot {
-		g.boot, g.last = boot, nil
+	if serverID != g.serverID {
+		g.serverID, g.last = serverID, nil
 	}
 	for _, tp := range assigned {
 		was, isCommitted := committed[tp]
@@ -53,11 +53,11 @@ func (g *generation) takeOver(ctx context.Context, assigned []topicPartition) er
 	return g.commit(ctx)
 }
 
-// errOvertaken says that our generation is over, which we have not been told yet.
-var errOvertaken = errors.New("somebody else has planned batches of it")
+// errOvertaken means that our generation is over although we have not been told yet.
+var errOvertaken = errors.New("another member has planned batches of it")
 
-// patiently asks until there is an answer or the generation ends: to leave it and come back would stop all other members too.
-// What is asked is no harm when it is asked again.
+// patiently asks until there is an answer or the generation ends: leaving it and coming back would stop all other
+// members too. ask must be idempotent.
 func (g *generation) patiently(ctx context.Context, ask func() error) error {
 	wait := pauses()
 	for {
@@ -76,117 +76,172 @@ func (g *generation) patiently(ctx context.Context, ask func() error) error {
 	}
 }
 
-// pauses are those between tries: short at first, 3 s at most, so that a server that is back is not waited for long.
+// pauses returns the pauses between attempts: short at first and 3 s at most, so that a server that is back is not
+// kept waiting.
 func pauses() *backoff.ExponentialBackOff {
 	return &backoff.ExponentialBackOff{InitialInterval: 100 * time.Millisecond, Multiplier: 2, RandomizationFactor: 0.2, MaxInterval: 3 * time.Second}
 }
 
-// unknownOffset stands for a group's offset that is not there.
+// unknownOffset stands for an offset that the group does not have.
 const unknownOffset = -1
+
+// adoption is the take-over of one partition that is new to us.
+type adoption struct {
+	*generation
+	tp         topicPartition
+	was        plan // as committed; from findStart on without the runs that were left behind, and with an offset
+	hadPlan    bool // somebody planned something from the committed offset on
+	hadOffset  bool
+	last       store.Recorded // the last recorded batch
+	isRecorded bool           // there is one
+	first, end int64          // of the log
+}
 
 // adopt makes the state of a partition that is new to us, from what is committed, what is recorded, and what the log holds.
 func (g *generation) adopt(ctx context.Context, tp topicPartition, was plan) (*partition, error) {
-	last, isRecorded, err := g.database.LastRecorded(ctx, tp.topic, tp.id)
+	a := &adoption{generation: g, tp: tp, was: was, hadPlan: !was.lost(), hadOffset: was.Offset != unknownOffset}
+	var err error
+	if a.last, a.isRecorded, err = g.database.LastRecorded(ctx, tp.topic, tp.id); err != nil {
+		return nil, err
+	}
+	if a.first, a.end, err = g.broker.bounds(ctx, tp); err != nil {
+		return nil, err
+	}
+	pruned, err := a.findStart(ctx)
 	if err != nil {
 		return nil, err
 	}
-	first, end, err := g.broker.bounds(ctx, tp)
+	orphans, err := a.orphans(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var disown []store.Orphan
-	var skipped *run // offsets
-	planned, pruned, known := !was.lost(), false, was.Offset != unknownOffset
-	if len(was.Runs) > 0 {
-		// What the owner before us would have left behind a moment later. An owner that never has the partition for a minute would
-		// else hand on more and more.
-		accepted, err := g.database.Accepted(ctx, tp.topic, tp.id, was.Fingerprint, keepPlanned)
+	p, err := a.planned(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p.uncommitted = p.uncommitted || !a.hadPlan || pruned // a start position holds from now on
+	if err := a.void(ctx, p, orphans); err != nil {
+		return nil, err
+	}
+	if err := a.checkLog(ctx, p); err != nil {
+		return nil, err
+	}
+	return p, a.recordSkipped(ctx)
+}
+
+// findStart finds the offset to begin at, and reports whether runs at the beginning of the plan were left behind: those
+// that the previous owner would have left behind a moment later. An owner that never has the partition
+// for a minute would otherwise hand on longer and longer plans.
+func (a *adoption) findStart(ctx context.Context) (pruned bool, err error) {
+	if len(a.was.Runs) > 0 {
+		accepted, err := a.database.Accepted(ctx, a.tp.topic, a.tp.id, a.was.Fingerprint, keepPlanned)
 		if err != nil {
-			return nil, err
+			return false, err
 		}
-		pruned = was.leave(accepted)
+		pruned = a.was.leave(accepted)
 	}
-	if was.Offset == unknownOffset {
-		if isRecorded { // the group's offsets have expired: what is recorded says where we were
-			was.Offset = last.LastOffset + 1
-		} else if was.Offset, err = g.broker.start(ctx, tp); err != nil {
-			return nil, err
-		}
+	switch {
+	case a.hadOffset:
+	case a.isRecorded: // the group's offsets have expired: the record says where we were
+		a.was.Offset = a.last.LastOffset + 1
+	default:
+		a.was.Offset, err = a.broker.start(ctx, a.tp)
 	}
-	if !planned {
-		settled, begun := int64(0), first
-		if isRecorded {
-			settled, begun = last.LastOffset+1, last.LastOffset+1
-		}
-		if disown, err = g.database.Orphans(ctx, tp.topic, tp.id, settled); err != nil {
-			return nil, err
-		}
-		if len(disown) > 0 { // and not what another owner has planned since we were told that there is no plan
-			now, err := g.broker.committed(ctx)
-			if err != nil {
-				return nil, err
-			}
-			if then, isCommitted := now[tp]; isCommitted && !then.lost() {
-				return nil, fmt.Errorf("%s: %w", tp, errOvertaken)
-			}
-		}
-		if known && begun < was.Offset {
-			skipped = &run{first: begun, last: was.Offset - 1}
-		}
+	return pruned, err
+}
+
+// recordedEnd is the offset behind the last recorded batch, otherwise when there is none.
+func (a *adoption) recordedEnd(otherwise int64) int64 {
+	if a.isRecorded {
+		return a.last.LastOffset + 1
 	}
-	recorded, err := g.database.RecordedFrom(ctx, tp.topic, tp.id, was.Offset)
+	return otherwise
+}
+
+// orphans returns batches that were inserted and recorded nowhere, and whose plan is lost with the group's offset. What another
+// owner has planned since we were told that there is no plan is not among them.
+func (a *adoption) orphans(ctx context.Context) ([]store.Orphan, error) {
+	if a.hadPlan {
+		return nil, nil
+	}
+	orphans, err := a.database.Orphans(ctx, a.tp.topic, a.tp.id, a.recordedEnd(0))
+	if err != nil || len(orphans) == 0 {
+		return nil, err
+	}
+	now, err := a.broker.committed(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p := newPartition(tp, was, recorded, g.fingerprint)
-	p.limits, p.clock = g.cfg.Limits, g.now
-	p.uncommitted = p.uncommitted || !planned || pruned // a start position holds from now on
+	if then, isCommitted := now[a.tp]; isCommitted && !then.lost() {
+		return nil, fmt.Errorf("%s: %w", a.tp, errOvertaken)
+	}
+	return orphans, nil
+}
+
+// planned makes the partition with the runs that were cut before us.
+func (a *adoption) planned(ctx context.Context) (*partition, error) {
+	recorded, err := a.database.RecordedFrom(ctx, a.tp.topic, a.tp.id, a.was.Offset)
+	if err != nil {
+		return nil, err
+	}
+	p := newPartition(a.tp, a.was, recorded, a.fingerprint)
+	p.limits, p.clock = a.cfg.Limits, a.now
 	if p.epochNeeded {
-		epoch, err := g.database.ClaimEpoch(ctx, g.fingerprint, p.greatestEpoch())
+		epoch, err := a.database.ClaimEpoch(ctx, a.fingerprint, p.greatestEpoch())
 		if err != nil {
 			return nil, err
 		}
 		p.setEpoch(epoch)
 	}
-	if len(disown) > 0 {
-		epoch, err := g.database.ClaimEpoch(ctx, g.fingerprint, p.greatestEpoch())
-		if err != nil {
-			return nil, err
-		}
-		g.log.Warn("rows were inserted whose plan is lost with the group's offset: they are counted no more, and their records are read again",
-			"topic", tp.topic, "partition", tp.id, "batches", len(disown), "epoch", epoch)
-		if err := g.database.Void(ctx, tp.topic, tp.id, disown, epoch); err != nil {
-			return nil, err
-		}
-	}
-	if p.disowned, err = g.database.VoidedFrom(ctx, tp.topic, tp.id, p.knownEnd()); err != nil {
-		return nil, err
-	}
-	switch {
-	case p.knownEnd() > end:
-		g.stopReading(p, "its log ends before what was read from it", "read_to", p.knownEnd(), "log_ends_at", end)
-	case isRecorded && last.FirstRecord != 0 && last.FirstOffset >= first && last.FirstOffset < end:
-		same, err := g.isSame(ctx, tp, last)
-		if err != nil {
-			return nil, err
-		}
-		if !same {
-			g.stopReading(p, "its log holds another record than the one that was counted", "offset", last.FirstOffset)
-		}
-	}
-	if skipped != nil {
-		if err := g.gap(ctx, tp, *skipped, gapSkipped); err != nil {
-			return nil, err
-		}
-	}
 	return p, nil
 }
 
-// isSame tells whether the log still holds the records of a batch: it looks at the first.
+// void takes the orphans out of the count, and notes under which epoch their records are to be written.
+func (a *adoption) void(ctx context.Context, p *partition, orphans []store.Orphan) (err error) {
+	if len(orphans) > 0 {
+		epoch, err := a.database.ClaimEpoch(ctx, a.fingerprint, p.greatestEpoch())
+		if err != nil {
+			return err
+		}
+		a.log.Warn("voided rows whose plan was lost with the group's offset; their records are read again",
+			"topic", a.tp.topic, "partition", a.tp.id, "batches", len(orphans), "epoch", epoch)
+		if err := a.database.Void(ctx, a.tp.topic, a.tp.id, orphans, epoch); err != nil {
+			return err
+		}
+	}
+	p.voided, err = a.database.VoidedFrom(ctx, a.tp.topic, a.tp.id, p.knownEnd())
+	return err
+}
+
+// checkLog stops reading a partition whose log is not the one that is planned and recorded.
+func (a *adoption) checkLog(ctx context.Context, p *partition) error {
+	if p.knownEnd() > a.end {
+		a.stopReading(p, "its log ends before what was read from it", "read_to", p.knownEnd(), "log_ends_at", a.end)
+		return nil
+	}
+	if !a.isRecorded || a.last.FirstRecord == 0 || a.last.FirstOffset < a.first || a.last.FirstOffset >= a.end {
+		return nil
+	}
+	same, err := a.isSame(ctx, a.tp, a.last)
+	if err == nil && !same {
+		a.stopReading(p, "its log holds another record than the one that was counted", "offset", a.last.FirstOffset)
+	}
+	return err
+}
+
+// recordSkipped records a gap where somebody has set the group's offset past records that were never read.
+func (a *adoption) recordSkipped(ctx context.Context) error {
+	begun := a.recordedEnd(a.first)
+	if a.hadPlan || !a.hadOffset || begun >= a.was.Offset {
+		return nil
+	}
+	return a.gap(ctx, a.tp, run{first: begun, last: a.was.Offset - 1}, gapSkipped)
+}
+
+// isSame reports whether the log still holds the records of a batch, judging by the first one.
 func (g *generation) isSame(ctx context.Context, tp topicPartition, batch store.Recorded) (same bool, err error) {
 	same = true
-	looking := &partition{topicPartition: tp, next: batch.FirstOffset}
-	for _, f := range g.broker.fetch(ctx, []*partition{looking}) {
+	for _, f := range g.broker.fetch(ctx, []position{{tp, batch.FirstOffset}}) {
 		if f.err != nil {
 			return false, fmt.Errorf("look at offset %d of %s: %w", batch.FirstOffset, tp, f.err)
 		}
@@ -202,7 +257,7 @@ func (g *generation) isSame(ctx context.Context, tp topicPartition, batch store.
 	return same, nil
 }
 
-// hash is never 0.
+// hash identifies a record's time and value. It is never 0.
 func (r record) hash() uint64 {
 	h := fnv.New64a()
 	fmt.Fprint(h, r.time.UnixMilli(), ";")

@@ -14,16 +14,16 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// process names a process, so that a member of the group can be told to be one that has died.
+// process names a process, so that a member of the group can be recognised as one that has died.
 type process struct {
 	host      string
-	boot      string // the run of the kernel: another machine may have our name
+	boot      string // the boot of the kernel: another machine may have our name
 	namespace string // of process numbers
 	pid       int
 	started   string // in the clock ticks of /proc
 }
 
-// clientID is how brokers know us: errata@HOST/BOOT/NAMESPACE/PID/START.
+// clientID returns the name under which brokers know us: errata@HOST/BOOT/NAMESPACE/PID/START.
 func clientID() string {
 	host, err := os.Hostname()
 	if err != nil {
@@ -34,7 +34,7 @@ func clientID() string {
 	return fmt.Sprintf("errata@%s/%s/%s/%d/%s", strings.ReplaceAll(host, "/", "-"), boot(), namespace(), pid, started)
 }
 
-// boot names the run of the kernel, "" where that is not known.
+// boot names the boot of the kernel, "" where that is not known.
 func boot() string {
 	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
@@ -44,7 +44,7 @@ func boot() string {
 	return short
 }
 
-// namespace names the space in which process numbers are counted, "" where that is not known.
+// namespace names the namespace of our process numbers, "" where that is not known.
 func namespace() string {
 	link, err := os.Readlink("/proc/self/ns/pid")
 	if err != nil {
@@ -53,13 +53,14 @@ func namespace() string {
 	return strings.Trim(strings.TrimPrefix(link, "pid:"), "[]")
 }
 
-// startOf is when a process started, "" when that cannot be seen; and whether it has ended and its parent has not asked how.
+// startOf returns when a process started, "" when that cannot be seen, and whether it has ended and its parent has not
+// reaped it yet.
 func startOf(pid int) (started string, ended bool) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return "", false
 	}
-	// The second field is a name in brackets that may hold anything; then comes the state; the start is the 22nd.
+	// The second field is a name in brackets that may hold anything; the state follows it, and the start is the 22nd field.
 	_, after, _ := strings.Cut(string(text[strings.LastIndexByte(string(text), ')')+1:]), " ")
 	fields := strings.Fields(after)
 	if len(fields) < 20 {
@@ -68,6 +69,7 @@ func startOf(pid int) (started string, ended bool) {
 	return fields[19], fields[0] == "Z" || fields[0] == "X"
 }
 
+// parseClientID reads what clientID returns. It reports false for the names of other clients.
 func parseClientID(id string) (p process, ok bool) {
 	after, ok := strings.CutPrefix(id, "errata@")
 	fields := strings.Split(after, "/")
@@ -79,7 +81,8 @@ func parseClientID(id string) (p process, ok bool) {
 	return p, err == nil
 }
 
-// isDead tells whether a process of our machine and namespace has ended, for certain. /proc may hide those of other users, signal 0 does not.
+// isDead reports whether a process of our machine and namespace has certainly ended. /proc may hide the processes of
+// other users; signal 0 does not.
 func (p process) isDead() bool {
 	found, err := os.FindProcess(p.pid)
 	if err == nil {
@@ -89,14 +92,15 @@ func (p process) isDead() bool {
 		return true
 	}
 	started, ended := startOf(p.pid)
-	return ended || started != "" && started != p.started // the number has gone to another
+	return ended || started != "" && started != p.started // another process has the number now
 }
 
-// dead gives the members of the group that are our own dead predecessors. While a dead member is in the group,
-// a rebalance waits for it until its session times out, and all partitions stand still as long; without a rebalance only its own do.
+// dead returns the members of the group that are our own dead predecessors. While a dead member is in the group, a rebalance waits
+// until its session times out, and all partitions stand still; without a rebalance only its own do.
 //
-// A member whose process was on this machine and is no more is dead. One with our name in a container, as ours had before it was restarted, or on
-// a machine with our name, as this one before it was rebooted, may be: we wait for its session to end before we join.
+// A member whose process ran on this machine and is gone is dead. A member that has our name in a container, as ours had before a
+// restart, or that ran on a machine of our name, as this one before a reboot, may be dead: we wait for its session to
+// end before we join.
 func (k *Kafka) dead(ctx context.Context) (members []string) {
 	us, ok := parseClientID(clientID())
 	if !ok || us.namespace == "" || us.boot == "" {
@@ -105,7 +109,7 @@ func (k *Kafka) dead(ctx context.Context) (members []string) {
 	for until := time.Now().Add(sessionTimeout + time.Second); time.Now().Before(until); sleep(ctx, heartbeat) {
 		answer, err := k.client.DescribeGroups(ctx, &kafka.DescribeGroupsRequest{GroupIDs: []string{k.cfg.Group}})
 		if err != nil || len(answer.Groups) == 0 {
-			return nil // joining will tell what is wrong
+			return nil // joining will show what is wrong
 		}
 		doubtful := false
 		members = nil
@@ -126,10 +130,10 @@ func (k *Kafka) dead(ctx context.Context) (members []string) {
 	return members
 }
 
-// putOut puts members out of the group that nobody is any more, once we have begun to join it: so both are one rebalance, and the group is never
-// empty, after which Kafka would wait for more members to come. It looks again and again until their sessions end anyway: the coordinator may change, and
-// the next one not know that they were put out.
-func (k *Kafka) putOut(ctx context.Context, gone []string, log *slog.Logger) {
+// removeDead removes members from the group once we have begun to join it. That makes both one rebalance, and the group is
+// never empty, after which Kafka would wait for more members to come. It checks until their sessions have ended in
+// any case: the coordinator may change, and the next one may not know of the removal.
+func (k *Kafka) removeDead(ctx context.Context, gone []string, log *slog.Logger) {
 	for until := time.Now().Add(2 * sessionTimeout); len(gone) > 0 && time.Now().Before(until) && sleep(ctx, heartbeat); {
 		answer, err := k.client.DescribeGroups(ctx, &kafka.DescribeGroupsRequest{GroupIDs: []string{k.cfg.Group}})
 		if err != nil || len(answer.Groups) == 0 {
@@ -148,7 +152,7 @@ func (k *Kafka) putOut(ctx context.Context, gone []string, log *slog.Logger) {
 			continue
 		}
 		if _, err := k.client.LeaveGroup(ctx, leave); err == nil {
-			log.Info("put members out of the group that nobody is any more", "members", gone)
+			log.Info("removed dead members from the consumer group", "members", gone)
 		}
 	}
 }
