@@ -19,15 +19,16 @@ import (
 	"errata/internal/parse"
 )
 
-// versionFile has a line for each record of the corpora: the file that holds it, a hash of the record, and a hash of what the parser of
-// the parserVersion in the first line makes of it.
+// versionFile has a line for each record of the corpora: the file that holds it, a hash of the
+// record, and a hash of what the parser of the parserVersion in the first line makes of it.
 const versionFile = "testdata/parser_version.txt"
 
 // updateVersionFile is the command that writes versionFile.
 const updateVersionFile = "UPDATE=1 go test ./internal/enrich -run TestParserVersion"
 
-// TestParserVersion fails when the parser makes something else of a record than the parser of the same parserVersion made of it. Records that
-// are new, or changed themselves, need no new version: theirs are other lines.
+// TestParserVersion fails when the parser makes something else of a record than the parser of the
+// same parserVersion did, or knows other formats or dialects. Records that are new, or changed
+// themselves, need no new version: theirs are other lines.
 func TestParserVersion(t *testing.T) {
 	stored := storedCorpora(t)
 	was, version := readVersionFile(t)
@@ -46,7 +47,7 @@ func TestParserVersion(t *testing.T) {
 	update := os.Getenv("UPDATE") != ""
 	switch {
 	case len(changed) > 0 && version == parserVersion:
-		t.Errorf("the parser makes other rows of %d records, and parserVersion is still %s: %q.\nThe first now gives %s\n"+
+		t.Errorf("the parser makes something else of %d records, and parserVersion is still %s: %q.\nThe first now gives %s\n"+
 			"If the result was meant to change, raise parserVersion in enrich.go and run %s", len(changed), version, clipped(changed), stored[changed[0]], updateVersionFile)
 	case update:
 		writeVersionFile(t, stored)
@@ -57,7 +58,8 @@ func TestParserVersion(t *testing.T) {
 	}
 }
 
-// storedCorpora is what the parser makes of each record of the corpora, as JSON, by the record's file and hash.
+// storedCorpora is what the parser makes of each record of the corpora, as JSON, by the record's
+// file and hash; and the names in the tables of formats and dialects.
 func storedCorpora(t *testing.T) map[string][]byte {
 	t.Helper()
 	p, err := NewProcessor(Config{AuditShare: 1}, new(catalog.Set))
@@ -70,6 +72,9 @@ func storedCorpora(t *testing.T) map[string][]byte {
 		fromRoot := filepath.ToSlash(filepath.Join("internal/enrich", name))
 		all[fromRoot+" "+hashOf(value)] = stored(t, p.Record(value, Position{Clock: clock}))
 	}
+	// A new row of a table means other rows for records that no corpus has yet.
+	all["formats -"] = asJSON(t, accesslog.Formats())
+	all["dialects -"] = asJSON(t, parse.Dialects())
 	for _, name := range filesOf(t, "../../cmd/ingest/testdata/records/*.log") {
 		add(name, readFile(t, name))
 	}
@@ -83,7 +88,8 @@ func storedCorpora(t *testing.T) map[string][]byte {
 	return all
 }
 
-// recordOf is the record of a gateway that logged a body of the corpus, with what the file beside it says of its response.
+// recordOf is the record of a gateway that logged a body of the corpus, with what the file beside
+// it says of its response.
 func recordOf(t *testing.T, body string) []byte {
 	t.Helper()
 	var response struct {
