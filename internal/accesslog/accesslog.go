@@ -144,7 +144,7 @@ const maxAge = 790 * 24 * time.Hour
 // latest is the last time that anything may carry.
 var latest = time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// Plausible tells whether a time that Kafka stamped a message with can be one.
+// Plausible reports whether a time that Kafka stamped a message with can be one.
 func Plausible(at time.Time) bool { return !at.Before(earliest) && at.Before(latest) }
 
 // Reader reads records. It reuses its memory, so one goroutine uses it at a

@@ -432,7 +432,7 @@ func compileExclusions(setting string, list []Exclude) (all []exclusion, err err
 // withoutSlashes lets path.Match see no slashes, at which its * would end.
 func withoutSlashes(s string) string { return strings.ReplaceAll(s, "/", "\x00") }
 
-// described tells whether one of the exclusions describes an access; o is its record.
+// described reports whether one of the exclusions describes an access; o is its record.
 func (r *Reader) described(list []exclusion, a Access, o *object) bool {
 	matches := func(glob, text string) bool {
 		ok, err := path.Match(glob, withoutSlashes(text))

@@ -126,7 +126,7 @@ next:
 	return jsontree.Value{}
 }
 
-// is tells whether o looks like a record of f.
+// is reports whether o looks like a record of f.
 func (o *object) is(r *Reader, f *format) bool {
 signatures:
 	for i := range f.known {
@@ -147,7 +147,7 @@ signatures:
 	return false
 }
 
-// holds tells whether as many of the clause's keys are there as it asks for.
+// holds reports whether as many of the clause's keys are there as it asks for.
 func (c *clause) holds(keys set) bool {
 	n := 0
 	for i, mask := range c.mask {

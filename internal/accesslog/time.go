@@ -88,7 +88,7 @@ func parseTime(b []byte) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// alike tells whether a text has the layout's separators where its date ends and before, which is cheaper to ask than to parse.
+// alike reports whether a text has the layout's separators where its date ends and before, which is cheaper to ask than to parse.
 func alike(b []byte, layout string) bool {
 	for i := range min(len(b), len(layout), 12) {
 		if c := layout[i]; c != b[i] && (c == '/' || c == '-' || c == ',' || c == ' ' && layout[0] != 'M' || c == 'T' && i == 10) {

@@ -1,9 +1,9 @@
 // Package enrich joins the envelopes of a record with the published catalogs.
 //
-// Its Processor is the whole way of one record, top to bottom and without the outside world:
-// accesslog reads the record, parse finds the envelopes in each body, and each envelope becomes
-// an Event with its family, kind, description and remedy, redacted and ready to store.
-// The ingester and the dry run `ingest parse` both call it, so they cannot disagree.
+// Its Processor takes one record all the way, without touching the outside world: accesslog reads
+// the record, parse finds the envelopes in each body, and each envelope becomes an Event with its
+// family, kind, description and remedy, redacted and ready to store. The ingester and the dry run
+// `ingest parse` both call it, so they cannot disagree.
 package enrich
 
 import (
@@ -22,22 +22,22 @@ import (
 	"errata/internal/parse"
 )
 
-// Config is the settings of a Processor: the section ingest of config.yaml. The zero Config is that of the defaults, but for an
-// audit share of 0.
+// Config is the settings of a Processor: the section ingest of config.yaml. The zero Config has the
+// defaults, but an audit share of 0.
 type Config struct {
 	accesslog.Config `mapstructure:",squash"`
-	Dialects         []parse.Custom `mapstructure:"dialects"`    // envelopes of the user's, asked before the built-in ones
-	Redact           []RedactRule   `mapstructure:"redact"`      // what else must not be stored
-	AuditShare       float64        `mapstructure:"audit_share"` // of the bodies in which nothing was found: 0 to 1
+	Dialects         []parse.Custom `mapstructure:"dialects"`    // the user's own, asked before the built-in ones
+	Redact           []RedactRule   `mapstructure:"redact"`      // what else must not be stored, besides the built-in rules
+	AuditShare       float64        `mapstructure:"audit_share"` // share of the bodies without findings to keep: 0 to 1
 }
 
-// Validate says what is wrong with a Config, and what to do.
+// Validate returns what is wrong with a Config, and what to do about it.
 func (c Config) Validate() error {
 	_, err := NewProcessor(c, nil)
 	return err
 }
 
-// Event is one error envelope with what the catalogs say of it. A zero field is unknown.
+// Event is one error envelope with what the catalogs say about it. A zero field is unknown.
 type Event struct {
 	parse.Envelope // Message redacted; RequestID the body's, else the log's
 
@@ -45,7 +45,7 @@ type Event struct {
 	Family         string // "unknown" when no catalog claims the code
 	Kind           string
 	Known          bool              // the family lists the code
-	Template       string            // the published message, where the live one is it
+	Template       string            // the published message, if the live one is an instance of it
 	Args           map[string]string // of the template, by name or number, redacted
 	Description    string
 	Remedy         string
@@ -54,7 +54,7 @@ type Event struct {
 	CatalogVersion string
 }
 
-// Position is where in Kafka a record stands, and what its time may be.
+// Position is where in Kafka a record is, and which times it may carry.
 type Position struct {
 	Topic     string
 	Partition int
@@ -62,7 +62,7 @@ type Position struct {
 	Clock     accesslog.Clock
 }
 
-// Element is one request of a record with its errors, or a dead letter, or excluded.
+// Element is one request of a record with its errors, or a dead letter, or an excluded request.
 type Element struct {
 	accesslog.Element
 	Events []Event
@@ -77,8 +77,8 @@ type Record struct {
 	Sample     string // of the dead letter, clipped and redacted
 }
 
-// Processor turns records into events. It reuses its memory: one goroutine uses it at a
-// time, and a Record lives until the next call.
+// Processor turns records into events. It reuses its memory: only one goroutine may use it at a
+// time, and a Record is valid until the next call.
 type Processor struct {
 	reader      *accesslog.Reader
 	parser      *parse.Parser
@@ -90,7 +90,7 @@ type Processor struct {
 	events      []Event
 }
 
-// NewProcessor makes a Processor. Its errors name the setting that is wrong.
+// NewProcessor returns a Processor. Its errors name the setting that is wrong.
 func NewProcessor(c Config, catalogs *catalog.Set) (*Processor, error) {
 	reader, err := accesslog.New(c.Config)
 	if err != nil {
@@ -121,7 +121,7 @@ func NewProcessor(c Config, catalogs *catalog.Set) (*Processor, error) {
 	return p, nil
 }
 
-// Use takes other catalogs from the next record on. Any goroutine may call it.
+// Use switches to other catalogs from the next record on. Any goroutine may call it.
 func (p *Processor) Use(catalogs *catalog.Set) { p.catalogs.Store(catalogs) }
 
 // Record processes one record.
@@ -156,8 +156,8 @@ func (p *Processor) Record(value []byte, at Position) Record {
 	return record
 }
 
-// audited tells whether an element is in the audit sample. It follows from the place alone, so that a record that is read again is
-// judged the same.
+// audited reports whether an element is in the audit sample. The answer depends only on the
+// element's place, so a record that is read again gets the same one.
 func (p *Processor) audited(at Position, index int) bool {
 	h := fnv.New64a()
 	var place [20]byte
@@ -169,7 +169,7 @@ func (p *Processor) audited(at Position, index int) bool {
 	return h.Sum64()>>1 < p.audit
 }
 
-// errorWords are what bodies with an error in them mention, in lower case.
+// errorWords are words that bodies with an error in them contain, in lower case.
 var errorWords = [][]byte{[]byte("err"), []byte("fail"), []byte("exception"), []byte("denied"), []byte("invalid"), []byte("错误"), []byte("失败"), []byte("异常")}
 
 func mentionsError(body []byte) bool {
@@ -185,18 +185,19 @@ func mentionsError(body []byte) bool {
 // maxSample is how many bytes of a dead letter or a body are kept.
 const maxSample = 1024
 
-// sample makes what is kept of a record or a body. It is redacted before it is clipped: half a secret could not be told from other text.
+// sample returns what is kept of a record or a body. It redacts before it clips, because half a
+// secret cannot be recognized.
 func (p *Processor) sample(raw []byte) string {
 	text := p.redactor.Redact(string(raw[:min(len(raw), 2*maxSample)]))
 	return text[:min(len(text), maxSample)]
 }
 
-// enrich makes the Event of an envelope that came with the given access.
+// enrich turns an envelope into an Event; a is the request that it came with.
 func (p *Processor) enrich(catalogs *catalog.Set, envelope parse.Envelope, a *accesslog.Access) Event {
 	if envelope.RequestID == "" {
 		envelope.RequestID = a.RequestID
 	}
-	// From here on nothing sees what must not be stored, and so the arguments of the template are redacted too.
+	// The catalogs see only the redacted message, so the template's arguments are redacted too.
 	envelope.Message = p.redactor.Redact(envelope.Message)
 	if envelope.Dialect == parse.HTTPDialect {
 		envelope.Message = parse.Clip([]byte(envelope.Message), parse.HTTPMessageLength)
@@ -204,9 +205,9 @@ func (p *Processor) enrich(catalogs *catalog.Set, envelope parse.Envelope, a *ac
 	return Explain(catalogs, envelope, a.Service, a.Status)
 }
 
-// Explain makes the Event of an envelope whose message is redacted and which came from a service under
-// an HTTP status: what an ingester with these catalogs stores. A stored row has all that it needs, so
-// history can be explained again.
+// Explain makes the Event of an envelope whose message is redacted and which came from a service
+// under an HTTP status: what an ingester with these catalogs stores. A stored row has all that it
+// needs, so history can be explained again.
 func Explain(catalogs *catalog.Set, envelope parse.Envelope, service string, status int) Event {
 	e := Event{Envelope: envelope, Family: catalog.Unknown, CatalogVersion: catalogs.Version}
 	k := catalogs.Lookup(e.Code, e.Dialect, service, status, e.Message)
@@ -226,11 +227,12 @@ func Explain(catalogs *catalog.Set, envelope parse.Envelope, service string, sta
 	return e
 }
 
-// parserVersion names what accesslog, parse and this package make of a record. Whoever changes them so
-// that a record gives other rows in other than its catalog columns counts it up: batches that are read again
-// are then written beside the old rows instead of being mixed with them. TestParserVersion fails until that is done.
+// parserVersion identifies what accesslog, parse and this package make of a record. Raise it with
+// every change that alters the rows of some record, except in the columns that come from the
+// catalogs. Batches that are read again are then written beside the old rows and not mixed with
+// them. TestParserVersion fails until the version is raised.
 const parserVersion = "4"
 
-// Fingerprint names the parser and its settings: two Processors with the same make the same rows of the same
-// record, but for what the catalogs say.
+// Fingerprint identifies the parser and its settings: two Processors with the same fingerprint make
+// the same rows of the same record, except for what the catalogs say.
 func (p *Processor) Fingerprint() string { return p.fingerprint }

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// rule hides one sort of secret or personal data. Its expression is tried only on texts that
-// hold a byte or word without which it cannot match, so that the many texts with nothing to hide cost little.
+// rule hides one kind of secret or personal data. Its expression runs only on texts that contain a
+// byte or word without which it cannot match, so the many texts with nothing to hide cost little.
 type rule struct {
 	name    string
 	needs   func(lower string) bool
 	expr    *regexp.Regexp
-	secrets []int                  // the submatches of which the one that is there is hidden; nil: all of the match
-	really  func(text string) bool // told by more than its shape; nil: the shape is enough
+	secrets []int                  // the submatches of which the one that matched is hidden; nil: the whole match
+	really  func(text string) bool // tells a secret from other text of its shape; nil: the shape is enough
 }
 
 var rules = []rule{
@@ -25,14 +25,15 @@ var rules = []rule{
 		secrets: []int{1},
 	},
 	{
-		name:    "secret", // of a user in a URL: redis://user:password@host
+		name:    "secret", // a user's password in a URL: redis://user:password@host
 		needs:   anyOf("://"),
 		expr:    regexp.MustCompile(`://[^/\s:@"']*:([^/\s@"']+)@`),
 		secrets: []int{1},
 	},
 	{
-		// AK/SK, signatures, passwords and tokens as parameters, in a URL, a header, JSON (escaped too) or prose:
-		// password=…, clientSecret: …, \"sk\":\"…\". In quotes all up to the closing one is the secret.
+		// AK/SK, signatures, passwords and tokens as parameters, in a URL, a header, JSON (escaped
+		// too) or prose: password=…, clientSecret: …, \"sk\":\"…\". In quotes, everything up to the
+		// closing one is the secret.
 		name: "secret",
 		needs: func(lower string) bool {
 			return strings.ContainsAny(lower, "=:") && anyOf("passw", "passphrase", "pwd", "secret", "token", "sig", "key", "credential", "ak", "sk")(lower)
@@ -82,17 +83,19 @@ var rules = []rule{
 	},
 }
 
-// RedactRule is a rule of the user's own, from ingest.redact in config.yaml.
+// RedactRule is one of the user's own rules, from ingest.redact in config.yaml.
 type RedactRule struct {
-	Name    string `mapstructure:"name"`    // of what is hidden; it stands in the text instead
-	Pattern string `mapstructure:"pattern"` // in the syntax of Go's regexp; its first group, else all of the match, is hidden
+	Name    string `mapstructure:"name"`    // of what is hidden; it appears in the text instead
+	Pattern string `mapstructure:"pattern"` // in the syntax of Go's regexp; its first group, else the whole match, is hidden
 }
 
 // Redactor hides what must not be stored: bearer tokens, access keys and signatures, passwords,
-// e-mail addresses, phone and card numbers, and what the user's rules say. What is hidden becomes "[redacted:sort]".
+// e-mail addresses, phone and card numbers, and whatever the user's rules match. Hidden text
+// becomes "[redacted:name]" with the name of the rule.
 type Redactor struct{ rules []rule }
 
-// NewRedactor makes a Redactor with further rules. Its errors name the rule and what is wrong with it.
+// NewRedactor returns a Redactor with further rules. Its errors name the rule and what is wrong
+// with it.
 func NewRedactor(further []RedactRule) (*Redactor, error) {
 	all := slices.Clone(rules)
 	for i, r := range further {
@@ -114,7 +117,7 @@ func NewRedactor(further []RedactRule) (*Redactor, error) {
 	return &Redactor{all}, nil
 }
 
-// Redact hides what a text must not keep.
+// Redact returns the text with everything hidden that must not be stored.
 func (r *Redactor) Redact(text string) string {
 	lower := strings.ToLower(text)
 	for _, r := range r.rules {
@@ -146,7 +149,7 @@ func (r *Redactor) Redact(text string) string {
 	return text
 }
 
-// saidOfSecrets are the words with which messages go on behind "password:" or "token:", and which are no secrets.
+// saidOfSecrets are words that messages have after "password:" or "token:" and that are no secrets.
 var saidOfSecrets = func() map[string]bool {
 	m := map[string]bool{}
 	for _, w := range strings.Fields(`a an the is are was has have had must may can cannot should will does do did not no never only and or of for from in on at by to with without
@@ -182,7 +185,7 @@ func hasDigits(n int) func(string) bool {
 	}
 }
 
-// luhn tells a card number from another number by its check digit.
+// luhn reports whether a number has the check digit of a card number.
 func luhn(number string) bool {
 	sum, double := 0, false
 	for i := len(number) - 1; i >= 0; i-- {

@@ -7,13 +7,16 @@ type checker struct {
 	src     []byte
 	escaped bool
 	suspect func(key, value []byte) bool
-	failed  bool // an escape that it does not read
+	failed  bool // an escape that the checker does not read
 }
 
-// Check tells how a document ends, as Parse does, but builds nothing. With escaped, src is what stands between
-// the quotes of a JSON string that holds the document. It is ok only for an object or array that is whole or cut off, whose escapes outside
-// of its strings, if it stands in a string itself, are \" \n \r and \t, and none of whose keys is suspect: everything
-// else is for Parse. suspect, which may be nil, is given each key as src has it, and src from the key's value on.
+// Check returns how a document ends, as Parse does, but builds nothing. If escaped is set, src is
+// what stands between the quotes of a JSON string that holds the document.
+//
+// It is ok only for an object or array that is whole or cut off and has no suspect key. In an
+// escaped document, the only escapes outside of its own strings may be \" \n \r and \t. Everything
+// else is for Parse. suspect, which may be nil, gets each key as src has it, and src from the key's
+// value on.
 func Check(src []byte, escaped bool, suspect func(key, value []byte) bool) (how Ending, ok bool) {
 	c := checker{src: src, escaped: escaped, suspect: suspect}
 	how, ok = c.document()
@@ -115,7 +118,7 @@ func (c *checker) document() (how Ending, ok bool) {
 	}
 }
 
-// at is the byte at i, and how many bytes of src it takes: 0 at the end.
+// at returns the byte at i and how many bytes of src it takes, 0 at the end.
 func (c *checker) at(i int) (b byte, width int) {
 	if i >= len(c.src) {
 		return 0, 0
@@ -153,7 +156,7 @@ func (c *checker) space(i int) int {
 	}
 }
 
-// string finds the end of a string whose first byte is at i: the place behind its closing quote.
+// string finds the end of the string whose first byte is at i: the place after its closing quote.
 func (c *checker) string(i int) (end int, whole bool) {
 	if !c.escaped {
 		for from := i; ; {
@@ -169,7 +172,7 @@ func (c *checker) string(i int) (end int, whole bool) {
 		}
 	}
 	for i < len(c.src) {
-		next := bytes.IndexByte(c.src[i:], '\\') // all that means something here is escaped
+		next := bytes.IndexByte(c.src[i:], '\\') // every byte that matters here is escaped
 		if next < 0 || i+next+1 == len(c.src) {
 			return 0, false
 		}

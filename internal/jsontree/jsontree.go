@@ -1,14 +1,16 @@
 // Package jsontree reads JSON that may be damaged.
 //
-// Log records and response bodies arrive cut off at any byte, with raw control
-// characters and with invalid UTF-8 in their strings. A JSON library gives an
-// error for those; the codes that stand before the damage are what we are here
-// for. So a Tree keeps every value up to the damage, knows for each value
+// Log records and response bodies arrive cut off at any byte, with raw control characters and
+// invalid UTF-8 in their strings. A JSON library returns an error for those, but the codes before
+// the damage are what Errata is for. So a Tree keeps every value up to the damage, knows for each
 // whether it is complete, and says how the input ended.
 //
 // A Tree is an arena of nodes in document order, each a span of the input:
 // parsing copies nothing and, once the arena has grown, allocates nothing.
-// Nesting takes no stack, so depth is bounded by the input alone.
+// Nesting takes no stack, so only the input bounds its depth.
+//
+// Tree.parse and checker.document are long loops on purpose: a method for each step, called once a
+// value, made parsing up to 30 percent slower.
 package jsontree
 
 import (
@@ -21,7 +23,7 @@ import (
 type Kind uint8
 
 const (
-	Missing Kind = iota // no such value: what Get gives for an absent key
+	Missing Kind = iota // no such value: what Get returns for an absent key
 	Null
 	Bool
 	Number
@@ -38,11 +40,11 @@ const (
 	Trailing                // one complete value, then other bytes from Offset on
 	Cut                     // the input ended inside the value
 	TooMany                 // the value holds more values than Max
-	Malformed               // at Offset stands something that is not JSON
+	Malformed               // what stands at Offset is not JSON
 )
 
 // node is one value. Children of a container follow it directly; after is the
-// index of the node behind its last descendant, so siblings are found without links.
+// index of the node after its last descendant, so siblings are found without links.
 type node struct {
 	keyStart, keyEnd int32 // span of the key between its quotes; equal when there is none
 	start, end       int32 // span of the value; of a string, between its quotes
@@ -55,7 +57,7 @@ type node struct {
 }
 
 // Tree holds one parsed input. The zero value is ready; Parse may be called
-// again and again, each time ending the life of all Values of the call before.
+// any number of times; each call ends the life of the Values of the call before.
 type Tree struct {
 	Ending Ending
 	Offset int // where parsing stopped
@@ -66,7 +68,7 @@ type Tree struct {
 	open  int32 // the innermost container that is not closed yet, -1 when none is
 }
 
-// Shrink gives memory for more than n values back, which one large input made the Tree take.
+// Shrink frees the memory for more than n values, which one large input may have taken.
 func (t *Tree) Shrink(n int) {
 	if cap(t.nodes) > n {
 		t.nodes = nil
@@ -79,8 +81,8 @@ type Value struct {
 	i    int32
 }
 
-// Parse reads src, which must stay unchanged while the Values are in use, and
-// gives the root: Missing when src holds nothing that begins like JSON.
+// Parse reads src, which must stay unchanged while the Values are in use. It returns the root,
+// Missing when src holds nothing that begins like JSON.
 func (t *Tree) Parse(src []byte) Value {
 	t.src, t.nodes = src, t.nodes[:0]
 	t.parse()
@@ -217,7 +219,7 @@ func isNumberByte(c byte) bool {
 }
 
 // scanString finds the closing quote of the string whose first byte is src[i].
-// A string that the input ends inside is not complete, its end the input's.
+// A string that the input cuts off is not complete, and ends where the input ends.
 func scanString(src []byte, i int) (end int, escaped, complete bool) {
 	for ; i < len(src); i++ {
 		switch src[i] {
@@ -254,10 +256,10 @@ func (v Value) Kind() Kind {
 	return v.node().kind
 }
 
-// Complete tells whether the input holds all of the value.
+// Complete reports whether the input holds the whole value.
 func (v Value) Complete() bool { return v.tree != nil && v.node().complete }
 
-// Raw is the value's span of the input; of a string, what stands between its quotes.
+// Raw is the value's span of the input; for a string, the span between its quotes.
 func (v Value) Raw() []byte {
 	if v.tree == nil {
 		return nil
@@ -266,12 +268,12 @@ func (v Value) Raw() []byte {
 	return v.tree.src[n.start:n.end]
 }
 
-// Escaped tells whether Raw of a string differs from its text.
+// Escaped reports whether the Raw of a string differs from its text.
 func (v Value) Escaped() bool { return v.tree != nil && v.node().escaped }
 
-// AppendText appends the text of a scalar to dst: a string without its
-// escapes, any other scalar as the input wrote it; of null and of containers nothing.
-// Of a string that is cut off, the half of a character at its end is left out.
+// AppendText appends the text of a scalar to dst: a string without its escapes, a number or boolean
+// as the input wrote it. For null and containers it appends nothing. If a string is cut off inside
+// a character, that character is left out.
 func (v Value) AppendText(dst []byte) []byte {
 	switch v.Kind() {
 	case String:
@@ -289,7 +291,7 @@ func (v Value) AppendText(dst []byte) []byte {
 	return dst
 }
 
-// Text is AppendText as a string.
+// Text returns what AppendText appends, as a string.
 func (v Value) Text() string {
 	switch k := v.Kind(); {
 	case k == String && (v.node().escaped || !v.node().complete):
@@ -313,7 +315,8 @@ func (v Value) Key() string {
 	return string(raw)
 }
 
-// RawKey is the span of the value's key in the input, empty elsewhere; KeyEscaped tells whether it differs from Key.
+// RawKey is the span of the value's key in the input, empty elsewhere. KeyEscaped reports whether
+// it differs from Key.
 func (v Value) RawKey() []byte {
 	if v.tree == nil {
 		return nil
@@ -322,10 +325,10 @@ func (v Value) RawKey() []byte {
 	return v.tree.src[n.keyStart:n.keyEnd]
 }
 
-// KeyEscaped tells whether RawKey differs from Key.
+// KeyEscaped reports whether RawKey differs from Key.
 func (v Value) KeyEscaped() bool { return v.tree != nil && v.node().keyEscaped }
 
-// KeyIs tells whether the value stands under key, without an allocation.
+// KeyIs reports whether the value's key is key. It does not allocate.
 func (v Value) KeyIs(key string) bool {
 	if v.tree == nil {
 		return false
@@ -337,8 +340,8 @@ func (v Value) KeyIs(key string) bool {
 	return string(v.tree.src[n.keyStart:n.keyEnd]) == key
 }
 
-// Get is the member of an object under key (the first, if it stands there
-// twice), Missing where there is none or v is no object.
+// Get returns the member of an object with that key, the first if there are several. It returns
+// Missing if there is none or v is not an object.
 func (v Value) Get(key string) Value {
 	if v.Kind() != Object {
 		return Value{}
@@ -351,7 +354,7 @@ func (v Value) Get(key string) Value {
 	return Value{}
 }
 
-// First is the first child of a container, Missing when it is empty or no container.
+// First returns the first child of a container, Missing if there is none.
 func (v Value) First() Value {
 	if k := v.Kind(); k != Object && k != Array || v.node().after == v.i+1 {
 		return Value{}
@@ -359,7 +362,7 @@ func (v Value) First() Value {
 	return Value{v.tree, v.i + 1}
 }
 
-// Next is the sibling behind v, Missing behind the last.
+// Next returns the sibling after v, Missing after the last one.
 func (v Value) Next() Value {
 	n := v.node()
 	if n.parent < 0 || n.after >= v.tree.nodes[n.parent].after {
@@ -368,7 +371,7 @@ func (v Value) Next() Value {
 	return Value{v.tree, n.after}
 }
 
-// Parent is the container around v, Missing for the root.
+// Parent returns the container around v, Missing for the root.
 func (v Value) Parent() Value {
 	if v.tree == nil || v.node().parent < 0 {
 		return Value{}
@@ -376,8 +379,8 @@ func (v Value) Parent() Value {
 	return Value{v.tree, v.node().parent}
 }
 
-// Following is the value behind v in document order: its first child, else what comes
-// after it anywhere in the tree. It visits a tree of any depth without recursion.
+// Following returns the value after v in document order: its first child, else what comes next
+// anywhere in the tree. With it, a tree of any depth is visited without recursion.
 func (v Value) Following() Value {
 	if int(v.i)+1 >= len(v.tree.nodes) {
 		return Value{}
@@ -385,7 +388,7 @@ func (v Value) Following() Value {
 	return Value{v.tree, v.i + 1}
 }
 
-// After is the value behind v and all that stands inside it, in document order.
+// After returns the value after v and everything inside v, in document order.
 func (v Value) After() Value {
 	after := v.node().after
 	if int(after) >= len(v.tree.nodes) {
@@ -394,12 +397,12 @@ func (v Value) After() Value {
 	return Value{v.tree, after}
 }
 
-// Encloses tells whether w is v or stands somewhere inside it.
+// Encloses reports whether w is v or lies somewhere inside it.
 func (v Value) Encloses(w Value) bool {
 	return v.tree != nil && v.tree == w.tree && v.i <= w.i && w.i < v.node().after
 }
 
-// TrimCut takes the half of a character, or of an escape, off the end of a text that is cut off.
+// TrimCut removes half a character, or half an escape, from the end of a text that is cut off.
 func TrimCut(raw []byte) []byte {
 	for n := 1; n < utf8.UTFMax && n <= len(raw); n++ {
 		if c := raw[len(raw)-n]; utf8.RuneStart(c) {
@@ -421,7 +424,8 @@ func TrimCut(raw []byte) []byte {
 	return raw
 }
 
-// oddBackslash tells whether a text ends in an odd number of backslashes, so that what follows is escaped.
+// oddBackslash reports whether a text ends in an odd number of backslashes, which means that the
+// next byte is escaped.
 func oddBackslash(raw []byte) bool {
 	n := 0
 	for n < len(raw) && raw[len(raw)-1-n] == '\\' {
@@ -430,8 +434,9 @@ func oddBackslash(raw []byte) bool {
 	return n%2 == 1
 }
 
-// AppendUnescaped undoes JSON's escapes, and the \xHH of nginx's default
-// escaping. What is no escape, or is cut off, stays as it stands.
+// AppendUnescaped appends raw to dst without JSON's escapes, and without the \xHH of nginx's
+// default escaping. A backslash that begins no escape stays; one that the end of raw cuts off is
+// dropped.
 func AppendUnescaped(dst, raw []byte) []byte {
 	for i := 0; i < len(raw); {
 		next := bytes.IndexByte(raw[i:], '\\')

@@ -27,7 +27,7 @@ var exemptKeys = func() map[string]bool {
 	return m
 }()
 
-// exemptSubtree tells whether nothing inside a container counts because of the key it stands under.
+// exemptSubtree reports whether nothing inside a container counts because of the key it stands under.
 func exemptSubtree(v jsontree.Value) bool {
 	if v.KeyEscaped() {
 		return exemptKeys[v.Key()]
@@ -35,7 +35,7 @@ func exemptSubtree(v jsontree.Value) bool {
 	return exemptKeys[string(v.RawKey())]
 }
 
-// exempt tells whether an object and all inside it is a document or the state of something.
+// exempt reports whether an object and all inside it is a document or the state of something.
 func (o *object) exempt() bool {
 	switch {
 	case o.keys.has(keyDocument):
@@ -54,7 +54,7 @@ func (o *object) exempt() bool {
 	return o.isCatalogueEntry()
 }
 
-// isState tells whether an object is a job, a server or an operation that has a state in words and times of its own.
+// isState reports whether an object is a job, a server or an operation that has a state in words and times of its own.
 func (o *object) isState() bool {
 	if o.keys.has(keyJob) && o.keys.hasAny(keys(keyStatus, keyState)) {
 		return true
@@ -75,7 +75,7 @@ var things = func() map[string]bool {
 	return m
 }()
 
-// isThing tells whether an object stands under the name of something that has a state.
+// isThing reports whether an object stands under the name of something that has a state.
 func (o *object) isThing() bool {
 	if things[string(o.RawKey())] {
 		return true
@@ -84,7 +84,7 @@ func (o *object) isThing() bool {
 	return above.Kind() == jsontree.Array && things[string(above.RawKey())]
 }
 
-// isCatalogueEntry tells whether an object is an item of a list that describes codes.
+// isCatalogueEntry reports whether an object is an item of a list that describes codes.
 func (o *object) isCatalogueEntry() bool {
 	return o.keys.hasAny(keys(keyRemedy, keyDescription)) && o.keys.hasAny(keys(keyCode, keyErrorCode, keyOtherCode)) && o.keys.hasAny(keys(keyMessage, keyErrorMsg)) &&
 		o.Parent().Kind() == jsontree.Array
@@ -129,7 +129,7 @@ var (
 	aboutFailures = [...]string{"code", "type", "stat", "count", "rate", "log", "histor", "catalog", "definition", "example", "page", "handler", "polic", "budget", "doc", "default"}
 )
 
-// namesFailures tells whether the key of a value says that it holds failures.
+// namesFailures reports whether the key of a value says that it holds failures.
 func namesFailures(v jsontree.Value) bool {
 	var buffer [40]byte
 	name := v.RawKey()

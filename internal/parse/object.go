@@ -171,7 +171,7 @@ func messageSaysSuccess(text string) bool {
 	return len(text) <= 32 && slices.Contains(successWords, strings.ToLower(strings.TrimRight(text, ".!。！ ")))
 }
 
-// flagSaysSuccess tells whether a flag beside the code says success: success, ok, or a status in words.
+// flagSaysSuccess reports whether a flag beside the code says success: success, ok, or a status in words.
 func (o *object) flagSaysSuccess() bool {
 	if f := o.get(keySuccess); f.Kind() == jsontree.Bool && f.Complete() {
 		return f.Text() == "true"
@@ -265,17 +265,17 @@ func (o *object) status() int {
 	return 0
 }
 
-// liberal tells whether the status of the request says that something failed, so that weaker signs count.
+// liberal reports whether the status of the request says that something failed, so that weaker signs count.
 func (o *object) liberal() bool { return o.p.status >= 400 }
 
-// placedAsEnvelope tells whether an object is the whole body, or stands under a key that names errors or in a list of
+// placedAsEnvelope reports whether an object is the whole body, or stands under a key that names errors or in a list of
 // failures: anywhere else a code may be that of a country or a flavor.
 func (o *object) placedAsEnvelope() bool {
 	above := o.Parent()
 	return above.Kind() == jsontree.Missing || o.liberal() || o.top() || namesFailures(o.Value) || above.Kind() == jsontree.Array && (namesFailures(above) || above.Parent().Kind() == jsontree.Missing)
 }
 
-// top tells whether an object is the body, an item of the list that is the body, XML's outermost element, or all that the body's object
+// top reports whether an object is the body, an item of the list that is the body, XML's outermost element, or all that the body's object
 // holds, as its response.
 func (o *object) top() bool {
 	above := o.Parent()
@@ -291,7 +291,7 @@ func (o *object) top() bool {
 // wrapper matches the names of the one member that some bodies put everything into.
 var wrapper = regexp.MustCompile(`(?i)resp|rsp|result|output|reply`)
 
-// isError tells whether the object stands under a key that means the error itself.
+// isError reports whether the object stands under a key that means the error itself.
 func (o *object) isError() bool {
 	for _, name := range errorNames {
 		if o.KeyIs(name) {
@@ -304,13 +304,13 @@ func (o *object) isError() bool {
 // errorNames are the keys under which the error itself stands.
 var errorNames = [...]string{"error", "Error", "err", "odata.error", "fault", "Fault", "exception", "Exception", "errorInfo", "error_info", "errorDetail", "error_detail", "errorResponse"}
 
-// inErrors tells whether the object is an item of a list that is named for failures.
+// inErrors reports whether the object is an item of a list that is named for failures.
 func (o *object) inErrors() bool {
 	above := o.Parent()
 	return above.Kind() == jsontree.Array && namesFailures(above)
 }
 
-// standsAlone tells whether the object is an item of a list of failures that no envelope around the list has spoken for.
+// standsAlone reports whether the object is an item of a list of failures that no envelope around the list has spoken for.
 func (o *object) standsAlone() bool { return o.inErrors() && !o.p.failed[o.Parent().Parent()] }
 
 // ignore leaves all inside v out: the envelope at hand has said what it says.
@@ -377,7 +377,7 @@ func isWord(s string) bool {
 	return letter
 }
 
-// isConstant tells whether a text is written as a constant: PERMISSION_DENIED.
+// isConstant reports whether a text is written as a constant: PERMISSION_DENIED.
 func isConstant(s string) bool {
 	return isWord(s) && strings.ToUpper(s) == s
 }

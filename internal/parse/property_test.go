@@ -267,7 +267,7 @@ func TestCuttingInventsNoCode(t *testing.T) {
 	}
 }
 
-// isWholeIn tells whether a code stands in a body with something around it that is no part of a code.
+// isWholeIn reports whether a code stands in a body with something around it that is no part of a code.
 func isWholeIn(body []byte, code string) bool {
 	text := string(body)
 	if strings.ContainsAny(text, "\\&") || !utf8.Valid(body) || !strings.Contains(text, `"`) {
