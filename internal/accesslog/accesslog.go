@@ -1,23 +1,26 @@
-// Package accesslog turns a gateway's log record into Access values, the
-// first plain type of a record's life.
+// Package accesslog turns a gateway's log record into Access values.
 //
-// A Kafka message holds one record, a JSON array of them, or what a shipper has wrapped around
-// them: one Element each, in order, numbered from 0. Which gateway wrote a record is told
-// by what is in it; the gateways are rows of the table in formats.go, each with the keys it is known by
-// and the documented names of its fields. A new gateway is a new row and its samples in formats_test.go; users
-// describe theirs in the configuration (config.go), and those rows are tried first.
+// A Kafka message holds one record, a JSON array of records, or what a log shipper wrapped around
+// them. Each record becomes an Element, numbered in order from 0. The content of a record tells
+// which gateway wrote it. The gateways are rows of the table in formats.go, each with the keys it
+// is known by and the documented names of its fields. A new gateway takes a row there, a record in
+// the corpus (cmd/ingest/testdata/records), a row in docs/formats.md and a new parserVersion
+// (package enrich). Users describe their own formats in the configuration (config.go); those rows
+// are tried first.
 //
-// Everything becomes a JSON object before its fields are read. A text line is taken apart by the vendor's own
-// template, which gives an object of the template's names (line.go). A log record of OTLP becomes an object of its
-// attributes (otlp.go). An object around another, or around a line, is a wrapper and looked through (wrapper.go).
-// So a format is its row and nothing else.
+// Everything becomes a JSON object before its fields are read. A text line is split by the vendor's
+// own template, into an object with the template's names as keys (line.go). An OTLP log record
+// becomes an object of its attributes (otlp.go). An object around another one, or around a line, is
+// a wrapper: the record is looked for inside (wrapper.go). So a format consists of its row and
+// nothing else.
 //
-// Reading an object takes one pass over its top-level keys: they are numbered when the Reader is made, and the
-// pass notes which of them are there and where (object.go). Detection then compares masks, and a field at the
-// top is one step away, however many formats and names there are.
+// Reading an object takes one pass over its top-level keys. The keys that formats ask for are
+// numbered when the Reader is made, and the pass notes which of them are present and where
+// (object.go). Detection then compares bit masks, and a top-level field is one array access away,
+// however many formats and names exist.
 //
-// A record that cannot be used is data too: it becomes a dead letter with a Reason,
-// and the records around it are read all the same.
+// A record that cannot be used is data too: it becomes a dead letter with a Reason, and the records
+// around it are still read.
 package accesslog
 
 import (
@@ -33,15 +36,15 @@ import (
 	"errata/internal/jsontree"
 )
 
-// BodyState says what could be seen of a response body, so that "no errors"
-// and "we could not see" are never the same number.
+// BodyState says what could be seen of a response body, so that "no errors" and "we could not see"
+// are never the same number.
 type BodyState string
 
 const (
 	JSON        BodyState = "json"
 	XML         BodyState = "xml"
 	Text        BodyState = "text"      // readable, neither JSON nor XML
-	Truncated   BodyState = "truncated" // begins like JSON or XML and is cut off
+	Truncated   BodyState = "truncated" // JSON, XML or a compressed body that is cut off
 	Undecodable BodyState = "undecodable"
 	Empty       BodyState = "empty"
 	Absent      BodyState = "absent" // this gateway logs no body
@@ -51,14 +54,14 @@ const (
 type Reason string
 
 const (
-	ReasonEmpty         Reason = "empty"          // no bytes, or white space alone
-	ReasonMalformed     Reason = "malformed"      // neither JSON nor a line that we know
+	ReasonEmpty         Reason = "empty"          // no bytes, or only white space
+	ReasonMalformed     Reason = "malformed"      // neither JSON nor a known line
 	ReasonTruncated     Reason = "truncated"      // the record itself is cut off
-	ReasonNotAnObject   Reason = "not_an_object"  // an array's element that is no object
-	ReasonUnknownFormat Reason = "unknown_format" // no gateway that we know writes such a record
+	ReasonNotAnObject   Reason = "not_an_object"  // an element of an array that is not an object
+	ReasonUnknownFormat Reason = "unknown_format" // no known gateway writes such a record
 	ReasonTooMany       Reason = "too_many"       // more than 10,000 elements
 	ReasonBadTime       Reason = "bad_time"       // before 2000, or more than a day after Kafka's time
-	ReasonTooOld        Reason = "too_old"        // more than maxAge before Kafka's time: the tables keep nothing so old
+	ReasonTooOld        Reason = "too_old"        // more than maxAge before Kafka's time: the tables keep nothing that old
 )
 
 // Reasons are all of them.
@@ -69,7 +72,7 @@ type Access struct {
 	Time      time.Time // UTC, whole milliseconds
 	Tenant    string
 	Service   string // its name, else its id
-	Route     string // its name, else its id, else the template of Config.Routes that fits the path
+	Route     string // its name, else its id, else the template of Config.Routes that matches the path
 	Method    string
 	Path      string // without the query
 	Status    int
@@ -78,58 +81,58 @@ type Access struct {
 
 	HasLatency bool
 	Body       []byte    // of the response; valid until the Reader's next Read
-	Escaped    bool      // Body has the escapes of the JSON string that it was logged as: most bodies need not be unescaped at all
-	BodyState  BodyState // Absent, Empty or Undecodable; "" when package parse is to look at Body
+	Escaped    bool      // Body still has the escapes of the JSON string that held it: most bodies need no unescaping
+	BodyState  BodyState // Absent, Empty or Undecodable; "": package parse finds out from Body
 
-	IgnoreBody bool // it is not to be searched for errors: Config.IgnoreBodies
+	IgnoreBody bool // do not search it for errors: Config.IgnoreBodies
 
-	ContentType     string // header of the response, lower case
-	ContentEncoding string // header of the response, lower case
+	ContentType     string // response header, lower case
+	ContentEncoding string // response header, lower case
 
-	// What the gateway itself says of a failed request, beside the body that it passed on.
+	// What the gateway itself says about a failed request, besides the body that it passed on.
 	GatewayCode    string // its own error code, or class of errors
 	GatewayMessage string
 	GRPCStatus     string // header or trailer grpc-status, a number or a name; "0" is success
 	GRPCMessage    string // header or trailer grpc-message
 
-	Format string // by which package parse names the gateway's own errors
+	Format string // the dialect under which package parse reports the gateway's own errors
 }
 
-// Element is one access of a record: the record itself, or one item of its array.
-// With a DeadLetter, or Excluded, its Access is zero.
+// Element is one request of a record: the record itself, or one item of its array. The Access is
+// zero if the element is a dead letter or excluded.
 type Element struct {
 	Access     Access
 	DeadLetter Reason
 	Excluded   bool   // left out by Config.Exclude
-	Raw        []byte // the smallest part of the record's bytes that holds the element
+	Raw        []byte // the smallest part of the record that holds the element
 }
 
-// Record is what one Kafka message, or one line of a file, holds.
-// With a DeadLetter there are no elements and Format is "unknown".
+// Record is what one Kafka message, or one line of a file, holds. With a DeadLetter it has no
+// elements, and its Format is Unknown.
 type Record struct {
-	Format     string // that of the first element that has one, else "unknown"
+	Format     string // that of the first element that has one, else Unknown
 	Elements   []Element
 	DeadLetter Reason
 }
 
-// Unknown is the Format of a record that is in none.
+// Unknown is the Format of a record in no known format.
 const Unknown = "unknown"
 
-// Clock bounds the times that a record may carry.
+// Clock limits the times that a record may carry.
 type Clock struct {
-	Fallback time.Time // taken by a record without a usable time of its own; zero: there is none
+	Fallback time.Time // the time of a record without a usable one of its own; zero: no fallback
 	Latest   time.Time // a later time is ReasonBadTime
-	Oldest   time.Time // an earlier one, unless it is ReasonBadTime, is ReasonTooOld; zero: there is none
-	Optional bool      // a record without any time stands, its Time zero
+	Oldest   time.Time // an earlier time is ReasonTooOld, unless it is ReasonBadTime; zero: no limit
+	Optional bool      // a record without any time is accepted, with a zero Time
 }
 
-// earliest is the first time that a record may carry: what is older comes
-// from a clock that was never set.
+// earliest is the first time that a record may carry: an older one comes from a clock that was
+// never set.
 var earliest = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// KafkaClock is the Clock of a message that Kafka stamped with at. Some
-// producers stamp 1970, or nonsense, which counts as no time; then only a fixed bound far
-// ahead is left, since what becomes of a record must not depend on when it is read.
+// KafkaClock returns the Clock of a message that Kafka stamped with at. Some producers stamp 1970
+// or nonsense. Such a stamp is ignored, and only a fixed limit far ahead remains, because what
+// becomes of a record must not depend on when it is read.
 func KafkaClock(at time.Time) Clock {
 	if !Plausible(at) {
 		return Clock{Latest: latest}
@@ -137,22 +140,22 @@ func KafkaClock(at time.Time) Clock {
 	return Clock{Fallback: at, Latest: at.Add(24 * time.Hour), Oldest: at.Add(-maxAge)}
 }
 
-// maxAge is ten days less than the 800 for which ClickHouse keeps the counts of a minute (store's migrations): what is counted is not
-// to vanish before the day that it belongs to is folded into hours.
+// maxAge is ten days less than the 800 days for which ClickHouse keeps the counts of a minute
+// (store's migrations): a count must not expire before its day is rolled up into hours.
 const maxAge = 790 * 24 * time.Hour
 
-// latest is the last time that anything may carry.
+// latest is the last time that any record may carry.
 var latest = time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// Plausible reports whether a time that Kafka stamped a message with can be one.
+// Plausible reports whether a message can have been stamped with this time.
 func Plausible(at time.Time) bool { return !at.Before(earliest) && at.Before(latest) }
 
-// Reader reads records. It reuses its memory, so one goroutine uses it at a
-// time, and a Record's bodies live until the next Read.
+// Reader reads records. It reuses its memory: only one goroutine may use it at a time, and a Record
+// is valid until the next Read.
 type Reader struct {
 	keys        keyNumbers
-	detected    []*format            // what ingest.format says: all, or one
-	topics      map[string][]*format // of the topics that have a format of their own
+	detected    []*format            // those of ingest.format: all, or one
+	topics      map[string][]*format // for the topics that have a format of their own
 	wrappers    wrappers
 	routes      routes
 	exclude     []exclusion
@@ -160,26 +163,26 @@ type Reader struct {
 	fingerprint string
 
 	// Of the record at hand.
-	formats  []*format // those that it may be in, in order
+	formats  []*format // the candidates, in order
 	clock    Clock
 	elements []Element
-	levels   []*object // the objects around the one at hand, by depth, and that itself
-	why      Reason    // what a look into a wrapper found wrong, "" when nothing
-	buf      []byte    // what Bodies and the objects of text lines are made of; only ever appended to
+	levels   []*object // the objects around the current one, by depth, and the current one
+	why      Reason    // what was found wrong inside a wrapper, "" if nothing
+	buf      []byte    // holds bodies and the objects made of text lines; only ever appended to
 	scratch  []byte    // the text of one field without its escapes
 	values   [][]byte  // of a text line
 	claims   jsontree.Tree
-	known    map[string]string // field texts that come again and again, see intern
+	known    map[string]string // field texts that recur, see intern
 }
 
-// place is where in a record something stands.
+// place is a place in a record.
 type place struct {
 	depth   int    // objects around it
 	wrapped int    // wrappers among them
 	raw     []byte // what its Element.Raw will be
 }
 
-// Read reads one record of a topic, which is "" where there is none.
+// Read reads one record. topic is "" if it came from none.
 func (r *Reader) Read(topic string, value []byte, clock Clock) Record {
 	r.buf, r.elements, r.clock, r.why = r.buf[:0], r.elements[:0], clock, ""
 	if cap(r.elements) > maxElements {
@@ -207,11 +210,12 @@ func (r *Reader) Read(topic string, value []byte, clock Clock) Record {
 
 func deadRecord(why Reason) Record { return Record{Format: Unknown, DeadLetter: why} }
 
-// maxElements is how many elements a record may have: gateways send a thousand at most, and each takes memory here.
+// maxElements is how many elements a record may have. Gateways send at most a thousand, and each
+// takes memory here.
 const maxElements = 10_000
 
-// text reads the bytes of a record: JSON, or a line. Either it appends the elements and gives the format, which is "" when no
-// element has one, or it appends none and says why.
+// text reads the bytes of a record: JSON, or a line. Either it appends the elements and returns the
+// format, "" if no element has one; or it appends none and returns why.
 func (r *Reader) text(text []byte, at place) (name string, why Reason) {
 	why = ReasonMalformed
 	if text[0] == '{' || text[0] == '[' {
@@ -241,7 +245,7 @@ func (r *Reader) text(text []byte, at place) (name string, why Reason) {
 	return "", why
 }
 
-// unknown is the reason for an object that is in no format, or holds one that is damaged.
+// unknown returns the reason for an object that is in no format or holds a damaged record.
 func (r *Reader) unknown() Reason {
 	why := r.why
 	if r.why = ""; why == "" {
@@ -250,8 +254,8 @@ func (r *Reader) unknown() Reason {
 	return why
 }
 
-// array reads the elements of an array; of one that is cut off, those that are
-// whole, and the last as a dead letter.
+// array reads the elements of an array. If the array is cut off, it reads the whole ones and makes
+// the last one a dead letter.
 func (r *Reader) array(root jsontree.Value, at place) (name string, why Reason) {
 	before := len(r.elements)
 	for item := root.First(); item.Kind() != jsontree.Missing && len(r.elements) <= maxElements; item = item.Next() {
@@ -290,8 +294,9 @@ func (r *Reader) deadLetter(why Reason, at place) {
 	r.elements = append(r.elements, Element{DeadLetter: why, Raw: at.raw})
 }
 
-// object reads one JSON object: a record, or a wrapper around some. It appends their elements and gives the format; or, when
-// that is "", it appends nothing. Formats whose keys are everybody's come after the look inside.
+// object reads one JSON object: a record, or a wrapper around records. It appends their elements
+// and returns the format; or it appends nothing and returns "". Loose formats come after the look
+// inside.
 func (r *Reader) object(v jsontree.Value, at place) string {
 	o := r.level(at.depth)
 	o.index(v, r.keys)
@@ -319,7 +324,8 @@ func (r *Reader) object(v jsontree.Value, at place) string {
 	return ""
 }
 
-// add appends an access: with what the wrappers around it know, with its route, and unless it is to be left out.
+// add appends an access, completed from the wrappers around it and with its route, unless it is
+// excluded.
 func (r *Reader) add(f *format, a Access, o *object, at place) {
 	a.Format, r.why = f.name, ""
 	for depth := at.depth - 1; depth >= 0; depth-- {
@@ -350,7 +356,7 @@ func (r *Reader) add(f *format, a Access, o *object, at place) {
 	r.elements = append(r.elements, Element{Access: a, Raw: at.raw})
 }
 
-// filled is a with what it lacks taken from b.
+// filled returns a with its unknown fields taken from b.
 func (a Access) filled(b Access) Access {
 	if a.Time.IsZero() {
 		a.Time = b.Time
@@ -375,8 +381,8 @@ func (a Access) filled(b Access) Access {
 	return a
 }
 
-// access reads the fields of o that f names. It is not ok when o has none of
-// those that make a request: status, path, body, or, of a format that nobody else could have written, the time.
+// access reads the fields of o that f names. It is not ok if o has none of those that make a
+// request: status, path or body; or the time, in a format with keys of its own.
 func (r *Reader) access(f *format, o *object) (a Access, ok bool) {
 	a = Access{
 		Tenant:          r.name(o, f.tenant),
@@ -444,7 +450,7 @@ func (r *Reader) status(o *object, f *format) int {
 	return 0
 }
 
-// maxLatency bounds a latency, in the gateway's unit: what is above it is no measurement.
+// maxLatency limits a latency, in the gateway's unit: a greater number is no measurement.
 const maxLatency = 1e15
 
 func (r *Reader) latency(o *object, f *format) (ms float64, ok bool) {
@@ -487,7 +493,7 @@ func (r *Reader) body(a *Access, f *format, o *object) {
 		switch b := o.value(&f.body[i]); b.Kind() {
 		case jsontree.Missing:
 			continue
-		case jsontree.Null: // perhaps the body stands elsewhere: some loggers write all their keys
+		case jsontree.Null: // perhaps the body is under another key: some loggers write all their keys
 			a.BodyState = Empty
 			continue
 		case jsontree.String:
@@ -496,7 +502,7 @@ func (r *Reader) body(a *Access, f *format, o *object) {
 				continue
 			}
 			a.Body, a.Escaped, a.BodyState = b.Raw(), b.Escaped(), ""
-		default: // logged as JSON itself, not as a string that holds JSON
+		default: // logged as JSON, not as a string that holds JSON
 			a.Body, a.BodyState = b.Raw(), ""
 		}
 		return
@@ -522,7 +528,7 @@ func (r *Reader) body(a *Access, f *format, o *object) {
 	}
 }
 
-// unescaped is the text of a scalar, valid until the next Read.
+// unescaped returns the text of a scalar, valid until the next Read.
 func (r *Reader) unescaped(v jsontree.Value) []byte {
 	if k := v.Kind(); k == jsontree.Null || k == jsontree.Object || k == jsontree.Array {
 		return nil
@@ -535,14 +541,15 @@ func (r *Reader) unescaped(v jsontree.Value) []byte {
 	return r.buf[from:]
 }
 
-// find is the trimmed text that a source leads to, nil when there is none. It is valid until the next find.
+// find returns the trimmed text that a source leads to, nil if there is none. It is valid until the
+// next find.
 func (r *Reader) find(o *object, s *source) []byte {
 	var b []byte
 	if s.path == nil {
 		return append(r.scratch[:0], s.constant...)
 	}
 	v := o.value(s)
-	if v.Kind() == jsontree.Array { // what some gateways make of a header
+	if v.Kind() == jsontree.Array { // some gateways write headers as lists
 		v = v.First()
 	}
 	switch v.Kind() {
@@ -582,7 +589,7 @@ func (r *Reader) find(o *object, s *source) []byte {
 // maxText is how many bytes of a field are kept.
 const maxText = 4096
 
-// name is the first text that a field's sources lead to, for fields whose texts come again and again.
+// name returns the first text that a field's sources lead to. It is for fields whose texts recur.
 func (r *Reader) name(o *object, f field) string {
 	for i := range f {
 		if b := r.find(o, &f[i]); len(b) > 0 {
@@ -592,7 +599,7 @@ func (r *Reader) name(o *object, f field) string {
 	return ""
 }
 
-// once is name for texts that do not come again.
+// once is name for texts that do not recur.
 func (r *Reader) once(o *object, f field) string {
 	for i := range f {
 		if b := r.find(o, &f[i]); len(b) > 0 {
@@ -615,9 +622,9 @@ func (r *Reader) lower(o *object, f field) string {
 	return ""
 }
 
-// intern gives the one string for a text. Tenants, services, routes, methods
-// and statuses are few and come with every record; paths pass
-// through too, so the table starts anew when it is full.
+// intern returns one shared string for equal texts. Tenants, services, routes, methods and statuses
+// are few and occur in every record. Paths pass through too, so the table is cleared when it is
+// full.
 func (r *Reader) intern(b []byte) string {
 	if s, ok := r.known[string(b)]; ok {
 		return s
@@ -632,7 +639,7 @@ func (r *Reader) intern(b []byte) string {
 	return s
 }
 
-// clip makes a string of valid UTF-8 and of bounded length.
+// clip returns valid UTF-8 of limited length.
 func clip(b []byte) string {
 	b = b[:min(len(b), maxText)]
 	if utf8.Valid(b) {
@@ -641,7 +648,8 @@ func clip(b []byte) string {
 	return strings.ToValidUTF8(string(b), "\ufffd")
 }
 
-// trimSpace is bytes.TrimSpace for ASCII, with the byte-order mark and the zero bytes that some producers pad with.
+// trimSpace is bytes.TrimSpace for ASCII, and also removes a byte-order mark and the zero bytes
+// with which some producers pad.
 func trimSpace(b []byte) []byte {
 	b = bytes.TrimPrefix(b, []byte("\ufeff"))
 	for len(b) > 0 && (b[0] <= ' ') {
@@ -653,7 +661,7 @@ func trimSpace(b []byte) []byte {
 	return b
 }
 
-// pathOf is the path of a request target, which may be a whole URL.
+// pathOf returns the path of a request target, which may be a whole URL.
 func pathOf(target string) string {
 	if i := strings.IndexAny(target, "?#"); i >= 0 {
 		target = target[:i]

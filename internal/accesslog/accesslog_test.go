@@ -40,7 +40,8 @@ func TestFields(t *testing.T) {
 		}
 	}
 	at := time.Date(2026, 1, 1, 0, 0, 0, 123e6, time.UTC)
-	// APISIX: consumer fields in the order of the design, headers that are lists, ids where there are no names.
+	// APISIX: consumer fields in the order of the design, headers that are lists, ids where there
+	// are no names.
 	f(`{"start_time":1767225600123.9,"request":{"uri":"/a?b=c","method":"GET","headers":{"x-request-id":["r1","r2"],"x-tenant":"t1"}},"response":{"status":200,"headers":{"content-type":"application/json"},"body":"{}"},"consumer":{"username":"u"},"service_id":"s","service_name":"S","route_id":"7","latency":3.25}`,
 		"apisix", Access{Time: at, Tenant: "t1", Service: "S", Route: "7", Method: "GET", Path: "/a", Status: 200, LatencyMS: 3.25, HasLatency: true, RequestID: "r1", Body: []byte("{}"), ContentType: "application/json"})
 	f(`{"start_time":1767225600123,"request":{"url":"http://h:9080/a/b?c"},"response":{"status":"502"},"route_id":7,"consumer":{"custom_id":"c","id":"i"}}`,
@@ -151,8 +152,8 @@ func TestParseTime(t *testing.T) {
 	}
 }
 
-// FuzzRead holds that no record makes the reader fail, that a dead letter has no access, and that every access
-// has a time inside the clock's bounds.
+// FuzzRead holds that no record makes the reader fail, that a dead letter has no access, and that
+// every access has a time inside the clock's bounds.
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(`{"time":"2026-11-02T10:00:00Z","tenant":"a","status":200,"response_body":"{}"}`))
 	f.Add([]byte(`[{"start_time":1767225600123.5,"request":{"headers":{"x":["y"]}},"response":{"status":200,"body":"\u0000"},"route_id":"r"},7]`))

@@ -14,32 +14,33 @@ import (
 	"time"
 )
 
-// Config says in which formats records arrive and what is taken of them: the section ingest of config.yaml.
+// Config says in which formats records arrive and what to take from them: the section ingest of
+// config.yaml.
 type Config struct {
-	Format       string         `mapstructure:"format"`        // of all topics: "auto", or the name of a format; "" is "auto"
+	Format       string         `mapstructure:"format"`        // of all topics: "auto" or the name of a format; "" is "auto"
 	Topics       []TopicFormat  `mapstructure:"topics"`        // topics with a format of their own
-	Formats      []FormatConfig `mapstructure:"formats"`       // formats of the user's, tried before the built-in ones
+	Formats      []FormatConfig `mapstructure:"formats"`       // the user's own formats, tried before the built-in ones
 	Exclude      []Exclude      `mapstructure:"exclude"`       // requests to leave out
 	IgnoreBodies []Exclude      `mapstructure:"ignore_bodies"` // requests whose bodies are not searched for errors
-	Routes       []string       `mapstructure:"routes"`        // templates as /v1/servers/{id}, for records without a route
+	Routes       []string       `mapstructure:"routes"`        // templates such as /v1/servers/{id}, for records without a route
 }
 
-// TopicFormat gives a topic its format: its records are read by that alone.
+// TopicFormat gives a topic its format: its records are read in that format only.
 type TopicFormat struct {
 	Topic  string `mapstructure:"topic"`
 	Format string `mapstructure:"format"`
 }
 
-// FormatConfig is a format of the user's: of JSON records by Match, of text lines by Pattern. One with neither
-// serves the topics that name it.
+// FormatConfig is one of the user's own formats: of JSON records by Match, of text lines by
+// Pattern. A format with neither is for the topics that name it.
 type FormatConfig struct {
 	Name    string       `mapstructure:"name"`
-	Match   []string     `mapstructure:"match"`   // dotted paths that a record must all have; path=text: with that text there
-	Pattern string       `mapstructure:"pattern"` // a regular expression whose named groups are the keys of the record; a group named as a field is that field
+	Match   []string     `mapstructure:"match"`   // dotted paths, all of which a record must have; path=text: with that text
+	Pattern string       `mapstructure:"pattern"` // a regular expression whose named groups are the keys of the record; a group with the name of a field is that field
 	Fields  FieldsConfig `mapstructure:"fields"`
 }
 
-// FieldsConfig says where the fields of an access stand.
+// FieldsConfig says where the fields of a request are.
 type FieldsConfig struct {
 	Time            FieldConfig `mapstructure:"time"`
 	Tenant          FieldConfig `mapstructure:"tenant"`
@@ -47,7 +48,7 @@ type FieldsConfig struct {
 	Route           FieldConfig `mapstructure:"route"`
 	Method          FieldConfig `mapstructure:"method"`
 	Path            FieldConfig `mapstructure:"path"`
-	RequestLine     FieldConfig `mapstructure:"request_line"` // GET /x HTTP/1.1, for what method and path do not give
+	RequestLine     FieldConfig `mapstructure:"request_line"` // GET /x HTTP/1.1, used where method or path is missing
 	Status          FieldConfig `mapstructure:"status"`
 	Latency         FieldConfig `mapstructure:"latency"`
 	RequestID       FieldConfig `mapstructure:"request_id"`
@@ -57,14 +58,14 @@ type FieldsConfig struct {
 	ContentEncoding FieldConfig `mapstructure:"content_encoding"`
 }
 
-// FieldConfig says where one field stands. Written as a text it is a single path.
+// FieldConfig says where one field is. Written as a plain text, it is a single path.
 type FieldConfig struct {
-	Paths   []string `mapstructure:"paths"`   // dotted, the first that leads to a text wins; a dot of a key is written \.
-	Unit    string   `mapstructure:"unit"`    // s, ms, us or ns; of a time "" tells it by the size, of a latency it is ms
-	Layout  string   `mapstructure:"layout"`  // of a time: a Go layout, rfc3339 or clf; "": any that is known
-	Default string   `mapstructure:"default"` // where no path leads to a text
-	Pattern string   `mapstructure:"pattern"` // a regular expression: its first group, else all that it matches, is the value
-	Claim   string   `mapstructure:"claim"`   // the text is a bearer token: the dotted path of the claim that is the value
+	Paths   []string `mapstructure:"paths"`   // dotted; the first that leads to a text wins; a dot in a key is written \.
+	Unit    string   `mapstructure:"unit"`    // s, ms, us or ns; "": of a time, the number's size tells; of a latency, ms
+	Layout  string   `mapstructure:"layout"`  // of a time: a Go layout, rfc3339 or clf; "": any known one
+	Default string   `mapstructure:"default"` // used where no path leads to a text
+	Pattern string   `mapstructure:"pattern"` // a regular expression: its first group, else the whole match, is the value
+	Claim   string   `mapstructure:"claim"`   // if the text is a bearer token: the dotted path of the claim that is the value
 }
 
 // UnmarshalText reads the short form.
@@ -73,25 +74,26 @@ func (f *FieldConfig) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Exclude describes requests to leave out, or whose bodies to leave unsearched: all that is given must match. Of the globs * matches any text, also with slashes.
+// Exclude describes requests to leave out, or whose bodies are not searched. All given settings
+// must match. They are globs, in which * also matches slashes.
 type Exclude struct {
 	Service string `mapstructure:"service"`
 	Route   string `mapstructure:"route"`
 	Path    string `mapstructure:"path"`
 	Method  string `mapstructure:"method"`
 	Field   string `mapstructure:"field"` // a dotted path in the record
-	Value   string `mapstructure:"value"` // the glob of the text there
+	Value   string `mapstructure:"value"` // a glob for the text there
 }
 
 const auto = "auto"
 
-// Validate says what is wrong with a Config, and what to do.
+// Validate returns what is wrong with a Config, and what to do about it.
 func (c Config) Validate() error {
 	_, err := New(c)
 	return err
 }
 
-// New makes a Reader.
+// New returns a Reader. Its errors name the setting that is wrong.
 func New(c Config) (*Reader, error) {
 	r := &Reader{keys: keyNumbers{}, known: map[string]string{}, fingerprint: c.fingerprint()}
 	rows, err := c.rows()
@@ -117,7 +119,7 @@ func New(c Config) (*Reader, error) {
 			return nil, fmt.Errorf("%s.topic is empty: give the name of a topic", key)
 		}
 		if _, twice := r.topics[t.Topic]; twice {
-			return nil, fmt.Errorf("%s.topic: %q stands there twice: keep one", key, t.Topic)
+			return nil, fmt.Errorf("%s.topic: %q is listed twice: keep one", key, t.Topic)
 		}
 		if r.topics[t.Topic], err = choose(rows, key+".format", t.Format); err != nil {
 			return nil, err
@@ -125,14 +127,15 @@ func New(c Config) (*Reader, error) {
 	}
 	for i, f := range c.Formats {
 		if used := f.Name == c.Format || slices.ContainsFunc(c.Topics, func(t TopicFormat) bool { return t.Format == f.Name }); len(f.Match) == 0 && f.Pattern == "" && !used {
-			return nil, fmt.Errorf("ingest.formats[%d]: nothing tells which records are %q: give match or pattern, or name it in ingest.topics", i, f.Name)
+			return nil, fmt.Errorf("ingest.formats[%d]: nothing says which records are %q: give match or pattern, or name the format in ingest.topics", i, f.Name)
 		}
 	}
 	r.number(rows)
 	return r, nil
 }
 
-// choose gives the formats that records may be in. The one that the configuration names is a copy that needs no detection.
+// choose returns the formats that records may be in. A format that the configuration names is a
+// copy that needs no detection.
 func choose(rows []*format, key, name string) ([]*format, error) {
 	if name == "" || name == auto {
 		return slices.DeleteFunc(slices.Clone(rows), func(f *format) bool { return f.known == nil && f.templates == nil && f.pattern == nil }), nil
@@ -149,7 +152,7 @@ func choose(rows []*format, key, name string) ([]*format, error) {
 	return nil, fmt.Errorf("%s: unknown log format %q: give one of %s", key, name, strings.Join(names, ", "))
 }
 
-// rows are the user's formats and the built-in ones, in memory of their own.
+// rows returns the user's formats and copies of the built-in ones.
 func (c Config) rows() (rows []*format, err error) {
 	for i, f := range c.Formats {
 		row, err := f.row(fmt.Sprintf("ingest.formats[%d]", i))
@@ -157,7 +160,7 @@ func (c Config) rows() (rows []*format, err error) {
 			return nil, err
 		}
 		if slices.ContainsFunc(c.Formats[:i], func(g FormatConfig) bool { return g.Name == f.Name }) {
-			return nil, fmt.Errorf("ingest.formats[%d].name: %q stands there twice: give each format a name of its own", i, f.Name)
+			return nil, fmt.Errorf("ingest.formats[%d].name: %q is used twice: give each format its own name", i, f.Name)
 		}
 		rows = append(rows, row)
 	}
@@ -171,7 +174,7 @@ func (c Config) rows() (rows []*format, err error) {
 	return rows, nil
 }
 
-// clone gives a row of the table memory of its own for what New writes.
+// clone copies the parts of a table row that New writes to.
 func (f *format) clone() {
 	f.known = slices.Clone(f.known)
 	for i := range f.known {
@@ -183,7 +186,7 @@ func (f *format) clone() {
 	}
 }
 
-// number gives all keys of all formats their numbers: first those that formats are known by.
+// number numbers all keys of all formats, first those that formats are known by.
 func (r *Reader) number(rows []*format) {
 	for _, f := range rows {
 		for _, s := range f.known {
@@ -244,13 +247,13 @@ func (k keyNumbers) resolve(s *source) {
 
 var formatName = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,39}$`)
 
-// row compiles a format of the user's; key is where it stands.
+// row compiles one of the user's formats; key is its place in the configuration.
 func (f FormatConfig) row(key string) (*format, error) {
 	if !formatName.MatchString(f.Name) {
 		return nil, fmt.Errorf("%s.name is %q: give 1 to 40 of a-z, 0-9, _, . and -", key, f.Name)
 	}
 	if f.Name == auto || f.Name == Unknown || slices.Contains(Formats(), f.Name) {
-		return nil, fmt.Errorf("%s.name: %q is a built-in name: choose another", key, f.Name)
+		return nil, fmt.Errorf("%s.name: %q is a reserved name: choose another", key, f.Name)
 	}
 	row := &format{name: f.Name}
 	var s signature
@@ -276,7 +279,7 @@ func (f FormatConfig) row(key string) (*format, error) {
 		}
 		groups = slices.DeleteFunc(slices.Clone(row.pattern.SubexpNames()), func(s string) bool { return s == "" })
 		if len(groups) == 0 {
-			return nil, fmt.Errorf("%s.pattern: it has no named groups: name what it finds, as in (?P<status>\\d+)", key)
+			return nil, fmt.Errorf("%s.pattern: it has no named groups: name what it finds, such as (?P<status>\\d+)", key)
 		}
 	}
 	c := &f.Fields
@@ -296,14 +299,15 @@ func (f FormatConfig) row(key string) (*format, error) {
 		}
 	}
 	if row.status == nil && row.path == nil && row.requestLine == nil && row.body == nil && row.bodyBase64 == nil {
-		return nil, fmt.Errorf("%s.fields: a request needs one of status, path, request_line, body, body_base64: say where it stands", key)
+		return nil, fmt.Errorf("%s.fields: a request needs one of status, path, request_line, body, body_base64: say where one of them is", key)
 	}
 	return row, nil
 }
 
 var units = map[string]float64{"s": seconds, "ms": milliseconds, "us": microseconds, "ns": nanoseconds}
 
-// compile makes the sources of the field called name: its paths, or the group of the format's pattern that is called so, and the default.
+// compile returns the sources of the field called name: its paths, or the group with that name in
+// the format's pattern; and the default.
 func (c FieldConfig) compile(name string, groups []string) (f field, err error) {
 	if err := c.check(name); err != nil {
 		return nil, err
@@ -324,7 +328,7 @@ func (c FieldConfig) compile(name string, groups []string) (f field, err error) 
 		f = append(f, one)
 	}
 	if len(f) == 0 && (c.Unit != "" || c.Layout != "" || c.Pattern != "" || c.Claim != "") {
-		return nil, errors.New("paths is empty: say where the field stands")
+		return nil, errors.New("paths is empty: say where the field is")
 	}
 	if c.Default != "" {
 		f = append(f, source{constant: c.Default, unit: s.unit, layout: s.layout})
@@ -332,7 +336,7 @@ func (c FieldConfig) compile(name string, groups []string) (f field, err error) 
 	return f, nil
 }
 
-// check refuses settings that mean nothing for the field called name.
+// check rejects settings that mean nothing for the field called name.
 func (c FieldConfig) check(name string) error {
 	isBody := name == "body" || name == "body_base64"
 	switch {
@@ -343,12 +347,12 @@ func (c FieldConfig) check(name string) error {
 	case c.Layout != "" && c.Unit != "":
 		return errors.New("give a layout or a unit, not both")
 	case isBody && (c.Pattern != "" || c.Claim != "" || c.Default != ""):
-		return errors.New("a body has paths alone: remove the rest")
+		return errors.New("a body has only paths: remove the rest")
 	}
 	return nil
 }
 
-// source is what to make of the text of the field called name, wherever it stands.
+// source returns what to make of the text of the field called name, wherever it is.
 func (c FieldConfig) source(name string) (s source, err error) {
 	s.unit = units[c.Unit]
 	if c.Unit != "" && s.unit == 0 {
@@ -373,7 +377,7 @@ func (c FieldConfig) source(name string) (s source, err error) {
 	return s, nil
 }
 
-// timeLayout is the Go layout that a setting means.
+// timeLayout returns the Go layout that a setting means.
 func timeLayout(setting string) (string, error) {
 	switch setting {
 	case "":
@@ -384,7 +388,7 @@ func timeLayout(setting string) (string, error) {
 		return commonLog, nil
 	}
 	if time.Date(2013, 11, 22, 9, 38, 47, 5e8, time.FixedZone("XYZ", 3600)).Format(setting) == setting {
-		return "", fmt.Errorf("layout %q is not one of rfc3339, clf or a layout of Go's, as 2006-01-02 15:04:05", setting)
+		return "", fmt.Errorf("layout %q is not rfc3339, clf or a Go layout such as 2006-01-02 15:04:05", setting)
 	}
 	return setting, nil
 }
@@ -392,7 +396,7 @@ func timeLayout(setting string) (string, error) {
 func checkedPath(dotted string) ([]string, error) {
 	p := splitPath(dotted)
 	if slices.Contains(p, "") {
-		return nil, fmt.Errorf("%q has an empty key: write keys with dots between them, and \\. for a dot that belongs to a key", dotted)
+		return nil, fmt.Errorf("%q has an empty key: separate keys with dots, and write \\. for a dot in a key", dotted)
 	}
 	return p, nil
 }
@@ -420,7 +424,7 @@ func compileExclusions(setting string, list []Exclude) (all []exclusion, err err
 		}
 		for _, glob := range []*string{&x.globs[0], &x.globs[1], &x.globs[2], &x.globs[3], &x.value} {
 			if _, err := path.Match(*glob, ""); err != nil {
-				return nil, fmt.Errorf("%s: %q is no glob: %w", key, *glob, err)
+				return nil, fmt.Errorf("%s: %q is not a glob: %w", key, *glob, err)
 			}
 			*glob = withoutSlashes(*glob)
 		}
@@ -429,10 +433,10 @@ func compileExclusions(setting string, list []Exclude) (all []exclusion, err err
 	return all, nil
 }
 
-// withoutSlashes lets path.Match see no slashes, at which its * would end.
+// withoutSlashes hides slashes from path.Match, whose * does not match them.
 func withoutSlashes(s string) string { return strings.ReplaceAll(s, "/", "\x00") }
 
-// described reports whether one of the exclusions describes an access; o is its record.
+// described reports whether one of the exclusions describes an access. o is its record.
 func (r *Reader) described(list []exclusion, a Access, o *object) bool {
 	matches := func(glob, text string) bool {
 		ok, err := path.Match(glob, withoutSlashes(text))
@@ -466,13 +470,13 @@ type route struct {
 // placeholder stands for any segment.
 const placeholder = "{}"
 
-// compileRoutes sorts the templates so that the first that fits a path is the most literal: of two, the one whose segment is
-// literal where they first differ.
+// compileRoutes sorts the templates so that the first one that matches a path is the most literal:
+// of two, the one whose segment is literal where they first differ.
 func compileRoutes(templates []string) (routes, error) {
 	all := routes{}
 	for i, t := range templates {
 		if !strings.HasPrefix(t, "/") || strings.ContainsAny(t, "?# ") {
-			return nil, fmt.Errorf("ingest.routes[%d]: %q is no path: begin it with / and leave the query out", i, t)
+			return nil, fmt.Errorf("ingest.routes[%d]: %q is not a path: begin it with / and leave out the query", i, t)
 		}
 		rt := route{template: t, segments: strings.Split(t[1:], "/")}
 		for j, s := range rt.segments {
@@ -480,14 +484,14 @@ func compileRoutes(templates []string) (routes, error) {
 			case named && !strings.ContainsAny(s[1:len(s)-1], "{}"):
 				rt.segments[j] = placeholder
 			case strings.ContainsAny(s, "{}"):
-				return nil, fmt.Errorf("ingest.routes[%d]: %q in %q: a placeholder is a whole segment, as {id}", i, s, t)
+				return nil, fmt.Errorf("ingest.routes[%d]: %q in %q: a placeholder must be a whole segment, such as {id}", i, s, t)
 			case s == "" && len(rt.segments) > 1:
 				return nil, fmt.Errorf("ingest.routes[%d]: %q has an empty segment: remove the slash", i, t)
 			}
 		}
 		n := len(rt.segments)
 		if slices.ContainsFunc(all[n], func(o route) bool { return slices.Equal(o.segments, rt.segments) }) {
-			return nil, fmt.Errorf("ingest.routes[%d]: %q fits the same paths as one before it: remove it", i, t)
+			return nil, fmt.Errorf("ingest.routes[%d]: %q matches the same paths as an earlier one: remove it", i, t)
 		}
 		all[n] = append(all[n], rt)
 	}
@@ -507,7 +511,8 @@ func compileRoutes(templates []string) (routes, error) {
 	return all, nil
 }
 
-// of gives the template that fits a path, "" when none does. A slash at the end of the path does not count.
+// of returns the template that matches a path, "" if none does. A slash at the end of the path does
+// not count.
 func (rs routes) of(p string) string {
 	if !strings.HasPrefix(p, "/") {
 		return ""
@@ -530,7 +535,8 @@ next:
 	return ""
 }
 
-// fingerprint names what a Config makes of records. Without settings of its own it is the name of the format.
+// fingerprint identifies how a Config reads records. Without settings of its own, it is the name of
+// the format.
 func (c Config) fingerprint() string {
 	c.Format = cmp.Or(c.Format, auto)
 	if len(c.Topics)+len(c.Formats)+len(c.Exclude)+len(c.IgnoreBodies)+len(c.Routes) == 0 {
@@ -538,11 +544,12 @@ func (c Config) fingerprint() string {
 	}
 	text, err := json.Marshal(c)
 	if err != nil {
-		panic(err) // strings and lists of them
+		panic(err) // cannot happen: strings and lists of strings
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:6])
 }
 
-// Fingerprint names the Reader's configuration: two with the same read the same from the same record.
+// Fingerprint identifies the Reader's configuration: two Readers with the same fingerprint read the
+// same from the same record.
 func (r *Reader) Fingerprint() string { return r.fingerprint }

@@ -5,29 +5,29 @@ import (
 	"slices"
 )
 
-// format is one gateway's log format: what a record of it is known by, and where its fields stand. Of several
-// sources of a field the first that leads to a text wins; "-" and null are no text.
+// format is one gateway's log format: what its records are known by, and where their fields are. Of
+// the sources of a field, the first that leads to a text wins; "-" and null are no text.
 type format struct {
 	name  string
-	hint  string      // how to have the gateway log response bodies, one sentence
-	known []signature // a record of it has one of these
+	hint  string      // how to make the gateway log response bodies, in one sentence
+	known []signature // a record has one of these
 	lines []string    // the templates of its text lines, see line.go
-	loose bool        // its keys are everybody's: it is tried after a look into wrappers, and a time alone makes no record of it
+	loose bool        // its keys are not its own: it is tried after a look into wrappers, and a time alone makes no record
 
 	fields
 
 	// Given by New.
 	templates []template
-	pattern   *regexp.Regexp // of a user's text lines
-	given     bool           // by the configuration: whatever it can read is a record of it
+	pattern   *regexp.Regexp // of the user's text lines
+	given     bool           // named by the configuration: whatever it can read is a record of it
 }
 
-// fields are where the fields of an Access stand.
+// fields says where the fields of an Access are.
 type fields struct {
 	time, tenant, service, route field
 	method, path, requestLine    field
 	status, latency, requestID   field
-	body                         field // text, or JSON as such
+	body                         field // text, or JSON itself
 	bodyBase64                   field
 	rawResponse                  field // a whole HTTP response, or its base64
 	contentType, contentEncoding field
@@ -42,39 +42,39 @@ func (f *fields) all() []*field {
 	}
 }
 
-// field is where one field may stand, in the order in which it is looked for.
+// field lists where one field may be, in the order in which it is looked for.
 type field []source
 
 // source is one place of a field, and what to make of the text there.
 type source struct {
 	path     []string       // keys, from the top of the record; nil: constant is the text
 	constant string         //
-	unit     float64        // of a time or latency that is a number: the milliseconds in it; 0 of a time: told by its size
-	layout   string         // of a time; "": any that we know
-	claim    []string       // keys of the payload, of a text that is a JWT
-	pattern  *regexp.Regexp // its first group, else all that it matches, is the value; what it does not match is none
-	names    []string       // of which the text is the number
+	unit     float64        // of a number that is a time or latency: its unit in milliseconds; 0: of a time, its size tells
+	layout   string         // of a time; "": any known one
+	claim    []string       // if the text is a JWT: the keys of a claim in its payload
+	pattern  *regexp.Regexp // its first group, else the whole match, is the value; no match: no value
+	names    []string       // if the text is a number: the values by that number
 
 	// Given by New.
 	key  int  // the number of path[0]
-	fold bool // the last key is a header's name
+	fold bool // the last key is the name of a header
 }
 
-// signature is one way to know a format: all of the clauses and conditions hold.
+// signature is one way to know a format: all its clauses and conditions hold.
 type signature struct {
 	clauses []clause
 	where   []condition
 }
 
-// clause asks for some of the top-level keys.
+// clause asks for top-level keys.
 type clause struct {
 	keys    []string
 	atLeast int
-	none    bool // of them may be there
+	none    bool // none of them may be present
 	mask    set  // the keys, given by New
 }
 
-// condition asks for a text under a path, and perhaps for which.
+// condition asks for a text under a path, and perhaps for a certain text.
 type condition struct {
 	source
 	compare bool
@@ -87,7 +87,7 @@ func oneOf(keys ...string) clause       { return clause{keys: keys, atLeast: 1} 
 func twoOf(keys ...string) clause       { return clause{keys: keys, atLeast: 2} }
 func noneOf(keys ...string) clause      { return clause{keys: keys, none: true} }
 
-// Milliseconds in a unit.
+// The units of times and latencies, in milliseconds.
 const (
 	seconds      = 1e3
 	milliseconds = 1
@@ -95,7 +95,7 @@ const (
 	nanoseconds  = 1e-6
 )
 
-// from is a field that stands under one of the dotted paths. A key that has a dot in it is written with \. there.
+// from is a field under one of the dotted paths. A dot in a key is written \.
 func from(dotted ...string) (f field) {
 	for _, d := range dotted {
 		f = append(f, source{path: splitPath(d)})
@@ -103,7 +103,7 @@ func from(dotted ...string) (f field) {
 	return f
 }
 
-// in is from for a time or latency of that unit.
+// in is from for a time or latency in that unit.
 func in(unit float64, dotted ...string) field {
 	f := from(dotted...)
 	for i := range f {
@@ -112,7 +112,7 @@ func in(unit float64, dotted ...string) field {
 	return f
 }
 
-// splitPath splits a path at its dots, but for those behind a backslash.
+// splitPath splits a path at its dots, except for those after a backslash.
 func splitPath(dotted string) (path []string) {
 	key := ""
 	for i := 0; i < len(dotted); i++ {
@@ -129,7 +129,7 @@ func splitPath(dotted string) (path []string) {
 	return append(path, key)
 }
 
-// under is from for each of the keys under each of the paths.
+// under is a field under each of the keys below each of the paths.
 func under(keys []string, paths ...string) (f field) {
 	for _, p := range paths {
 		for _, key := range keys {
@@ -163,10 +163,12 @@ var (
 	graviteeRequests  = []string{"client-request.", "clientRequest.", "entrypoint-request.", "entrypointRequest.", "proxy-request.", "proxyRequest.", "endpoint-request.", "endpointRequest."}
 )
 
-// formats are tried in this order, the most particular first.
+// formats are tried in this order, the most specific first. docs/formats.md describes them for
+// users.
 var formats = []format{
 	{
-		// https://www.tencentcloud.com/document/product/628/37876. Before APISIX, whose service_id and uri it has.
+		// https://www.tencentcloud.com/document/product/628/37876. It stands before APISIX because
+		// it also has service_id and uri.
 		name:  "tencent-apigateway",
 		hint:  keepsNone,
 		known: []signature{known(oneOf("rsp_st"))},
@@ -186,8 +188,10 @@ var formats = []format{
 		},
 	},
 	{
-		// APISIX kafka-logger and its siblings: apisix/utils/log-util.lua. In the default log format times and latencies are in milliseconds,
-		// start_time with a fraction. A custom log_format has the operator's keys, named as nginx's variables are, and always the ids.
+		// APISIX kafka-logger and its siblings: apisix/utils/log-util.lua. In the default log
+		// format, times and latencies are in milliseconds, and start_time has a fraction. A custom
+		// log_format has the operator's keys, usually named like nginx's variables, and always the
+		// ids.
 		name: "apisix",
 		hint: "set include_resp_body: true in the logger plugin; with a log_format of your own also add \"response_body\": \"$resp_body\"",
 		known: []signature{
@@ -213,8 +217,8 @@ var formats = []format{
 		},
 	},
 	{
-		// Kong http-log, kafka-log, file-log: kong/pdk/log.lua, serialize. It logs no body of its own;
-		// operators add one by custom_fields_by_lua, mostly under one of the body keys.
+		// Kong http-log, kafka-log, file-log: kong/pdk/log.lua, serialize. It logs no body by
+		// itself; operators add one with custom_fields_by_lua, usually under one of the body keys.
 		name:  "kong",
 		hint:  "keep the body with kong.response.get_raw_body() in a post-function plugin and add it as response_body by custom_fields_by_lua",
 		known: []signature{known(allOf("started_at", "latencies"))},
@@ -236,7 +240,7 @@ var formats = []format{
 		},
 	},
 	{
-		// Tyk Pump: analytics.AnalyticsRecord. raw_response is there when detailed recording is on.
+		// Tyk Pump: analytics.AnalyticsRecord. raw_response is present if detailed recording is on.
 		name:  "tyk",
 		hint:  "turn on detailed recording (enable_detailed_recording) for the API",
 		known: []signature{known(allOf("api_id", "org_id", "response_code"))},
@@ -252,7 +256,8 @@ var formats = []format{
 		},
 	},
 	{
-		// Traefik, pkg/middlewares/accesslog/logdata.go. Durations in nanoseconds; headers it is told to keep are keys at the top.
+		// Traefik, pkg/middlewares/accesslog/logdata.go. Durations are in nanoseconds. Headers that
+		// it is told to keep are top-level keys.
 		name:  "traefik",
 		hint:  keepsNone,
 		known: []signature{known(oneOf("DownstreamStatus", "OriginStatus"), oneOf("RequestMethod", "RouterName"))},
@@ -276,13 +281,14 @@ var formats = []format{
 		},
 	},
 	{
-		// Gravitee, the Elasticsearch and JSON shapes of both engines: gravitee-reporter-common, freemarker/es8x/index/{log,request,v4-log,v4-metrics}.ftl.
-		// A request gives two records, metrics and log; only the log has bodies.
+		// Gravitee, the Elasticsearch and JSON shapes of both engines: gravitee-reporter-common,
+		// freemarker/es8x/index/{log,request,v4-log,v4-metrics}.ftl. A request makes two records,
+		// metrics and log; only the log has bodies.
 		name: "gravitee",
 		hint: "turn on logging of the response payload for the API (Logs, Configure logging)",
 		known: []signature{
 			known(graviteeAPI, oneOf("client-response", "clientResponse", "proxy-response", "proxyResponse", "entrypoint-response", "entrypointResponse", "endpoint-response", "endpointResponse")),
-			known(graviteeAPI, oneOf("transactionId", "transaction-id", "transaction", "response-time", "gatewayResponseTimeMs", "gateway-response-time-ms"), noneOf("steps")), // steps: those of a health check
+			known(graviteeAPI, oneOf("transactionId", "transaction-id", "transaction", "response-time", "gatewayResponseTimeMs", "gateway-response-time-ms"), noneOf("steps")), // steps: it is a health check
 			known(graviteeAPI, oneOf("requestId", "request-id"), noneOf(awsKeys...)),
 		},
 		fields: fields{
@@ -303,7 +309,7 @@ var formats = []format{
 		},
 	},
 	{
-		// https://www.alibabacloud.com/help/en/sls/api-gateway. Bodies are cut at 1,024 bytes.
+		// https://www.alibabacloud.com/help/en/sls/api-gateway. Bodies are cut off at 1,024 bytes.
 		name:  "alibaba-apigateway",
 		hint:  "record the response body in the log settings of the API group; it is always cut at 1,024 bytes",
 		known: []signature{known(oneOf("apiGroupUid", "apiUid", "requestHandleTime"))},
@@ -323,8 +329,9 @@ var formats = []format{
 		},
 	},
 	{
-		// Amazon API Gateway: "Mapping template and access logging variable reference". The keys are the operator's; these are those of the
-		// documented formats. Everything arrives as a string.
+		// Amazon API Gateway: "Mapping template and access logging variable reference". The
+		// operator chooses the keys; these are those of the documented formats. All values are
+		// strings.
 		name:  "aws-apigateway",
 		hint:  "this gateway's access log has no body: let the integration log it in the generic format",
 		known: []signature{known(oneOf("status"), twoOf(append([]string{"requestId", "apiId"}, awsKeys...)...))},
@@ -344,7 +351,8 @@ var formats = []format{
 		},
 	},
 	{
-		// A log record of OpenTelemetry, as otlp.go writes it: the fields of LogRecord, then its attributes, then those of its resource.
+		// An OpenTelemetry log record, as otlp.go writes it: the fields of LogRecord, then its
+		// attributes, then those of its resource.
 		// https://opentelemetry.io/docs/specs/semconv/http/http-spans, old names and new.
 		name:  "otlp",
 		hint:  "add the attribute http.response.body to the log records",
@@ -370,7 +378,8 @@ var formats = []format{
 		},
 	},
 	{
-		// Istio's sidecars: Envoy's log with the mesh's names. https://istio.io/latest/docs/tasks/observability/logs/access-log.
+		// Istio's sidecars: Envoy's log with the mesh's names.
+		// https://istio.io/latest/docs/tasks/observability/logs/access-log.
 		name: "istio",
 		hint: envoyByLua,
 		known: []signature{
@@ -383,7 +392,8 @@ var formats = []format{
 		fields: istioFields(),
 	},
 	{
-		// Envoy: the keys are the operator's; these are those of the documented JSON examples. The line is the default format string.
+		// Envoy: the operator chooses the keys; these are those of the documented JSON examples.
+		// The line is the default format string.
 		name:  "envoy",
 		hint:  envoyByLua,
 		known: []signature{known(envoyKeys...)},
@@ -392,7 +402,8 @@ var formats = []format{
 		fields: envoyFields,
 	},
 	{
-		// https://www.tencentcloud.com/document/product/214/35063, of which there are an older and a newer line.
+		// https://www.tencentcloud.com/document/product/214/35063, There are an older and a newer
+		// line.
 		name:  "tencent-clb",
 		hint:  keepsNone,
 		known: []signature{known(oneOf("stgw_request_id"))},
@@ -413,7 +424,8 @@ var formats = []format{
 		},
 	},
 	{
-		// Huawei Cloud APIG by LTS: the structuring template "APIG", and SecMaster's sec-apig-access.
+		// Huawei Cloud APIG by LTS: the structuring template "APIG", and SecMaster's
+		// sec-apig-access.
 		name:  "huawei-apig",
 		hint:  keepsNone,
 		known: []signature{known(oneOf("api_id"), oneOf("router_uri", "upstream_uri", "opsuba_api_url"))},
@@ -453,9 +465,10 @@ var formats = []format{
 		},
 	},
 	{
-		// nginx and OpenResty. The keys are the operator's; these are the names
-		// of nginx's own variables and what the usual guides call them. $request_time is in seconds. The lines are those of
-		// Kubernetes' ingress-nginx, and combined with whatever an operator added behind it.
+		// nginx and OpenResty. The operator chooses the keys; these are the names of nginx's own
+		// variables and those in the usual guides. $request_time is in seconds. The lines are those
+		// of Kubernetes' ingress-nginx, and the combined format with whatever an operator added
+		// after it.
 		name: "nginx",
 		hint: "collect the body with body_filter_by_lua (OpenResty) or njs and log it as response_body in a log_format with escape=json",
 		known: []signature{known(oneOf("status"), oneOf("remote_addr", "request_uri", "request_time", "time_iso8601", "time_local", "msec", "http_user_agent", "upstream_status",
@@ -484,7 +497,8 @@ var formats = []format{
 		},
 	},
 	{
-		// KrakenD, whose access log is Gin's: https://www.krakend.io/docs/logging. The times have no zone.
+		// KrakenD, whose access log is Gin's. See https://www.krakend.io/docs/logging. The times
+		// have no zone.
 		name:  "krakend",
 		hint:  keepsNone,
 		lines: []string{`[GIN] $time | $status | $latency | $client_ip | $method "$path"$_`, `[GIN] $time | $status | $latency | $client_ip | $method $path`},
@@ -497,7 +511,8 @@ var formats = []format{
 		},
 	},
 	{
-		// Spring Cloud Gateway: Reactor Netty's AccessLog, the newer line and the older, which is also that of Tomcat and Undertow.
+		// Spring Cloud Gateway: Reactor Netty's AccessLog, the newer line and the older one, which
+		// Tomcat and Undertow also write.
 		name: "spring",
 		hint: "write the generic format from a GlobalFilter that wraps the response",
 		lines: []string{
@@ -515,11 +530,12 @@ var formats = []format{
 		},
 	},
 	{
-		// Our own plain format, for gateways and services that can log what they like (docs/formats.md).
+		// Our own plain format, for gateways and services that can log what they like
+		// (docs/formats.md).
 		name:  "generic",
 		hint:  genericHint,
 		loose: true,
-		// A path beside a message is a file's: a shipper read the message there.
+		// A path beside a message is that of a file: a shipper read the message there.
 		known: []signature{known(oneOf("response_body", "response_body_base64", "status")), known(oneOf("path"), noneOf("message", "log", "event", "msg", "line"))},
 		fields: fields{
 			time:            from("time"),
@@ -558,7 +574,8 @@ var envoyFields = fields{
 	grpcMessage:     from("grpc_message"),
 }
 
-// graviteeMethods are methods that Gravitee writes as words or as numbers: io.gravitee.common.http.HttpMethod.
+// graviteeMethods is a method that Gravitee writes as a word or as a number:
+// io.gravitee.common.http.HttpMethod.
 func graviteeMethods(keys ...string) field {
 	f := from(keys...)
 	for i := range f {
@@ -567,7 +584,8 @@ func graviteeMethods(keys ...string) field {
 	return f
 }
 
-// istioFields are Envoy's, but that the service is the host of a cluster like outbound|80||svc.ns.svc.cluster.local; others have none.
+// istioFields are Envoy's, except that the service is the host in a cluster such as
+// outbound|80||svc.ns.svc.cluster.local. Other clusters have none.
 func istioFields() fields {
 	f := envoyFields
 	f.service = field{{path: []string{"upstream_cluster"}, pattern: regexp.MustCompile(`\|([^|]+)$`)}, {path: []string{"authority"}}}
@@ -582,7 +600,7 @@ func Formats() (names []string) {
 	return names
 }
 
-// Hint says in one sentence how to have a gateway log response bodies.
+// Hint returns one sentence on how to make a gateway log response bodies.
 func Hint(name string) string {
 	for _, f := range formats {
 		if f.name == name {

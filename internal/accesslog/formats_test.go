@@ -27,7 +27,8 @@ type sample struct {
 	want           Access
 }
 
-// samples are a record of each format as its documentation has it, and what it says. The values are ours.
+// samples are a record of each format as its documentation has it, and what it says. The values are
+// ours.
 var samples = []sample{
 	{"apisix", `[{"request":{"url":"http://api.example.test:9080/v2/p1?x=1","uri":"/v2/p1?x=1","method":"GET","headers":{"host":"api.example.test","X-Request-Id":["r-001","r-002"],"X-Tenant-Id":"t1"},"querystring":{},"size":211},` +
 		`"response":{"status":200,"headers":{"Content-Type":"application/json; charset=utf-8","content-encoding":"GZIP","grpc-status":"5","grpc-message":"no such cluster"},"size":402,"body":"` + inner + `"},"server":{"hostname":"gw-1","version":"3.16.0"},` +
@@ -365,7 +366,8 @@ func TestRawResponse(t *testing.T) {
 	}
 }
 
-// TestInvalidUTF8 holds that broken bytes, such as a body that is still compressed, lose nothing around them.
+// TestInvalidUTF8 holds that broken bytes, such as a body that is still compressed, lose nothing
+// around them.
 func TestInvalidUTF8(t *testing.T) {
 	a := only(t, read(t, "auto", "{\"time\":\"2026-01-01T00:00:00.123Z\",\"tenant\":\"a\xffb\",\"k\xfe\":1,\"status\":200,\"response_body\":\"\x1f\x8b\x08\xff\"}"))
 	want := Access{Time: at, Tenant: "a\ufffdb", Status: 200, Body: []byte("\x1f\x8b\x08\xff"), Format: "generic"}

@@ -5,12 +5,14 @@ import (
 	"strings"
 )
 
-// maxLine is how long a text line may be that is matched with a user's pattern, and with the templates.
+// maxLine is the greatest length of a text line that is matched against patterns and templates.
 const maxLine = 1 << 20
 
-// template takes a text line apart. It is written as the vendors write theirs: $name stands for a value, all else for itself. A
-// value ends where the text behind it in the template comes first; in front of a space, but for one before a bar or bracket, and at the end of the line, it holds no space. $_ at
-// the end stands for anything. So a line is read once, from left to right, without going back.
+// template splits a text line. It is written as the vendors write theirs: $name stands for a value,
+// everything else for itself. A value ends at the first occurrence of the text after it in the
+// template. A value before a space or at the end of the line contains no space, unless a bar or a
+// bracket follows the space. $_ at the end stands for anything. So a line is read once, from left
+// to right, without backtracking.
 type template struct {
 	head  string // before the first value
 	parts []part
@@ -42,7 +44,7 @@ func compileTemplate(text string) (t template) {
 	return t
 }
 
-// match appends the values of a line, one a part.
+// match appends the values of a line, one for each part.
 func (t *template) match(line []byte, values [][]byte) ([][]byte, bool) {
 	if !bytes.HasPrefix(line, []byte(t.head)) {
 		return nil, false
@@ -54,7 +56,7 @@ func (t *template) match(line []byte, values [][]byte) ([][]byte, bool) {
 			rest = nil
 		} else {
 			i := bytes.Index(rest, []byte(p.until))
-			for p.until == " " && i > 0 && rest[i-1] == ',' { // nginx writes the tries of an upstream as a, b
+			for p.until == " " && i > 0 && rest[i-1] == ',' { // nginx separates the tries of an upstream with ", "
 				next := bytes.IndexByte(rest[i+1:], ' ')
 				if next < 0 {
 					return nil, false
@@ -75,8 +77,8 @@ func (t *template) match(line []byte, values [][]byte) ([][]byte, bool) {
 	return values, t.open || len(rest) == 0
 }
 
-// line reads a text line: one that a gateway writes, or a record behind the prefix of CRI or syslog.
-// It gives the format, "" when there is none.
+// line reads a text line: one that a gateway wrote, or a record after a prefix of CRI or syslog. It
+// returns the format, "" if there is none.
 func (r *Reader) line(line []byte, at place) string {
 	if name := r.prefixed(line, at); name != "" {
 		return name
@@ -108,8 +110,9 @@ func (r *Reader) line(line []byte, at place) string {
 	return ""
 }
 
-// templates reads a line by the templates of a format. A line has both a time and a status, or it is something else that looks
-// alike; and where columns have changed between versions, the template is right that finds a path.
+// templates reads a line with the templates of a format. A line without a time and a status is
+// something else that looks similar. Where columns changed between versions, the template that
+// finds a path is the right one.
 func (r *Reader) templates(f *format, line []byte, at place) string {
 	for _, withPath := range [...]bool{true, false} {
 		for i := range f.templates {
@@ -125,7 +128,7 @@ func (r *Reader) templates(f *format, line []byte, at place) string {
 			}
 			o := r.parsed(w, at)
 			a, _ := r.access(f, o)
-			if a.Time.IsZero() || a.Path == "" && withPath || a.Status == 0 && r.name(o, f.status) != "0" { // 0 is that of a request that the client gave up
+			if a.Time.IsZero() || a.Path == "" && withPath || a.Status == 0 && r.name(o, f.status) != "0" { // 0: the client gave up
 				continue
 			}
 			r.add(f, a, o, at)
@@ -135,8 +138,8 @@ func (r *Reader) templates(f *format, line []byte, at place) string {
 	return ""
 }
 
-// objectWriter writes a JSON object to the end of the Reader's buffer. There it stays until the next Read, as what
-// is read from it may be a body.
+// objectWriter writes a JSON object to the end of the Reader's buffer. The object stays there until
+// the next Read, because a body may be read from it.
 type objectWriter struct {
 	r    *Reader
 	from int
@@ -148,7 +151,7 @@ func (r *Reader) newObject() objectWriter {
 	return w
 }
 
-// parsed ends an object and makes it the one at the depth of at.
+// parsed ends an object and makes it the one at at's depth.
 func (r *Reader) parsed(w objectWriter, at place) *object {
 	r.buf = append(r.buf, '}')
 	o := r.level(at.depth)
@@ -165,13 +168,14 @@ func (w objectWriter) key(name []byte) {
 	w.r.buf = append(w.r.buf, '"', ':')
 }
 
-// member writes a text of a line. The \xHH with which nginx writes quotes stays: jsontree undoes it.
+// member writes a text of a line. It keeps the \xHH with which nginx writes quotes: jsontree undoes
+// it.
 func (w objectWriter) member(name string, text []byte) {
 	w.key([]byte(name))
 	w.r.buf = appendQuoted(w.r.buf, text, true)
 }
 
-// withoutColors takes out the escape sequences by which programs colour a terminal: ESC [ 97;42 m.
+// withoutColors removes the escape sequences with which programs color a terminal: ESC [ 97;42 m.
 func (r *Reader) withoutColors(line []byte) []byte {
 	if bytes.IndexByte(line, 0x1b) < 0 {
 		return line
@@ -189,7 +193,7 @@ func (r *Reader) withoutColors(line []byte) []byte {
 	return r.buf[from:]
 }
 
-// appendQuoted appends a text as a JSON string; with keepHex its \xHH as they stand.
+// appendQuoted appends a text as a JSON string. With keepHex it leaves \xHH as it is.
 func appendQuoted(buf, text []byte, keepHex bool) []byte {
 	buf = append(buf, '"')
 	for i, c := range text {

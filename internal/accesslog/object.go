@@ -8,8 +8,9 @@ import (
 	"errata/internal/jsontree"
 )
 
-// keyNumbers numbers the top-level keys that any format asks for. Those that formats are known by come first, so that their
-// masks are short. Keys with a hyphen are header names, compare in any case, and stand here in lower case.
+// keyNumbers numbers the top-level keys that any format asks for. Those that formats are known by
+// come first, so that their masks are short. Keys with a hyphen are header names: they match in any
+// case and are stored here in lower case.
 type keyNumbers map[string]int
 
 func (k keyNumbers) number(key string) int {
@@ -24,7 +25,8 @@ func (k keyNumbers) number(key string) int {
 	return n
 }
 
-// odd finds the number of a key that is not written as it stands in the table: with escapes, or a header's name.
+// odd finds the number of a key that is written otherwise than in the table: with escapes, or as a
+// header name in another case.
 func (k keyNumbers) odd(v jsontree.Value) (n int, ok bool) {
 	key := v.RawKey()
 	if v.KeyEscaped() {
@@ -52,15 +54,15 @@ type set []uint64
 func (s set) has(n int) bool { return s[n/64]&(1<<(n%64)) != 0 }
 func (s set) add(n int)      { s[n/64] |= 1 << (n % 64) }
 
-// object is a JSON object of a record whose top-level keys have been looked through.
+// object is a JSON object of a record, with an index of its top-level keys.
 type object struct {
-	tree jsontree.Tree // where its text was parsed, if it was text
-	keys set           // of the numbered keys, those that are there
+	tree jsontree.Tree // holds the object if it was parsed from text
+	keys set           // the numbered keys that are present
 	at   []jsontree.Value
-	fill *format // of a wrapper: what it adds to the record inside
+	fill *format // of a wrapper: how it completes the record inside
 }
 
-// level is the object at a depth of the record, made when a record first goes so deep.
+// level returns the object at a depth of the record. It is made when a record first gets that deep.
 func (r *Reader) level(depth int) *object {
 	for len(r.levels) <= depth {
 		r.levels = append(r.levels, &object{keys: make(set, (len(r.keys)+63)/64), at: make([]jsontree.Value, len(r.keys))})
@@ -68,7 +70,7 @@ func (r *Reader) level(depth int) *object {
 	return r.levels[depth]
 }
 
-// index looks through the top-level keys of v. Of a key that stands there twice the first counts.
+// index makes o the index of v's top-level keys. If a key occurs twice, the first one counts.
 func (o *object) index(v jsontree.Value, keys keyNumbers) {
 	clear(o.keys)
 	o.fill = nil
@@ -86,7 +88,7 @@ func (o *object) index(v jsontree.Value, keys keyNumbers) {
 	}
 }
 
-// value is what a source's path leads to.
+// value returns what a source's path leads to.
 func (o *object) value(s *source) jsontree.Value {
 	if s.path == nil || !o.keys.has(s.key) {
 		return jsontree.Value{}
@@ -105,7 +107,7 @@ func (o *object) value(s *source) jsontree.Value {
 	return v.Get(s.path[last])
 }
 
-// getFold is v.Get for the name of a header, which stands there in any case.
+// getFold is v.Get for the name of a header, in any case.
 func getFold(v jsontree.Value, name string) jsontree.Value {
 	if v.Kind() != jsontree.Object {
 		return jsontree.Value{}
@@ -126,7 +128,7 @@ next:
 	return jsontree.Value{}
 }
 
-// is reports whether o looks like a record of f.
+// is reports whether o has a signature of f.
 func (o *object) is(r *Reader, f *format) bool {
 signatures:
 	for i := range f.known {
@@ -147,7 +149,7 @@ signatures:
 	return false
 }
 
-// holds reports whether as many of the clause's keys are there as it asks for.
+// holds reports whether enough of the clause's keys are present, or none if it asks for that.
 func (c *clause) holds(keys set) bool {
 	n := 0
 	for i, mask := range c.mask {

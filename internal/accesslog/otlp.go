@@ -5,9 +5,10 @@ import (
 	"errata/internal/jsontree"
 )
 
-// otlp reads the log records of OTLP/JSON, an element each. A log record becomes an object with its own fields, its attributes and those of
-// its resource at the top, and the row of the format table reads that. A body that is itself a record of another format is read
-// as that, and what it lacks comes from here; the record as a whole stays OTLP.
+// otlp reads the log records of OTLP/JSON, one element each. A log record becomes an object with
+// its own fields, its attributes and those of its resource as top-level keys, and the row of the
+// format table reads that. If the body is itself a record of another format, it is read as such and
+// completed from here; the record as a whole is still OTLP.
 func (r *Reader) otlp(logs jsontree.Value, at place) string {
 	var row *format
 	for _, f := range r.formats {
@@ -85,7 +86,7 @@ func (w objectWriter) attributes(list jsontree.Value, depth int) {
 	}
 }
 
-// maxAnyValue is how deep lists in lists are read; what is deeper is null.
+// maxAnyValue is how deep nested lists are read; deeper ones become null.
 const maxAnyValue = 64
 
 // anyValue writes an AnyValue of OTLP as JSON.

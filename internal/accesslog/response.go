@@ -8,8 +8,8 @@ import (
 	"errata/internal/jsontree"
 )
 
-// rawResponse reads a whole HTTP response, as Tyk logs it: in base64, or as it was. Of one that is cut off it gives what is there.
-// What Content-Encoding says is left to package parse.
+// rawResponse reads a whole HTTP response, as Tyk logs it: in base64, or as it was. If the response
+// is cut off, it takes what is there. The Content-Encoding is left to package parse.
 func (r *Reader) rawResponse(a *Access, f *format, o *object) {
 	for i := range f.rawResponse {
 		v := o.value(&f.rawResponse[i])
@@ -57,7 +57,8 @@ func (r *Reader) response(a *Access, text []byte) {
 	}
 }
 
-// claim is the text under a path in the payload of a JSON Web Token, nil when there is none. Nothing is verified: the gateway has done that.
+// claim returns the text under a path in the payload of a JSON Web Token, nil if there is none. It
+// verifies nothing: the gateway has done that.
 func (r *Reader) claim(token []byte, path []string) []byte {
 	if kind, rest, ok := bytes.Cut(token, []byte(" ")); ok && strings.EqualFold(string(kind[:min(len(kind), 8)]), "bearer") {
 		token = trimSpace(rest)

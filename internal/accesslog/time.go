@@ -9,7 +9,8 @@ import (
 // commonLog is the time of the common log format.
 const commonLog = "02/Jan/2006:15:04:05 -0700"
 
-// layouts are the ways gateways write a time, each also with a fraction of the second behind a point or comma. Without a zone it is UTC.
+// layouts are the ways gateways write a time. Each also matches with a fraction of the second after
+// a point or comma. Without a zone, a time is UTC.
 var layouts = []string{
 	time.RFC3339Nano,
 	commonLog,
@@ -20,7 +21,7 @@ var layouts = []string{
 	"2006-01-02 15:04:05 -0700",
 	"2006-01-02 15:04:05 -07:00",
 	"2006-01-02 15:04:05Z0700",
-	"2006-01-02 15:04:05 MST", // UTC or GMT: of other names Go knows no offset
+	"2006-01-02 15:04:05 MST", // only UTC or GMT: Go knows no offsets of other names
 	"2006-01-02 15:04:05",
 	"2006/01/02 15:04:05",
 	"2006/01/02 - 15:04:05", // Gin
@@ -33,7 +34,8 @@ var layouts = []string{
 // earliestMS is earliest in milliseconds since 1970.
 var earliestMS = float64(earliest.UnixMilli())
 
-// parseTime reads a time as the source says: in its layout, as a number of its unit, or in any way that gateways write one.
+// parseTime reads a time as the source says: in its layout, as a number in its unit, or in any
+// known way.
 func (s *source) parseTime(b []byte) (time.Time, bool) {
 	switch {
 	case s.layout != "":
@@ -41,22 +43,21 @@ func (s *source) parseTime(b []byte) (time.Time, bool) {
 		return t.UTC().Truncate(time.Millisecond), err == nil
 	case s.unit != 0:
 		f, err := strconv.ParseFloat(string(b), 64)
-		if ms := f * s.unit; err == nil && ms < earliestMS { // a number in another unit than the gateway's own, if its size says so
+		if ms := f * s.unit; err == nil && ms < earliestMS { // perhaps the number is in another unit: its size tells
 			if t, ok := parseTime(b); ok && !t.Before(earliest) {
 				return t, true
 			}
 		}
 		if ms := f * s.unit; err == nil {
-			return time.UnixMilli(int64(ms + 0.0005)).UTC(), 0 < ms && ms < 1e15 // what a float64 of nanoseconds is off by
+			return time.UnixMilli(int64(ms + 0.0005)).UTC(), 0 < ms && ms < 1e15 // the error of nanoseconds in a float64
 		}
 	}
 	return parseTime(b)
 }
 
-// parseTime reads a time in one of the layouts, or a number since 1970 in
-// seconds, milliseconds, microseconds or nanoseconds. The unit of a number is told by
-// its size: each unit's numbers for the years 1973 to 5138 are no other's.
-// The result is cut to milliseconds.
+// parseTime reads a time in one of the layouts, or a number of seconds, milliseconds, microseconds
+// or nanoseconds since 1970. The size of a number tells its unit: the ranges that the units have
+// for the years 1973 to 5138 do not overlap. The result is cut to milliseconds.
 func parseTime(b []byte) (time.Time, bool) {
 	if len(b) < 8 || len(b) > 64 || b[0] < '0' || b[0] > '9' && b[0] < 'A' {
 		return time.Time{}, false
@@ -88,7 +89,8 @@ func parseTime(b []byte) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// alike reports whether a text has the layout's separators where its date ends and before, which is cheaper to ask than to parse.
+// alike reports whether a text has the layout's separators, up to the end of the date. That costs
+// less than to parse it.
 func alike(b []byte, layout string) bool {
 	for i := range min(len(b), len(layout), 12) {
 		if c := layout[i]; c != b[i] && (c == '/' || c == '-' || c == ',' || c == ' ' && layout[0] != 'M' || c == 'T' && i == 10) {

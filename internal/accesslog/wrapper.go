@@ -8,21 +8,22 @@ import (
 	"errata/internal/jsontree"
 )
 
-// Shippers (Filebeat, Fluent Bit, Vector, …) wrap what they ship. A wrapper is looked through when the object itself is in no
-// format that nobody else could have written, and it counts as one only when there is a record inside: a service that logs a
-// message beside its status is not mistaken for a shipper, nor a shipper's own lines for requests.
+// Log shippers (Filebeat, Fluent Bit, Vector, …) wrap what they ship. An object is taken for a
+// wrapper only if it is in no format with keys of its own, and only if there is a record inside. So
+// a service that logs a message beside its status is not mistaken for a shipper, nor are a
+// shipper's own lines mistaken for requests.
 
-// maxWrapped is how many wrappers a record may stand in.
+// maxWrapped is how many wrappers a record may be inside of.
 const maxWrapped = 3
 
-// wrappers is where shippers put a record, and what they say of it.
+// wrappers says where shippers put a record, and what they say about it.
 type wrappers struct {
 	fill         format
 	texts        field // a record as text
-	objects      field // a record as such
-	logEvents    field // of Amazon CloudWatch: each holds a message and its time
+	objects      field // a record as JSON
+	logEvents    field // those of Amazon CloudWatch: each holds a message and its time
 	resourceLogs field // of OTLP
-	otlpBody     field // of a log record of OTLP
+	otlpBody     field // that of an OTLP log record
 }
 
 var shippers = wrappers{
@@ -37,12 +38,12 @@ var shippers = wrappers{
 	otlpBody:     from("body"),
 }
 
-// inside reads what an object wraps, and gives its format: "" when there is no record in it.
+// inside reads the record that an object wraps and returns its format, "" if there is none.
 func (r *Reader) inside(o *object, at place) string {
 	w := &r.wrappers
 	inner := place{at.depth + 1, at.wrapped + 1, at.raw}
 	if logs := o.value(&w.resourceLogs[0]); logs.Kind() == jsontree.Array && at.wrapped <= maxWrapped {
-		return r.otlp(logs, inner) // a format, not a wrapper, but for what may be in its bodies
+		return r.otlp(logs, inner) // a format and not a wrapper, except for what may be in its bodies
 	}
 	if at.wrapped >= maxWrapped {
 		return ""
@@ -55,14 +56,14 @@ func (r *Reader) inside(o *object, at place) string {
 	name := r.record(o, inner)
 	for _, f := range r.formats {
 		if f.loose && f.name == name && o.is(r, f) {
-			// Two generic objects, one in the other: the outer is the record, and the inner something that it speaks of.
+			// Two generic objects, one inside the other: the outer one is the record.
 			r.elements, name = r.elements[:before], ""
 		}
 	}
 	return name
 }
 
-// record reads the record that an object has under one of the keys that shippers use.
+// record reads the record under one of the keys that shippers use.
 func (r *Reader) record(o *object, inner place) string {
 	for i := range r.wrappers.objects {
 		if v := o.value(&r.wrappers.objects[i]); v.Kind() == jsontree.Object {
@@ -81,7 +82,7 @@ func (r *Reader) record(o *object, inner place) string {
 	return ""
 }
 
-// wrapped reads the record that stands as a text in a wrapper.
+// wrapped reads a record that a wrapper holds as text.
 func (r *Reader) wrapped(text []byte, at place) string {
 	if text = trimSpace(text); len(text) == 0 {
 		return ""
@@ -97,7 +98,7 @@ func (r *Reader) wrapped(text []byte, at place) string {
 	return name
 }
 
-// cloudWatch reads the events of a subscription of Amazon CloudWatch Logs, an element each.
+// cloudWatch reads the events of an Amazon CloudWatch Logs subscription, one element each.
 func (r *Reader) cloudWatch(events jsontree.Value, at place) (name string) {
 	o := r.level(at.depth)
 	for event := events.First(); event.Kind() != jsontree.Missing && len(r.elements) <= maxElements; event = event.Next() {
@@ -120,7 +121,8 @@ func (r *Reader) cloudWatch(events jsontree.Value, at place) (name string) {
 	return name
 }
 
-// prefixed reads a record behind the prefix with which container runtimes, syslog and loggers begin a line.
+// prefixed reads a record after the prefix with which container runtimes, syslog and loggers begin
+// a line.
 func (r *Reader) prefixed(line []byte, at place) string {
 	if at.wrapped >= maxWrapped {
 		return ""
@@ -141,7 +143,8 @@ func (r *Reader) prefixed(line []byte, at place) string {
 	return r.wrapped(rest, place{at.depth + 1, at.wrapped + 1, at.raw})
 }
 
-// cutCRI cuts a line of the Container Runtime Interface: 2026-01-01T00:00:00.123456789Z stdout F {"status":…
+// cutCRI splits a line of the Container Runtime Interface: 2026-01-01T00:00:00.123456789Z stdout F
+// {"status":…
 func cutCRI(line []byte) (time, rest []byte, ok bool) {
 	time, rest, ok = bytes.Cut(line[:min(len(line), 64)], []byte(" "))
 	if !ok || len(time) < 20 {
@@ -155,7 +158,7 @@ func cutCRI(line []byte) (time, rest []byte, ok bool) {
 	return nil, nil, false
 }
 
-// cutLogger cuts what Spring Boot's console pattern writes in front of a line of the access logger.
+// cutLogger removes what Spring Boot's console pattern writes before a line of the access logger.
 func cutLogger(line []byte) (rest []byte, ok bool) {
 	_, rest, ok = bytes.Cut(line[:min(len(line), 300)], []byte("reactor.netty.http.server.AccessLog"))
 	if ok {
@@ -164,7 +167,8 @@ func cutLogger(line []byte) (rest []byte, ok bool) {
 	return line[min(len(line), 300)-len(rest):], ok
 }
 
-// cutSyslog cuts what is in front of a message of syslog, of RFC 5424 or RFC 3164. The time of the latter has no year and is not used.
+// cutSyslog removes what precedes the message in a syslog line of RFC 5424 or RFC 3164. The time of
+// the latter has no year and is not used.
 func cutSyslog(line []byte) (time, message []byte, ok bool) {
 	if line[0] != '<' {
 		return nil, nil, false
@@ -188,6 +192,6 @@ func cutSyslog(line []byte) (time, message []byte, ok bool) {
 	if len(rest) > 0 && '0' <= rest[0] && rest[0] <= '9' { // rsyslog with a time of its own
 		time, _, _ = bytes.Cut(rest, []byte(" "))
 	}
-	_, message, ok = bytes.Cut(rest, []byte(": ")) // behind host and tag
+	_, message, ok = bytes.Cut(rest, []byte(": ")) // after host and tag
 	return time, message, ok
 }

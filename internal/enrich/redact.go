@@ -106,7 +106,7 @@ func NewRedactor(further []RedactRule) (*Redactor, error) {
 		case r.Name == "" || strings.ContainsAny(r.Name, "[]:"):
 			return nil, fmt.Errorf("ingest.redact[%d]: name %q: give a word for what is hidden", i, r.Name)
 		case r.Pattern == "" || expr.MatchString(""):
-			return nil, fmt.Errorf("ingest.redact[%d] %q: the pattern matches the empty text", i, r.Name)
+			return nil, fmt.Errorf("ingest.redact[%d] %q: the pattern matches the empty text: write one that does not", i, r.Name)
 		}
 		own := rule{name: r.Name, needs: anyOf(""), expr: expr}
 		if expr.NumSubexp() > 0 {

@@ -35,15 +35,15 @@ func (e *CustomError) Unwrap() error { return e.Err }
 func (c Custom) compile() (dialect, error) {
 	switch {
 	case c.Name == "":
-		return dialect{}, errors.New("name is missing: it becomes the dialect of the events")
+		return dialect{}, errors.New("name is missing: give the name that the events are to have as their dialect")
 	case slices.Contains(Dialects(), c.Name):
-		return dialect{}, errors.New("the name is that of a built-in dialect: give another")
+		return dialect{}, errors.New("this is the name of a built-in dialect: choose another")
 	case len(c.Code) == 0:
 		return dialect{}, errors.New("code is missing: give the paths of the code, such as [head.ret_code]")
 	}
 	for _, p := range slices.Concat(c.Code, c.Message, c.RequestID) {
 		if p == "" || slices.Contains(strings.Split(p, "."), "") {
-			return dialect{}, fmt.Errorf("path %q is empty, or has an empty key in it", p)
+			return dialect{}, fmt.Errorf("path %q has an empty key: separate keys with dots", p)
 		}
 	}
 	code, message, requestID := splitPaths(c.Code), splitPaths(c.Message), splitPaths(c.RequestID)
