@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Base64 decodes the standard and the URL alphabet, with or without padding and line ends. Of a
-// text that is cut off it returns what is there. It is not ok for a text with other bytes in it.
+// Base64 decodes the standard and the URL alphabet, with or without padding and line ends. If the
+// text is cut off, it returns what is there. It is not ok for a text with other bytes.
 func Base64(text []byte) (decoded []byte, cut, ok bool) {
 	text = bytes.TrimRight(text, "=\r\n ")
 	plain, n := make([]byte, len(text)), 0
@@ -35,8 +35,7 @@ const minBase64 = 12
 
 func (d *Decoder) base64() (layer, bool) { return base64Document(d.trimmed) }
 
-// base64Document decodes a text that is base64, although nothing says so, of what looks like a
-// document.
+// base64Document decodes undeclared base64 of something that looks like a document.
 func base64Document(text []byte) (layer, bool) {
 	if len(text) < minBase64 {
 		return layer{}, false

@@ -1,15 +1,15 @@
-// Package bodycoding takes a response body out of what it is wrapped in.
+// Package bodycoding unwraps response bodies.
 //
 // A body reaches the log as the gateway saw it: compressed, in base64, as a whole HTTP response
 // with its head and chunk sizes, as a JSON string that holds JSON, behind a guard against browsers,
-// or in UTF-16. Decode takes these off, one after another, until JSON, XML or plain text is left.
+// or in UTF-16. Decode removes one wrapping after another, until JSON, XML or plain text is left.
 //
-// Some wrappings are declared: a field of the log format is base64, a header says chunked. Then the
-// damaged rest of one is still that wrapping, and whoever knows the declaration calls Base64 or
-// ParseResponse. The others are found by how they begin, and then what comes out must look like a
-// document: a word that happens to be valid base64 stays a word.
+// Some wrappings are declared: a field of the log format is base64, or a header says chunked.
+// Base64 and ParseResponse believe the declaration, even if the wrapping is damaged. Other
+// wrappings are recognized by how they begin, and what comes out must look like a document: a word
+// that happens to be valid base64 remains a word.
 //
-// A wrapping that is cut off gives what came before the cut, and says so.
+// If a wrapping is cut off, what came before the cut is returned, and marked as cut.
 package bodycoding
 
 import (
@@ -21,7 +21,7 @@ import (
 	"errata/internal/jsontree"
 )
 
-// Body is what is left of a body when all that it was wrapped in is off.
+// Body is a body without its wrappings.
 type Body struct {
 	Text    []byte // empty unless Outcome is Readable
 	Cut     bool   // a wrapping was cut off, so Text is too
@@ -38,38 +38,38 @@ const (
 )
 
 const (
-	// Blank is what stands around a body without meaning anything.
+	// Blank is the set of bytes that mean nothing around a body.
 	Blank = "\x00 \t\r\n\v\f"
-	// maxLayers is how many wrappings of a body are taken off.
+	// maxLayers is how many wrappings of a body are removed.
 	maxLayers = 6
-	// maxInflated is how many bytes are taken from a compressed body: the rest counts as cut off.
+	// maxInflated is how many bytes of a compressed body are read: the rest counts as cut off.
 	maxInflated = 16 << 20
 )
 
-// layer is a body that one wrapping has been taken off.
+// layer is a body after one wrapping was removed.
 type layer struct {
 	body []byte
 	cut  bool    // the wrapping was cut off
-	code string  // the Content-Encoding of body, where the wrapping names it
-	dead Outcome // Undecodable when the wrapping could not be taken off
+	code string  // the Content-Encoding of body, if the wrapping names one
+	dead Outcome // Undecodable if the wrapping could not be removed
 }
 
-// Decoder decodes bodies. It reuses its memory: one goroutine uses it at a time.
+// Decoder unwraps bodies. It reuses its memory: only one goroutine may use it at a time.
 type Decoder struct {
 	tree *jsontree.Tree
 
-	// Of the body when the next wrapping is looked for.
+	// The body at hand, as the steps of unwrap see it.
 	body     []byte
-	left     []byte // body without the blanks before it; those after it may belong to something compressed in it: gzip ends in zero bytes
+	left     []byte // body without the blanks before it. Those after it may be a part of it: gzip ends in zero bytes
 	trimmed  []byte // body without the blanks around it, never empty
 	encoding string // the Content-Encoding, in lower case
 }
 
-// NewDecoder makes a Decoder that parses into tree whatever it looks at.
+// NewDecoder returns a Decoder that uses tree as scratch memory.
 func NewDecoder(tree *jsontree.Tree) *Decoder { return &Decoder{tree: tree} }
 
-// Decode takes off what a body is wrapped in. The Content-Encoding and Content-Type are those of
-// the response, "" where they are unknown.
+// Decode removes what a body is wrapped in. The Content-Encoding and Content-Type are those of the
+// response, "" if unknown. The result is valid until the memory of body changes.
 func (d *Decoder) Decode(body []byte, contentEncoding, contentType string) Body {
 	l, encoding := layer{body: body}, contentEncoding
 	for layers := 0; ; layers++ {
@@ -79,7 +79,7 @@ func (d *Decoder) Decode(body []byte, contentEncoding, contentType string) Body 
 			return Body{Cut: l.cut, Outcome: Empty}
 		}
 		if isPlain(trimmed) {
-			return Body{Text: toUTF8(left, contentType), Cut: l.cut} // a space at the end tells that a number before it is whole
+			return Body{Text: toUTF8(left, contentType), Cut: l.cut} // a space at the end proves that a number before it is whole
 		}
 		d.body, d.left, d.trimmed, d.encoding = l.body, left, trimmed, strings.ToLower(encoding)
 		next, ok := d.unwrap()
@@ -98,14 +98,14 @@ func (d *Decoder) Decode(body []byte, contentEncoding, contentType string) Body 
 	}
 }
 
-// isPlain reports whether a body begins as JSON or XML does, with nothing that tells of a wrapping.
+// isPlain reports whether a body begins like JSON or XML and shows no sign of a wrapping.
 func isPlain(trimmed []byte) bool {
 	c := trimmed[0]
 	return (c == '{' || c == '[' || c == '<') && !isDojo(trimmed) && !isEscaped(trimmed) && !isMixed(trimmed)
 }
 
-// wrappings are looked for in this order: first those that are known by their first bytes, then
-// those that are known by how the text goes on, last those that anything could be.
+// wrappings are looked for in this order: first those with distinctive first bytes, then those that
+// the text after them identifies, last those without any mark.
 var wrappings = []func(*Decoder) (layer, bool){
 	(*Decoder).byteOrderMark, (*Decoder).utf16, (*Decoder).compressed, (*Decoder).latin1, (*Decoder).contentEncoding, (*Decoder).jsonString,
 	(*Decoder).dojo, (*Decoder).escapedJSON, (*Decoder).httpResponse, (*Decoder).guard, (*Decoder).chunked,
@@ -113,7 +113,7 @@ var wrappings = []func(*Decoder) (layer, bool){
 	(*Decoder).base64, (*Decoder).guessCompression,
 }
 
-// unwrap takes one wrapping off. It reports whether there was one.
+// unwrap removes one wrapping. It reports whether there was one.
 func (d *Decoder) unwrap() (layer, bool) {
 	for _, take := range wrappings {
 		if l, ok := take(d); ok {
@@ -128,7 +128,7 @@ func (d *Decoder) byteOrderMark() (layer, bool) {
 	return layer{body: rest}, ok
 }
 
-// jsonString looks into a JSON string that holds a document.
+// jsonString decodes a JSON string that holds a document.
 func (d *Decoder) jsonString() (layer, bool) {
 	if d.trimmed[0] != '"' {
 		return layer{}, false
@@ -145,7 +145,7 @@ func (d *Decoder) jsonString() (layer, bool) {
 	return layer{body: inner, cut: !complete}, true
 }
 
-// dojo takes off the guard of the Dojo toolkit: {} && {…}
+// dojo removes the guard of the Dojo toolkit: {} && {…}
 func (d *Decoder) dojo() (layer, bool) {
 	if !isDojo(d.trimmed) {
 		return layer{}, false
@@ -158,7 +158,7 @@ func isDojo(body []byte) bool {
 	return ok && bytes.HasPrefix(bytes.TrimLeft(rest, " "), []byte("&&"))
 }
 
-// escapedJSON undoes the escapes of JSON that was taken out of its string and left escaped:
+// escapedJSON unescapes JSON that was taken out of a string without being unescaped:
 // {\"a\":1}
 func (d *Decoder) escapedJSON() (layer, bool) {
 	if !isEscaped(d.trimmed) {
@@ -167,14 +167,14 @@ func (d *Decoder) escapedJSON() (layer, bool) {
 	return layer{body: jsontree.AppendUnescaped(nil, d.trimmed)}, true
 }
 
-// isEscaped reports whether a text is JSON with the escapes that it has inside a string, or that
-// nginx writes: {\"a\":1}, {\x22a\x22:1}
+// isEscaped reports whether a text is JSON with the escapes of a JSON string or of nginx:
+// {\"a\":1}, {\x22a\x22:1}
 func isEscaped(text []byte) bool {
 	rest := bytes.TrimLeft(text[:min(len(text), 32)], "{[ ")
 	return len(rest) < min(len(text), 32) && (bytes.HasPrefix(rest, []byte(`\"`)) || bytes.HasPrefix(rest, []byte(`\x22`)) || bytes.HasPrefix(rest, []byte(`\n`)))
 }
 
-// guards are what services write before JSON so that a browser does not run it.
+// guards are what services write before JSON so that no browser runs it.
 var guards = []string{")]}',", ")]}'", ")]}", "for(;;);", "for (;;);", "while(1);", "while (1);", "throw 1;", "\x1e"}
 
 func (d *Decoder) guard() (layer, bool) {
@@ -188,15 +188,15 @@ func (d *Decoder) guard() (layer, bool) {
 
 var (
 	jsonpCall = regexp.MustCompile(`^(?:/\*[^*]{0,40}\*/|//[^\n]{0,80}\n|try\s*\{|[;\s])*(?:typeof\s+[\w$.]+\s*===?\s*['"]function['"]\s*&&\s*|[\w$.]+\s*&&\s*)?[A-Za-z_$][\w$.\[\]]{0,100}\s*\(\s*([{\[])`)
-	// A line that somebody put before the body: STATUS CODE 400, HTTP/1.1 400 Bad Request, Error: …
+	// A line that was put before the body: STATUS CODE 400, HTTP/1.1 400 Bad Request, Error: …
 	statusPrefix = regexp.MustCompile(`(?i)^(?:[^{}\[\]<>"]{0,80}?(?:\b(?:status(?:[ _-]?code)?|http/[\d.]+|code|http)\b|\berror\b|\bexception\b|\bfail(?:ed|ure)?\b|\bwarning\b|\b[45]\d\d\b)[^{}\[\]<>"]{0,120}?)([{\[<])`)
 	eventLine    = regexp.MustCompile(`^(?:data|event|id|retry)?:`)
 )
 
-// aroundDocument takes off the text that stands around a document.
+// aroundDocument removes text around a document.
 func (d *Decoder) aroundDocument() (layer, bool) {
 	head := d.trimmed[:min(len(d.trimmed), 400)]
-	if !bytes.ContainsAny(head, "{[<:") { // as of most texts
+	if !bytes.ContainsAny(head, "{[<:") { // most texts end here
 		return layer{}, false
 	}
 	if l, ok := d.jsonp(head); ok {
@@ -208,7 +208,7 @@ func (d *Decoder) aroundDocument() (layer, bool) {
 	return d.statusLine(head)
 }
 
-// jsonp takes off the call of a JavaScript function: callback({…});
+// jsonp removes the call of a JavaScript function: callback({…});
 func (d *Decoder) jsonp(head []byte) (layer, bool) {
 	m := jsonpCall.FindSubmatchIndex(head)
 	if m == nil {
@@ -225,7 +225,7 @@ func (d *Decoder) jsonp(head []byte) (layer, bool) {
 	return layer{}, false
 }
 
-// eventStream reads the data of server-sent events, an event a line.
+// eventStream reads the data of server-sent events, one event per line.
 func eventStream(body []byte) (l layer, found bool) {
 	for line := range bytes.SplitSeq(body, []byte("\n")) {
 		if data, ok := bytes.CutPrefix(bytes.TrimLeft(line, " "), []byte("data:")); ok {
@@ -238,7 +238,7 @@ func eventStream(body []byte) (l layer, found bool) {
 	return l, found
 }
 
-// statusLine takes off a line that somebody put before a document.
+// statusLine removes a line before a document.
 func (d *Decoder) statusLine(head []byte) (layer, bool) {
 	m := statusPrefix.FindSubmatchIndex(head)
 	if m == nil || !d.beginsDocument(d.trimmed[m[2]:]) {
@@ -268,27 +268,27 @@ func looksLikeDocument(text []byte) bool {
 	return len(text) > 0 && strings.IndexByte("{[<\"", text[0]) >= 0
 }
 
-// Control characters that texts have, a bit each; and those that are found around or between the
-// parts of one.
+// Sets of control characters, one bit each: those in ordinary texts, and those that also occur
+// around or between the parts of one.
 const (
 	textControls = 1<<'\t' | 1<<'\n' | 1<<'\r' | 1<<'\f' | 1<<'\x1b'
 	anyControls  = textControls | 1<<'\v' | 1<<'\x00' | 1<<'\x1e'
 )
 
-// isMixed reports whether a text has bytes that no text has: weakly compressed, a body is still
-// half readable.
+// isMixed reports whether a text has bytes that do not occur in text. A weakly compressed body is
+// still half readable.
 func isMixed(body []byte) bool {
 	for _, c := range body[:min(len(body), 256)] {
 		if c < ' ' && anyControls&(1<<c) == 0 {
-			return body[0] != '{' && body[0] != '[' && body[0] != '<' // inside documents they are somebody's carelessness
+			return body[0] != '{' && body[0] != '[' && body[0] != '<' // in documents they are mistakes
 		}
 	}
 	return false
 }
 
 // IsBinary reports whether a body is not text: compressed, or in an encoding that cannot be read.
-// It looks at the first 512 bytes. A character that is cut in two, there or at the end of the body,
-// is no sign of either.
+// It looks at the first 512 bytes. A
+// character that is cut in two, there or at the end of the body, does not count.
 func IsBinary(body []byte) bool {
 	if bytes.HasPrefix(body, []byte("\x1f\x8b")) || bytes.HasPrefix(body, []byte("\x1f\ufffd")) {
 		return true

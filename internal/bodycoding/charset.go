@@ -12,10 +12,10 @@ import (
 	"golang.org/x/text/encoding/unicode"
 )
 
-// charset finds the name of an encoding in a Content-Type, or in the declaration of XML.
+// charset finds the name of an encoding in a Content-Type or in an XML declaration.
 var charset = regexp.MustCompile(`(?i)(?:charset|encoding)\s*=\s*["']?([A-Za-z0-9_:.-]+)`)
 
-// toUTF8 decodes a text that is not UTF-8 and says what it is.
+// toUTF8 decodes a text that is not UTF-8, if its encoding is declared or recognized.
 func toUTF8(body []byte, contentType string) []byte {
 	if utf8.Valid(body) {
 		return body
@@ -41,8 +41,8 @@ func toUTF8(body []byte, contentType string) []byte {
 	return text
 }
 
-// fromGBK decodes a text that is Chinese in GBK, although nothing says so: nothing in it is UTF-8,
-// all of it is GBK, and two characters in a row are Chinese.
+// fromGBK decodes undeclared Chinese text in GBK: nothing in it is UTF-8, all of it is GBK, and two
+// characters in a row are Chinese.
 func fromGBK(body []byte) ([]byte, bool) {
 	for rest := body; len(rest) > 0; {
 		r, n := utf8.DecodeRune(rest)

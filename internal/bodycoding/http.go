@@ -5,15 +5,14 @@ import (
 	"math"
 )
 
-// maxHeaderName is the most bytes of the name of a header: a line of the head with more before its
-// colon is none.
+// maxHeaderName is the greatest length of a header's name. Lines with a longer one are skipped.
 const maxHeaderName = 64
 
 // ParseResponse reads a whole HTTP response, as some gateways log it. It calls header with each
-// header that is not empty: its name in lower case, valid until header returns, and its value. The
-// body comes without the chunk sizes, if a header says that it is chunked, but still in its
-// Content-Encoding; it is cut if one of its chunks is. A text that ends before the head does is not
-// ok.
+// header that is not empty: its name in lower case, valid until header returns, and its value. It
+// returns the body without the chunk sizes, if a header says that it is chunked, but still in its
+// Content-Encoding. The body is cut if one of its chunks is. A text that ends before the end of the
+// head is not ok.
 func ParseResponse(text []byte, header func(name, value []byte)) (body []byte, cut, ok bool) {
 	end, gap := bytes.Index(text, []byte("\r\n\r\n")), 4
 	if bare := bytes.Index(text, []byte("\n\n")); bare >= 0 && (end < 0 || bare < end) {
@@ -55,7 +54,7 @@ func appendLower(dst, name []byte) []byte {
 	return dst
 }
 
-// httpResponse takes the head off a whole HTTP response.
+// httpResponse removes the head of a whole HTTP response.
 func (d *Decoder) httpResponse() (l layer, ok bool) {
 	if !bytes.HasPrefix(d.trimmed, []byte("HTTP/")) {
 		return layer{}, false
@@ -68,15 +67,15 @@ func (d *Decoder) httpResponse() (l layer, ok bool) {
 	return l, ok
 }
 
-// chunked takes out the chunk sizes of a body that was logged with them.
+// chunked removes the chunk sizes of a body that was logged with them.
 func (d *Decoder) chunked() (layer, bool) {
 	body, cut, ok := dechunk(d.left, false)
 	return layer{body: body, cut: cut}, ok
 }
 
-// dechunk takes the sizes of HTTP's chunked coding out of a body. It is not ok for a body that does
-// not begin with a chunk; unless the coding is declared, the chunk must begin as documents or
-// compressed bodies do. Where the coding is damaged further on, the rest stays as it is.
+// dechunk removes the sizes of HTTP's chunked coding from a body. It is not ok for a body that does
+// not begin with a chunk. Unless the coding is declared, the chunk must begin like a document or a
+// compressed body. If the coding is damaged later on, the rest is kept as it is.
 func dechunk(body []byte, declared bool) (out []byte, cut, ok bool) {
 	for rest := body; len(rest) > 0; {
 		first := len(rest) == len(body)
@@ -100,14 +99,14 @@ func dechunk(body []byte, declared bool) (out []byte, cut, ok bool) {
 
 // beginsChunked reports whether a number is likely to be the size of the chunk after it.
 func beginsChunked(size uint64, chunk []byte) bool {
-	const most = 1 << 28 // 20260101 is a date
+	const most = 1 << 28 // 20260101 is more likely a date
 	n := uint64(len(chunk))
 	return 0 < size && size < most && (looksLikeDocument(chunk) || hasMagic(chunk)) && (size >= n || chunk[size] == '\r' || chunk[size] == '\n')
 }
 
 // chunkSize reads the line before a chunk: its size in hexadecimal digits, and perhaps an extension
-// after a semicolon. It is not ok where no such line stands. There is no chunk where the line
-// itself is cut off.
+// after a semicolon. It is not ok
+// if there is no such line. The chunk is empty if the line itself is cut off.
 func chunkSize(text []byte) (size uint64, chunk []byte, ok bool) {
 	const maxLine = 300
 	line, _, whole := bytes.Cut(text[:min(len(text), maxLine)], []byte("\n"))

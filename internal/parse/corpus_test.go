@@ -13,7 +13,8 @@ import (
 	"errata/internal/accesslog"
 )
 
-// expectation is the file beside a body of testdata/bodies: what a reader of the vendor's documents expects to be found in it.
+// expectation is the file beside a body of testdata/bodies: what a reader of the vendor's documents
+// expects to be found in it.
 type expectation struct {
 	Source          string              `json:"source"` // the document or product that the body is from
 	Status          int                 `json:"status"`

@@ -9,8 +9,9 @@ import (
 	"errata/internal/jsontree"
 )
 
-// Custom is a dialect of the user's own, from ingest.dialects in config.yaml. Paths are keys with dots between them, beginning at the
-// object that is the envelope, wherever it stands in the body; of several the first that is there counts.
+// Custom is one of the user's own dialects, from ingest.dialects in config.yaml. Paths are keys
+// with dots between them. They begin at the object that is the envelope, wherever it is in the
+// body. The first path that leads to a value counts.
 type Custom struct {
 	Name      string   `mapstructure:"name"`
 	Code      []string `mapstructure:"code"`
@@ -19,7 +20,7 @@ type Custom struct {
 	Success   []string `mapstructure:"success"` // codes that say success; empty: those of every dialect
 }
 
-// CustomError is what is wrong with the user's dialect at an index of the list.
+// CustomError says what is wrong with one of the user's dialects.
 type CustomError struct {
 	Index int
 	Name  string
@@ -57,7 +58,7 @@ func (c Custom) compile() (dialect, error) {
 			return Envelope{}, success
 		}
 		e.Message, _ = textOf(follow(o.Value, message))
-		for _, p := range code { // what stands beneath the object belongs to it
+		for _, p := range code { // the objects below are a part of the envelope
 			if len(p) > 1 {
 				o.ignore(o.Get(p[0]))
 			}
@@ -73,7 +74,7 @@ func splitPaths(dotted []string) (all [][]string) {
 	return all
 }
 
-// follow is the first of the paths that leads to a value.
+// follow returns the value at the first of the paths that leads to one.
 func follow(v jsontree.Value, paths [][]string) jsontree.Value {
 	for _, p := range paths {
 		at := v

@@ -10,7 +10,7 @@ import (
 	"errata/internal/jsontree"
 )
 
-// verdict is what a dialect says of an object.
+// verdict is what a dialect says about an object.
 type verdict int
 
 const (
@@ -19,15 +19,17 @@ const (
 	failure
 )
 
-// dialect is one way to write an envelope.
+// dialect is one way to write an envelope. A new one takes a row in dialects, a function, and the
+// keys that no other dialect asks for: all in this file.
 type dialect struct {
 	name  string
 	about string
-	any   keySet // the object has one of these, else it is not asked
+	any   keySet // the dialect is asked only about objects with one of these
 	match func(o *object) (Envelope, verdict)
 }
 
-// dialects are asked in this order, the most particular first. docs/dialects.md describes them for users.
+// dialects are asked in this order, the most specific first. docs/dialects.md describes them for
+// users.
 var dialects = []dialect{
 	{"telegram", "ok is false, with error_code and description", keys(keySuccess), telegram},
 	{"slack", "ok is false, with error as a word", keys(keySuccess), slack},
@@ -69,7 +71,8 @@ var dialects = []dialect{
 	{"error-item", "an item with a message in a list that is named for failures", keys(keyMessage, keyMessageUpper, keyErrorMsg), errorItem},
 }
 
-// key is a member that some dialect asks for. Spellings that mean the same to every dialect are one key.
+// key is a member that some dialect asks for. Spellings with the same meaning in every dialect are
+// one key.
 type key uint8
 
 const (
@@ -118,7 +121,7 @@ const (
 	keyField
 	keyData
 
-	// These say that an object is no envelope: see exempt.go.
+	// These say that an object is not an envelope: see exempt.go.
 	keyID
 	keyState
 	keyTime
@@ -134,7 +137,7 @@ const (
 	numKeys
 )
 
-// spellings are the names under which each key is written.
+// spellings are the names of each key.
 var spellings = [numKeys][]string{
 	keyCode:         {"code"},
 	keyCodeUpper:    {"Code"},
@@ -197,28 +200,28 @@ var spellings = [numKeys][]string{
 	keyLocale:   {"locale", "lang", "language"},
 }
 
-// telltale is a part of a key that an envelope may have, or that names one: under the keys of our
-// dialects, whatever their case.
+// telltale is a word in the keys of envelopes, or in keys that name envelopes, in any case. A body
+// below status 400 without telltales holds no envelope (fast.go).
 type telltale struct {
 	word     string
-	at       int                                   // the place in the word of a letter that is rare in other keys
-	notAfter byte                                  // the word counts unless this letter is before it
-	value    func(value []byte, quote string) bool // what the key's value is then; nil: anything
+	at       int                                   // index of a letter of the word that is rare in other keys
+	notAfter byte                                  // the word does not count after this letter
+	value    func(value []byte, quote string) bool // whether the value is that of an envelope; nil: always
 }
 
-// telltales are looked for in each key. A dialect whose envelopes have none of them in any key needs a row
-// of its own here; TestFastPathAgreesOnTheCorpus says so.
+// telltales are looked for in every key. A dialect whose envelopes have none of them needs one of
+// its own here: else TestFastPathAgreesOnTheCorpus fails.
 var telltales = []telltale{
 	{word: "err", at: 1},
 	{word: "fail"},
-	{word: "fault", notAfter: 'e'}, // default
+	{word: "fault", notAfter: 'e'}, // not default
 	{word: "xcept"},
 	{word: "ject"}, // rejected
 	{word: "blem"}, // problem
 	{word: "code", at: 2, value: saysNoSuccess},
 	{word: "tatus", at: 3, value: saysFailure},
 	{word: "ucce", value: saysFalse}, // success
-	{word: `\`},                      // an escape in the key: it may be any of these
+	{word: `\`},                      // an escape: the key may be any of these
 }
 
 func telegram(o *object) (Envelope, verdict) {
@@ -254,7 +257,8 @@ func tencentV3(o *object) (Envelope, verdict) {
 	return o.pair(o.get(keyCodeUpper), distinctive, keyMessageUpper)
 }
 
-// moduleMessage is how Tencent Cloud puts a module's code before the message: "(100004) incorrect projectId".
+// moduleMessage matches the code of a module that Tencent Cloud writes before the message:
+// "(100004) incorrect projectId".
 var moduleMessage = regexp.MustCompile(`^\((-?\d+)\) ?`)
 
 func tencentV2(o *object) (e Envelope, says verdict) {
@@ -337,7 +341,7 @@ func google(o *object) (Envelope, verdict) {
 	return Envelope{Code: status, Message: text, ModuleCode: detailReason(o.get(keyDetails))}, failure
 }
 
-// detailReason is the reason that google.rpc.ErrorInfo gives in a list of details.
+// detailReason returns the reason of a google.rpc.ErrorInfo in a list of details.
 func detailReason(details jsontree.Value) string {
 	for d, n := details.First(), 0; d.Kind() != jsontree.Missing && n < maxJoined; d, n = d.Next(), n+1 {
 		for _, name := range [...]string{"reason", "errorCode"} {
@@ -427,7 +431,7 @@ func stripe(o *object) (Envelope, verdict) {
 	if scalarOf(code) == "" && (code.Kind() == jsontree.Missing || code.Kind() == jsontree.Null || code.Complete()) {
 		code = kind
 	}
-	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() { // the thing that failed, which tells of the failure again
+	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() { // the object that failed, which repeats the failure
 		o.ignore(m)
 	}
 	e, says := o.pair(code, 0, keyMessage)
@@ -462,7 +466,7 @@ func openstack(o *object) (Envelope, verdict) {
 	return Envelope{Code: name, Message: text}, failure
 }
 
-// novaFaults are the names that OpenStack Compute gives its faults: nova/api/openstack/wsgi.py.
+// novaFaults are OpenStack Compute's names for its faults: nova/api/openstack/wsgi.py.
 var novaFaults = []string{"badRequest", "unauthorized", "forbidden", "itemNotFound", "badMethod", "conflictingRequest", "overLimit", "computeFault", "badMediaType",
 	"serviceUnavailable", "notImplemented", "buildInProgress", "serverCapacityUnavailable", "backupOrResizeInProgress", "resizeNotAllowed", "identityFault", "cloudServersFault", "volumeFault", "overLimitFault"}
 
@@ -522,8 +526,9 @@ func problem(o *object) (Envelope, verdict) {
 	return e, says
 }
 
-// placedAsProblem reports whether an object stands where problem details do: in a list of failures, but only with a type that is a URI, as
-// the items of other dialects have a type too; as the error; or at the top.
+// placedAsProblem reports whether an object is where problem details are: the error itself, at the
+// top, or in a list of failures. In a list its type must be a URI, because items of other dialects
+// have a type too.
 func (o *object) placedAsProblem() bool {
 	if o.inErrors() {
 		return strings.Contains(o.scalar(keyType), "://")
@@ -531,7 +536,8 @@ func (o *object) placedAsProblem() bool {
 	return o.isError() || o.top()
 }
 
-// describesProblem reports whether the members of an object are those of problem details, and of nothing that has some of them too.
+// describesProblem reports whether the members of an object are those of problem details, and not
+// those of a dialect that shares some.
 func (o *object) describesProblem() bool {
 	isTyped := o.get(keyType).Kind() == jsontree.String
 	text, _ := o.text(keyDetail, keyTitle)
@@ -706,7 +712,7 @@ func successFlag(o *object) (Envelope, verdict) {
 		return o.wordAndMessage(above)
 	}
 	e, says := o.messageOnly(keyMessage, keyMessageUpper, keyErrorMsg, keyError, keyErrorDescription, keyReason, keyDetail, keyDescription, keyResultMsg)
-	if code := o.scalar(keyStatusCode); isDigits(code) && len(code) != len("404") && says == failure { // a number of the service's own
+	if code := o.scalar(keyStatusCode); isDigits(code) && len(code) != len("404") && says == failure { // the service's own number
 		e.Code = code
 	}
 	if code := o.Get("error-codes").First(); code.Kind() == jsontree.String && code.Complete() { // reCAPTCHA
@@ -738,7 +744,7 @@ func errorText(o *object) (Envelope, verdict) {
 	return Envelope{}, neither
 }
 
-// wordAndMessage takes an error that is one word as the code.
+// wordAndMessage takes an error of one word as the code.
 func (o *object) wordAndMessage(word jsontree.Value) (Envelope, verdict) {
 	c := scalarOf(word)
 	if slices.Contains(successCodes, c) {
@@ -761,9 +767,8 @@ func errorItem(o *object) (Envelope, verdict) {
 	return o.messageOnly(keyMessage, keyMessageUpper, keyErrorMsg)
 }
 
-// Where the status of the request is 400 or more and no dialect has answered, the text of the body's object is the message.
-
-// lastResorts are asked of the object that is the whole body, in this order.
+// lastResorts are asked in this order about the object that is the whole body, if the status of the
+// request is 400 or more and no dialect found an envelope: some text in it becomes the message.
 var lastResorts = []dialect{
 	{"apisix", "error_msg alone", keys(keyErrorMsg), func(o *object) (Envelope, verdict) {
 		if !o.get(keyErrorMsg).KeyIs("error_msg") {
@@ -794,14 +799,13 @@ var lastResorts = []dialect{
 	{"django-rest", "fields with lists of texts", everyKey, func(o *object) (Envelope, verdict) {
 		text := fieldTexts(o.Value, false)
 		if text == "" || o.p.status >= 500 { // a server does not fail because of a field
-
 			return Envelope{}, neither
 		}
 		return Envelope{Message: text}, failure
 	}},
 }
 
-// Dialects are the names of the dialects, that of HTTP statuses among them.
+// Dialects returns the names of the dialects, including HTTPDialect.
 func Dialects() []string {
 	names := []string{HTTPDialect}
 	for _, d := range append(slices.Clone(dialects), lastResorts...) {

@@ -9,10 +9,11 @@ import (
 	"errata/internal/jsontree"
 )
 
-// What looks like an envelope and is none: documents, states and catalogues that a call succeeded in fetching. None of this
-// applies where the status of the request is 400 or more, or in a list that is named for failures.
+// This file knows what looks like an envelope and is none: documents, states and catalogs that a
+// successful call fetched. None of it applies if the status of the request is 400 or more, or in a
+// list that is named for failures.
 
-// exemptKeys are the keys under which stand examples, vocabularies and records of the past.
+// exemptKeys are the keys of examples, vocabularies and records of the past.
 var exemptKeys = func() map[string]bool {
 	m := map[string]bool{}
 	for _, name := range []string{
@@ -27,7 +28,7 @@ var exemptKeys = func() map[string]bool {
 	return m
 }()
 
-// exemptSubtree reports whether nothing inside a container counts because of the key it stands under.
+// exemptSubtree reports whether the key of a container says that nothing inside counts.
 func exemptSubtree(v jsontree.Value) bool {
 	if v.KeyEscaped() {
 		return exemptKeys[v.Key()]
@@ -35,12 +36,13 @@ func exemptSubtree(v jsontree.Value) bool {
 	return exemptKeys[string(v.RawKey())]
 }
 
-// exempt reports whether an object and all inside it is a document or the state of something.
+// exempt reports whether an object with everything inside it is a document or the state of
+// something.
 func (o *object) exempt() bool {
 	switch {
 	case o.keys.has(keyDocument):
 		return true
-	case o.keys.has(keyDone) && o.keys.hasAny(keys(keyName, keyMetadata)): // a long-running operation of Google's
+	case o.keys.has(keyDone) && o.keys.hasAny(keys(keyName, keyMetadata)): // one of Google's long-running operations
 		return true
 	case o.keys.has(keyKind) && o.keys.has(keyMetadata) && o.scalar(keyKind) != "Status": // an object of Kubernetes
 		return true
@@ -51,10 +53,11 @@ func (o *object) exempt() bool {
 	case o.keys.has(keyLocale) && !o.keys.hasAny(keys(keyCode, keyErrorCode, keyError, keyOtherCode, keyErrcode)): // texts in a language
 		return true
 	}
-	return o.isCatalogueEntry()
+	return o.isCatalogEntry()
 }
 
-// isState reports whether an object is a job, a server or an operation that has a state in words and times of its own.
+// isState reports whether an object is a job, a server or an operation, with a state in words and
+// times of its own.
 func (o *object) isState() bool {
 	if o.keys.has(keyJob) && o.keys.hasAny(keys(keyStatus, keyState)) {
 		return true
@@ -66,7 +69,7 @@ func (o *object) isState() bool {
 	return state.Kind() == jsontree.String && len(bytes.Trim(state.Raw(), "0123456789")) > 0
 }
 
-// things are the keys under which stand what has a state, one or a list of them.
+// things are the keys of what has a state, one or a list.
 var things = func() map[string]bool {
 	m := map[string]bool{}
 	for _, name := range strings.Fields("server job task run build pipeline deployment execution workflow operation instance cluster volume stack migration backup transcode sub_job") {
@@ -75,7 +78,7 @@ var things = func() map[string]bool {
 	return m
 }()
 
-// isThing reports whether an object stands under the name of something that has a state.
+// isThing reports whether the key of an object names something that has a state.
 func (o *object) isThing() bool {
 	if things[string(o.RawKey())] {
 		return true
@@ -84,13 +87,13 @@ func (o *object) isThing() bool {
 	return above.Kind() == jsontree.Array && things[string(above.RawKey())]
 }
 
-// isCatalogueEntry reports whether an object is an item of a list that describes codes.
-func (o *object) isCatalogueEntry() bool {
+// isCatalogEntry reports whether an object is an item of a list that describes codes.
+func (o *object) isCatalogEntry() bool {
 	return o.keys.hasAny(keys(keyRemedy, keyDescription)) && o.keys.hasAny(keys(keyCode, keyErrorCode, keyOtherCode)) && o.keys.hasAny(keys(keyMessage, keyErrorMsg)) &&
 		o.Parent().Kind() == jsontree.Array
 }
 
-// harmlessLevels are the levels of notices that are no errors.
+// harmlessLevels are the levels of notices that are not errors.
 var harmlessLevels = []string{"info", "information", "informational", "notice", "debug", "trace", "hint", "warning", "warn", "success"}
 
 func (o *object) isNotice() bool {
@@ -99,14 +102,14 @@ func (o *object) isNotice() bool {
 }
 
 var (
-	// A code that is sent to a person: its message speaks of it and reports no failure.
+	// A code that is sent to a person: its message mentions it and reports no failure.
 	verification = regexp.MustCompile(`(?i)verif|captcha|\botp\b|one[- ]time|passcode|pin code|验证码|校验码|动态码`)
 	refusal      = regexp.MustCompile(`(?i)invalid|incorrect|wrong|expire|error|fail|too many|exceed|missing|required|\bnot\b|limit|错误|过期|失效|无效|失败|超过|频繁|不`)
 	// Languages, countries and currencies: en, zh-CN, US, EUR.
 	shortName = regexp.MustCompile(`^(?:[a-z]{2,3}(?:[-_][A-Za-z]{2,4})?|[A-Z]{2,3})$`)
 )
 
-// isErrorCode tells a code of the dialect without a vendor from other things that are called so.
+// isErrorCode tells an error code of the dialect without a vendor from other things called code.
 func (o *object) isErrorCode(e Envelope) bool {
 	switch {
 	case e.Code == "":
@@ -123,7 +126,8 @@ func (o *object) isErrorCode(e Envelope) bool {
 	return !(isDigits(e.Code) && len(e.Code) >= 4 && verification.MatchString(e.Message) && !refusal.MatchString(e.Message))
 }
 
-// failureWords name what holds failures; aboutFailures is what follows such a word in names of something else.
+// failureWords name what holds failures. aboutFailures follow such a word in the names of other
+// things.
 var (
 	failureWords  = [...]string{"error", "fail", "exception", "rejected", "faults", "problems"}
 	aboutFailures = [...]string{"code", "type", "stat", "count", "rate", "log", "histor", "catalog", "definition", "example", "page", "handler", "polic", "budget", "doc", "default"}

@@ -9,11 +9,11 @@ import (
 	"errata/internal/jsontree"
 )
 
-// Most bodies hold no envelope, and most of those can be told by their keys alone, before anything is decoded: under a status below 400
-// every dialect needs a key out of a few. Where none of them stands in the body, only its state is left to find.
-// FuzzFast holds that the parser, asked the long way, agrees.
+// Most bodies hold no envelope, and the keys of most of those prove it, before anything is decoded:
+// under a status below 400, every dialect needs one of a few keys. If the body has none of them,
+// only its state remains to be found. FuzzFast checks that the parser agrees on the long way.
 
-// fast tells the state of a body that cannot hold an envelope. It is ok only where that is proved.
+// fast returns the state of a body that cannot hold an envelope. It is ok only if that is proved.
 func (p *Parser) fast(a *accesslog.Access) (state accesslog.BodyState, ok bool) {
 	if a.Status >= 400 || a.ContentEncoding != "" || len(p.dialects) != len(dialects) || len(a.Body) == 0 || a.Body[0] != '{' && a.Body[0] != '[' ||
 		strings.Contains(a.ContentType, "charset") && !strings.Contains(a.ContentType, "utf-8") || !utf8.Valid(a.Body) {
@@ -30,8 +30,8 @@ func (p *Parser) fast(a *accesslog.Access) (state accesslog.BodyState, ok bool) 
 	return accesslog.JSON, ok
 }
 
-// telltalesOf are the telltales by the letter at which they are looked for, in either case; rare says which
-// letters those are.
+// telltalesOf are the telltales by the letter at which they are looked for, in either case. rare
+// has those letters.
 var telltalesOf, rare = func() (all [256][]telltale, rare [256]bool) {
 	for _, t := range telltales {
 		c := t.word[t.at]
@@ -43,21 +43,21 @@ var telltalesOf, rare = func() (all [256][]telltale, rare [256]bool) {
 	return all, rare
 }()
 
-// suspect reports whether a key, with what its value begins with, may be part of an envelope, or
-// name one.
+// suspect reports whether a key, given how its value begins, may be part of an envelope or name
+// one.
 func suspect(key, value []byte) bool { return suspectBefore(key, value, `"`) }
 
-// suspectInString is suspect for a body that still has the escapes of the string it stood in.
+// suspectInString is suspect for a body that still has the escapes of the string that held it.
 func suspectInString(key, value []byte) bool { return suspectBefore(key, value, `\"`) }
 
-// suspectBefore is suspect where quote is what ends a text.
+// suspectBefore is suspect for texts that begin and end with quote.
 func suspectBefore(key, value []byte, quote string) bool {
 	for i, c := range key {
 		if rare[c] && hasTelltale(key, i, value, quote) {
 			return true
 		}
 	}
-	switch string(key) { // keys of envelopes that have no telltale in them
+	switch string(key) { // keys of envelopes without a telltale
 	case "ret":
 		return saysNoSuccess(value, quote)
 	case "ok":
@@ -72,7 +72,7 @@ func suspectBefore(key, value []byte, quote string) bool {
 	return false
 }
 
-// hasTelltale reports whether a telltale stands in a key with its rare letter at i.
+// hasTelltale reports whether a key has a telltale with its rare letter at i.
 func hasTelltale(key []byte, i int, value []byte, quote string) bool {
 	all := telltalesOf[key[i]]
 	for j := range all {
@@ -83,7 +83,7 @@ func hasTelltale(key []byte, i int, value []byte, quote string) bool {
 	return false
 }
 
-// standsIn reports whether the word, of which the rare letter is there, stands in a key from a place on.
+// standsIn reports whether a key has the telltale at from. Its rare letter is known to be there.
 func (t *telltale) standsIn(key []byte, from int) bool {
 	if from < 0 || len(key)-from < len(t.word) || from > 0 && t.notAfter != 0 && key[from-1]|0x20 == t.notAfter {
 		return false
@@ -96,13 +96,13 @@ func (t *telltale) standsIn(key []byte, from int) bool {
 	return true
 }
 
-// follows reports whether a word, in lower case, stands at i in any case.
+// follows reports whether a text has a word at i, in any case. The word is in lower case.
 func follows(text []byte, i int, word string) bool {
 	return len(text)-i >= len(word) && strings.EqualFold(string(text[i:i+len(word)]), word)
 }
 
-// textAt is what a value begins with, the quote before it and spaces passed over. It is plain unless an escape, or something else that may
-// be trimmed, comes first.
+// textAt returns how a value begins, without the quote before it and spaces. It is plain unless an
+// escape comes first, or something else that may be trimmed.
 func textAt(value []byte, quote string) (text []byte, quoted, plain bool) {
 	text, quoted = bytes.CutPrefix(value, []byte(quote))
 	text = bytes.TrimLeft(text, " ")

@@ -9,10 +9,10 @@ import (
 	"errata/internal/jsontree"
 )
 
-// keySet is a set of keys, a bit each.
+// keySet is a set of keys, one bit each.
 type keySet uint64
 
-// There is a bit for each key: one key too many does not compile.
+// Each key has a bit. With one key too many, this does not compile.
 const _ = uint(64 - numKeys)
 
 func keys(all ...key) (s keySet) {
@@ -25,7 +25,7 @@ func keys(all ...key) (s keySet) {
 func (s keySet) has(k key) bool           { return s&(1<<k) != 0 }
 func (s keySet) hasAny(other keySet) bool { return s&other != 0 }
 
-// everyKey is wanted by dialects that look at each object.
+// everyKey is for dialects that look at every object.
 const everyKey = ^keySet(0)
 
 // keyOf finds a key by its spelling.
@@ -39,7 +39,8 @@ var keyOf = func() map[string]key {
 	return m
 }()
 
-// shapes has a bit for each length and first letter that some key has, so that most members are passed over without a look-up.
+// shapes has a bit for each length and first letter of a key, so that most members are skipped
+// without a look-up.
 var shapes = func() (s [64]uint64) {
 	for name := range keyOf {
 		s[len(name)] |= 1 << (name[0] & 63)
@@ -47,7 +48,8 @@ var shapes = func() (s [64]uint64) {
 	return s
 }()
 
-// object is a JSON object with those of its members that dialects ask for. Of a key that stands twice the first member counts.
+// object is a JSON object, indexed by the keys that dialects ask for. It is what a dialect looks
+// at: the methods of this file are what it may ask. If a key occurs twice, the first member counts.
 type object struct {
 	jsontree.Value
 	keys    keySet
@@ -56,7 +58,7 @@ type object struct {
 	p *Parser
 }
 
-// read takes the members of v.
+// read makes o the object v.
 func (o *object) read(v jsontree.Value) {
 	o.Value, o.keys = v, 0
 	for m := v.First(); m.Kind() != jsontree.Missing; m = m.Next() {
@@ -74,7 +76,7 @@ func (o *object) read(v jsontree.Value) {
 	}
 }
 
-// get is the member under a key, Missing where there is none.
+// get returns the member under a key, Missing if there is none.
 func (o *object) get(k key) jsontree.Value {
 	if !o.keys.has(k) {
 		return jsontree.Value{}
@@ -82,7 +84,7 @@ func (o *object) get(k key) jsontree.Value {
 	return o.members[k]
 }
 
-// first is the first of the members that is there.
+// first returns the first of the members that is present.
 func (o *object) first(all ...key) jsontree.Value {
 	for _, k := range all {
 		if o.keys.has(k) {
@@ -92,7 +94,7 @@ func (o *object) first(all ...key) jsontree.Value {
 	return jsontree.Value{}
 }
 
-// ask returns what the first of the dialects says that says something.
+// ask returns the verdict of the first dialect that does not say neither.
 func (o *object) ask(dialects []dialect) (Envelope, verdict) {
 	for i := range dialects {
 		d := &dialects[i]
@@ -107,24 +109,26 @@ func (o *object) ask(dialects []dialect) (Envelope, verdict) {
 	return Envelope{}, neither
 }
 
-// manner says what is particular about a dialect's pair of code and message.
+// manner says what is special about a dialect's pair of code and message.
 type manner uint8
 
 const (
 	// The key of the code is so distinctive that it makes an envelope even without a message.
 	distinctive manner = 1 << iota
-	// No vendor stands behind it: codes of zeros and from 200 to 299, and a message that says so, mean success too.
+	// It belongs to no vendor: codes of zeros and from 200 to 299, and messages that say so, mean
+	// success too.
 	common
 )
 
-// successCodes say success in every dialect, besides null and true.
+// successCodes mean success in every dialect, as do null and true.
 var successCodes = []string{"", "0", "200", "OK", "Ok", "ok", "success", "SUCCESS", "Success"}
 
-// maxCode is the most bytes a code may have: what is longer is some other text.
+// maxCode is the greatest length of a code. A longer text is something else.
 const maxCode = 200
 
-// pair judges a code and the first of the members that may hold its message. A code alone is an envelope where it is distinctive; and
-// where the object was cut off, so that its message may be what is lost, if it stands where an envelope would.
+// pair judges a code and the first of the members that may hold its message. A code without a
+// message is an envelope if it is distinctive; or if the object was cut off, so that the message
+// may be lost, and is placed as an envelope.
 func (o *object) pair(code jsontree.Value, how manner, messages ...key) (Envelope, verdict) {
 	switch code.Kind() {
 	case jsontree.Object, jsontree.Array:
@@ -146,7 +150,7 @@ func (o *object) pair(code jsontree.Value, how manner, messages ...key) (Envelop
 		}
 		return Envelope{Code: c, Message: text}, failure
 	}
-	// Cut before its code, or in the middle of it: only the message survived.
+	// Cut off before the code, or inside it: only the message survived.
 	begun := code.Kind() != jsontree.Missing
 	if text, _ := o.text(messages...); (how&distinctive != 0 || begun) && text != "" && !messageSaysSuccess(text) && !o.Complete() {
 		return Envelope{Message: text}, failure
@@ -164,14 +168,15 @@ func saysSuccess(kind jsontree.Kind, code string, how manner) bool {
 	return len(code) == 3 && code[0] == '2' && isDigits(code) || strings.Trim(code, "0") == ""
 }
 
-// successWords are the messages that say success in full, in lower case.
+// successWords are messages that say nothing but success, in lower case.
 var successWords = []string{"success", "ok", "succeed", "succeeded", "successful", "successfully", "request success", "request successful", "no error", "成功", "操作成功", "请求成功", "处理成功", "调用成功", "查询成功"}
 
 func messageSaysSuccess(text string) bool {
 	return len(text) <= 32 && slices.Contains(successWords, strings.ToLower(strings.TrimRight(text, ".!。！ ")))
 }
 
-// flagSaysSuccess reports whether a flag beside the code says success: success, ok, or a status in words.
+// flagSaysSuccess reports whether a flag beside the code says success: success, ok, or a status in
+// words.
 func (o *object) flagSaysSuccess() bool {
 	if f := o.get(keySuccess); f.Kind() == jsontree.Bool && f.Complete() {
 		return f.Text() == "true"
@@ -180,8 +185,8 @@ func (o *object) flagSaysSuccess() bool {
 	return s.Kind() == jsontree.String && s.Complete() && slices.Contains([]string{"success", "ok"}, strings.ToLower(s.Text()))
 }
 
-// text is the first text under the keys, trimmed, and whether one is there, be it empty. A list of texts is joined, and of an
-// object its value counts.
+// text returns the first text under the keys, trimmed. It also reports whether there is a text at
+// all, even an empty one. A list of texts is joined; of an object, its value counts.
 func (o *object) text(all ...key) (text string, there bool) {
 	for _, k := range all {
 		if !o.keys.has(k) {
@@ -189,7 +194,7 @@ func (o *object) text(all ...key) (text string, there bool) {
 		}
 		t, ok := textOf(o.members[k])
 		if k == keyError && !o.members[k].Complete() && isWord(t) {
-			continue // a code that is cut
+			continue // a code that is cut off
 		}
 		if there = there || ok; t != "" {
 			return t, true
@@ -198,7 +203,7 @@ func (o *object) text(all ...key) (text string, there bool) {
 	return "", there
 }
 
-// maxJoined is how many texts of a list make a message.
+// maxJoined is how many texts of a list become a message.
 const maxJoined = 10
 
 func textOf(v jsontree.Value) (text string, there bool) {
@@ -223,7 +228,7 @@ func textOf(v jsontree.Value) (text string, there bool) {
 	return "", false
 }
 
-// scalar is the text of a complete string or number under the keys, "" where there is none.
+// scalar returns the first text of a complete string or number under the keys, "" if there is none.
 func (o *object) scalar(all ...key) string {
 	for _, k := range all {
 		if o.keys.has(k) {
@@ -242,7 +247,8 @@ func scalarOf(v jsontree.Value) string {
 	return ""
 }
 
-// messageOnly is the envelope of a dialect that gives no code of its own: the body's status stands in, else (in Parser.Body) the request's.
+// messageOnly returns the envelope of a dialect without codes. The body's status becomes the code,
+// else (in Parser.Body) the request's.
 func (o *object) messageOnly(messages ...key) (Envelope, verdict) {
 	text, _ := o.text(messages...)
 	if text == "" || messageSaysSuccess(text) || o.flagSaysSuccess() {
@@ -255,7 +261,7 @@ func (o *object) messageOnly(messages ...key) (Envelope, verdict) {
 	return e, failure
 }
 
-// status is the HTTP status that the object itself gives, 0 where there is none.
+// status returns the HTTP status that the object itself contains, 0 if there is none.
 func (o *object) status() int {
 	for _, k := range [...]key{keyStatus, keyStatusCode, keyCode} {
 		if n, err := strconv.Atoi(o.scalar(k)); err == nil && 100 <= n && n < 600 {
@@ -265,18 +271,19 @@ func (o *object) status() int {
 	return 0
 }
 
-// liberal reports whether the status of the request says that something failed, so that weaker signs count.
+// liberal reports whether the status of the request says that something failed. Then weaker signs
+// of an error count.
 func (o *object) liberal() bool { return o.p.status >= 400 }
 
-// placedAsEnvelope reports whether an object is the whole body, or stands under a key that names errors or in a list of
-// failures: anywhere else a code may be that of a country or a flavor.
+// placedAsEnvelope reports whether an object is the whole body, is under a key that names errors,
+// or is in a list of failures. Anywhere else, a code may be that of a country or a flavor.
 func (o *object) placedAsEnvelope() bool {
 	above := o.Parent()
 	return above.Kind() == jsontree.Missing || o.liberal() || o.top() || namesFailures(o.Value) || above.Kind() == jsontree.Array && (namesFailures(above) || above.Parent().Kind() == jsontree.Missing)
 }
 
-// top reports whether an object is the body, an item of the list that is the body, XML's outermost element, or all that the body's object
-// holds, as its response.
+// top reports whether an object is the body, an item of the list that is the body, the outermost
+// XML element, or the only member of the body, with the name of a response.
 func (o *object) top() bool {
 	above := o.Parent()
 	switch {
@@ -288,10 +295,10 @@ func (o *object) top() bool {
 	return above.Kind() == jsontree.Array || o.p.isXML || o.Next().Kind() == jsontree.Missing && above.First() == o.Value && wrapper.MatchString(o.Key())
 }
 
-// wrapper matches the names of the one member that some bodies put everything into.
+// wrapper matches the names of the one member that holds everything in some bodies.
 var wrapper = regexp.MustCompile(`(?i)resp|rsp|result|output|reply`)
 
-// isError reports whether the object stands under a key that means the error itself.
+// isError reports whether the object's key means the error itself.
 func (o *object) isError() bool {
 	for _, name := range errorNames {
 		if o.KeyIs(name) {
@@ -301,7 +308,7 @@ func (o *object) isError() bool {
 	return false
 }
 
-// errorNames are the keys under which the error itself stands.
+// errorNames are the keys of the error itself.
 var errorNames = [...]string{"error", "Error", "err", "odata.error", "fault", "Fault", "exception", "Exception", "errorInfo", "error_info", "errorDetail", "error_detail", "errorResponse"}
 
 // inErrors reports whether the object is an item of a list that is named for failures.
@@ -310,17 +317,18 @@ func (o *object) inErrors() bool {
 	return above.Kind() == jsontree.Array && namesFailures(above)
 }
 
-// standsAlone reports whether the object is an item of a list of failures that no envelope around the list has spoken for.
+// standsAlone reports whether the object is in a list of failures, and no envelope around the list
+// covers it.
 func (o *object) standsAlone() bool { return o.inErrors() && !o.p.failed[o.Parent().Parent()] }
 
-// ignore leaves all inside v out: the envelope at hand has said what it says.
+// ignore skips v and everything inside it: the envelope of o covers it.
 func (o *object) ignore(v jsontree.Value) {
 	if v.Kind() == jsontree.Object || v.Kind() == jsontree.Array {
 		o.p.ignored = append(o.p.ignored, v)
 	}
 }
 
-// coded is a pair with the code of the business beneath it, where there is one.
+// coded is pair with the module code beside it, if there is one.
 func (o *object) coded(code jsontree.Value, how manner, messages ...key) (Envelope, verdict) {
 	e, says := o.pair(code, how, messages...)
 	if says == failure {
@@ -329,8 +337,8 @@ func (o *object) coded(code jsontree.Value, how manner, messages ...key) (Envelo
 	return e, says
 }
 
-// fieldTexts joins what an object says of each field, "field: text"; "" where it holds anything but lists of texts, and texts too
-// where those are allowed.
+// fieldTexts joins what an object says about each field, as "field: text". It returns "" if the
+// object holds anything but lists of texts, or, with texts set, plain texts.
 func fieldTexts(fields jsontree.Value, texts bool) string {
 	if fields.Kind() != jsontree.Object {
 		return ""
@@ -359,7 +367,8 @@ func fieldTexts(fields jsontree.Value, texts bool) string {
 	return strings.Join(all, "; ")
 }
 
-// isWord tells a code from a sentence: letters, digits and the marks that codes have in them.
+// isWord reports whether a text looks like a code and not like a sentence: letters, digits and the
+// marks that codes contain.
 func isWord(s string) bool {
 	if s == "" || len(s) > 100 {
 		return false

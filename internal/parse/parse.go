@@ -1,22 +1,24 @@
 // Package parse finds the error envelopes in a response body.
 //
-// An envelope is the pair of code and message with which a service says that a
-// call failed, whatever the HTTP status. Each vendor's way to write one is a dialect, a
-// row of the table in dialects.go: a name, a sentence, and a function that looks at one JSON
-// object and says failure (here is the envelope), success, or neither. A new dialect is a
-// new row and some files in testdata; users add their own without code (custom.go).
+// An envelope is the pair of code and message with which a service says that a call failed,
+// whatever the HTTP status. Each vendor's way to write one is a dialect, a row of the table in
+// dialects.go: a name, a sentence, and a function that looks at one JSON object and says failure
+// (and returns the envelope), success, or neither. A new dialect takes a row and its keys there,
+// cases in testdata/bodies, a row in docs/dialects.md and a new parserVersion (package enrich).
+// Users add their own dialects without code (custom.go).
 //
-// A body goes through four steps. Package bodycoding takes off what it is wrapped in (compression, base64, a JSON string, …).
-// xml.go writes XML as JSON, so that one table serves both. Parser.visit walks all objects in document order and
-// asks each dialect in turn. And where the status is 400 or more, something always comes out. These rules decide what counts:
+// A body goes through four steps. Package bodycoding removes what it is wrapped in (compression,
+// base64, a JSON string, …). xml.go rewrites XML as JSON, so one table serves both. Parser.visit
+// walks all objects in document order and asks each dialect in turn. Finally, a status of 400 or
+// more always yields an error. These rules decide what counts:
 //
-//   - a failure counts wherever it stands, unless an object around it says success;
-//   - in a list that is named for failures (errors, failed, ...) it always counts;
-//   - documents, states and catalogues that a successful call fetched do not count (exempt.go);
+//   - a failure counts wherever it is, unless an object around it says success;
+//   - in a list that is named for failures (errors, failed, …) it always counts;
+//   - documents, states and catalogs that a successful call fetched do not count (exempt.go);
 //   - a status of 400 or more without any envelope is an error of its own, HTTP.<status>.
 //
-// A body that is cut off or damaged gives what stands before the damage, with
-// Salvaged confidence. A code that is itself cut is never guessed.
+// Of a body that is cut off or damaged, everything before the damage is read, with Salvaged
+// confidence. A code that is itself cut is never guessed.
 package parse
 
 import (
@@ -43,24 +45,24 @@ const (
 // Envelope is one error that a body reports. A zero field is unknown.
 type Envelope struct {
 	Code       string // as the body wrote it; numbers as their digits
-	ModuleCode string // a narrower code beneath it: Tencent Cloud's "(100004)", Microsoft's innererror, ErrorInfo's reason
+	ModuleCode string // a narrower code: Tencent Cloud's "(100004)", Microsoft's innererror, ErrorInfo's reason
 	Message    string
 	RequestID  string
 	Dialect    string
 	Confidence Confidence
 }
 
-// HTTPDialect is the dialect of errors that are known by their HTTP status alone.
+// HTTPDialect is the dialect of errors that are known only by their HTTP status.
 const HTTPDialect = "http"
 
-// HTTPMessageLength is how many characters of a body become the message of an HTTP error. Envelopes carry
-// some more, so that who redacts the message sees the whole of what the cut would go through.
+// HTTPMessageLength is how many characters of a body become the message of an HTTP error. Envelopes
+// carry some more, so that redaction sees a secret whole even if the cut goes through it.
 const (
 	HTTPMessageLength = 200
 	httpMessageMargin = 100
 )
 
-// Parser reads bodies. It reuses its memory, so one goroutine uses it at a time.
+// Parser reads bodies. It reuses its memory: only one goroutine may use it at a time.
 type Parser struct {
 	tree     jsontree.Tree
 	decoder  *bodycoding.Decoder
@@ -68,26 +70,26 @@ type Parser struct {
 
 	// Of the body at hand.
 	status     int    // of the request
-	ignoreBody bool   // only its state is of interest
+	ignoreBody bool   // find only its state
 	readable   []byte // the body without its wrappings
 	isXML      bool
 	found      []Envelope
 	scopes     []scope
-	ignored    []jsontree.Value        // what an envelope has spoken for
+	ignored    []jsontree.Value        // the values that an envelope already covers
 	ids        map[jsontree.Value]ids  // of the objects around envelopes
 	failed     map[jsontree.Value]bool // the objects that are envelopes
 	object     object
-	text       []byte // the body without the escapes of the JSON string it stood in
+	text       []byte // the body without the escapes of the JSON string that held it
 	json       []byte // XML as JSON
 }
 
-// scope is a part of the tree in which failures count, or do not.
+// scope is a part of the tree in which failures always count, or, if muted, never.
 type scope struct {
 	of    jsontree.Value
 	muted bool
 }
 
-// NewParser makes a Parser that knows the user's dialects besides its own.
+// NewParser returns a Parser that knows the user's dialects besides its own.
 func NewParser(custom []Custom) (*Parser, error) {
 	p := &Parser{tree: jsontree.Tree{Max: maxValues}, ids: map[jsontree.Value]ids{}, failed: map[jsontree.Value]bool{}}
 	p.decoder = bodycoding.NewDecoder(&p.tree)
@@ -107,13 +109,13 @@ const (
 	maxValues = 1 << 20
 	// maxXML is how many bytes of XML are searched: reading them takes many times their memory.
 	maxXML = 4 << 20
-	// What one large body made a Parser take is given back above these numbers of values and bytes.
+	// Memory that one large body took is freed above these numbers of values and bytes.
 	keptValues = 1 << 16
 	keptBytes  = 1 << 20
 )
 
-// Body finds the envelopes of an access's body, in document order, and tells the body's
-// state. The slice is valid until the next call.
+// Body returns the envelopes in the body of an access, in document order, and the body's state. The
+// slice is valid until the next call.
 func (p *Parser) Body(a *accesslog.Access) ([]Envelope, accesslog.BodyState) {
 	p.found, p.status, p.ignoreBody, p.readable = p.found[:0], a.Status, a.IgnoreBody, nil
 	defer p.shrink()
@@ -153,7 +155,8 @@ func (p *Parser) shrink() {
 	}
 }
 
-// Text is an access's body without the escapes of the record's JSON, but with all that it is wrapped in.
+// Text returns an access's body without the escapes of the record's JSON, but with everything that
+// it is wrapped in.
 func Text(a *accesslog.Access) []byte {
 	if a.Escaped {
 		return jsontree.AppendUnescaped(nil, a.Body)
@@ -220,7 +223,7 @@ func (p *Parser) documents(body []byte, cut bool) accesslog.BodyState {
 			case how == jsontree.Cut:
 				state = accesslog.Truncated
 			}
-			cut = true // not all of it is searched
+			cut = true // only a part is searched
 		case ending == jsontree.Cut:
 			state, rest = accesslog.Truncated, nil
 		case ending == jsontree.Malformed:
@@ -228,7 +231,7 @@ func (p *Parser) documents(body []byte, cut bool) accesslog.BodyState {
 			if rest = nextLine(body[p.tree.Offset:]); first {
 				rest = nil
 			}
-		case len(rest) == 0, rest[0] == '0' && len(bytes.TrimRight(rest, bodycoding.Blank)) == 1: // the last chunk's size, left over
+		case len(rest) == 0, rest[0] == '0' && len(bytes.TrimRight(rest, bodycoding.Blank)) == 1: // the size of the last chunk, left over
 			rest = nil
 		case rest[0] != '{' && rest[0] != '[':
 			damaged, rest = true, nil
@@ -252,8 +255,9 @@ func (p *Parser) documents(body []byte, cut bool) accesslog.BodyState {
 	return state
 }
 
-// proxied is the body that an AWS Lambda function meant to answer with, where its whole answer to the gateway was passed on instead:
-// {"statusCode":500,"body":"{…}"}. It is nil where there is none, or where an envelope has been found.
+// proxied returns the body that an AWS Lambda function meant to send, where the gateway passed on
+// the function's whole answer instead: {"statusCode":500,"body":"{…}"}. It returns nil if there is
+// none, or if an envelope has been found.
 func (p *Parser) proxied(root jsontree.Value) []byte {
 	inner := root.Get("body")
 	if status := root.Get("statusCode"); len(p.found) > 0 || inner.Kind() != jsontree.String || len(status.Raw()) != 3 || status.Raw()[0] < '4' {
@@ -265,7 +269,7 @@ func (p *Parser) proxied(root jsontree.Value) []byte {
 	return nil
 }
 
-// nextLine is the next line of NDJSON behind a damaged one.
+// nextLine returns the next line of NDJSON after a damaged one.
 func nextLine(rest []byte) []byte {
 	for {
 		_, after, found := bytes.Cut(rest, []byte("\n"))
@@ -278,7 +282,7 @@ func nextLine(rest []byte) []byte {
 	}
 }
 
-// markup reads XML, or says that it is none.
+// markup reads XML, or finds out that the body is not XML.
 func (p *Parser) markup(body []byte, cut bool) accesslog.BodyState {
 	if !utf8.Valid(body) {
 		body = jsontree.TrimCut(body)
@@ -308,7 +312,7 @@ func (p *Parser) markup(body []byte, cut bool) accesslog.BodyState {
 	return state
 }
 
-// walk visits all of a document.
+// walk visits a whole document.
 func (p *Parser) walk(root jsontree.Value, confidence Confidence) {
 	p.scopes, p.ignored = p.scopes[:0], p.ignored[:0]
 	emptied(&p.ids)
@@ -329,7 +333,8 @@ func (p *Parser) walk(root jsontree.Value, confidence Confidence) {
 	}
 }
 
-// emptied empties a map. One that has grown large is made anew: emptying it would cost each later body as much as this one.
+// emptied empties a map. It replaces one that has grown large: clearing it would cost as much for
+// each later body as for this one.
 func emptied[K comparable, V any](m *map[K]V) {
 	switch n := len(*m); {
 	case n > 1000:
@@ -380,7 +385,7 @@ func (p *Parser) visit(v jsontree.Value, confidence Confidence) bool {
 	return true
 }
 
-// spokenFor reports whether an envelope before v has said what v says.
+// spokenFor reports whether an envelope before v covers v.
 func (p *Parser) spokenFor(v jsontree.Value) bool {
 	i := slices.Index(p.ignored, v)
 	if i < 0 {
@@ -405,7 +410,8 @@ func (p *Parser) add(object jsontree.Value, e Envelope) {
 	p.failed[object] = true
 }
 
-// lastResort takes the text of a body under a failing status as the message, where no dialect has found more in it.
+// lastResort takes the text of a body under a failing status as the message, if no dialect found an
+// envelope.
 func (p *Parser) lastResort(root jsontree.Value, confidence Confidence) {
 	if root.Kind() == jsontree.Array {
 		root = root.First()
@@ -424,7 +430,8 @@ func (p *Parser) lastResort(root jsontree.Value, confidence Confidence) {
 	}
 }
 
-// fromLog adds what the gateway itself logged of a failure: its own error beside the body's, and gRPC's status.
+// fromLog adds what the gateway itself logged about a failure: its own error besides the body's,
+// and the gRPC status.
 func (p *Parser) fromLog(a *accesslog.Access) {
 	if a.GatewayCode != "" && !slices.Contains(successCodes, a.GatewayCode) || a.GatewayMessage != "" && a.Status >= 400 && len(p.found) == 0 {
 		p.found = append(p.found, Envelope{Code: a.GatewayCode, Message: a.GatewayMessage, Dialect: a.Format, Confidence: Exact})
@@ -434,13 +441,14 @@ func (p *Parser) fromLog(a *accesslog.Access) {
 	}
 }
 
-// maxAround is how many objects around an envelope are asked for its request id.
+// maxAround is how many objects around an envelope are searched for its request id.
 const maxAround = 6
 
-// ids are the request id of an object and, for want of one, the id of its trace or log.
+// ids are the request id of an object and the id of its trace or log, which serves if there is no
+// request id.
 type ids struct{ request, trace string }
 
-// requestID is the request id that stands in an object, or in those around it; where there is none, the trace's.
+// requestID returns the request id in an object or in those around it, else the trace's id.
 func (p *Parser) requestID(v jsontree.Value) string {
 	trace := ""
 	for n := 0; v.Kind() != jsontree.Missing && n < maxAround; v, n = v.Parent(), n+1 {
@@ -448,7 +456,7 @@ func (p *Parser) requestID(v jsontree.Value) string {
 			continue
 		}
 		found, asked := p.ids[v]
-		if !asked { // once an object: it may hold very many envelopes, and very many keys
+		if !asked { // once per object: it may hold many envelopes and many keys
 			found = idsOf(v)
 			p.ids[v] = found
 		}
@@ -460,7 +468,7 @@ func (p *Parser) requestID(v jsontree.Value) string {
 	return trace
 }
 
-// idsOf are the ids among the members of an object, or of the metadata in it.
+// idsOf returns the ids among the members of an object, or of the metadata in it.
 func idsOf(o jsontree.Value) (found ids) {
 	if o.Kind() != jsontree.Object {
 		return found
@@ -486,7 +494,7 @@ func idsOf(o jsontree.Value) (found ids) {
 	return found
 }
 
-// Clip is the first n characters of a text, its broken characters replaced.
+// Clip returns the first n characters of a text, with invalid UTF-8 replaced.
 func Clip(text []byte, n int) string {
 	text = bytes.TrimSpace(text)
 	if len(text) > n*utf8.UTFMax {

@@ -155,7 +155,8 @@ func TestBodyState(t *testing.T) {
 	f("cut in a char \xe4\xb8", accesslog.Text)
 }
 
-// FuzzBody holds that no body makes the parser fail, and that a cut never makes a code out of a part of one.
+// FuzzBody holds that no body makes the parser fail, and that a cut never makes a code out of a
+// part of one.
 func FuzzBody(f *testing.F) {
 	for _, name := range corpus(f) {
 		if a, _ := readCase(f, name); len(a.Body) < 2000 {
@@ -226,7 +227,8 @@ func TestManyEnvelopesTakeLinearTime(t *testing.T) {
 	}
 }
 
-// TestHostileBodies holds that bodies made to take much time or memory take little, and are told for what they are.
+// TestHostileBodies holds that bodies made to take much time or memory take little, and are told
+// for what they are.
 func TestHostileBodies(t *testing.T) {
 	p := newParser(t)
 	f := func(name, body string, status int, state accesslog.BodyState, codes ...string) {
@@ -277,7 +279,8 @@ func TestHostileBodies(t *testing.T) {
 	f("billion laughs", `<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY lol "lol"><!ENTITY lol2 "&lol;&lol;&lol;&lol;&lol;&lol;&lol;&lol;&lol;&lol;"><!ENTITY lol9 "&lol2;&lol2;">]><lolz>&lol9;</lolz>`, 200, accesslog.XML)
 }
 
-// FuzzXML holds that what is made of XML is JSON, whole or cut, and that a cut never changes a code.
+// FuzzXML holds that what is made of XML is JSON, whole or cut, and that a cut never changes a
+// code.
 func FuzzXML(f *testing.F) {
 	for _, name := range corpus(f) {
 		if a, _ := readCase(f, name); bytes.HasPrefix(bytes.TrimSpace(a.Body), []byte("<")) && len(a.Body) < 4000 {

@@ -156,7 +156,8 @@ func escapedText(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-// wholeJSON are the cases of the corpus that are one document of valid JSON and were read whole, with an error in them.
+// wholeJSON are the cases of the corpus that are one document of valid JSON and were read whole,
+// with an error in them.
 func wholeJSON(t testing.TB, use func(name string, a accesslog.Access, want expectation)) {
 	t.Helper()
 	for _, name := range corpus(t) {
@@ -201,7 +202,8 @@ func TestWrappingChangesNoCode(t *testing.T) {
 	})
 }
 
-// cuts are the places at which a body of n bytes is cut, from one on: each where it is short, else a hundred.
+// cuts are the places at which a body of n bytes is cut, from one on: each where it is short, else
+// a hundred.
 func cuts(from, n int) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for end := from; end < n; end += 1 + (n-from)/100 {
@@ -215,8 +217,8 @@ func cuts(from, n int) iter.Seq[int] {
 // toldLater are dialects whose code is told from another by what stands behind it.
 var toldLater = map[string]bool{"kubernetes": true, "openstack": true}
 
-// TestCuttingChangesNoCode cuts bodies at up to a hundred places behind their first code and the beginning of its message. Not of every
-// dialect: see toldLater.
+// TestCuttingChangesNoCode cuts bodies at up to a hundred places behind their first code and the
+// beginning of its message. Not of every dialect: see toldLater.
 func TestCuttingChangesNoCode(t *testing.T) {
 	p := newParser(t)
 	cases := 0
@@ -227,7 +229,8 @@ func TestCuttingChangesNoCode(t *testing.T) {
 			return
 		}
 		cases++
-		// A code that makes an envelope only together with its message has to be there with the beginning of that.
+		// A code that makes an envelope only together with its message has to be there with the
+		// beginning of that.
 		from := at + len(code) + len(`""`)
 		if message := want.Errors[0].Message; want.Errors[0].Dialect != "huawei" {
 			from = max(from, bytes.Index(a.Body, []byte(message[:min(len(message), 16)]))+1)
@@ -247,7 +250,8 @@ func TestCuttingChangesNoCode(t *testing.T) {
 	}
 }
 
-// TestCuttingInventsNoCode cuts bodies at up to a hundred places each: what is found was in the whole body too.
+// TestCuttingInventsNoCode cuts bodies at up to a hundred places each: what is found was in the
+// whole body too.
 func TestCuttingInventsNoCode(t *testing.T) {
 	p := newParser(t)
 	for _, name := range corpus(t) {
@@ -267,7 +271,8 @@ func TestCuttingInventsNoCode(t *testing.T) {
 	}
 }
 
-// isWholeIn reports whether a code stands in a body with something around it that is no part of a code.
+// isWholeIn reports whether a code stands in a body with something around it that is no part of a
+// code.
 func isWholeIn(body []byte, code string) bool {
 	text := string(body)
 	if strings.ContainsAny(text, "\\&") || !utf8.Valid(body) || !strings.Contains(text, `"`) {

@@ -11,19 +11,19 @@ import (
 // xmlText is the member that holds the text of an element with attributes or children.
 const xmlText = "#text"
 
-// maxXMLDepth is how deep elements may be nested: deeper ones are read past.
+// maxXMLDepth is how deep elements may be nested. Deeper ones are skipped.
 const maxXMLDepth = 1000
 
-// xmlToJSON writes XML as JSON, so that one table of dialects serves both: an element is a member under its name
-// without its prefix; an element with text alone is a string; attributes are members too. Of XML that is cut off
-// the JSON is cut off at the same place, so that what is whole in the one is whole in the other. Entities that the document
-// declares are not expanded.
+// xmlToJSON writes XML as JSON, so that one table of dialects serves both. An element becomes a
+// member under its name, without its prefix; an element with only text becomes a string; attributes
+// become members too. If the XML is cut off, so is the JSON at the same place: what is whole in one
+// is whole in the other. Entities that the document declares are not expanded.
 func xmlToJSON(dst, body []byte) (json []byte, ending xmlEnding) {
 	if amp := bytes.LastIndexByte(body, '&'); amp > 0 && len(body)-amp < 10 && !bytes.ContainsAny(body[amp:], ";<> ") {
-		body = body[:amp] // an entity that is cut off would take all the text before it along
+		body = body[:amp] // an entity that is cut off would spoil the text before it
 	}
 	d := xml.NewDecoder(bytes.NewReader(body))
-	d.Strict = false // entities that are not declared stay as they are written
+	d.Strict = false // undeclared entities stay as they are
 	d.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil }
 	w := xmlWriter{dst: append(dst, '{')}
 	for {
@@ -49,7 +49,7 @@ func xmlToJSON(dst, body []byte) (json []byte, ending xmlEnding) {
 	}
 }
 
-// isXMLCut reports whether the decoder met the end of the input inside an element or a token.
+// isXMLCut reports whether the input ended inside an element or a token.
 func isXMLCut(err error) bool {
 	var syntax *xml.SyntaxError
 	return errors.Is(err, io.EOF) || errors.As(err, &syntax) && strings.Contains(syntax.Msg, "unexpected EOF")
@@ -61,11 +61,11 @@ type xmlEnding int
 const (
 	xmlWhole xmlEnding = iota
 	xmlCut
-	xmlBroken // no XML, or none any more
+	xmlBroken // not XML, or no longer
 	xmlHTML
 )
 
-// xmlWriter holds what is open while XML becomes JSON.
+// xmlWriter writes XML as JSON and holds the open elements.
 type xmlWriter struct {
 	dst  []byte
 	text []byte // of the innermost element
@@ -81,7 +81,7 @@ type xmlElement struct {
 	empty   bool // the object has no member yet
 }
 
-// token writes one token. It is xmlWhole while what follows may be read.
+// token writes one token. It returns xmlWhole as long as reading may go on.
 func (w *xmlWriter) token(token xml.Token) xmlEnding {
 	switch t := token.(type) {
 	case xml.StartElement:
@@ -140,7 +140,7 @@ func (w *xmlWriter) start(t xml.StartElement) {
 	}
 }
 
-// member makes the innermost element an object that is ready for one more member.
+// member makes the innermost element an object, ready for one more member.
 func (w *xmlWriter) member() {
 	if len(w.open) == 0 {
 		return
@@ -190,7 +190,7 @@ func (w *xmlWriter) end(name string) bool {
 	return true
 }
 
-// cutAt ends the JSON where the XML ended inside the token whose beginning is rest.
+// cutAt ends the JSON where the XML ended, inside the token that begins with rest.
 func (w *xmlWriter) cutAt(rest []byte) {
 	if text, ok := bytes.CutPrefix(rest, []byte("<![CDATA[")); ok && w.deep == 0 {
 		w.text = append(w.text, text...)
@@ -200,7 +200,8 @@ func (w *xmlWriter) cutAt(rest []byte) {
 	w.cut(len(rest) > 0)
 }
 
-// cut ends the JSON where the XML ended. The text of the innermost element is whole when something follows it.
+// cut ends the JSON where the XML ended. The text of the innermost element is whole if something
+// follows it.
 func (w *xmlWriter) cut(followed bool) {
 	if len(w.open) == 0 || w.deep > 0 {
 		return
