@@ -158,8 +158,7 @@ func isDojo(body []byte) bool {
 	return ok && bytes.HasPrefix(bytes.TrimLeft(rest, " "), []byte("&&"))
 }
 
-// escapedJSON unescapes JSON that was taken out of a string without being unescaped:
-// {\"a\":1}
+// escapedJSON unescapes JSON that was taken out of a string without being unescaped: {\"a\":1}
 func (d *Decoder) escapedJSON() (layer, bool) {
 	if !isEscaped(d.trimmed) {
 		return layer{}, false
@@ -287,8 +286,8 @@ func isMixed(body []byte) bool {
 }
 
 // IsBinary reports whether a body is not text: compressed, or in an encoding that cannot be read.
-// It looks at the first 512 bytes. A
-// character that is cut in two, there or at the end of the body, does not count.
+// It looks at the first 512 bytes. A character that is cut in two, there or at the end of the body,
+// does not count.
 func IsBinary(body []byte) bool {
 	if bytes.HasPrefix(body, []byte("\x1f\x8b")) || bytes.HasPrefix(body, []byte("\x1f\ufffd")) {
 		return true

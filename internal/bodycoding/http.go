@@ -105,8 +105,8 @@ func beginsChunked(size uint64, chunk []byte) bool {
 }
 
 // chunkSize reads the line before a chunk: its size in hexadecimal digits, and perhaps an extension
-// after a semicolon. It is not ok
-// if there is no such line. The chunk is empty if the line itself is cut off.
+// after a semicolon. It is not ok if there is no such line. The chunk is empty if the line itself
+// is cut off.
 func chunkSize(text []byte) (size uint64, chunk []byte, ok bool) {
 	const maxLine = 300
 	line, _, whole := bytes.Cut(text[:min(len(text), maxLine)], []byte("\n"))

@@ -5,9 +5,9 @@
 // the damage are what Errata is for. So a Tree keeps every value up to the damage, knows for each
 // whether it is complete, and says how the input ended.
 //
-// A Tree is an arena of nodes in document order, each a span of the input:
-// parsing copies nothing and, once the arena has grown, allocates nothing.
-// Nesting takes no stack, so only the input bounds its depth.
+// A Tree is an arena of nodes in document order, each a span of the input: parsing copies nothing
+// and, once the arena has grown, allocates nothing. Nesting takes no stack, so only the input
+// bounds its depth.
 //
 // Tree.parse and checker.document are long loops on purpose: a method for each step, called once a
 // value, made parsing up to 30 percent slower.
@@ -43,8 +43,8 @@ const (
 	Malformed               // what stands at Offset is not JSON
 )
 
-// node is one value. Children of a container follow it directly; after is the
-// index of the node after its last descendant, so siblings are found without links.
+// node is one value. Children of a container follow it directly; after is the index of the node
+// after its last descendant, so siblings are found without links.
 type node struct {
 	keyStart, keyEnd int32 // span of the key between its quotes; equal when there is none
 	start, end       int32 // span of the value; of a string, between its quotes
@@ -56,8 +56,8 @@ type node struct {
 	complete         bool // all its bytes are in the input
 }
 
-// Tree holds one parsed input. The zero value is ready; Parse may be called
-// any number of times; each call ends the life of the Values of the call before.
+// Tree holds one parsed input. The zero value is ready; Parse may be called any number of times;
+// each call ends the life of the Values of the call before.
 type Tree struct {
 	Ending Ending
 	Offset int // where parsing stopped
@@ -218,8 +218,8 @@ func isNumberByte(c byte) bool {
 	return '0' <= c && c <= '9' || c == '.' || c == 'e' || c == 'E' || c == '+' || c == '-'
 }
 
-// scanString finds the closing quote of the string whose first byte is src[i].
-// A string that the input cuts off is not complete, and ends where the input ends.
+// scanString finds the closing quote of the string whose first byte is src[i]. A string that the
+// input cuts off is not complete, and ends where the input ends.
 func scanString(src []byte, i int) (end int, escaped, complete bool) {
 	for ; i < len(src); i++ {
 		switch src[i] {

@@ -126,8 +126,8 @@ func rebuild(v Value) any {
 	return object
 }
 
-// FuzzAgainstEncodingJSON holds two promises: what encoding/json accepts is read alike, and
-// no input, whole or cut at any byte, makes the reader fail or leave its spans.
+// FuzzAgainstEncodingJSON holds two promises: what encoding/json accepts is read alike, and no
+// input, whole or cut at any byte, makes the reader fail or leave its spans.
 func FuzzAgainstEncodingJSON(f *testing.F) {
 	for _, seed := range []string{
 		`{"error_code":"OSM.01010037","error_msg":"Exceeded \u4e2d","a":[1,-2.5e3,{"b":null}],"c":true}`,

@@ -38,7 +38,7 @@ var dialects = []dialect{
 	{"tencent-v3", "Response.Error with Code and Message, as Tencent Cloud's API 3.0 writes them", keys(keyCodeUpper), tencentV3},
 	{"tencent-v2", "code, message and codeDesc, as Tencent Cloud's API 2.0 writes them", keys(keyCode), tencentV2},
 	{"aws-xml", "an Error element with Code and Message: S3, OBS, OSS, COS, Azure, EC2", keys(keyCodeUpper), awsXML},
-	{"aliyun", "Code and Message with RequestId, HostId or Recommend", keys(keyCodeUpper), aliyun},
+	{"aliyun", "Code and Message with RequestId, HostId and the like", keys(keyCodeUpper), aliyun},
 	{"aws-json", "__type and message", keys(keyAWSType), awsJSON},
 	{"error-type", "errorType with errorMessage or error: AWS Lambda, Prometheus", keys(keyErrorType), errorType},
 	{"kubernetes", "an object of kind Status", keys(keyKind), kubernetes},

@@ -24,8 +24,8 @@ func newParser(t testing.TB) *Parser {
 	return p
 }
 
-// read reads a body under a status and writes what was found in short:
-// "dialect code|message|request id" with "~" before what was salvaged.
+// read reads a body under a status and writes what was found in short: "dialect
+// code|message|request id" with "~" before what was salvaged.
 func read(t testing.TB, body string, status int) ([]string, accesslog.BodyState) {
 	p := newParser(t)
 	found, state := p.Body(&accesslog.Access{Status: status, Body: []byte(body)})
