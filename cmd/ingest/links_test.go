@@ -208,7 +208,7 @@ func TestSecretsReplaced(t *testing.T) {
 		t.Errorf("exit %d", code)
 	}
 	text := stderr.String()
-	if !strings.Contains(text, "using other certificates") {
+	if !strings.Contains(text, "loaded changed certificates") {
 		t.Error("nobody was told of the other certificates")
 	}
 	for _, secret := range []string{stacktest.KafkaPassword, second, "PRIVATE KEY"} {

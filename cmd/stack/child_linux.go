@@ -2,7 +2,8 @@ package main
 
 import "syscall"
 
-// childProcess keeps Ctrl-C from a child, which is told to stop in its turn, and ends it when we are killed.
+// childProcess keeps Ctrl-C away from a child, which we stop ourselves, and ends the child when we
+// are killed.
 func childProcess() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 }

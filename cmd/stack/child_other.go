@@ -4,5 +4,5 @@ package main
 
 import "syscall"
 
-// childProcess keeps Ctrl-C from a child, which is told to stop in its turn.
+// childProcess keeps Ctrl-C away from a child, which we stop ourselves.
 func childProcess() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

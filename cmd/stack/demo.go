@@ -30,11 +30,12 @@ const (
 	demoTimeout    = 5 * time.Minute
 )
 
-// demo is `stack demo`, the main job on sample traffic:
+// demo is `stack demo`, which runs the main job on sample traffic:
 //
 //	stack.Up ─ sends traffic ─▶ Kafka ─▶ bin/ingest run ─▶ ClickHouse ─▶ bin/report top
 //
-// Each run has a topic of its own, so its report is of its own traffic whatever the data folder held before.
+// Each run has a topic of its own, so that its report covers only its own traffic, whatever the
+// data folder contained before.
 func demo(ctx context.Context, env env, args []string) error {
 	f := flag.NewFlagSet("demo", flag.ContinueOnError)
 	cfg := stackFlags(f, env)
@@ -70,13 +71,13 @@ func demo(ctx context.Context, env env, args []string) error {
 	}
 	ingest := d.command("ingest", "run")
 	ingest.SysProcAttr = childProcess()
-	runtime.LockOSThread() // the kernel ends the child with the thread that started it
+	runtime.LockOSThread() // the kernel kills the child when the thread that started it ends
 	defer runtime.UnlockOSThread()
 	if err := ingest.Start(); err != nil {
 		return err
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- ingest.Wait() }() // ends when ingest does, which the deferred call sees to
+	go func() { ended <- ingest.Wait() }() // ends with ingest, which the deferred call stops
 	defer func() {
 		_ = ingest.Process.Signal(syscall.SIGTERM)
 		select {
@@ -88,7 +89,7 @@ func demo(ctx context.Context, env env, args []string) error {
 	working, cancel := context.WithTimeout(ctx, demoTimeout)
 	defer cancel()
 	job := make(chan error, 1)
-	go func() { job <- d.run(working, s.config(time.Now())) }() // awaited in the next lines
+	go func() { job <- d.run(working, s.config(time.Now())) }() // awaited below
 	select {
 	case err = <-job:
 	case err = <-ended:
@@ -115,7 +116,7 @@ func demo(ctx context.Context, env env, args []string) error {
 	}
 }
 
-// siblings finds programs beside this one.
+// siblings returns the paths of programs in the folder of this one.
 func siblings(names ...string) (map[string]string, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -139,7 +140,7 @@ type demonstration struct {
 	topic   string
 }
 
-// command makes one of our programs, pointed at the servers and the topic.
+// command returns a command of one of our programs, configured for the servers and the topic.
 func (d *demonstration) command(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(d.bin[name], args...)
 	cmd.Env = append(os.Environ(), "ERRATA_KAFKA_BROKERS="+strings.Join(d.servers.Brokers, ","), "ERRATA_KAFKA_TOPICS="+d.topic, "ERRATA_CLICKHOUSE_ADDR="+d.servers.ClickHouseAddr)
@@ -159,7 +160,8 @@ func (d *demonstration) createTopic(ctx context.Context) error {
 	return nil
 }
 
-// run sends the traffic, waits until it is in, prints the report, and holds it against what was sent.
+// run sends the traffic, waits until ClickHouse has it, prints the report, and compares the counts
+// with what was sent.
 func (d *demonstration) run(ctx context.Context, cfg loadgen.Config) error {
 	began := time.Now()
 	sent, err := send(ctx, d.servers.Brokers, d.topic, cfg)
@@ -185,7 +187,7 @@ func (d *demonstration) run(ctx context.Context, cfg loadgen.Config) error {
 	return d.compare(ctx, s, cfg, sent)
 }
 
-// awaitStore opens the database as soon as the ingester has made it.
+// awaitStore opens the database as soon as the ingester has created it.
 func (d *demonstration) awaitStore(ctx context.Context) (*store.Store, error) {
 	cfg := store.Config{
 		Addr: strings.Split(d.servers.ClickHouseAddr, ","), Database: setting(d.env, "ERRATA_CLICKHOUSE_DATABASE", "errata"),
@@ -228,7 +230,7 @@ func (d *demonstration) await(ctx context.Context, s *store.Store, records uint6
 	}
 }
 
-// compare holds every count against the generator's.
+// compare checks every count against the load generator's.
 func (d *demonstration) compare(ctx context.Context, s *store.Store, cfg loadgen.Config, sent loadgen.Sent) error {
 	catalogs, err := catalog.Open("")
 	if err != nil {
@@ -272,7 +274,7 @@ func (d *demonstration) compare(ctx context.Context, s *store.Store, cfg loadgen
 	return nil
 }
 
-// diff writes what differs and tells whether anything does.
+// diff prints the differences and reports whether there are any.
 func diff(w io.Writer, what string, want, got map[string]int) bool {
 	all := maps.Clone(want)
 	maps.Copy(all, got)

@@ -96,7 +96,8 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// What stays up after the report answers other commands, and a second run in the same folder works like the first.
+// After its report, the demo stays up for other commands, and a second run in the same folder works
+// like the first.
 func TestDemoStaysUpForOtherCommands(t *testing.T) {
 	t.Parallel()
 	stacktest.Library(t)
@@ -115,8 +116,8 @@ func TestDemoStaysUpForOtherCommands(t *testing.T) {
 	}
 }
 
-// The alert on the ticket quota follows the burst of the sample day: pending, firing, resolved; and the webhook is told
-// by whom, how much, what it means and what to do.
+// The alert on the ticket quota follows the burst of the sample day: pending, firing, resolved. The
+// webhook gets the tenant, the value, the meaning and the remedy.
 func TestBurstAlert(t *testing.T) {
 	t.Parallel()
 	stacktest.Library(t)
@@ -224,7 +225,7 @@ func startDemo(t *testing.T, bin, dir, requests string) *demoRun {
 	}
 }
 
-// report runs a command of bin/report beside the demo. What it prints is for it to explain when it fails.
+// report runs a command of bin/report beside the demo and returns its output.
 func (r *demoRun) report(args ...string) []byte {
 	r.t.Helper()
 	cmd := exec.Command(filepath.Join(r.bin, "report"), args...)
@@ -272,7 +273,7 @@ func (w *watched) Write(p []byte) (int, error) {
 	}
 }
 
-// A demo that is killed takes all it started with it: an ingester left behind would go on in the group.
+// A demo that is killed leaves no process behind: a remaining ingester would stay in the group.
 func TestKilledDemoLeavesNobodyBehind(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux ends a child with its parent")

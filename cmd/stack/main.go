@@ -1,18 +1,17 @@
-// Command stack runs a real ClickHouse and a Kafka broker on this machine,
-// without containers.
+// Command stack runs a real ClickHouse and a Kafka broker on this machine, without containers.
 //
 //	stack up        starts both, on fixed ports, until Ctrl-C
-//	stack demo      starts both, sends sample traffic, ingests and reports it: what `make run` runs
+//	stack demo      starts both, sends sample traffic, ingests and reports it (`make run`)
 //	stack traffic   sends sample traffic to a topic
-//	stack fetch     brings the ClickHouse library and prints where it lies
+//	stack fetch     fetches the ClickHouse library and prints its path
 //
-// Data are kept in .errata, and are there again after the next `stack up`.
-// ERRATA_CLICKHOUSE_ADDR=HOST:PORT and ERRATA_KAFKA_BROKERS=HOST:PORT,… name
-// servers that run already; `stack up` then starts only the rest.
+// The data are in .errata and survive until the next `stack up`. ERRATA_CLICKHOUSE_ADDR=HOST:PORT
+// and ERRATA_KAFKA_BROKERS=HOST:PORT,… name servers that are already running. `stack up` then
+// starts only the rest.
 //
-// Results go to standard output, all else to standard error. Exit codes: 0 fine,
-// 1 the demo's counts are wrong, 2 wrong use, a missing part, a port or folder in use, 3 a server cannot be
-// reached or its connection breaks.
+// Results go to standard output, everything else to standard error. Exit codes: 0 fine, 1 the
+// demo's counts are wrong, 2 wrong use, a missing part, a port or folder in use, 3 a server cannot
+// be reached or its connection breaks.
 package main
 
 import (
@@ -34,7 +33,7 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 
-// An env is what a command gets from outside.
+// An env is what a command gets from its process.
 type env struct {
 	getenv         func(string) string
 	stdout, stderr io.Writer
@@ -51,8 +50,8 @@ type command struct {
 var commands = []command{
 	{"up", "start ClickHouse and Kafka, until Ctrl-C", up},
 	{"demo", "start both, send sample traffic, ingest and report it", demo},
-	{"traffic", "send sample traffic to a topic and print what it holds", sendTraffic},
-	{"fetch", "bring the ClickHouse library and print its path", fetch},
+	{"traffic", "send sample traffic to a topic and print its counts", sendTraffic},
+	{"fetch", "fetch the ClickHouse library and print its path", fetch},
 }
 
 func run(args []string, getenv func(string) string, stdout, stderr io.Writer) int {
@@ -64,8 +63,8 @@ func run(args []string, getenv func(string) string, stdout, stderr io.Writer) in
 		usage(stdout)
 		return cli.Fine
 	}
-	// Not in the list: the process ClickHouse lives in, started by the stack
-	// itself, with a mind of its own about signals.
+	// Not in the list: the process that ClickHouse runs in. The stack starts it itself, and it
+	// handles signals in its own way.
 	if args[0] == stack.HostCommand {
 		return stack.Host(args[1:])
 	}

@@ -339,7 +339,8 @@ func TestExitCodes(t *testing.T) {
 	try(2, nil, "", "apt-get install npm", "up", "--dir", dir, "--kafka", "127.0.0.1:0")
 }
 
-// A broker that goes away while traffic is sent to it is exit code 3, a topic that does not exist 2.
+// A broker that goes away while traffic is sent to it is exit code 3, a topic that does not exist
+// 2.
 func TestTrafficIsCutOff(t *testing.T) {
 	broker := stacktest.Kafka(t)
 	var stderr bytes.Buffer

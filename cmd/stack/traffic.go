@@ -16,7 +16,7 @@ import (
 	"errata/internal/loadgen"
 )
 
-// sample is the sample traffic that a command sends.
+// sample describes the sample traffic that a command sends.
 type sample struct {
 	seed     uint64
 	requests int
@@ -24,8 +24,8 @@ type sample struct {
 }
 
 func (s *sample) flags(f *flag.FlagSet) {
-	f.Uint64Var(&s.seed, "seed", 1, "what the traffic's chance begins with: the same seed and times give the same bytes")
-	f.IntVar(&s.requests, "requests", 120_000, "about how many requests")
+	f.Uint64Var(&s.seed, "seed", 1, "seed of the random numbers: the same seed and times produce the same bytes")
+	f.IntVar(&s.requests, "requests", 120_000, "approximate number of requests")
 	s.since = cli.Ago("24h")
 	f.Var(&s.since, "since", "when they begin: "+cli.TimeForms)
 }
@@ -37,7 +37,8 @@ func (s *sample) validate() error {
 	return nil
 }
 
-// config is the traffic up to the last whole minute, so that reports can be asked for exactly its time.
+// config returns the traffic up to the last whole minute, so that a report can cover exactly its
+// range.
 func (s *sample) config(now time.Time) loadgen.Config {
 	to := now.UTC().Truncate(time.Minute)
 	return loadgen.Config{Seed: s.seed, From: s.since.At(to, time.UTC), To: to, Requests: s.requests}
@@ -49,7 +50,7 @@ func sendTraffic(ctx context.Context, env env, args []string) error {
 	var s sample
 	s.flags(f)
 	brokers := f.String("kafka", "127.0.0.1:9092", "the brokers, HOST:PORT,…")
-	topic := f.String("topic", "gateway-logs", "the topic, which must be there")
+	topic := f.String("topic", "gateway-logs", "the topic, which must exist")
 	if given := env.getenv("ERRATA_KAFKA_BROKERS"); given != "" {
 		*brokers = given
 	}
@@ -79,10 +80,10 @@ func describe(s loadgen.Sent) string {
 	return fmt.Sprintf("%d messages: %d requests, %d of them with errors; %d errors; %d dead letters", s.Messages, s.Requests, s.ErrorRequests, s.Errors, s.DeadLetters)
 }
 
-// send writes the traffic to a topic and returns what the generator says it holds. A tenant's messages
-// keep their order in one partition.
+// send writes the traffic to a topic and returns the load generator's counts of it. A tenant's
+// messages keep their order in one partition.
 func send(ctx context.Context, brokers []string, topic string, cfg loadgen.Config) (loadgen.Sent, error) {
-	// A transport of its own: the shared one may still hold that the topic does not exist.
+	// A transport of its own: the shared one may have cached that the topic does not exist.
 	transport := &kafka.Transport{MetadataTTL: time.Second}
 	defer transport.CloseIdleConnections()
 	w := &kafka.Writer{

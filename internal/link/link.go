@@ -1,9 +1,8 @@
-// Package link holds what the links to Kafka and ClickHouse have in common:
-// connections over TLS (tls.go), passwords (secret.go), and the two ways in
-// which a server can be lost to us at start.
+// Package link is what the connections to Kafka and ClickHouse have in common: TLS (tls.go),
+// passwords (secret.go), and the two kinds of errors when a connection cannot be made.
 //
-// Certificates and passwords in files are read again for every new connection:
-// they can be replaced while the process runs.
+// Certificates and passwords in files are read again for every new connection, so they can be
+// replaced while the process runs.
 package link
 
 import (
@@ -16,17 +15,18 @@ import (
 	"strings"
 )
 
-// ErrUnreachable says that a server did not answer in time; a later try may succeed.
+// ErrUnreachable is the kind of error of a server that did not answer in time. A later attempt may
+// succeed.
 var ErrUnreachable = errors.New("unreachable")
 
-// ErrRefused says that a server answered and refused us for a reason that
-// somebody must mend: password, certificate, rights, a topic that does not exist.
+// ErrRefused is the kind of error of a server that answered and refused us. A person has to fix the
+// reason: the password, the certificate, rights, a topic that does not exist.
 var ErrRefused = errors.New("refused")
 
-// Refused makes an ErrRefused out of one clear sentence.
+// Refused returns an ErrRefused whose text is one clear sentence.
 func Refused(format string, args ...any) error { return kind{ErrRefused, fmt.Sprintf(format, args...)} }
 
-// Unreachable makes an ErrUnreachable out of one clear sentence.
+// Unreachable returns an ErrUnreachable whose text is one clear sentence.
 func Unreachable(format string, args ...any) error {
 	return kind{ErrUnreachable, fmt.Sprintf(format, args...)}
 }
@@ -39,7 +39,7 @@ type kind struct {
 func (k kind) Error() string { return k.sentence }
 func (k kind) Unwrap() error { return k.is }
 
-// Cause is the inmost reason for a failed connection, in few words.
+// Cause returns the innermost reason of a failed connection in a few words.
 func Cause(err error) string {
 	var op *net.OpError
 	switch {
@@ -54,7 +54,7 @@ func Cause(err error) string {
 	return line
 }
 
-// IsHostPort tells whether an address is a host and a port number.
+// IsHostPort reports whether an address is a host and a port number.
 func IsHostPort(addr string) bool {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil || host == "" {

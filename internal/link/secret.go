@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// Secret is a password that is given, or that is read from a file each time it is needed.
-// It has no String method, and its fields are its own: nothing prints it by accident.
+// A Secret is a password that is either given or read from a file each time it is needed. Its
+// fields are not exported and it has no String method, so that nothing prints it by accident.
 type Secret struct {
 	file string
 
@@ -17,7 +17,7 @@ type Secret struct {
 	last string
 }
 
-// NewSecret takes the given password or the first line of the file, whichever is set.
+// NewSecret returns the given password or the first line of the file, whichever is set.
 func NewSecret(given, file string) (*Secret, error) {
 	password, err := Password(given, file)
 	if err != nil {
@@ -26,7 +26,8 @@ func NewSecret(given, file string) (*Secret, error) {
 	return &Secret{file: file, last: password}, nil
 }
 
-// Value is the password now. A file that is gone or empty for a moment, as while it is replaced, leaves the one before.
+// Value returns the current password. While the file is missing or empty, as it may be while it is
+// being replaced, Value returns the previous password.
 func (s *Secret) Value() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -38,7 +39,7 @@ func (s *Secret) Value() string {
 	return s.last
 }
 
-// Password is the given one or, where there is none, the first line of the file.
+// Password returns the given password or, if none is given, the first line of the file.
 func Password(given, file string) (string, error) {
 	if given != "" && file != "" {
 		return "", errors.New("password and password_file are both set: give one of them")

@@ -17,24 +17,28 @@ import (
 	"time"
 )
 
-// TLS is how a link is encrypted and who is at its ends. Paths are files in PEM.
+// TLS configures how a connection is encrypted and how its two ends authenticate. The files are in
+// PEM.
 type TLS struct {
 	Enabled  bool   `mapstructure:"enabled"`
-	CAFile   string `mapstructure:"ca_file"`   // "": the system's authorities
-	CertFile string `mapstructure:"cert_file"` // ours, where the server asks for one
+	CAFile   string `mapstructure:"ca_file"`   // "" means the system's authorities
+	CertFile string `mapstructure:"cert_file"` // ours, if the server asks for one
 	KeyFile  string `mapstructure:"key_file"`
 
-	Log *slog.Logger `mapstructure:"-"` // told when the files change; nil: nobody is
+	Log *slog.Logger `mapstructure:"-"` // gets a line when the files change; nil discards it
 }
 
-// Dialer makes connections, over TLS where it is enabled, with the certificates that are in the files at that moment.
+// A Dialer makes connections, over TLS if it is enabled, with the certificates that are in the
+// files at that moment.
 //
-// It makes the TLS connection itself, instead of handing a *tls.Config to the libraries, so that Go's own verification
-// can be used as it is. In one configuration for the whole life of the process the authorities could only be exchanged by
-// switching that verification off (InsecureSkipVerify) and doing it anew in VerifyConnection, which is not told the name
-// that a server must have when it is reached by its IP address.
+// It does the TLS handshake itself, instead of passing a *tls.Config to the libraries, so that Go's
+// own verification works unchanged. With one configuration for the whole life of the process, the
+// authorities could only be replaced by switching that verification off (InsecureSkipVerify) and
+// repeating it in VerifyConnection, which does not know the name that the certificate must have
+// when the server is reached by its IP address.
 //
-// Connections that are there are left alone when the files change. Nothing is resumed: each is verified anew.
+// Open connections stay open when the files change. Sessions are not resumed: every connection is
+// verified from scratch.
 type Dialer struct {
 	tls TLS
 	tcp net.Dialer
@@ -44,10 +48,11 @@ type Dialer struct {
 	pair file[tls.Certificate]
 }
 
-// dialTimeout is how long a server may take to answer, its part of the TLS handshake included.
+// dialTimeout is how long a server may take to answer, including its part of the TLS handshake.
 const dialTimeout = 5 * time.Second
 
-// Dialer checks the settings and reads the files a first time. Its errors begin with a key of this struct.
+// Dialer checks the settings and reads the files for the first time. Its errors begin with a key of
+// this struct.
 func (t TLS) Dialer() (*Dialer, error) {
 	d := &Dialer{tls: t, tcp: net.Dialer{Timeout: dialTimeout}}
 	if t.Log == nil {
@@ -70,8 +75,8 @@ func (t TLS) Dialer() (*Dialer, error) {
 	return d, errors.Join(d.ca.read(), d.pair.read())
 }
 
-// Dial connects. It is of the form that kafka-go wants, and ClickHouse's needs but the address. A failed handshake says
-// so in its error, which [TLS.Explain] understands.
+// Dial connects. Its signature is the one that kafka-go expects. The error of a failed handshake
+// says so, and [TLS.Explain] explains it.
 func (d *Dialer) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
@@ -89,7 +94,7 @@ func (d *Dialer) Dial(ctx context.Context, network, addr string) (net.Conn, erro
 	return secured, nil
 }
 
-// config is for one connection, with what is in the files now.
+// config returns the configuration of one connection, with the current content of the files.
 func (d *Dialer) config() *tls.Config {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -97,27 +102,29 @@ func (d *Dialer) config() *tls.Config {
 	d.pair.refresh(d.tls.Log)
 	c := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: d.ca.value}
 	if d.tls.CertFile != "" {
-		// Not Certificates, from which Go sends nothing when the server's list of authorities does not name ours: the server
-		// then only says that it wants a certificate, and we could not say why.
+		// Not Certificates: from those Go sends none if the server's list of authorities does not
+		// name ours. The server would then only say that it wants a certificate, and we could not
+		// say why.
 		pair := d.pair.value
 		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
 	}
 	return c
 }
 
-// file is something that is made of the content of files, and made again when that changes. The content is compared, not
-// the time of the last change: a secret that Kubernetes mounts changes by a link, and both halves of a pair must fit.
+// file is a value that is parsed from files, and parsed again when their content changes. It
+// compares the content and not the modification time, because a secret mounted by Kubernetes
+// changes by a link, and because both halves of a pair must match.
 type file[T any] struct {
 	what  string
-	paths []string // none: the zero value, for ever
+	paths []string // none means the zero value for ever
 	parse func(paths []string, content [][]byte) (T, error)
 
 	value T
-	seen  [][]byte // what value was made of, or what could not be used
-	unfit bool     // seen could not be used, and that was said
+	seen  [][]byte // the content that value was parsed from, or that could not be used
+	unfit bool     // seen could not be used, and that was logged
 }
 
-// read makes the value of what is in the files.
+// read parses the value from the files.
 func (f *file[T]) read() error {
 	if len(f.paths) == 0 {
 		return nil
@@ -145,7 +152,8 @@ func (f *file[T]) content() ([][]byte, error) {
 	return all, nil
 }
 
-// refresh takes changed files. Those that are gone, half written or bad leave the last good ones in use, which is said once.
+// refresh reads changed files. If they are missing, incomplete or invalid, it keeps the last good
+// value and logs that once.
 func (f *file[T]) refresh(log *slog.Logger) {
 	if len(f.paths) == 0 {
 		return
@@ -161,10 +169,10 @@ func (f *file[T]) refresh(log *slog.Logger) {
 	switch {
 	case err == nil:
 		f.value, f.seen, f.unfit = value, content, false
-		log.Info("using other certificates for new connections from now on", "files", f.paths)
-	case !f.unfit || content != nil: // once for each content, and once while they are gone
+		log.Info("loaded changed certificates for new connections", "files", f.paths)
+	case !f.unfit || content != nil: // once for each content, and once while the files are missing
 		f.seen, f.unfit = content, true
-		log.Error("the changed certificates cannot be used, those before are kept", "error", err)
+		log.Error("failed to load changed certificates and kept the previous ones", "error", err)
 	}
 }
 
@@ -196,7 +204,7 @@ func keyPair(paths []string, content [][]byte) (tls.Certificate, error) {
 	return pair, nil
 }
 
-// handshakeError is a TLS handshake that failed, whichever end did not want it.
+// handshakeError is the error of a failed TLS handshake, whichever end rejected it.
 type handshakeError struct {
 	addr string
 	err  error
@@ -207,15 +215,15 @@ func (h *handshakeError) Error() string {
 }
 func (h *handshakeError) Unwrap() error { return h.err }
 
-// FailedHandshake tells whether a connection got as far as the TLS handshake and no further.
+// FailedHandshake reports whether a connection failed in the TLS handshake.
 func FailedHandshake(err error) bool {
 	var h *handshakeError
 	return errors.As(err, &h)
 }
 
-// Explain says what is wrong between us and a server whose connection failed on account of TLS, and which setting mends it, as
-// the second half of a sentence; "" when TLS is not the reason, or may not be. Waiting mends none of these. The
-// section is that of the settings: kafka or clickhouse.
+// Explain returns, as the second half of a sentence, why a connection failed because of TLS and
+// which setting fixes it. It returns "" if TLS is not the reason, or may not be. Waiting fixes none
+// of these faults. The section of the settings is kafka or clickhouse.
 func (t TLS) Explain(err error, section, addrKey string) string {
 	var unknown x509.UnknownAuthorityError
 	var host x509.HostnameError
@@ -233,7 +241,7 @@ func (t TLS) Explain(err error, section, addrKey string) string {
 		return fmt.Sprintf("its certificate cannot be used (%v): have the server, or %s.tls.ca_file, use another", invalid, section)
 	case errors.As(err, &noTLS):
 		return fmt.Sprintf("it speaks no TLS on that port: set %s.tls.enabled to false, or %s to the port with TLS", section, addrKey)
-	case errors.As(err, &op) && op.Op == "remote error": // an alert, by which the server ends the connection
+	case errors.As(err, &op) && op.Op == "remote error": // an alert, with which the server ends the connection
 		alert := op.Err.Error()
 		switch {
 		case strings.Contains(alert, "certificate") && t.CertFile == "":
@@ -243,14 +251,15 @@ func (t TLS) Explain(err error, section, addrKey string) string {
 		case strings.Contains(alert, "handshake failure") && t.CertFile == "":
 			return fmt.Sprintf("it refuses the TLS handshake (%s), as a server does that wants a certificate from us: see %s.tls.cert_file and %s.tls.key_file", alert, section, section)
 		case strings.Contains(alert, "internal error"), strings.Contains(alert, "user canceled"):
-			return "" // may pass
+			return "" // may be temporary
 		}
 		return fmt.Sprintf("it refuses the TLS handshake (%s): see %s.tls", alert, section)
 	}
 	return ""
 }
 
-// SpeaksTLS tells whether a server answers a TLS handshake. Nothing is said to it beyond that, so who it is does not matter.
+// SpeaksTLS reports whether a server answers a TLS handshake. It sends nothing else, so it need not
+// verify the server's identity.
 func SpeaksTLS(ctx context.Context, addr string) bool {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
@@ -265,7 +274,7 @@ func SpeaksTLS(ctx context.Context, addr string) bool {
 	return err == nil || errors.As(err, &op) && op.Op == "remote error" // an alert is TLS too
 }
 
-// ClosedOnUs tells whether the other end has ended a connection without a word.
+// ClosedOnUs reports whether the other end closed a connection without a message.
 func ClosedOnUs(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }

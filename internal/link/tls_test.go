@@ -207,7 +207,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// Each file is replaced while the dialer lives; what is bad for a moment changes nothing, and is said once.
+// Each file is replaced while the dialer lives; what is bad for a moment changes nothing, and is
+// said once.
 func TestReload(t *testing.T) {
 	one, two := stacktest.NewAuthority(t, "one"), stacktest.NewAuthority(t, "two")
 	first, second := one.Issue(t, "first", stacktest.Tomorrow()), two.Issue(t, "second", stacktest.Tomorrow())
@@ -261,7 +262,7 @@ func TestReload(t *testing.T) {
 	if _, err := ask(d, s.addr); err == nil {
 		t.Error("the server takes a certificate of another authority")
 	}
-	if !strings.Contains(log.String(), "using other certificates") || strings.Contains(log.String(), "PRIVATE") {
+	if !strings.Contains(log.String(), "loaded changed certificates") || strings.Contains(log.String(), "PRIVATE") {
 		t.Errorf("log: %s", log.String())
 	}
 	log.Reset()

@@ -11,7 +11,8 @@ import (
 	"errata/internal/store"
 )
 
-// BenchmarkProcess is the CPU cost of a message of the sample day from its bytes to the rows of a batch.
+// BenchmarkProcess is the CPU cost of a message of the sample day from its bytes to the rows of a
+// batch.
 func BenchmarkProcess(b *testing.B) {
 	from := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	var messages []loadgen.Message

@@ -2,21 +2,21 @@ package loadgen
 
 import "time"
 
-// requestsPerMishap is how many requests there are to one broken message; each mishap
-// happens once all the same.
+// requestsPerMishap is the number of requests per broken message. Even with fewer requests, each
+// mishap happens once.
 const requestsPerMishap = 2500
 
-// mishap is one way in which a message breaks.
+// mishap is one way in which a message can be broken.
 type mishap struct {
 	about   string
-	reason  string // a word of accesslog.Reason
-	batches bool   // it happens to gateways that send arrays
-	intact  int    // how many requests in it can be used all the same
+	reason  string // of accesslog.Reason
+	batches bool   // only for gateways that send arrays
+	intact  int    // how many requests in the message are still usable
 
 	write func(g *generator, intact []*request, broken *request) []byte
 }
 
-// They happen in turn, and again from the first.
+// mishaps happen in turn, and then again from the first.
 var mishaps = []mishap{
 	{about: "no bytes at all", reason: "empty", write: func(*generator, []*request, *request) []byte { return nil }},
 	{about: "white space", reason: "empty", write: func(*generator, []*request, *request) []byte { return []byte(" \r\n") }},
@@ -48,7 +48,7 @@ var mishaps = []mishap{
 	}},
 }
 
-// mishap makes a broken message of a random tenant.
+// mishap returns a broken message of a random tenant.
 func (g *generator) mishap(m *mishap, at time.Time) draft {
 	t := &tenants[g.IntN(len(tenants))]
 	for t.gateway.batches != m.batches {

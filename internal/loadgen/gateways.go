@@ -5,25 +5,25 @@ import (
 	"time"
 )
 
-// gateway is one way in which access logs are written.
+// gateway is one way to write access logs.
 type gateway struct {
 	write   func(dst []byte, r *request) []byte // appends one record to dst
 	pages   []page
-	whole   bool // it logs whole seconds
-	batches bool // it sends arrays
+	whole   bool // logs whole seconds
+	batches bool // sends arrays
 }
 
-// page is what a gateway answers by itself when something goes wrong: no envelope.
+// page is an error page of the gateway itself, without an envelope.
 type page struct {
 	weight      int
 	status      int
-	latency     float64 // milliseconds; 0: as the route's
+	latency     float64 // milliseconds; 0 means the route's
 	contentType string
 	body        string
 	absent      bool
 }
 
-// A batching gateway sends what it has after so many requests, or so long.
+// A batching gateway sends an array after so many requests or so much time.
 const (
 	batchMost = 50
 	batchAge  = 8 * time.Second
@@ -80,7 +80,7 @@ func writeGeneric(dst []byte, r *request) []byte {
 		r.status, r.latency, r.id, r.contentType, bodyMember("response_body", r))
 }
 
-// writeAPISIX writes kafka-logger's default format.
+// writeAPISIX writes the default format of APISIX's kafka-logger.
 func writeAPISIX(dst []byte, r *request) []byte {
 	return fmt.Appendf(dst, `{"request":{"url":%s,"uri":%s,"method":"%s","headers":{"host":"%s","user-agent":"%s","x-request-id":"%s"},"querystring":{},"size":%d},`+
 		`"response":{"status":%d,"headers":{"content-type":"%s","server":"APISIX/3.16.0"},"size":%d%s},`+
@@ -92,12 +92,14 @@ func writeAPISIX(dst []byte, r *request) []byte {
 		r.client, r.time.UnixMilli(), r.latency, r.latency*0.95)
 }
 
-// writeKong writes http-log's format, with a body that an operator has put beside the status.
+// writeKong writes the format of Kong's http-log, with a body that an operator has added beside the
+// status.
 func writeKong(dst []byte, r *request) []byte {
 	return kongRecord(dst, r, fmt.Sprintf(`{"id":"%s","username":"%s","custom_id":"4711"}`, r.tenant.project(), r.tenant.name), bodyMember("body", r), "")
 }
 
-// writeKongCustom is another operator's: the body at the top, and consumers without a user name.
+// writeKongCustom writes the format of another operator: the body at the top, and consumers without
+// a user name.
 func writeKongCustom(dst []byte, r *request) []byte {
 	return kongRecord(dst, r, fmt.Sprintf(`{"id":"%s","custom_id":"%s"}`, r.tenant.project(), r.tenant.name), "", bodyMember("response_body", r))
 }
@@ -113,10 +115,10 @@ func kongRecord(dst []byte, r *request, consumer, inResponse, atTop string) []by
 		consumer, r.client, r.time.UnixMilli(), atTop)
 }
 
-// shanghai is the zone of the servers behind writeNginx.
+// shanghai is the time zone of the servers behind writeNginx.
 var shanghai = time.FixedZone("", 8*60*60)
 
-// writeNginx writes a log_format escape=json as the guides have it: all values are strings.
+// writeNginx writes a log_format with escape=json as guides show it: all values are strings.
 func writeNginx(dst []byte, r *request) []byte {
 	return fmt.Appendf(dst, `{"@timestamp":"%s","remote_addr":"%s","request_method":"%s","request_uri":%s,"status":"%d","body_bytes_sent":"%d","request_time":"%.3f",`+
 		`"upstream_status":"%d","http_user_agent":"%s","http_x_tenant_id":"%s","proxy_host":"%s","route":"%s","request_id":"%s","sent_http_content_type":"%s"%s}`,
@@ -124,7 +126,8 @@ func writeNginx(dst []byte, r *request) []byte {
 		r.status, r.agent, r.tenant.name, r.service.name, r.route.name, r.id, r.contentType, bodyMember("resp_body", r))
 }
 
-// writeNginxEpoch is another operator's: times in seconds since 1970, and the request line.
+// writeNginxEpoch writes the format of another operator: times in seconds since 1970, and the
+// request line.
 func writeNginxEpoch(dst []byte, r *request) []byte {
 	return fmt.Appendf(dst, `{"msec":"%d.%03d","remote_addr":"%s","request":%s,"status":"%d","bytes_sent":"%d","request_time":"%.3f",`+
 		`"http_user_agent":"%s","tenant":"%s","service":"%s","route_name":"%s","http_x_request_id":"%s"%s}`,
@@ -132,7 +135,8 @@ func writeNginxEpoch(dst []byte, r *request) []byte {
 		r.agent, r.tenant.name, r.service.name, r.route.name, r.id, bodyMember("resp_body", r))
 }
 
-// bodyMember is the body as a further member of an object, nothing where it is not logged.
+// bodyMember returns the body as a further member of an object, or nothing if the body is not
+// logged.
 func bodyMember(key string, r *request) string {
 	if r.absent {
 		return ""
@@ -140,7 +144,8 @@ func bodyMember(key string, r *request) string {
 	return `,"` + key + `":` + quote(r.body)
 }
 
-// quote writes a JSON string as gateways do: invalid UTF-8 goes through, and nothing is escaped that need not be.
+// quote returns a JSON string as gateways write it: invalid UTF-8 passes through, and only what
+// must be escaped is escaped.
 func quote(s string) string {
 	b, from := append(make([]byte, 0, len(s)+len(s)/8+2), '"'), 0
 	for i := range len(s) {

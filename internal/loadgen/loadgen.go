@@ -7,10 +7,10 @@
 // calls through one gateway, which logs in its own format. Tenants are busy in their working hours
 // and quiet at night; now and then a script multiplies a tenant's minute. Some 97 % of the calls
 // succeed, a few of them with bodies that only mention an error code. The rest fail: most with an
-// error envelope under HTTP 200, some with an envelope under 4xx or 5xx, and some with the gateway's
-// own error page instead of an envelope. Three quarters into the range one tenant hits its ticket
-// quota, OSM.01010037, for half an hour. A few dozen records are broken, each in a way that real
-// records are.
+// error envelope under HTTP 200, some with an envelope under 4xx or 5xx, and some with the
+// gateway's own error page instead of an envelope. Three quarters into the range one tenant hits
+// its ticket quota, OSM.01010037, for half an hour. A few dozen records are broken, each in a way
+// that real records are.
 //
 // The content is data: tenants are in tenants.go, services with their routes and answers in
 // services.go, failures in problems.go, gateways and their error pages in gateways.go, broken
@@ -28,47 +28,47 @@ import (
 	"time"
 )
 
-// Config says which traffic to make.
+// Config describes the traffic to generate.
 type Config struct {
 	Seed     uint64
-	From, To time.Time // all events lie in [From, To), and in the whole seconds of it
-	Requests int       // about how many in all, the burst's among them
+	From, To time.Time // all events lie in [From, To), limited to its whole seconds
+	Requests int       // about how many in total, including the burst
 }
 
-// Message is one Kafka message. All its requests are of one tenant.
+// Message is one Kafka message. All its requests belong to one tenant.
 type Message struct {
-	Key   []byte // the tenant: its messages keep their order in one partition
+	Key   []byte // the tenant, so that its messages keep their order in one partition
 	Value []byte
-	Time  time.Time // for Kafka: the newest usable event in it, else when it was sent
+	Time  time.Time // for Kafka: that of the newest usable event, or when the message was sent
 }
 
-// Sent is what a run of Generate holds.
+// Sent counts what a run of Generate has sent.
 type Sent struct {
 	Messages      int
-	Requests      int // that can be used
-	DeadLetters   int // messages, and elements of arrays, that nobody can use
-	Errors        int // envelopes, and statuses of 400 or more without one
+	Requests      int // usable ones
+	DeadLetters   int // unusable messages and elements of arrays
+	Errors        int // envelopes, and statuses of 400 or more without an envelope
 	ErrorRequests int // requests with at least one error
 
 	Codes   map[TenantCode]int // errors
 	Tenants map[string]int     // requests
-	Reasons map[string]int     // dead letters, by the words of accesslog.Reason
+	Reasons map[string]int     // dead letters, by accesslog.Reason
 	Burst   Burst
 }
 
-// TenantCode is a code as the body wrote it, with the tenant it came to.
+// TenantCode is a tenant and a code, as the body spells it.
 type TenantCode struct{ Tenant, Code string }
 
-// Burst is the one incident of the range; zero when there are too few requests for one. Outside
-// of it the code is rare.
+// Burst is the one incident of the range. It is zero if there are too few requests for one. Outside
+// the burst its code is rare.
 type Burst struct {
 	Tenant, Code string
 	From, To     time.Time
-	PerMinute    int // errors at its height
+	PerMinute    int // errors at its peak
 }
 
-// Generate sends the messages in order of time to emit, which may keep them, and
-// returns what they hold. It stops at the first error of emit.
+// Generate passes the messages in order of time to emit, which may keep them, and returns what they
+// contain. It stops at the first error of emit.
 func Generate(cfg Config, emit func(Message) error) (Sent, error) {
 	g := generator{
 		Rand: rand.New(rand.NewPCG(cfg.Seed, 0)),
@@ -91,23 +91,23 @@ func Generate(cfg Config, emit func(Message) error) (Sent, error) {
 	return g.sent, nil
 }
 
-// generator is the state of one Generate. All chance comes from its Rand, in one fixed order.
+// generator is the state of one Generate. All randomness comes from its Rand, in a fixed order.
 type generator struct {
 	*rand.Rand
 	from, to time.Time
-	perShare []float64   // of each tenant: requests in a minute for a rhythm of 1
+	perShare []float64   // requests per minute of each tenant at a rhythm of 1
 	breakAt  []time.Time // when broken messages are sent
-	broken   int         // how many have been
+	broken   int         // how many of them were sent
 	sent     Sent
 }
 
-// draft is a message with what there is to count in it.
+// draft is a message with what Sent counts of it.
 type draft struct {
 	tenant *tenant
 	time   time.Time
 	value  []byte
 	usable []*request
-	reason string // why the message, or one element of it, cannot be used; "": all can
+	reason string // why the message or one element of it is unusable; "" if all are usable
 }
 
 func (g *generator) count(d draft) {
@@ -129,10 +129,10 @@ func (g *generator) count(d draft) {
 	}
 }
 
-// step is the piece in which the day is made, so that memory does not grow with the range.
+// step is the piece of time that is generated at once, so that memory does not grow with the range.
 const step = time.Minute
 
-// span is a run of time, its end not in it.
+// span is a half-open range of time, without its end.
 type span struct{ from, to time.Time }
 
 func (s span) length() time.Duration { return s.to.Sub(s.from) }
@@ -141,8 +141,8 @@ func (g *generator) timeIn(s span) time.Time {
 	return s.from.Add(time.Duration(g.Int64N(int64(s.length())))).Truncate(time.Millisecond)
 }
 
-// plan fixes what depends on the whole range: the burst, how busy each tenant is, and when
-// messages break.
+// plan decides what depends on the whole range: the burst, how busy each tenant is, and when broken
+// messages are sent.
 func (g *generator) plan(requests int) {
 	burst := g.planBurst(requests)
 	for i := range tenants {
@@ -167,7 +167,7 @@ func (g *generator) planBurst(requests int) float64 {
 	middle := g.from.Add(whole / 4 * 3)
 	b := Burst{Tenant: burstTenant, Code: burstProblem.code, From: middle.Add(-length / 2).Truncate(time.Second)}
 	b.To = b.From.Add(length)
-	// Of the whole time 3/4 counts: it rises in the first third and falls in the last sixth.
+	// The area is 3/4 of the whole: the rate rises in the first third and falls in the last sixth.
 	area := length.Minutes() * 3 / 4
 	b.PerMinute = min(burstPerMinute, int(float64(requests)/4/area))
 	if b.PerMinute == 0 {
@@ -177,13 +177,13 @@ func (g *generator) planBurst(requests int) float64 {
 	return float64(b.PerMinute) * area
 }
 
-// burstRate is the burst's errors per minute at a time.
+// burstRate returns the burst's errors per minute at a time.
 func burstRate(b Burst, at time.Time) float64 {
-	x := float64(at.Sub(b.From)) / float64(b.To.Sub(b.From)) // 0 at its start, 1 at its end
+	x := float64(at.Sub(b.From)) / float64(b.To.Sub(b.From)) // 0 at the start, 1 at the end
 	return float64(b.PerMinute) * max(0, min(1, 3*x, 6*(1-x)))
 }
 
-// messages makes the messages of one step, in order of time.
+// messages returns the messages of one step, in order of time.
 func (g *generator) messages(s span) (drafts []draft) {
 	for i := range tenants {
 		t := &tenants[i]
@@ -200,7 +200,7 @@ func (g *generator) messages(s span) (drafts []draft) {
 	return drafts
 }
 
-// requests makes a tenant's ordinary requests of one step.
+// requests returns a tenant's ordinary requests of one step.
 func (g *generator) requests(tenant int, s span) (all []*request) {
 	t := &tenants[tenant]
 	want := g.perShare[tenant] * t.rhythm(s.from) * s.length().Minutes()
@@ -213,7 +213,7 @@ func (g *generator) requests(tenant int, s span) (all []*request) {
 	return all
 }
 
-// burst makes the burst's requests of one step.
+// burst returns the burst's requests of one step.
 func (g *generator) burst(t *tenant, s span) (all []*request) {
 	b := g.sent.Burst
 	s = span{later(s.from, b.From), earlier(s.to, b.To)}
@@ -226,9 +226,9 @@ func (g *generator) burst(t *tenant, s span) (all []*request) {
 	return all
 }
 
-// pack makes messages of a tenant's requests: one each, or arrays where the gateway batches.
-// A gateway writes a request down when it has ended, so that the times in an array are not
-// quite in order, and reach back behind messages that were sent before it.
+// pack puts a tenant's requests into messages: one each, or arrays if the gateway batches. A
+// gateway logs a request when it ends. Therefore the times in an array are not quite in order, and
+// some are earlier than those of messages sent before it.
 func (g *generator) pack(t *tenant, requests []*request) (drafts []draft) {
 	slices.SortStableFunc(requests, func(a, b *request) int { return a.end().Compare(b.end()) })
 	for len(requests) > 0 {
@@ -250,15 +250,15 @@ func (g *generator) pack(t *tenant, requests []*request) (drafts []draft) {
 	return drafts
 }
 
-// recordSize is about how many bytes a record takes besides its body.
+// recordSize is the approximate size of a record in bytes, without its body.
 const recordSize = 700
 
-// record writes a request as its gateway does.
+// record returns the log record of a request in its gateway's format.
 func record(r *request) []byte {
 	return r.tenant.gateway.write(make([]byte, 0, recordSize+len(r.body)), r)
 }
 
-// array writes requests as a batching gateway does.
+// array returns the log records of requests as a batching gateway sends them.
 func array(requests []*request) []byte {
 	value := append(make([]byte, 0, 2*recordSize*len(requests)), '[')
 	for i, r := range requests {
@@ -270,10 +270,10 @@ func array(requests []*request) []byte {
 	return append(value, ']')
 }
 
-// round rounds up or down by chance, so that many small numbers keep their sum.
+// round rounds up or down at random, so that the sum of many small numbers is kept.
 func (g *generator) round(x float64) int { return int(x + g.Float64()) }
 
-// oneOf draws a row of a table by its weight.
+// oneOf draws a row of a table according to its weight.
 func oneOf[T any](g *generator, rows []T, weight func(*T) int) *T {
 	sum := 0
 	for i := range rows {

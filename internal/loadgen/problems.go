@@ -1,17 +1,17 @@
 package loadgen
 
-// problem is an error code with its message, as its service's page publishes them where it does.
-// $names in the message are words (words.go), in the places of the page's placeholders.
+// problem is an error code with its message. Most are as the service's page publishes them. A $name
+// in the message stands for a word (words.go), where the page has a placeholder.
 type problem struct {
 	weight  int
-	status  int // as published; most services send 200 all the same
+	status  int // as published; most services still send 200
 	code    string
 	message string
 	detail  string // codeDesc, in Tencent's style
-	style   *style // nil: the service's
+	style   *style // nil means the service's
 }
 
-// burstProblem is rare but in the burst: see the first row of osmProblems.
+// burstProblem is rare outside the burst: see the first row of osmProblems.
 var burstProblem = problem{code: "OSM.01010037", message: "Exceeded the number of times the case limit was created."}
 
 var osmProblems = []problem{
@@ -87,7 +87,7 @@ var imetalProblems = []problem{
 	{weight: 10, status: 401, code: "APIGW.0301", message: "Incorrect IAM authentication information: token expires"},
 }
 
-// apigProblems are what the gateway in front of the inference services says.
+// apigProblems are the errors of the gateway in front of the inference services.
 var apigProblems = []problem{
 	{weight: 60, status: 400, code: "APIG.0308", message: "The request is sent too fast and exceeds the default rate limit of the service."},
 	{weight: 40, status: 400, code: "APIG.0301", message: "Incorrect IAM authentication information: Failed to decrypt the token."},

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// request is one call as it was decided, before a gateway writes it down.
+// request is one call with its answer, before a gateway logs it.
 type request struct {
 	tenant  *tenant
 	service *service
@@ -21,21 +21,21 @@ type request struct {
 	contentType string
 	body        string
 	absent      bool     // the body is not logged
-	codes       []string // of the errors that there are to find
+	codes       []string // of the errors that the pipeline should find
 
 	id, client, agent, upstream string
 }
 
-// end is when the request was answered, and logged.
+// end returns when the request was answered and logged.
 func (r *request) end() time.Time {
 	return r.time.Add(time.Duration(r.latency * float64(time.Millisecond)))
 }
 
-// How requests end, as shares of all, and of those that fail.
+// How requests end, as shares of all requests and of the failing ones.
 const (
 	failing      = 0.03
-	byPage       = 0.18 // of the failing: a gateway's page, no envelope
-	honestStatus = 0.20 // of the envelopes whose page names a status of 400 or more: the service sends it
+	byPage       = 0.18 // of the failing ones: a gateway's page, no envelope
+	honestStatus = 0.20 // of the envelopes with a published status of 400 or more: the service sends it
 	cutSuccess   = 0.01 // of the successes with a long body: the gateway logs only its beginning
 	longBody     = 512
 )
@@ -58,14 +58,14 @@ func (g *generator) request(t *tenant, at time.Time) *request {
 	return r
 }
 
-// quotaHit is one request of the burst.
+// quotaHit returns one request of the burst.
 func (g *generator) quotaHit(t *tenant, at time.Time) *request {
 	r := g.call(t, &osm, &createCase, at)
 	g.failAs(&shapes[g.IntN(2)], r, &burstProblem)
 	return r
 }
 
-// call is a request that is not answered yet.
+// call returns a request without an answer.
 func (g *generator) call(t *tenant, s *service, route *route, at time.Time) *request {
 	r := &request{
 		tenant: t, service: s, route: route, time: at, method: route.method,
@@ -126,14 +126,14 @@ func (g *generator) failAs(s *shape, r *request, p *problem) {
 	s.write(g, r, p)
 }
 
-// shape is one way in which an envelope stands in a body.
+// shape is one way to place an envelope in a body.
 type shape struct {
 	weight int
 	about  string
-	write  func(g *generator, r *request, p *problem) // sets the body, and the codes where they are not p's alone
+	write  func(g *generator, r *request, p *problem) // sets the body, and the codes if there are more than p's
 }
 
-// The first two are what the burst's answers look like.
+// shapes lists the shapes. The burst's answers have the first two.
 var shapes = []shape{
 	{50, "code, message", func(g *generator, r *request, p *problem) {
 		code, message := g.members(r, p, quote)
@@ -154,7 +154,7 @@ var shapes = []shape{
 	{8, "cut off somewhere behind the code", func(g *generator, r *request, p *problem) {
 		code, message := g.members(r, p, quote)
 		whole := "{" + code + "," + message + "}"
-		keep := len("{" + code + ",") // with the comma, which shows that a number has lost no digits
+		keep := len("{" + code + ",") // with the comma, which proves that a number is complete
 		r.body = whole[:keep+g.IntN(len(whole)-keep)]
 	}},
 	{8, "a list of what failed, in an answer that is no failure itself", partial},
@@ -185,7 +185,7 @@ func (g *generator) problem(s *service) *problem {
 	return oneOf(g, s.problems, func(p *problem) int { return p.weight })
 }
 
-// members are the members of an envelope, its texts written by quote.
+// members returns the members of an envelope, whose texts quote writes.
 func (g *generator) members(r *request, p *problem, quote func(string) string) (code, message string) {
 	style := p.style
 	if style == nil {
@@ -202,7 +202,7 @@ func (g *generator) members(r *request, p *problem, quote func(string) string) (
 	return code, message
 }
 
-// requestID is the request's id as a last member, in half of the bodies.
+// requestID returns the request's id as the last member, in half of the bodies.
 func (g *generator) requestID(r *request) string {
 	if g.IntN(2) == 0 {
 		return ""
@@ -210,8 +210,8 @@ func (g *generator) requestID(r *request) string {
 	return `,"` + r.service.style.requestID + `":"` + r.id + `"`
 }
 
-// quoteEscaped writes a JSON string with all but letters, digits and spaces escaped, as
-// the most careful encoders do.
+// quoteEscaped returns a JSON string with everything but letters, digits and spaces escaped, as the
+// most careful encoders write it.
 func quoteEscaped(s string) string {
 	b := []byte{'"'}
 	for _, c := range s {

@@ -1,6 +1,6 @@
 package loadgen
 
-// service is what tenants call.
+// service is a cloud service that tenants call.
 type service struct {
 	name, host string
 	style      *style
@@ -12,7 +12,7 @@ type service struct {
 type style struct {
 	code, message, requestID string // keys
 	numbers                  bool   // codes are numbers
-	success                  string // the members that say success
+	success                  string // the members that indicate success
 }
 
 var (
@@ -21,40 +21,40 @@ var (
 	plain   = style{code: "code", message: "message", requestID: "request_id", success: `"code":"OK","message":"ok"`}
 )
 
-// route is an operation of a service. $names in its texts are words (words.go).
+// route is an operation of a service. A $name in its texts stands for a word (words.go).
 type route struct {
 	weight  int
 	name    string
 	method  string
 	target  string
-	latency float64 // milliseconds, the median
+	latency float64 // the median, in milliseconds
 	answers []answer
 }
 
-// answer is one way in which a route answers a call that succeeds: a head, one to most items, a tail.
+// answer is one way for a route to answer a call that succeeds: a head, one to most items, a tail.
 type answer struct {
 	weight      int
-	status      int    // 0: 200
-	contentType string // "": application/json
+	status      int    // 0 means 200
+	contentType string // "" means application/json
 	head        string
 	item        string
 	most        int
-	between     string // items
+	between     string // separates items
 	tail        string
 	absent      bool // the gateway does not log this body
 }
 
-// one is an answer that has no list.
+// one returns an answer without a list.
 func one(body string) []answer { return []answer{{weight: 1, head: body}} }
 
-// listOf is an answer in JSON with a list of up to most items.
+// listOf returns a JSON answer with a list of up to most items.
 func listOf(head, item string, most int, tail string) []answer {
 	return []answer{{weight: 1, head: head, item: item, most: most, between: ",", tail: tail}}
 }
 
 var nothing = []answer{{weight: 1, status: 204}}
 
-// health is the route that load balancers and people look at.
+// health is the route for health checks.
 var health = route{3, "health", "GET", "/healthz", 2, []answer{
 	{weight: 6, contentType: "text/plain", head: "ok\n"},
 	{weight: 2, contentType: "text/plain", head: "status: UP\nchecks: database ok, queue ok\nlast error_code: none\n"},
@@ -85,7 +85,7 @@ var osm = service{name: "osm", host: "osm.cn-north-4.example.test", style: &huaw
 	health,
 }}
 
-// createCase is the route that the burst goes to.
+// createCase is the route of the burst.
 var createCase = route{10, "create-case", "POST", "/v2/servicerequest/cases", 140, one(
 	`{"error_code":"0","error_msg":"success","incident_id":"$ticket","create_time":"$now","next":{"href":"/v2/servicerequest/cases/$ticket","poll_seconds":30},"request_id":"$request"}`)}
 

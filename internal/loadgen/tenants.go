@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// tenant is a customer. It sticks to one gateway.
+// tenant is a customer. It always uses the same gateway.
 type tenant struct {
 	name    string
 	share   float64 // of all requests, in thousandths
-	zone    int     // hours that its day is ahead of UTC
+	zone    int     // by how many hours its day is ahead of UTC
 	gateway *gateway
 	uses    []use
 }
 
-// use is how much of a tenant's calls go to a service.
+// use is the share of a tenant's calls that go to a service.
 type use struct {
 	weight  int
 	service *service
@@ -35,28 +35,28 @@ var tenants = []tenant{
 	{"lumen-foods", 4, 0, &generic, []use{{70, &cdb}, {30, &osm}}},
 }
 
-// hours is how busy a tenant is in each hour of its day.
+// hours says how busy a tenant is in each hour of its day.
 var hours = [24]float64{
 	0.25, 0.20, 0.18, 0.18, 0.20, 0.28, 0.45, 0.75, 1.15, 1.55, 1.70, 1.65,
 	1.35, 1.40, 1.65, 1.70, 1.60, 1.45, 1.20, 1.05, 0.95, 0.80, 0.55, 0.35,
 }
 
-// rhythm is how busy the tenant is at a time, about 1 on average.
+// rhythm returns how busy the tenant is at a time, about 1 on average.
 func (t *tenant) rhythm(at time.Time) float64 {
 	hour, part := at.UTC().Hour()+t.zone, float64(at.Minute())/60
 	return hours[hour%24]*(1-part) + hours[(hour+1)%24]*part
 }
 
-// project is the id of the tenant's one project.
+// project returns the id of the tenant's only project.
 func (t *tenant) project() string { return fmt.Sprintf("%032x", t.name)[:32] }
 
-// In some minutes a tenant's script makes so many times its usual calls.
+// In some minutes a tenant's script multiplies its usual number of calls.
 const (
 	scriptChance = 0.04
 	scriptFactor = 5
 )
 
-// The burst, where the range is long enough for it: a shorter range gives an eighth of itself.
+// The burst. In a short range it takes at most an eighth of the range.
 const (
 	burstTenant    = "ember-media"
 	burstLength    = 30 * time.Minute

@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// fill puts a word in the place of each $name. Each time it is drawn anew.
+// fill replaces each $name with a word, which it draws again for every occurrence.
 func (g *generator) fill(text string, r *request) string {
 	return os.Expand(text, func(name string) string {
 		if list := lists[name]; list != nil {
@@ -16,7 +16,8 @@ func (g *generator) fill(text string, r *request) string {
 	})
 }
 
-// words are what $name in a text stands for, besides lists. They need no escapes in JSON.
+// words maps a $name to a function that returns its word, which needs no escapes in JSON. See also
+// lists.
 var words = map[string]func(g *generator, r *request) string{
 	"request": func(_ *generator, r *request) string { return r.id },
 	"tenant":  func(_ *generator, r *request) string { return r.tenant.name },
@@ -35,7 +36,8 @@ var words = map[string]func(g *generator, r *request) string{
 	"server": func(g *generator, _ *request) string { return "ins-" + g.hex(4) },
 }
 
-// lists are words of which one is taken. Those of "trouble" are for JSON strings alone, with their escapes.
+// lists maps a $name to the words to choose from. Those of "trouble" are escaped and fit only into
+// JSON strings.
 var lists = map[string][]string{
 	"region":   {"cn-north-4", "cn-east-3", "ap-southeast-1", "eu-west-101"},
 	"zone":     {"az-1", "az-2", "az-3"},
@@ -55,7 +57,7 @@ var lists = map[string][]string{
 	"field":    {"server_id", "max_count", "image_id", "availability_zone", "subnet_id"},
 	"file":     {"orders.csv", "fleet.json", "demand.parquet", "shifts.csv"},
 
-	// What people write in tickets. The last ones mention an error code, which is no error.
+	// What people write in tickets. The last ones only mention an error code.
 	"trouble": {
 		"Volume cannot be detached since the last update",
 		"Console shows no metrics for two of our projects",
@@ -71,7 +73,7 @@ var agents = []string{
 	"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36", "curl/8.9.1",
 }
 
-// hex is n random bytes, written in hexadecimal.
+// hex returns n random bytes in hexadecimal.
 func (g *generator) hex(n int) string {
 	const digits = "0123456789abcdef"
 	b := make([]byte, 2*n)

@@ -1,11 +1,11 @@
-// Package monitor is the small HTTP server through which a running ingester is watched. It has no
-// page, no authentication and nothing to change: it is for Prometheus, for an orchestrator's
-// probes, and for whoever may look into the process.
+// Package monitor is the small HTTP server for watching a running ingester. It is for Prometheus,
+// for an orchestrator's probes, and for operators who profile the process. It has no pages and no
+// authentication, and nothing can be changed through it.
 //
-//	/metrics        what the process counts, for Prometheus
+//	/metrics        the process's metrics, for Prometheus
 //	/healthz        200 as long as the process answers at all
 //	/readyz         200 while records are being read and stored; else 503 and the reason
-//	/debug/pprof/   profiles of the running program, only where they were switched on
+//	/debug/pprof/   profiles of the running program, only if switched on
 package monitor
 
 import (
@@ -26,30 +26,32 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Server is what is served, and where.
+// Server describes what to serve, and where.
 type Server struct {
 	Addr    string // host:port; "" serves nothing
 	Metrics prometheus.Gatherer
-	Ready   func() error // nil while all is well, else the reason why not; called from several goroutines
+	Ready   func() error // returns nil, or why the process is not ready; called from several goroutines
 	Pprof   bool
 	Log     *slog.Logger
 }
 
-// Limits of a request. What is served is small, so a client that needs longer is none of ours.
+// Limits of a request. All answers are small, so a client that needs longer is not a legitimate
+// one.
 const (
 	headerTimeout = 5 * time.Second
 	readTimeout   = 10 * time.Second
-	writeTimeout  = 30 * time.Second // a profile that takes longer gets longer from net/http/pprof
-	idleTimeout   = 2 * time.Minute  // more than the usual time between two scrapes
+	writeTimeout  = 30 * time.Second // net/http/pprof extends it for longer profiles
+	idleTimeout   = 2 * time.Minute  // longer than the usual time between two scrapes
 	stopTimeout   = 2 * time.Second
 	headerBytes   = 16 << 10
 )
 
-// Start listens, serves until the context ends or stop is called, and returns at once. An error is one sentence
-// to show to the user: the address cannot be had. Stop gives requests under way two seconds, and returns when
-// the server is gone; it may be called more than once.
+// Start listens and returns at once. It serves until the context ends or stop is called. Its error,
+// an address that cannot be listened on, is one sentence to show to the user. stop gives running
+// requests two seconds and returns when the server is gone. It may be called more than once.
 //
-// To be watched while it drains, a process hands over a context that its signal does not end, and calls stop last.
+// A process that wants to be watched while it drains passes a context that its signal does not end,
+// and calls stop last.
 func (s Server) Start(ctx context.Context) (stop func(), err error) {
 	if s.Addr == "" {
 		return func() {}, nil
@@ -58,7 +60,7 @@ func (s Server) Start(ctx context.Context) (stop func(), err error) {
 	if err != nil {
 		return nil, s.refusal(err)
 	}
-	requests, cancel := context.WithCancel(ctx) // a profile of a minute ends with us
+	requests, cancel := context.WithCancel(ctx) // ends even a profile of a minute
 	server := &http.Server{
 		Handler:           s.handler(),
 		ReadHeaderTimeout: headerTimeout,
@@ -66,13 +68,13 @@ func (s Server) Start(ctx context.Context) (stop func(), err error) {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    headerBytes,
-		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug), // clients that go away
+		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug), // about clients that go away
 		BaseContext:       func(net.Listener) context.Context { return requests },
 	}
-	var serving sync.WaitGroup // the goroutine that accepts, which stop ends and awaits
+	var serving sync.WaitGroup // the goroutine that accepts connections; stop ends it and waits for it
 	serving.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			s.Log.Error("metrics and health are not served any more", "addr", s.Addr, "error", err)
+			s.Log.Error("stopped serving metrics and health", "addr", s.Addr, "error", err)
 		}
 	})
 	s.Log.Info("serving metrics and health", "addr", listener.Addr().String(), "pprof", s.Pprof)
@@ -89,7 +91,7 @@ func (s Server) Start(ctx context.Context) (stop func(), err error) {
 	return func() { forget(); end() }, nil
 }
 
-// refusal is the sentence for an address on which we cannot listen.
+// refusal returns the sentence for an address that cannot be listened on.
 func (s Server) refusal(err error) error {
 	var dns *net.DNSError
 	_, port, _ := net.SplitHostPort(s.Addr)
@@ -100,15 +102,15 @@ func (s Server) refusal(err error) error {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("http.addr %s is in use, perhaps by another ingester: set http.addr to a free port, or to \"\" for no metrics", s.Addr)
 	case errors.Is(err, syscall.EADDRNOTAVAIL), errors.As(err, &dns):
-		return fmt.Errorf("http.addr %s is no address of this machine: set http.addr, for example to 127.0.0.1:9464", s.Addr)
+		return fmt.Errorf("http.addr %s is not an address of this machine: set http.addr, for example to 127.0.0.1:9464", s.Addr)
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("http.addr %s is a port that we may not use: set http.addr to one from 1024 up", s.Addr)
+		return fmt.Errorf("http.addr %s is a port that needs more rights: set http.addr to one from 1024 up", s.Addr)
 	}
 	return fmt.Errorf("http.addr %q cannot be listened on (%w): give host:port, for example 127.0.0.1:9464", s.Addr, err)
 }
 
 func (s Server) handler() http.Handler {
-	mux := http.NewServeMux() // the default one has what any library cares to add
+	mux := http.NewServeMux() // not the default one, to which any library may add handlers
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{
 		ErrorLog:            slog.NewLogLogger(s.Log.Handler(), slog.LevelError),
 		EnableOpenMetrics:   true,

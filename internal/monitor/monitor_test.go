@@ -109,7 +109,8 @@ func TestPprof(t *testing.T) {
 		}
 	}
 
-	// A profile of an hour does not hold up the end. Its length has not made the answer too late either.
+	// A profile of an hour does not hold up the end. Its length has not made the answer too late
+	// either.
 	ended := make(chan struct{})
 	go func() { // ends with the server
 		defer close(ended)
@@ -167,8 +168,8 @@ func TestAddresses(t *testing.T) {
 		}
 	}
 	f(taken.Addr().String(), "is in use")
-	f("192.0.2.1:9464", "is no address of this machine")
-	f("no-such-host.invalid:9464", "is no address of this machine")
+	f("192.0.2.1:9464", "is not an address of this machine")
+	f("no-such-host.invalid:9464", "is not an address of this machine")
 	f("127.0.0.1", "give host:port")
 	f("127.0.0.1:metrics", "give host:port")
 	f("127.0.0.1:99999", "give host:port")
