@@ -144,16 +144,20 @@ func TestSamples(t *testing.T) {
 	}
 }
 
-// TestFormatsAreDescribed holds docs/formats.md to the table.
+// TestFormatsAreDescribed holds docs/formats.md to the table: each format has a row there, in the
+// order in which the formats are tried.
 func TestFormatsAreDescribed(t *testing.T) {
 	text, err := os.ReadFile("../../docs/formats.md")
 	if err != nil {
 		t.Fatal(err)
 	}
+	last := 0
 	for _, f := range formats {
-		if !bytes.Contains(text, []byte("\n| `"+f.name+"` |")) {
-			t.Errorf("docs/formats.md has no row for %s", f.name)
+		row := bytes.Index(text, []byte("\n| `"+f.name+"` |"))
+		if row < last {
+			t.Errorf("docs/formats.md has no row for %s, or not in the order of the table", f.name)
 		}
+		last = max(last, row)
 		if f.hint == "" {
 			t.Errorf("%s has no hint", f.name)
 		}

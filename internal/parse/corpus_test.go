@@ -85,7 +85,8 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
-// TestDialectsAreDescribed holds docs/dialects.md to the tables.
+// TestDialectsAreDescribed holds docs/dialects.md to the tables: each dialect is there, and the
+// rows are in the order in which the dialects are asked.
 func TestDialectsAreDescribed(t *testing.T) {
 	text, err := os.ReadFile("../../docs/dialects.md")
 	if err != nil {
@@ -95,6 +96,14 @@ func TestDialectsAreDescribed(t *testing.T) {
 		if !bytes.Contains(text, []byte("`"+name+"`")) {
 			t.Errorf("docs/dialects.md does not describe %s", name)
 		}
+	}
+	last := 0
+	for _, d := range dialects {
+		row := bytes.Index(text, []byte("\n| `"+d.name+"` |"))
+		if row < last {
+			t.Errorf("docs/dialects.md has the row of %s at another place than the table of dialects", d.name)
+		}
+		last = max(last, row)
 	}
 }
 
