@@ -61,7 +61,7 @@ const (
 	ReasonUnknownFormat Reason = "unknown_format" // no known gateway writes such a record
 	ReasonTooMany       Reason = "too_many"       // more than 10,000 elements
 	ReasonBadTime       Reason = "bad_time"       // before 2000, or more than a day after Kafka's time
-	ReasonTooOld        Reason = "too_old"        // more than maxAge before Kafka's time: the tables keep nothing that old
+	ReasonTooOld        Reason = "too_old"        // more than MaxAge before Kafka's time: the tables keep nothing that old
 )
 
 // Reasons are all of them.
@@ -137,12 +137,12 @@ func KafkaClock(at time.Time) Clock {
 	if !Plausible(at) {
 		return Clock{Latest: latest}
 	}
-	return Clock{Fallback: at, Latest: at.Add(24 * time.Hour), Oldest: at.Add(-maxAge)}
+	return Clock{Fallback: at, Latest: at.Add(24 * time.Hour), Oldest: at.Add(-MaxAge)}
 }
 
-// maxAge is ten days less than the 800 days for which ClickHouse keeps the counts of a minute
-// (store's migrations): a count must not expire before its day is rolled up into hours.
-const maxAge = 790 * 24 * time.Hour
+// MaxAge is how much older than Kafka's time a record may be. Package store derives from it how long
+// it keeps the counts of a minute: a count must not expire before its day is rolled up into hours.
+const MaxAge = 790 * 24 * time.Hour
 
 // latest is the last time that any record may carry.
 var latest = time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)

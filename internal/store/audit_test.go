@@ -10,7 +10,8 @@ import (
 	"errata/internal/store"
 )
 
-// However the batches are cut into slices, the same breaks are found: those that one walk along them finds.
+// Coverage finds the same breaks however the batches are cut into slices: those that one walk over
+// all batches finds.
 func TestCoverageFindsEveryBreak(t *testing.T) {
 	t.Parallel()
 	s, query := open(t)
@@ -63,35 +64,6 @@ func TestCoverageFindsEveryBreak(t *testing.T) {
 	}
 	if !strings.Contains(want, "after") {
 		t.Error("there is no break to find")
-	}
-}
-
-func TestKeptFollowsTheTables(t *testing.T) {
-	t.Parallel()
-	s, query := open(t)
-	days := func() string {
-		kept, err := s.Retention(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		var all []string
-		for _, table := range []string{"error_rows", "traffic_sums", "error_sums", "dead_letter_rows"} {
-			at, limited := kept[table]
-			if !limited {
-				all = append(all, "ever")
-				continue
-			}
-			all = append(all, fmt.Sprint(int(time.Since(at).Hours()+2)/24))
-		}
-		return strings.Join(all, " ")
-	}
-	if got := days(); got != "400 800 800 400" {
-		t.Errorf("rows are kept for %s days", got)
-	}
-	query("ALTER TABLE @error_rows MODIFY TTL toDateTime(ts) + INTERVAL 30 DAY")
-	query("ALTER TABLE @error_sums REMOVE TTL")
-	if got := days(); got != "30 800 ever 400" {
-		t.Errorf("rows are kept for %s days", got)
 	}
 }
 

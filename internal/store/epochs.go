@@ -9,15 +9,18 @@ import (
 	"github.com/google/uuid"
 )
 
-// counted is the condition that the views put on stored rows: those of epoch 0 unless their batch was made again, those of a later
-// epoch if it is the last that the switches name. One set for both, so that a query sees one state of the switches.
+// counted is the condition by which the views pick stored rows: those of epoch 0 unless their batch
+// was switched to a later epoch, and those of a later epoch if it is the last one switched to. Both
+// are answered by one set, so that a query sees one state of the switches.
 const counted = `((topic, partition, first_offset, epoch) IN (SELECT topic, partition, first_offset, arrayJoin([0, max(epoch)])
 	FROM epoch_switches GROUP BY topic, partition, first_offset)) != (epoch = 0)`
 
-// ClaimEpoch gives an epoch greater than the least one and than all that were ever used, and never again. The fingerprint is for people to read.
+// ClaimEpoch returns an epoch that is greater than least and than all epochs used so far. No other
+// call returns the same one. The fingerprint is for people to read.
 //
-// ClickHouse has no transactions: a claim is written first and then looked for. Of two claims of one epoch, the later one sees the
-// other, and both may; whoever sees another tries a greater epoch.
+// ClickHouse has no transactions, so a claim is written first and then checked. Of two claims of
+// one epoch at least the later one sees the other. Whoever sees another claim tries a greater
+// epoch.
 func (s *Store) ClaimEpoch(ctx context.Context, fingerprint string, least uint32) (uint32, error) {
 	epoch, err := s.claimEpoch(ctx, fingerprint, least)
 	if err != nil {
@@ -54,26 +57,30 @@ func (s *Store) claimEpoch(ctx context.Context, fingerprint string, least uint32
 	}
 }
 
-// InsertUnswitched writes batches of a later epoch that do not count yet: Switch makes them count.
+// InsertUnswitched writes batches of a later epoch, which do not count until Switch makes them
+// count.
 func (s *Store) InsertUnswitched(ctx context.Context, batches []*Batch) error {
 	return s.insert(ctx, batches)
 }
 
-// switchPause is how old the rows of a later epoch are at least when they begin to count: a query that has looked at the rows
-// before that and looks at the switches after it would count neither the old rows nor the new.
+// switchPause is the least age of rows of a later epoch when they begin to count. A query that
+// reads the rows before they are written and the switches after would count neither the old rows
+// nor the new ones.
 const switchPause = 250 * time.Millisecond
 
-// Switch makes the batches that are of a later epoch count instead of those before, all in one step.
+// Switch makes the rows of batches of a later epoch count instead of their earlier rows, all in one
+// step. It ignores batches of epoch 0.
 func (s *Store) Switch(ctx context.Context, batches []*Batch) error {
 	return s.switchOver(ctx, batches, func() error { return nil })
 }
 
-// SwitchForGood is Switch where nobody would repeat it, and what days say of it, after a loss of power.
+// SwitchForGood is Switch for callers that would not repeat it after a loss of power: the marks of
+// the days survive one before the switch is written.
 func (s *Store) SwitchForGood(ctx context.Context, batches []*Batch) error {
 	return s.switchOver(ctx, batches, func() error { return s.Sync(ctx) })
 }
 
-func (s *Store) switchOver(ctx context.Context, batches []*Batch, announced func() error) error {
+func (s *Store) switchOver(ctx context.Context, batches []*Batch, beforehand func() error) error {
 	var later []*Batch
 	for _, b := range batches {
 		if b.Epoch > 0 {
@@ -88,8 +95,8 @@ func (s *Store) switchOver(ctx context.Context, batches []*Batch, announced func
 		return ctx.Err()
 	case <-time.After(switchPause):
 	}
-	days := func(ctx context.Context) ([]time.Time, error) { return s.foldedWithBatches(ctx, later) }
-	return s.changing(ctx, days, func() error {
-		return firstError(announced, func() error { return switchTable.insert(ctx, s, gather(later, once)) })
+	days := func(ctx context.Context) ([]time.Time, error) { return s.rolledUpDaysOf(ctx, later) }
+	return s.changeDays(ctx, days, func() error {
+		return firstError(beforehand, func() error { return switchTable.insert(ctx, s, gather(later, once)) })
 	})
 }

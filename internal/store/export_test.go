@@ -6,23 +6,29 @@ import (
 	"time"
 )
 
-// BeginFold begins the folding of a day and gives its further steps, for tests that stop between them.
-func (s *Store) BeginFold(ctx context.Context, day time.Time) (steps []func(context.Context) error, held bool, err error) {
-	f, held, err := s.beginFold(ctx, day)
-	return f.steps(), held, err
+// The limits of age, for tests.
+const MinuteRetention = minuteRetention
+
+var RollupSince = rollupSince
+
+// BeginRollup begins the rollup of a day and returns its further steps, for tests that stop between
+// them.
+func (s *Store) BeginRollup(ctx context.Context, day time.Time) (steps []func(context.Context) error, locked bool, err error) {
+	r, locked, err := s.beginRollup(ctx, day)
+	return r.steps(), locked, err
 }
 
-// BeginFoldAgo gives the steps of a folding that was begun a while ago.
-func (s *Store) BeginFoldAgo(t testing.TB, day time.Time, ago time.Duration) []func(context.Context) error {
-	f, held, err := s.beginFold(t.Context(), day)
-	if err != nil || held {
-		t.Fatal(held, err)
+// BeginRollupAgo returns the steps of a rollup that began a while ago.
+func (s *Store) BeginRollupAgo(t testing.TB, day time.Time, ago time.Duration) []func(context.Context) error {
+	r, locked, err := s.beginRollup(t.Context(), day)
+	if err != nil || locked {
+		t.Fatal(locked, err)
 	}
-	f.number -= uint64(ago.Seconds()) << 32
-	return f.steps()
+	r.number -= uint64(ago.Seconds()) << 32
+	return r.steps()
 }
 
-// Changing is what announces a change of days.
-func (s *Store) Changing(ctx context.Context, days []time.Time, change func() error) error {
-	return s.changing(ctx, func(context.Context) ([]time.Time, error) { return days, nil }, change)
+// ChangeDays makes a change under a lock, as switches and voidings do.
+func (s *Store) ChangeDays(ctx context.Context, days []time.Time, change func() error) error {
+	return s.changeDays(ctx, func(context.Context) ([]time.Time, error) { return days, nil }, change)
 }

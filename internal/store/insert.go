@@ -33,7 +33,7 @@ func (s *Store) insert(ctx context.Context, batches []*Batch) error {
 		func() error {
 			return auditTable.insert(ctx, s, gather(batches, func(b *Batch) []auditRow { return b.audits }))
 		},
-		func() error { return s.changed(ctx, daysOf(batches)) },
+		func() error { return s.markDays(ctx, daysOf(batches)) },
 		func() error { return batchTable.insert(ctx, s, gather(batches, once)) },
 	)
 }

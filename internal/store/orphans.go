@@ -7,75 +7,79 @@ import (
 	"time"
 )
 
-// Orphan is a batch that has rows which count but is not recorded: its insert broke off.
+// Orphan is a batch that is not recorded but has rows that count: its insert was not finished.
 type Orphan struct {
 	FirstOffset int64
 	Epoch       uint32
 }
 
-// Orphans gives those from an offset on. Should nobody know their plan, nobody would ever finish them. It reads the columns of whole
-// tables: not for every day.
-func (s *Store) Orphans(ctx context.Context, topic string, partition int, from int64) (strays []Orphan, err error) {
+// Orphans returns the orphans of a partition that begin at or after an offset. An orphan that is in
+// no plan is never finished. The query reads columns of whole tables, so it is not for everyday
+// use.
+func (s *Store) Orphans(ctx context.Context, topic string, partition int, from int64) (orphans []Orphan, err error) {
 	const rows = ` WHERE topic = ? AND partition = ? AND first_offset >= ? AND ` + counted
 	err = s.ask(ctx, `SELECT DISTINCT first_offset, epoch FROM (
 		SELECT first_offset, epoch FROM error_rows`+rows+` UNION ALL SELECT first_offset, epoch FROM traffic_sums`+rows+`
 		UNION ALL SELECT first_offset, epoch FROM error_sums`+rows+` UNION ALL SELECT first_offset, epoch FROM dead_letter_rows`+rows+`)
 		WHERE (first_offset, epoch) NOT IN (SELECT first_offset, epoch FROM batch_rows WHERE topic = ? AND partition = ? AND first_offset >= ?)
 		ORDER BY first_offset`, slices.Repeat([]any{topic, partition, from}, 5), func(scan func(...any) error) error {
-		var stray Orphan
-		err := scan(&stray.FirstOffset, &stray.Epoch)
-		strays = append(strays, stray)
+		var orphan Orphan
+		err := scan(&orphan.FirstOffset, &orphan.Epoch)
+		orphans = append(orphans, orphan)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("look for rows of %s/%d without a batch: %w", topic, partition, err)
+		return nil, fmt.Errorf("look for orphans of %s/%d: %w", topic, partition, err)
 	}
-	return strays, nil
+	return orphans, nil
 }
 
-// Voided says that batches of a partition that begin at or before an offset must be written under an epoch to be counted.
+// Voided is the range in which rows of a partition were voided. Batches that begin in it count only
+// if they are written under its epoch or a later one.
 type Voided struct {
-	Last  int64
-	Epoch uint32 // 0: there is none
+	Last  int64  // the greatest first offset of a voided batch
+	Epoch uint32 // 0: nothing was voided
 }
 
-// Void makes the rows of strays count no more, by naming an epoch for them under which there are none yet. Those that are strays no
-// longer when the server comes to it stay as they are, and then it is an error: somebody else has them by now, who may have gone on from there.
-func (s *Store) Void(ctx context.Context, topic string, partition int, strays []Orphan, epoch uint32) error {
+// Void makes the rows of orphans stop counting: it switches them to an epoch under which no rows
+// exist yet. A batch that is no orphan any more when the server executes the switch stays as it is,
+// and Void returns an error: another process has finished or voided it and may have continued from
+// there.
+func (s *Store) Void(ctx context.Context, topic string, partition int, orphans []Orphan, epoch uint32) error {
 	var offsets []int64
 	var epochs []uint32
-	for _, stray := range strays {
-		offsets, epochs = append(offsets, stray.FirstOffset), append(epochs, stray.Epoch)
+	for _, orphan := range orphans {
+		offsets, epochs = append(offsets, orphan.FirstOffset), append(epochs, orphan.Epoch)
 	}
-	days := func(ctx context.Context) ([]time.Time, error) { return s.foldedWith(ctx, topic, partition, offsets) }
-	err := s.changing(ctx, days, func() error {
+	days := func(ctx context.Context) ([]time.Time, error) { return s.rolledUpDays(ctx, topic, partition, offsets) }
+	err := s.changeDays(ctx, days, func() error {
 		return s.conn.Exec(ctx, `INSERT INTO epoch_switches (topic, partition, first_offset, epoch)
-			SELECT ?, ?, stray.1, ? FROM (SELECT arrayJoin(arrayZip(?, ?)) AS stray) AS strays
-			LEFT JOIN (SELECT first_offset, max(epoch) AS named FROM epoch_switches WHERE topic = ? AND partition = ? GROUP BY first_offset) AS names ON names.first_offset = stray.1
-			WHERE ifNull(named, 0) = stray.2 AND stray NOT IN (SELECT first_offset, epoch FROM batch_rows WHERE topic = ? AND partition = ?)`,
+			SELECT ?, ?, orphan.1, ? FROM (SELECT arrayJoin(arrayZip(?, ?)) AS orphan) AS orphans
+			LEFT JOIN (SELECT first_offset, max(epoch) AS named FROM epoch_switches WHERE topic = ? AND partition = ? GROUP BY first_offset) AS names ON names.first_offset = orphan.1
+			WHERE ifNull(named, 0) = orphan.2 AND orphan NOT IN (SELECT first_offset, epoch FROM batch_rows WHERE topic = ? AND partition = ?)`,
 			topic, int32(partition), epoch, offsets, epochs, topic, partition, topic, partition)
 	})
 	if err != nil {
-		return fmt.Errorf("disown rows of %s/%d: %w", topic, partition, err)
+		return fmt.Errorf("void rows of %s/%d: %w", topic, partition, err)
 	}
-	var disowned uint64
+	var voided uint64
 	err = s.conn.QueryRow(ctx, `SELECT uniqExact(first_offset) FROM epoch_switches WHERE topic = ? AND partition = ? AND first_offset IN (?) AND epoch >= ?`,
-		topic, partition, offsets, epoch).Scan(&disowned)
+		topic, partition, offsets, epoch).Scan(&voided)
 	if err != nil {
-		return fmt.Errorf("look whether rows of %s/%d are disowned: %w", topic, partition, err)
+		return fmt.Errorf("check that rows of %s/%d are voided: %w", topic, partition, err)
 	}
-	if int(disowned) < len(strays) {
-		return fmt.Errorf("disown rows of %s/%d: somebody else has %d of the %d batches by now", topic, partition, len(strays)-int(disowned), len(strays))
+	if int(voided) < len(orphans) {
+		return fmt.Errorf("void rows of %s/%d: another process has taken %d of the %d batches", topic, partition, len(orphans)-int(voided), len(orphans))
 	}
 	return nil
 }
 
-// VoidedFrom tells what was disowned from an offset on.
-func (s *Store) VoidedFrom(ctx context.Context, topic string, partition int, from int64) (d Voided, err error) {
+// VoidedFrom returns what was voided at or after an offset.
+func (s *Store) VoidedFrom(ctx context.Context, topic string, partition int, from int64) (v Voided, err error) {
 	err = s.conn.QueryRow(ctx, `SELECT max(first_offset), max(epoch) FROM epoch_switches WHERE topic = ? AND partition = ? AND first_offset >= ?`,
-		topic, partition, from).Scan(&d.Last, &d.Epoch)
+		topic, partition, from).Scan(&v.Last, &v.Epoch)
 	if err != nil {
-		return Voided{}, fmt.Errorf("look for disowned rows of %s/%d: %w", topic, partition, err)
+		return Voided{}, fmt.Errorf("look for voided rows of %s/%d: %w", topic, partition, err)
 	}
-	return d, nil
+	return v, nil
 }

@@ -335,7 +335,7 @@ func (s *Store) writeSums(ctx context.Context, rows []of[codeRow], rewrites []Su
 	if !dry && len(rows) > 0 {
 		ctx := context.WithoutCancel(ctx)
 		days := func(context.Context) ([]time.Time, error) { return minuteDays(rows), nil }
-		if err := s.changing(ctx, days, func() error {
+		if err := s.changeDays(ctx, days, func() error {
 			// The marks of the days outlast a loss of power if the rows do.
 			return firstError(func() error { return s.Sync(ctx) }, func() error { return codeTable.insert(ctx, s, rows) })
 		}); err != nil {

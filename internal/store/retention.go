@@ -10,17 +10,33 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
+	"errata/internal/accesslog"
 	"errata/internal/link"
 )
 
-// Retention says up to which age tables hold all their rows: what is older may have been deleted. A table that is not in it keeps all.
+// The limits of age follow from accesslog.MaxAge. No record that old may lose its minutes before
+// its day is rolled up into hours, so the schema keeps minutes for ten days longer. Days are rolled
+// up until shortly before their minutes expire. The migrations repeat the numbers
+// (TestMigrationsAgree).
+const (
+	minuteRetention = accesslog.MaxAge + 10*24*time.Hour // the TTL of traffic_sums and error_sums
+	rollupMaxAge    = minuteRetention - 2*24*time.Hour   // of a day that is rolled up
+)
+
+// rollupSince is the day up to which days are too old to be rolled up, in SQL.
+var rollupSince = fmt.Sprintf("today() - %d", int(rollupMaxAge.Hours()/24))
+
+// Retention maps a table to the time since which it has all its rows: older ones may have been
+// deleted. A table that is not in the map keeps all its rows.
 type Retention map[string]time.Time
 
-var retentionDays = regexp.MustCompile(` TTL .*toIntervalDay\((\d+)\)`)
+// ttlDays matches the TTL in a table's definition.
+var ttlDays = regexp.MustCompile(` TTL .*toIntervalDay\((\d+)\)`)
 
-// Retention reads how long tables keep their rows from their own settings, which an operator may have changed.
+// Retention reads the retention of the tables from their definitions, which an operator may have
+// changed.
 func (s *Store) Retention(ctx context.Context) (Retention, error) {
-	kept := Retention{}
+	retention := Retention{}
 	err := s.ask(ctx, `SELECT name, engine_full, now64(3) FROM system.tables WHERE database = currentDatabase() AND name IN (@tables)`,
 		[]any{clickhouse.Named("tables", []string{errorTable.name, trafficTable.name, codeTable.name, deadLetterTable.name})},
 		func(scan func(...any) error) error {
@@ -29,17 +45,17 @@ func (s *Store) Retention(ctx context.Context) (Retention, error) {
 			if err := scan(&name, &engine, &now); err != nil || !strings.Contains(engine, " TTL ") {
 				return err
 			}
-			days := retentionDays.FindStringSubmatch(engine)
+			days := ttlDays.FindStringSubmatch(engine)
 			if days == nil {
-				return link.Refused("the retention of table %s cannot be understood: give its TTL as a time plus INTERVAL … DAY", name)
+				return link.Refused("the retention of table %s is in a form that is not supported: write its TTL as a time plus INTERVAL … DAY", name)
 			}
 			n, err := strconv.Atoi(days[1])
-			// An hour more is for what is deleted while we look.
-			kept[name] = now.Add(time.Hour - time.Duration(n)*24*time.Hour)
+			// The hour is for what is deleted while we look.
+			retention[name] = now.Add(time.Hour - time.Duration(n)*24*time.Hour)
 			return err
 		})
 	if err != nil {
-		return nil, fmt.Errorf("read how long tables keep their rows: %w", err)
+		return nil, fmt.Errorf("read the retention of the tables: %w", err)
 	}
-	return kept, nil
+	return retention, nil
 }

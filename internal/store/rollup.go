@@ -8,55 +8,75 @@ import (
 	"time"
 )
 
-// Closed days are folded into hours, for readers of long ranges. The views traffic_hour and error_hour give the hours of days that are folded and
-// the minutes of all others, under their hour, and are as exact as the minutes at every moment. migrations/0005_hours.sql has the tables.
+// Closed days are rolled up from minutes into hours, for readers of long windows. The views
+// traffic_hour and error_hour read the hours of rolled-up days and the minutes of all other days,
+// under their hour, and are as exact as the minutes at every moment and through any crash.
+// migrations/0005_hours.sql has the tables. Stored names say "fold" for a rollup and "hold" for a
+// lock.
 //
-// A day has a mark, the XOR of random numbers: whoever changes what its minutes say adds one when it is done. A folding remembers the mark that it
-// began with, and its hours count as long as the day has that mark: as long as nothing was written to the day since. A late batch, a repeat, another
-// epoch or other catalogs give the day another mark, and readers have its minutes until it is folded again. It holds the batches of the day then, all
-// of them, but is not compared with them one by one: a reader would have to look at all batches of all days, several millions a week, where it now
-// looks at one row a day. A mark also tells of a batch that was written again and means something else since.
+// Five rules make it so.
 //
-// Folding is: (1) read the mark, (2) write down which batches the day has rows of, (3) write the hours of those batches under a number of our own, into
-// partitions of their own, (4) name that number in fold_rows, if the mark is still the same. Until then nobody looks at the hours, so a crash leaves
-// some that nobody ever does, which are dropped after a day. Two that fold one day write the same hours, under two numbers.
+// 1. Marks. Each day has a mark, the XOR of random numbers. Whoever changes what the minutes of a
+//    day say adds a number afterwards. A rollup remembers the mark that it began with, and its
+//    hours count while the day still has that mark, that is, while nothing was written to the day
+//    since. A late batch, a repeated one, another epoch or other catalogs change the mark; readers
+//    then take the minutes until the day is rolled up again. Comparing the batches one by one
+//    instead would make each reader look at the batches of all days, several million a week, where
+//    it now looks at one row a day. A mark also notices a batch that was written again with another
+//    meaning.
 //
-// Why no batch is missing from the hours that count, and none is there too many:
+// 2. Steps. A rollup (1) reads the mark, (2) lists the batches that have rows of the day, (3)
+//    writes the hours of those batches under a number of its own, into partitions of their own, and
+//    (4) publishes that number in fold_rows if the mark is unchanged. Nothing reads hours that are
+//    not published, so a crash at any step costs only space, which dropOldHours frees after a day.
+//    Two processes that roll up one day write the same hours under two numbers.
 //
-//   - A batch marks its days after its sums are acknowledged (Insert). When (1) has seen the mark, (3) sees the sums. When it has not, the mark
-//     is another than the folding's, as soon as it is there. In between the batch is not in yet, and the hours may do without it.
-//   - A switch to another epoch lets rows count, and others no more, that were written long ago. So (2) writes all batches of the day down, of
-//     whatever epoch, and the hours are of these alone, also where an insert broke off. Before the switch, its days are looked up there and get
-//     another mark; and from before that until after the switch a hold is on: no day is named as folded while it is on or if one was
-//     on in between. So a day was named before the hold, and is found; or begun after it, and sees the switch. (changing)
-//   - A hold whose owner died ends by itself after an hour, when it can write no more. Re-enrichment uses the same.
-//   - A folder that slept for more than an hour names nothing: what it wrote may have been dropped.
-//   - What (3) wrote has been synced to the disk when it is acknowledged, for nobody would repeat it after a loss of power.
-//   - Between (3) and (4) is a pause, for a query that has looked at the hours before (3) and looks at the names after (4).
-//   - A day whose minutes begin to expire is not folded again, and needs its mark no more: its hours stay. Should an operator have made the
-//     minutes expire earlier than by our schema, its hours are named again, with the mark that a late batch has left. (keepExpiring)
+//   - What (3) writes is synced to disk before it is acknowledged: nobody would repeat it after a
+//     loss of power.
+//   - A pause lies between (3) and (4), for a query that reads the hours before (3) and the
+//     published numbers after (4).
 //
-// The mark comes with this version: an ingester of an earlier one, should it still run, tells of nothing that it writes into days folded before.
+// 3. Batches. A batch adds its mark after its sums are acknowledged and before its row in
+//    batch_rows (Insert). If (1) saw the mark, (3) sees the sums. If it did not, the mark of the
+//    day differs from the rollup's as soon as the batch's mark arrives. Until then the batch is not
+//    in, and the hours may lack it. A repeated batch adds a mark again, which costs another rollup
+//    and never a wrong count.
+//
+// 4. Locks. A switch of epochs, a voiding and a re-enrichment change which rows count, or what they
+//    say, long after these were written, and not in one step with the marks. Each takes a lock,
+//    marks the days, makes its change, marks the days again, and releases the lock (changeDays). No
+//    rollup is published while a lock is held, or if one was taken since it began. So a rollup was
+//    either published before the lock, and the change finds its day in the lists of (2) and marks
+//    it; or it began after the lock was released, and sees the change.
+//
+//   - A lock whose owner died expires after an hour, when its owner can write no more.
+//   - A rollup that slept for more than an hour publishes nothing: its hours may have been dropped.
+//
+// 5. Lists. A rollup lists the day's batches of all epochs, and sums those alone. Rows of an
+//    unfinished insert are thus listed as well, and cannot stay in hours unnoticed when they are
+//    voided.
+//
+// Days whose minutes begin to expire (retention.go) are not rolled up again and need no mark: their
+// hours stay. If an operator has shortened the retention of the minutes, the hours of such a day
+// are published again with the mark that a late batch has left (keepExpiring).
+//
+// An ingester of a version without marks, if one still runs, writes to rolled-up days unnoticed.
 
 const (
-	foldGrace   = 2 * time.Hour    // after the end of a day, by the watermarks, before it is folded
-	foldAgain   = 10 * time.Minute // from one folding of a day to the next
-	foldsAtOnce = 3                // days a call, so that it does not take long
-	foldPause   = time.Second      // see above; longer than a query takes to begin
-	foldTimeout = 10 * time.Minute // of each statement
+	rollupGrace     = 2 * time.Hour    // from the end of a day, by the watermarks, to its rollup
+	rollupInterval  = 10 * time.Minute // from one attempt at a day to the next
+	rollupsAtOnce   = 3                // days in one call, so that it does not take long
+	publishPause    = time.Second      // see above; longer than a query takes to begin
+	rollupTimeout   = 10 * time.Minute // of each statement
+	publishWithin   = time.Hour        // of its beginning; after that a rollup publishes nothing
+	hoursDropAfter  = 24 * time.Hour   // from the beginning of a rollup whose hours do not count
+	hourDropsAtOnce = 50               // partitions of each table in one call
 )
 
-// What the views and the statements below say in SQL: how long the minutes of a day can be folded, a little less than they are kept;
-// how long a hold lasts; within what time a folding must have been named; and how old one is that nobody names any more.
-const (
-	foldable     = `today() - 798`
-	holdLasts    = `INTERVAL 1 HOUR`
-	foldLasts    = 3600
-	foldDropped  = 24 * 3600
-	foldsDropped = 50 // at most, a call
-)
+// lockLasts is how long a lock lasts whose owner died, in SQL.
+const lockLasts = `INTERVAL 1 HOUR`
 
-// dayChange says that the minutes of a day say something else now.
+// dayChange records that the minutes of a day say something else now: it adds to the day's mark.
 type dayChange struct {
 	day  time.Time
 	mark uint64
@@ -70,8 +90,8 @@ var changeTable = table[dayChange]{
 	},
 }
 
-// changed gives days another mark.
-func (s *Store) changed(ctx context.Context, days []time.Time) error {
+// markDays changes the marks of days.
+func (s *Store) markDays(ctx context.Context, days []time.Time) error {
 	changes := make([]dayChange, len(days))
 	for i, d := range days {
 		changes[i] = dayChange{d, rand.Uint64()}
@@ -79,7 +99,7 @@ func (s *Store) changed(ctx context.Context, days []time.Time) error {
 	return changeTable.insert(ctx, s, alone(changes))
 }
 
-// daysOf are the days that batches have sums of. An error has a request of the same minute.
+// daysOf returns the days that batches have sums of. Every error has a request in its minute.
 func daysOf(batches []*Batch) (days []time.Time) {
 	for _, b := range batches {
 		for k := range b.traffic {
@@ -91,49 +111,51 @@ func daysOf(batches []*Batch) (days []time.Time) {
 	return days
 }
 
-// changing makes a change to what the minutes of days say that cannot be told in one step with it. The days get another mark before it, and,
-// should it have come when the hold was over, after it. After an error nobody knows whether the change may still come, so the hold stays on.
-func (s *Store) changing(ctx context.Context, days func(context.Context) ([]time.Time, error), change func() error) error {
-	hold := rand.Uint64()
-	holding := func(ended uint8) error {
-		return s.execute(ctx, s.insertTimeout, `INSERT INTO fold_hold_rows (hold, began, ended) SELECT ?, now64(3), ?`, hold, ended)
+// changeDays makes a change to what the minutes of days say that cannot happen in one step with
+// their marks. It holds a lock meanwhile, and marks the days before the change and, in case the
+// lock expired, after it. After an error the change may still come, so the lock is left to expire.
+func (s *Store) changeDays(ctx context.Context, days func(context.Context) ([]time.Time, error), change func() error) error {
+	id := rand.Uint64()
+	lock := func(released uint8) error {
+		return s.execute(ctx, s.insertTimeout, `INSERT INTO fold_hold_rows (hold, began, ended) SELECT ?, now64(3), ?`, id, released)
 	}
 	mark := func() error {
 		days, err := days(ctx)
 		if err != nil {
 			return err
 		}
-		return s.changed(ctx, days)
+		return s.markDays(ctx, days)
 	}
-	if err := firstError(func() error { return holding(0) }, mark); err != nil {
-		return fmt.Errorf("announce a change of days: %w", err)
+	if err := firstError(func() error { return lock(0) }, mark); err != nil {
+		return fmt.Errorf("lock and mark days before a change: %w", err)
 	}
 	if err := change(); err != nil {
 		return err
 	}
-	if err := firstError(mark, func() error { return holding(1) }); err != nil {
-		return fmt.Errorf("tell of a change of days: %w", err)
+	if err := firstError(mark, func() error { return lock(1) }); err != nil {
+		return fmt.Errorf("mark and unlock days after a change: %w", err)
 	}
 	return nil
 }
 
-// maxNamedOffsets is how many batches a query names.
+// maxNamedOffsets is how many batches a query names at most.
 const maxNamedOffsets = 5000
 
-// foldedWith gives the days whose hours may hold batches of a partition that begin at the offsets.
-func (s *Store) foldedWith(ctx context.Context, topic string, partition int, offsets []int64) (all []time.Time, err error) {
+// rolledUpDays returns the days whose hours may contain batches of a partition that begin at the
+// offsets.
+func (s *Store) rolledUpDays(ctx context.Context, topic string, partition int, offsets []int64) (all []time.Time, err error) {
 	for some := range slices.Chunk(offsets, maxNamedOffsets) {
-		days, err := s.days(ctx, `SELECT DISTINCT day FROM fold_batch_rows WHERE topic = ? AND partition = ? AND first_offset IN (?)`, topic, int32(partition), some)
+		days, err := s.askDays(ctx, `SELECT DISTINCT day FROM fold_batch_rows WHERE topic = ? AND partition = ? AND first_offset IN (?)`, topic, int32(partition), some)
 		if err != nil {
-			return nil, fmt.Errorf("look for the days that hold batches of %s/%d: %w", topic, partition, err)
+			return nil, fmt.Errorf("look for the rolled-up days with batches of %s/%d: %w", topic, partition, err)
 		}
 		all = append(all, days...)
 	}
 	return all, nil
 }
 
-// foldedWithBatches is foldedWith for batches of several partitions.
-func (s *Store) foldedWithBatches(ctx context.Context, batches []*Batch) (all []time.Time, err error) {
+// rolledUpDaysOf is rolledUpDays for batches of several partitions.
+func (s *Store) rolledUpDaysOf(ctx context.Context, batches []*Batch) (all []time.Time, err error) {
 	type place struct {
 		topic     string
 		partition int
@@ -144,7 +166,7 @@ func (s *Store) foldedWithBatches(ctx context.Context, batches []*Batch) (all []
 		offsets[at] = append(offsets[at], b.FirstOffset)
 	}
 	for at, some := range offsets {
-		days, err := s.foldedWith(ctx, at.topic, at.partition, some)
+		days, err := s.rolledUpDays(ctx, at.topic, at.partition, some)
 		if err != nil {
 			return nil, err
 		}
@@ -153,7 +175,7 @@ func (s *Store) foldedWithBatches(ctx context.Context, batches []*Batch) (all []
 	return all, nil
 }
 
-func (s *Store) days(ctx context.Context, sql string, args ...any) (days []time.Time, err error) {
+func (s *Store) askDays(ctx context.Context, sql string, args ...any) (days []time.Time, err error) {
 	err = s.ask(ctx, sql, args, func(scan func(...any) error) error {
 		var d time.Time
 		err := scan(&d)
@@ -163,11 +185,13 @@ func (s *Store) days(ctx context.Context, sql string, args ...any) (days []time.
 	return days, err
 }
 
-// RollUpClosedDays folds the days that are due, a few a call, the latest first, and gives those whose hours count since. It drops what older
-// foldings left. Any number of processes may call it, every minute.
+// RollUpClosedDays rolls up the days that are due, a few in each call, the latest first, and
+// returns those whose hours count since. It drops the hours that earlier rollups left. Any number
+// of processes may call it, every minute.
 //
-// A day is due when the watermarks of all partitions are well past its end, its hours do not count, and it was not tried just now.
-func (s *Store) RollUpClosedDays(ctx context.Context, now time.Time) (folded []time.Time, err error) {
+// A day is due when the watermarks of all partitions are well past its end, its hours do not count,
+// and the last attempt at it is a while ago.
+func (s *Store) RollUpClosedDays(ctx context.Context, now time.Time) (rolledUp []time.Time, err error) {
 	watermark, _, err := s.DataWatermark(ctx)
 	if err != nil {
 		return nil, err
@@ -178,38 +202,47 @@ func (s *Store) RollUpClosedDays(ctx context.Context, now time.Time) (folded []t
 	if watermark.After(now) {
 		watermark = now
 	}
-	kept, err := s.Retention(ctx)
+	expiring, err := s.expiringDay(ctx)
 	if err != nil {
 		return nil, err
 	}
-	expiring := kept[trafficTable.name]
-	if codes := kept[codeTable.name]; codes.After(expiring) {
-		expiring = codes
-	}
-	expiring = expiring.Truncate(24 * time.Hour) // the last day whose minutes may be incomplete
 	if err := s.keepExpiring(ctx, expiring); err != nil {
 		return nil, fmt.Errorf("keep the hours of days whose minutes expire: %w", err)
 	}
-	due, err := s.dueDays(ctx, expiring, watermark.Add(-foldGrace).Truncate(24*time.Hour), now)
+	due, err := s.dueDays(ctx, expiring, watermark.Add(-rollupGrace).Truncate(24*time.Hour), now)
 	if err != nil {
-		return nil, fmt.Errorf("look for days to fold: %w", err)
+		return nil, fmt.Errorf("look for days to roll up: %w", err)
 	}
 	for _, day := range due {
-		done, err := s.fold(ctx, day)
+		done, err := s.rollUp(ctx, day)
 		if err != nil {
-			return folded, fmt.Errorf("fold %s into hours: %w", day.Format(time.DateOnly), err)
+			return rolledUp, fmt.Errorf("roll up %s: %w", day.Format(time.DateOnly), err)
 		}
 		if done {
-			folded = append(folded, day)
+			rolledUp = append(rolledUp, day)
 		}
 	}
-	if err := s.dropFolds(ctx); err != nil {
-		return folded, fmt.Errorf("drop old hours: %w", err)
+	if err := s.dropOldHours(ctx); err != nil {
+		return rolledUp, fmt.Errorf("drop old hours: %w", err)
 	}
-	return folded, nil
+	return rolledUp, nil
 }
 
-// keepExpiring lets the hours of days up to a given one count, whatever was written to these days since.
+// expiringDay returns the last day whose minutes may be incomplete because they expire; zero: none.
+func (s *Store) expiringDay(ctx context.Context) (time.Time, error) {
+	retention, err := s.Retention(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	expiring := retention[trafficTable.name]
+	if codes := retention[codeTable.name]; codes.After(expiring) {
+		expiring = codes
+	}
+	return expiring.Truncate(24 * time.Hour), nil
+}
+
+// keepExpiring lets the published hours of days up to a given one count, whatever was written to
+// these days since.
 func (s *Store) keepExpiring(ctx context.Context, last time.Time) error {
 	if last.Unix() <= 0 {
 		return nil // nothing expires
@@ -220,28 +253,29 @@ func (s *Store) keepExpiring(ctx context.Context, last time.Time) error {
 		SELECT day, fold, now_marked, now64(3)
 		FROM (SELECT day, fold, mark FROM fold_rows FINAL WHERE day <= toDate(?)) AS folds
 		JOIN (SELECT day, groupBitXor(mark) AS now_marked FROM day_change_rows WHERE day <= toDate(?) GROUP BY day) AS marks USING (day)
-		WHERE mark != now_marked AND day > `+foldable, day, day)
+		WHERE mark != now_marked AND day > `+rollupSince, day, day)
 }
 
-// dueDays gives the days after one and before another that are to be folded. ClickHouse answers it from the names of the partitions.
+// dueDays returns the days after one and before another that are to be rolled up. ClickHouse
+// answers it from the names of the partitions.
 func (s *Store) dueDays(ctx context.Context, after, before, now time.Time) ([]time.Time, error) {
-	return s.days(ctx, `
+	return s.askDays(ctx, `
 		SELECT day
 		FROM (SELECT toDate(minute) AS day, count() FROM traffic_sums GROUP BY day) AS minutes
 		LEFT JOIN (SELECT toDate(hour) AS day, max(fold) AS fold FROM traffic_hour_rows GROUP BY day) AS tries USING (day)
-		WHERE day > greatest(`+foldable+`, toDate(toDateTime(?, 'UTC'))) AND day < toDate(?) AND bitShiftRight(fold, 32) <= ? AND day NOT IN (SELECT day FROM folded_days)
-		ORDER BY day DESC LIMIT ?`, max(after.Unix(), 0), before.Format(time.DateOnly), now.Add(-foldAgain).Unix(), foldsAtOnce)
+		WHERE day > greatest(`+rollupSince+`, toDate(toDateTime(?, 'UTC'))) AND day < toDate(?) AND bitShiftRight(fold, 32) <= ? AND day NOT IN (SELECT day FROM folded_days)
+		ORDER BY day DESC LIMIT ?`, max(after.Unix(), 0), before.Format(time.DateOnly), now.Add(-rollupInterval).Unix(), rollupsAtOnce)
 }
 
-// fold folds a day, and tells whether its hours count now.
-func (s *Store) fold(ctx context.Context, day time.Time) (bool, error) {
-	f, held, err := s.beginFold(ctx, day)
-	if err != nil || held {
+// rollUp rolls up a day, and reports whether its hours count now.
+func (s *Store) rollUp(ctx context.Context, day time.Time) (bool, error) {
+	r, locked, err := s.beginRollup(ctx, day)
+	if err != nil || locked {
 		return false, err
 	}
-	steps := f.steps()
-	name := len(steps) - 1
-	for _, step := range steps[:name] {
+	steps := r.steps()
+	publish := len(steps) - 1
+	for _, step := range steps[:publish] {
 		if err := step(ctx); err != nil {
 			return false, err
 		}
@@ -249,80 +283,83 @@ func (s *Store) fold(ctx context.Context, day time.Time) (bool, error) {
 	select {
 	case <-ctx.Done():
 		return false, ctx.Err()
-	case <-time.After(foldPause):
+	case <-time.After(publishPause):
 	}
-	if err := steps[name](ctx); err != nil {
+	if err := steps[publish](ctx); err != nil {
 		return false, err
 	}
-	named, err := s.days(ctx, `SELECT day FROM folded_days WHERE day = toDate(?) AND fold = ?`, f.day, f.number)
-	return len(named) > 0, err
+	published, err := s.askDays(ctx, `SELECT day FROM folded_days WHERE day = toDate(?) AND fold = ?`, r.day, r.number)
+	return len(published) > 0, err
 }
 
-// folding is what a folding of a day remembers of its beginning.
-type folding struct {
+// rollup is what the rollup of a day remembers of its beginning.
+type rollup struct {
 	store    *Store
 	day      string
 	from, to time.Time
 	number   uint64 // the second in which it began, by the server's clock, and 32 random bits
 	mark     uint64 // of the day
-	holds    uint64 // the XOR of all that there had been
+	locks    uint64 // the XOR of the ids of all locks up to then
 }
 
-// beginFold is the first step. It begins nothing while a hold is on.
-func (s *Store) beginFold(ctx context.Context, day time.Time) (f folding, held bool, err error) {
-	f = folding{store: s, day: day.Format(time.DateOnly), from: day, to: day.AddDate(0, 0, 1)}
+// beginRollup is the first step. It begins nothing while a lock is held.
+func (s *Store) beginRollup(ctx context.Context, day time.Time) (r rollup, locked bool, err error) {
+	r = rollup{store: s, day: day.Format(time.DateOnly), from: day, to: day.AddDate(0, 0, 1)}
 	var second uint32
 	err = s.conn.QueryRow(ctx, `
-		SELECT toUnixTimestamp(now()), (SELECT groupBitXor(mark) FROM day_change_rows WHERE day = toDate(?)), groupBitXor(hold), countIf(NOT ended AND began > now64(3) - `+holdLasts+`) > 0
-		FROM fold_hold_rows FINAL`, f.day).Scan(&second, &f.mark, &f.holds, &held)
-	f.number = uint64(second)<<32 | uint64(rand.Uint32())
-	return f, held, err
+		SELECT toUnixTimestamp(now()), (SELECT groupBitXor(mark) FROM day_change_rows WHERE day = toDate(?)), groupBitXor(hold), countIf(NOT ended AND began > now64(3) - `+lockLasts+`) > 0
+		FROM fold_hold_rows FINAL`, r.day).Scan(&second, &r.mark, &r.locks, &locked)
+	r.number = uint64(second)<<32 | uint64(rand.Uint32())
+	return r, locked, err
 }
 
-// steps are the others, each one statement. All but the last change nothing that a reader sees.
-func (f folding) steps() []func(context.Context) error {
+// steps returns the other steps, each one statement. All but the last, which publishes the hours,
+// change nothing that a reader sees.
+func (r rollup) steps() []func(context.Context) error {
 	step := func(sql string, args ...any) func(context.Context) error {
-		return func(ctx context.Context) error { return f.store.execute(ctx, foldTimeout, sql, args...) }
+		return func(ctx context.Context) error { return r.store.execute(ctx, rollupTimeout, sql, args...) }
 	}
-	minutes, in := span("minute", f.from, f.to)
+	minutes, in := span("minute", r.from, r.to)
 	rows := ` FINAL WHERE ` + minutes + ` AND ` + counted + `
 		AND (topic, partition, first_offset, epoch) IN (SELECT topic, partition, first_offset, epoch FROM fold_batch_rows WHERE day = toDate(?)) GROUP BY `
-	args := slices.Concat([]any{f.number}, in, []any{f.day})
+	args := slices.Concat([]any{r.number}, in, []any{r.day})
 	const traffic, codes = `hour, tenant, service, route, status, body_state, topic`, `hour, tenant, service, route, family, kind, code, dialect, topic`
 	return []func(context.Context) error{
 		step(`INSERT INTO fold_batch_rows (topic, partition, first_offset, epoch, day)
-			SELECT DISTINCT topic, partition, first_offset, epoch, toDate(?) FROM traffic_sums WHERE `+minutes, append([]any{f.day}, in...)...),
+			SELECT DISTINCT topic, partition, first_offset, epoch, toDate(?) FROM traffic_sums WHERE `+minutes, append([]any{r.day}, in...)...),
 		step(`INSERT INTO traffic_hour_rows (fold, `+traffic+`, requests, errors)
 			SELECT ?, toStartOfHour(minute) AS `+traffic+`, sum(requests), sum(errors) FROM traffic_sums`+rows+traffic+onlyDays, args...),
 		step(`INSERT INTO error_hour_rows (fold, `+codes+`, errors, first_seen, last_seen)
 			SELECT ?, toStartOfHour(minute) AS `+codes+`, sum(errors), min(first_seen), max(last_seen) FROM error_sums`+rows+codes+onlyDays, args...),
 		step(`INSERT INTO fold_rows (day, fold, mark, at) SELECT toDate(?), ?, ?, now64(3)
 			WHERE (SELECT groupBitXor(mark) FROM day_change_rows WHERE day = toDate(?)) = ? AND (SELECT groupBitXor(hold) FROM fold_hold_rows FINAL) = ?
-				AND toUnixTimestamp(now()) < ?`, f.day, f.number, f.mark, f.day, f.mark, f.holds, f.number>>32+foldLasts),
+				AND toUnixTimestamp(now()) < ?`, r.day, r.number, r.mark, r.day, r.mark, r.locks, r.number>>32+uint64(publishWithin.Seconds())),
 	}
 }
 
-// dropFolds drops hours that nobody looks at any more, and nobody will: a day after their folding began it can no longer be named, and an hour after
-// another one was named no query is left that began before.
-func (s *Store) dropFolds(ctx context.Context) error {
+// dropOldHours drops hours that do not count and never will. A day after a rollup began it can no
+// longer be published. An hour after another one was published, no query
+// that began before is still running.
+func (s *Store) dropOldHours(ctx context.Context) error {
 	for _, table := range []string{"traffic_hour_rows", "error_hour_rows"} {
 		var drops []string
 		err := s.ask(ctx, `
 			SELECT toString(day), fold
 			FROM (SELECT toDate(hour) AS day, fold, count() FROM `+table+` GROUP BY day, fold) AS hours
 			LEFT JOIN (SELECT day, fold AS named, at FROM fold_rows FINAL) AS names USING (day)
-			WHERE fold != named AND at < now64(3) - INTERVAL 1 HOUR AND bitShiftRight(fold, 32) < toUnixTimestamp(now()) - ? LIMIT ?`, []any{foldDropped, foldsDropped}, func(scan func(...any) error) error {
-			var day string
-			var fold uint64
-			err := scan(&day, &fold)
-			drops = append(drops, fmt.Sprintf("ALTER TABLE %s DROP PARTITION ('%s', %d)", table, day, fold))
-			return err
-		})
+			WHERE fold != named AND at < now64(3) - INTERVAL 1 HOUR AND bitShiftRight(fold, 32) < toUnixTimestamp(now()) - ? LIMIT ?`, []any{int64(hoursDropAfter.Seconds()), hourDropsAtOnce},
+			func(scan func(...any) error) error {
+				var day string
+				var fold uint64
+				err := scan(&day, &fold)
+				drops = append(drops, fmt.Sprintf("ALTER TABLE %s DROP PARTITION ('%s', %d)", table, day, fold))
+				return err
+			})
 		if err != nil {
 			return err
 		}
 		for _, drop := range drops {
-			if err := s.execute(ctx, foldTimeout, drop); err != nil {
+			if err := s.execute(ctx, rollupTimeout, drop); err != nil {
 				return err
 			}
 		}

@@ -23,9 +23,9 @@ import (
 )
 
 // These are days that are closed for sure, and whose minutes do not expire.
-var foldedFrom = time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -6)
+var firstDay = time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -6)
 
-const foldDays = 3
+const historyDays = 3
 
 // caughtUp says that all partitions have been read up to now.
 func caughtUp(t *testing.T, s *store.Store) {
@@ -73,11 +73,11 @@ type history struct {
 	next     int64          // offset
 	inserted []*store.Batch // the last epoch of each
 	rewrites int            // of sums, by other catalogs
-	begun    []*begunFold   // stopped somewhere
+	begun    []*begunRollup // stopped somewhere
 	did      map[string]int // how often what was done
 }
 
-type begunFold struct {
+type begunRollup struct {
 	steps []func(context.Context) error
 	at    int
 }
@@ -91,9 +91,9 @@ func (h *history) batch(first int64, epoch uint32) *store.Batch {
 	b := store.NewBatch("logs", 3, first, store.Limits{})
 	b.Epoch = epoch
 	values := mixed(10)
-	days := h.rand.IntN(foldDays) + 1
+	days := h.rand.IntN(historyDays) + 1
 	for i := range 1 + h.rand.IntN(8) {
-		at := foldedFrom.AddDate(0, 0, h.rand.IntN(days)).Add(time.Duration(h.rand.IntN(86400)) * time.Second)
+		at := firstDay.AddDate(0, 0, h.rand.IntN(days)).Add(time.Duration(h.rand.IntN(86400)) * time.Second)
 		if h.rand.IntN(2) == 0 {
 			at = at.Truncate(24 * time.Hour).Add(5 * time.Hour)
 		}
@@ -114,7 +114,7 @@ func (h *history) insert(b *store.Batch) {
 func (h *history) happen() string {
 	ctx := h.Context()
 	one := func() int { return h.rand.IntN(len(h.inserted)) }
-	day := foldedFrom.AddDate(0, 0, h.rand.IntN(foldDays))
+	day := firstDay.AddDate(0, 0, h.rand.IntN(historyDays))
 	switch n := h.rand.IntN(100); {
 	case n < 12 || len(h.inserted) == 0:
 		b := h.batch(h.next, 0)
@@ -152,11 +152,11 @@ func (h *history) happen() string {
 		}
 		return "re-enrich"
 	case n < 45: // begin a folding, and get so far with it
-		steps, held, err := h.BeginFold(ctx, day)
+		steps, held, err := h.BeginRollup(ctx, day)
 		if err != nil || held {
 			h.Fatal(err, held)
 		}
-		h.begun = append(h.begun, &begunFold{steps: steps})
+		h.begun = append(h.begun, &begunRollup{steps: steps})
 		return "begin"
 	case n < 98: // go on with one of those that were begun
 		if len(h.begun) == 0 {
@@ -224,7 +224,7 @@ func TestHoursAreWhatTheMinutesSayWhateverHappens(t *testing.T) {
 // compareReaders holds what Go's readers get of long windows against the minutes.
 func (h *history) compareReaders() {
 	h.Helper()
-	from := foldedFrom.Add(-time.Duration(h.rand.IntN(3000)) * time.Minute)
+	from := firstDay.Add(-time.Duration(h.rand.IntN(3000)) * time.Minute)
 	to := from.Add(49*time.Hour + time.Duration(h.rand.IntN(6000))*time.Minute)
 	split := func(hour time.Time) bool { return hour.Hour()%7 == 3 }
 	if h.rand.IntN(2) == 0 {
@@ -261,7 +261,7 @@ func dayBatch(t *testing.T, first int64, epoch uint32, days ...time.Time) *store
 func TestClosedDaysAreFolded(t *testing.T) {
 	t.Parallel()
 	s, query := open(t)
-	day := func(n int) time.Time { return foldedFrom.AddDate(0, 0, n) }
+	day := func(n int) time.Time { return firstDay.AddDate(0, 0, n) }
 	insert := func(b *store.Batch) {
 		t.Helper()
 		if err := s.Insert(t.Context(), []*store.Batch{b}); err != nil {
@@ -279,7 +279,7 @@ func TestClosedDaysAreFolded(t *testing.T) {
 	}
 	counting := func(want string) {
 		t.Helper()
-		if got := query("SELECT arrayStringConcat(arraySort(groupArray(dateDiff('day', toDate('" + foldedFrom.Format(time.DateOnly) + "'), day))), ' ') FROM @folded_days"); got != want {
+		if got := query("SELECT arrayStringConcat(arraySort(groupArray(dateDiff('day', toDate('" + firstDay.Format(time.DateOnly) + "'), day))), ' ') FROM @folded_days"); got != want {
 			t.Fatalf("hours of days %q count, want %q", got, want)
 		}
 	}
@@ -335,7 +335,7 @@ func TestClosedDaysAreFolded(t *testing.T) {
 func TestNoDayIsFoldedInTheMiddleOfAChange(t *testing.T) {
 	t.Parallel()
 	s, query := open(t)
-	if err := s.Insert(t.Context(), []*store.Batch{dayBatch(t, 0, 0, foldedFrom)}); err != nil {
+	if err := s.Insert(t.Context(), []*store.Batch{dayBatch(t, 0, 0, firstDay)}); err != nil {
 		t.Fatal(err)
 	}
 	counting := func(want string) {
@@ -346,7 +346,7 @@ func TestNoDayIsFoldedInTheMiddleOfAChange(t *testing.T) {
 	}
 	begin := func(want bool) []func(context.Context) error {
 		t.Helper()
-		steps, held, err := s.BeginFold(t.Context(), foldedFrom)
+		steps, held, err := s.BeginRollup(t.Context(), firstDay)
 		if err != nil || held != want {
 			t.Fatalf("held: %v, want %v (%v)", held, want, err)
 		}
@@ -366,7 +366,7 @@ func TestNoDayIsFoldedInTheMiddleOfAChange(t *testing.T) {
 	// Another day changes: this one's hours go on to count, but what was begun before is not named.
 	before := begin(false)
 	run(before[:2])
-	err := s.Changing(t.Context(), []time.Time{foldedFrom.AddDate(0, 0, 1)}, func() error {
+	err := s.ChangeDays(t.Context(), []time.Time{firstDay.AddDate(0, 0, 1)}, func() error {
 		begin(true)
 		return nil
 	})
@@ -381,7 +381,7 @@ func TestNoDayIsFoldedInTheMiddleOfAChange(t *testing.T) {
 	counting("1")
 
 	// This one changes: its hours count no more from before the change on.
-	if err := s.Changing(t.Context(), []time.Time{foldedFrom}, func() error { counting("0"); return nil }); err != nil {
+	if err := s.ChangeDays(t.Context(), []time.Time{firstDay}, func() error { counting("0"); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	counting("0")
@@ -389,7 +389,7 @@ func TestNoDayIsFoldedInTheMiddleOfAChange(t *testing.T) {
 	counting("1")
 
 	// Nobody knows whether the change came: nothing is folded for an hour.
-	if err := s.Changing(t.Context(), []time.Time{foldedFrom}, func() error { return errStop }); !errors.Is(err, errStop) {
+	if err := s.ChangeDays(t.Context(), []time.Time{firstDay}, func() error { return errStop }); !errors.Is(err, errStop) {
 		t.Fatal(err)
 	}
 	begin(true)
@@ -399,10 +399,10 @@ func TestNoDayIsFoldedInTheMiddleOfAChange(t *testing.T) {
 	counting("1")
 
 	// A folder that slept for more than an hour names nothing.
-	if err := s.Changing(t.Context(), []time.Time{foldedFrom}, func() error { return nil }); err != nil {
+	if err := s.ChangeDays(t.Context(), []time.Time{firstDay}, func() error { return nil }); err != nil {
 		t.Fatal(err)
 	}
-	late := s.BeginFoldAgo(t, foldedFrom, 61*time.Minute)
+	late := s.BeginRollupAgo(t, firstDay, 61*time.Minute)
 	run(late)
 	counting("0")
 }
@@ -413,7 +413,7 @@ func TestHoursWhereAnInsertBrokeOff(t *testing.T) {
 	s, query := open(t)
 	fold := func() {
 		t.Helper()
-		steps, held, err := s.BeginFold(t.Context(), foldedFrom)
+		steps, held, err := s.BeginRollup(t.Context(), firstDay)
 		if err != nil || held {
 			t.Fatal(held, err)
 		}
@@ -430,7 +430,7 @@ func TestHoursWhereAnInsertBrokeOff(t *testing.T) {
 			t.Fatalf("%s requests, want %s", got, want)
 		}
 	}
-	whole := dayBatch(t, 0, 0, foldedFrom)
+	whole := dayBatch(t, 0, 0, firstDay)
 	if err := s.Insert(t.Context(), []*store.Batch{whole}); err != nil {
 		t.Fatal(err)
 	}
@@ -451,13 +451,13 @@ func TestHoursWhereAnInsertBrokeOff(t *testing.T) {
 	if got := query("SELECT sum(requests) FROM @traffic_hour"); got != "1" {
 		t.Fatalf("%s requests", got)
 	}
-	if err := s.Insert(t.Context(), []*store.Batch{dayBatch(t, 200, 0, foldedFrom)}); err != nil {
+	if err := s.Insert(t.Context(), []*store.Batch{dayBatch(t, 200, 0, firstDay)}); err != nil {
 		t.Fatal(err)
 	}
 	same("2")
 	fold()
 	same("2")
-	steps, _, err := s.BeginFold(t.Context(), foldedFrom)
+	steps, _, err := s.BeginRollup(t.Context(), firstDay)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -509,7 +509,7 @@ func TestHoursOutliveMinutesThatExpireEarly(t *testing.T) {
 			t.Fatalf("%s: requests, errors, folded days are %q, want %q", when, got, want)
 		}
 	}
-	if err := s.Insert(t.Context(), []*store.Batch{dayBatch(t, 0, 0, foldedFrom), dayBatch(t, 10, 0, foldedFrom)}); err != nil {
+	if err := s.Insert(t.Context(), []*store.Batch{dayBatch(t, 0, 0, firstDay), dayBatch(t, 10, 0, firstDay)}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.RollUpClosedDays(t.Context(), time.Now()); err != nil {
@@ -524,7 +524,7 @@ func TestHoursOutliveMinutesThatExpireEarly(t *testing.T) {
 		t.Fatalf("%s minutes have not expired", got)
 	}
 	expect("the minutes have expired", "2\t2\t1")
-	if err := s.Insert(t.Context(), []*store.Batch{dayBatch(t, 20, 0, foldedFrom)}); err != nil {
+	if err := s.Insert(t.Context(), []*store.Batch{dayBatch(t, 20, 0, firstDay)}); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -550,7 +550,8 @@ func TestOldHoursAreDropped(t *testing.T) {
 	name := func(day string, age, n, namedAgo int) {
 		query(fmt.Sprintf("INSERT INTO @fold_rows SELECT %s, %d, 7, now64(3) - INTERVAL %d MINUTE", day, id(age, n), namedAgo))
 	}
-	const yesterday, before, expired = "today() - 1", "today() - 2", "today() - 798"
+	const yesterday, before = "today() - 1", "today() - 2"
+	expired := store.RollupSince
 	hours(yesterday, 30, 1) // was named, and another is for so long
 	hours(yesterday, 20, 2) // may have been named
 	hours(yesterday, 30, 3)
@@ -595,13 +596,13 @@ func TestHoursAreRightAtEveryMoment(t *testing.T) {
 	group.Go(func() error { // one batch after another, each of them twice, ends with ctx
 		for first := int64(0); ctx.Err() == nil; first += 10 {
 			begun.Add(3)
-			b := dayBatch(t, first, 0, foldedFrom, foldedFrom.AddDate(0, 0, 1), foldedFrom)
+			b := dayBatch(t, first, 0, firstDay, firstDay.AddDate(0, 0, 1), firstDay)
 			if err := s.Insert(t.Context(), []*store.Batch{b}); err != nil {
 				return err
 			}
 			acknowledged.Add(3)
 			if first%40 == 0 { // its days are others, and as many requests
-				if err := s.Insert(t.Context(), []*store.Batch{dayBatch(t, first, 1, foldedFrom.AddDate(0, 0, 1), foldedFrom.AddDate(0, 0, 2), foldedFrom)}); err != nil {
+				if err := s.Insert(t.Context(), []*store.Batch{dayBatch(t, first, 1, firstDay.AddDate(0, 0, 1), firstDay.AddDate(0, 0, 2), firstDay)}); err != nil {
 					return err
 				}
 			}
@@ -648,12 +649,12 @@ func TestLongReportsFromHours(t *testing.T) {
 	caughtUp(t, s)
 	days := make([]time.Time, 0, 10)
 	for i := range 5 {
-		days = append(days, foldedFrom.AddDate(0, 0, i), foldedFrom.AddDate(0, 0, i).Add(7*time.Hour))
+		days = append(days, firstDay.AddDate(0, 0, i), firstDay.AddDate(0, 0, i).Add(7*time.Hour))
 	}
 	if err := s.Insert(t.Context(), []*store.Batch{dayBatch(t, 0, 0, days...)}); err != nil {
 		t.Fatal(err)
 	}
-	scope := store.Scope{From: foldedFrom.Add(5*time.Hour + 31*time.Minute), To: foldedFrom.AddDate(0, 0, 4).Add(12*time.Hour + 31*time.Minute), Tenants: []string{"acme"}, Topics: []string{"logs"}}
+	scope := store.Scope{From: firstDay.Add(5*time.Hour + 31*time.Minute), To: firstDay.AddDate(0, 0, 4).Add(12*time.Hour + 31*time.Minute), Tenants: []string{"acme"}, Topics: []string{"logs"}}
 	q := report.TopQuery{Scope: scope, By: []string{"tenant", "code"}, Limit: 5}
 	f := func() {
 		t.Helper()
@@ -665,7 +666,7 @@ func TestLongReportsFromHours(t *testing.T) {
 			t.Fatalf("%+v %v", top, err)
 		}
 		if r := top.Rows[0]; r.Errors != 9 || r.Requests != 9 || r.Kind != "quota" || r.Dialect != "huawei" ||
-			!r.FirstSeen.Equal(foldedFrom.Add(12*time.Hour+30*time.Minute)) || !r.LastSeen.Equal(q.To.Add(-time.Minute)) {
+			!r.FirstSeen.Equal(firstDay.Add(12*time.Hour+30*time.Minute)) || !r.LastSeen.Equal(q.To.Add(-time.Minute)) {
 			t.Errorf("%+v", r)
 		}
 		x := report.Explanation{Code: "OSM.01010037"}
@@ -700,10 +701,10 @@ func TestLongReportsFromHours(t *testing.T) {
 func TestHoursSayWhatReenrichedMinutesSay(t *testing.T) {
 	t.Parallel()
 	s, query := open(t)
-	if err := s.Insert(t.Context(), []*store.Batch{dayBatch(t, 0, 0, foldedFrom)}); err != nil {
+	if err := s.Insert(t.Context(), []*store.Batch{dayBatch(t, 0, 0, firstDay)}); err != nil {
 		t.Fatal(err)
 	}
-	steps, _, err := s.BeginFold(t.Context(), foldedFrom)
+	steps, _, err := s.BeginRollup(t.Context(), firstDay)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -718,7 +719,7 @@ func TestHoursSayWhatReenrichedMinutesSay(t *testing.T) {
 	}
 	f := func(dry bool, folded, want string) {
 		t.Helper()
-		if err := s.ReenrichSums(t.Context(), c, foldedFrom, time.Time{}, time.Time{}, 10, dry, func([]store.SumRewrite) error { return nil }); err != nil {
+		if err := s.ReenrichSums(t.Context(), c, firstDay, time.Time{}, time.Time{}, 10, dry, func([]store.SumRewrite) error { return nil }); err != nil {
 			t.Fatal(err)
 		}
 		if got := query("SELECT (SELECT count() FROM @folded_days), kind FROM @error_hour"); got != folded+"\t"+want {

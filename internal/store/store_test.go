@@ -142,55 +142,6 @@ func TestLaterEpochSwitchesInOneStep(t *testing.T) {
 	}
 }
 
-// A stray is disowned unless somebody has finished it, or disowned it, in the meantime.
-func TestOnlyStraysAreDisowned(t *testing.T) {
-	t.Parallel()
-	s, query := open(t)
-	b := batch(t, 0, 100, line("2026-11-02T10:00:00Z", "acme", ""))
-	if err := s.Insert(t.Context(), []*store.Batch{b}); err != nil {
-		t.Fatal(err)
-	}
-	strays := func(want ...store.Orphan) {
-		t.Helper()
-		got, err := s.Orphans(t.Context(), b.Topic, b.Partition, 0)
-		if err != nil || !slices.Equal(got, want) {
-			t.Fatalf("strays %v, %v; want %v", got, err, want)
-		}
-	}
-	stray := store.Orphan{FirstOffset: b.FirstOffset}
-	disown := func(stray store.Orphan, epoch uint32, want bool) {
-		t.Helper()
-		if err := s.Void(t.Context(), b.Topic, b.Partition, []store.Orphan{stray}, epoch); (err == nil) != want {
-			t.Errorf("disown %v with epoch %d: %v", stray, epoch, err)
-		}
-	}
-	strays()
-	for offset, want := range map[int64]int64{0: 0, 100: 0, b.LastOffset: 0, b.LastOffset + 1: b.LastOffset + 1, 1000: b.LastOffset + 1} {
-		if end, err := s.RecordedBefore(t.Context(), b.Topic, b.Partition, offset); err != nil || end != want {
-			t.Errorf("the batches before %d end at %d, %v; want %d", offset, end, err, want)
-		}
-	}
-	disown(stray, 1, false) // it is recorded
-	requests := func(want string) {
-		t.Helper()
-		if got := query("SELECT sum(requests) FROM @traffic_minute"); got != want {
-			t.Errorf("%s requests, want %s", got, want)
-		}
-	}
-	requests("1")
-	query("TRUNCATE TABLE @batch_rows")
-	strays(stray)
-	disown(stray, 1, true)
-	strays()
-	requests("0")
-	disown(stray, 2, false) // as a zombie would, that looked before
-	b = batch(t, 1, 100, line("2026-11-02T10:00:00Z", "acme", ""))
-	if err := s.Insert(t.Context(), []*store.Batch{b}); err != nil {
-		t.Fatal(err)
-	}
-	requests("1")
-}
-
 func TestManyDaysInOneBatch(t *testing.T) {
 	t.Parallel()
 	s, query := open(t)
