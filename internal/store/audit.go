@@ -12,20 +12,21 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
-// What `ingest audit` asks of the tables. Everything here only reads, and may run beside ingesters. A look at several tables is no
-// snapshot, so what seems wrong is to be looked at twice (delivery.Audit does).
+// These are the queries of `ingest audit`. They only read, and may run beside ingesters. Queries of
+// several tables see no common snapshot, so whatever seems wrong has to be checked a second time,
+// as delivery.Audit does.
 //
-// A batch counts when the views count its rows (see counted). Tables are compared inside
-// ClickHouse, many batches at a time, and only batches that differ come back.
+// A batch counts if the views count its rows (see counted). Tables are compared inside ClickHouse,
+// many batches at a time, and only batches that differ are returned.
 
-// The first two bound the memory of a query to about 700 MB, as was measured.
+// The first two bound the memory of a query to about 700 MB, as measured.
 const (
 	auditSlice  = 200_000   // batches whose rows are summed at once
-	auditEvents = 2_500_000 // events that are held against each other at once
-	auditNamed  = 1000      // differences of a kind that are named, for a partition and slice
+	auditEvents = 2_500_000 // events that are compared with each other at once
+	auditNamed  = 1000      // differences of one kind that are returned for a partition and slice
 )
 
-// AuditScope is what is looked at: some partitions, each from a batch on.
+// AuditScope is what an audit reads: some partitions, each from a batch on.
 type AuditScope struct {
 	Partitions []AuditPartition
 	Oldest     time.Time // no batch in the scope has an older request; zero: unknown
@@ -40,7 +41,8 @@ type AuditPartition struct {
 	From      int64
 }
 
-// auditRange is a slice of a scope: the batches from one place on and before another, in the order of topic, partition and offset.
+// auditRange is a slice of a scope: the batches in [from, to), in the order of topic, partition and
+// offset; nil: no bound.
 type auditRange struct{ from, to *auditPlace }
 
 type auditPlace struct {
@@ -53,8 +55,9 @@ func (p auditPlace) set() clickhouse.GroupSet {
 	return clickhouse.GroupSet{Value: []any{p.topic, p.partition, p.firstOffset}}
 }
 
-// bind fills in a query: {partitions} and {slice} are conditions on rows of any table, {from} one on rows of which there are few, {since …} one on a
-// column of time.
+// bind fills in the placeholders of a query. {partitions}, {slice} and {counting} are conditions
+// for rows of any table, {from} is one for tables with few rows, and {since …} is one for a column
+// of time; {aged} is agedColumn.
 func (scope AuditScope) bind(sql string, r auditRange) (string, []any) {
 	var partitions []clickhouse.GroupSet
 	var names []string
@@ -83,26 +86,28 @@ func (scope AuditScope) bind(sql string, r auditRange) (string, []any) {
 		since = func(column string) string { return column + " >= fromUnixTimestamp64Milli(@oldest)" }
 	}
 	for _, name := range []string{errorTable.name, trafficTable.name, codeTable.name, deadLetterTable.name} {
-		args = append(args, clickhouse.Named("kept_"+name, scope.kept(name)))
+		args = append(args, clickhouse.Named("complete_since_"+name, scope.completeSince(name)))
 	}
 	return strings.NewReplacer("{partitions}", "(topic, partition) IN (@partitions)", "{from}", from, "{slice}", slice, "{counting}", counted,
 		"{since ts}", since("ts"), "{since minute}", since("minute"), "{aged}", agedColumn).Replace(sql), args
 }
 
-// kept is the time, in milliseconds, before which a table may have deleted rows; 0: it deletes none.
-func (scope AuditScope) kept(table string) int64 {
+// completeSince returns the time, in milliseconds, before which a table may have deleted rows; 0:
+// it deletes none.
+func (scope AuditScope) completeSince(table string) int64 {
 	if t, limited := scope.Retention[table]; limited {
 		return t.UnixMilli()
 	}
 	return 0
 }
 
-// agedColumn is the time of a batch's oldest request, in milliseconds, or that of the newest request before it where it has none
-// itself, as when all its records are dead letters; 0: unknown.
+// agedColumn is the time of a batch's oldest request, in milliseconds. For a batch without
+// requests, such as one whose records are all dead letters, it is that of the newest request before
+// it; 0: unknown.
 const agedColumn = `if(requests > 0, toUnixTimestamp64Milli(min_ts),
 	toUnixTimestamp64Milli(max(max_ts) OVER (PARTITION BY topic, partition ORDER BY first_offset ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)))`
 
-// slices calls look for one slice after the other, of at most so many batches each.
+// slices calls look for one slice of a scope after the other.
 func (s *Store) slices(ctx context.Context, scope AuditScope, look func(auditRange) error) error {
 	if len(scope.Partitions) == 0 {
 		return nil
@@ -133,18 +138,18 @@ func (s *Store) slices(ctx context.Context, scope AuditScope, look func(auditRan
 	}
 }
 
-// BatchPartitions gives the partitions of topics of which there are batches.
+// BatchPartitions returns the partitions of topics that have batches.
 func (s *Store) BatchPartitions(ctx context.Context, topics []string) ([]AuditPartition, error) {
 	all, err := s.partitions(ctx, "SELECT topic, partition, toInt64(0) FROM batch_rows WHERE topic IN (@topics) GROUP BY topic, partition",
 		clickhouse.Named("topics", topics))
 	if err != nil {
-		return nil, fmt.Errorf("look for the partitions of which there are batches: %w", err)
+		return nil, fmt.Errorf("look for the partitions that have batches: %w", err)
 	}
 	return all, nil
 }
 
-// Since narrows a scope to the batches from the first one on that has a request since a time. Partitions without
-// any are left out.
+// Since narrows each partition of a scope to the batches from the first one on that has a request
+// at or after a time. It leaves out partitions without such a batch.
 func (s *Store) Since(ctx context.Context, scope AuditScope, since time.Time) (AuditScope, error) {
 	if len(scope.Partitions) == 0 {
 		return scope, nil
@@ -158,7 +163,7 @@ func (s *Store) Since(ctx context.Context, scope AuditScope, since time.Time) (A
 	if len(scope.Partitions) == 0 {
 		return scope, nil
 	}
-	var oldest time.Time // of a batch, whose oldest request may lie before the time that was asked for
+	var oldest time.Time // of these batches; their oldest request may be older than since
 	sql, args = scope.bind("SELECT minIf(min_ts, requests > 0) FROM batches WHERE {partitions} AND {from}", auditRange{})
 	if err := s.conn.QueryRow(ctx, sql, args...).Scan(&oldest); err != nil {
 		return scope, fmt.Errorf("look for the oldest request of the batches since %s: %w", since.Format(time.RFC3339), err)
@@ -179,28 +184,28 @@ func (s *Store) partitions(ctx context.Context, sql string, args ...any) (all []
 	return all, err
 }
 
-// Span is a batch's offsets, both included.
+// Span is the range of a batch's offsets, both ends included.
 type Span struct{ First, Last int64 }
 
 func (s Span) String() string { return fmt.Sprintf("%d to %d", s.First, s.Last) }
 
-// Coverage is what the batches of a partition that count say of themselves.
+// Coverage sums up the rows in batches of a partition, of those that count.
 type Coverage struct {
 	Topic                                           string
 	Partition                                       int
-	First, Last                                     Span // the first batch, and the one that reaches farthest
+	First, Last                                     Span // the first batch, and the one with the greatest last offset
 	Batches, Records, Requests, Errors, DeadLetters uint64
-	Expired                                         uint64 // batches so old that a table may have deleted rows of theirs
+	Expired                                         uint64 // batches so old that a table may have deleted some of their rows
 	Breaks                                          []Break
 }
 
 // Break is a batch that does not begin where those before it end.
 type Break struct {
-	Before Span // the one before it that reaches farthest
+	Before Span // the one before it with the greatest last offset
 	Batch  Span
 }
 
-// Coverage reads which offsets the batches cover, by partition, in order.
+// Coverage returns which offsets the batches cover, by partition, in order.
 func (s *Store) Coverage(ctx context.Context, scope AuditScope) (all []Coverage, err error) {
 	err = s.slices(ctx, scope, func(r auditRange) error {
 		var before Coverage
@@ -223,7 +228,7 @@ func (s *Store) Coverage(ctx context.Context, scope AuditScope) (all []Coverage,
 	return all, nil
 }
 
-// join adds what comes behind. Its breaks name the batch before as if there were nothing before it.
+// join adds the coverage of the next slice, whose breaks ignore the batches before the slice.
 func (c *Coverage) join(next Coverage) {
 	for _, b := range slices.Insert(next.Breaks, 0, Break{Before: c.Last, Batch: next.First}) {
 		if b.Before.Last <= c.Last.Last {
@@ -244,11 +249,12 @@ func (c *Coverage) join(next Coverage) {
 	c.Expired += next.Expired
 }
 
-// coverage reads a slice. A batch of the last partition before it may reach into it.
+// coverage returns the coverage of a slice. A batch before it, of the last partition in before, may
+// reach into it.
 func (s *Store) coverage(ctx context.Context, scope AuditScope, r auditRange, before Coverage) (all []Coverage, err error) {
 	sql, args := scope.bind(`SELECT topic, partition, min(first_offset), argMin(last_offset, first_offset), argMax(first_offset, last_offset), max(last_offset),
 			count(), sum(records), sum(requests), sum(errors), sum(dead_letters),
-			countIf(aged != 0 AND aged < greatest(@kept_error_rows, @kept_traffic_sums, @kept_error_sums, @kept_dead_letter_rows))
+			countIf(aged != 0 AND aged < greatest(@complete_since_error_rows, @complete_since_traffic_sums, @complete_since_error_sums, @complete_since_dead_letter_rows))
 		FROM (SELECT *, {aged} AS aged FROM batches WHERE {partitions} AND {from} AND {slice})
 		GROUP BY topic, partition ORDER BY topic, partition`, r)
 	of := map[auditPlace]int{}
@@ -279,7 +285,7 @@ func (s *Store) coverage(ctx context.Context, scope AuditScope, r auditRange, be
 		if err := scan(&place.topic, &place.partition, &b.Before.First, &b.Before.Last, &b.Batch.First, &b.Batch.Last); err != nil {
 			return err
 		}
-		if i, known := of[place]; known { // else it came in between our two questions
+		if i, known := of[place]; known { // otherwise it was added between the two queries
 			all[i].Breaks = append(all[i].Breaks, b)
 		}
 		return nil
@@ -287,14 +293,15 @@ func (s *Store) coverage(ctx context.Context, scope AuditScope, r auditRange, be
 	return all, err
 }
 
-// BatchSums is a batch as its own row has it beside the sums over its rows in the other tables, or such rows without a batch.
+// BatchSums compares a batch's own row with the sums over its rows in the other tables. It also
+// stands for such rows without a batch.
 type BatchSums struct {
 	Topic       string
 	Partition   int
 	FirstOffset int64
 	LastOffset  int64
 	Epoch       uint32
-	Recorded    bool // its own row is there
+	Recorded    bool // its own row exists
 
 	Records, Requests, Errors, DeadLetters uint64 // as its own row says
 
@@ -304,19 +311,20 @@ type BatchSums struct {
 	Events         uint64 // rows in error_rows
 	EventRequests  uint64 // requests with an error there
 	DeadLetterRows uint64
-	Rows           Span // from the least to the greatest offset in error_rows and dead_letter_rows
+	Rows           Span // the least and the greatest offset in error_rows and dead_letter_rows
 
 	// The batch is so old that these tables may have deleted rows of it.
 	TrafficExpired, ErrorSumsExpired, EventsExpired, DeadLettersExpired bool
 }
 
-// HasRows tells whether any table has rows of the batch.
+// HasRows reports whether any table has rows of the batch.
 func (b BatchSums) HasRows() bool {
 	return b.Traffic+b.ErrorSums+b.Events+b.DeadLetterRows > 0
 }
 
-// Differing compares the batches that count with the tables, and gives those that differ from them, those that hold doubled events
-// all the same, and the rows that count and are of no batch.
+// Differing compares the batches that count with their rows in the tables. It returns the batches
+// that differ, the batches with doubled events even if they do not differ, and the rows that count
+// but belong to no batch.
 func (s *Store) Differing(ctx context.Context, scope AuditScope, doubled []DoubledEvent) (all []BatchSums, err error) {
 	holding := "0"
 	var holders []clickhouse.GroupSet
@@ -327,15 +335,16 @@ func (s *Store) Differing(ctx context.Context, scope AuditScope, doubled []Doubl
 		}
 	}
 	err = s.slices(ctx, scope, func(r auditRange) error {
-		// Each table is summed by batch, and the sums are laid side by side. The first error of a request has envelope 0, so these rows
-		// count the requests with errors. dead_letter_rows is small and ordered by offset, and its time is Kafka's: it is not narrowed by time.
+		// Each table is summed by batch, and the sums are put side by side. The first error of a
+		// request has envelope 0, so these rows count the requests with errors. dead_letter_rows is
+		// not narrowed by time: it is small and ordered by offset, and its time is Kafka's.
 		sql, args := scope.bind(fmt.Sprintf(`SELECT topic, partition, first_offset, epoch, toBool(max(recorded) AS is_recorded), max(last) AS last_offset,
 				sum(records) AS of_records, sum(requests) AS of_requests, sum(errors) AS of_errors, sum(dead_letters) AS of_dead_letters,
 				sum(traffic) AS in_traffic, sum(traffic_errors) AS in_traffic_errors, sum(error_sums) AS in_error_sums,
 				sum(events) AS in_events, sum(event_requests) AS in_event_requests, sum(letters) AS in_letters, min(low) AS lowest, max(high) AS highest,
 				max(aged_at) AS aged,
-				toBool(aged != 0 AND aged < @kept_traffic_sums) AS traffic_expired, toBool(aged != 0 AND aged < @kept_error_sums) AS sums_expired,
-				toBool(aged != 0 AND aged < @kept_error_rows) AS events_expired, toBool(aged != 0 AND aged < @kept_dead_letter_rows) AS letters_expired
+				toBool(aged != 0 AND aged < @complete_since_traffic_sums) AS traffic_expired, toBool(aged != 0 AND aged < @complete_since_error_sums) AS sums_expired,
+				toBool(aged != 0 AND aged < @complete_since_error_rows) AS events_expired, toBool(aged != 0 AND aged < @complete_since_dead_letter_rows) AS letters_expired
 			FROM (
 				SELECT topic, partition, first_offset, epoch, 1 AS recorded, last_offset AS last, records, requests, errors, dead_letters,
 					toUInt64(0) AS traffic, toUInt64(0) AS traffic_errors, toUInt64(0) AS error_sums, toUInt64(0) AS events, toUInt64(0) AS event_requests, toUInt64(0) AS letters,
@@ -384,16 +393,17 @@ func (s *Store) Differing(ctx context.Context, scope AuditScope, doubled []Doubl
 	return all, nil
 }
 
-// DoubledEvent is an event that counts more than once: it stands under several sorting keys.
+// DoubledEvent is an event that counts more than once because it has rows with different sorting
+// keys.
 type DoubledEvent struct {
 	Topic           string
 	Partition       int
 	Offset          int64
 	Index, Envelope uint32
-	Batches         []DoubledIn // a row each
+	Batches         []DoubledIn // of its rows, one each
 }
 
-// DoubledIn is where a row of a doubled event stands.
+// DoubledIn is the batch, epoch and key of a row of a doubled event.
 type DoubledIn struct {
 	FirstOffset  int64
 	Epoch        uint32
@@ -401,7 +411,7 @@ type DoubledIn struct {
 	Time         time.Time
 }
 
-// Doubled looks for events that count more than once.
+// Doubled returns the events that count more than once.
 func (s *Store) Doubled(ctx context.Context, scope AuditScope) (all []DoubledEvent, err error) {
 	if len(scope.Partitions) == 0 {
 		return nil, nil
@@ -417,7 +427,7 @@ func (s *Store) Doubled(ctx context.Context, scope AuditScope) (all []DoubledEve
 	shares := events/auditEvents + 1
 	var found []clickhouse.GroupSet
 	for share := range shares {
-		// Without FINAL, which costs more: rows that replace each other have the same key.
+		// FINAL is not needed, and costs more: rows that replace each other have the same key.
 		sql, args := scope.bind(fmt.Sprintf(`SELECT topic, partition, offset FROM error_rows
 			WHERE {partitions} AND {from} AND {since ts} AND cityHash64(partition, offset) %% %d = %d AND {counting}
 			GROUP BY topic, partition, offset, `+"`index`"+`, envelope

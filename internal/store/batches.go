@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// Recorded is a batch that is in, as the table of batches has it.
+// Recorded is a batch that is in, as the view batches shows it.
 type Recorded struct {
 	FirstOffset, LastOffset int64
 	Epoch                   uint32
 	Fingerprint             string
-	FirstRecord             uint64 // a hash of its first record; 0: unknown
+	FirstRecord             uint64 // the hash of its first record; 0: unknown
 }
 
-// RecordedFrom gives the batches of a partition that hold an offset or come after it, in order. Whoever reads
-// those offsets again must keep these boundaries.
+// RecordedFrom returns the batches of a partition that contain an offset or come after it, in
+// order. Whoever reads those offsets again must keep their boundaries.
 func (s *Store) RecordedFrom(ctx context.Context, topic string, partition int, offset int64) ([]Recorded, error) {
 	return s.recorded(ctx, `SELECT first_offset, last_offset, epoch, fingerprint, first_record FROM batches
 		WHERE topic = ? AND partition = ? AND last_offset >= ? ORDER BY first_offset`, topic, partition, offset)
 }
 
-// LastRecorded gives the last batch of a partition, if there is one.
+// LastRecorded returns the last batch of a partition, if it has any.
 func (s *Store) LastRecorded(ctx context.Context, topic string, partition int) (last Recorded, found bool, err error) {
 	all, err := s.recorded(ctx, `SELECT first_offset, last_offset, epoch, fingerprint, first_record FROM batches
 		WHERE topic = ? AND partition = ? ORDER BY first_offset DESC LIMIT 1`, topic, partition)
@@ -32,7 +32,8 @@ func (s *Store) LastRecorded(ctx context.Context, topic string, partition int) (
 	return all[0], true, nil
 }
 
-// RecordedBefore gives the offset behind all batches of a partition that end before an offset; 0 when there are none.
+// RecordedBefore returns the offset after all batches of a partition that end before the given
+// offset; 0 if there are none.
 func (s *Store) RecordedBefore(ctx context.Context, topic string, partition int, offset int64) (end int64, err error) {
 	err = s.conn.QueryRow(ctx, `SELECT if(count() = 0, 0, max(last_offset) + 1) FROM batches WHERE topic = ? AND partition = ? AND last_offset < ?`, topic, partition, offset).Scan(&end)
 	if err != nil {
@@ -54,14 +55,16 @@ func (s *Store) recorded(ctx context.Context, sql, topic string, partition int, 
 	return all, nil
 }
 
-// Accepted gives the batches of a parser that the server has accepted, whole, at least so long ago, and since its last start: a loss of power
-// would not cost them. What it does not give may be in all the same.
+// Accepted returns the batches of a parser that the server has accepted, complete, since its last
+// start and at least so long ago: a loss of power would not lose them. Batches that it does not
+// return may be in as well.
 func (s *Store) Accepted(ctx context.Context, topic string, partition int, fingerprint string, ago time.Duration) (all []Recorded, err error) {
 	return s.recorded(ctx, `SELECT DISTINCT first_offset, last_offset, epoch, fingerprint, toUInt64(0) FROM accepted
 		WHERE topic = ? AND partition = ? AND fingerprint = ? AND uptime() - up > ?`, topic, partition, fingerprint, int64(ago.Seconds()))
 }
 
-// Whole tells whether a batch is recorded and has all the rows that it was recorded with, under the epoch that counts.
+// Whole reports whether a batch is recorded and has all the rows that it was recorded with, under
+// the epoch that counts.
 func (s *Store) Whole(ctx context.Context, topic string, partition int, firstOffset int64) (whole bool, err error) {
 	const batch = ` FINAL WHERE topic = ? AND partition = ? AND first_offset = ? AND ` + counted
 	place := []any{topic, partition, firstOffset}
@@ -70,12 +73,12 @@ func (s *Store) Whole(ctx context.Context, topic string, partition int, firstOff
 		AND sum(dead_letters) = (SELECT count() FROM dead_letter_rows`+batch+`) FROM batch_rows`+batch,
 		slices.Concat(place, place, place, place, place)...).Scan(&whole)
 	if err != nil {
-		return false, fmt.Errorf("ask whether the batch at %d of %s/%d is whole: %w", firstOffset, topic, partition, err)
+		return false, fmt.Errorf("check that the batch at %d of %s/%d is complete: %w", firstOffset, topic, partition, err)
 	}
 	return whole, nil
 }
 
-// Counted is a batch that counts, with what it was recorded with.
+// Counted is a batch that counts, with the numbers that it was recorded with.
 type Counted struct {
 	Topic     string
 	Partition int
@@ -83,23 +86,25 @@ type Counted struct {
 	Records, Requests, Errors, DeadLetters, Excluded uint64
 }
 
-// BatchesWith gives the batches that hold dead letters of a selection, by partition and offset.
+// BatchesWith returns the batches that contain dead letters of a selection, by partition and
+// offset.
 func (s *Store) BatchesWith(ctx context.Context, sel Selection) ([]Counted, error) {
 	where, args := sel.where()
 	return s.batches(ctx, "(topic, partition, first_offset) IN (SELECT topic, partition, first_offset FROM dead_letter_rows FINAL WHERE "+counted+" AND "+where+")", 0, args...)
 }
 
-// BatchesBetween gives the batches of a partition that hold any of the offsets from first up to, but not with, end.
+// BatchesBetween returns the batches of a partition that contain any offset in [first, end).
 func (s *Store) BatchesBetween(ctx context.Context, topic string, partition int, first, end int64) ([]Counted, error) {
 	return s.batches(ctx, "topic = ? AND partition = ? AND last_offset >= ? AND first_offset < ?", 0, topic, partition, first, end)
 }
 
-// BatchesFrom gives the first batches of a partition, at most limit, of those that begin in [from, to).
+// BatchesFrom returns the batches of a partition that begin in [from, to), up to limit of them from
+// the first on.
 func (s *Store) BatchesFrom(ctx context.Context, topic string, partition int, from, to int64, limit int) ([]Counted, error) {
 	return s.batches(ctx, "topic = ? AND partition = ? AND first_offset >= ? AND first_offset < ?", limit, topic, partition, from, to)
 }
 
-// batches gives those that count and fulfil a condition, in order; limit 0 is none.
+// batches returns the batches that count and meet a condition, in order; limit 0 is no limit.
 func (s *Store) batches(ctx context.Context, where string, limit int, args ...any) (all []Counted, err error) {
 	sql := `SELECT topic, partition, first_offset, last_offset, epoch, fingerprint, first_record, records, requests, errors, dead_letters, excluded
 		FROM batches WHERE ` + where + ` ORDER BY topic, partition, first_offset, last_offset`

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Selection says which dead letters are meant: all that fit every condition. A zero condition is none.
+// Selection selects the dead letters that meet all its conditions. A zero field is no condition,
+// but at least one topic is required.
 type Selection struct {
 	Topics  []string
 	Reasons []string
@@ -36,9 +37,9 @@ func (sel Selection) where() (condition string, args []any) {
 	return strings.Join(conditions, " AND "), args
 }
 
-// DeadLetter is one record, or one element of a record, that could not be used.
+// DeadLetter is a record, or an element of a record, that could not be used.
 type DeadLetter struct {
-	Time      time.Time // Kafka's; 1970 when that is not known
+	Time      time.Time // Kafka's; 1970 if unknown
 	Reason    string
 	Topic     string
 	Partition int
@@ -47,7 +48,7 @@ type DeadLetter struct {
 	Sample    string
 }
 
-// DeadLetterList gives dead letters, the newest first, and how many there are in all.
+// DeadLetterList returns up to limit dead letters, newest first, and the number of all.
 func (s *Store) DeadLetterList(ctx context.Context, sel Selection, limit int) (list []DeadLetter, total uint64, err error) {
 	where, args := sel.where()
 	condition := " FROM dead_letters WHERE " + where
@@ -75,6 +76,7 @@ func (s *Store) DeadLetters(ctx context.Context, topic string) (map[string]int, 
 	return s.counts(ctx, "SELECT reason, count() FROM dead_letters WHERE topic = ? GROUP BY reason", topic)
 }
 
+// counts runs a query for keys and numbers.
 func (s *Store) counts(ctx context.Context, sql string, args ...any) (map[string]int, error) {
 	counts := map[string]int{}
 	err := s.ask(ctx, sql, args, func(scan func(...any) error) error {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Gap is a run of offsets that were not read and never will be.
+// Gap is a run of offsets that were not read and never will be, to be recorded.
 type Gap struct {
 	Topic                   string
 	Partition               int
@@ -15,7 +15,7 @@ type Gap struct {
 	Reason                  string
 }
 
-// InsertGap records a gap. Again is no harm.
+// InsertGap records a gap. It is safe to repeat.
 func (s *Store) InsertGap(ctx context.Context, g Gap) error {
 	err := s.conn.Exec(ctx, `INSERT INTO gap_rows VALUES (?, ?, ?, ?, ?, now64(3))`, g.Topic, int32(g.Partition), g.FirstOffset, g.LastOffset, g.Reason)
 	if err != nil {
@@ -24,7 +24,7 @@ func (s *Store) InsertGap(ctx context.Context, g Gap) error {
 	return nil
 }
 
-// AuditGap is a run of offsets of which it is recorded that they were not read and never will be.
+// AuditGap is a recorded gap.
 type AuditGap struct {
 	Topic       string    `json:"topic"`
 	Partition   int       `json:"partition"`
@@ -34,7 +34,7 @@ type AuditGap struct {
 	At          time.Time `json:"at"`
 }
 
-// MarshalJSON writes the time as all others are written.
+// MarshalJSON writes the time in the layout of all other times.
 func (g AuditGap) MarshalJSON() ([]byte, error) {
 	type fields AuditGap
 	return json.Marshal(struct {
@@ -43,14 +43,14 @@ func (g AuditGap) MarshalJSON() ([]byte, error) {
 	}{fields(g), g.At.UTC().Format("2006-01-02T15:04:05.000Z")})
 }
 
-// AuditGaps gives the recorded gaps of the partitions of a scope, in order.
+// AuditGaps returns the recorded gaps of the partitions of a scope, in order.
 func (s *Store) AuditGaps(ctx context.Context, scope AuditScope) (all []AuditGap, err error) {
 	if len(scope.Partitions) == 0 {
 		return nil, nil
 	}
-	var there uint64 // no database that only an earlier version has opened has them
-	err = s.conn.QueryRow(ctx, "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = 'gaps'").Scan(&there)
-	if err == nil && there > 0 {
+	var exists uint64 // the view is missing in a database that only an earlier version has opened
+	err = s.conn.QueryRow(ctx, "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = 'gaps'").Scan(&exists)
+	if err == nil && exists > 0 {
 		sql, args := scope.bind("SELECT topic, partition, first_offset, last_offset, reason, at FROM gaps WHERE {partitions} ORDER BY topic, partition, first_offset, last_offset", auditRange{})
 		err = s.ask(ctx, sql, args, func(scan func(...any) error) error {
 			var g AuditGap

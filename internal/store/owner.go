@@ -7,22 +7,23 @@ import (
 	"errata/internal/link"
 )
 
-// Owner says which Kafka cluster and group the database belongs to, "" when it holds nothing yet.
+// Owner returns the Kafka cluster and consumer group that own the database, "" if nobody has
+// claimed it.
 func (s *Store) Owner(ctx context.Context) (cluster, group string, err error) {
 	err = s.ask(ctx, "SELECT cluster, `group` FROM claims ORDER BY claimed_at, cluster, `group` LIMIT 1", nil, func(scan func(...any) error) error {
 		return scan(&cluster, &group)
 	})
 	if err != nil {
-		return "", "", fmt.Errorf("read whose database this is: %w", err)
+		return "", "", fmt.Errorf("read which Kafka cluster owns the database: %w", err)
 	}
 	return cluster, group, nil
 }
 
-// Claim takes the database for one Kafka cluster and consumer group. Offsets of another
-// cluster or group would mean other records, so those are refused (link.ErrRefused).
+// Claim claims the database for a Kafka cluster and consumer group. If another cluster or group
+// owns it, Claim refuses (link.ErrRefused): their offsets mean other records.
 func (s *Store) Claim(ctx context.Context, cluster, group string) error {
 	for range 2 {
-		// Of two claims at the same time the least holds, for both claimants alike.
+		// Of two simultaneous claims the least one wins, and both claimants see the same.
 		ownCluster, ownGroup, err := s.Owner(ctx)
 		if err != nil {
 			return err

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Watermark says that all records of a partition with earlier event times are in, as far as could be
-// known at the given time: of a partition that is caught up it is that time itself.
+// Watermark is the event time up to which all records of a partition are in, by what was known at
+// the time At. For a partition that is read to its end, the two are equal.
 type Watermark struct {
 	Topic     string
 	Partition int
@@ -15,7 +15,7 @@ type Watermark struct {
 	At        time.Time
 }
 
-// InsertWatermarks replaces the partitions' watermarks.
+// InsertWatermarks replaces the watermarks of partitions.
 func (s *Store) InsertWatermarks(ctx context.Context, marks []Watermark) error {
 	return watermarkTable.insert(ctx, s, alone(marks))
 }
@@ -30,12 +30,12 @@ var watermarkTable = table[Watermark]{
 	},
 }
 
-// retired is the watermark of a partition that nobody reads any more: nothing later will come from it, so it
-// holds nobody back. The view leaves it out.
+// retired is the watermark of a partition that is no longer read. Nothing will come from it, so it
+// delays nothing: the view watermarks leaves it out.
 const retired = "2200-01-01 00:00:00"
 
-// RetireTopics marks the partitions of all topics but the given ones as read no more. One that is read
-// again gets an ordinary watermark at once.
+// RetireTopics marks the partitions of all topics but the given ones as no longer read. A partition
+// that is read again gets an ordinary watermark at once.
 func (s *Store) RetireTopics(ctx context.Context, but []string) error {
 	err := s.conn.Exec(ctx, `INSERT INTO watermark_rows (topic, partition, watermark, at)
 		SELECT DISTINCT topic, partition, toDateTime64('`+retired+`', 3, 'UTC'), now64(3)
@@ -47,11 +47,11 @@ func (s *Store) RetireTopics(ctx context.Context, but []string) error {
 	return nil
 }
 
-// DataWatermark is the time before which the data of every partition is in. A partition that has
-// batches and no watermark yet is named in missing; with one of those, or without any partition, nothing is known.
-// Partitions that nobody reads any more (RetireTopics) hold nothing back.
+// DataWatermark returns the event time up to which the data of all partitions is in. It is zero,
+// for unknown, if there are no partitions or if some have batches but no watermark yet; missing
+// names these. Retired partitions (RetireTopics) delay nothing.
 func (s *Store) DataWatermark(ctx context.Context) (watermark time.Time, missing string, err error) {
-	// batch_rows and not batches: which epoch counts does not matter here, and the table is long.
+	// batch_rows instead of batches: the table is long, and it does not matter which epoch counts.
 	var partitions uint64
 	err = s.conn.QueryRow(ctx, `
 		SELECT count(), min(watermark),
