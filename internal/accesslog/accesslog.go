@@ -140,8 +140,9 @@ func KafkaClock(at time.Time) Clock {
 	return Clock{Fallback: at, Latest: at.Add(24 * time.Hour), Oldest: at.Add(-MaxAge)}
 }
 
-// MaxAge is how much older than Kafka's time a record may be. Package store derives from it how long
-// it keeps the counts of a minute: a count must not expire before its day is rolled up into hours.
+// MaxAge is how much older than Kafka's time a record may be. Package store derives from it how
+// long it keeps the counts of a minute: a count must not expire before its day is rolled up into
+// hours.
 const MaxAge = 790 * 24 * time.Hour
 
 // latest is the last time that any record may carry.
