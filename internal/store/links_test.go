@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -88,7 +89,9 @@ func TestShuttingDown(t *testing.T) {
 	f := func(name string, greets bool, answers int64, kind error, want ...string) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // the start waits
-			addr, told := shuttingDown(t, server.Addr, greets, answers)
+			var times atomic.Int64
+			times.Store(answers)
+			addr, told := shuttingDown(t, server.Addr, greets, &times)
 			s, err := store.OpenAndMigrate(t.Context(), store.Config{Addr: []string{addr}, Database: "links", Username: "default"})
 			if err == nil {
 				s.Close()
@@ -105,9 +108,34 @@ func TestShuttingDown(t *testing.T) {
 	f("at a query, then up again", true, 3, nil)
 }
 
+// A server that shuts down while it is asked is lost, as one whose connection breaks.
+func TestShuttingDownLater(t *testing.T) {
+	addr, database := stacktest.Database(t)
+	var answers atomic.Int64
+	addr, _ = shuttingDown(t, addr, true, &answers)
+	s, err := store.OpenAndMigrate(t.Context(), store.Config{Addr: []string{addr}, Database: database, Username: "default"})
+	stacktest.Must(t, err)
+	defer s.Close()
+	answers.Store(1 << 40)
+	none := func(func(...any) error) error { return nil }
+	for name, ask := range map[string]func() error{
+		"Query":  func() error { return s.Query(t.Context(), "SELECT 1", nil, none) },
+		"Select": func() error { _, err := store.Select[struct{}](t.Context(), s, "SELECT 1", nil); return err },
+		"a row":  func() error { _, _, err := s.Owner(t.Context()); return err },
+		"Exec":   func() error { return s.Claim(t.Context(), "cluster", "group") },
+		"a batch": func() error {
+			return s.InsertWatermarks(t.Context(), []store.Watermark{{Topic: "logs", Watermark: time.Now(), At: time.Now()}})
+		},
+	} {
+		if err := ask(); !errors.Is(err, link.ErrUnreachable) || !strings.Contains(err.Error(), "is shutting down") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // shuttingDown stands before a server and says for it, as often as given, that it is shutting down: instead of its greeting, or in answer to a
 // query. It also returns how often that was said.
-func shuttingDown(t *testing.T, target string, greets bool, answers int64) (addr string, told func() int64) {
+func shuttingDown(t *testing.T, target string, greets bool, answers *atomic.Int64) (addr string, told func() int64) {
 	// The packets of the native protocol begin with their kind: a client's are 0 for hello, 1 for a query.
 	const kindHello, kindQuery = 0, 1
 	exception := []byte{2, 236, 0, 0, 0} // a server's exception, and its code: then name, message and stack trace with their lengths; none is nested
@@ -134,8 +162,9 @@ func shuttingDown(t *testing.T, target string, greets bool, answers int64) (addr
 			if err != nil {
 				return
 			}
-			due := piece[0] == kindHello && !greets || piece[0] == kindQuery && greets
-			if due && said.Load() < answers {
+			asks := piece[0] == kindQuery || bytes.Contains(piece[:n], []byte("SELECT ")) || bytes.Contains(piece[:n], []byte("INSERT ")) // after an addendum to the greeting
+			due := piece[0] == kindHello && !greets || asks && greets
+			if due && said.Load() < answers.Load() {
 				said.Add(1)
 				client.Write(exception)
 				return

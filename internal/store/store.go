@@ -25,7 +25,6 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"errata/internal/link"
 )
@@ -46,7 +45,7 @@ const defaultInsertTimeout = time.Minute
 
 // Store is a pool of connections to one database. All methods may be called at the same time.
 type Store struct {
-	conn          driver.Conn
+	conn          conn
 	addr          string // as sentences name it
 	database      string
 	insertTimeout time.Duration
@@ -73,10 +72,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	missing, err := s.unapplied(ctx)
-	switch {
-	case isCode(err, codeAborted):
-		err = s.shuttingDown(err)
-	case err == nil && len(missing) > 0:
+	if err == nil && len(missing) > 0 {
 		err = link.Refused("database %q was made by an earlier version: start `ingest check` of this one once, which brings it up to date (%s)", cfg.Database, strings.Join(missing, ", "))
 	}
 	if err != nil {
@@ -93,8 +89,6 @@ func OpenAndMigrate(ctx context.Context, cfg Config) (*Store, error) {
 	s, err := open(ctx, cfg, there, func(server *Store) error {
 		err := server.conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS `"+cfg.Database+"`")
 		switch {
-		case isCode(err, codeAborted):
-			return server.shuttingDown(err)
 		case refused(err):
 			return link.Refused("clickhouse at %s does not let user %q make the database %q: %s", server.addr, cfg.Username, cfg.Database, firstLine(err.Error()))
 		case err != nil:
@@ -107,9 +101,6 @@ func OpenAndMigrate(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	if err := s.migrate(ctx); err != nil {
 		s.Close()
-		if isCode(err, codeAborted) {
-			return nil, s.shuttingDown(err)
-		}
 		return nil, fmt.Errorf("bring the schema of database %q up to date: %w", cfg.Database, err)
 	}
 	return s, nil
@@ -183,7 +174,7 @@ func connect(cfg Config, database string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("clickhouse.tls.%w", err)
 	}
-	conn, err := clickhouse.Open(&clickhouse.Options{
+	pool, err := clickhouse.Open(&clickhouse.Options{
 		Addr:        cfg.Addr,
 		Auth:        clickhouse.Auth{Database: database, Username: cfg.Username},
 		Compression: &clickhouse.Compression{Method: clickhouse.CompressionLZ4},
@@ -205,17 +196,18 @@ func connect(cfg Config, database string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("clickhouse.addr: %w", err)
 	}
-	return &Store{conn: conn, addr: strings.Join(cfg.Addr, ","), database: cfg.Database, addrs: cfg.Addr, tls: cfg.TLS, insertTimeout: cmp.Or(cfg.InsertTimeout, defaultInsertTimeout)}, nil
+	addr := strings.Join(cfg.Addr, ",")
+	return &Store{conn: conn{pool, addr}, addr: addr, database: cfg.Database, addrs: cfg.Addr, tls: cfg.TLS, insertTimeout: cmp.Or(cfg.InsertTimeout, defaultInsertTimeout)}, nil
 }
 
 // awaitAnswer repeats ask until the server answers it, refuses us, or startTimeout is over.
 func (s *Store) awaitAnswer(ctx context.Context, user string, ask func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	var last error // that was not of our own deadline, if any
+	var last error // that says more than that time ran out, if any
 	for tries := 1; ; tries++ {
 		err := ask(ctx)
-		if last == nil || ctx.Err() == nil {
+		if timeout := net.Error(nil); last == nil || ctx.Err() == nil && !(errors.As(err, &timeout) && timeout.Timeout()) {
 			last = err
 		}
 		switch {
@@ -240,17 +232,12 @@ func (s *Store) awaitAnswer(ctx context.Context, user string, ask func(context.C
 		select {
 		case <-ctx.Done():
 			if isCode(last, codeAborted) {
-				return s.shuttingDown(last)
+				return last
 			}
 			return link.Unreachable("clickhouse at %s does not answer (%s): is it running, and is clickhouse.addr its native port?", s.addr, link.Cause(last))
 		case <-time.After(250 * time.Millisecond):
 		}
 	}
-}
-
-// shuttingDown is the error of a start that met a server on its way out, which said so in err.
-func (s *Store) shuttingDown(err error) error {
-	return link.Unreachable("clickhouse at %s is shutting down, or cancels what it is asked (%s): try again when it is up", s.addr, firstLine(err.Error()))
 }
 
 func firstLine(s string) string {

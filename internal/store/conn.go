@@ -1,0 +1,85 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"errata/internal/link"
+)
+
+// conn is a pool of connections to a server. Whatever a server refuses because it is shutting down
+// is link.ErrUnreachable: it is lost to us as if the connection had broken.
+type conn struct {
+	driver.Conn
+	addr string // as sentences name it
+}
+
+// told marks an error with which the server said that it is shutting down.
+func (c conn) told(err error) error {
+	if isCode(err, codeAborted) {
+		return &shuttingDown{c.addr, err}
+	}
+	return err
+}
+
+// shuttingDown is the error of a server that is shutting down.
+type shuttingDown struct {
+	addr string
+	err  error
+}
+
+func (e *shuttingDown) Error() string {
+	return fmt.Sprintf("clickhouse at %s is shutting down, or cancels what it is asked (%s): try again when it is up", e.addr, firstLine(e.err.Error()))
+}
+
+func (e *shuttingDown) Unwrap() []error { return []error{link.ErrUnreachable, e.err} }
+
+func (c conn) Ping(ctx context.Context) error { return c.told(c.Conn.Ping(ctx)) }
+
+func (c conn) Exec(ctx context.Context, sql string, args ...any) error {
+	return c.told(c.Conn.Exec(ctx, sql, args...))
+}
+
+func (c conn) Select(ctx context.Context, into any, sql string, args ...any) error {
+	return c.told(c.Conn.Select(ctx, into, sql, args...))
+}
+
+func (c conn) Query(ctx context.Context, sql string, args ...any) (driver.Rows, error) {
+	found, err := c.Conn.Query(ctx, sql, args...)
+	return rows{found, c}, c.told(err)
+}
+
+func (c conn) QueryRow(ctx context.Context, sql string, args ...any) driver.Row {
+	return row{c.Conn.QueryRow(ctx, sql, args...), c}
+}
+
+func (c conn) PrepareBatch(ctx context.Context, sql string, options ...driver.PrepareBatchOption) (driver.Batch, error) {
+	prepared, err := c.Conn.PrepareBatch(ctx, sql, options...)
+	return batch{prepared, c}, c.told(err)
+}
+
+type rows struct {
+	driver.Rows
+	of conn
+}
+
+func (r rows) Err() error { return r.of.told(r.Rows.Err()) }
+
+type row struct {
+	driver.Row
+	of conn
+}
+
+func (r row) Err() error                { return r.of.told(r.Row.Err()) }
+func (r row) Scan(into ...any) error    { return r.of.told(r.Row.Scan(into...)) }
+func (r row) ScanStruct(into any) error { return r.of.told(r.Row.ScanStruct(into)) }
+
+type batch struct {
+	driver.Batch
+	of conn
+}
+
+func (b batch) Send() error  { return b.of.told(b.Batch.Send()) }
+func (b batch) Flush() error { return b.of.told(b.Batch.Flush()) }
