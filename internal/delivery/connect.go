@@ -86,7 +86,7 @@ const (
 	startLatest   = "latest"
 )
 
-// Kafka is a checked link to a cluster whose topics are there.
+// Kafka is a checked connection to a cluster that has our topics.
 type Kafka struct {
 	ClusterID string
 
@@ -96,16 +96,16 @@ type Kafka struct {
 	dialer    *kafka.Dialer
 	original  map[string]int // by topic: how many partitions it had when the group first read it
 	leaders   map[topicPartition]int
-	asked     time.Time // when leaders was
-	limit     int       // bytes to be asked for at once
+	asked     time.Time // when leaders was asked for
+	limit     int       // bytes to request at once
 	unpacked  int64     // bytes of the records that the last answers held
 }
 
 // startTimeout is how long a cluster may take to answer at start.
 const startTimeout = 10 * time.Second
 
-// Connect reaches the cluster and looks whether every topic is there and fit to be read. Its errors
-// are link.ErrUnreachable, link.ErrRefused, or wrong settings; each is one sentence to show to the user.
+// Connect reaches the cluster and checks that every topic exists and can be read. Its errors are link.ErrUnreachable,
+// link.ErrRefused, or wrong settings; each is one sentence to show to the user.
 func Connect(ctx context.Context, cfg Config) (*Kafka, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -134,7 +134,7 @@ func Connect(ctx context.Context, cfg Config) (*Kafka, error) {
 	return k, nil
 }
 
-// connect begins with no connections and no knowledge of the cluster; both come with the first question.
+// connect begins with no connections and no knowledge of the cluster; both come with the first request.
 func (k *Kafka) connect() {
 	k.transport = &kafka.Transport{
 		ClientID: k.dialer.ClientID, Dial: k.dialer.DialFunc, SASL: k.dialer.SASLMechanism,
@@ -145,7 +145,7 @@ func (k *Kafka) connect() {
 	k.asked = time.Time{}
 }
 
-// reconnect drops all connections and all that is known of the cluster.
+// reconnect drops all connections and everything known of the cluster.
 func (k *Kafka) reconnect() {
 	k.Close()
 	k.connect()
@@ -154,7 +154,7 @@ func (k *Kafka) reconnect() {
 // Close ends all connections.
 func (k *Kafka) Close() { k.transport.CloseIdleConnections() }
 
-// mechanism is nil without SASL.
+// mechanism returns the SASL mechanism, nil without SASL.
 func (s SASL) mechanism() (sasl.Mechanism, error) {
 	if s.Mechanism == "" {
 		return nil, nil
@@ -168,7 +168,7 @@ func (s SASL) mechanism() (sasl.Mechanism, error) {
 	return r, err
 }
 
-// rereading is a mechanism that asks for the password at each connection: it may have been changed.
+// rereading is a mechanism that reads the password at each connection, since it may have been changed.
 type rereading struct {
 	settings SASL
 	password *link.Secret
@@ -178,8 +178,10 @@ type rereading struct {
 	madeFor string         // the password
 }
 
+// Name returns the mechanism's name.
 func (r *rereading) Name() string { return r.settings.Mechanism }
 
+// Start begins to authenticate a connection.
 func (r *rereading) Start(ctx context.Context) (sasl.StateMachine, []byte, error) {
 	m, err := r.today()
 	if err != nil {
@@ -188,7 +190,7 @@ func (r *rereading) Start(ctx context.Context) (sasl.StateMachine, []byte, error
 	return m.Start(ctx)
 }
 
-// today is the mechanism with the password of now.
+// today returns the mechanism with the current password.
 func (r *rereading) today() (_ sasl.Mechanism, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -205,16 +207,17 @@ func (r *rereading) today() (_ sasl.Mechanism, err error) {
 		r.made, err = scram.Mechanism(scram.SHA512, r.settings.Username, password)
 	}
 	if err != nil {
-		// Of the library's sentence nothing is shown: it may hold what it could not use.
+		// The library's error is not shown: it may contain what it could not use.
 		return nil, errors.New("kafka.sasl: the username or the password has characters that SCRAM does not allow")
 	}
 	r.madeFor = password
 	return r.made, nil
 }
 
-// topicPatience is how long a topic may be missing at start: one that was made a moment ago is not known to every broker yet.
+// topicPatience is how long a topic may be missing at start: not every broker knows yet of one that was just created.
 const topicPatience = 3 * time.Second
 
+// awaitTopics waits until the cluster answers, and checks that it has our topics.
 func (k *Kafka) awaitTopics(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -242,7 +245,7 @@ func (k *Kafka) awaitTopics(ctx context.Context) error {
 		if last == nil || !errors.Is(err, context.DeadlineExceeded) {
 			last = err
 		}
-		// A broker that starts or stops closes connections too, so this is not asked at once.
+		// A broker that starts or stops closes connections too, so this is not checked at once.
 		if tries%4 == 0 {
 			if refused := k.closedOnUs(ctx, brokers); refused != nil {
 				return refused
@@ -256,7 +259,7 @@ func (k *Kafka) awaitTopics(ctx context.Context) error {
 	}
 }
 
-// refusal is the sentence for an error that no waiting will mend, nil for others.
+// refusal returns the sentence for an error that waiting does not fix, nil for others.
 func (k *Kafka) refusal(err error, brokers string) error {
 	user, mechanism := k.cfg.SASL.Username, k.cfg.SASL.Mechanism
 	switch {
@@ -277,8 +280,8 @@ func (k *Kafka) refusal(err error, brokers string) error {
 	return nil
 }
 
-// closedOnUs asks the brokers, one after the other, why they end our connections without a word, which is all that Kafka says
-// to a client without TLS or SASL where it wants them. It is nil when that is not the reason. No secret is sent on the way.
+// closedOnUs finds out, broker by broker, why they close our connections without an answer, which is what Kafka does to a
+// client without TLS or SASL where it requires them. It returns nil when that is not the reason. It sends no secret.
 func (k *Kafka) closedOnUs(ctx context.Context, brokers string) error {
 	for _, addr := range k.cfg.Brokers {
 		known, answers := k.answers(ctx, addr, k.dialer.DialFunc)
@@ -286,7 +289,7 @@ func (k *Kafka) closedOnUs(ctx context.Context, brokers string) error {
 		case answers && k.cfg.SASL.Mechanism == "" && !known:
 			return link.Refused("kafka at %s wants SASL: set kafka.sasl.mechanism, kafka.sasl.username and kafka.sasl.password", brokers)
 		case answers:
-			// It is well now.
+			// All is well now.
 		case !k.cfg.TLS.Enabled && link.SpeaksTLS(ctx, addr):
 			return link.Refused("kafka at %s wants TLS: set kafka.tls.enabled to true, or kafka.brokers to the port without TLS", brokers)
 		case k.cfg.TLS.Enabled:
@@ -298,8 +301,8 @@ func (k *Kafka) closedOnUs(ctx context.Context, brokers string) error {
 	return nil
 }
 
-// answers tells whether a broker answers, without SASL, the one question that it answers to everybody, and then one that it answers only to
-// whom it knows.
+// answers reports whether a broker answers, without SASL, the one request that it answers to everybody, and whether it then answers
+// one that it answers only to clients that it knows.
 func (k *Kafka) answers(ctx context.Context, addr string, dial func(context.Context, string, string) (net.Conn, error)) (known, answers bool) {
 	conn, err := (&kafka.Dialer{ClientID: clientID(), Timeout: 3 * time.Second, DialFunc: dial}).DialContext(ctx, "tcp", addr)
 	if err != nil {
@@ -314,7 +317,8 @@ func (k *Kafka) answers(ctx context.Context, addr string, dial func(context.Cont
 	return err == nil, true
 }
 
-// isHidden tells a topic that is there and that we may not see from one that is not. The transport asks for all topics, and then the two look alike.
+// isHidden reports whether a topic exists that we may not see. The transport asks for all topics, and then such a topic
+// looks like one that does not exist.
 func (k *Kafka) isHidden(ctx context.Context, topic string) bool {
 	for _, addr := range k.cfg.Brokers {
 		conn, err := k.dialer.DialContext(ctx, "tcp", addr)
@@ -329,7 +333,7 @@ func (k *Kafka) isHidden(ctx context.Context, topic string) bool {
 	return false
 }
 
-// mayUse tries what we do later on, without an effect, to see whether we have the rights. That it cannot be tried now is no answer.
+// mayUse tries, without an effect, what we do later, to see whether we have the rights. It passes when that cannot be tried now.
 func (k *Kafka) mayUse(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -339,7 +343,7 @@ func (k *Kafka) mayUse(ctx context.Context) error {
 		return k.refusal(coordinator.Error, brokers)
 	}
 	for _, t := range k.cfg.Topics {
-		// A topic that may be described, and so was found, may still not be read.
+		// A topic that we may describe, and so was found, we may still not read.
 		answer, err := k.client.Fetch(ctx, &kafka.FetchRequest{Topic: t, MinBytes: 0, MaxBytes: 1, MaxWait: time.Millisecond})
 		if err == nil && errors.Is(answer.Error, kafka.TopicAuthorizationFailed) {
 			return notAuthorised(t, brokers)
@@ -352,6 +356,7 @@ func notAuthorised(topic, brokers string) error {
 	return link.Refused("kafka at %s does not let us read topic %q: grant READ on it, or set kafka.topics", brokers, topic)
 }
 
+// missingTopic returns why a topic cannot be read by what the metadata say, nil when all can.
 func (k *Kafka) missingTopic(ctx context.Context, meta *kafka.MetadataResponse, brokers string) error {
 	for _, t := range meta.Topics {
 		switch {
@@ -369,8 +374,8 @@ func (k *Kafka) missingTopic(ctx context.Context, meta *kafka.MetadataResponse, 
 	return nil
 }
 
-// refuseCompacted refuses topics that Kafka compacts: what is gone from the middle of a batch would change
-// its sums when it is read again. A cluster that does not let us ask is taken at its word.
+// refuseCompacted refuses topics that Kafka compacts: a record that is gone from the middle of a batch would change the
+// batch's sums when it is read again. It passes where the cluster does not let us ask.
 func (k *Kafka) refuseCompacted(ctx context.Context) error {
 	req := &kafka.DescribeConfigsRequest{}
 	for _, t := range k.cfg.Topics {

@@ -8,8 +8,8 @@ import (
 	"errata/internal/store"
 )
 
-// metrics are what the ingester tells Prometheus. docs/monitoring.md says of each what it means. Counters of what
-// was found count a batch when it is first inserted; what a take-over repeats is in batchesRepeated alone.
+// metrics are what the ingester tells Prometheus; docs/monitoring.md explains each. Counters of what was found
+// count a batch when it is first inserted; what a take-over repeats is only in batchesRepeated.
 type metrics struct {
 	records, recordBytes       *prometheus.CounterVec // by topic, partition: as read, repeats included
 	requests                   *prometheus.CounterVec // by body_state
@@ -32,8 +32,8 @@ type metrics struct {
 	all                        []prometheus.Collector
 }
 
-// keep takes a metric among those to be registered.
-func keep[C prometheus.Collector](m *metrics, c C) C {
+// listed adds a metric to those to be registered.
+func listed[C prometheus.Collector](m *metrics, c C) C {
 	m.all = append(m.all, c)
 	return c
 }
@@ -41,19 +41,19 @@ func keep[C prometheus.Collector](m *metrics, c C) C {
 func newMetrics() *metrics {
 	m := &metrics{}
 	counter := func(name, help string) prometheus.Counter {
-		return keep(m, prometheus.NewCounter(prometheus.CounterOpts{Namespace: "errata", Name: name, Help: help}))
+		return listed(m, prometheus.NewCounter(prometheus.CounterOpts{Namespace: "errata", Name: name, Help: help}))
 	}
 	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
-		return keep(m, prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "errata", Name: name, Help: help}, labels))
+		return listed(m, prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "errata", Name: name, Help: help}, labels))
 	}
 	gauge := func(name, help string) prometheus.Gauge {
-		return keep(m, prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "errata", Name: name, Help: help}))
+		return listed(m, prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "errata", Name: name, Help: help}))
 	}
 	gauges := func(name, help string, labels ...string) *prometheus.GaugeVec {
-		return keep(m, prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "errata", Name: name, Help: help}, labels))
+		return listed(m, prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "errata", Name: name, Help: help}, labels))
 	}
 	histogram := func(name, help string, buckets []float64) prometheus.Histogram {
-		return keep(m, prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "errata", Name: name, Help: help, Buckets: buckets}))
+		return listed(m, prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "errata", Name: name, Help: help, Buckets: buckets}))
 	}
 	seconds := []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300}
 
@@ -74,11 +74,11 @@ func newMetrics() *metrics {
 	m.fetchFailures = counter("fetch_failures_total", "Fetches that failed and were tried again.")
 	m.lagRecords = gauges("lag_records", "Offsets between the end of the log and what is in ClickHouse.", "topic", "partition")
 	m.lagSeconds = gauges("lag_seconds", "Age of the newest record in ClickHouse by Kafka's time; 0 when all of the log is in.", "topic", "partition")
-	m.assigned = gauge("assigned_partitions", "Partitions that are ours.")
-	m.stopped = gauge("stopped_partitions", "Partitions that are ours and not read, because their log is not the one that was read before.")
+	m.assigned = gauge("assigned_partitions", "Partitions that this ingester owns.")
+	m.stopped = gauge("stopped_partitions", "Partitions that this ingester owns and does not read, because their log is not the one that was read before.")
 	m.generation = gauge("generation", "Generation of the consumer group.")
 	m.rebalances = counter("rebalances_total", "Generations begun.")
-	m.reconnects = counter("watchdog_reconnects_total", "Times that a lag without progress, or a silent group, made us connect anew.")
+	m.reconnects = counter("watchdog_reconnects_total", "Times that a lag without progress, or a silent group, made the ingester connect again.")
 	m.gapOffsets = counters("gap_offsets_total", "Offsets that were not read and never will be.", "topic", "partition", "reason")
 	m.queryableSeconds = histogram("queryable_seconds", "Time from Kafka's time of the newest record of a batch until the batch can be queried.", seconds)
 	m.memoryBudget = gauge("memory_budget_bytes", "What ingest.memory allows the pipeline to hold.")
@@ -87,7 +87,7 @@ func newMetrics() *metrics {
 	return m
 }
 
-// inserted notes a batch that is in.
+// inserted counts a batch that is in ClickHouse.
 func (m *metrics) inserted(b *store.Batch, repeated bool, now time.Time) {
 	m.lastInsert.Set(float64(now.UnixMilli()) / 1000)
 	for table, n := range b.TableRows() {
@@ -112,7 +112,7 @@ func (m *metrics) inserted(b *store.Batch, repeated bool, now time.Time) {
 	}
 }
 
-// Register makes the metrics visible.
+// Register registers the metrics.
 func (in *Ingester) Register(reg prometheus.Registerer) error {
 	for _, c := range in.worker.metrics.all {
 		if err := reg.Register(c); err != nil {

@@ -11,7 +11,7 @@ import (
 	"errata/internal/link"
 )
 
-// committed reads the group's plans, see broker. Metadata that is not ours is refused.
+// committed reads the group's plans, see broker. It refuses metadata that is not ours.
 func (k *Kafka) committed(ctx context.Context) (map[topicPartition]plan, error) {
 	leaders, err := k.leadersOf(ctx)
 	if err != nil {
@@ -48,7 +48,7 @@ func (k *Kafka) committed(ctx context.Context) (map[topicPartition]plan, error) 
 	return plans, nil
 }
 
-// commit writes plans under a generation and member, which Kafka refuses when they are no more.
+// commit writes plans under a generation and member. Kafka refuses it when these have ended.
 func (k *Kafka) commit(ctx context.Context, generation int, member string, plans map[topicPartition]plan) error {
 	req := &kafka.OffsetCommitRequest{GroupID: k.cfg.Group, GenerationID: generation, MemberID: member, Topics: map[string][]kafka.OffsetCommit{}}
 	for tp, p := range plans {
@@ -68,8 +68,8 @@ func (k *Kafka) commit(ctx context.Context, generation int, member string, plans
 	return nil
 }
 
-// start is where a partition without a commit begins, as kafka.start says. One that was not there when its topic was first read begins at
-// its start whatever the setting: nothing in it was there to skip.
+// start returns where a partition without a commit begins, by kafka.start. A partition that did not exist when its topic was first
+// read begins at its start whatever the setting: there was nothing in it to skip.
 func (k *Kafka) start(ctx context.Context, tp topicPartition) (int64, error) {
 	if k.cfg.Start == startEarliest || tp.id >= k.original[tp.topic] {
 		return k.listOffset(ctx, tp, kafka.FirstOffset)
@@ -86,7 +86,7 @@ func (k *Kafka) start(ctx context.Context, tp topicPartition) (int64, error) {
 	return k.listOffset(ctx, tp, kafka.LastOffset)
 }
 
-// bounds are the first offset that the log holds, and the one behind the last that may be read.
+// bounds returns the first offset that the log holds, and the one behind the last that may be read.
 func (k *Kafka) bounds(ctx context.Context, tp topicPartition) (first, end int64, err error) {
 	if first, err = k.listOffset(ctx, tp, kafka.FirstOffset); err != nil {
 		return 0, 0, err
@@ -95,8 +95,8 @@ func (k *Kafka) bounds(ctx context.Context, tp topicPartition) (first, end int64
 	return first, end, err
 }
 
-// listOffset asks for kafka.FirstOffset, kafka.LastOffset, or the first offset not before a time in
-// milliseconds (-1 when there is none). kafka-go's own call mixes up the first two.
+// listOffset returns the offset for kafka.FirstOffset, kafka.LastOffset, or a time in milliseconds: the first offset not
+// before it, -1 when there is none. kafka-go's own call mixes up the first two.
 func (k *Kafka) listOffset(ctx context.Context, tp topicPartition, timestamp int64) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
@@ -111,7 +111,7 @@ func (k *Kafka) listOffset(ctx context.Context, tp topicPartition, timestamp int
 	}
 	topics := answer.(*listoffsets.Response).Topics
 	if len(topics) == 0 || len(topics[0].Partitions) == 0 {
-		return 0, fmt.Errorf("ask for the offsets of %s: the broker says nothing of it", tp)
+		return 0, fmt.Errorf("ask for the offsets of %s: the broker left it out of its answer", tp)
 	}
 	o := topics[0].Partitions[0]
 	if o.ErrorCode != 0 {

@@ -11,15 +11,15 @@ import (
 	"errata/internal/store"
 )
 
-// plan is what a commit's metadata holds: the boundaries of the batches from the committed offset
-// on that may have been inserted, and who cut them. Whoever reads it can repeat exactly those inserts.
+// plan is what the metadata of a commit holds: the boundaries of the batches from the committed offset on that may have
+// been inserted, and who cut them. Whoever reads it can repeat exactly those inserts.
 type plan struct {
 	Fingerprint string // of the parser and the mapping that made the rows
 	Offset      int64  // the committed offset: where the first run begins
 	Runs        []run  // in order, without a gap
 }
 
-// lost tells whether there is an offset and no plan of ours: it was never committed, or others have set it.
+// lost reports whether there is no plan of ours: nothing was ever committed, or somebody else has set the offset.
 func (p plan) lost() bool { return p.Fingerprint == "" }
 
 // run is the offsets first to last, both included, and the epoch of the rows that they make.
@@ -30,7 +30,7 @@ type run struct {
 
 func (r run) String() string { return fmt.Sprintf("%d-%d", r.first, r.last) }
 
-// end is the offset behind the planned runs.
+// end returns the offset behind the planned runs.
 func (p plan) end() int64 {
 	if len(p.Runs) == 0 {
 		return p.Offset
@@ -38,7 +38,7 @@ func (p plan) end() int64 {
 	return p.Runs[len(p.Runs)-1].last + 1
 }
 
-// leave takes the leading runs out that are among those given, moves the offset past them, and tells whether there were any.
+// leave removes the leading runs that are done, moves the offset past them, and reports whether there were any.
 func (p *plan) leave(done []store.Recorded) bool {
 	n := 0
 	for n < len(p.Runs) && slices.ContainsFunc(done, func(r store.Recorded) bool {
@@ -58,7 +58,7 @@ const planVersion = "1"
 // less room for a successor whose fingerprint is longer than ours.
 const maxMetadata = 4096 - 64
 
-// errPlan says that the metadata of a commit is no plan that we can read.
+// errPlan means that the metadata of a commit is not a plan that we can read.
 var errPlan = errors.New("the plan in the commit cannot be read")
 
 // encode writes the metadata: version, fingerprint, the epochs as epoch*count,epoch*count,… with the trailing ones of
@@ -82,13 +82,13 @@ func (p plan) encode() string {
 	return fmt.Sprintf("%s;%s;%s;%s", planVersion, p.Fingerprint, strings.Join(epochs, ","), base64.RawStdEncoding.EncodeToString(lengths))
 }
 
-// full tells whether another run might not fit in the metadata.
+// full reports whether another run might not fit in the metadata.
 func (p plan) full() bool {
 	return len(p.encode())+base64.RawStdEncoding.EncodedLen(binary.MaxVarintLen64)+len(",4294967295*1") > maxMetadata
 }
 
-// decodePlan reads the metadata of a commit. Metadata that is empty is a plan without runs, since
-// others may have committed for the group; any other that is not ours is an error.
+// decodePlan reads the metadata of a commit. Empty metadata is a plan without runs, since others may have committed for
+// the group; any other that is not ours is an error.
 func decodePlan(offset int64, metadata string) (plan, error) {
 	p := plan{Offset: offset}
 	if metadata == "" {

@@ -15,16 +15,18 @@ import (
 	"errata/internal/store"
 )
 
-// A Replay reads batches again from Kafka, through today's parser, beside running ingesters, and lets the new rows count instead of the
-// old ones. Nothing is counted twice, because the boundaries are those that are there; and no reader sees a mixture, because the rows go in under
-// a later epoch, which counts for all batches from one moment on: the last INSERT of all, into epoch_switches.
+// A Replay reads batches from Kafka again, through today's parser and beside running ingesters, and makes the new rows count
+// instead of the old ones. Nothing is counted twice, because it keeps the existing boundaries. No reader sees a
+// mixture, because the rows go in under a later epoch, which begins to count for all batches at once: with the last INSERT of all, into
+// epoch_switches.
 //
-// It touches only batches that have left the group's plan, so no ingester repeats them meanwhile. The epoch is ours alone
-// (store.ClaimEpoch): a replay that breaks off leaves rows that never count. Nobody would repeat the rows after a loss of power, so they are on the
-// disk before the switch.
+// It touches only batches that have left the group's plan, so no ingester repeats them meanwhile. The epoch is ours
+// alone (store.ClaimEpoch): a replay that breaks off leaves rows that never count. No plan stands for these rows after a loss of
+// power, so they are on the disk before the switch.
 //
-// Offsets that no batch holds, a hole, are cut where the numbers are round (holeLength). Should somebody else cut the same hole meanwhile, another
-// replay or an ingester whose offset was set back, it is seen right before the switch, and nothing is changed.
+// A hole, offsets that no batch holds, is cut at round numbers (holeLength). If somebody else cuts the same hole meanwhile,
+// another replay or an ingester whose offset was set back, the check right before the switch notices, and nothing
+// is changed.
 type Replay struct {
 	Kafka       *Kafka
 	Store       *store.Store
@@ -34,16 +36,16 @@ type Replay struct {
 	Log         *slog.Logger
 }
 
-// Replayed says what became of a replay.
+// Replayed is the result of a replay.
 type Replayed struct {
-	Batches, Records int      // that were made anew
+	Batches, Records int      // that were made again
 	Before, After    Counts   // of them
 	Same             int      // batches that this parser had made already
 	Left             []string // batches that stay as they are, and why
 	Epoch            uint32
 
 	switches    []*store.Batch // all, without their rows
-	pending     []*store.Batch // made and not inserted yet
+	pending     []*store.Batch // made, not inserted yet
 	pendingRows int
 	pendingSize int64
 }
@@ -51,14 +53,14 @@ type Replayed struct {
 // Counts are sums over batches.
 type Counts struct{ Requests, Errors, DeadLetters uint64 }
 
-// holeLength is how many offsets a new batch takes of those that no batch holds.
+// holeLength is how many offsets of a hole go into one new batch.
 const holeLength = 10_000
 
-// job is one batch to be made.
+// job is one batch to make.
 type job struct {
 	first, last int64
 	was         *store.Counted // nil: it is new
-	hole        int64          // where the hole begins that a new one lies in
+	hole        int64          // of a new batch: where the hole begins that it lies in
 }
 
 // Between replays all records that Kafka stamped at or after from and before to; a zero time is no bound.
@@ -90,7 +92,7 @@ func (r *Replay) Between(ctx context.Context, from, to time.Time) (*Replayed, er
 		}
 	}
 	if later > 0 {
-		r.Log.Info("what ingesters have planned in the last minute is left to them", "batches", later)
+		r.Log.Info("left what ingesters have planned in the last minute to them", "batches", later)
 	}
 	return r.run(ctx, jobs)
 }
@@ -140,7 +142,7 @@ func (r *Replay) At(ctx context.Context, place store.Place) (*Replayed, error) {
 	return r.run(ctx, map[topicPartition][]job{tp: list})
 }
 
-// jobs are the batches that hold any of the offsets from first up to end, and new ones for the holes between them.
+// jobs returns the batches that hold any of the offsets from first up to end, and new ones for the holes between them.
 func (r *Replay) jobs(ctx context.Context, tp topicPartition, first, end int64) (list []job, err error) {
 	if first >= end {
 		return nil, nil
@@ -149,7 +151,7 @@ func (r *Replay) jobs(ctx context.Context, tp topicPartition, first, end int64) 
 	if err != nil {
 		return nil, err
 	}
-	hole := first // where the one begins that we are in
+	hole := first // the beginning of the hole that we are in
 	if len(there) == 0 || there[0].FirstOffset > first {
 		if hole, err = r.Store.RecordedBefore(ctx, tp.topic, tp.id, first); err != nil {
 			return nil, err
@@ -171,18 +173,18 @@ func (r *Replay) jobs(ctx context.Context, tp topicPartition, first, end int64) 
 	return list, nil
 }
 
-// disown makes rows that stand in a hole, of a batch that is recorded nowhere, count no more, at the switch. One that begins before
-// what is filled may reach into it.
-func (r *Replay) disown(ctx context.Context, tp topicPartition, list []job, done *Replayed) error {
+// void makes the switch also void orphans in a hole, rows of a batch that is recorded nowhere. Such a batch may begin before
+// what is filled and reach into it.
+func (r *Replay) void(ctx context.Context, tp topicPartition, list []job, done *Replayed) error {
 	i := slices.IndexFunc(list, func(j job) bool { return j.was == nil })
 	if i < 0 {
 		return nil
 	}
-	strays, err := r.Store.Orphans(ctx, tp.topic, tp.id, list[i].hole)
+	orphans, err := r.Store.Orphans(ctx, tp.topic, tp.id, list[i].hole)
 	if err != nil {
 		return err
 	}
-	for _, s := range strays {
+	for _, s := range orphans {
 		if slices.ContainsFunc(list, func(j job) bool { return j.was == nil && j.hole <= s.FirstOffset && s.FirstOffset <= j.last }) {
 			done.switches = append(done.switches, &store.Batch{Topic: tp.topic, Partition: tp.id, FirstOffset: s.FirstOffset, Epoch: done.Epoch})
 		}
@@ -190,7 +192,7 @@ func (r *Replay) disown(ctx context.Context, tp topicPartition, list []job, done
 	return nil
 }
 
-// at is the first offset that Kafka stamped at or after a time, between the bounds of the log.
+// at returns the first offset that Kafka stamped at or after a time, between the bounds of the log.
 func (r *Replay) at(ctx context.Context, tp topicPartition, t time.Time, first, end int64) (int64, error) {
 	offset, err := r.Kafka.listOffset(ctx, tp, t.UnixMilli())
 	if err != nil {
@@ -216,6 +218,7 @@ func (r *Replay) DeadLetters(ctx context.Context, sel store.Selection) (*Replaye
 	return r.run(ctx, jobs)
 }
 
+// run makes the batches and switches to them.
 func (r *Replay) run(ctx context.Context, jobs map[topicPartition][]job) (*Replayed, error) {
 	done := &Replayed{}
 	var greatest uint32
@@ -243,7 +246,7 @@ func (r *Replay) run(ctx context.Context, jobs map[topicPartition][]job) (*Repla
 	if err := r.make(ctx, jobs, greatest, done); err != nil {
 		return done, fmt.Errorf("nothing is changed, the same command can be run again: %w", err)
 	}
-	// Nobody waits for a replay, and many readers may be looking: queries that began before the last rows were there get time to end.
+	// There is no hurry, and many readers may be looking: queries that began before the last rows were written get time to end.
 	sleep(ctx, time.Second)
 	if err := r.retry(ctx, "cannot switch to the new rows", func() error { return r.Store.SwitchForGood(ctx, done.switches) }); err != nil {
 		return done, fmt.Errorf("it is not certain whether the new rows count now, run the same command again: %w", err)
@@ -251,9 +254,9 @@ func (r *Replay) run(ctx context.Context, jobs map[topicPartition][]job) (*Repla
 	return done, nil
 }
 
-// make makes all batches, and has their rows where a loss of power does not cost them.
+// make makes all batches and brings their rows to the disk.
 func (r *Replay) make(ctx context.Context, jobs map[topicPartition][]job, greatest uint32, done *Replayed) error {
-	boot, err := r.Store.ServerID(ctx)
+	serverID, err := r.Store.ServerID(ctx)
 	if err != nil {
 		return err
 	}
@@ -261,7 +264,7 @@ func (r *Replay) make(ctx context.Context, jobs map[topicPartition][]job, greate
 		return err
 	}
 	for _, tp := range slices.SortedFunc(maps.Keys(jobs), topicPartition.compare) {
-		if err := r.disown(ctx, tp, jobs[tp], done); err != nil {
+		if err := r.void(ctx, tp, jobs[tp], done); err != nil {
 			return err
 		}
 		if err := r.read(ctx, tp, jobs[tp], done); err != nil {
@@ -271,25 +274,25 @@ func (r *Replay) make(ctx context.Context, jobs map[topicPartition][]job, greate
 	if err := r.insert(ctx, done); err != nil {
 		return err
 	}
-	if err := r.settle(ctx, boot); err != nil {
+	if err := r.sync(ctx, serverID); err != nil {
 		return err
 	}
 	return r.unchanged(ctx, jobs)
 }
 
-// settle sees to it that what was inserted outlasts a loss of power.
-func (r *Replay) settle(ctx context.Context, boot string) error {
+// sync ensures that what was inserted survives a loss of power.
+func (r *Replay) sync(ctx context.Context, serverID string) error {
 	if err := r.retry(ctx, "cannot wait for the new rows to be on the disk", func() error { return r.Store.Sync(ctx) }); err != nil {
 		return err
 	}
 	now, err := r.Store.ServerID(ctx)
-	if err == nil && now != boot {
+	if err == nil && now != serverID {
 		err = errors.New("clickhouse was restarted meanwhile and may have lost new rows")
 	}
 	return err
 }
 
-// unchanged looks whether the holes are still holes: nobody has batches there by now, and no ingester has been sent back to them.
+// unchanged checks that the holes are still holes: there are no batches in them by now, and no ingester was sent back to them.
 func (r *Replay) unchanged(ctx context.Context, jobs map[topicPartition][]job) error {
 	committed, err := r.Kafka.committed(ctx)
 	if err != nil {
@@ -305,15 +308,15 @@ func (r *Replay) unchanged(ctx context.Context, jobs map[topicPartition][]job) e
 				return err
 			}
 			if len(there) > 0 || committed[tp].Offset <= j.last {
-				return fmt.Errorf("%s offsets %d to %d: somebody else reads them meanwhile, another replay or an ingester", tp, j.first, j.last)
+				return fmt.Errorf("%s offsets %d to %d: another replay or an ingester has read them meanwhile", tp, j.first, j.last)
 			}
 		}
 	}
 	return nil
 }
 
-// awaitPlans waits until the batches have left the group's plan, which takes a minute while an ingester runs. Those that do
-// not leave it are left alone.
+// awaitPlans waits until the batches have left the group's plan, which takes a minute while an ingester runs. It drops those
+// that do not leave it.
 func (r *Replay) awaitPlans(ctx context.Context, jobs map[topicPartition][]job, done *Replayed) error {
 	for deadline, told := time.Now().Add(keepPlanned+30*time.Second), false; ; {
 		committed, err := r.Kafka.committed(ctx)
@@ -375,7 +378,7 @@ func (r *Replay) read(ctx context.Context, tp topicPartition, jobs []job, done *
 		next, err := r.Kafka.scan(ctx, tp, from, jobs[len(jobs)-1].last, func(rec record) (more bool) {
 			finishBefore(rec.offset)
 			if len(jobs) == 0 || rec.offset < jobs[0].first {
-				return false // and go on where the next one begins
+				return false // and continue where the next one begins
 			}
 			fill(batch, r.Processor, rec)
 			return done.pendingRows < r.Kafka.cfg.Batch.Rows && done.pendingSize < r.Kafka.cfg.memory()/2
@@ -387,7 +390,7 @@ func (r *Replay) read(ctx context.Context, tp topicPartition, jobs []job, done *
 				return err
 			}
 			if first <= next {
-				return fmt.Errorf("%s ends before offset %d, which was counted: the topic was made anew", tp, next)
+				return fmt.Errorf("%s ends before offset %d, which was counted: the topic was created again", tp, next)
 			}
 			next = first
 		case err == nil && next <= from:
@@ -406,7 +409,7 @@ func (r *Replay) read(ctx context.Context, tp topicPartition, jobs []job, done *
 	return nil
 }
 
-// finish ends the batch of a job: it is kept, unless Kafka no longer has what it was made of.
+// finish ends the batch of a job. It is kept unless Kafka no longer has everything that it was made of.
 func (done *Replayed) finish(tp topicPartition, j job, b *store.Batch) {
 	b.LastOffset = j.last
 	switch {
@@ -418,7 +421,7 @@ func (done *Replayed) finish(tp topicPartition, j job, b *store.Batch) {
 	}
 }
 
-// keep takes a batch that is made.
+// keep adds a batch to the result.
 func (done *Replayed) keep(b *store.Batch, was *store.Counted) {
 	done.Batches++
 	done.Records += int(b.Records)
@@ -436,7 +439,7 @@ func (done *Replayed) keep(b *store.Batch, was *store.Counted) {
 	done.switches = append(done.switches, &store.Batch{Topic: b.Topic, Partition: b.Partition, FirstOffset: b.FirstOffset, LastOffset: b.LastOffset, Epoch: b.Epoch})
 }
 
-// insert writes what is made, under the epoch that does not count yet.
+// insert writes the pending batches, under the epoch that does not count yet.
 func (r *Replay) insert(ctx context.Context, done *Replayed) error {
 	if len(done.pending) == 0 {
 		return nil
@@ -447,9 +450,10 @@ func (r *Replay) insert(ctx context.Context, done *Replayed) error {
 	return err
 }
 
-// replayPatience is how long a replay goes on trying: a person waits for it.
+// replayPatience is how long a replay keeps trying: a person waits for it.
 const replayPatience = 2 * time.Minute
 
+// retry tries something until it succeeds or patience ends.
 func (r *Replay) retry(ctx context.Context, what string, try func() error) error {
 	wait := pauses()
 	for deadline := time.Now().Add(replayPatience); ; {
