@@ -1,45 +1,57 @@
-# One target a verb. `make run` and `make test` set up what they need.
+# One target per verb. `make run` and `make test` set up what they need.
 
 GO ?= go
 BIN := bin
 SOURCE := $(wildcard *.go) cmd internal catalogs dashboards
-# The race detector needs cgo, and so a C compiler; without one the tests run all the same.
+
+# The race detector needs cgo, and therefore a C compiler. Without one the tests run without it.
 RACE := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 
-.PHONY: build run test lint fmt fuzz bench chaos clean
+# How tests run. Most of them wait for servers, so more run at once than there are cores. lint has
+# vetted the packages already. At exit the race detector would sleep for a second in each process.
+TEST := CGO_ENABLED=$(if $(RACE),1,0) GORACE=atexit_sleep_ms=0 $(GO) test $(RACE) -vet=off -p 4 -parallel 4
 
+.PHONY: build run test prove lint fmt fuzz bench chaos clean
+
+# build, lint and the tests that build programs compile with the same settings, so that each package
+# is compiled once without the race detector and once with it.
 build: ## build the programs into bin/
-	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/ ./cmd/...
+	CGO_ENABLED=0 $(GO) build -o $(BIN)/ ./cmd/...
 
-run: build ## start the stack, send sample traffic, ingest it and print the top codes; ONCE=1 stops then, ARGS has more flags
+run: build ## start the stack, send sample traffic, ingest it and print the top codes; ONCE=1 then stops, ARGS adds flags
 	@$(BIN)/stack demo $(if $(ONCE),--once) $(ARGS)
 
-test: build lint ## all tests, on a real ClickHouse and a real Kafka
+test: build lint ## run all tests, on a real ClickHouse and a real Kafka
 	@$(if $(RACE),,echo "no gcc: the tests run without the race detector")
-	$(if $(RACE),CGO_ENABLED=1,CGO_ENABLED=0) $(GO) test $(RACE) -timeout 20m ./...
+	$(TEST) -timeout 20m ./...
 
-lint: ## what the compiler does not see
+prove: ## run the long forms of the model, the mutations and the fault tests, without the race detector; see docs/reliability.md
+	ERRATA_PROVE=1 CGO_ENABLED=0 $(GO) test -count=1 -vet=off -timeout 30m -run 'Model|BrokenRecords|Chaos|Outage' ./internal/delivery ./internal/chaos
+
+lint: ## check what the compiler does not see: format, vet, staticcheck, dead and complex code, imports, wording
 	@test -z "$$(gofmt -l $(SOURCE))" || { echo "gofmt would change:"; gofmt -l $(SOURCE); exit 1; }
-	$(GO) vet ./...
-	$(GO) tool staticcheck ./...
-	$(GO) test -count=1 . # the import graph, and how our texts are written
+	CGO_ENABLED=0 $(GO) vet ./...
+	CGO_ENABLED=0 $(GO) tool staticcheck ./...
+	@dead=$$(CGO_ENABLED=0 $(GO) tool deadcode -test ./...) || exit 1; test -z "$$dead" || { echo "not even a test calls:"; echo "$$dead"; exit 1; }
+	@complex=$$(CGO_ENABLED=0 $(GO) tool gocyclo -over 30 $(SOURCE)); test "$$(echo "$$complex" | grep -c .)" -le 5 || { echo "more than 5 functions with a cyclomatic complexity over 30:"; echo "$$complex"; exit 1; }
+	CGO_ENABLED=0 $(GO) test -count=1 -vet=off .
 
 fmt: ## format the code
 	gofmt -w $(SOURCE)
 
 FUZZTIME ?= 30s
-fuzz: ## each fuzz target for FUZZTIME
+fuzz: ## run each fuzz target for FUZZTIME
 	@for package in $$($(GO) list ./internal/...); do \
 		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 			echo "$$package $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
 		done; \
 	done
 
-chaos: ## break everything at random around running ingesters, then count: FOR=20m SEED=7 FAULTS=100 RATE=1500 PARSERS=3 REPORT=chaos.json ONLY="kill" OUTAGE=60s; STRICT=1 fails on long pauses
+chaos: ## break everything at random around running ingesters, then count the records: FOR=20m SEED=7 FAULTS=100 RATE=1500 PARSERS=3 REPORT=chaos.json ONLY="kill" OUTAGE=60s; STRICT=1 fails on long pauses
 	ERRATA_PROVE=1 ERRATA_CHAOS_STRICT=$(STRICT) ERRATA_CHAOS_FOR=$(FOR) ERRATA_CHAOS_SEED=$(SEED) ERRATA_CHAOS_FAULTS=$(FAULTS) ERRATA_CHAOS_RATE=$(RATE) ERRATA_CHAOS_PARSERS=$(PARSERS) \
 	ERRATA_CHAOS_REPORT=$(abspath $(REPORT)) ERRATA_CHAOS_ONLY="$(ONLY)" ERRATA_OUTAGE_FOR=$(OUTAGE) $(GO) test -count=1 -v -timeout 12h -run '^Test(Chaos|Outage)$$' ./internal/chaos
 
-bench: ## benchmarks with allocations
+bench: ## run the benchmarks, with allocations
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/...
 
 clean: ## remove what was built, and the data of the stack

@@ -63,7 +63,7 @@ type panel struct {
 	Title       string     `json:"title"`
 	Description string     `json:"description"`
 	Datasource  datasource `json:"datasource"`
-	GridPos     struct{ X, Y, W, H int }
+	GridPos     gridPos
 	Targets     []target `json:"targets"`
 	FieldConfig struct {
 		Defaults struct {
@@ -565,6 +565,29 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// gridPos is the place of a panel, in cells.
+type gridPos struct{ X, Y, W, H int }
+
+// grid maps the cells of a dashboard to the titles of their panels.
+type grid map[[2]int]string
+
+// take puts a panel on the grid and fails the test if the panel lies outside of it or on another
+// panel.
+func (g grid) take(t *testing.T, title string, at gridPos) {
+	t.Helper()
+	if at.X < 0 || at.Y < 0 || at.W < 1 || at.H < 1 || at.X+at.W > 24 {
+		t.Errorf("panel %q lies outside the grid: %+v", title, at)
+	}
+	for x := at.X; x < at.X+at.W; x++ {
+		for y := at.Y; y < at.Y+at.H; y++ {
+			if other := g[[2]int{x, y}]; other != "" {
+				t.Fatalf("panels %q and %q overlap", other, title)
+			}
+			g[[2]int{x, y}] = title
+		}
+	}
+}
+
 func TestLayout(t *testing.T) {
 	for name, d := range load(t) {
 		t.Run(name, func(t *testing.T) {
@@ -593,7 +616,7 @@ func TestLayout(t *testing.T) {
 				}
 			}
 			ids := map[int]string{}
-			taken := map[[2]int]string{} // the cells of the grid
+			cells := grid{}
 			for _, p := range d.Panels {
 				if p.Title == "" || p.Description == "" || len(p.Targets) == 0 {
 					t.Errorf("panel %d: title %q, description %q, %d targets", p.ID, p.Title, p.Description, len(p.Targets))
@@ -610,18 +633,7 @@ func TestLayout(t *testing.T) {
 						t.Errorf("panel %q: a target with data source %v and SQL %q", p.Title, target.Datasource, target.RawSQL)
 					}
 				}
-				g := p.GridPos
-				if g.X < 0 || g.Y < 0 || g.W < 1 || g.H < 1 || g.X+g.W > 24 {
-					t.Errorf("panel %q lies outside the grid: %+v", p.Title, g)
-				}
-				for x := g.X; x < g.X+g.W; x++ {
-					for y := g.Y; y < g.Y+g.H; y++ {
-						if other := taken[[2]int{x, y}]; other != "" {
-							t.Fatalf("panels %q and %q lie on each other", other, p.Title)
-						}
-						taken[[2]int{x, y}] = p.Title
-					}
-				}
+				cells.take(t, p.Title, p.GridPos)
 			}
 		})
 	}

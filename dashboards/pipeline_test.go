@@ -42,7 +42,7 @@ type pipelineDashboard struct {
 		ID                       int
 		Type, Title, Description string
 		Datasource               datasource
-		GridPos                  struct{ X, Y, W, H int }
+		GridPos                  gridPos
 		Targets                  []struct {
 			Datasource datasource
 			RefID      string
@@ -103,7 +103,7 @@ func TestPipelineDashboard(t *testing.T) {
 			if _, ok := known[name]; !ok {
 				t.Errorf("%s: there is no metric %s", where, name)
 			}
-			shown[strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "_bucket"), "_sum"), "_count")] = true
+			shown[histogram(name)] = true
 		}
 		expressions = append(expressions, expr)
 	}
@@ -132,8 +132,21 @@ func TestPipelineDashboard(t *testing.T) {
 		}
 		note("annotation", a.Expr)
 	}
+	checkPanels(t, d, source, note)
+	for name := range known {
+		base := histogram(name)
+		if !shown[base] && base != "errata_catalog_reloads_total" { // an event: for an alert
+			t.Errorf("%s is in no panel", base)
+		}
+	}
+	checkExpressions(t, expressions)
+}
+
+// checkPanels checks the panels and passes their expressions to note.
+func checkPanels(t *testing.T, d pipelineDashboard, source datasource, note func(where, expr string)) {
+	t.Helper()
 	ids := map[int]bool{}
-	taken := map[[2]int]string{}
+	cells := grid{}
 	for _, p := range d.Panels {
 		if p.Title == "" || p.Description == "" || len(p.Targets) == 0 || p.ID <= 0 || ids[p.ID] || p.Datasource != source {
 			t.Errorf("panel %d: title %q, description %q, %d targets, data source %v, or an id that another has", p.ID, p.Title, p.Description, len(p.Targets), p.Datasource)
@@ -145,26 +158,23 @@ func TestPipelineDashboard(t *testing.T) {
 			}
 			note("panel "+p.Title, target.Expr)
 		}
-		if p.GridPos.X+p.GridPos.W > 24 || p.GridPos.W < 1 || p.GridPos.H < 1 {
-			t.Errorf("panel %q lies outside the grid: %+v", p.Title, p.GridPos)
-		}
-		for x := p.GridPos.X; x < p.GridPos.X+p.GridPos.W; x++ {
-			for y := p.GridPos.Y; y < p.GridPos.Y+p.GridPos.H; y++ {
-				if other := taken[[2]int{x, y}]; other != "" {
-					t.Fatalf("panels %q and %q lie on each other", other, p.Title)
-				}
-				taken[[2]int{x, y}] = p.Title
-			}
-		}
+		cells.take(t, p.Title, p.GridPos)
 	}
-	for name := range known {
-		base := strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "_bucket"), "_sum"), "_count")
-		if !shown[base] && base != "errata_catalog_reloads_total" { // an event: for an alert
-			t.Errorf("%s is in no panel", base)
-		}
-	}
+}
 
-	// promtool reads expressions as part of rules alone.
+// histogram returns the name of the histogram that a series belongs to. Other names stay as they
+// are.
+func histogram(series string) string {
+	for _, suffix := range []string{"_bucket", "_sum", "_count"} {
+		series = strings.TrimSuffix(series, suffix)
+	}
+	return series
+}
+
+// checkExpressions checks the expressions of panels with promtool, which reads them only as parts of
+// rules.
+func checkExpressions(t *testing.T, expressions []string) {
+	t.Helper()
 	variables := strings.NewReplacer("$job", "x", "$instance", "x", "$topic", "x", "$__rate_interval", "5m", "$__range", "1h")
 	var rules []map[string]string
 	for i, e := range expressions {

@@ -90,7 +90,7 @@ func build(t testing.TB) string {
 		return binary
 	}
 	binary := filepath.Join(t.TempDir(), "ingest")
-	command := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", binary, "errata/cmd/ingest")
+	command := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "errata/cmd/ingest")
 	command.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("build the ingester: %v\n%s", err, out)

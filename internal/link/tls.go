@@ -215,12 +215,6 @@ func (h *handshakeError) Error() string {
 }
 func (h *handshakeError) Unwrap() error { return h.err }
 
-// FailedHandshake reports whether a connection failed in the TLS handshake.
-func FailedHandshake(err error) bool {
-	var h *handshakeError
-	return errors.As(err, &h)
-}
-
 // Explain returns, as the second half of a sentence, why a connection failed because of TLS and
 // which setting fixes it. It returns "" if TLS is not the reason, or may not be. Waiting fixes none
 // of these faults. The section of the settings is kafka or clickhouse.

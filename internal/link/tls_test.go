@@ -309,7 +309,7 @@ func TestSilentServer(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	_, err = dialer(t, TLS{Enabled: true}).Dial(ctx, "tcp", listener.Addr().String())
-	if !errors.Is(err, context.DeadlineExceeded) || !FailedHandshake(err) {
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, new(*handshakeError)) {
 		t.Error(err)
 	}
 }
