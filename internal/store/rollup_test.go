@@ -22,12 +22,12 @@ import (
 	"errata/internal/store"
 )
 
-// These are days that are closed for sure, and whose minutes do not expire.
+// firstDay is the first of some days that are certainly closed, and whose minutes do not expire.
 var firstDay = time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -6)
 
 const historyDays = 3
 
-// caughtUp says that all partitions have been read up to now.
+// caughtUp sets the watermark of the only partition to now.
 func caughtUp(t *testing.T, s *store.Store) {
 	t.Helper()
 	if err := s.InsertWatermarks(t.Context(), []store.Watermark{{Topic: "logs", Partition: 3, Watermark: time.Now(), At: time.Now()}}); err != nil {
@@ -35,8 +35,9 @@ func caughtUp(t *testing.T, s *store.Store) {
 	}
 }
 
-// whole is traffic and errors by hour and all their columns, of the views of hours and of minutes, as a number of rows and of what is in
-// them; and how many days are folded.
+// whole asks for the number of rolled-up days, and for traffic and errors by hour and all their
+// columns, from the views of hours and from those of minutes, each as a number of rows and a hash
+// of their contents.
 const whole = `
 	WITH
 		(SELECT (count(), sum(cityHash64(*))) FROM (SELECT hour AS h, tenant, service, route, status, body_state, topic, sum(requests), sum(errors) FROM @traffic_hour GROUP BY ALL)) AS traffic,
@@ -54,7 +55,7 @@ func askWhole(t *testing.T, query func(string) string) (days, hours, minutes str
 	return answer[0], answer[1], answer[2]
 }
 
-// sameWhole ends the test where hours and minutes differ.
+// sameWhole ends the test if hours and minutes differ.
 func sameWhole(t *testing.T, query func(string) string) {
 	t.Helper()
 	if _, hours, minutes := askWhole(t, query); hours != minutes {
@@ -62,7 +63,7 @@ func sameWhole(t *testing.T, query func(string) string) {
 	}
 }
 
-// history is a store that things happen to, at random.
+// history is a store to which random things happen.
 type history struct {
 	*testing.T
 	*store.Store
@@ -73,8 +74,8 @@ type history struct {
 	next     int64          // offset
 	inserted []*store.Batch // the last epoch of each
 	rewrites int            // of sums, by other catalogs
-	begun    []*begunRollup // stopped somewhere
-	did      map[string]int // how often what was done
+	begun    []*begunRollup // rollups that stopped at some step
+	did      map[string]int // how often each thing happened
 }
 
 type begunRollup struct {
@@ -110,7 +111,7 @@ func (h *history) insert(b *store.Batch) {
 	}
 }
 
-// happen does one thing and names it.
+// happen does one thing and returns its name.
 func (h *history) happen() string {
 	ctx := h.Context()
 	one := func() int { return h.rand.IntN(len(h.inserted)) }
@@ -122,7 +123,7 @@ func (h *history) happen() string {
 		h.inserted = append(h.inserted, b)
 		h.insert(b)
 		return "insert"
-	case n < 18: // the same rows; a zombie may write those of an epoch that counts no more
+	case n < 18: // the same rows; a zombie may write those of an epoch that no longer counts
 		h.insert(h.inserted[one()])
 		return "repeat"
 	case n < 24: // another parser, which may find other days, or none at all
@@ -134,12 +135,12 @@ func (h *history) happen() string {
 	case n < 26:
 		i := one()
 		b := h.inserted[i]
-		h.query(fmt.Sprintf("ALTER TABLE @batch_rows DELETE WHERE first_offset = %d SETTINGS mutations_sync = 1", b.FirstOffset)) // as if its insert had broken off
+		h.query(fmt.Sprintf("ALTER TABLE @batch_rows DELETE WHERE first_offset = %d SETTINGS mutations_sync = 1", b.FirstOffset)) // as if its insert was not finished
 		if err := h.Void(ctx, b.Topic, b.Partition, []store.Orphan{{FirstOffset: b.FirstOffset, Epoch: b.Epoch}}, b.Epoch+1); err != nil {
 			h.Fatal(err)
 		}
 		h.inserted = slices.Delete(h.inserted, i, i+1)
-		return "disown"
+		return "void"
 	case n < 30:
 		before := h.rewrites
 		c := h.catalogs[h.rand.IntN(2)]
@@ -151,14 +152,14 @@ func (h *history) happen() string {
 			return "re-enrich nothing"
 		}
 		return "re-enrich"
-	case n < 45: // begin a folding, and get so far with it
-		steps, held, err := h.BeginRollup(ctx, day)
-		if err != nil || held {
-			h.Fatal(err, held)
+	case n < 45: // begin a rollup
+		steps, locked, err := h.BeginRollup(ctx, day)
+		if err != nil || locked {
+			h.Fatal(err, locked)
 		}
 		h.begun = append(h.begun, &begunRollup{steps: steps})
 		return "begin"
-	case n < 98: // go on with one of those that were begun
+	case n < 98: // continue one of those that were begun
 		if len(h.begun) == 0 {
 			return "nothing"
 		}
@@ -200,13 +201,13 @@ func TestHoursAreWhatTheMinutesSayWhateverHappens(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv("ERRATA_TEST_STEPS")); err == nil {
 		steps = n
 	}
-	folded := 0                                                 // how often there were hours to compare
-	for i := 0; i < steps || folded == 0 && i < 10*steps; i++ { // chance may let no folding come to its end for a while
+	counted := 0                                                 // how often there were hours to compare
+	for i := 0; i < steps || counted == 0 && i < 10*steps; i++ { // by chance no rollup may finish for a while
 		what := h.happen()
 		h.did[what]++
 		days, hours, minutes := askWhole(t, query)
 		if days != "0" {
-			folded++
+			counted++
 		}
 		if hours != minutes {
 			t.Fatalf("after %q (%v):\nhours   %s\nminutes %s", what, h.did, hours, minutes)
@@ -215,13 +216,13 @@ func TestHoursAreWhatTheMinutesSayWhateverHappens(t *testing.T) {
 			h.compareReaders()
 		}
 	}
-	t.Logf("%v; hours counted %d times of %d", h.did, folded, steps)
-	if folded == 0 {
-		t.Errorf("hours counted only %d times", folded)
+	t.Logf("%v; hours counted %d times of %d", h.did, counted, steps)
+	if counted == 0 {
+		t.Errorf("hours counted only %d times", counted)
 	}
 }
 
-// compareReaders holds what Go's readers get of long windows against the minutes.
+// compareReaders compares what readers in Go get for long windows with the minutes.
 func (h *history) compareReaders() {
 	h.Helper()
 	from := firstDay.Add(-time.Duration(h.rand.IntN(3000)) * time.Minute)
@@ -245,7 +246,7 @@ func (h *history) compareReaders() {
 	}
 }
 
-// dayBatch is a batch of requests with an error each, at half past five on days.
+// dayBatch is a batch of requests, each with an error, at half past five on the given days.
 func dayBatch(t *testing.T, first int64, epoch uint32, days ...time.Time) *store.Batch {
 	t.Helper()
 	p := processor(t)
@@ -258,7 +259,7 @@ func dayBatch(t *testing.T, first int64, epoch uint32, days ...time.Time) *store
 	return b
 }
 
-func TestClosedDaysAreFolded(t *testing.T) {
+func TestClosedDaysAreRolledUp(t *testing.T) {
 	t.Parallel()
 	s, query := open(t)
 	day := func(n int) time.Time { return firstDay.AddDate(0, 0, n) }
@@ -268,12 +269,12 @@ func TestClosedDaysAreFolded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// fold expects how many days of those that are due are folded at a time.
-	fold := func(now time.Time, want ...time.Time) {
+	// rollUp rolls up days that are due and expects which.
+	rollUp := func(now time.Time, want ...time.Time) {
 		t.Helper()
 		got, err := s.RollUpClosedDays(t.Context(), now)
 		if err != nil || !slices.EqualFunc(got, want, time.Time.Equal) {
-			t.Fatalf("folded %v, want %v (%v)", got, want, err)
+			t.Fatalf("rolled up %v, want %v (%v)", got, want, err)
 		}
 		sameWhole(t, query)
 	}
@@ -285,7 +286,7 @@ func TestClosedDaysAreFolded(t *testing.T) {
 	}
 	now := time.Now()
 	insert(dayBatch(t, 0, 0, day(0), day(1), day(2), day(3), day(6)))
-	fold(now) // the partition has no watermark
+	rollUp(now) // the partition has no watermark
 	mark := func(partition int, at time.Time) {
 		t.Helper()
 		now = now.Add(time.Millisecond)
@@ -294,45 +295,45 @@ func TestClosedDaysAreFolded(t *testing.T) {
 		}
 	}
 	mark(3, day(1).Add(90*time.Minute))
-	fold(now) // no day is closed for two hours
+	rollUp(now) // no day has been closed for two hours
 	mark(3, day(1).Add(2*time.Hour))
-	fold(now, day(0))
+	rollUp(now, day(0))
 	mark(3, now)
 	mark(4, day(1).Add(3*time.Hour))
-	fold(now) // another partition lags
+	rollUp(now) // another partition lags
 	mark(4, now)
-	fold(now, day(3), day(2), day(1))
-	fold(now)
+	rollUp(now, day(3), day(2), day(1))
+	rollUp(now)
 	counting("0 1 2 3")
 
 	insert(dayBatch(t, 100, 0, day(1))) // late
 	counting("0 2 3")
 	if got := query("SELECT sum(requests) FROM @traffic_hour"); got != "6" {
-		t.Errorf("the late request is not among %s", got)
+		t.Errorf("the late request is missing: %s requests", got)
 	}
-	fold(now) // it was folded just now
+	rollUp(now) // it was rolled up just now
 	counting("0 2 3")
-	fold(now.Add(11*time.Minute), day(1))
+	rollUp(now.Add(11*time.Minute), day(1))
 	counting("0 1 2 3")
 	if got := query("SELECT sum(requests), uniqExact(fold) FROM @traffic_hour_rows WHERE toDate(hour) = toDate('" + day(1).Format(time.DateOnly) + "')"); got != "3\t2" {
-		t.Errorf("requests in all hours of the day and its foldings: %s", got)
+		t.Errorf("requests in all hours of the day and its rollups: %s", got)
 	}
 
-	insert(dayBatch(t, 100, 1, day(2), day(4))) // another parser dates the records otherwise: the days of before change as well
+	insert(dayBatch(t, 100, 1, day(2), day(4))) // another parser gives the records other times: their earlier days change as well
 	counting("0 3")
-	fold(now.Add(22*time.Minute), day(4), day(2), day(1))
+	rollUp(now.Add(22*time.Minute), day(4), day(2), day(1))
 	counting("0 1 2 3 4")
-	insert(dayBatch(t, 0, 1, day(4))) // and now nothing is left of some
+	insert(dayBatch(t, 0, 1, day(4))) // now some days have nothing left
 	counting("")
-	fold(now.Add(33*time.Minute), day(4), day(3), day(2))
-	fold(now.Add(33*time.Minute), day(1), day(0))
+	rollUp(now.Add(33*time.Minute), day(4), day(3), day(2))
+	rollUp(now.Add(33*time.Minute), day(1), day(0))
 	counting("0 1 2 3 4")
 	if got := query("SELECT sum(requests) FROM @traffic_hour"); got != "3" {
 		t.Error(got)
 	}
 }
 
-func TestNoDayIsFoldedInTheMiddleOfAChange(t *testing.T) {
+func TestNoDayIsRolledUpInTheMiddleOfAChange(t *testing.T) {
 	t.Parallel()
 	s, query := open(t)
 	if err := s.Insert(t.Context(), []*store.Batch{dayBatch(t, 0, 0, firstDay)}); err != nil {
@@ -346,9 +347,9 @@ func TestNoDayIsFoldedInTheMiddleOfAChange(t *testing.T) {
 	}
 	begin := func(want bool) []func(context.Context) error {
 		t.Helper()
-		steps, held, err := s.BeginRollup(t.Context(), firstDay)
-		if err != nil || held != want {
-			t.Fatalf("held: %v, want %v (%v)", held, want, err)
+		steps, locked, err := s.BeginRollup(t.Context(), firstDay)
+		if err != nil || locked != want {
+			t.Fatalf("locked: %v, want %v (%v)", locked, want, err)
 		}
 		return steps
 	}
@@ -363,7 +364,8 @@ func TestNoDayIsFoldedInTheMiddleOfAChange(t *testing.T) {
 	run(begin(false))
 	counting("1")
 
-	// Another day changes: this one's hours go on to count, but what was begun before is not named.
+	// Another day changes: this one's hours still count, but a rollup begun before is not
+	// published.
 	before := begin(false)
 	run(before[:2])
 	err := s.ChangeDays(t.Context(), []time.Time{firstDay.AddDate(0, 0, 1)}, func() error {
@@ -373,14 +375,14 @@ func TestNoDayIsFoldedInTheMiddleOfAChange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	named := query("SELECT fold FROM @fold_rows FINAL")
+	published := query("SELECT fold FROM @fold_rows FINAL")
 	run(before[2:])
-	if got := query("SELECT fold FROM @fold_rows FINAL"); got != named {
-		t.Error("a folding that saw the time before a change was named after it")
+	if got := query("SELECT fold FROM @fold_rows FINAL"); got != published {
+		t.Error("a rollup that began before a change was published after it")
 	}
 	counting("1")
 
-	// This one changes: its hours count no more from before the change on.
+	// This one changes: its hours stop counting before the change.
 	if err := s.ChangeDays(t.Context(), []time.Time{firstDay}, func() error { counting("0"); return nil }); err != nil {
 		t.Fatal(err)
 	}
@@ -388,7 +390,7 @@ func TestNoDayIsFoldedInTheMiddleOfAChange(t *testing.T) {
 	run(begin(false))
 	counting("1")
 
-	// Nobody knows whether the change came: nothing is folded for an hour.
+	// The outcome of the change is unknown: nothing is rolled up for an hour.
 	if err := s.ChangeDays(t.Context(), []time.Time{firstDay}, func() error { return errStop }); !errors.Is(err, errStop) {
 		t.Fatal(err)
 	}
@@ -398,7 +400,7 @@ func TestNoDayIsFoldedInTheMiddleOfAChange(t *testing.T) {
 	run(begin(false))
 	counting("1")
 
-	// A folder that slept for more than an hour names nothing.
+	// A rollup that slept for more than an hour publishes nothing.
 	if err := s.ChangeDays(t.Context(), []time.Time{firstDay}, func() error { return nil }); err != nil {
 		t.Fatal(err)
 	}
@@ -407,15 +409,16 @@ func TestNoDayIsFoldedInTheMiddleOfAChange(t *testing.T) {
 	counting("0")
 }
 
-// Rows of an insert that broke off are in nobody's hours before it is finished, or disowned.
-func TestHoursWhereAnInsertBrokeOff(t *testing.T) {
+// Rows of an unfinished insert count in hours as they do in minutes, until it is finished or
+// voided.
+func TestHoursOfAnUnfinishedInsert(t *testing.T) {
 	t.Parallel()
 	s, query := open(t)
-	fold := func() {
+	rollUp := func() {
 		t.Helper()
-		steps, held, err := s.BeginRollup(t.Context(), firstDay)
-		if err != nil || held {
-			t.Fatal(held, err)
+		steps, locked, err := s.BeginRollup(t.Context(), firstDay)
+		if err != nil || locked {
+			t.Fatal(locked, err)
 		}
 		for _, step := range steps {
 			if err := step(t.Context()); err != nil {
@@ -434,20 +437,20 @@ func TestHoursWhereAnInsertBrokeOff(t *testing.T) {
 	if err := s.Insert(t.Context(), []*store.Batch{whole}); err != nil {
 		t.Fatal(err)
 	}
-	broken := func(first int) {
+	unfinished := func(first int) {
 		query("INSERT INTO @traffic_sums SELECT * REPLACE (" + strconv.Itoa(first) + " AS first_offset) FROM (SELECT * FROM @traffic_sums FINAL WHERE first_offset = 0)")
 		query("INSERT INTO @error_sums SELECT * REPLACE (" + strconv.Itoa(first) + " AS first_offset) FROM (SELECT * FROM @error_sums FINAL WHERE first_offset = 0)")
 	}
-	broken(100)
-	fold()
-	same("2") // as the minutes have it
+	unfinished(100)
+	rollUp()
+	same("2") // as in the minutes
 	if err := s.Void(t.Context(), "logs", 3, []store.Orphan{{FirstOffset: 100}}, 1); err != nil {
 		t.Fatal(err)
 	}
 	same("1")
-	fold()
+	rollUp()
 	same("1")
-	broken(200) // after the folding
+	unfinished(200) // after the rollup
 	if got := query("SELECT sum(requests) FROM @traffic_hour"); got != "1" {
 		t.Fatalf("%s requests", got)
 	}
@@ -455,7 +458,7 @@ func TestHoursWhereAnInsertBrokeOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	same("2")
-	fold()
+	rollUp()
 	same("2")
 	steps, _, err := s.BeginRollup(t.Context(), firstDay)
 	if err != nil {
@@ -463,7 +466,7 @@ func TestHoursWhereAnInsertBrokeOff(t *testing.T) {
 	}
 	for i, step := range steps {
 		if i == 1 {
-			broken(300) // after the folding wrote down its batches, which these are not among
+			unfinished(300) // after the rollup listed its batches, which do not include these
 		}
 		if err := step(t.Context()); err != nil {
 			t.Fatal(err)
@@ -473,9 +476,9 @@ func TestHoursWhereAnInsertBrokeOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	same("2")
-	// A later epoch's rows are in when the day is folded, and count when the switch comes.
+	// A later epoch's rows are in when the day is rolled up, and count after the switch.
 	query("INSERT INTO @traffic_sums SELECT * REPLACE (400 AS first_offset, 2 AS epoch) FROM (SELECT * FROM @traffic_sums FINAL WHERE first_offset = 0)")
-	fold()
+	rollUp()
 	same("2")
 	if err := s.Switch(t.Context(), []*store.Batch{dayBatch(t, 400, 2)}); err != nil {
 		t.Fatal(err)
@@ -487,9 +490,9 @@ func TestHoursWhereAnInsertBrokeOff(t *testing.T) {
 	// What an earlier version wrote has no marks.
 	query("TRUNCATE TABLE @day_change_rows")
 	query("TRUNCATE TABLE @fold_batch_rows")
-	fold()
+	rollUp()
 	if got := query("SELECT count() FROM @folded_days"); got != "1" {
-		t.Fatal("a day without marks is not folded")
+		t.Fatal("a day without marks is not rolled up")
 	}
 	same("2")
 	if err := s.Insert(t.Context(), []*store.Batch{dayBatch(t, 200, 1)}); err != nil { // nothing is left of it
@@ -498,7 +501,8 @@ func TestHoursWhereAnInsertBrokeOff(t *testing.T) {
 	same("1")
 }
 
-// Minutes that expire earlier than by our schema take no hours with them, not even when a late batch comes to such a day.
+// Minutes that expire earlier than the schema says take no hours with them, not even if a late
+// batch arrives for such a day.
 func TestHoursOutliveMinutesThatExpireEarly(t *testing.T) {
 	t.Parallel()
 	s, query := open(t)
@@ -506,7 +510,7 @@ func TestHoursOutliveMinutesThatExpireEarly(t *testing.T) {
 	expect := func(when, want string) {
 		t.Helper()
 		if got := query("SELECT (SELECT sum(requests) FROM @traffic_hour), (SELECT sum(errors) FROM @error_hour), (SELECT count() FROM @folded_days)"); got != want {
-			t.Fatalf("%s: requests, errors, folded days are %q, want %q", when, got, want)
+			t.Fatalf("%s: requests, errors, rolled-up days are %q, want %q", when, got, want)
 		}
 	}
 	if err := s.Insert(t.Context(), []*store.Batch{dayBatch(t, 0, 0, firstDay), dayBatch(t, 10, 0, firstDay)}); err != nil {
@@ -515,7 +519,7 @@ func TestHoursOutliveMinutesThatExpireEarly(t *testing.T) {
 	if _, err := s.RollUpClosedDays(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	expect("folded", "2\t2\t1")
+	expect("rolled up", "2\t2\t1")
 	for _, table := range []string{"traffic_sums", "error_sums"} {
 		query("ALTER TABLE @" + table + " MODIFY TTL toDateTime(minute) + INTERVAL 4 DAY SETTINGS mutations_sync = 2")
 		query("OPTIMIZE TABLE @" + table + " FINAL")
@@ -528,9 +532,9 @@ func TestHoursOutliveMinutesThatExpireEarly(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		folded, err := s.RollUpClosedDays(t.Context(), time.Now().Add(time.Hour)) // when it could be folded again
-		if err != nil || len(folded) > 0 {
-			t.Fatalf("folded %v, %v", folded, err)
+		days, err := s.RollUpClosedDays(t.Context(), time.Now().Add(time.Hour)) // when it could be rolled up again
+		if err != nil || len(days) > 0 {
+			t.Fatalf("rolled up %v, %v", days, err)
 		}
 		expect("after a late batch", "2\t2\t1")
 	}
@@ -540,51 +544,52 @@ func TestOldHoursAreDropped(t *testing.T) {
 	t.Parallel()
 	s, query := open(t)
 	caughtUp(t, s)
-	now := time.Now().Unix() // one for all: the numbers of hours and of their names have to agree
+	now := time.Now().Unix() // one for all: the numbers of hours and the published ones have to agree
 	id := func(age, n int) int64 { return (now-int64(age)*3600)<<32 | int64(n) }
 	hours := func(day string, age, n int) {
 		for _, table := range []string{"traffic", "error"} {
 			query(fmt.Sprintf("INSERT INTO @%s_hour_rows (hour, fold, errors) SELECT %s, %d, 1", table, day, id(age, n)))
 		}
 	}
-	name := func(day string, age, n, namedAgo int) {
-		query(fmt.Sprintf("INSERT INTO @fold_rows SELECT %s, %d, 7, now64(3) - INTERVAL %d MINUTE", day, id(age, n), namedAgo))
+	publish := func(day string, age, n, minutesAgo int) {
+		query(fmt.Sprintf("INSERT INTO @fold_rows SELECT %s, %d, 7, now64(3) - INTERVAL %d MINUTE", day, id(age, n), minutesAgo))
 	}
 	const yesterday, before = "today() - 1", "today() - 2"
 	expired := store.RollupSince
-	hours(yesterday, 30, 1) // was named, and another is for so long
-	hours(yesterday, 20, 2) // may have been named
+	hours(yesterday, 30, 1) // was published, and another one is since long ago
+	hours(yesterday, 20, 2) // may have been published
 	hours(yesterday, 30, 3)
-	name(yesterday, 30, 3, 90)
+	publish(yesterday, 30, 3, 90)
 	hours(before, 30, 4) // may still be read
 	hours(before, 29, 5)
-	name(before, 29, 5, 30)
-	hours("today() - 3", 25, 6) // never named
+	publish(before, 29, 5, 30)
+	hours("today() - 3", 25, 6) // never published
 	hours(expired, 9000, 7)
-	name(expired, 9000, 7, 500000)
+	publish(expired, 9000, 7, 500000)
 	for range 2 {
 		if _, err := s.RollUpClosedDays(t.Context(), time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		for _, table := range []string{"traffic", "error"} {
 			if got := query("SELECT arraySort(groupUniqArray(bitAnd(fold, 255))) FROM @" + table + "_hour_rows"); got != "[2,3,4,5,7]" {
-				t.Errorf("%s: left are %s", table, got)
+				t.Errorf("%s: the hours left are %s", table, got)
 			}
 		}
 	}
-	// The hours of days whose minutes expire count, whatever happened to the day since; none of them is folded again.
+	// The hours of days whose minutes expire count, whatever happened to these days since, and none
+	// of them is rolled up again.
 	if got := query("SELECT sum(errors) FROM @traffic_hour"); got != "1" {
 		t.Error(got)
 	}
-	query("INSERT INTO @traffic_sums (minute, errors) SELECT today() - 798, 5")
-	query("INSERT INTO @traffic_sums (minute, errors) SELECT today() - 799, 5")
+	query("INSERT INTO @traffic_sums (minute, errors) SELECT " + expired + ", 5")
+	query("INSERT INTO @traffic_sums (minute, errors) SELECT " + expired + " - 1, 5")
 	if got, err := s.RollUpClosedDays(t.Context(), time.Now()); len(got) > 0 || err != nil {
 		t.Error(got, err)
 	}
 }
 
-// Late batches, batches made anew and foldings at once: a reader sees no fewer requests than were acknowledged before it asked,
-// and no more than were begun when it had its answer.
+// Late batches, batches of a later epoch and rollups run at once: a reader sees no fewer requests
+// than were acknowledged before its query, and no more than were begun when it had its answer.
 func TestHoursAreRightAtEveryMoment(t *testing.T) {
 	t.Parallel()
 	s, query := open(t)
@@ -601,7 +606,7 @@ func TestHoursAreRightAtEveryMoment(t *testing.T) {
 				return err
 			}
 			acknowledged.Add(3)
-			if first%40 == 0 { // its days are others, and as many requests
+			if first%40 == 0 { // other days, and as many requests
 				if err := s.Insert(t.Context(), []*store.Batch{dayBatch(t, first, 1, firstDay.AddDate(0, 0, 1), firstDay.AddDate(0, 0, 2), firstDay)}); err != nil {
 					return err
 				}
@@ -610,14 +615,14 @@ func TestHoursAreRightAtEveryMoment(t *testing.T) {
 		}
 		return nil
 	})
-	folds := 0
-	group.Go(func() error { // folds without a pause between foldings, ends with ctx
+	rollups := 0
+	group.Go(func() error { // one rollup after another, ends with ctx
 		for n := 1; ctx.Err() == nil; n++ {
 			days, err := s.RollUpClosedDays(t.Context(), time.Now().Add(time.Duration(n)*11*time.Minute))
 			if err != nil {
 				return err
 			}
-			folds += len(days)
+			rollups += len(days)
 		}
 		return nil
 	})
@@ -639,7 +644,7 @@ func TestHoursAreRightAtEveryMoment(t *testing.T) {
 	if err := group.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d reads, %d of them with hours; %d foldings; %d requests", reads, ofHours, folds, begun.Load())
+	t.Logf("%d reads, %d of them with hours; %d rollups; %d requests", reads, ofHours, rollups, begun.Load())
 	sameWhole(t, query)
 }
 
@@ -656,32 +661,7 @@ func TestLongReportsFromHours(t *testing.T) {
 	}
 	scope := store.Scope{From: firstDay.Add(5*time.Hour + 31*time.Minute), To: firstDay.AddDate(0, 0, 4).Add(12*time.Hour + 31*time.Minute), Tenants: []string{"acme"}, Topics: []string{"logs"}}
 	q := report.TopQuery{Scope: scope, By: []string{"tenant", "code"}, Limit: 5}
-	f := func() {
-		t.Helper()
-		top, err := report.NewTop(t.Context(), s, &catalog.Set{}, q)
-		if err != nil || top.Requests != 9 || top.ErrorRequests != 9 || top.Errors != 9 || top.DeadLetters != nil {
-			t.Errorf("%+v %v", top, err)
-		}
-		if err != nil || len(top.Rows) != 1 {
-			t.Fatalf("%+v %v", top, err)
-		}
-		if r := top.Rows[0]; r.Errors != 9 || r.Requests != 9 || r.Kind != "quota" || r.Dialect != "huawei" ||
-			!r.FirstSeen.Equal(firstDay.Add(12*time.Hour+30*time.Minute)) || !r.LastSeen.Equal(q.To.Add(-time.Minute)) {
-			t.Errorf("%+v", r)
-		}
-		x := report.Explanation{Code: "OSM.01010037"}
-		if err := x.AddLive(t.Context(), s, scope, "4d"); err != nil || len(x.Tenants) != 1 || x.Tenants[0].Errors != 9 {
-			t.Errorf("%+v %v", x, err)
-		}
-		want := make([]uint64, 24) // of 4 hours, 17 minutes and 30 seconds
-		for _, part := range []int{1, 5, 7, 11, 12, 16, 18, 22, 23} {
-			want[part] = 1
-		}
-		if !slices.Equal(x.History, want) {
-			t.Errorf("%v, want %v", x.History, want)
-		}
-	}
-	f()
+	checkLongReports(t, s, q)
 	for range 2 {
 		if _, err := s.RollUpClosedDays(t.Context(), time.Now()); err != nil {
 			t.Fatal(err)
@@ -690,11 +670,38 @@ func TestLongReportsFromHours(t *testing.T) {
 	if got := query("SELECT count() FROM @folded_days"); got != "5" {
 		t.Fatal(got)
 	}
-	f()
-	// They are read from the hours: without these nothing is left.
+	checkLongReports(t, s, q)
+	// The reports read hours: without these, only the errors of the first and last minutes are left.
 	query("TRUNCATE TABLE @error_hour_rows")
 	if top, err := report.NewTop(t.Context(), s, &catalog.Set{}, q); err != nil || top.Errors != 1 {
 		t.Errorf("%+v %v", top, err)
+	}
+}
+
+// checkLongReports checks the reports of a scope with nine requests, each with an error.
+func checkLongReports(t *testing.T, s *store.Store, q report.TopQuery) {
+	t.Helper()
+	top, err := report.NewTop(t.Context(), s, &catalog.Set{}, q)
+	if err != nil || top.Requests != 9 || top.ErrorRequests != 9 || top.Errors != 9 || top.DeadLetters != nil {
+		t.Errorf("%+v %v", top, err)
+	}
+	if err != nil || len(top.Rows) != 1 {
+		t.Fatalf("%+v %v", top, err)
+	}
+	if r := top.Rows[0]; r.Errors != 9 || r.Requests != 9 || r.Kind != "quota" || r.Dialect != "huawei" ||
+		!r.FirstSeen.Equal(firstDay.Add(12*time.Hour+30*time.Minute)) || !r.LastSeen.Equal(q.To.Add(-time.Minute)) {
+		t.Errorf("%+v", r)
+	}
+	x := report.Explanation{Code: "OSM.01010037"}
+	if err := x.AddLive(t.Context(), s, q.Scope, "4d"); err != nil || len(x.Tenants) != 1 || x.Tenants[0].Errors != 9 {
+		t.Errorf("%+v %v", x, err)
+	}
+	want := make([]uint64, 24) // of 4 hours, 17 minutes and 30 seconds
+	for _, part := range []int{1, 5, 7, 11, 12, 16, 18, 22, 23} {
+		want[part] = 1
+	}
+	if !slices.Equal(x.History, want) {
+		t.Errorf("%v, want %v", x.History, want)
 	}
 }
 
@@ -717,13 +724,13 @@ func TestHoursSayWhatReenrichedMinutesSay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := func(dry bool, folded, want string) {
+	f := func(dry bool, days, want string) {
 		t.Helper()
 		if err := s.ReenrichSums(t.Context(), c, firstDay, time.Time{}, time.Time{}, 10, dry, func([]store.SumRewrite) error { return nil }); err != nil {
 			t.Fatal(err)
 		}
-		if got := query("SELECT (SELECT count() FROM @folded_days), kind FROM @error_hour"); got != folded+"\t"+want {
-			t.Errorf("folded days, kind: %q, want %q and %q", got, folded, want)
+		if got := query("SELECT (SELECT count() FROM @folded_days), kind FROM @error_hour"); got != days+"\t"+want {
+			t.Errorf("rolled-up days, kind: %q, want %q and %q", got, days, want)
 		}
 		sameWhole(t, query)
 	}
