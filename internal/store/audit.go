@@ -26,6 +26,9 @@ const (
 	auditNamed  = 1000      // differences of one kind that are returned for a partition and slice
 )
 
+// auditedTables are the tables that an audit compares with the batches.
+var auditedTables = []string{errorTable.name, trafficTable.name, codeTable.name, deadLetterTable.name}
+
 // AuditScope is what an audit reads: some partitions, each from a batch on.
 type AuditScope struct {
 	Partitions []AuditPartition
@@ -85,7 +88,7 @@ func (scope AuditScope) bind(sql string, r auditRange) (string, []any) {
 		args = append(args, clickhouse.Named("oldest", scope.Oldest.UnixMilli()))
 		since = func(column string) string { return column + " >= fromUnixTimestamp64Milli(@oldest)" }
 	}
-	for _, name := range []string{errorTable.name, trafficTable.name, codeTable.name, deadLetterTable.name} {
+	for _, name := range auditedTables {
 		args = append(args, clickhouse.Named("complete_since_"+name, scope.completeSince(name)))
 	}
 	return strings.NewReplacer("{partitions}", "(topic, partition) IN (@partitions)", "{from}", from, "{slice}", slice, "{counting}", counted,

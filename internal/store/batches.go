@@ -15,17 +15,19 @@ type Recorded struct {
 	FirstRecord             uint64 // the hash of its first record; 0: unknown
 }
 
+// recordedIn selects the recorded batches of a partition.
+const recordedIn = `SELECT first_offset, last_offset, epoch, fingerprint, first_record FROM batches
+	WHERE topic = ? AND partition = ?`
+
 // RecordedFrom returns the batches of a partition that contain an offset or come after it, in
 // order. Whoever reads those offsets again must keep their boundaries.
 func (s *Store) RecordedFrom(ctx context.Context, topic string, partition int, offset int64) ([]Recorded, error) {
-	return s.recorded(ctx, `SELECT first_offset, last_offset, epoch, fingerprint, first_record FROM batches
-		WHERE topic = ? AND partition = ? AND last_offset >= ? ORDER BY first_offset`, topic, partition, offset)
+	return s.recorded(ctx, recordedIn+` AND last_offset >= ? ORDER BY first_offset`, topic, partition, offset)
 }
 
 // LastRecorded returns the last batch of a partition, if it has any.
 func (s *Store) LastRecorded(ctx context.Context, topic string, partition int) (last Recorded, found bool, err error) {
-	all, err := s.recorded(ctx, `SELECT first_offset, last_offset, epoch, fingerprint, first_record FROM batches
-		WHERE topic = ? AND partition = ? ORDER BY first_offset DESC LIMIT 1`, topic, partition)
+	all, err := s.recorded(ctx, recordedIn+` ORDER BY first_offset DESC LIMIT 1`, topic, partition)
 	if err != nil || len(all) == 0 {
 		return Recorded{}, false, err
 	}

@@ -33,12 +33,12 @@ type Retention map[string]time.Time
 // ttlDays matches the TTL in a table's definition.
 var ttlDays = regexp.MustCompile(` TTL .*toIntervalDay\((\d+)\)`)
 
-// Retention reads the retention of the tables from their definitions, which an operator may have
-// changed.
+// Retention reads the retention of the audited tables from their definitions, which an operator may
+// have changed.
 func (s *Store) Retention(ctx context.Context) (Retention, error) {
 	retention := Retention{}
 	err := s.ask(ctx, `SELECT name, engine_full, now64(3) FROM system.tables WHERE database = currentDatabase() AND name IN (@tables)`,
-		[]any{clickhouse.Named("tables", []string{errorTable.name, trafficTable.name, codeTable.name, deadLetterTable.name})},
+		[]any{clickhouse.Named("tables", auditedTables)},
 		func(scan func(...any) error) error {
 			var name, engine string
 			var now time.Time
