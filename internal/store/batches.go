@@ -91,8 +91,8 @@ type Counted struct {
 // BatchesWith returns the batches that contain dead letters of a selection, by partition and
 // offset.
 func (s *Store) BatchesWith(ctx context.Context, sel Selection) ([]Counted, error) {
-	where, args := sel.where()
-	return s.batches(ctx, "(topic, partition, first_offset) IN (SELECT topic, partition, first_offset FROM dead_letter_rows FINAL WHERE "+counted+" AND "+where+")", 0, args...)
+	where := sel.where()
+	return s.batches(ctx, "(topic, partition, first_offset) IN (SELECT topic, partition, first_offset FROM dead_letter_rows FINAL WHERE "+counted+" AND "+where.SQL+")", 0, where.Args...)
 }
 
 // BatchesBetween returns the batches of a partition that contain any offset in [first, end).

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -23,18 +22,15 @@ type Place struct {
 	Offset    int64
 }
 
-func (sel Selection) where() (condition string, args []any) {
-	conditions, args := []string{"topic IN (?)"}, []any{sel.Topics}
+func (sel Selection) where() Condition {
+	c := Scope{From: sel.Since, Topics: sel.Topics}.Where("ts")
 	if len(sel.Reasons) > 0 {
-		conditions, args = append(conditions, "reason IN (?)"), append(args, sel.Reasons)
-	}
-	if !sel.Since.IsZero() {
-		conditions, args = append(conditions, "ts >= ?"), append(args, sel.Since)
+		c = c.And("reason IN (?)", sel.Reasons)
 	}
 	if at := sel.At; at != nil {
-		conditions, args = append(conditions, "topic = ? AND partition = ? AND offset = ?"), append(args, at.Topic, at.Partition, at.Offset)
+		c = c.And("topic = ? AND partition = ? AND offset = ?", at.Topic, at.Partition, at.Offset)
 	}
-	return strings.Join(conditions, " AND "), args
+	return c
 }
 
 // DeadLetter is a record, or an element of a record, that could not be used.
@@ -50,8 +46,8 @@ type DeadLetter struct {
 
 // DeadLetterList returns up to limit dead letters, newest first, and the number of all.
 func (s *Store) DeadLetterList(ctx context.Context, sel Selection, limit int) (list []DeadLetter, total uint64, err error) {
-	where, args := sel.where()
-	condition := " FROM dead_letters WHERE " + where
+	where := sel.where()
+	condition, args := " FROM dead_letters WHERE "+where.SQL, where.Args
 	if err := s.conn.QueryRow(ctx, "SELECT count()"+condition, args...).Scan(&total); err != nil {
 		return nil, 0, fmt.Errorf("count the dead letters: %w", err)
 	}

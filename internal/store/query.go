@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -66,6 +67,22 @@ var (
 // columns in their order.
 func (s *Store) Query(ctx context.Context, sql string, args []any, row func(scan func(...any) error) error) error {
 	return s.explained(s.ask(ctx, sql, args, row))
+}
+
+// ask is Query for the store's own questions. Its errors are ClickHouse's: TroubleOf judges them by
+// their codes, and an ingester that met link.ErrRefused would end instead of trying again.
+func (s *Store) ask(ctx context.Context, sql string, args []any, row func(scan func(...any) error) error) (err error) {
+	rows, err := s.conn.Query(ctx, sql, args...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		if err := row(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 // Select runs a question on the views and returns the rows of its answer. A column goes into the

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -58,14 +57,8 @@ func (s *Store) StaleErrors(ctx context.Context, from, to time.Time, version str
 
 // span is the condition that the time in a column lies in [from, to).
 func span(column string, from, to time.Time) (string, []any) {
-	sql, args := []string{"1"}, []any(nil)
-	if !from.IsZero() {
-		sql, args = append(sql, column+" >= fromUnixTimestamp64Milli(?)"), append(args, from.UnixMilli())
-	}
-	if !to.IsZero() {
-		sql, args = append(sql, column+" < fromUnixTimestamp64Milli(?)"), append(args, to.UnixMilli())
-	}
-	return strings.Join(sql, " AND "), args
+	c := Scope{From: from, To: to}.Where(column)
+	return c.SQL, c.Args
 }
 
 // within cuts a day to [from, to).
@@ -129,32 +122,24 @@ func (r slicing[R]) slice(ctx context.Context, s *Store, last []any) (n int, at 
 		sql, args = sql+" AND ("+condition+")", append(args, values...)
 	}
 	sql += " ORDER BY `" + strings.Join(r.key, "`, `") + fmt.Sprintf("` LIMIT %d", r.limit) + onlyDays
-	rows, err := s.conn.Query(ctx, sql, args...)
-	if err != nil {
-		return 0, nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
 	var held []of[R]
 	size := 0
-	for rows.Next() {
-		row, bytes, err := r.scan(rows.Scan)
+	err = s.ask(ctx, sql, args, func(scan func(...any) error) error {
+		row, bytes, err := r.scan(scan)
 		if err != nil {
-			return 0, nil, err
+			return err
 		}
 		n++
 		at = r.keyOf(row)
 		held, size = append(held, row), size+bytes
-		if size >= maxSliceBytes {
-			if err := r.handle(held); err != nil {
-				return 0, nil, err
-			}
-			held, size = nil, 0
+		if size < maxSliceBytes {
+			return nil
 		}
-	}
-	if err := rows.Err(); err != nil {
-		return 0, nil, err
-	}
-	if len(held) > 0 {
+		full := held
+		held, size = nil, 0
+		return r.handle(full)
+	})
+	if err == nil && len(held) > 0 {
 		err = r.handle(held)
 	}
 	return n, at, err
@@ -211,19 +196,16 @@ func scanError(scan func(...any) error) (of[errorRow], int, error) {
 // SumDays gives the days of [from, to) that hold sums of errors.
 func (s *Store) SumDays(ctx context.Context, from, to time.Time) (days []time.Time, err error) {
 	filter, args := span("minute", from, to)
-	rows, err := s.conn.Query(ctx, "SELECT DISTINCT toDate(minute) AS day FROM error_sums WHERE "+filter+" ORDER BY day", args...)
+	err = s.ask(ctx, "SELECT DISTINCT toDate(minute) AS day FROM error_sums WHERE "+filter+" ORDER BY day", args, func(scan func(...any) error) error {
+		var d time.Time
+		err := scan(&d)
+		days = append(days, d)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("list the days with sums: %w", err)
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var d time.Time
-		if err := rows.Scan(&d); err != nil {
-			return nil, err
-		}
-		days = append(days, d)
-	}
-	return days, rows.Err()
+	return days, nil
 }
 
 // maxNamedCodes is about how many bytes of codes a query names, of the 256 KiB that a query may be long.
@@ -272,21 +254,17 @@ func (s *Store) ReenrichSums(ctx context.Context, c *catalog.Set, day, from, to 
 // changedSums gives the codes of a window that mean something else now, and those whose sums may mean one thing or another.
 func (s *Store) changedSums(ctx context.Context, c *catalog.Set, from, to time.Time) (changed, ambiguous []string, err error) {
 	filter, args := span("minute", from, to)
-	rows, err := s.conn.Query(ctx, "SELECT code, dialect, service, family, kind FROM error_sums FINAL WHERE "+filter+" GROUP BY code, dialect, service, family, kind ORDER BY code"+onlyDays, args...)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
 	add := func(to *[]string, code string) {
 		if len(*to) == 0 || (*to)[len(*to)-1] != code { // they come in order
 			*to = append(*to, code)
 		}
 	}
-	for rows.Next() {
+	sql := "SELECT code, dialect, service, family, kind FROM error_sums FINAL WHERE " + filter + " GROUP BY code, dialect, service, family, kind ORDER BY code" + onlyDays
+	err = s.ask(ctx, sql, args, func(scan func(...any) error) error {
 		var code, dialect, service string
 		var m catalog.Meaning
-		if err := rows.Scan(&code, &dialect, &service, &m.Family, &m.Kind); err != nil {
-			return nil, nil, err
+		if err := scan(&code, &dialect, &service, &m.Family, &m.Kind); err != nil {
+			return err
 		}
 		meanings := c.Meanings(code, dialect, service)
 		if !slices.Contains(meanings, m) {
@@ -295,8 +273,9 @@ func (s *Store) changedSums(ctx context.Context, c *catalog.Set, from, to time.T
 		if len(meanings) > 1 {
 			add(&ambiguous, code)
 		}
-	}
-	return changed, ambiguous, rows.Err()
+		return nil
+	})
+	return changed, ambiguous, err
 }
 
 var sumKey = []string{"minute", "tenant", "code", "service", "route", "dialect", "topic", "partition", "first_offset", "epoch"}
@@ -365,7 +344,9 @@ func (s *Store) tellSumsByErrors(ctx context.Context, from, to time.Time, codes 
 	sums, sumArgs := span("minute", from, to)
 	rowsIn, errorArgs := span("ts", from, to)
 	key, columns := strings.Join(sumKey, ", "), codeTable.selected()
-	rows, err := s.conn.Query(ctx, `
+	var others []of[codeRow]
+	var rewrites []SumRewrite
+	err = s.ask(ctx, `
 		SELECT `+columns+`, family_, kind_
 		FROM (SELECT `+columns+` FROM error_sums FINAL WHERE `+sums+` AND code IN (?)) AS sums
 		INNER JOIN (
@@ -374,30 +355,23 @@ func (s *Store) tellSumsByErrors(ctx context.Context, from, to time.Time, codes 
 			FROM error_rows FINAL WHERE `+rowsIn+` AND code IN (?)
 			GROUP BY `+key+`
 		) AS errors USING (`+key+`)
-		WHERE family != family_ OR kind != kind_`+onlyDays, slices.Concat(sumArgs, []any{codes}, errorArgs, []any{codes})...)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	var others []of[codeRow]
-	var rewrites []SumRewrite
-	for rows.Next() {
+		WHERE family != family_ OR kind != kind_`+onlyDays, slices.Concat(sumArgs, []any{codes}, errorArgs, []any{codes}), func(scan func(...any) error) error {
 		var now catalog.Meaning
-		row, _, err := scanSum(rows.Scan, &now.Family, &now.Kind)
+		row, _, err := scanSum(scan, &now.Family, &now.Kind)
 		if err != nil {
 			return err
 		}
 		rewrites = append(rewrites, SumRewrite{row.row.code, catalog.Meaning{Family: row.row.family, Kind: row.row.kind}, now})
 		row.row.family, row.row.kind = now.Family, now.Kind
 		others = append(others, row)
-		if len(others) == limit {
-			if err := s.writeSums(ctx, others, rewrites, dry, done); err != nil {
-				return err
-			}
-			others, rewrites = nil, nil
+		if len(others) < limit {
+			return nil
 		}
-	}
-	if err := rows.Err(); err != nil {
+		full, told := others, rewrites
+		others, rewrites = nil, nil
+		return s.writeSums(ctx, full, told, dry, done)
+	})
+	if err != nil {
 		return err
 	}
 	return s.writeSums(ctx, others, rewrites, dry, done)

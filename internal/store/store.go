@@ -269,21 +269,6 @@ func (s *Store) Close() error { return s.conn.Close() }
 // Ping asks whether the server answers now.
 func (s *Store) Ping(ctx context.Context) error { return s.conn.Ping(ctx) }
 
-// ask runs a query and hands over each of its rows.
-func (s *Store) ask(ctx context.Context, sql string, args []any, row func(scan func(...any) error) error) (err error) {
-	rows, err := s.conn.Query(ctx, sql, args...)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		if err := row(rows.Scan); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
-}
-
 // execute executes a statement that may take so long.
 func (s *Store) execute(ctx context.Context, timeout time.Duration, sql string, args ...any) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
