@@ -51,9 +51,9 @@ const (
 	Expired = "expired" // not taken in time
 )
 
-// RecordAlerts stores the outcome of an evaluation: the transitions, the messages that are queued for
-// them and, last, the states, which complete it. After an error the caller evaluates again from the
-// states as they were.
+// RecordAlerts stores the outcome of an evaluation: the transitions, the messages that are queued
+// for them and, last, the states, which complete it. After an error the caller evaluates again from
+// the states as they were.
 func (s *Store) RecordAlerts(ctx context.Context, transitions []AlertTransition, deliveries []Delivery, states []AlertState) error {
 	return firstError(
 		func() error { return transitionTable.insert(ctx, s, alone(transitions)) },
@@ -62,8 +62,8 @@ func (s *Store) RecordAlerts(ctx context.Context, transitions []AlertTransition,
 	)
 }
 
-// RecordDeliveries queues messages or settles them. A settled one stays so, whatever is recorded of it
-// later.
+// RecordDeliveries queues messages, or records their final outcome. That stays, whatever is
+// recorded of the message later.
 func (s *Store) RecordDeliveries(ctx context.Context, deliveries []Delivery) error {
 	return deliveryTable.insert(ctx, s, alone(deliveries))
 }

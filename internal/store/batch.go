@@ -7,28 +7,28 @@ import (
 	"errata/internal/enrich"
 )
 
-// Batch is the rows of one run of offsets of one partition. It is filled record by
-// record, in the order of offsets, and after that it does not change: its rows are a pure function of
-// its records, its place and the parser, and never of the clock.
+// Batch is the rows of one run of offsets of one partition. It is filled record by record, in the
+// order of offsets, and does not change afterwards. Its rows are a pure function of its records,
+// its place and the parser, never of the clock.
 type Batch struct {
 	Topic       string
 	Partition   int
 	FirstOffset int64
-	LastOffset  int64 // at or past the last record: offsets without a record count as covered
+	LastOffset  int64 // at or after the last record: offsets without a record are covered too
 	Epoch       uint32
-	Fingerprint string // of the parser and the mapping that made the rows
+	Fingerprint string // of the parser and the mapping that produced the rows
 
 	Records, Requests, Errors, DeadLetters uint64
-	Excluded                               uint64    // requests left out by the configuration
-	Limited                                uint64    // requests whose tenant or route is counted under Other
-	MinTime, MaxTime                       time.Time // of the requests; zero when there are none
-	FirstRecord                            uint64    // a hash of the first record: another topic of the same name has another
-	Newest                                 time.Time // Kafka's time of the newest record
+	Excluded                               uint64    // requests that the configuration leaves out
+	Limited                                uint64    // requests whose tenant or route is counted as Other
+	MinTime, MaxTime                       time.Time // of the requests; zero if there are none
+	FirstRecord                            uint64    // a hash of the first record, which tells a topic from another of the same name
+	Newest                                 time.Time // the greatest Kafka time of a record
 
 	size int64 // see Size
 
 	limits      Limits
-	tenants     map[string]bool // those that are counted under their own name
+	tenants     map[string]bool // those that are counted by name
 	routes      map[string]bool
 	errors      []errorRow
 	deadLetters []deadLetterRow
@@ -81,9 +81,9 @@ type codeSum struct {
 	first, last  time.Time
 }
 
-// Limits bounds how many tenants and routes a batch tells apart: a gateway that logs an id in their place must not fill the database
-// with keys. What is one too many is counted under Other. They hold for each batch by itself, so that a batch that is
-// read again comes out the same.
+// Limits bounds how many tenants and routes a batch counts by name, so that a gateway which logs an
+// id in their place does not fill the database with keys. The others are counted as Other. The
+// limits hold for each batch by itself: a batch that is read again must have the same rows.
 type Limits struct {
 	Tenants int `mapstructure:"tenants"` // 0: no limit
 	Routes  int `mapstructure:"routes"`
@@ -92,7 +92,7 @@ type Limits struct {
 // Other stands for the tenants and routes beyond the limits.
 const Other = "(other)"
 
-// NewBatch makes an empty batch that begins at an offset.
+// NewBatch returns an empty batch that begins at an offset.
 func NewBatch(topic string, partition int, firstOffset int64, limits Limits) *Batch {
 	return &Batch{
 		Topic: topic, Partition: partition, FirstOffset: firstOffset, LastOffset: firstOffset - 1,
@@ -101,15 +101,17 @@ func NewBatch(topic string, partition int, firstOffset int64, limits Limits) *Ba
 	}
 }
 
-// Rows is about how many rows an insert of the batch writes.
+// Rows returns about how many rows an insert of the batch writes.
 func (b *Batch) Rows() int {
 	return len(b.errors) + len(b.deadLetters) + len(b.audits) + len(b.traffic) + len(b.codes)
 }
 
-// Size is about how much memory the batch holds, in bytes, the columns of its INSERTs included.
+// Size returns about how much memory the batch takes, in bytes, including the columns of its
+// INSERTs.
 func (b *Batch) Size() int64 { return b.size }
 
-// What a row takes beside its longer texts: measured on the sample traffic, twice its struct for the columns of the INSERT.
+// The memory that a row takes in addition to its longer texts: its struct, and twice that for the
+// columns of the INSERT, measured on the sample traffic.
 const (
 	errorRowSize      = 1600
 	deadLetterRowSize = 300
@@ -118,7 +120,7 @@ const (
 	codeRowSize       = 700
 )
 
-// Add puts one processed record into the batch. kafkaTime stamps its dead letters.
+// Add adds a processed record to the batch. Its dead letters get kafkaTime as their time.
 func (b *Batch) Add(offset int64, kafkaTime time.Time, record enrich.Record) {
 	b.Records++
 	b.LastOffset = offset
@@ -149,7 +151,8 @@ func (b *Batch) deadLetter(offset int64, index int, at time.Time, reason accessl
 	b.deadLetters = append(b.deadLetters, deadLetterRow{at: at.UTC(), reason: string(reason), offset: offset, index: uint32(index), sample: sample})
 }
 
-// limited gives the name under which one of a batch's names is counted. The first limit names keep their own; 0 is no limit.
+// limited returns the name by which a name is counted: its own for the first names up to the limit,
+// else Other. A limit of 0 is none.
 func limited(names map[string]bool, name string, limit int) string {
 	if name == "" || names[name] {
 		return name
@@ -190,7 +193,7 @@ func (b *Batch) request(offset int64, index int, e enrich.Element) {
 	if a.HasLatency {
 		latency = &a.LatencyMS
 	}
-	a.Body = nil // never stored, and its memory is the reader's
+	a.Body = nil // never stored, and its memory belongs to the reader
 	if e.Sample != "" {
 		b.size += auditRowSize + 2*int64(len(e.Sample)+len(a.Path))
 		b.audits = append(b.audits, auditRow{access: a, offset: offset, index: uint32(index), sample: e.Sample})
@@ -216,7 +219,7 @@ func (b *Batch) request(offset int64, index int, e enrich.Element) {
 	}
 }
 
-// TableRows counts the rows that an insert of the batch writes, by table.
+// TableRows returns how many rows an insert of the batch writes, by table.
 func (b *Batch) TableRows() map[string]int {
 	return map[string]int{
 		errorTable.name: len(b.errors), trafficTable.name: len(b.traffic), codeTable.name: len(b.codes),
@@ -224,7 +227,7 @@ func (b *Batch) TableRows() map[string]int {
 	}
 }
 
-// BodyStates counts the requests of the batch by what could be seen of their bodies.
+// BodyStates returns the number of requests of the batch by the state of their bodies.
 func (b *Batch) BodyStates() map[accesslog.BodyState]uint64 {
 	counts := map[accesslog.BodyState]uint64{}
 	for k, sum := range b.traffic {
@@ -233,7 +236,7 @@ func (b *Batch) BodyStates() map[accesslog.BodyState]uint64 {
 	return counts
 }
 
-// Reasons counts the dead letters of the batch.
+// Reasons returns the number of dead letters of the batch by reason.
 func (b *Batch) Reasons() map[string]uint64 {
 	counts := map[string]uint64{}
 	for _, d := range b.deadLetters {

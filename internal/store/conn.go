@@ -9,14 +9,14 @@ import (
 	"errata/internal/link"
 )
 
-// conn is a pool of connections to a server. Whatever a server refuses because it is shutting down
-// is link.ErrUnreachable: it is lost to us as if the connection had broken.
+// conn is a pool of connections to a server. What a server refuses because it is shutting down is
+// link.ErrUnreachable, as if the connection had broken.
 type conn struct {
 	driver.Conn
-	addr string // as sentences name it
+	addr string // as error texts show it
 }
 
-// told marks an error with which the server said that it is shutting down.
+// told marks an error that says that the server is shutting down.
 func (c conn) told(err error) error {
 	if isCode(err, codeAborted) {
 		return &shuttingDown{c.addr, err}
@@ -31,7 +31,7 @@ type shuttingDown struct {
 }
 
 func (e *shuttingDown) Error() string {
-	return fmt.Sprintf("clickhouse at %s is shutting down, or cancels what it is asked (%s): try again when it is up", e.addr, firstLine(e.err.Error()))
+	return fmt.Sprintf("clickhouse at %s is shutting down, or cancels our queries (%s): try again when it is up", e.addr, firstLine(e.err.Error()))
 }
 
 func (e *shuttingDown) Unwrap() []error { return []error{link.ErrUnreachable, e.err} }

@@ -9,8 +9,9 @@ import (
 	"errata/internal/parse"
 )
 
-// Insert writes batches: all their rows first, then the rows in batches that say so, then the switches to a later epoch, and last
-// that the server has it all. After an error, of whatever sort, the same batches are inserted again.
+// Insert writes batches: all their rows first, then their rows in batches, then the switches to a
+// later epoch, and last their rows in accepted. After any error the same batches are inserted
+// again.
 func (s *Store) Insert(ctx context.Context, batches []*Batch) error {
 	return firstError(
 		func() error { return s.insert(ctx, batches) },
@@ -58,7 +59,7 @@ func gather[R any](batches []*Batch, rows func(*Batch) []R) (all []of[R]) {
 	return all
 }
 
-// once is for tables with one row a batch.
+// once is the rows of a batch in a table with one row for each batch.
 func once(*Batch) []struct{} { return []struct{}{{}} }
 
 var errorTable = table[errorRow]{
@@ -97,7 +98,7 @@ var errorTable = table[errorRow]{
 	),
 }
 
-// trafficRow and codeRow are a batch's sums as rows.
+// trafficRow and codeRow are the sums of a batch as rows.
 type (
 	trafficRow struct {
 		trafficKey

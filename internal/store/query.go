@@ -12,8 +12,8 @@ import (
 	"errata/internal/link"
 )
 
-// Scope is what a question is about. A reader who may see only some tenants asks with these in
-// Tenants, so every question about tenants' data has to go through Where.
+// Scope is what a question is about. A reader who may see only some tenants has these in Tenants,
+// so every question about tenants' data must take its condition from Where.
 type Scope struct {
 	From, To time.Time // [From, To); a zero time leaves its side open
 	Tenants  []string  // empty: all
@@ -63,14 +63,14 @@ var (
 	ErrorKeys   = append(slices.Clone(RequestKeys), "family", "kind", "code")
 )
 
-// Query runs a question on the views and calls row for each row of the answer, which scans its
-// columns in their order.
+// Query runs a query on the views and calls row for each row of the result. row scans its columns
+// in order.
 func (s *Store) Query(ctx context.Context, sql string, args []any, row func(scan func(...any) error) error) error {
 	return s.explained(s.ask(ctx, sql, args, row))
 }
 
-// ask is Query for the store's own questions. Its errors are ClickHouse's: TroubleOf judges them by
-// their codes, and an ingester that met link.ErrRefused would end instead of trying again.
+// ask is Query for the store itself. Its errors are ClickHouse's own: TroubleOf judges them by
+// their codes, and an ingester that gets link.ErrRefused exits instead of trying again.
 func (s *Store) ask(ctx context.Context, sql string, args []any, row func(scan func(...any) error) error) (err error) {
 	rows, err := s.conn.Query(ctx, sql, args...)
 	if err != nil {
@@ -85,13 +85,13 @@ func (s *Store) ask(ctx context.Context, sql string, args []any, row func(scan f
 	return rows.Err()
 }
 
-// Select runs a question on the views and returns the rows of its answer. A column goes into the
-// field of R that has its name in the tag `ch`.
+// Select runs a query on the views and returns the rows of the result. A column goes into the field
+// of R that has its name in the tag `ch`.
 func Select[R any](ctx context.Context, s *Store, sql string, args []any) (rows []R, err error) {
 	return rows, s.explained(s.conn.Select(ctx, &rows, sql, args...))
 }
 
-// explained says in a sentence that a view is missing.
+// explained turns the error of a missing view into a sentence.
 func (s *Store) explained(err error) error {
 	if isCode(err, codeUnknownTable) {
 		return link.Refused("database %q lacks a view that this version reads: run `ingest check` of this version once, which updates the schema (%s)", s.database, firstLine(err.Error()))
@@ -99,18 +99,19 @@ func (s *Store) explained(err error) error {
 	return err
 }
 
-// hoursFrom is the length of a window from which on it is read from hours. In a shorter one, reading
-// the hours of one or two whole days saves less than finding out which days are rolled up.
+// hoursFrom is the least length of a window that is read from hours. In a shorter one, reading the
+// hours of one or two whole days saves less than it costs to find out which days are rolled up.
 const hoursFrom = 48 * time.Hour
 
-// maxMinuteHours is how many hours of a window are read by minutes before hours save nothing.
+// maxMinuteHours is the number of hours read by minutes above which reading the others from hours
+// saves nothing.
 const maxMinuteHours = 200
 
 // Rollup returns the table to read the counts of a view pair from, error_minute and error_hour or
-// traffic_minute and traffic_hour: the columns of both, with their time as `at`, in [From, To) of the
-// scope cut to whole minutes. A long window is read from hours, except for hours that are not whole
-// or, if split is given, that it asks to split. The sum of any column is the same in both. The scope's
-// tenants and topics are left to Where("").
+// traffic_minute and traffic_hour: the columns of both, with their time as `at`, in [From, To) of
+// the scope cut to whole minutes. A long window is read from hours, except for hours that are not
+// whole or, if split is given, that it asks to split. The sum of any column is the same in both.
+// The scope's tenants and topics are left to Where("").
 func (s Scope) Rollup(name string, split func(hour time.Time) bool) string {
 	s = s.Minutes()
 	literal := func(t time.Time) string { return fmt.Sprintf("fromUnixTimestamp64Milli(%d)", t.UnixMilli()) }

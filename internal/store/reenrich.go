@@ -11,14 +11,17 @@ import (
 	"errata/internal/enrich"
 )
 
-// Re-enrichment gives stored rows what today's catalogs say. A row is read, explained anew from its own columns by the code that the
-// ingester uses, and written again through the ingester's table of columns: it has the same sorting key, so it replaces itself, at every
-// moment there is one row a key, and one that was written twice is the same. So it may stop anywhere and be begun again.
+// Re-enrichment gives stored rows what today's catalogs say. A row is read, explained again from
+// its own columns by the function that the ingester uses, and inserted through the ingester's table
+// of columns. Its sorting key stays the same, so it replaces itself: at every moment each key has
+// one row, and a row that is written twice is the same. A run may therefore stop anywhere and be
+// started again.
 //
-// The ingester may write the same keys meanwhile, when it repeats a planned batch. Its rows differ in nothing but what its catalogs
-// say, so counts stay; should they be older ones, the rows are stale again, and the next run finds them.
+// The ingester may write the same keys meanwhile, when it repeats a planned batch. Its rows differ
+// only in what its catalogs say, so counts stay. If its catalogs are older, the rows are stale
+// again and the next run finds them.
 
-// Stale is how many rows of a day were explained by other catalogs.
+// Stale is the number of rows of a day that other catalogs explained.
 type Stale struct {
 	Day  time.Time
 	Rows uint64
@@ -27,19 +30,20 @@ type Stale struct {
 // Rewrite is an error's event as it was stored and as it is explained now.
 type Rewrite struct{ Before, After enrich.Event }
 
-// SumRewrite is the sum of a code in a batch and a minute that means something else now.
+// SumRewrite is what a code's sum in a batch and a minute meant and what it means now.
 type SumRewrite struct {
 	Code          string
 	Before, After catalog.Meaning
 }
 
-// maxSliceBytes is about how much text is held before it is written.
+// maxSliceBytes is about how much text is held in memory before it is written.
 const maxSliceBytes = 32 << 20
 
 // onlyDays makes FINAL merge each day by itself: the time is in the keys.
 const onlyDays = " SETTINGS do_not_merge_across_partitions_select_final = 1"
 
-// StaleErrors gives the days of [from, to) that hold errors which other catalogs than these explained. A zero time leaves its side open.
+// StaleErrors returns the days of [from, to) that have errors which catalogs of another version
+// explained. A zero time leaves its side open.
 func (s *Store) StaleErrors(ctx context.Context, from, to time.Time, version string) (days []Stale, err error) {
 	filter, args := span("ts", from, to)
 	err = s.ask(ctx, "SELECT toDate(ts) AS day, count() FROM error_rows FINAL WHERE "+filter+" AND catalog_version != ? GROUP BY day ORDER BY day"+onlyDays,
@@ -50,12 +54,12 @@ func (s *Store) StaleErrors(ctx context.Context, from, to time.Time, version str
 			return err
 		})
 	if err != nil {
-		return nil, fmt.Errorf("count the errors to explain anew: %w", err)
+		return nil, fmt.Errorf("count the errors that other catalogs explained: %w", err)
 	}
 	return days, nil
 }
 
-// span is the condition that the time in a column lies in [from, to).
+// span returns the condition that the time in a column lies in [from, to).
 func span(column string, from, to time.Time) (string, []any) {
 	c := Scope{From: from, To: to}.Where(column)
 	return c.SQL, c.Args
@@ -73,8 +77,9 @@ func within(day, from, to time.Time) (time.Time, time.Time) {
 	return a, b
 }
 
-// behind is the condition that a row's sorting key comes behind the given values, spelled so that the primary key prunes by it:
-// a > ? OR (a = ? AND (b > ? OR …)). A time is given in milliseconds.
+// behind returns the condition that a row's sorting key comes after the given values, in a form
+// that the primary key can prune by: a > ? OR (a = ? AND (b > ? OR …)). Times are given in
+// milliseconds.
 func behind(key []string, values []any) (string, []any) {
 	value := "?"
 	if key[0] == "ts" || key[0] == "minute" {
@@ -88,8 +93,9 @@ func behind(key []string, values []any) (string, []any) {
 	return column + " > " + value + " OR (" + column + " = " + value + " AND (" + rest + "))", append([]any{values[0], values[0]}, more...)
 }
 
-// slicing reads rows in the order of their key, limit at a time, and hands them over in portions that fit into memory, until none is left.
-// Each query begins behind the last row of the one before, so that none stays open while rows are written.
+// slicing reads rows in the order of their key and hands them over in portions that fit into
+// memory. A query reads at most limit rows and begins after the last row of the query before, so
+// that no query runs for long while rows are written.
 type slicing[R any] struct {
 	query  string // SELECT … WHERE …, to which conditions are added
 	args   []any
@@ -114,7 +120,8 @@ func (r slicing[R]) run(ctx context.Context, s *Store) error {
 	}
 }
 
-// slice handles what comes behind the key last, at most limit rows, and gives how many these were and the last one's key.
+// slice handles at most limit rows after the key last. It returns how many these were and the key
+// of the last one.
 func (r slicing[R]) slice(ctx context.Context, s *Store, last []any) (n int, at []any, err error) {
 	sql, args := r.query, slices.Clone(r.args)
 	if last != nil {
@@ -145,8 +152,9 @@ func (r slicing[R]) slice(ctx context.Context, s *Store, last []any) (n int, at 
 	return n, at, err
 }
 
-// ReenrichErrors explains the errors of a day anew, as far as they lie in [from, to) and other catalogs explained them, limit rows
-// at a time, and writes them unless it is a dry run. After each portion it calls done.
+// ReenrichErrors explains again those errors of a day that lie in [from, to) and that other
+// catalogs explained. It reads limit rows at a time, writes them unless it is a dry run, and calls
+// done after each portion.
 func (s *Store) ReenrichErrors(ctx context.Context, c *catalog.Set, day, from, to time.Time, limit int, dry bool, done func([]Rewrite) error) error {
 	from, to = within(day, from, to)
 	filter, args := span("ts", from, to)
@@ -169,7 +177,8 @@ func (s *Store) ReenrichErrors(ctx context.Context, c *catalog.Set, day, from, t
 				rewrites[i].After = *e
 			}
 			if !dry {
-				// What is being written when ctx ends is finished, so that whoever counts knows what is done.
+				// An insert that has begun when ctx ends is finished, so that the caller's count of
+				// rows that are done is right.
 				if err := errorTable.insert(context.WithoutCancel(ctx), s, rows); err != nil {
 					return err
 				}
@@ -178,7 +187,7 @@ func (s *Store) ReenrichErrors(ctx context.Context, c *catalog.Set, day, from, t
 		},
 	}.run(ctx, s)
 	if err != nil {
-		return fmt.Errorf("explain the errors of %s anew: %w", day.Format(time.DateOnly), err)
+		return fmt.Errorf("explain the errors of %s again: %w", day.Format(time.DateOnly), err)
 	}
 	return nil
 }
@@ -193,7 +202,7 @@ func scanError(scan func(...any) error) (of[errorRow], int, error) {
 	return r, bytes, err
 }
 
-// SumDays gives the days of [from, to) that hold sums of errors.
+// SumDays returns the days of [from, to) that have sums of errors.
 func (s *Store) SumDays(ctx context.Context, from, to time.Time) (days []time.Time, err error) {
 	filter, args := span("minute", from, to)
 	err = s.ask(ctx, "SELECT DISTINCT toDate(minute) AS day FROM error_sums WHERE "+filter+" ORDER BY day", args, func(scan func(...any) error) error {
@@ -208,7 +217,7 @@ func (s *Store) SumDays(ctx context.Context, from, to time.Time) (days []time.Ti
 	return days, nil
 }
 
-// maxNamedCodes is about how many bytes of codes a query names, of the 256 KiB that a query may be long.
+// maxNamedCodes is about how many bytes of codes a query names. A query may have 256 KiB.
 const maxNamedCodes = 60_000
 
 // nameable cuts a list of codes into portions that queries can name.
@@ -225,10 +234,11 @@ func nameable(codes []string) (portions [][]string) {
 	return portions
 }
 
-// ReenrichSums gives the sums of errors of a day, as far as they lie in [from, to), the family and kind that their codes have now,
-// where they have others. A sum has no status and no message. Where a code has several entries of different kinds, it is told by
-// the first of its errors, as the ingester does it; these must have been explained anew before. Where they are gone, a kind that is one
-// of the possible ones stays.
+// ReenrichSums gives those sums of errors of a day that lie in [from, to) the family and kind that
+// their codes have now. A sum has no status and no message. If a code has several entries of
+// different kinds, the sum takes the kind of its first error, as in the ingester. So its errors
+// must have been explained before. If they no longer exist, a kind that is one of the possible ones
+// stays.
 func (s *Store) ReenrichSums(ctx context.Context, c *catalog.Set, day, from, to time.Time, limit int, dry bool, done func([]SumRewrite) error) error {
 	from, to = within(day, from, to)
 	changed, ambiguous, err := s.changedSums(ctx, c, from, to)
@@ -242,20 +252,21 @@ func (s *Store) ReenrichSums(ctx context.Context, c *catalog.Set, day, from, to 
 	}
 	for _, codes := range nameable(ambiguous) {
 		if err == nil {
-			err = s.tellSumsByErrors(ctx, from, to, codes, limit, dry, done)
+			err = s.sumsFromErrors(ctx, from, to, codes, limit, dry, done)
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("explain the sums of %s anew: %w", day.Format(time.DateOnly), err)
+		return fmt.Errorf("explain the sums of %s again: %w", day.Format(time.DateOnly), err)
 	}
 	return nil
 }
 
-// changedSums gives the codes of a window that mean something else now, and those whose sums may mean one thing or another.
+// changedSums returns the codes of a window that mean something else now, and those that have
+// several meanings.
 func (s *Store) changedSums(ctx context.Context, c *catalog.Set, from, to time.Time) (changed, ambiguous []string, err error) {
 	filter, args := span("minute", from, to)
 	add := func(to *[]string, code string) {
-		if len(*to) == 0 || (*to)[len(*to)-1] != code { // they come in order
+		if len(*to) == 0 || (*to)[len(*to)-1] != code { // the codes come in order
 			*to = append(*to, code)
 		}
 	}
@@ -280,10 +291,10 @@ func (s *Store) changedSums(ctx context.Context, c *catalog.Set, from, to time.T
 
 var sumKey = []string{"minute", "tenant", "code", "service", "route", "dialect", "topic", "partition", "first_offset", "epoch"}
 
-// rewriteSums reads the sums of codes, has them explained, and writes those that are others then.
+// rewriteSums reads the sums of codes, explains them, and writes those whose meaning changed.
 func (s *Store) rewriteSums(ctx context.Context, from, to time.Time, codes []string, limit int, dry bool, done func([]SumRewrite) error, explain func(*codeRow)) error {
 	filter, args := span("minute", from, to)
-	if len(nameable(codes)) == 1 { // else it is as well to read all
+	if len(nameable(codes)) == 1 { // otherwise reading all costs no more
 		filter, args = filter+" AND code IN (?)", append(args, codes)
 	}
 	return slicing[codeRow]{
@@ -315,7 +326,7 @@ func (s *Store) writeSums(ctx context.Context, rows []of[codeRow], rewrites []Su
 		ctx := context.WithoutCancel(ctx)
 		days := func(context.Context) ([]time.Time, error) { return minuteDays(rows), nil }
 		if err := s.changeDays(ctx, days, func() error {
-			// The marks of the days outlast a loss of power if the rows do.
+			// If the rows survive a loss of power, so do the marks of their days.
 			return firstError(func() error { return s.Sync(ctx) }, func() error { return codeTable.insert(ctx, s, rows) })
 		}); err != nil {
 			return err
@@ -324,7 +335,7 @@ func (s *Store) writeSums(ctx context.Context, rows []of[codeRow], rewrites []Su
 	return done(rewrites)
 }
 
-// minuteDays are the days of sums.
+// minuteDays returns the days of sums.
 func minuteDays(rows []of[codeRow]) (days []time.Time) {
 	for _, r := range rows {
 		if day := r.row.minute.UTC().Truncate(24 * time.Hour); !slices.Contains(days, day) {
@@ -339,8 +350,8 @@ func scanSum(scan func(...any) error, more ...any) (of[codeRow], int, error) {
 	return r, 500 + len(r.row.route), err
 }
 
-// tellSumsByErrors gives the sums of codes that may mean one thing or another the meaning of the first of their errors.
-func (s *Store) tellSumsByErrors(ctx context.Context, from, to time.Time, codes []string, limit int, dry bool, done func([]SumRewrite) error) (err error) {
+// sumsFromErrors gives the sums of codes with several meanings that of their first error.
+func (s *Store) sumsFromErrors(ctx context.Context, from, to time.Time, codes []string, limit int, dry bool, done func([]SumRewrite) error) (err error) {
 	sums, sumArgs := span("minute", from, to)
 	rowsIn, errorArgs := span("ts", from, to)
 	key, columns := strings.Join(sumKey, ", "), codeTable.selected()

@@ -1,14 +1,48 @@
-// Package store is all of Errata's ClickHouse: the schema, the inserts, and
-// every query. Nobody else writes SQL.
+// Package store is all of Errata's ClickHouse: the schema, the inserts, and the questions. No other
+// package imports the ClickHouse client or names a stored table.
 //
-// What is promised to whom:
+// # What readers are promised
 //
-//   - Readers use the views (errors, traffic_minute, error_minute, codes_seen, dead_letters, batches,
-//     watermarks, alerts), which are exact without FINAL and without knowledge of batches. The tables
-//     behind them have names of their own and may change.
-//   - The ingester inserts batches, any number of times: a row that is written again replaces itself
-//     (migrations/0001_errata.sql says by which keys), so a repeat after any failure changes nothing.
-//     The row in batches comes after the others: when it is there, they are. Only a switch to another epoch comes later.
+// Readers use the views: errors, traffic_minute, error_minute, traffic_hour, error_hour,
+// codes_seen, dead_letters, audit_samples, batches, gaps, watermarks, alerts. Each is exact at
+// every moment, without FINAL and without knowledge of batches or epochs. The stored tables behind
+// them, whose names end in _rows or _sums, hold repeated and superseded rows and may change with
+// any migration. Sums have one row for each batch, so readers sum over what they do not group by.
+//
+// # What the ingester is promised
+//
+// A Batch may be inserted any number of times. Its rows are a pure function of its records, their
+// positions and the parser, and a row that is written again replaces itself: its sorting key holds
+// its position and its epoch, and nothing that the catalogs say. So a repeat after any failure
+// changes nothing. The order of an insert is part of the promise:
+//
+//  1. The rows go first, in any number of INSERTs.
+//  2. The days that they change are marked, so that no rollup without them counts (rollup.go).
+//  3. The row in batches follows. If it exists, so do the batch's rows.
+//  4. A batch of a later epoch is switched to: one row makes its rows count instead of the earlier
+//     ones. Each view reads the switches once, so a query sees the state before a switch or after
+//     it.
+//  5. The batch is entered in the table accepted, which lives in the server's memory. If it still
+//     stands there a minute later, no loss of power has taken the batch.
+//
+// Every write is safe to repeat. Trouble says what an error means and whether it passes by itself.
+// The protocol that decides what is inserted and when is in package delivery.
+//
+// # What those who ask are promised
+//
+// A question goes to the views through Query or Select, and takes its WHERE clause from a Scope, so
+// that a reader bound to some tenants cannot see others. Scope.Rollup chooses between minutes and
+// hours; the sums are the same. A view that does not exist is reported in a sentence that says how
+// to update the schema.
+//
+// # Files
+//
+// store.go connects and migrates; migrations/*.sql hold the schema. batch.go holds a run of records
+// as rows. table.go and insert.go declare each stored column once, for INSERTs, SELECT lists and
+// scans. batches.go, deadletters.go, gaps.go, epochs.go, orphans.go, watermark.go, retention.go,
+// owner.go and serverid.go each hold one noun of the delivery protocol. rollup.go makes hours of
+// closed days, reenrich.go gives stored rows today's texts, audit.go counts everything again.
+// query.go is for those who ask, alerts.go for alerts, trouble.go for what goes wrong.
 package store
 
 import (
@@ -29,51 +63,52 @@ import (
 	"errata/internal/link"
 )
 
-// Config says where ClickHouse is.
+// Config holds the settings of the connection to ClickHouse.
 type Config struct {
-	Addr         []string `mapstructure:"addr"` // host:port of the native protocol; several are ways to the same server, tried in order
+	Addr         []string `mapstructure:"addr"` // host:port of the native protocol; several are ways to one server, tried in order
 	Database     string   `mapstructure:"database"`
 	Username     string   `mapstructure:"username"`
 	Password     string   `mapstructure:"password"`
 	PasswordFile string   `mapstructure:"password_file"`
 	TLS          link.TLS `mapstructure:"tls"`
 
-	InsertTimeout time.Duration `mapstructure:"insert_timeout"` // after which an INSERT without an answer is sent again; 0: defaultInsertTimeout
+	InsertTimeout time.Duration `mapstructure:"insert_timeout"` // how long an INSERT waits for its answer before it is sent again; 0: defaultInsertTimeout
 }
 
 const defaultInsertTimeout = time.Minute
 
-// Store is a pool of connections to one database. All methods may be called at the same time.
+// Store is a pool of connections to one database. Its methods may be called concurrently.
 type Store struct {
 	conn          conn
-	addr          string // as sentences name it
+	addr          string // as error texts show it
 	database      string
 	insertTimeout time.Duration
 	addrs         []string
 	tls           link.TLS
 }
 
-// readTimeout is how long a server may be silent; while it works on a query it tells of its progress.
+// readTimeout is how long a server may be silent. A server that works on a query sends its
+// progress.
 const readTimeout = 30 * time.Second
 
-// startTimeout is how long a server may take to answer at start.
+// startTimeout is how long we wait at start for a server to answer.
 const startTimeout = 10 * time.Second
 
 var databaseName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// Open connects to a database whose schema is there. Its errors are link.ErrUnreachable,
-// link.ErrRefused, or wrong settings; each is one sentence to show to the user.
+// Open connects to a database whose schema is up to date. Its errors are link.ErrUnreachable,
+// link.ErrRefused, or wrong settings. Each is one sentence to show to the user.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
-	const there = "SELECT count() FROM system.tables WHERE database = ? AND name = 'migrations'"
-	s, err := open(ctx, cfg, there, func(server *Store) error {
-		return link.Refused("clickhouse at %s has no data of ours in database %q yet: start `ingest run` once, which makes it", server.addr, cfg.Database)
+	const exists = "SELECT count() FROM system.tables WHERE database = ? AND name = 'migrations'"
+	s, err := open(ctx, cfg, exists, func(server *Store) error {
+		return link.Refused("clickhouse at %s has no data of ours in database %q yet: start `ingest run` once, which creates it", server.addr, cfg.Database)
 	})
 	if err != nil {
 		return nil, err
 	}
 	missing, err := s.unapplied(ctx)
 	if err == nil && len(missing) > 0 {
-		err = link.Refused("database %q was made by an earlier version: start `ingest check` of this one once, which brings it up to date (%s)", cfg.Database, strings.Join(missing, ", "))
+		err = link.Refused("database %q was created by an earlier version: run `ingest check` of this version once, which updates the schema (%s)", cfg.Database, strings.Join(missing, ", "))
 	}
 	if err != nil {
 		s.Close()
@@ -82,15 +117,15 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	return s, nil
 }
 
-// OpenAndMigrate connects, making the database and bringing its schema up to date where needed.
-// Two processes may do so at once.
+// OpenAndMigrate connects, creates the database if it does not exist, and updates its schema. Two
+// processes may do so at once.
 func OpenAndMigrate(ctx context.Context, cfg Config) (*Store, error) {
-	const there = "SELECT count() FROM system.databases WHERE name = ?"
-	s, err := open(ctx, cfg, there, func(server *Store) error {
+	const exists = "SELECT count() FROM system.databases WHERE name = ?"
+	s, err := open(ctx, cfg, exists, func(server *Store) error {
 		err := server.conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS `"+cfg.Database+"`")
 		switch {
 		case refused(err):
-			return link.Refused("clickhouse at %s does not let user %q make the database %q: %s", server.addr, cfg.Username, cfg.Database, firstLine(err.Error()))
+			return link.Refused("clickhouse at %s does not let user %q create the database %q: %s", server.addr, cfg.Username, cfg.Database, firstLine(err.Error()))
 		case err != nil:
 			return fmt.Errorf("create the database %q: %w", cfg.Database, err)
 		}
@@ -101,15 +136,15 @@ func OpenAndMigrate(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	if err := s.migrate(ctx); err != nil {
 		s.Close()
-		return nil, fmt.Errorf("bring the schema of database %q up to date: %w", cfg.Database, err)
+		return nil, fmt.Errorf("update the schema of database %q: %w", cfg.Database, err)
 	}
 	return s, nil
 }
 
-// open connects to the server first and asks it, with the query there, whether the database exists. missing is
-// called when it does not. Connecting to a database that does not exist would be quicker, but the embedded server
-// dies of it.
-func open(ctx context.Context, cfg Config, there string, missing func(server *Store) error) (*Store, error) {
+// open connects to the server, asks it with the query exists whether the database exists, and calls
+// missing if it does not. Connecting to the database at once would be quicker, but the embedded
+// server dies of a connection to a database that does not exist.
+func open(ctx context.Context, cfg Config, exists string, missing func(server *Store) error) (*Store, error) {
 	server, err := connect(cfg, "")
 	if err != nil {
 		return nil, err
@@ -120,7 +155,7 @@ func open(ctx context.Context, cfg Config, there string, missing func(server *St
 		if err := server.conn.Ping(ctx); err != nil {
 			return err
 		}
-		err := server.conn.QueryRow(ctx, there, cfg.Database).Scan(&found)
+		err := server.conn.QueryRow(ctx, exists, cfg.Database).Scan(&found)
 		if refused(err) {
 			return link.Refused("clickhouse at %s does not let user %q look for the database %q: %s", server.addr, cfg.Username, cfg.Database, firstLine(err.Error()))
 		}
@@ -145,7 +180,7 @@ func open(ctx context.Context, cfg Config, there string, missing func(server *St
 	return s, nil
 }
 
-// Validate says what is wrong with the settings, without asking a server.
+// Validate returns what is wrong with the settings. It does not ask a server.
 func (c Config) Validate() error {
 	if !databaseName.MatchString(c.Database) {
 		return fmt.Errorf("clickhouse.database %q: use letters, digits and underscores", c.Database)
@@ -161,7 +196,7 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// connect makes the pool of connections. It does not ask the server yet.
+// connect creates the pool of connections. It does not ask the server yet.
 func connect(cfg Config, database string) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -181,7 +216,7 @@ func connect(cfg Config, database string) (*Store, error) {
 		DialTimeout: 5 * time.Second,
 		ReadTimeout: readTimeout,
 		DialContext: func(ctx context.Context, addr string) (net.Conn, error) { return dialer.Dial(ctx, "tcp", addr) },
-		// The password is asked for at each connection: it may have been changed.
+		// The password is read for each connection: it may have changed.
 		DialStrategy: func(ctx context.Context, id int, o *clickhouse.Options, dial clickhouse.Dial) (clickhouse.DialResult, error) {
 			today := *o
 			today.Auth.Password = password.Value()
@@ -190,7 +225,7 @@ func connect(cfg Config, database string) (*Store, error) {
 		ClientInfo: clickhouse.ClientInfo{Products: []struct{ Name, Version string }{
 			{Name: "errata", Version: "1"},
 		}},
-		// Servers from 26.7 on answer an insert before it is stored unless told otherwise.
+		// By default, servers from 26.7 on answer an insert before it is stored.
 		Settings: clickhouse.Settings{"async_insert": 0},
 	})
 	if err != nil {
@@ -200,7 +235,7 @@ func connect(cfg Config, database string) (*Store, error) {
 	return &Store{conn: conn{pool, addr}, addr: addr, database: cfg.Database, addrs: cfg.Addr, tls: cfg.TLS, insertTimeout: cmp.Or(cfg.InsertTimeout, defaultInsertTimeout)}, nil
 }
 
-// awaitAnswer repeats ask until the server answers it, refuses us, or startTimeout is over.
+// awaitAnswer repeats ask until the server answers it, refuses us, or startTimeout has passed.
 func (s *Store) awaitAnswer(ctx context.Context, user string, ask func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -258,15 +293,15 @@ func isCode(err error, code int32) bool {
 	return errors.As(err, &exception) && exception.Code == code
 }
 
-// refused reports whether the server answered with an error that waiting does not fix.
+// refused reports whether the server answered with an error that does not pass by itself.
 func refused(err error) bool {
 	return errors.As(err, new(*clickhouse.Exception)) && !isCode(err, codeAborted)
 }
 
-// Close ends all connections.
+// Close closes all connections.
 func (s *Store) Close() error { return s.conn.Close() }
 
-// Ping asks whether the server answers now.
+// Ping returns an error if the server does not answer now.
 func (s *Store) Ping(ctx context.Context) error { return s.conn.Ping(ctx) }
 
 // execute executes a statement that may take so long.
@@ -280,8 +315,8 @@ func (s *Store) execute(ctx context.Context, timeout time.Duration, sql string, 
 var migrationFiles embed.FS
 
 // migrate runs the migrations that the database has not recorded, in the order of their numbers.
-// Each statement does nothing when it was done before, so it is no harm when two processes run
-// the same one, or when one died half way.
+// Every statement does nothing if it was executed before. So two processes may run the same
+// migration, and one that died half way is run again.
 func (s *Store) migrate(ctx context.Context) error {
 	err := s.conn.Exec(ctx, `CREATE TABLE IF NOT EXISTS migrations (name String, applied_at DateTime64(3, 'UTC'))
 		ENGINE = ReplacingMergeTree ORDER BY name`)
@@ -312,11 +347,11 @@ func (s *Store) migrate(ctx context.Context) error {
 	return nil
 }
 
-// unapplied are the migrations that the database has not recorded, in order.
+// unapplied returns the migrations that the database has not recorded, in order.
 func (s *Store) unapplied(ctx context.Context) (names []string, err error) {
 	var applied []string
 	if err := s.conn.QueryRow(ctx, `SELECT groupUniqArray(name) FROM migrations`).Scan(&applied); err != nil {
-		return nil, fmt.Errorf("read which migrations database %q has: %w", s.database, err)
+		return nil, fmt.Errorf("read the migrations of database %q: %w", s.database, err)
 	}
 	files, err := fs.Glob(migrationFiles, "migrations/*.sql")
 	for _, file := range files {
@@ -327,19 +362,20 @@ func (s *Store) unapplied(ctx context.Context) (names []string, err error) {
 	return names, err
 }
 
-// FirstRead gives how many partitions a topic had when it was first read; it has so many now.
+// FirstRead returns how many partitions a topic had when it was first read. It records the present
+// number if the topic was never read before.
 func (s *Store) FirstRead(ctx context.Context, topic string, partitions int) (int, error) {
 	for range 2 {
 		var found uint64
 		var first uint32
 		if err := s.conn.QueryRow(ctx, "SELECT count(), argMin(partitions, (at, partitions)) FROM topics_read WHERE topic = ?", topic).Scan(&found, &first); err != nil {
-			return 0, fmt.Errorf("read since when topic %q is read: %w", topic, err)
+			return 0, fmt.Errorf("read when topic %q was first read: %w", topic, err)
 		}
 		if found > 0 {
 			return int(first), nil
 		}
 		if err := s.conn.Exec(ctx, "INSERT INTO topics_read VALUES (?, ?, now64(3))", topic, uint32(partitions)); err != nil {
-			return 0, fmt.Errorf("write since when topic %q is read: %w", topic, err)
+			return 0, fmt.Errorf("record that topic %q is read: %w", topic, err)
 		}
 	}
 	return partitions, nil

@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// table says how rows of one type are stored: each column with the field that is written to it and
-// read from it. INSERTs, SELECT lists and scans all follow from it.
+// table declares how rows of one type are stored: each column, with the field that is written to it
+// and read from it. INSERTs, SELECT lists and scans follow from it.
 type table[R any] struct {
 	name    string
-	time    func(*R) time.Time // by which rows are cut into days; nil: all rows in one INSERT
+	time    func(*R) time.Time // by which rows are divided into days; nil: all rows go in one INSERT
 	columns []column[R]
 }
 
-// of is a row with the batch it belongs to.
+// of is a row with the batch that it belongs to.
 type of[R any] struct {
 	batch *Batch
 	row   *R
@@ -26,11 +26,11 @@ type of[R any] struct {
 
 type column[R any] struct {
 	name   string
-	values func([]of[R]) any            // a slice of the column's type, to be written
-	field  func(batch *Batch, r *R) any // what Scan reads into; nil: the column is only written
+	values func([]of[R]) any            // to write: a slice of the column's type
+	field  func(batch *Batch, r *R) any // to read: what Scan scans into; nil: the column is only written
 }
 
-// col is a column of the same type as its field, of the row or of its batch.
+// col is a column of the same type as its field, which belongs to the row or to its batch.
 func col[R, V any](name string, field func(*Batch, *R) *V) column[R] {
 	return column[R]{
 		name:   name,
@@ -49,12 +49,13 @@ func number[R any, V uint16 | int32](name string, field func(*Batch, *R) *int) c
 	return converted(name, field, func(n int) V { return V(n) }, func(v V) int { return int(v) })
 }
 
-// word is a text column with a field of a type of its own.
+// word is a text column whose field has a string type of its own.
 func word[R any, W ~string](name string, field func(*Batch, *R) *W) column[R] {
 	return converted(name, field, func(w W) string { return string(w) }, func(v string) W { return W(v) })
 }
 
-// optionalTime is a column whose field may be zero. ClickHouse has 1970 then, the least it can hold.
+// optionalTime is a column whose field may be the zero time. The column is 1970 then, the least
+// time that it can hold.
 func optionalTime[R any](name string, field func(*Batch, *R) *time.Time) column[R] {
 	return converted(name, field, orEpoch, OrZero)
 }
@@ -92,7 +93,7 @@ func collect[R, V any](value func(*Batch, *R) V) func([]of[R]) any {
 	}
 }
 
-// orEpoch returns what stands for a time: 1970 if it is zero.
+// orEpoch returns the time that is stored for t: 1970 if t is zero.
 func orEpoch(t time.Time) time.Time {
 	if t.IsZero() {
 		return time.Unix(0, 0).UTC()
@@ -100,7 +101,7 @@ func orEpoch(t time.Time) time.Time {
 	return t
 }
 
-// OrZero returns the time that an insert wrote: 1970 stands for the zero time.
+// OrZero returns the time that a stored one stands for: the zero time if it is 1970.
 func OrZero(t time.Time) time.Time {
 	if t.Unix() == 0 {
 		return time.Time{}
@@ -108,7 +109,7 @@ func OrZero(t time.Time) time.Time {
 	return t
 }
 
-// place are the columns that say which batch a row is of.
+// place returns the columns that say which batch a row belongs to.
 func place[R any]() []column[R] {
 	return []column[R]{
 		col("topic", func(b *Batch, _ *R) *string { return &b.Topic }),
@@ -118,7 +119,7 @@ func place[R any]() []column[R] {
 	}
 }
 
-// alone makes rows that belong to no batch.
+// alone wraps rows that belong to no batch.
 func alone[R any](rows []R) []of[R] {
 	all := make([]of[R], len(rows))
 	for i := range rows {
@@ -127,7 +128,7 @@ func alone[R any](rows []R) []of[R] {
 	return all
 }
 
-// selected is the list of a SELECT whose rows scan reads.
+// selected returns the list of a SELECT whose rows scan reads.
 func (t table[R]) selected() string {
 	var names []string
 	for _, c := range t.columns {
@@ -138,7 +139,7 @@ func (t table[R]) selected() string {
 	return strings.Join(names, ", ")
 }
 
-// scan reads a row of selected, and further columns into more.
+// scan reads a row of a SELECT of selected, and the columns after these into more.
 func (t table[R]) scan(scan func(...any) error, more ...any) (of[R], error) {
 	r := of[R]{new(Batch), new(R)}
 	var into []any
@@ -150,8 +151,8 @@ func (t table[R]) scan(scan func(...any) error, more ...any) (of[R], error) {
 	return r, scan(append(into, more...)...)
 }
 
-// insert writes the rows, one INSERT a day: a block of many days makes a part for each,
-// and a server refuses more than 100 at once.
+// insert writes the rows with one INSERT for each day. A block of several days makes a part for
+// each, and a server refuses more than 100 parts at once.
 func (t table[R]) insert(ctx context.Context, s *Store, rows []of[R]) error {
 	day := func(r of[R]) int64 {
 		if t.time == nil {
@@ -173,7 +174,7 @@ func (t table[R]) insert(ctx context.Context, s *Store, rows []of[R]) error {
 	return nil
 }
 
-// send writes one block. Whole columns are several times cheaper than row by row.
+// send writes one block. Appending whole columns is several times cheaper than appending rows.
 func (t table[R]) send(ctx context.Context, s *Store, rows []of[R]) (err error) {
 	names := make([]string, len(t.columns))
 	for i, c := range t.columns {

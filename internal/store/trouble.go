@@ -11,25 +11,27 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
-// Trouble is what is wrong with an insert, in a word for metrics, and what somebody may have to do about it. Every insert is repeated
-// until it succeeds, whatever the trouble: most pass by themselves, and those that do not are Lasting: they want a person.
+// Trouble is what is wrong with an insert, and what to do about it. Every insert is repeated until
+// it succeeds, whatever the trouble. Most troubles pass by themselves; a Lasting one needs a
+// person.
 type Trouble struct {
-	Reason  string
+	Reason  string // a word, for metrics
 	Lasting bool
 	Advice  string
 }
 
-// NobodyListens is the reason where connections are refused.
+// NobodyListens is the reason if connections are refused.
 const NobodyListens = "refused"
 
-// troubles are the errors of ClickHouse that an ingester meets, by their codes (src/Common/ErrorCodes.cpp). docs/reliability.md shows the table.
+// troubles are the errors of ClickHouse that an ingester meets, by code
+// (src/Common/ErrorCodes.cpp). docs/reliability.md shows the table.
 var troubles = map[int32]Trouble{
 	252: {"too_many_parts", false, "merges lag behind: wait, or raise ingest.batch.age so that inserts are fewer and larger"},
 	242: {"read_only", false, "the table is read-only, as a replica is without its Keeper: look at system.replicas"},
 	164: {"read_only_user", true, "the user may only read: give it INSERT, or another clickhouse.username"},
 	243: {"disk_full", true, "the disk of ClickHouse is full: free some space or shorten the TTLs"},
-	201: {"quota", false, "the user's quota is used up: wait for the next interval, or raise it"},
-	202: {"too_many_queries", false, "the server runs as many queries as it may: wait"},
+	201: {"quota", false, "the user's quota is used up: wait for the next interval, or raise the quota"},
+	202: {"too_many_queries", false, "the server runs as many queries as it allows: wait"},
 	241: {"memory_limit", false, "the server or the user is short of memory: wait, or lower ingest.batch.rows"},
 	159: {"timeout", false, "the server took longer than its own max_execution_time"},
 	209: {"timeout", false, "the server waited too long for the network"},
@@ -39,16 +41,16 @@ var troubles = map[int32]Trouble{
 	225: {"keeper", false, "there is no Keeper for the replicated tables"},
 	285: {"few_replicas", false, "too few live replicas for the quorum"},
 	236: {"aborted", false, "the server is shutting down, or cancelled the query"},
-	394: {"aborted", false, "somebody killed the query"},
-	60:  {"schema", true, "a table is missing: restart the ingester, which brings the schema up to date"},
-	81:  {"schema", true, "the database is missing: restart the ingester, which makes it"},
-	16:  {"schema", true, "a column is missing: restart the ingester, which brings the schema up to date"},
+	394: {"aborted", false, "the query was killed"},
+	60:  {"schema", true, "a table is missing: restart the ingester, which updates the schema"},
+	81:  {"schema", true, "the database is missing: restart the ingester, which creates it"},
+	16:  {"schema", true, "a column is missing: restart the ingester, which updates the schema"},
 	497: {"rights", true, "the user lacks rights: grant INSERT and SELECT on the database"},
-	516: {"rights", true, "the password is wrong now: set clickhouse.password_file, which is read at each connection, or clickhouse.password and restart"},
-	192: {"rights", true, "the user is gone: set clickhouse.username and restart"},
+	516: {"rights", true, "the password is no longer right: set clickhouse.password_file, which is read for each connection, or set clickhouse.password and restart"},
+	192: {"rights", true, "the user no longer exists: set clickhouse.username and restart"},
 }
 
-// TroubleOf tells what is wrong with an insert that failed.
+// TroubleOf returns what is wrong with an insert that failed.
 func TroubleOf(err error) Trouble {
 	var exception *clickhouse.Exception
 	var network net.Error
