@@ -1,8 +1,10 @@
--- The stored tables end in _rows or _sums; the names without are views, exact for any reader.
+-- Stored tables end in _rows or _sums. The names without these endings are views, exact for any
+-- reader.
 --
--- Every table replaces a row that is written again: its sorting key says which record, or which batch
--- and group, the row came from, and holds nothing that the catalogs say. A batch that is read again by
--- another parser writes its rows under a later epoch; the view counts that epoch once epoch_switches names it.
+-- Every table replaces a row that is written again: its sorting key says which record, or which
+-- batch and group, the row came from, and holds nothing that the catalogs say. A batch that is read
+-- again by another parser writes its rows under a later epoch. The views count that epoch as soon
+-- as epoch_switches names it.
 
 CREATE TABLE IF NOT EXISTS error_rows
 (
@@ -67,8 +69,9 @@ ORDER BY (minute, tenant, service, route, status, body_state, topic, partition, 
 TTL toDateTime(minute) + INTERVAL 800 DAY
 SETTINGS ttl_only_drop_parts = 1;
 
--- dialect is in the key because a bare number belongs to one family in one dialect and to another elsewhere:
--- so family follows from the key, and a later catalog replaces the row instead of adding one.
+-- dialect is in the key because a bare number may belong to different families in different
+-- dialects. So the family follows from the key, and a later catalog replaces the row instead of
+-- adding one.
 CREATE TABLE IF NOT EXISTS error_sums
 (
     minute       DateTime64(3, 'UTC') CODEC(Delta, ZSTD),
@@ -93,8 +96,8 @@ ORDER BY (minute, tenant, code, service, route, dialect, topic, partition, first
 TTL toDateTime(minute) + INTERVAL 800 DAY
 SETTINGS ttl_only_drop_parts = 1;
 
--- The least and the greatest time stay what they are when they are written again, so no other key is needed. What only an
--- earlier parser saw stays.
+-- Writing the least and the greatest time again changes neither, so no other key is needed. What
+-- only an earlier parser saw stays.
 CREATE TABLE IF NOT EXISTS code_sightings
 (
     tenant     LowCardinality(String),
@@ -122,7 +125,7 @@ PARTITION BY toYYYYMM(ts)
 ORDER BY (topic, partition, offset, `index`, epoch)
 TTL toDateTime(ts) + INTERVAL 400 DAY DELETE WHERE ts > '2000-01-01 00:00:00';
 
--- The last word on a batch, written when its rows are all in.
+-- The last row of a batch, written when all its other rows are in.
 CREATE TABLE IF NOT EXISTS batch_rows
 (
     topic        LowCardinality(String),
@@ -141,7 +144,8 @@ CREATE TABLE IF NOT EXISTS batch_rows
 ENGINE = ReplacingMergeTree
 ORDER BY (topic, partition, first_offset, epoch);
 
--- Batches that were read again by another parser, and the epoch whose rows count. Stays small.
+-- Batches that were read again by another parser, and the epoch whose rows count. The table stays
+-- small.
 CREATE TABLE IF NOT EXISTS epoch_switches
 (
     topic        LowCardinality(String),
@@ -178,7 +182,7 @@ ENGINE = ReplacingMergeTree
 ORDER BY (rule, fingerprint, ts, `to`)
 TTL toDateTime(ts) + INTERVAL 800 DAY;
 
--- Whose data this is: one Kafka cluster and one consumer group. The first claim holds.
+-- Whose data this is: that of one Kafka cluster and one consumer group. The first claim counts.
 CREATE TABLE IF NOT EXISTS claims
 (
     claimed_at DateTime64(3, 'UTC'),
@@ -233,7 +237,7 @@ WHERE if(epoch = 0,
          (topic, partition, first_offset) NOT IN (SELECT topic, partition, first_offset FROM epoch_switches),
          (topic, partition, first_offset, epoch) IN (SELECT topic, partition, first_offset, max(epoch) FROM epoch_switches GROUP BY topic, partition, first_offset));
 
--- A partition that nobody reads any more has a watermark in 2200 in the table, and none here.
+-- A partition that is no longer read has a watermark in 2200 in the table, and none here.
 CREATE OR REPLACE VIEW watermarks AS
 SELECT topic, partition, watermark, at
 FROM watermark_rows FINAL

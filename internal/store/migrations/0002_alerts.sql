@@ -1,24 +1,26 @@
--- What the evaluator of alert rules goes on from after a restart. Transitions themselves are in alert_rows.
+-- What the evaluator of alert rules continues from after a restart. The transitions are in
+-- alert_rows.
 
--- Where each rule and each of its groups stands, as of an evaluation. A rule's own row has no fingerprint: it
--- says up to when the rule has been evaluated. The rows of one evaluation come in one INSERT.
+-- The state of each rule and of each of its groups after an evaluation. A rule's own row has no
+-- fingerprint: it says up to when the rule has been evaluated. The rows of one evaluation are
+-- written in one INSERT.
 CREATE TABLE IF NOT EXISTS alert_state_rows
 (
     rule        LowCardinality(String),
     fingerprint String,
     labels      Map(LowCardinality(String), String),
     state       LowCardinality(String),
-    since       DateTime64(3, 'UTC'), -- when it went pending or firing
-    low_since   DateTime64(3, 'UTC'), -- since when a firing alert's value has been low again; 1970: it is not
-    notice      String,               -- what was said when it fired, JSON
+    since       DateTime64(3, 'UTC'), -- when it became pending or firing
+    low_since   DateTime64(3, 'UTC'), -- since when the value of a firing alert is low again; 1970: it is not
+    notice      String,               -- the notification that was made when it fired, JSON
     evaluated   DateTime64(3, 'UTC')
 )
 ENGINE = ReplacingMergeTree(evaluated)
 ORDER BY (rule, fingerprint)
 TTL toDateTime(evaluated) + INTERVAL 800 DAY;
 
--- Notifications on their way. A settled row outlasts a queued one, however often that is written again,
--- so nothing that was sent goes back into the queue.
+-- Notifications on their way. A settled row wins over a queued one, however often that is written
+-- again, so a notification that was sent never returns to the queue.
 CREATE TABLE IF NOT EXISTS alert_delivery_rows
 (
     target      LowCardinality(String),

@@ -1,4 +1,5 @@
--- Requests that are left out on purpose, and those whose tenant or route was one too many, are counted beside the others.
+-- The requests that the configuration leaves out, and those whose tenant or route is beyond the
+-- limits, are counted too.
 ALTER TABLE batch_rows
     ADD COLUMN IF NOT EXISTS excluded UInt64 AFTER dead_letters,
     ADD COLUMN IF NOT EXISTS limited UInt64 AFTER excluded;
@@ -10,7 +11,8 @@ WHERE if(epoch = 0,
          (topic, partition, first_offset) NOT IN (SELECT topic, partition, first_offset FROM epoch_switches),
          (topic, partition, first_offset, epoch) IN (SELECT topic, partition, first_offset, max(epoch) FROM epoch_switches GROUP BY topic, partition, first_offset));
 
--- A small share of the bodies in which nothing was found although they mention an error word, for a person to judge.
+-- A small share of the bodies that mention an error word and in which no error was found, for a
+-- person to judge.
 CREATE TABLE IF NOT EXISTS audit_rows
 (
     ts           DateTime64(3, 'UTC') CODEC(Delta, ZSTD),

@@ -1,8 +1,9 @@
--- What tells a log from another of the same name: a hash of the batch's first record.
+-- A hash of the batch's first record, which tells a log from another of the same name.
 ALTER TABLE batch_rows
     ADD COLUMN IF NOT EXISTS first_record UInt64 AFTER limited;
 
--- Offsets that were never read and never will be, because Kafka had deleted them or the group's offset was moved past them.
+-- Offsets that were never read and never will be: Kafka had deleted them, or the group's offset was
+-- moved past them.
 CREATE TABLE IF NOT EXISTS gap_rows
 (
     topic        LowCardinality(String),
@@ -19,23 +20,25 @@ CREATE OR REPLACE VIEW gaps AS
 SELECT topic, partition, first_offset, last_offset, reason, at
 FROM gap_rows FINAL;
 
--- Who may write under a later epoch. An epoch belongs to one claim, or to several of one fingerprint, whose rows are the same.
+-- Who may write under a later epoch. An epoch belongs to one claim, or to several claims of one
+-- fingerprint, whose rows are the same.
 CREATE TABLE IF NOT EXISTS epoch_claims
 (
     epoch       UInt32,
     fingerprint String,
     claim       UUID,
-    shared      Bool, -- with others of the same fingerprint
+    shared      Bool, -- with other claims of the same fingerprint
     at          DateTime64(3, 'UTC')
 )
 ENGINE = MergeTree
 ORDER BY (epoch, claim);
 
--- Empty after every start of the server: so a restart is seen, which may have been a loss of power.
+-- Empty after every start of the server, so that a restart is noticed: it may have been a loss of
+-- power.
 CREATE TABLE IF NOT EXISTS boots (id UUID) ENGINE = Memory;
 
--- The views as before, but with one set of switches instead of two: a query that comes in the middle of a switch sees the rows of before or
--- those of after, and no mixture.
+-- The views as before, but with one set of switches instead of two: a query during a switch sees
+-- the rows before it or the rows after it, never a mixture.
 CREATE OR REPLACE VIEW errors AS
 SELECT ts, tenant, service, route, method, path, status, code, catalog_code, family, kind, known, message, template, args,
        module_code, description, remedy, retry, owner, request_id, latency_ms, dialect, confidence, body_state, catalog_version,

@@ -1,6 +1,9 @@
--- Closed days, folded into hours for readers of long ranges. fold.go says how, and why no step of it can be one too many or too few.
+-- Closed days, rolled up into hours for readers of long windows. rollup.go explains how, and why
+-- counts stay exact if a step is repeated or missing. In the names below, a fold is a rollup and a
+-- hold is a lock.
 
--- Each change of what the minutes of a day say, told when it is done, by a new random mark. The table has a row a day, once it is merged.
+-- A day's mark: each change of what the minutes of the day say adds a new random number afterwards.
+-- Once merged, the table has one row for each day.
 CREATE TABLE IF NOT EXISTS day_change_rows
 (
     day  Date,
@@ -9,7 +12,8 @@ CREATE TABLE IF NOT EXISTS day_change_rows
 ENGINE = AggregatingMergeTree
 ORDER BY day;
 
--- Changes of days that cannot be told in one step with the change: no day is named as folded while there is one that has begun and not ended.
+-- Locks, for changes of days that cannot happen in one step with their marks: no rollup is
+-- published while a change has begun and not ended.
 CREATE TABLE IF NOT EXISTS fold_hold_rows
 (
     hold  UInt64,
@@ -20,7 +24,7 @@ ENGINE = ReplacingMergeTree(ended)
 ORDER BY hold
 TTL toDateTime(began) + INTERVAL 2 DAY;
 
--- The batches whose rows the hours of a day may hold.
+-- The batches whose rows the hours of a day may include.
 CREATE TABLE IF NOT EXISTS fold_batch_rows
 (
     topic        LowCardinality(String),
@@ -35,8 +39,8 @@ ORDER BY (topic, partition, first_offset, epoch, day)
 TTL day + INTERVAL 801 DAY
 SETTINGS ttl_only_drop_parts = 1;
 
--- Each folding has partitions of its own, so it is dropped without a trace. What is acknowledged must outlast a loss of power,
--- because nobody repeats it: hence the settings.
+-- Each rollup has partitions of its own, so it can be dropped as a whole. Rows that are
+-- acknowledged must survive a loss of power, because no process repeats them: hence the settings.
 CREATE TABLE IF NOT EXISTS traffic_hour_rows
 (
     hour       DateTime64(3, 'UTC') CODEC(Delta, ZSTD),
@@ -78,7 +82,7 @@ ORDER BY (tenant, code, hour, service, route, dialect, family, kind, topic)
 TTL toDateTime(hour) + INTERVAL 10 YEAR
 SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1;
 
--- The folding whose hours count for a day, as long as the day has still the mark that it had then.
+-- The rollup whose hours count for a day, as long as the day has the mark that it had then.
 CREATE TABLE IF NOT EXISTS fold_rows
 (
     day  Date,
@@ -90,16 +94,18 @@ ENGINE = ReplacingMergeTree(at)
 ORDER BY day
 TTL day + INTERVAL 10 YEAR;
 
--- The days whose hours count. The last part is for days whose minutes expire: what is folded of them stays.
+-- The days whose hours count. The last condition is for days whose minutes expire: their rollup
+-- stays.
 CREATE OR REPLACE VIEW folded_days AS
 SELECT f.day AS day, f.fold AS fold
 FROM (SELECT day, fold, mark FROM fold_rows FINAL) AS f
 LEFT JOIN (SELECT day, groupBitXor(mark) AS mark FROM day_change_rows GROUP BY day) AS c ON f.day = c.day
 WHERE f.mark = c.mark OR f.day <= today() - 798;
 
--- Exact for any reader: the hours of folded days, and the minutes of all others under their hour. As with the minutes, readers sum over what
--- they do not group by. Which days are folded is asked once a query, as a constant: a day is never in both halves, nor in none, and the
--- halves leave out the partitions that they do not need.
+-- Exact for any reader: the hours of days that are rolled up, and the minutes of all other days
+-- under their hour. As with the minutes, readers sum over what they do not group by. A query reads
+-- the list of days once, as a constant. So a day is always in exactly one of the halves, and each
+-- half skips the partitions that it does not need.
 CREATE OR REPLACE VIEW traffic_hour AS
 WITH (SELECT (groupArray(day), groupArray(fold)) FROM folded_days) AS folded
 SELECT hour, tenant, service, route, status, body_state, topic, requests, errors

@@ -1,5 +1,6 @@
--- The batches that the server has accepted, whole, since its last start, and when: by its own clock that nobody sets. The table is in its memory,
--- so a batch that stands there was not lost with the power; the oldest rows make room for new ones.
+-- The whole batches that the server has accepted since its last start, and when, by its uptime,
+-- which no one can set. The table is in the server's memory, so a batch that stands there was not
+-- lost with the power. New rows replace the oldest ones.
 CREATE TABLE IF NOT EXISTS accepted
 (
     topic        LowCardinality(String),
@@ -13,7 +14,8 @@ CREATE TABLE IF NOT EXISTS accepted
 ENGINE = Memory
 SETTINGS min_rows_to_keep = 100000, max_rows_to_keep = 300000;
 
--- How many partitions a topic had when it was first read: those that came later are read from their start, whatever kafka.start says.
+-- How many partitions a topic had when it was first read. Partitions that were added later are read
+-- from their start, whatever kafka.start says.
 CREATE TABLE IF NOT EXISTS topics_read
 (
     topic      String,
