@@ -18,8 +18,6 @@ import (
 // notYet names the directories and files whose English is still to be done. Entries only leave.
 var notYet = strings.Fields(`
 	.ci
-	CHANGELOG.md
-	catalogs
 	dashboards
 	deploy
 	docs/alerts.md docs/audit.md docs/catalogs.md docs/monitoring.md docs/reliability.md

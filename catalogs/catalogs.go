@@ -1,6 +1,6 @@
-// Package catalogs holds the error-code catalogs that Errata ships: one YAML
-// file a family, made from the vendor's published page. Package enrich says what
-// the keys mean, loads the files and checks them.
+// Package catalogs holds the error-code catalogs that Errata ships: one YAML file for each family,
+// made from the vendor's published page. Package catalog defines the keys, loads the files and
+// checks them.
 package catalogs
 
 import "embed"
@@ -8,5 +8,6 @@ import "embed"
 //go:embed *.yaml schema.json
 var FS embed.FS
 
-// Schema is the JSON Schema of a catalog file in FS, for editors; package enrich is what decides.
+// Schema is the name of the JSON Schema of a catalog file in FS, for editors. Package catalog has
+// the last word on what is valid.
 const Schema = "schema.json"
