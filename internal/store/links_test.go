@@ -20,8 +20,9 @@ import (
 	"errata/internal/store"
 )
 
-// Each way in which ClickHouse can refuse us, or be none: one sentence that names the key to set, and no secret in it. The embedded server has
-// no TLS, so that is put before it.
+// Each way in which ClickHouse can refuse us, or not be ClickHouse, is one sentence that names the
+// setting to change and has no secret in it. The embedded server has no TLS, so a proxy before it
+// adds that.
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	server := stacktest.ClickHouse(t) // of its own: some of what it is told here may be its end
@@ -81,8 +82,9 @@ func TestLinks(t *testing.T) {
 	f("a silent server", silent.Addr().String(), trusted, nil, link.ErrUnreachable, "timeout", "clickhouse.addr")
 }
 
-// A server that is shutting down says so with an exception, to whoever connects or to whoever asks. That passes by itself: the start waits for
-// the server to be up again, and a start that waited in vain found it unreachable, which is no wrong use.
+// A server that is shutting down says so with an exception, to whoever connects or to whoever asks.
+// That passes by itself: the start waits for the server to be up again, and a start that waited in
+// vain found it unreachable, which is no wrong use.
 func TestShuttingDown(t *testing.T) {
 	t.Parallel()
 	server := stacktest.ClickHouse(t) // of its own: connections that are cut may be its end
@@ -133,10 +135,11 @@ func TestShuttingDownLater(t *testing.T) {
 	}
 }
 
-// shuttingDown stands before a server and says for it, as often as given, that it is shutting down: instead of its greeting, or in answer to a
-// query. It also returns how often that was said.
+// shuttingDown stands before a server and says for it, as often as given, that it is shutting down:
+// instead of its greeting, or in answer to a query. It also returns how often that was said.
 func shuttingDown(t *testing.T, target string, greets bool, answers *atomic.Int64) (addr string, told func() int64) {
-	// The packets of the native protocol begin with their kind: a client's are 0 for hello, 1 for a query.
+	// The packets of the native protocol begin with their kind: a client's are 0 for hello, 1 for a
+	// query.
 	const kindHello, kindQuery = 0, 1
 	exception := []byte{2, 236, 0, 0, 0} // a server's exception, and its code: then name, message and stack trace with their lengths; none is nested
 	for _, text := range []string{"DB::Exception", "Server is shutting down", ""} {
@@ -202,7 +205,8 @@ func TestLinkSettings(t *testing.T) {
 	f(func(c *store.Config) { c.Password, c.PasswordFile = "p", "f" }, "give one of them")
 }
 
-// Certificates, authority and password are replaced while we are connected: new connections use the new ones, and a store that was made once goes on.
+// Certificates, authority and password are replaced while we are connected. New connections use the
+// new ones, and a store that exists keeps working.
 func TestReplacedSecrets(t *testing.T) {
 	t.Parallel()
 	users := filepath.Join(t.TempDir(), "users.xml")

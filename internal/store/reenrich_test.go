@@ -13,8 +13,9 @@ import (
 	"errata/internal/store"
 )
 
-// later are catalogs that differ from the built-in ones in every way that matters: a family that was unknown, a code whose entries are of
-// different kinds, numbers bound to a service, other texts, and families that are gone.
+// later are catalogs that differ from the built-in ones in every way that matters: a family that
+// was unknown, a code whose entries are of different kinds, numbers bound to a service, other
+// texts, and families that no longer exist.
 var later = fstest.MapFS{
 	"billing.yaml": {Data: []byte(`
 family: BILLING
@@ -90,8 +91,8 @@ func filled(t *testing.T, c *catalog.Set, values []string) (batches []*store.Bat
 	return batches
 }
 
-// reenrich gives all that is stored what the catalogs say, a few rows at a time, and counts what was written. It stops with errStop
-// after so many portions.
+// reenrich gives all that is stored what the catalogs say, a few rows at a time, and counts what
+// was written. It stops with errStop after so many portions.
 func reenrich(t *testing.T, s *store.Store, c *catalog.Set, limit, stop int) (errors_, sums int, err error) {
 	t.Helper()
 	portion := func(n int) error {
@@ -159,7 +160,8 @@ func TestReenrichedIsWhatAnIngesterWithTheseCatalogsStores(t *testing.T) {
 	if query(rows) == wanted(rows) || query(sums) == wanted(sums) {
 		t.Fatal("the catalogs say the same")
 	}
-	// Killed again and again, in the middle of errors and of sums, it gets there all the same, and counts are right at every moment.
+	// A run that is stopped again and again, in the middle of errors and of sums, still gets there,
+	// and counts are right at every moment.
 	doneErrors, doneSums, stops := 0, 0, 0
 	for {
 		e, s, err := reenrich(t, before, today, 17, 11)
@@ -181,7 +183,8 @@ func TestReenrichedIsWhatAnIngesterWithTheseCatalogsStores(t *testing.T) {
 	if e, s, err := reenrich(t, before, today, 1000, 0); e+s != 0 || err != nil {
 		t.Errorf("a second run wrote %d errors and %d sums: %v", e, s, err)
 	}
-	// An ingester that repeats its planned batches with older catalogs makes them stale again, and no more than that.
+	// An ingester that repeats its planned batches with older catalogs makes them stale again, and
+	// does nothing else.
 	if err := before.Insert(t.Context(), filled(t, built, values)[:2]); err != nil {
 		t.Fatal(err)
 	}

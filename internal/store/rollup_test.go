@@ -671,7 +671,8 @@ func TestLongReportsFromHours(t *testing.T) {
 		t.Fatal(got)
 	}
 	checkLongReports(t, s, q)
-	// The reports read hours: without these, only the errors of the first and last minutes are left.
+	// The reports read hours: without these, only the errors of the first and last minutes are
+	// left.
 	query("TRUNCATE TABLE @error_hour_rows")
 	if top, err := report.NewTop(t.Context(), s, &catalog.Set{}, q); err != nil || top.Errors != 1 {
 		t.Errorf("%+v %v", top, err)
