@@ -256,7 +256,7 @@ func TestAudit(t *testing.T) {
 		s.query("ALTER TABLE @" + table + " DELETE WHERE partition = 0 AND first_offset = 0 SETTINGS mutations_sync = 2")
 	}
 	code, stdout, _ = s.ingest("audit")
-	if code != cli.Found || !regexp.MustCompile(`offsets 0 to \d+ are in no batch, and Kafka holds records there, the first at 0\. To count it anew: ingest replay --force --at gateway-logs/0/0\n1 finding\n$`).MatchString(stdout) {
+	if code != cli.Found || !regexp.MustCompile(`offsets 0 to \d+ are in no batch, and Kafka holds records there, the first at 0\. To count it again: ingest replay --force --at gateway-logs/0/0\n1 finding\n$`).MatchString(stdout) {
 		t.Errorf("without the first batch: %d\n%s", code, stdout)
 	}
 	if code, stdout, stderr := s.ingest("replay", "--force", "--at", "gateway-logs/0/0"); code != cli.Fine {

@@ -12,7 +12,7 @@ import (
 	"errata/internal/store"
 )
 
-// judge draws the conclusions of a look for one partition.
+// judge adds what one look has seen of a partition to the report, with its findings.
 func (a *audit) judge(ctx context.Context, report *AuditReport, p *seen) error {
 	row := p.row()
 	report.Partitions = append(report.Partitions, row)
@@ -40,16 +40,16 @@ func (a *audit) judge(ctx context.Context, report *AuditReport, p *seen) error {
 	return nil
 }
 
-// finder takes down what is wrong.
+// finder records a finding.
 type finder func(kind string, s store.Span, format string, args ...any)
 
-// row is what there is to say of a partition in numbers.
+// row returns the partition in numbers.
 func (p *seen) row() *AuditedPartition {
 	row := &AuditedPartition{Topic: p.topic, Partition: p.id, Gaps: []store.AuditGap{}}
 	if p.gaps != nil {
 		row.Gaps = p.gaps
 	}
-	next := int64(-1) // what ingesters are to read next, as far as it is known
+	next := int64(-1) // what ingesters read next; -1: unknown
 	if p.plan != nil {
 		row.Committed, next = &p.plan.Offset, p.plan.end()
 	}
@@ -70,7 +70,8 @@ func (p *seen) row() *AuditedPartition {
 	return row
 }
 
-// inFlight gives the planned runs that are not in yet. One that overlaps with a batch is that batch: boundaries are cut once.
+// inFlight returns the planned runs that are not in ClickHouse yet. Boundaries are cut once, so a run with the boundaries of a batch is
+// that batch, and any other overlap is a finding.
 func (a *audit) inFlight(ctx context.Context, p *seen, found finder) (flying []run, err error) {
 	if p.plan == nil || len(p.plan.Runs) == 0 {
 		return nil, nil
@@ -98,7 +99,7 @@ func (a *audit) inFlight(ctx context.Context, p *seen, found finder) (flying []r
 	return flying, nil
 }
 
-// judgeLog looks whether Kafka's log is the one that was read.
+// judgeLog checks that Kafka's log is the one that was read.
 func (a *audit) judgeLog(ctx context.Context, p *seen, found finder) error {
 	known := int64(0) // up to where it was read
 	if p.plan != nil {
@@ -110,11 +111,11 @@ func (a *audit) judgeLog(ctx context.Context, p *seen, found finder) error {
 	switch {
 	case !p.inKafka && p.coverage != nil:
 		found(kindNoPartition, store.Span{First: p.coverage.First.First, Last: p.coverage.Last.Last},
-			"Kafka has no such partition, and batches of it are recorded: the topic was made anew with fewer. Use another kafka.group and clickhouse.database for the new topic")
+			"Kafka has no such partition, and batches of it are recorded: the topic was created again with fewer partitions. Use another kafka.group and clickhouse.database for the new topic")
 	case !p.inKafka:
 	case known > p.end:
 		found(kindAnotherLog, store.Span{First: p.end, Last: known - 1},
-			"offsets up to %d were read, and the log ends at %d: the topic was made anew under the same name. Use another kafka.group and clickhouse.database for the new topic", known, p.end)
+			"offsets up to %d were read, and the log ends at %d: the topic was created again under the same name. Use another kafka.group and clickhouse.database for the new topic", known, p.end)
 	case (p.plan != nil || p.coverage != nil) && known < p.start && a.options.Since.IsZero():
 		for _, s := range p.withoutGaps(store.Span{First: known, Last: p.start - 1}) {
 			found(kindLost, s, "Kafka deleted offsets %s before they were read, so they cannot be counted: let ingesters keep up, or raise the topic's retention.ms", s)
@@ -125,7 +126,7 @@ func (a *audit) judgeLog(ctx context.Context, p *seen, found finder) error {
 	return nil
 }
 
-// judgeRecord looks whether the log still holds the first record of the last batch, as ingesters do before they go on.
+// judgeRecord checks that the log still holds the first record of the last batch, as ingesters do before they continue.
 func (a *audit) judgeRecord(ctx context.Context, p *seen, found finder) error {
 	last, is, err := a.store.LastRecorded(ctx, p.topic, p.id)
 	if err != nil || !is || last.FirstRecord == 0 || last.FirstOffset < p.start {
@@ -141,12 +142,12 @@ func (a *audit) judgeRecord(ctx context.Context, p *seen, found finder) error {
 		return nil
 	case err == nil && !same:
 		found(kindAnotherLog, store.Span{First: at, Last: last.LastOffset},
-			"the record at offset %d is not the one that was counted: the topic was made anew under the same name. Use another kafka.group and clickhouse.database for the new topic", at)
+			"the record at offset %d is not the one that was counted: the topic was created again under the same name. Use another kafka.group and clickhouse.database for the new topic", at)
 	}
 	return err
 }
 
-// withoutGaps is a span less the recorded gaps and runs.
+// withoutGaps returns a span without the recorded gaps and the given runs.
 func (p *seen) withoutGaps(s store.Span, runs ...run) []store.Span {
 	left := []store.Span{s}
 	for _, g := range p.gaps {
@@ -158,7 +159,7 @@ func (p *seen) withoutGaps(s store.Span, runs ...run) []store.Span {
 	return left
 }
 
-// less takes a span out of others.
+// less removes a span from others.
 func less(from []store.Span, s store.Span) (left []store.Span) {
 	for _, f := range from {
 		if s.Last < f.First || f.Last < s.First {
@@ -175,7 +176,7 @@ func less(from []store.Span, s store.Span) (left []store.Span) {
 	return left
 }
 
-// judgeHoles goes through the batches that do not follow the one before, and through what is missing between the last one and the
+// judgeHoles checks the batches that do not directly follow the one before, and what is missing between the last batch and the
 // committed offset.
 func (a *audit) judgeHoles(ctx context.Context, p *seen, flying []run, found finder) error {
 	if err := a.judgeFront(ctx, p, flying, found); err != nil || p.coverage == nil {
@@ -204,7 +205,8 @@ func (a *audit) judgeHoles(ctx context.Context, p *seen, flying []run, found fin
 	return nil
 }
 
-// judgeFront looks whether Kafka holds something before the first batch. A group that starts at the earliest has read that, unless it is a gap.
+// judgeFront checks whether Kafka holds records before the first batch. A group that starts at the earliest offset has read them, unless
+// they are a gap.
 func (a *audit) judgeFront(ctx context.Context, p *seen, flying []run, found finder) error {
 	if !p.inKafka || a.kafka.cfg.Start != startEarliest || !a.options.Since.IsZero() {
 		return nil
@@ -227,13 +229,13 @@ func (a *audit) judgeFront(ctx context.Context, p *seen, flying []run, found fin
 	return nil
 }
 
-// judgeHole asks Kafka what is in offsets that no batch covers, and looks whether rows are there all the same.
+// judgeHole checks what Kafka holds in offsets that no batch covers, and whether rows exist all the same.
 func (a *audit) judgeHole(ctx context.Context, p *seen, hole store.Span, found finder) error {
 	rows := ""
 	p.differing = slices.DeleteFunc(p.differing, func(b store.BatchSums) bool {
 		of := !b.Recorded && hole.First <= b.FirstOffset && b.FirstOffset <= hole.Last
 		if of && rows == "" {
-			rows = fmt.Sprintf(". Rows of a batch from %d are there all the same (%s), so it is its row in batch_rows that is missing", b.FirstOffset, inTables(b))
+			rows = fmt.Sprintf(". Rows of a batch from %d exist all the same (%s), so what is missing is its row in batch_rows", b.FirstOffset, inTables(b))
 		}
 		return of
 	})
@@ -257,7 +259,7 @@ func (a *audit) judgeHole(ctx context.Context, p *seen, hole store.Span, found f
 	return nil
 }
 
-// firstRecord looks for a record in a span of offsets. Markers of transactions and what was aborted are none.
+// firstRecord looks for a record in a span of offsets. Markers of transactions and aborted records do not count.
 func (a *audit) firstRecord(ctx context.Context, p *seen, s store.Span) (at int64, holds bool, err error) {
 	for {
 		if p.start > s.Last {
@@ -276,7 +278,7 @@ func (a *audit) firstRecord(ctx context.Context, p *seen, s store.Span) (at int6
 	}
 }
 
-// judgeRows goes through what differs between batches and tables.
+// judgeRows checks what differs between batches and tables.
 func (a *audit) judgeRows(p *seen, found finder) {
 	surplus := a.judgeDoubled(p, found)
 	for _, b := range p.differing {
@@ -286,10 +288,10 @@ func (a *audit) judgeRows(p *seen, found finder) {
 				continue
 			}
 			where.Last = max(where.First, b.Rows.Last)
-			found(kindStray, where, "rows of a batch from %d of epoch %d count (%s), and no such batch is recorded or planned: delete these rows (docs/audit.md)", b.FirstOffset, b.Epoch, inTables(b))
+			found(kindOrphan, where, "rows of a batch from %d of epoch %d count (%s), and no such batch is recorded or planned: delete these rows (docs/audit.md)", b.FirstOffset, b.Epoch, inTables(b))
 			continue
 		}
-		// What doubled events explain has been said.
+		// Doubled events are a finding of their own.
 		extra := surplus[store.DoubledIn{FirstOffset: b.FirstOffset, Epoch: b.Epoch}]
 		b.Events, b.EventRequests = b.Events-min(b.Events, extra.rows), b.EventRequests-min(b.EventRequests, extra.requests)
 		outside := b.Rows.First < b.FirstOffset || b.Rows.Last > b.LastOffset
@@ -303,20 +305,20 @@ func (a *audit) judgeRows(p *seen, found finder) {
 	}
 }
 
-// repair says what to do about a batch that is wrong or missing, as long as Kafka has its records.
+// repair returns what to do about a batch that is wrong or missing.
 func repair(p *seen, at int64) string {
 	if !p.inKafka || at < p.start {
-		return "Kafka no longer has all of it, so it cannot be counted anew"
+		return "Kafka no longer has all of it, so it cannot be counted again"
 	}
-	return anew(p.topicPartition, at)
+	return replayCommand(p.topicPartition, at)
 }
 
-// anew says how a batch, or a hole, is counted anew.
-func anew(tp topicPartition, at int64) string {
-	return fmt.Sprintf("To count it anew: ingest replay --force --at %s/%d", tp, at)
+// replayCommand returns how to count a batch, or a hole, again.
+func replayCommand(tp topicPartition, at int64) string {
+	return fmt.Sprintf("To count it again: ingest replay --force --at %s/%d", tp, at)
 }
 
-// planned tells whether a batch is in the plan: its rows come before its own.
+// planned reports whether a batch is in the plan. Its rows are written before its row in batch_rows.
 func (p *seen) planned(first int64, epoch uint32) bool {
 	for _, of := range []*plan{p.plan, p.later} {
 		if of != nil && slices.ContainsFunc(of.Runs, func(r run) bool { return r.first == first && r.epoch == epoch }) {
@@ -326,7 +328,7 @@ func (p *seen) planned(first int64, epoch uint32) bool {
 	return false
 }
 
-// inTables says which rows there are.
+// inTables lists the rows that exist.
 func inTables(b store.BatchSums) string {
 	var all []string
 	for _, t := range []struct {
@@ -340,7 +342,7 @@ func inTables(b store.BatchSums) string {
 	return strings.Join(all, ", ")
 }
 
-// differences says what is wrong with a batch that is recorded.
+// differences lists what is wrong with a recorded batch.
 func differences(b store.BatchSums, outside bool) (all []string) {
 	say := func(wrong bool, format string, args ...any) {
 		if wrong {
@@ -352,7 +354,7 @@ func differences(b store.BatchSums, outside bool) (all []string) {
 	say(!b.EventsExpired && b.Events != b.Errors, "%d errors, and error_rows has %d", b.Errors, b.Events)
 	say(!b.TrafficExpired && !b.EventsExpired && b.TrafficErrors != b.EventRequests, "traffic_sums has %d requests with an error, and error_rows %d", b.TrafficErrors, b.EventRequests)
 	say(!b.DeadLettersExpired && b.DeadLetterRows != b.DeadLetters, "%d dead letters, and dead_letter_rows has %d", b.DeadLetters, b.DeadLetterRows)
-	say(outside, "rows of it stand at offsets %s", b.Rows)
+	say(outside, "it has rows at offsets %s", b.Rows)
 	say(b.Records > uint64(max(0, b.LastOffset-b.FirstOffset+1)), "%d records in %d offsets", b.Records, b.LastOffset-b.FirstOffset+1)
 	return all
 }
@@ -363,14 +365,14 @@ type surplusRows struct {
 	outside        bool // of the batch's offsets
 }
 
-// judgeDoubled goes through the events that count more than once, those in the same batches together. It gives how many rows
-// each batch has too many because of that.
+// judgeDoubled reports the events that count more than once, those of the same batches together. It returns how many surplus rows
+// each batch has because of them.
 func (a *audit) judgeDoubled(p *seen, found finder) map[store.DoubledIn]surplusRows {
 	surplus := map[store.DoubledIn]surplusRows{}
 	together := map[string][]store.DoubledEvent{}
 	var order []string
 	for _, e := range p.doubled {
-		// The event is of the batch that begins last before it, once; all else is too much.
+		// The event belongs to the batch that begins last before it, once; everything else is surplus.
 		owner := store.DoubledIn{FirstOffset: -1}
 		var names []string
 		for _, in := range e.Batches {

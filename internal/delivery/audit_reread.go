@@ -12,10 +12,10 @@ import (
 	"errata/internal/store"
 )
 
-// rereadBatches is how many batches are compared with one reading of the log.
+// rereadBatches is how many batches are compared in one pass over the log.
 const rereadBatches = 10_000
 
-// reread reads from Kafka what it still has of a partition, and compares what today's parser makes of it with what is recorded.
+// reread reads what Kafka still has of a partition, and compares what today's parser makes of it with what is recorded.
 func (a *audit) reread(ctx context.Context, report *AuditReport, row *AuditedPartition, scope store.AuditScope) error {
 	i := slices.IndexFunc(scope.Partitions, func(p store.AuditPartition) bool { return p.Topic == row.Topic && p.Partition == row.Partition })
 	if i < 0 || row.LogStart == nil || row.CoveredTo == nil {
@@ -46,16 +46,16 @@ type rereader struct {
 	Reread
 	report *AuditReport
 	start  int64        // of the log
-	behind int64        // the batch read last
-	made   *store.Batch // what is made of the batch at hand; nil: nothing yet
+	behind int64        // the offset behind the last batch that was read
+	made   *store.Batch // what the records of the current batch make; nil: nothing yet
 }
 
 func (p *rereader) String() string { return p.topicPartition.String() }
 
-// read reads the log once for all of some batches.
+// read reads the log once for several batches.
 func (p *rereader) read(ctx context.Context, batches []store.Counted) error {
 	for {
-		// What overlaps with a batch before it is a finding already.
+		// A batch that overlaps with one before it is a finding already.
 		batches = slices.DeleteFunc(batches, func(b store.Counted) bool {
 			overlaps := b.FirstOffset < p.behind || b.LastOffset < b.FirstOffset
 			gone := !overlaps && b.FirstOffset < p.start
@@ -86,7 +86,7 @@ func (p *rereader) read(ctx context.Context, batches []store.Counted) error {
 			batches = batches[1:]
 		}
 		if err == nil {
-			return nil // what is left lies behind the end of the log, which is a finding already
+			return nil // the rest lies behind the end of the log, which is a finding already
 		}
 		if !errors.Is(err, kafka.OffsetOutOfRange) || len(batches) == 0 {
 			return err
@@ -110,7 +110,7 @@ func (p *rereader) add(b store.Counted, r record) {
 	fill(p.made, p.processor, r)
 }
 
-// compare holds a batch against what was made of its records.
+// compare compares a batch with what its records make now.
 func (p *rereader) compare(b store.Counted) {
 	p.begin(b)
 	made := p.made
@@ -141,6 +141,6 @@ func (p *rereader) compare(b store.Counted) {
 	p.report.Findings = append(p.report.Findings, Finding{
 		Kind: kindReread, Topic: p.topic, Partition: p.id, FirstOffset: b.FirstOffset, LastOffset: b.LastOffset,
 		Sentence: fmt.Sprintf("%s: read again, the batch %s of epoch %d has %s. %s",
-			p, store.Span{First: b.FirstOffset, Last: b.LastOffset}, b.Epoch, strings.Join(wrong, "; "), anew(p.topicPartition, b.FirstOffset)),
+			p, store.Span{First: b.FirstOffset, Last: b.LastOffset}, b.Epoch, strings.Join(wrong, "; "), replayCommand(p.topicPartition, b.FirstOffset)),
 	})
 }

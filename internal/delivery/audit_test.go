@@ -225,11 +225,11 @@ func TestAuditNamesWhatIsWrong(t *testing.T) {
 	}{
 		{"nothing", func(c *auditCase) {}, nil},
 		{"a batch's row", func(c *auditCase) { c.drop("batch_rows", second) },
-			[]string{"hole 0 100-199: Kafka holds records there, the first at 100. Rows of a batch from 100 are there all the same (98 requests in traffic_sums, 8 errors in error_sums, 8 rows in error_rows, 1 rows in dead_letter_rows)"}},
+			[]string{"hole 0 100-199: Kafka holds records there, the first at 100. Rows of a batch from 100 exist all the same (98 requests in traffic_sums, 8 errors in error_sums, 8 rows in error_rows, 1 rows in dead_letter_rows)"}},
 		{"a batch", func(c *auditCase) { everyTable(c, second) },
-			[]string{"hole 0 100-199: offsets 100 to 199 are in no batch, and Kafka holds records there, the first at 100. To count it anew"}},
+			[]string{"hole 0 100-199: offsets 100 to 199 are in no batch, and Kafka holds records there, the first at 100. To count it again"}},
 		{"the first batch's row", func(c *auditCase) { c.drop("batch_rows", "partition = 0 AND first_offset = 0") },
-			[]string{"hole 0 0-99: Kafka holds records there, the first at 0. Rows of a batch from 0 are there all the same (99 requests in traffic_sums, 9 errors in error_sums, 9 rows in error_rows, 1 rows in dead_letter_rows)"}},
+			[]string{"hole 0 0-99: Kafka holds records there, the first at 0. Rows of a batch from 0 exist all the same (99 requests in traffic_sums, 9 errors in error_sums, 9 rows in error_rows, 1 rows in dead_letter_rows)"}},
 		{"the last batch", func(c *auditCase) { everyTable(c, "partition = 0 AND first_offset = 300") },
 			[]string{"hole 0 300-399: the first at 300"}},
 		{"a batch that is recorded as a gap", func(c *auditCase) {
@@ -283,17 +283,17 @@ func TestAuditNamesWhatIsWrong(t *testing.T) {
 		{"rows of nothing", func(c *auditCase) {
 			c.query("INSERT INTO @traffic_sums SELECT * REPLACE (5000 AS first_offset) FROM @traffic_sums WHERE topic = TOPIC AND partition = 1")
 		}, []string{"rows_of_no_batch 1 5000-5000: (98 requests in traffic_sums)"}},
-		{"a batch parsed anew", func(c *auditCase) { c.insert(0, 100, 199, 7, 150) }, nil},
-		{"a batch parsed anew of which the rows are gone", func(c *auditCase) {
+		{"a batch parsed again", func(c *auditCase) { c.insert(0, 100, 199, 7, 150) }, nil},
+		{"a batch parsed again of which the rows are gone", func(c *auditCase) {
 			c.insert(0, 100, 199, 7, 150)
 			c.drop("traffic_sums", second+" AND epoch = 7")
 		}, []string{"counts 0 100-199: the batch 100 to 199 of epoch 7 is not in the tables as its row in batch_rows says: 98 requests, and traffic_sums has 0"}},
-		{"a batch being parsed anew", func(c *auditCase) {
+		{"a batch being parsed again", func(c *auditCase) {
 			c.insert(0, 100, 199, 7, 150)
 			c.drop("epoch_switches", second)
 		}, nil},
 		{"a switch to nothing", func(c *auditCase) { c.query("INSERT INTO @epoch_switches VALUES (TOPIC, 0, 100, 9)") },
-			[]string{"hole 0 100-199: the first at 100. To count it anew"}},
+			[]string{"hole 0 100-199: the first at 100. To count it again"}},
 		{"a log that is shorter", func(c *auditCase) { c.commit(0, 900) },
 			[]string{"another_log 0 422-899: offsets up to 900 were read, and the log ends at 422"}},
 		{"another log", func(c *auditCase) {

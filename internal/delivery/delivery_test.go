@@ -431,7 +431,7 @@ func (p *pipeline) eventually(try func() error) {
 	p.t.Fatal(err)
 }
 
-// A topic that was made anew and is already longer than the old one was: its length tells nothing, its records do.
+// A topic that was created again and is already longer than the old one was: its length tells nothing, its records do.
 func TestATopicMadeAnewThatIsLonger(t *testing.T) {
 	onBothBrokers(t, func(t *testing.T, broker string) {
 		p := newPipeline(t, broker)

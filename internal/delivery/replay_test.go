@@ -81,7 +81,7 @@ func TestHistoryIsParsedAnewInOneStep(t *testing.T) {
 		p.await("SELECT sum(records), sum(errors) FROM @batches", "4000\t0")
 		stop()
 		p.settle()
-		p.ingester("1") // and goes on while history is parsed anew
+		p.ingester("1") // and goes on while history is parsed again
 		p.produceHeads(4000, 5000)
 		p.await("SELECT sum(records) FROM @batches", "5000")
 
