@@ -268,7 +268,7 @@ func (f *detectedFormat) missing() []string {
 
 func (d *detection) table(out io.Writer) error {
 	for _, f := range d.Formats {
-		fmt.Fprintf(out, "%s: %s in %s, %s\n", f.Name, count(f.Records, "record"), count(f.Lines, "line"), count(f.Errors, "error"))
+		fmt.Fprintf(out, "%s: %s in %s, %s\n", cli.OneLine(f.Name), count(f.Records, "record"), count(f.Lines, "line"), count(f.Errors, "error"))
 		fields := cli.Table{Columns: make([]cli.Column, 3), Indent: "  "}
 		for _, field := range f.Fields {
 			fields.Rows = append(fields.Rows, []string{field.Name, share(field.Records, f.Records), cmp.Or(field.Sample, "-")})
@@ -296,10 +296,10 @@ func (d *detection) table(out io.Writer) error {
 	for _, l := range d.DeadLetters {
 		fmt.Fprintf(out, "  %d %s, as in line %d: %s\n", l.Count, l.Reason, l.Line, reasons[l.Reason])
 		if l.Start != "" {
-			fmt.Fprintf(out, "    %s\n", l.Start)
+			fmt.Fprintf(out, "    %s\n", cli.OneLine(l.Start))
 		}
 		if len(l.Keys) > 0 {
-			fmt.Fprintf(out, "    keys: %s\n", strings.Join(l.Keys, ", "))
+			fmt.Fprintf(out, "    keys: %s\n", cli.OneLine(strings.Join(l.Keys, ", ")))
 		}
 	}
 	return nil

@@ -117,7 +117,7 @@ func alertText(t store.AlertTransition, w io.Writer) error {
 		}
 	}
 	_, err := fmt.Fprintf(w, "%s %s{%s} %s => %s: %s\n", cli.Timestamp{Time: t.At}, t.Rule, strings.Join(labels, ","),
-		strings.ToUpper(t.From), strings.ToUpper(t.To), t.Reason)
+		strings.ToUpper(t.From), strings.ToUpper(t.To), cli.OneLine(t.Reason))
 	return err
 }
 

@@ -41,7 +41,7 @@ func newDrift(env *environment) *cobra.Command {
 		},
 	}
 	window.Flags(cmd.Flags(), "7d")
-	cmd.Flags().StringSliceVar(&scope.Tenants, "tenant", nil, "only these tenants")
+	tenantFlag(cmd.Flags(), &scope.Tenants)
 	limitFlag(cmd.Flags(), &limit, "the greatest number of rows in each section and, if given, of codes in drafts")
 	output := report.DriftOutputs.Flag(cmd.Flags())
 	cmd.Flags().StringVar(&emit, "emit", "", "write catalog drafts for the unknown codes to standard output instead, or to files of this folder")
@@ -75,6 +75,9 @@ func newDrift(env *environment) *cobra.Command {
 			if err := output.Write(d.Limited(limit), cmd.OutOrStdout()); err != nil {
 				return err
 			}
+		}
+		if err := missing(cmd.Context(), s, scope); err != nil {
+			return err
 		}
 		if d.Finding() {
 			return cli.Findings("")

@@ -30,6 +30,7 @@ import (
 	"errata/internal/catalog"
 	"errata/internal/cli"
 	"errata/internal/config"
+	"errata/internal/report"
 	"errata/internal/store"
 )
 
@@ -78,6 +79,20 @@ func (e *environment) open(ctx context.Context) (*store.Store, *catalog.Set, err
 	}
 	s, err := store.Open(ctx, cfg.ClickHouse)
 	return s, c, err
+}
+
+// tenantFlag registers --tenant. A tenant's name may contain a comma, or be empty.
+func tenantFlag(flags *pflag.FlagSet, tenants *[]string) {
+	flags.StringArrayVar(tenants, "tenant", nil, "only the tenant of this `name`, \"\" for records without a tenant; may be repeated")
+}
+
+// missing returns a finding if nothing was ever stored of a tenant or topic that the scope names.
+func missing(ctx context.Context, s *store.Store, scope store.Scope) error {
+	sentences, err := report.Missing(ctx, s, scope)
+	if err != nil || len(sentences) == 0 {
+		return err
+	}
+	return cli.Findings(strings.Join(sentences, "\n"))
 }
 
 // limitFlag registers --limit. checkLimit checks its value.

@@ -22,7 +22,7 @@ func newTop(env *environment) *cobra.Command {
 	window.Flags(cmd.Flags(), "24h")
 	keys := strings.Join(report.TopKeys, ",")
 	cmd.Flags().StringVar(&by, "by", "tenant,code", "what to group by: "+keys)
-	cmd.Flags().StringSliceVar(&q.Tenants, "tenant", nil, "only these tenants")
+	tenantFlag(cmd.Flags(), &q.Tenants)
 	cmd.Flags().StringSliceVar(&q.Topics, "topic", nil, "only records of these Kafka topics")
 	limitFlag(cmd.Flags(), &q.Limit, "the greatest number of rows")
 	output := report.TopOutputs.Flag(cmd.Flags())
@@ -51,7 +51,10 @@ func newTop(env *environment) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return output.Write(top, cmd.OutOrStdout())
+		if err := output.Write(top, cmd.OutOrStdout()); err != nil {
+			return err
+		}
+		return missing(cmd.Context(), s, q.Scope)
 	}
 	return cmd
 }

@@ -5,17 +5,21 @@
 //   - times.go: flags for a time, a time window or a zone, and timestamps in output
 //   - output.go: a command's table of output formats, --output, JSON and YAML
 //   - table.go: tables for a terminal, Markdown and CSV
+//   - near.go: words near one that does not exist
+//   - escape.go: text from outside that would drive a terminal or a spreadsheet
 //
 // Results go to standard output and everything else to standard error.
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -35,22 +39,66 @@ func Root(name, short string) *cobra.Command {
 	root.SilenceUsage = true
 	root.SilenceErrors = true
 	root.CompletionOptions.DisableDefaultCmd = true
+	root.Version = version()
+	root.SetFlagErrorFunc(flagError)
+	root.SetHelpCommand(&cobra.Command{Use: "help [command]", Short: "Help about any command", RunE: help})
 	return root
+}
+
+// version returns what the build knows of its source: a version, or "(devel)".
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return cmp.Or(info.Main.Version, "(devel)")
+	}
+	return "(devel)"
 }
 
 // Group returns a command that only has subcommands.
 func Group(name, short string, commands ...*cobra.Command) *cobra.Command {
-	group := &cobra.Command{Use: name, Short: short, RunE: needsCommand}
+	group := &cobra.Command{Use: name, Short: short, Args: cobra.ArbitraryArgs, RunE: needsCommand}
 	group.AddCommand(commands...)
 	return group
 }
 
 func needsCommand(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
+		return unknownCommand(cmd, args[0])
 	}
 	cmd.SetOut(cmd.ErrOrStderr())
 	return errors.Join(cmd.Usage(), fmt.Errorf("%s needs a command", cmd.CommandPath()))
+}
+
+// unknownCommand returns the error of a word that is no command of a group.
+func unknownCommand(group *cobra.Command, word string) error {
+	var names []string
+	for _, c := range group.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	return fmt.Errorf("unknown command %q for %q: did you mean %q?", word, group.CommandPath(), Near(word, names, 1)[0])
+}
+
+// flagError returns the error of a wrong flag. A wrong command before the flag comes first, because
+// its flags are not those of the group.
+func flagError(cmd *cobra.Command, err error) error {
+	if args := cmd.Flags().Args(); len(args) > 0 && cmd.HasSubCommands() {
+		return unknownCommand(cmd, args[0])
+	}
+	return err
+}
+
+// help shows the help of the command that the arguments name.
+func help(cmd *cobra.Command, args []string) error {
+	named, rest, err := cmd.Root().Find(args)
+	switch {
+	case err != nil:
+		return err
+	case len(rest) > 0 && named.HasSubCommands():
+		return unknownCommand(named, rest[0])
+	}
+	named.InitDefaultHelpFlag()
+	return named.Help()
 }
 
 // Run runs the command that the arguments name, prints its error, and returns the exit code.
@@ -58,6 +106,7 @@ func Run(ctx context.Context, root *cobra.Command, args []string, stdin io.Reade
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
+	stderr = printableWriter{stderr}
 	root.SetErr(stderr)
 	return Exit(root.Name(), root.ExecuteContext(ctx), stderr)
 }

@@ -62,10 +62,18 @@ type Chosen[T any] struct {
 	output Output[T]
 }
 
+// forPrograms are the outputs that keep text as it is, because their syntax has its own escapes.
+var forPrograms = []string{"json", "yaml", "tsv"}
+
 // Write writes the value in the chosen output. Output to a terminal fits the terminal's width.
+// Output for people is Printable.
 func (c *Chosen[T]) Write(value T, w io.Writer) error {
 	buffer := bufio.NewWriter(w)
-	return errors.Join(c.output.Write(value, Screen{buffer, Width(w)}), buffer.Flush())
+	screen := Screen{buffer, Width(w)}
+	if !slices.Contains(forPrograms, c.output.Name) {
+		screen.Writer = printableWriter{buffer}
+	}
+	return errors.Join(c.output.Write(value, screen), buffer.Flush())
 }
 
 // Set implements pflag.Value.

@@ -11,7 +11,8 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-// Table is rows of text under named columns.
+// Table is rows of text under named columns. Its outputs are Printable, and in columns other than
+// those of prose each cell is one line.
 type Table struct {
 	Columns []Column
 	Rows    [][]string // one cell per column
@@ -44,7 +45,7 @@ var style = table.Style{
 // of any length.
 func (t Table) Text(w io.Writer) error {
 	width := Width(w)
-	t = t.fit(width)
+	t = t.printable().fit(width)
 	out := t.writer()
 	out.SetStyle(style)
 	out.SuppressTrailingSpaces()
@@ -116,17 +117,43 @@ func (t Table) fixedWidth() int {
 
 // Markdown writes the table as Markdown.
 func (t Table) Markdown(w io.Writer) error {
-	_, err := fmt.Fprintln(w, t.writer().RenderMarkdown())
+	_, err := fmt.Fprintln(w, t.printable().writer().RenderMarkdown())
 	return err
 }
 
-// CSV writes the table as CSV.
+// CSV writes the table as CSV that is safe to open in a spreadsheet.
 func (t Table) CSV(w io.Writer) error {
-	out := csv.NewWriter(w)
-	if err := out.Write(t.names()); err != nil {
+	var text strings.Builder
+	out := csv.NewWriter(&text)
+	rows := slices.Concat([][]string{t.names()}, t.mapped(spreadsheetCell).printable().Rows)
+	if err := out.WriteAll(rows); err != nil {
 		return err
 	}
-	return out.WriteAll(t.Rows)
+	_, err := io.WriteString(w, text.String())
+	return err
+}
+
+// printable returns the table with cells that cannot drive a terminal.
+func (t Table) printable() Table {
+	return t.mapped(func(cell string, c Column) string {
+		if c.Prose {
+			return Printable(cell)
+		}
+		return OneLine(cell)
+	})
+}
+
+// mapped returns the table with f applied to each cell.
+func (t Table) mapped(f func(string, Column) string) Table {
+	rows := make([][]string, len(t.Rows))
+	for i, row := range t.Rows {
+		rows[i] = make([]string, len(row))
+		for j, cell := range row {
+			rows[i][j] = f(cell, t.Columns[j])
+		}
+	}
+	t.Rows = rows
+	return t
 }
 
 func (t Table) names() []string {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strconv"
@@ -60,7 +61,11 @@ func (d Drift) headline() string {
 		line += fmt.Sprintf("; %d further errors have no code", d.Codeless)
 	}
 	if len(d.Tenants) > 0 {
-		line += "; only of " + strings.Join(d.Tenants, ", ")
+		var names []string
+		for _, tenant := range d.Tenants {
+			names = append(names, cmp.Or(cli.OneLine(tenant), "the tenant without a name"))
+		}
+		line += "; only of " + strings.Join(names, ", ")
 	}
 	if d.Incomplete {
 		line += "; the rarest codes were not compared: take a shorter window"

@@ -185,7 +185,7 @@ func (x Explanation) text(w io.Writer) error {
 func (x Explanation) sayings(w io.Writer) {
 	fmt.Fprintf(w, "%d codes say %q:\n", len(x.Says), x.Code)
 	for _, s := range x.Says {
-		fmt.Fprintf(w, "  %-24s %-14s %s\n", s.Code, s.Family, strings.ReplaceAll(s.Message, "\n", " "))
+		fmt.Fprintf(w, "  %-24s %-14s %s\n", cli.OneLine(s.Code), s.Family, cli.OneLine(strings.ReplaceAll(s.Message, "\n", " ")))
 	}
 }
 
@@ -231,7 +231,7 @@ func (x Explanation) live(w io.Writer) {
 	}
 	fmt.Fprintf(w, "%s met by\n", sparkline(x.History))
 	for _, h := range x.Tenants {
-		fmt.Fprintf(w, "  %-24s %8d errors, last at %s, first ever at %s\n", h.Tenant, h.Errors, h.LastSeen, h.FirstSeen)
+		fmt.Fprintf(w, "  %-24s %8d errors, last at %s, first ever at %s\n", cli.OneLine(h.Tenant), h.Errors, h.LastSeen, h.FirstSeen)
 	}
 }
 

@@ -85,7 +85,7 @@ func (p Published) tsv(w io.Writer) error {
 	for _, row := range rows {
 		cells := slices.Clone(row)
 		for i := range cells {
-			cells[i] = tsvEscape.Replace(cells[i])
+			cells[i] = cli.Printable(tsvEscape.Replace(cells[i]))
 		}
 		if _, err := fmt.Fprintln(w, strings.Join(cells, "\t")); err != nil {
 			return err
