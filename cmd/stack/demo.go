@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -35,19 +37,23 @@ const (
 //	stack.Up ─ sends traffic ─▶ Kafka ─▶ bin/ingest run ─▶ ClickHouse ─▶ bin/report top
 //
 // Each run has a topic of its own, so that its report covers only its own traffic, whatever the
-// data folder contained before.
+// data folder contained before. The ingester and the report get a configuration file of the
+// demo's own and none of the ERRATA_ variables: those and config.yaml are for real data.
 func demo(ctx context.Context, env env, args []string) error {
 	f := flag.NewFlagSet("demo", flag.ContinueOnError)
 	cfg := stackFlags(f, env)
+	var x external
+	x.flags(f)
 	var s sample
 	s.flags(f)
 	once := f.Bool("once", false, "stop after the report")
 	if err := parse(f, env, args); err != nil {
 		return err
 	}
-	if err := s.validate(); err != nil {
+	if err := errors.Join(s.validate(), x.validate()); err != nil {
 		return err
 	}
+	cfg.ExternalKafka, cfg.ExternalClickHouse = x.kafka, x.clickhouse
 	bin, err := siblings("ingest", "report")
 	if err != nil {
 		return err
@@ -65,8 +71,8 @@ func demo(ctx context.Context, env env, args []string) error {
 	}()
 	fmt.Fprintf(env.stderr, "Kafka at %s, ClickHouse at %s\n", strings.Join(servers.Brokers, ","), servers.ClickHouseAddr)
 
-	d := &demonstration{env: env, bin: bin, servers: servers, topic: "sample-" + time.Now().UTC().Format("20060102T150405")}
-	if err := d.createTopic(ctx); err != nil {
+	d := &demonstration{env: env, bin: bin, servers: servers, topic: topicPrefix + time.Now().UTC().Format(topicTime), store: x.store(servers.ClickHouseAddr)}
+	if err := errors.Join(d.createTopic(ctx), d.configure(cfg.Dir, x.group())); err != nil {
 		return err
 	}
 	ingest := d.command("ingest", "run")
@@ -104,8 +110,7 @@ func demo(ctx context.Context, env env, args []string) error {
 		}
 		return err
 	}
-	fmt.Fprintf(env.stderr, "\nThe stack and the ingester stay up until Ctrl-C. In another terminal:\n"+
-		"  bin/report top --since 24h --by code\n  bin/report explain OSM.01010037\n  bin/report alert run --since 24h\n  bin/ingest parse FILE\n")
+	fmt.Fprint(env.stderr, d.nextCommands())
 	select {
 	case <-ctx.Done():
 		fmt.Fprintln(env.stderr, "stopping")
@@ -138,12 +143,90 @@ type demonstration struct {
 	bin     map[string]string
 	servers *stack.Stack
 	topic   string
+	store   store.Config // where the ingester writes
+	config  string       // path of the configuration file of ingest and report
 }
 
-// command returns a command of one of our programs, configured for the servers and the topic.
+// configFile is the name of the demo's configuration file in the data folder.
+const configFile = "demo.yaml"
+
+// configure writes the configuration file.
+func (d *demonstration) configure(dir, group string) (err error) {
+	if d.config, err = filepath.Abs(filepath.Join(dir, configFile)); err != nil {
+		return err
+	}
+	type values = map[string]any
+	var text bytes.Buffer
+	err = cli.YAML(values{
+		"kafka": values{"brokers": d.servers.Brokers, "topics": []string{d.topic}, "group": group},
+		"clickhouse": values{"addr": d.store.Addr, "database": d.store.Database,
+			"username": d.store.Username, "password_file": d.store.PasswordFile},
+		"http": values{"addr": "127.0.0.1:0"}, // a real ingester may have the usual port
+	}, &text)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+	if err := os.WriteFile(d.config, text.Bytes(), 0o644); err != nil {
+		return fmt.Errorf("write the demo's configuration: %w", err)
+	}
+	return nil
+}
+
+// settingPrefix starts the name of each environment variable with a setting of ingest and report.
+const settingPrefix = "ERRATA_"
+
+// cleanEnvironment returns the environment without settings of ours, and the names of those that
+// it left out.
+func cleanEnvironment() (rest, settings []string) {
+	for _, pair := range os.Environ() {
+		if name, _, _ := strings.Cut(pair, "="); strings.HasPrefix(name, settingPrefix) {
+			settings = append(settings, name)
+		} else {
+			rest = append(rest, pair)
+		}
+	}
+	slices.Sort(settings)
+	return rest, settings
+}
+
+// nextCommands returns what a user can try next, to be copied into a terminal in the working
+// directory.
+func (d *demonstration) nextCommands() string {
+	short := func(path string) string {
+		if wd, err := os.Getwd(); err == nil {
+			if relative, err := filepath.Rel(wd, path); err == nil && filepath.IsLocal(relative) {
+				path = relative
+			}
+		}
+		if strings.ContainsAny(path, " \t\"'$\\`&;|<>()*?[]#~!") {
+			return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+		}
+		return path
+	}
+	var b strings.Builder
+	fmt.Fprintln(&b, "\nThe stack and the ingester stay up until Ctrl-C. In another terminal:")
+	if _, settings := cleanEnvironment(); len(settings) > 0 {
+		// They would override the file.
+		fmt.Fprintln(&b, "  unset", strings.Join(settings, " "))
+	}
+	for _, c := range []struct{ program, args string }{
+		{"report", "top --since 24h --by code"},
+		{"report", "explain OSM.01010037"},
+		{"report", "alert run --since 24h"},
+		{"ingest", "audit"},
+	} {
+		fmt.Fprintf(&b, "  %s --config %s %s\n", short(d.bin[c.program]), short(d.config), c.args)
+	}
+	return b.String()
+}
+
+// command returns a command of one of our programs, configured by the demo's file alone.
 func (d *demonstration) command(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(d.bin[name], args...)
-	cmd.Env = append(os.Environ(), "ERRATA_KAFKA_BROKERS="+strings.Join(d.servers.Brokers, ","), "ERRATA_KAFKA_TOPICS="+d.topic, "ERRATA_CLICKHOUSE_ADDR="+d.servers.ClickHouseAddr)
+	cmd := exec.Command(d.bin[name], append([]string{"--config", d.config}, args...)...)
+	cmd.Env, _ = cleanEnvironment()
 	cmd.Stdout, cmd.Stderr = d.env.stdout, d.env.stderr
 	return cmd
 }
@@ -189,12 +272,8 @@ func (d *demonstration) run(ctx context.Context, cfg loadgen.Config) error {
 
 // awaitStore opens the database as soon as the ingester has created it.
 func (d *demonstration) awaitStore(ctx context.Context) (*store.Store, error) {
-	cfg := store.Config{
-		Addr: strings.Split(d.servers.ClickHouseAddr, ","), Database: setting(d.env, "ERRATA_CLICKHOUSE_DATABASE", "errata"),
-		Username: setting(d.env, "ERRATA_CLICKHOUSE_USERNAME", "default"), Password: d.env.getenv("ERRATA_CLICKHOUSE_PASSWORD"), PasswordFile: d.env.getenv("ERRATA_CLICKHOUSE_PASSWORD_FILE"),
-	}
 	for {
-		s, err := store.Open(ctx, cfg)
+		s, err := store.Open(ctx, d.store)
 		if err == nil {
 			if _, err = s.Records(ctx, d.topic); err == nil {
 				return s, nil
@@ -207,13 +286,6 @@ func (d *demonstration) awaitStore(ctx context.Context) (*store.Store, error) {
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
-}
-
-func setting(env env, name, otherwise string) string {
-	if value := env.getenv(name); value != "" {
-		return value
-	}
-	return otherwise
 }
 
 func (d *demonstration) await(ctx context.Context, s *store.Store, records uint64) error {

@@ -54,10 +54,6 @@ var build = sync.OnceValues(func() (dir string, err error) {
 
 var buildDir string
 
-// ownMetrics gives the ingester of a demo a free port for its metrics, since several demos run at
-// once.
-const ownMetrics = "ERRATA_HTTP_ADDR=127.0.0.1:0"
-
 // The acceptance of the whole: what a user sees of `make run`, on both brokers.
 func TestDemo(t *testing.T) {
 	t.Parallel()
@@ -66,22 +62,16 @@ func TestDemo(t *testing.T) {
 	for _, broker := range []string{"kfake", "kafka"} {
 		t.Run(broker, func(t *testing.T) {
 			t.Parallel()
-			dir := t.TempDir() // no config.yaml there: the defaults, and the environment
-			environment := []string{ownMetrics}
-			for _, v := range os.Environ() {
-				if !strings.HasPrefix(v, "ERRATA_") {
-					environment = append(environment, v)
-				}
-			}
+			args := []string{"demo", "--once", "--requests", "40000",
+				"--kafka", "127.0.0.1:0", "--clickhouse", "127.0.0.1:0", "--http", "127.0.0.1:0"}
 			if broker == "kafka" {
-				environment = append(environment, "ERRATA_KAFKA_BROKERS="+stacktest.RealKafka(t).Addr)
+				args = append(args, "--external-kafka", stacktest.RealKafka(t).Addr)
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 			defer cancel()
 			var stdout, stderr bytes.Buffer
-			demo := exec.CommandContext(ctx, filepath.Join(bin, "stack"), "demo", "--once", "--requests", "40000",
-				"--kafka", "127.0.0.1:0", "--clickhouse", "127.0.0.1:0", "--http", "127.0.0.1:0")
-			demo.Dir, demo.Env, demo.Stdout, demo.Stderr = dir, environment, &stdout, &stderr
+			demo := exec.CommandContext(ctx, filepath.Join(bin, "stack"), args...)
+			demo.Dir, demo.Stdout, demo.Stderr = t.TempDir(), &stdout, &stderr
 			if err := demo.Run(); err != nil {
 				t.Fatalf("%v\n%s\n%s", err, stderr.String(), stdout.String())
 			}
@@ -201,7 +191,7 @@ func startDemo(t *testing.T, bin, dir, requests string) *demoRun {
 	r := &demoRun{t: t, bin: bin, dir: dir, ended: make(chan error, 1)}
 	stderr := &watched{lines: make(chan string, 1000)}
 	r.demo = exec.Command(filepath.Join(bin, "stack"), "demo", "--requests", requests, "--kafka", "127.0.0.1:0", "--clickhouse", "127.0.0.1:0", "--http", "127.0.0.1:0")
-	r.demo.Dir, r.demo.Env, r.demo.Stderr = dir, append(os.Environ(), ownMetrics), stderr
+	r.demo.Dir, r.demo.Stderr = dir, stderr
 	if err := r.demo.Start(); err != nil {
 		t.Fatal(err)
 	}

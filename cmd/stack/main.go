@@ -3,11 +3,14 @@
 //	stack up        starts both, on fixed ports, until Ctrl-C
 //	stack demo      starts both, sends sample traffic, ingests and reports it (`make run`)
 //	stack traffic   sends sample traffic to a topic
+//	stack clean     removes the sample that a demo wrote to servers that it did not start
 //	stack fetch     fetches the ClickHouse library and prints its path
 //
-// The data are in .errata and survive until the next `stack up`. ERRATA_CLICKHOUSE_ADDR=HOST:PORT
-// and ERRATA_KAFKA_BROKERS=HOST:PORT,… name servers that are already running. `stack up` then
-// starts only the rest.
+// The data are in .errata and survive until the next `stack up`.
+//
+// Sample data must never get among real data, so no command reads config.yaml or the ERRATA_
+// variables, which name real servers. A server that is already running is used only if
+// --external-kafka or --external-clickhouse names it (external.go).
 //
 // Results go to standard output, everything else to standard error. Exit codes: 0 fine, 1 the
 // demo's counts are wrong, 2 wrong use, a missing part, a port or folder in use, 3 a server cannot
@@ -30,12 +33,11 @@ import (
 )
 
 func main() {
-	os.Exit(run(os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // An env is what a command gets from its process.
 type env struct {
-	getenv         func(string) string
 	stdout, stderr io.Writer
 	log            *slog.Logger // to stderr
 }
@@ -51,10 +53,11 @@ var commands = []command{
 	{"up", "start ClickHouse and Kafka, until Ctrl-C", up},
 	{"demo", "start both, send sample traffic, ingest and report it", demo},
 	{"traffic", "send sample traffic to a topic and print its counts", sendTraffic},
+	{"clean", "remove the sample that a demo wrote to servers that it did not start", clean},
 	{"fetch", "fetch the ClickHouse library and print its path", fetch},
 }
 
-func run(args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+func run(args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
 		usage(stderr)
 		return cli.WrongUse
@@ -72,7 +75,7 @@ func run(args []string, getenv func(string) string, stdout, stderr io.Writer) in
 		if c.name != args[0] {
 			continue
 		}
-		err := c.run(cli.Interruptible(), env{getenv, stdout, stderr, slog.New(slog.NewTextHandler(stderr, nil))}, args[1:])
+		err := c.run(cli.Interruptible(), env{stdout, stderr, slog.New(slog.NewTextHandler(stderr, nil))}, args[1:])
 		return cli.Exit("stack "+c.name, err, stderr)
 	}
 	fmt.Fprintf(stderr, "stack: there is no command %q\n", args[0])
@@ -108,12 +111,7 @@ func parse(f *flag.FlagSet, env env, args []string) error {
 
 // stackFlags are the flags of every command that starts the stack.
 func stackFlags(f *flag.FlagSet, env env) *stack.Config {
-	cfg := &stack.Config{Progress: env.stderr, Log: env.log, ExternalClickHouse: env.getenv("ERRATA_CLICKHOUSE_ADDR")}
-	for broker := range strings.SplitSeq(env.getenv("ERRATA_KAFKA_BROKERS"), ",") {
-		if broker = strings.TrimSpace(broker); broker != "" {
-			cfg.ExternalKafka = append(cfg.ExternalKafka, broker)
-		}
-	}
+	cfg := &stack.Config{Progress: env.stderr, Log: env.log}
 	f.StringVar(&cfg.Dir, "dir", ".errata", "folder for the data of both servers")
 	f.StringVar(&cfg.Kafka, "kafka", "127.0.0.1:9092", "where Kafka listens; port 0 takes a free one")
 	f.StringVar(&cfg.ClickHouse, "clickhouse", "127.0.0.1:9000", "where ClickHouse listens for its native protocol")

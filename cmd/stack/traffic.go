@@ -51,9 +51,6 @@ func sendTraffic(ctx context.Context, env env, args []string) error {
 	s.flags(f)
 	brokers := f.String("kafka", "127.0.0.1:9092", "the brokers, HOST:PORT,…")
 	topic := f.String("topic", "gateway-logs", "the topic, which must exist")
-	if given := env.getenv("ERRATA_KAFKA_BROKERS"); given != "" {
-		*brokers = given
-	}
 	if err := parse(f, env, args); err != nil {
 		return err
 	}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"errata/internal/link"
+	"errata/internal/store"
+)
+
+// clean is `stack clean`. It removes what demos wrote to servers that they did not start: the
+// sample's topics and group, and its database. It touches nothing else.
+func clean(ctx context.Context, env env, args []string) error {
+	f := flag.NewFlagSet("clean", flag.ContinueOnError)
+	var x external
+	x.flags(f)
+	if err := parse(f, env, args); err != nil {
+		return err
+	}
+	if err := x.validate(); err != nil {
+		return err
+	}
+	if !x.any() {
+		return errors.New("name the servers: --external-kafka HOST:PORT,… or --external-clickhouse HOST:PORT; the stack's own data are its data folder, which you can remove")
+	}
+	if len(x.kafka) > 0 {
+		if err := cleanKafka(ctx, env, x.kafka); err != nil {
+			return err
+		}
+	}
+	if x.clickhouse != "" {
+		return cleanClickHouse(ctx, env, x.store(x.clickhouse))
+	}
+	return nil
+}
+
+func cleanKafka(ctx context.Context, env env, brokers []string) error {
+	where := strings.Join(brokers, ",")
+	transport := &kafka.Transport{}
+	defer transport.CloseIdleConnections()
+	client := kafka.Client{Addr: kafka.TCP(brokers...), Timeout: 10 * time.Second, Transport: transport}
+	metadata, err := client.Metadata(ctx, &kafka.MetadataRequest{})
+	if err != nil {
+		return link.Unreachable("list the topics of Kafka at %s: %s", where, link.Cause(err))
+	}
+	var topics []string
+	for _, t := range metadata.Topics {
+		if sampleTopic.MatchString(t.Name) {
+			topics = append(topics, t.Name)
+		}
+	}
+	if len(topics) > 0 {
+		deleted, err := client.DeleteTopics(ctx, &kafka.DeleteTopicsRequest{Topics: topics})
+		if err != nil {
+			return fmt.Errorf("delete the sample topics on Kafka at %s: %w", where, err)
+		}
+		for topic, err := range deleted.Errors {
+			if err != nil {
+				return fmt.Errorf("delete topic %s on Kafka at %s: %w", topic, where, err)
+			}
+		}
+	}
+	groups, err := client.DeleteGroups(ctx, &kafka.DeleteGroupsRequest{GroupIDs: []string{sampleGroup}})
+	if err == nil {
+		err = groups.Errors[sampleGroup]
+	}
+	if err != nil && !errors.Is(err, kafka.GroupIdNotFound) {
+		return fmt.Errorf("delete group %s on Kafka at %s: %w", sampleGroup, where, err)
+	}
+	fmt.Fprintf(env.stderr, "removed %d sample topics and group %s from Kafka at %s\n", len(topics), sampleGroup, where)
+	return nil
+}
+
+// cleanClickHouse drops the sample's database, unless it holds anything but samples.
+func cleanClickHouse(ctx context.Context, env env, cfg store.Config) error {
+	s, err := store.OpenAndMigrate(ctx, cfg) // also opens a database that an interrupted demo left unfinished
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	topics, err := s.Topics(ctx)
+	if err != nil {
+		return err
+	}
+	for _, topic := range topics {
+		if !sampleTopic.MatchString(topic) {
+			return fmt.Errorf("database %s on ClickHouse at %s holds data of topic %s, which is not a sample's: nothing was dropped", cfg.Database, cfg.Addr[0], topic)
+		}
+	}
+	if err := s.Drop(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintf(env.stderr, "removed database %s from ClickHouse at %s\n", cfg.Database, cfg.Addr[0])
+	return nil
+}
