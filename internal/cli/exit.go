@@ -79,10 +79,18 @@ func Exit(program string, err error, stderr io.Writer) int {
 	return code
 }
 
+// kinds says what to give for a flag of a type of pflag, whose own errors name Go's functions.
+var kinds = map[string]string{
+	"int": "a whole number", "int64": "a whole number", "float64": "a number", "bool": "true or false", "duration": "a time span such as 90m",
+}
+
 // message returns the text of an error. Wrong values of flags read as those that our own checks
 // find: --output "pdf": give one of table, json.
 func message(err error) string {
 	if invalid := (*pflag.InvalidValueError)(nil); errors.As(err, &invalid) {
+		if what, known := kinds[invalid.GetFlag().Value.Type()]; known {
+			return fmt.Sprintf("--%s %q: give %s", invalid.GetFlag().Name, invalid.GetValue(), what)
+		}
 		return fmt.Sprintf("--%s %q: %v", invalid.GetFlag().Name, invalid.GetValue(), errors.Unwrap(invalid))
 	}
 	return err.Error()

@@ -97,6 +97,8 @@ func TestRun(t *testing.T) {
 			return err
 		}}
 		at.Flag(leaf.Flags(), "since", "", "start")
+		leaf.Flags().Int("limit", 20, "rows")
+		leaf.Flags().Bool("deep", false, "all")
 		root.AddCommand(Group("group", "More", leaf))
 		var out, told strings.Builder
 		code := Run(t.Context(), root, strings.Fields(args), strings.NewReader(""), &out, &told)
@@ -122,5 +124,8 @@ func TestRun(t *testing.T) {
 	f("group leaf extra", WrongUse, "", "program: unknown command \"extra\"")
 	f("group leav", WrongUse, "", `program: unknown command "leav" for "program group": did you mean "leaf"?`+"\n")
 	f("group leaf --since soon", WrongUse, "", `program: --since "soon": give a time span such as 90m, `)
+	f("group leaf --limit abc", WrongUse, "", `program: --limit "abc": give a whole number`+"\n")
+	f("group leaf --limit 1.5", WrongUse, "", `program: --limit "1.5": give a whole number`+"\n")
+	f("group leaf --deep=perhaps", WrongUse, "", `program: --deep "perhaps": give true or false`+"\n")
 	f("group leaf --until soon", WrongUse, "", "program: unknown flag: --until\n")
 }

@@ -19,6 +19,8 @@ type Time struct {
 	text   string
 	span   time.Duration // before now
 	layout string        // of text, unless it is a span
+
+	isDefault bool // not given by the user
 }
 
 // timeLayouts are the forms of a date or time.
@@ -40,6 +42,7 @@ func Ago(span string) (t Time) {
 func (t *Time) Flag(flags *pflag.FlagSet, name, otherwise, usage string) {
 	if otherwise != "" {
 		*t = Ago(otherwise)
+		t.isDefault = true
 	}
 	flags.Var(t, name, usage+": "+TimeForms)
 }
@@ -163,7 +166,8 @@ func (w Window) Resolve(now time.Time) (from, to time.Time, err error) {
 }
 
 // Minutes returns the window for data that is counted by the minute: a window that ends now
-// includes all of the current minute, and --since is cut to whole minutes.
+// includes all of the current minute, and --since is cut to whole minutes. A window within one
+// minute is widened to that minute.
 func (w Window) Minutes(now time.Time) (from, to time.Time, err error) {
 	to = now.Truncate(time.Minute).Add(time.Minute)
 	if w.To.Given() {
@@ -173,10 +177,16 @@ func (w Window) Minutes(now time.Time) (from, to time.Time, err error) {
 	if !w.From.Given() {
 		from = from.Truncate(time.Minute)
 	}
+	if minute := from.Truncate(time.Minute); err == nil && minute.Equal(to.Truncate(time.Minute)) {
+		return minute, minute.Add(time.Minute), nil
+	}
 	return from, to, err
 }
 
 func (w Window) resolve(now, to time.Time) (time.Time, time.Time, error) {
+	if w.From.Given() && w.Since.Given() && !w.Since.isDefault {
+		return time.Time{}, to, errors.New("--since and --from both give the start of the window: give one of them")
+	}
 	from := w.From.At(now, w.Zone.Location())
 	if !w.From.Given() {
 		end := to

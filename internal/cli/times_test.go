@@ -85,6 +85,20 @@ func TestWindowInMinutes(t *testing.T) {
 	f("2026-11-02T00:00:00Z", "2026-11-02T15:05:00Z", "--zone", "Asia/Shanghai", "--from", "2026-11-02T08:00")
 	f("2026-11-02T06:00:00Z", "2026-11-02T07:00:00Z", "--since", "1h", "--to", "2026-11-02T08:00:00+01:00")
 	f("2026-10-26T15:04:30Z", "2026-11-01T15:04:30Z", "--from", "7d", "--to", "24h")
+	f("2026-11-02T12:00:00Z", "2026-11-02T12:01:00Z", "--from", "2026-11-02T12:00:10", "--to", "2026-11-02T12:00:50") // within one minute
+	f("2026-11-02T12:00:00Z", "2026-11-02T12:01:00Z", "--from", "2026-11-02T12:00:00", "--to", "2026-11-02T12:00:01")
+	f("2026-11-02T12:00:00Z", "2026-11-02T12:01:00Z", "--since", "1s", "--to", "2026-11-02T12:00:50")
+	f("2026-11-02T12:00:50Z", "2026-11-02T12:01:10Z", "--from", "2026-11-02T12:00:50", "--to", "2026-11-02T12:01:10")
+	for _, since := range []string{"24h", "2h"} { // also if it is the default
+		const want = "--since and --from both give the start of the window: give one of them"
+		w := window(t, "24h", "--since", since, "--from", "2026-11-01")
+		if _, _, err := w.Minutes(now); err == nil || err.Error() != want {
+			t.Error(err)
+		}
+		if _, _, err := w.Resolve(now); err == nil || err.Error() != want {
+			t.Error(err)
+		}
+	}
 	for _, args := range [][]string{{"--from", "2026-11-03"}, {"--from", "2026-11-02", "--to", "2026-11-02"}, {"--since", "2026-11-02", "--to", "2026-11-01"}} {
 		if _, _, err := window(t, "24h", args...).Minutes(now); err == nil || !strings.Contains(err.Error(), "the time window is empty: it begins at 2026-11-0") {
 			t.Errorf("%q: %v", args, err)
