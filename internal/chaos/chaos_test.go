@@ -24,7 +24,8 @@ import (
 const (
 	members    = 3 // ingesters that are always there; one more comes and goes
 	partitions = 9
-	// batchAge is shorter than the default, so that the time that a batch takes to fill hides no pause.
+	// batchAge is shorter than the default, so that the time that a batch takes to fill hides no
+	// pause.
 	batchAge = 500 * time.Millisecond
 )
 
@@ -46,12 +47,15 @@ type run struct {
 	ends    map[int]int // by slot: ends that nobody asked for and that have been told
 }
 
-// TestChaos breaks everything at random for a while, and then counts. With ERRATA_PROVE=1 it does so on three brokers, for a minute and more;
-// otherwise on one, and only the kinds of kill are certain to happen, all in the first step. The environment says for how long (ERRATA_CHAOS_FOR), after how
-// many faults it is enough (ERRATA_CHAOS_FAULTS), from which seed (ERRATA_CHAOS_SEED), with how many records a second
-// (ERRATA_CHAOS_RATE), into which file the numbers go (ERRATA_CHAOS_REPORT), and that only faults whose names match
-// ERRATA_CHAOS_ONLY happen, one at a time. ERRATA_CHAOS_PARSERS is how many different parsers the ingesters have, three unless it says otherwise: with
-// several, most take-overs make a minute of batches anew, and more when owners change more often than that. With ERRATA_CHAOS_KEEP=1 the ingesters' logs are kept.
+// TestChaos breaks everything at random for a while, and then counts. With ERRATA_PROVE=1 it does
+// so on three brokers, for a minute and more; otherwise on one, and only the kinds of kill are
+// certain to happen, all in the first step. The environment says for how long (ERRATA_CHAOS_FOR),
+// after how many faults it is enough (ERRATA_CHAOS_FAULTS), from which seed (ERRATA_CHAOS_SEED),
+// with how many records a second (ERRATA_CHAOS_RATE), into which file the numbers go
+// (ERRATA_CHAOS_REPORT), and that only faults whose names match ERRATA_CHAOS_ONLY happen, one at a
+// time. ERRATA_CHAOS_PARSERS is how many different parsers the ingesters have, three unless it says
+// otherwise: with several, most take-overs make a minute of batches again, and more when owners
+// change more often than that. With ERRATA_CHAOS_KEEP=1 the ingesters' logs are kept.
 func TestChaos(t *testing.T) {
 	stacktest.Long(t, "a broker, three ingesters and twenty seconds of faults")
 	t.Parallel()
@@ -104,7 +108,8 @@ func TestChaos(t *testing.T) {
 	r.stopAll(t)
 	records := r.count(t, c.load, transactions)
 
-	// Whoever comes next finds the plans of the last minute and repeats them, which must change nothing.
+	// Whoever comes next finds the plans of the last minute and repeats them, which must change
+	// nothing.
 	if err := r.ingesters[0].start(c.settings()); err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +152,8 @@ func (c *run) all() (all []partition) {
 	return all
 }
 
-// draw takes a fault out of the bag, which holds each kind once and is filled again when it is empty.
+// draw takes a fault out of the bag, which holds each kind once and is filled again when it is
+// empty.
 func (c *run) draw() fault {
 	if len(c.bag) == 0 {
 		for _, f := range faults {
@@ -174,7 +180,8 @@ func (c *run) drawSome() (some []fault) {
 	return some
 }
 
-// step breaks one thing, or several at once, repairs it, and waits until all is well again. Two faults hit different things.
+// step breaks one thing, or several at once, repairs it, and waits until all is well again. Two
+// faults hit different things.
 func (c *run) step(t *testing.T, some ...fault) {
 	c.watch.reset()
 	var names, needs []string
@@ -241,10 +248,12 @@ func (c *run) step(t *testing.T, some ...fault) {
 	sleep(c.ctx, c.between(0.5, 2))
 }
 
-// recoveryTimeout is how long the group may take to consume again after all is mended, unless there is more to catch up with.
+// recoveryTimeout is how long the group may take to consume again after everything is repaired,
+// unless there is more to catch up with.
 const recoveryTimeout = 90 * time.Second
 
-// awaitWell waits until the group has all its members and no other, and has counted all that Kafka held when everything was mended.
+// awaitWell waits until the group has all its members and no other, and has counted all that Kafka
+// held when everything was repaired.
 func (c *run) awaitWell(t *testing.T) {
 	t.Helper()
 	ends := c.watch.produced()
@@ -266,7 +275,7 @@ func (c *run) awaitWell(t *testing.T) {
 			return
 		}
 	}
-	t.Fatalf("not well again %v after everything was mended: %v", recovery, why)
+	t.Fatalf("not well again %v after everything was repaired: %v", recovery, why)
 }
 
 // pause is the longest pause of some partitions.
@@ -282,7 +291,7 @@ func (p pause) String() string {
 	return fmt.Sprintf("%.1f s (%s/%d)", p.Seconds(), p.of.topic, p.of.id)
 }
 
-// pauses gives the longest pause of the partitions that were hit and of the others.
+// pauses returns the longest pause of the partitions that were hit and of the others.
 func (c *run) pauses(hit []partition) (own, others pause) {
 	for p, d := range c.watch.pauses() {
 		worst := &others
@@ -350,8 +359,8 @@ func (c *run) note(name string, own, others pause) {
 	c.seen[name].others = append(c.seen[name].others, others.Duration)
 }
 
-// The limits that the project has set itself for the pauses after kill -9 of one ingester, asked for with ERRATA_CHAOS_STRICT=1: in a
-// run beside other tests they would measure those.
+// The limits that the project has set itself for the pauses after kill -9 of one ingester, asked
+// for with ERRATA_CHAOS_STRICT=1: in a run beside other tests they would measure those.
 const (
 	ownLimit    = 8 * time.Second
 	othersLimit = 3 * time.Second
@@ -366,7 +375,8 @@ type reported struct {
 	OthersMedian float64 `json:"others_median_seconds"`
 }
 
-// report prints the pauses by kind of fault, and writes them to the file that ERRATA_CHAOS_REPORT names.
+// report prints the pauses by kind of fault, and writes them to the file that ERRATA_CHAOS_REPORT
+// names.
 func (c *run) report(t *testing.T, seed uint64, records int, took time.Duration) {
 	t.Helper()
 	kinds := slices.SortedFunc(func(yield func(*kind) bool) {
@@ -394,7 +404,8 @@ func (c *run) report(t *testing.T, seed uint64, records int, took time.Duration)
 		a, b := in.inserts.done()
 		cuts, held = cuts+a, held+b
 	}
-	// What the proxies know of ClickHouse's protocol may grow old, and then nothing would be disturbed.
+	// What the proxies know of ClickHouse's protocol may grow old, and then nothing would be
+	// disturbed.
 	if c.seen["every INSERT is repeated"] != nil && cuts == 0 {
 		t.Error("no answer to an INSERT was cut off, although every INSERT was to be repeated")
 	}
@@ -433,7 +444,8 @@ func median(all []time.Duration) float64 {
 	return sorted[len(sorted)/2].Seconds()
 }
 
-// machineLoad is how many processes wanted a processor in the last minute: with more than there are, pauses say little.
+// machineLoad is how many processes wanted a processor in the last minute: with more than there
+// are, pauses say little.
 func machineLoad() string {
 	text, _ := os.ReadFile("/proc/loadavg")
 	load, _, _ := strings.Cut(string(text), " ")

@@ -117,8 +117,8 @@ func (r *rig) compareTotals(t *testing.T, want, sql string) {
 	}
 }
 
-// coverage checks that the batches of each partition follow one another without hole or overlap, from the log's first record
-// to its last, and that each counts the records it says it covers.
+// coverage checks that the batches of each partition follow one another without hole or overlap,
+// from the log's first record to its last, and that each counts the records it says it covers.
 func (r *rig) coverage(t *testing.T, logs map[partition][]held) {
 	t.Helper()
 	answer, err := r.query(t.Context(), "SELECT topic, partition, first_offset, last_offset, epoch, records, requests, errors, dead_letters FROM batches ORDER BY topic, partition, first_offset")

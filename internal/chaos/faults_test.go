@@ -81,8 +81,8 @@ func (c *run) between(least, most float64) time.Duration {
 // victim draws one of the ingesters that are always there.
 func (c *run) victim() *ingester { return c.rig.ingesters[c.random.IntN(members)] }
 
-// settings draws what an ingester is started with. Limits that nothing reaches give the same rows under another fingerprint, as
-// two versions of the parser do in a rolling upgrade.
+// settings draws what an ingester is started with. Limits that nothing reaches give the same rows
+// under another fingerprint, as two versions of the parser do in a rolling upgrade.
 func (c *run) settings() string {
 	return fmt.Sprint(variable("ingest.limits.tenants"), "=", 5000+1000*c.random.IntN(c.parsers))
 }

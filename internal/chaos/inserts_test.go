@@ -12,9 +12,9 @@ import (
 
 // inserts looks at the INSERTs of one ingester on their way through its proxy, and disturbs them.
 //
-// It knows just enough of ClickHouse's native protocol: the statement is in clear at its beginning, then the server says
-// which columns it expects, then the client sends its rows, and then the answer comes, of which the last byte is
-// the packet number of "end of stream".
+// It knows just enough of ClickHouse's native protocol: the statement is in clear at its beginning,
+// then the server says which columns it expects, then the client sends its rows, and then the
+// answer comes, of which the last byte is the packet number of "end of stream".
 type inserts struct {
 	mu     sync.Mutex // guards
 	repeat bool
@@ -44,7 +44,8 @@ type disturbance struct {
 
 func newInserts() *inserts { return &inserts{} }
 
-// tables are the tables of a flush in the order in which they are written, but for the switches, which are rare.
+// tables are the tables of a flush in the order in which they are written, but for the switches,
+// which are rare.
 var tables = []string{"error_rows", "traffic_sums", "error_sums", "code_sightings", "dead_letter_rows", "batch_rows"}
 
 const (
@@ -52,15 +53,17 @@ const (
 	endOfStream = 5
 )
 
-// repeatAll makes every INSERT be repeated from now on, until it is called off: of each flush the answer for one table is cut
-// off, another one each time, and then the answer for the last table, upon which all are written once more.
+// repeatAll makes every INSERT be repeated from now on, until it is called off: of each flush the
+// answer for one table is cut off, another one each time, and then the answer for the last table,
+// upon which all are written once more.
 func (i *inserts) repeatAll(on bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.repeat, i.stage = on, toCutOne
 }
 
-// holdAnswers keeps back the answers to the next INSERTs; holdRows keeps back their rows, which so reach the server late.
+// holdAnswers keeps back the answers to the next INSERTs; holdRows keeps back their rows, which so
+// reach the server late.
 func (i *inserts) holdAnswers(d disturbance) { i.mu.Lock(); i.hold = d; i.mu.Unlock() }
 func (i *inserts) holdRows(d disturbance)    { i.mu.Lock(); i.late = d; i.mu.Unlock() }
 

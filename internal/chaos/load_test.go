@@ -40,8 +40,8 @@ type deadLetter struct {
 	reason string
 }
 
-// firstMinute is when the first event happens: three minutes before the last midnight, so that batches have events of
-// two days, which go into different partitions of the tables.
+// firstMinute is when the first event happens: three minutes before the last midnight, so that
+// batches have events of two days, which go into different partitions of the tables.
 var firstMinute = time.Now().UTC().Truncate(24 * time.Hour).Add(-3 * time.Minute)
 
 const (
@@ -50,8 +50,8 @@ const (
 	errorOf = `{\"error_code\":\"OSM.%08d\",\"error_msg\":\"Ticket %d cannot be created, says the service, since the quota is used up.\"}`
 )
 
-// record makes the n-th record. It is a function of n alone, so whoever meets the record in Kafka again, by its key,
-// knows what it must become. A nil value is one too.
+// record makes the n-th record. It is a function of n alone, so whoever meets the record in Kafka
+// again, by its key, knows what it must become. A nil value is one too.
 func record(n uint64) (value []byte, want facts) {
 	random := rand.New(rand.NewPCG(n, 6))
 	element := func(status int, codes ...int) string {
@@ -169,7 +169,8 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-// load writes records into a topic until it is stopped. Records are numbered anew by every load, from its first number.
+// load writes records into a topic until it is stopped. Every load numbers its records from its own
+// first number.
 type load struct {
 	topic      string
 	partitions int
@@ -191,7 +192,7 @@ func newLoad(t testing.TB, topic string, partitions int, records func(uint64) ([
 	return l
 }
 
-// record gives the next record, for a partition.
+// record returns the next record, for a partition.
 func (l *load) record(partition int) *kgo.Record {
 	n := l.next
 	l.next++
@@ -227,7 +228,8 @@ func (l *load) stop(t testing.TB) {
 	}
 }
 
-// finish writes one record more into every partition, so that none ends with what no batch needs to cover.
+// finish writes one record more into every partition, so that none ends with what no batch needs to
+// cover.
 func (l *load) finish(client *kgo.Client) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -247,8 +249,9 @@ func (l *load) finish(client *kgo.Client) {
 
 const tick = 20 * time.Millisecond
 
-// steady writes so many records a second, in turn to all partitions. A partition whose leader is away holds only its own records up.
-// Not with lz4: thousands of small frames take a minute to read through under the race detector.
+// steady writes so many records a second, in turn to all partitions. A partition whose leader is
+// away holds only its own records up. Not with lz4: thousands of small frames take a minute to read
+// through under the race detector.
 func (l *load) steady(t testing.TB, brokers []string, perSecond int) {
 	client := newClient(t, brokers, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(kgo.SnappyCompression()),
 		kgo.MaxBufferedRecords(1<<20), kgo.ProducerLinger(25*time.Millisecond))
@@ -263,15 +266,15 @@ func (l *load) steady(t testing.TB, brokers []string, perSecond int) {
 	})
 }
 
-// transactions writes small transactions, of which every other one is aborted, and plain records between them: aborted records and
-// the markers at the ends take offsets and must not be counted.
+// transactions writes small transactions, of which every other one is aborted, and plain records
+// between them: aborted records and the markers at the ends take offsets and must not be counted.
 func (l *load) transactions(t testing.TB, brokers []string) {
 	client := newClient(t, brokers, kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	l.start(func(ctx context.Context) {
 		for ctx.Err() == nil {
 			if err := l.transact(ctx, brokers); err != nil && ctx.Err() == nil {
 				l.failed.Add(1)
-				sleep(ctx, time.Second) // and begin anew, which ends whatever transaction was left open
+				sleep(ctx, time.Second) // and begin again, which ends whatever transaction was left open
 			}
 		}
 		l.finish(client)
@@ -323,8 +326,8 @@ type held struct {
 	facts
 }
 
-// readLog reads all of the load's records that readers of committed records may see, by partition. It does so once: nothing
-// comes after the load's end.
+// readLog reads all of the load's records that readers of committed records may see, by partition.
+// It does so once: nothing comes after the load's end.
 func (l *load) readLog(t testing.TB, brokers []string) [][]held {
 	t.Helper()
 	if l.log != nil {
@@ -367,7 +370,7 @@ func (l *load) readLog(t testing.TB, brokers []string) [][]held {
 	return all
 }
 
-// sleep waits, and tells whether it was not cut short.
+// sleep waits, and reports whether it was not cut short.
 func sleep(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():

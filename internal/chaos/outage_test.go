@@ -11,8 +11,9 @@ import (
 // memoryBeside is how much more than its budget an ingester may take.
 const memoryBeside = 100 << 20
 
-// TestOutage takes ClickHouse away under full load for ERRATA_OUTAGE_FOR: the ingester's memory stays bounded, nothing is lost, and it
-// catches up by itself. What comes in meanwhile is more than its budget (ingest.memory).
+// TestOutage takes ClickHouse away under full load for ERRATA_OUTAGE_FOR: the ingester's memory
+// stays bounded, nothing is lost, and it catches up by itself. What comes in meanwhile is more than
+// its budget (ingest.memory).
 func TestOutage(t *testing.T) {
 	stacktest.Long(t, "an outage of some seconds")
 	t.Parallel()

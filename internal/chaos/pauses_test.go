@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// watch measures how long each partition of a load stands still: how long there is something acknowledged by Kafka to count, and
-// nothing of it comes to be counted in ClickHouse. What takes a batch to fill and to be inserted is in it, about a second.
+// watch measures how long each partition of a load stands still: how long there is something
+// acknowledged by Kafka to count, and nothing of it comes to be counted in ClickHouse. What takes a
+// batch to fill and to be inserted is in it, about a second.
 type watch struct {
 	rig  *rig
 	load *load
@@ -88,14 +89,14 @@ func (w *watch) counted() []int64 {
 	return slices.Clone(w.consumed)
 }
 
-// reset begins to measure anew. A wait that has begun goes on.
+// reset starts measuring again. A wait that has begun continues.
 func (w *watch) reset() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	clear(w.worst)
 }
 
-// pauses gives the longest wait since the last reset, by partition.
+// pauses returns the longest wait since the last reset, by partition.
 func (w *watch) pauses() map[partition]time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -107,7 +108,7 @@ func (w *watch) pauses() map[partition]time.Duration {
 	return all
 }
 
-// reached tells whether all is counted up to the given ends.
+// reached reports whether all is counted up to the given ends.
 func (w *watch) reached(ends []int64) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -25,7 +25,8 @@ import (
 	"errata/internal/stack/stacktest"
 )
 
-// rig is all that runs. Each ingester has proxies of its own before every broker and before ClickHouse.
+// rig is all that runs. Each ingester has proxies of its own before every broker and before
+// ClickHouse.
 type rig struct {
 	t          testing.TB
 	logs       string // folder, kept when the test fails
@@ -184,7 +185,8 @@ type partition struct {
 	id    int
 }
 
-// owners asks the group which ingester, by slot, has which partitions. It fails while the group is not at rest.
+// owners asks the group which ingester, by slot, has which partitions. It fails while the group is
+// not at rest.
 func (r *rig) owners(ctx context.Context) (map[int][]partition, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
@@ -240,7 +242,8 @@ func (r *rig) ledBy(ctx context.Context, broker int, topic string) (all []partit
 	return all
 }
 
-// ingester is one `ingest run`, kept up like a service is: when it ends unasked, it is started again.
+// ingester is one `ingest run`, kept up like a service is: when it ends unasked, it is started
+// again.
 type ingester struct {
 	rig          *rig
 	slot         int
@@ -359,7 +362,7 @@ func memory(pid int, name string) int {
 	return 0
 }
 
-// up tells whether it is meant to run.
+// up reports whether it is meant to run.
 func (in *ingester) up() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -373,7 +376,8 @@ func (in *ingester) process() *stacktest.Process {
 	return in.proc
 }
 
-// unwanted says that the next end is asked for, and returns the process that is to end; nil when none is meant to run.
+// unwanted says that the next end is asked for, and returns the process that is to end; nil when
+// none is meant to run.
 func (in *ingester) unwanted() *stacktest.Process {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -391,7 +395,8 @@ func (in *ingester) kill() {
 	}
 }
 
-// stopTimeout is how long a clean stop may take: leaveTimeout of package delivery twice, and a little.
+// stopTimeout is how long a clean stop may take: leaveTimeout of package delivery twice, and a
+// little.
 const stopTimeout = 15 * time.Second
 
 // stop ends it as an operator does, which must be in order.

@@ -14,14 +14,16 @@ import (
 	"errata/internal/store"
 )
 
-// The audit checks what is stored against what Kafka says, partition by partition: every offset below the group's committed one must be in
-// exactly one batch, and each batch must be in the tables as its own row says. It only reads: it is no member of the group, commits
-// nothing and writes nothing, so it may run beside ingesters.
+// The audit checks what is stored against what Kafka says, partition by partition: every offset
+// below the group's committed one must be in exactly one batch, and each batch must be in the
+// tables as its own row says. It only reads: it is no member of the group, commits nothing and
+// writes nothing, so it may run beside ingesters.
 //
-// Things change while it looks, and the order of its requests keeps most of that out. It reads the plan before the batches, because an
-// offset below the durable point is in a batch for good, and the end of the log after them, because nothing is read before
-// it exists. What remains is a batch that comes in between two requests. So the audit looks again, after a while, at
-// what seems wrong, and only what seems wrong both times is a finding.
+// Things change while it looks, and the order of its requests keeps most of that out. It reads the
+// plan before the batches, because an offset below the durable point is in a batch for good, and
+// the end of the log after them, because nothing is read before it exists. What remains is a batch
+// that comes in between two requests. So the audit looks again, after a while, at what seems wrong,
+// and only what seems wrong both times is a finding.
 
 // AuditOptions say what to check, and how thoroughly.
 type AuditOptions struct {
@@ -33,7 +35,8 @@ type AuditOptions struct {
 	Slice     int           // batches whose rows ClickHouse sums at once; 0: as many as the store chooses
 }
 
-// auditPause is how long the audit waits before it looks again at what seems wrong: longer than the parts of an insert take.
+// auditPause is how long the audit waits before it looks again at what seems wrong: longer than the
+// parts of an insert take.
 const auditPause = 3 * time.Second
 
 // AuditReport is the result of an audit.
@@ -42,8 +45,9 @@ type AuditReport struct {
 	Findings   []Finding           `json:"findings"`
 }
 
-// AuditedPartition is a partition in numbers. An offset "to" something is the one behind the last. nil is unknown: Kafka
-// has no such partition, the checked range has no batch, or the group has committed nothing.
+// AuditedPartition is a partition in numbers. An offset "to" something is the one behind the last.
+// nil is unknown: Kafka has no such partition, the checked range has no batch, or the group has
+// committed nothing.
 type AuditedPartition struct {
 	Topic           string           `json:"topic"`
 	Partition       int              `json:"partition"`
@@ -107,8 +111,8 @@ type audit struct {
 	retention   store.Retention
 }
 
-// Audit checks that every offset up to the committed one is counted once. The processor and its fingerprint are those of an ingester
-// with the same settings, for reading again.
+// Audit checks that every offset up to the committed one is counted once. The processor and its
+// fingerprint are those of an ingester with the same settings, for reading again.
 func Audit(ctx context.Context, k *Kafka, s *store.Store, processor *enrich.Processor, fingerprint string, options AuditOptions) (*AuditReport, error) {
 	a := &audit{kafka: k, store: s, processor: processor, fingerprint: fingerprint, options: options}
 	cluster, group, err := s.Owner(ctx)
@@ -156,8 +160,9 @@ func Audit(ctx context.Context, k *Kafka, s *store.Store, processor *enrich.Proc
 	return report, nil
 }
 
-// confirmed returns the findings of a second look that concern offsets of which the first look found the same. They need
-// not be equal: what is left of a hole that is being filled is still a hole.
+// confirmed returns the findings of a second look that concern offsets of which the first look
+// found the same. They need not be equal: what is left of a hole that is being filled is still a
+// hole.
 func confirmed(first, second []Finding) []Finding {
 	type place struct {
 		kind string
@@ -225,7 +230,8 @@ func (a *audit) look(ctx context.Context) (report *AuditReport, scope store.Audi
 	return report, scope, nil
 }
 
-// lookAtKafka reads which partitions there are, what is committed of them, and where their logs start.
+// lookAtKafka reads which partitions there are, what is committed of them, and where their logs
+// start.
 func (a *audit) lookAtKafka(ctx context.Context, v view) error {
 	leaders, err := a.kafka.leadersOf(ctx)
 	if err != nil {
@@ -251,7 +257,8 @@ func (a *audit) lookAtKafka(ctx context.Context, v view) error {
 	return nil
 }
 
-// lookAtBatches reads the recorded batches and gaps, also of partitions that Kafka does not have. It returns what to check.
+// lookAtBatches reads the recorded batches and gaps, also of partitions that Kafka does not have.
+// It returns what to check.
 func (a *audit) lookAtBatches(ctx context.Context, v view) (scope store.AuditScope, err error) {
 	stored, err := a.store.BatchPartitions(ctx, a.kafka.cfg.Topics)
 	if err != nil {

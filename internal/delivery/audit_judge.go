@@ -70,8 +70,8 @@ func (p *seen) row() *AuditedPartition {
 	return row
 }
 
-// inFlight returns the planned runs that are not in ClickHouse yet. Boundaries are cut once, so a run with the boundaries of a batch is
-// that batch, and any other overlap is a finding.
+// inFlight returns the planned runs that are not in ClickHouse yet. Boundaries are cut once, so a
+// run with the boundaries of a batch is that batch, and any other overlap is a finding.
 func (a *audit) inFlight(ctx context.Context, p *seen, found finder) (flying []run, err error) {
 	if p.plan == nil || len(p.plan.Runs) == 0 {
 		return nil, nil
@@ -126,7 +126,8 @@ func (a *audit) judgeLog(ctx context.Context, p *seen, found finder) error {
 	return nil
 }
 
-// judgeRecord checks that the log still holds the first record of the last batch, as ingesters do before they continue.
+// judgeRecord checks that the log still holds the first record of the last batch, as ingesters do
+// before they continue.
 func (a *audit) judgeRecord(ctx context.Context, p *seen, found finder) error {
 	last, is, err := a.store.LastRecorded(ctx, p.topic, p.id)
 	if err != nil || !is || last.FirstRecord == 0 || last.FirstOffset < p.start {
@@ -176,8 +177,8 @@ func less(from []store.Span, s store.Span) (left []store.Span) {
 	return left
 }
 
-// judgeHoles checks the batches that do not directly follow the one before, and what is missing between the last batch and the
-// committed offset.
+// judgeHoles checks the batches that do not directly follow the one before, and what is missing
+// between the last batch and the committed offset.
 func (a *audit) judgeHoles(ctx context.Context, p *seen, flying []run, found finder) error {
 	if err := a.judgeFront(ctx, p, flying, found); err != nil || p.coverage == nil {
 		return err
@@ -205,8 +206,8 @@ func (a *audit) judgeHoles(ctx context.Context, p *seen, flying []run, found fin
 	return nil
 }
 
-// judgeFront checks whether Kafka holds records before the first batch. A group that starts at the earliest offset has read them, unless
-// they are a gap.
+// judgeFront checks whether Kafka holds records before the first batch. A group that starts at the
+// earliest offset has read them, unless they are a gap.
 func (a *audit) judgeFront(ctx context.Context, p *seen, flying []run, found finder) error {
 	if !p.inKafka || a.kafka.cfg.Start != startEarliest || !a.options.Since.IsZero() {
 		return nil
@@ -229,7 +230,8 @@ func (a *audit) judgeFront(ctx context.Context, p *seen, flying []run, found fin
 	return nil
 }
 
-// judgeHole checks what Kafka holds in offsets that no batch covers, and whether rows exist all the same.
+// judgeHole checks what Kafka holds in offsets that no batch covers, and whether rows exist all the
+// same.
 func (a *audit) judgeHole(ctx context.Context, p *seen, hole store.Span, found finder) error {
 	rows := ""
 	p.differing = slices.DeleteFunc(p.differing, func(b store.BatchSums) bool {
@@ -251,7 +253,7 @@ func (a *audit) judgeHole(ctx context.Context, p *seen, hole store.Span, found f
 		found(kindHole, hole, "offsets %s are in no batch, and Kafka holds records there, the first at %d%s. %s", hole, at, rows, repair(p, at))
 	case p.start > hole.First:
 		gone := store.Span{First: hole.First, Last: min(p.start-1, hole.Last)}
-		found(kindHole, hole, "offsets %s are in no batch, and Kafka no longer has %s, so nobody can tell what was there%s. "+
+		found(kindHole, hole, "offsets %s are in no batch, and Kafka no longer has %s, so what was there is unknown%s. "+
 			"If it is known, record it as a gap: a row in gap_rows with its reason", hole, gone, rows)
 	case rows != "":
 		found(kindHole, hole, "offsets %s are in no batch, and Kafka holds no records there%s", hole, rows)
@@ -259,7 +261,8 @@ func (a *audit) judgeHole(ctx context.Context, p *seen, hole store.Span, found f
 	return nil
 }
 
-// firstRecord looks for a record in a span of offsets. Markers of transactions and aborted records do not count.
+// firstRecord looks for a record in a span of offsets. Markers of transactions and aborted records
+// do not count.
 func (a *audit) firstRecord(ctx context.Context, p *seen, s store.Span) (at int64, holds bool, err error) {
 	for {
 		if p.start > s.Last {
@@ -318,7 +321,8 @@ func replayCommand(tp topicPartition, at int64) string {
 	return fmt.Sprintf("To count it again: ingest replay --force --at %s/%d", tp, at)
 }
 
-// planned reports whether a batch is in the plan. Its rows are written before its row in batch_rows.
+// planned reports whether a batch is in the plan. Its rows are written before its row in
+// batch_rows.
 func (p *seen) planned(first int64, epoch uint32) bool {
 	for _, of := range []*plan{p.plan, p.later} {
 		if of != nil && slices.ContainsFunc(of.Runs, func(r run) bool { return r.first == first && r.epoch == epoch }) {
@@ -365,14 +369,15 @@ type surplusRows struct {
 	outside        bool // of the batch's offsets
 }
 
-// judgeDoubled reports the events that count more than once, those of the same batches together. It returns how many surplus rows
-// each batch has because of them.
+// judgeDoubled reports the events that count more than once, those of the same batches together. It
+// returns how many surplus rows each batch has because of them.
 func (a *audit) judgeDoubled(p *seen, found finder) map[store.DoubledIn]surplusRows {
 	surplus := map[store.DoubledIn]surplusRows{}
 	together := map[string][]store.DoubledEvent{}
 	var order []string
 	for _, e := range p.doubled {
-		// The event belongs to the batch that begins last before it, once; everything else is surplus.
+		// The event belongs to the batch that begins last before it, once; everything else is
+		// surplus.
 		owner := store.DoubledIn{FirstOffset: -1}
 		var names []string
 		for _, in := range e.Batches {

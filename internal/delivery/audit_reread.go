@@ -15,7 +15,8 @@ import (
 // rereadBatches is how many batches are compared in one pass over the log.
 const rereadBatches = 10_000
 
-// reread reads what Kafka still has of a partition, and compares what today's parser makes of it with what is recorded.
+// reread reads what Kafka still has of a partition, and compares what today's parser makes of it
+// with what is recorded.
 func (a *audit) reread(ctx context.Context, report *AuditReport, row *AuditedPartition, scope store.AuditScope) error {
 	i := slices.IndexFunc(scope.Partitions, func(p store.AuditPartition) bool { return p.Topic == row.Topic && p.Partition == row.Partition })
 	if i < 0 || row.LogStart == nil || row.CoveredTo == nil {

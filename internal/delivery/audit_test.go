@@ -101,7 +101,8 @@ func (c *auditCase) drop(table, where string) {
 	c.query("ALTER TABLE @" + table + " DELETE WHERE topic = TOPIC AND " + where + " SETTINGS mutations_sync = 2")
 }
 
-// produce writes the records of some offsets, in a transaction of their own that has the offset behind them for its marker.
+// produce writes the records of some offsets, in a transaction of their own that has the offset
+// behind them for its marker.
 func (c *auditCase) produce(partition int32, first, last int64, commit bool) {
 	c.Helper()
 	var records []*kgo.Record
@@ -157,8 +158,9 @@ func (c *auditCase) commit(partition int, offset int64, runs ...run) {
 	}
 }
 
-// fill is where the cases begin: four batches in partition 0, all behind the durable point, of which the second and the third have a marker of a
-// transaction in them; and one in partition 1 that is still in the plan.
+// fill is where the cases begin: four batches in partition 0, all behind the durable point, of
+// which the second and the third have a marker of a transaction in them; and one in partition 1
+// that is still in the plan.
 func (c *auditCase) fill() {
 	c.Helper()
 	c.produce(0, 0, 149, true)    // and the marker 150
@@ -343,7 +345,8 @@ func (c *auditCase) deleteBefore(partition int32, offset int64) {
 	}
 }
 
-// What an audit says of a partition, and where Kafka has only markers and aborted records there is no hole.
+// What an audit says of a partition, and where Kafka has only markers and aborted records there is
+// no hole.
 func TestAuditCounts(t *testing.T) {
 	t.Parallel()
 	t.Run("kfake", func(t *testing.T) { t.Parallel(); auditCounts(t, stacktest.Kafka(t).Addr) })

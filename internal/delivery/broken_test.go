@@ -17,7 +17,8 @@ import (
 	"errata/internal/stack/stacktest"
 )
 
-// breaker makes messages of whole, damaged and random records, and knows how many elements each has.
+// breaker makes messages of whole, damaged and random records, and knows how many elements each
+// has.
 type breaker struct {
 	*rand.Rand
 	records [][]byte // single JSON records and lines of the corpus
@@ -94,7 +95,8 @@ func (b *breaker) message() (value []byte, elements int) {
 	return value, 1
 }
 
-// TestBrokenRecordsStopNothing sends whatever can go wrong through a running ingester. ERRATA_TEST_RECORDS says how many messages.
+// TestBrokenRecordsStopNothing sends whatever can go wrong through a running ingester.
+// ERRATA_TEST_RECORDS says how many messages.
 func TestBrokenRecordsStopNothing(t *testing.T) {
 	t.Parallel()
 	messages := "5000"

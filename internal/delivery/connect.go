@@ -104,8 +104,9 @@ type Kafka struct {
 // startTimeout is how long a cluster may take to answer at start.
 const startTimeout = 10 * time.Second
 
-// Connect reaches the cluster and checks that every topic exists and can be read. Its errors are link.ErrUnreachable,
-// link.ErrRefused, or wrong settings; each is one sentence to show to the user.
+// Connect reaches the cluster and checks that every topic exists and can be read. Its errors are
+// link.ErrUnreachable, link.ErrRefused, or wrong settings; each is one sentence to show to the
+// user.
 func Connect(ctx context.Context, cfg Config) (*Kafka, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -134,7 +135,8 @@ func Connect(ctx context.Context, cfg Config) (*Kafka, error) {
 	return k, nil
 }
 
-// connect begins with no connections and no knowledge of the cluster; both come with the first request.
+// connect begins with no connections and no knowledge of the cluster; both come with the first
+// request.
 func (k *Kafka) connect() {
 	k.transport = &kafka.Transport{
 		ClientID: k.dialer.ClientID, Dial: k.dialer.DialFunc, SASL: k.dialer.SASLMechanism,
@@ -168,7 +170,8 @@ func (s SASL) mechanism() (sasl.Mechanism, error) {
 	return r, err
 }
 
-// rereading is a mechanism that reads the password at each connection, since it may have been changed.
+// rereading is a mechanism that reads the password at each connection, since it may have been
+// changed.
 type rereading struct {
 	settings SASL
 	password *link.Secret
@@ -214,7 +217,8 @@ func (r *rereading) today() (_ sasl.Mechanism, err error) {
 	return r.made, nil
 }
 
-// topicPatience is how long a topic may be missing at start: not every broker knows yet of one that was just created.
+// topicPatience is how long a topic may be missing at start: not every broker knows yet of one that
+// was just created.
 const topicPatience = 3 * time.Second
 
 // awaitTopics waits until the cluster answers, and checks that it has our topics.
@@ -280,8 +284,9 @@ func (k *Kafka) refusal(err error, brokers string) error {
 	return nil
 }
 
-// closedOnUs finds out, broker by broker, why they close our connections without an answer, which is what Kafka does to a
-// client without TLS or SASL where it requires them. It returns nil when that is not the reason. It sends no secret.
+// closedOnUs finds out, broker by broker, why they close our connections without an answer, which
+// is what Kafka does to a client without TLS or SASL where it requires them. It returns nil when
+// that is not the reason. It sends no secret.
 func (k *Kafka) closedOnUs(ctx context.Context, brokers string) error {
 	for _, addr := range k.cfg.Brokers {
 		known, answers := k.answers(ctx, addr, k.dialer.DialFunc)
@@ -301,8 +306,8 @@ func (k *Kafka) closedOnUs(ctx context.Context, brokers string) error {
 	return nil
 }
 
-// answers reports whether a broker answers, without SASL, the one request that it answers to everybody, and whether it then answers
-// one that it answers only to clients that it knows.
+// answers reports whether a broker answers, without SASL, the one request that it answers to
+// everybody, and whether it then answers one that it answers only to clients that it knows.
 func (k *Kafka) answers(ctx context.Context, addr string, dial func(context.Context, string, string) (net.Conn, error)) (known, answers bool) {
 	conn, err := (&kafka.Dialer{ClientID: clientID(), Timeout: 3 * time.Second, DialFunc: dial}).DialContext(ctx, "tcp", addr)
 	if err != nil {
@@ -317,8 +322,8 @@ func (k *Kafka) answers(ctx context.Context, addr string, dial func(context.Cont
 	return err == nil, true
 }
 
-// isHidden reports whether a topic exists that we may not see. The transport asks for all topics, and then such a topic
-// looks like one that does not exist.
+// isHidden reports whether a topic exists that we may not see. The transport asks for all topics,
+// and then such a topic looks like one that does not exist.
 func (k *Kafka) isHidden(ctx context.Context, topic string) bool {
 	for _, addr := range k.cfg.Brokers {
 		conn, err := k.dialer.DialContext(ctx, "tcp", addr)
@@ -333,7 +338,8 @@ func (k *Kafka) isHidden(ctx context.Context, topic string) bool {
 	return false
 }
 
-// mayUse tries, without an effect, what we do later, to see whether we have the rights. It passes when that cannot be tried now.
+// mayUse tries, without an effect, what we do later, to see whether we have the rights. It passes
+// when that cannot be tried now.
 func (k *Kafka) mayUse(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -374,8 +380,9 @@ func (k *Kafka) missingTopic(ctx context.Context, meta *kafka.MetadataResponse, 
 	return nil
 }
 
-// refuseCompacted refuses topics that Kafka compacts: a record that is gone from the middle of a batch would change the
-// batch's sums when it is read again. It passes where the cluster does not let us ask.
+// refuseCompacted refuses topics that Kafka compacts: a record that is gone from the middle of a
+// batch would change the batch's sums when it is read again. It passes where the cluster does not
+// let us ask.
 func (k *Kafka) refuseCompacted(ctx context.Context) error {
 	req := &kafka.DescribeConfigsRequest{}
 	for _, t := range k.cfg.Topics {

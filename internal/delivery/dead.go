@@ -53,14 +53,15 @@ func namespace() string {
 	return strings.Trim(strings.TrimPrefix(link, "pid:"), "[]")
 }
 
-// startOf returns when a process started, "" when that cannot be seen, and whether it has ended and its parent has not
-// reaped it yet.
+// startOf returns when a process started, "" when that cannot be seen, and whether it has ended and
+// its parent has not reaped it yet.
 func startOf(pid int) (started string, ended bool) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return "", false
 	}
-	// The second field is a name in brackets that may hold anything; the state follows it, and the start is the 22nd field.
+	// The second field is a name in brackets that may hold anything; the state follows it, and the
+	// start is the 22nd field.
 	_, after, _ := strings.Cut(string(text[strings.LastIndexByte(string(text), ')')+1:]), " ")
 	fields := strings.Fields(after)
 	if len(fields) < 20 {
@@ -81,8 +82,8 @@ func parseClientID(id string) (p process, ok bool) {
 	return p, err == nil
 }
 
-// isDead reports whether a process of our machine and namespace has certainly ended. /proc may hide the processes of
-// other users; signal 0 does not.
+// isDead reports whether a process of our machine and namespace has certainly ended. /proc may hide
+// the processes of other users; signal 0 does not.
 func (p process) isDead() bool {
 	found, err := os.FindProcess(p.pid)
 	if err == nil {
@@ -95,12 +96,13 @@ func (p process) isDead() bool {
 	return ended || started != "" && started != p.started // another process has the number now
 }
 
-// dead returns the members of the group that are our own dead predecessors. While a dead member is in the group, a rebalance waits
-// until its session times out, and all partitions stand still; without a rebalance only its own do.
+// dead returns the members of the group that are our own dead predecessors. While a dead member is
+// in the group, a rebalance waits until its session times out, and all partitions stand still;
+// without a rebalance only its own do.
 //
-// A member whose process ran on this machine and is gone is dead. A member that has our name in a container, as ours had before a
-// restart, or that ran on a machine of our name, as this one before a reboot, may be dead: we wait for its session to
-// end before we join.
+// A member whose process ran on this machine and is gone is dead. A member that has our name in a
+// container, as ours had before a restart, or that ran on a machine of our name, as this one before
+// a reboot, may be dead: we wait for its session to end before we join.
 func (k *Kafka) dead(ctx context.Context) (members []string) {
 	us, ok := parseClientID(clientID())
 	if !ok || us.namespace == "" || us.boot == "" {
@@ -130,9 +132,10 @@ func (k *Kafka) dead(ctx context.Context) (members []string) {
 	return members
 }
 
-// removeDead removes members from the group once we have begun to join it. That makes both one rebalance, and the group is
-// never empty, after which Kafka would wait for more members to come. It checks until their sessions have ended in
-// any case: the coordinator may change, and the next one may not know of the removal.
+// removeDead removes members from the group once we have begun to join it. That makes both one
+// rebalance, and the group is never empty, after which Kafka would wait for more members to come.
+// It checks until their sessions have ended in any case: the coordinator may change, and the next
+// one may not know of the removal.
 func (k *Kafka) removeDead(ctx context.Context, gone []string, log *slog.Logger) {
 	for until := time.Now().Add(2 * sessionTimeout); len(gone) > 0 && time.Now().Before(until) && sleep(ctx, heartbeat); {
 		answer, err := k.client.DescribeGroups(ctx, &kafka.DescribeGroupsRequest{GroupIDs: []string{k.cfg.Group}})

@@ -2,84 +2,90 @@
 //
 // # The protocol
 //
-// Two ideas carry it. The commit to Kafka holds the plan, and Kafka fences commits by the generation
-// of the consumer group. And every row replaces itself when it is written again.
+// Two ideas carry it. The commit to Kafka holds the plan, and Kafka fences commits by the
+// generation of the consumer group. And every row replaces itself when it is written again.
 //
 //   - A batch is a run of offsets of one partition. Once sealed it never changes: its rows are a
 //     pure function of its records, their positions and the parser, never of the clock.
-//   - Seal, plan, insert. Before the first insert of a batch, its boundary is committed to Kafka. The
-//     committed offset is the durable point; the metadata of the commit holds the lengths of the runs
-//     that are planned from there on, without a gap between them (plan.go). Kafka takes the commit only
-//     from the member that owns the partition in the current generation. A commit that is refused, or
-//     whose outcome is unknown, is never repeated in its generation: it might arrive late and roll the
-//     plan back. The generation is left, and the next one begins by reading what is committed.
-//   - A planned batch is inserted, with growing pauses, until ClickHouse has it. Nothing is fetched in the
-//     meantime, so memory stays where it is. The batch's row in batch_rows is written last.
-//   - A run leaves the plan a minute after its insert, and only if the server was not restarted in that
-//     minute: what ClickHouse has accepted survives a loss of power only once it is on the disk. After a
-//     restart, everything planned is read and inserted again. The server tells its runs apart by a server
-//     id in a table in its memory, and it remembers there since when it has each batch, so that the minute
-//     also counts when the owner of the partition changed meanwhile. Otherwise the plans of partitions that
-//     change hands more than once a minute would only grow.
-//   - Whoever takes a partition over reads the plan and the recorded batches, reads exactly the planned runs
-//     again, inserts them, and only then plans anything new (takeover.go). There is no drain at a rebalance.
-//     The rows may already be there: they replace themselves. A zombie, a process that does not know
-//     yet that it lost the partition, can repeat what is planned, which changes nothing, and cannot plan.
-//   - Boundaries are cut once: those in the plan and, beyond it, those in batch_rows. When the group's offset
-//     is lost, or somebody set it, recorded batches of our own parser are skipped and those of another
-//     parser are made again. A start inside a recorded batch moves behind that batch. A group without any
-//     offset continues where the record ends.
-//   - Orphans are rows that were inserted and recorded nowhere, and whose plan was lost with the offset.
-//     They are voided: an epoch without rows is named for them, and their records are read again and written
-//     under that epoch. Kafka does not fence this step, so the server itself checks, as it voids,
-//     whether another process has recorded or voided them since.
-//   - Another parser has another fingerprint. It writes what it reads again under a later epoch, beside the
-//     old rows; the row in epoch_switches, written last, makes the views count the new ones in one step. An
-//     epoch belongs to one take-over of a partition or to one replay, so the rows of two parsers, or of two
-//     ways to cut, never mix. New runs have epoch 0.
-//   - Offsets that Kafka deleted before they were read become a row in gaps, a metric and a log line. When
-//     part of a planned run is deleted, the run stays as it is if ClickHouse has all of it. Otherwise what is left is
-//     inserted under a fresh epoch, and the deleted part is a gap.
-//   - A log that ends before what was planned or recorded from it, or whose record at the start of the last
-//     batch is not the one that was counted, belongs to another topic of the same name. The partition is
-//     left alone, and the log says why.
+//   - Seal, plan, insert. Before the first insert of a batch, its boundary is committed to Kafka.
+//     The committed offset is the durable point; the metadata of the commit holds the lengths of
+//     the runs that are planned from there on, without a gap between them (plan.go). Kafka takes
+//     the commit only from the member that owns the partition in the current generation. A commit
+//     that is refused, or whose outcome is unknown, is never repeated in its generation: it might
+//     arrive late and roll the plan back. The generation is left, and the next one begins by
+//     reading what is committed.
+//   - A planned batch is inserted, with growing pauses, until ClickHouse has it. Nothing is fetched
+//     in the meantime, so memory stays where it is. The batch's row in batch_rows is written last.
+//   - A run leaves the plan a minute after its insert, and only if the server was not restarted in
+//     that minute: what ClickHouse has accepted survives a loss of power only once it is on the
+//     disk. After a restart, everything planned is read and inserted again. The server tells its
+//     runs apart by a server id in a table in its memory, and it remembers there since when it has
+//     each batch, so that the minute also counts when the owner of the partition changed meanwhile.
+//     Otherwise the plans of partitions that change hands more than once a minute would only grow.
+//   - Whoever takes a partition over reads the plan and the recorded batches, reads exactly the
+//     planned runs again, inserts them, and only then plans anything new (takeover.go). There is no
+//     drain at a rebalance. The rows may already be there: they replace themselves. A zombie, a
+//     process that does not know yet that it lost the partition, can repeat what is planned, which
+//     changes nothing, and cannot plan.
+//   - Boundaries are cut once: those in the plan and, beyond it, those in batch_rows. When the
+//     group's offset is lost, or somebody set it, recorded batches of our own parser are skipped
+//     and those of another parser are made again. A start inside a recorded batch moves behind that
+//     batch. A group without any offset continues where the record ends.
+//   - Orphans are rows that were inserted and recorded nowhere, and whose plan was lost with the
+//     offset. They are voided: an epoch without rows is named for them, and their records are read
+//     again and written under that epoch. Kafka does not fence this step, so the server itself
+//     checks, as it voids, whether another process has recorded or voided them since.
+//   - Another parser has another fingerprint. It writes what it reads again under a later epoch,
+//     beside the old rows; the row in epoch_switches, written last, makes the views count the new
+//     ones in one step. An epoch belongs to one take-over of a partition or to one replay, so the
+//     rows of two parsers, or of two ways to cut, never mix. New runs have epoch 0.
+//   - Offsets that Kafka deleted before they were read become a row in gaps, a metric and a log
+//     line. When part of a planned run is deleted, the run stays as it is if ClickHouse has all of
+//     it. Otherwise what is left is inserted under a fresh epoch, and the deleted part is a gap.
+//   - A log that ends before what was planned or recorded from it, or whose record at the start of
+//     the last batch is not the one that was counted, belongs to another topic of the same name.
+//     The partition is left alone, and the log says why.
 //
 // # Where a process can die
 //
 // Nothing is lost or counted twice, wherever that is:
 //
-//   - Before the commit, nothing of the batch was inserted. The next owner reads its records again and
-//     may cut them differently.
-//   - Between the commit and the row in batch_rows, the run is planned. The next owner writes the same
-//     rows again under the same keys.
-//   - After that row, the same holds until the run leaves the plan. From then on it is read only for its boundaries.
+//   - Before the commit, nothing of the batch was inserted. The next owner reads its records again
+//     and may cut them differently.
+//   - Between the commit and the row in batch_rows, the run is planned. The next owner writes the
+//     same rows again under the same keys.
+//   - After that row, the same holds until the run leaves the plan. From then on it is read only
+//     for its boundaries.
 //   - Before the switch of an epoch, the old rows count, and the new ones are written again.
 //   - After the switch, the new rows count, and the old ones never again.
-//   - While a claim of an epoch, a gap or a void is written: each may be written twice without effect, and an
-//     epoch that nobody uses does no damage.
+//   - While a claim of an epoch, a gap or a void is written: each may be written twice without
+//     effect, and an epoch that nobody uses does no damage.
 //
-// model_test.go checks this argument. The code of a generation runs unchanged against a broker and a store in memory, and
-// the test tries schedules of crashes before, during and after each request, lost answers, late commits, zombies,
-// loss of power, lost offsets and deleted records. mutation_test.go takes each rule out of the source in
-// turn, and the model must notice.
+// model_test.go checks this argument. The code of a generation runs unchanged against a broker and
+// a store in memory, and the test tries schedules of crashes before, during and after each request,
+// lost answers, late commits, zombies, loss of power, lost offsets and deleted records.
+// mutation_test.go takes each rule out of the source in turn, and the model must notice.
 //
 // # What it relies on
 //
-// Of Kafka: a commit from an old generation or an unknown member is refused; the committed offset and its metadata
-// are kept and read together; the records of a partition do not change (compacted topics are refused).
+// Of Kafka: a commit from an old generation or an unknown member is refused; the committed offset
+// and its metadata are kept and read together; the records of a partition do not change (compacted
+// topics are refused).
 //
-// Of ClickHouse: an acknowledged insert survives a kill of the server, and a minute later a loss of power; a
-// block of one INSERT into one partition is one part; ReplacingMergeTree keeps one row per key under FINAL. Not
-// deduplication tokens: ClickHouse writes their record before the part that they stand for.
+// Of ClickHouse: an acknowledged insert survives a kill of the server, and a minute later a loss of
+// power; a block of one INSERT into one partition is one part; ReplacingMergeTree keeps one row per
+// key under FINAL. Not deduplication tokens: ClickHouse writes their record before the part that
+// they stand for.
 //
 // # Known limits
 //
-// A loss of power and the loss of the group's offsets within the same minute lose what the power failure took: nobody
-// knows any more that it was planned. An offset that is set by hand, while an ingester is suspended in
-// the middle of an insert and wakes up later, can count that batch twice; `ingest audit` shows it. So can an
-// offset that is set back into a hole in the second in which a replay of that hole switches. A topic that is deleted,
-// created again and filled beyond where we were, all while nothing is fetched, is noticed only at the next
-// take-over. A planned run is held in memory as a whole, whatever the budget says, one at a time; so is a single record.
+// A loss of power and the loss of the group's offsets within the same minute lose what the power
+// failure took: nobody knows any more that it was planned. An offset that is set by hand, while an
+// ingester is suspended in the middle of an insert and wakes up later, can count that batch twice;
+// `ingest audit` shows it. So can an offset that is set back into a hole in the second in which a
+// replay of that hole switches. A topic that is deleted, created again and filled beyond where we
+// were, all while nothing is fetched, is noticed only at the next take-over. A planned run is held
+// in memory as a whole, whatever the budget says, one at a time; so is a single record.
 //
 // # Files
 //
@@ -120,8 +126,8 @@ type Ingester struct {
 	log    *slog.Logger
 }
 
-// New makes an Ingester, which owns the processor from then on. The fingerprint names the processor's
-// parser and mapping, and differs when those would make other rows.
+// New makes an Ingester, which owns the processor from then on. The fingerprint names the
+// processor's parser and mapping, and differs when those would make other rows.
 func New(k *Kafka, s *store.Store, processor *enrich.Processor, fingerprint string, log *slog.Logger) *Ingester {
 	w := &worker{
 		broker: k, database: s, cfg: k.cfg, processor: processor, fingerprint: fingerprint,
@@ -131,8 +137,8 @@ func New(k *Kafka, s *store.Store, processor *enrich.Processor, fingerprint stri
 	return &Ingester{kafka: k, store: s, worker: w, log: log}
 }
 
-// Run consumes until ctx ends, which is not an error. It waits for unavailable servers without limit; an
-// error is something that a person must fix.
+// Run consumes until ctx ends, which is not an error. It waits for unavailable servers without
+// limit; an error is something that a person must fix.
 func (in *Ingester) Run(ctx context.Context) error {
 	if err := in.kafka.Claim(ctx, in.store); err != nil {
 		return err
@@ -182,8 +188,8 @@ func (k *Kafka) Topics() []string { return k.cfg.Topics }
 // rollupEvery is how often we look for days to roll up.
 const rollupEvery = time.Minute
 
-// rollUp rolls closed days up into hours, for readers of long ranges. It is safe for two ingesters to do
-// so at once.
+// rollUp rolls closed days up into hours, for readers of long ranges. It is safe for two ingesters
+// to do so at once.
 func (in *Ingester) rollUp(ctx context.Context) {
 	for sleep(ctx, rollupEvery) {
 		if !in.worker.rollingUp.Load() {
@@ -199,7 +205,8 @@ func (in *Ingester) rollUp(ctx context.Context) {
 	}
 }
 
-// worker does the work of the generations, one at a time. It knows the servers only as broker and database.
+// worker does the work of the generations, one at a time. It knows the servers only as broker and
+// database.
 type worker struct {
 	broker      broker
 	database    database
@@ -213,23 +220,25 @@ type worker struct {
 	now         func() time.Time
 	sleep       func(context.Context, time.Duration) bool
 
-	// One generation works at a time. kafka-go ensures that, except for a generation that ended before it began.
+	// One generation works at a time. kafka-go ensures that, except for a generation that ended
+	// before it began.
 	working  sync.Mutex
 	serverID string                        // of the run of ClickHouse that has everything we inserted
 	last     map[topicPartition]*partition // what we knew when our last generation ended
 }
 
-// broker is what a generation asks of Kafka; *Kafka implements it. Each call may fail at any time; a commit
-// may have been made all the same, or may still be.
+// broker is what a generation asks of Kafka; *Kafka implements it. Each call may fail at any time;
+// a commit may have been made all the same, or may still be.
 type broker interface {
-	// committed reads what the group has committed for all partitions of our topics. A partition without a
-	// commit is not in the result. An error never means that nothing is committed.
+	// committed reads what the group has committed for all partitions of our topics. A partition
+	// without a commit is not in the result. An error never means that nothing is committed.
 	committed(ctx context.Context) (map[topicPartition]plan, error)
 	// commit writes plans under a generation and member.
 	commit(ctx context.Context, generation int, member string, plans map[topicPartition]plan) error
 	// start returns where a partition begins that was never read.
 	start(ctx context.Context, tp topicPartition) (int64, error)
-	// bounds returns the first offset that the log holds, and the one behind the last that may be read.
+	// bounds returns the first offset that the log holds, and the one behind the last that may be
+	// read.
 	bounds(ctx context.Context, tp topicPartition) (first, end int64, err error)
 	// fetch reads once from each position.
 	fetch(ctx context.Context, from []position) []fetched
@@ -237,8 +246,8 @@ type broker interface {
 	reconnect()
 }
 
-// database is what a generation asks of ClickHouse; *store.Store implements it. Each call may fail at any
-// time, and may have done its work all the same.
+// database is what a generation asks of ClickHouse; *store.Store implements it. Each call may fail
+// at any time, and may have done its work all the same.
 type database interface {
 	Insert(ctx context.Context, batches []*store.Batch) error
 	InsertWatermarks(ctx context.Context, marks []store.Watermark) error

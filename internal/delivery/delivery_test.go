@@ -24,7 +24,8 @@ import (
 	"errata/internal/store"
 )
 
-// Each test runs on the broker in this process and on Apache Kafka: each has hidden faults that the other showed.
+// Each test runs on the broker in this process and on Apache Kafka: each has hidden faults that the
+// other showed.
 func onBothBrokers(t *testing.T, test func(t *testing.T, broker string)) {
 	t.Parallel()
 	t.Run("kfake", func(t *testing.T) { t.Parallel(); test(t, stacktest.Kafka(t).Addr) })
@@ -68,7 +69,8 @@ func pipelineOn(t *testing.T, broker string, server *stack.ClickHouse, database 
 
 var start = time.Date(2026, 11, 2, 8, 0, 0, 0, time.UTC)
 
-// produce writes records numbered from to to; every tenth holds an error, every hundredth is broken.
+// produce writes records numbered from to to; every tenth holds an error, every hundredth is
+// broken.
 func (p *pipeline) produce(from, to int) {
 	p.t.Helper()
 	w := &kafka.Writer{Addr: kafka.TCP(p.broker), Topic: p.topic, RequiredAcks: kafka.RequireAll, BatchSize: 1000, BatchTimeout: 10 * time.Millisecond, Compression: kafka.Lz4, Balancer: &kafka.RoundRobin{}}
@@ -256,7 +258,8 @@ func (p *pipeline) commit(metadata string, ids ...int) {
 	})
 }
 
-// planOf is the metadata of a plan of so many runs of parser 1, each of so many records, at most 127.
+// planOf is the metadata of a plan of so many runs of parser 1, each of so many records, at most
+// 127.
 func planOf(runs int, length byte) string {
 	return "1;1;0*0;" + base64.RawStdEncoding.EncodeToString(bytes.Repeat([]byte{length}, runs))
 }
@@ -288,8 +291,8 @@ func TestPlannedRunsLargerThanTheMemory(t *testing.T) {
 	})
 }
 
-// With kafka.start at latest, a partition without a commit begins at its end when it was there when the topic was first read, whatever the
-// generation; one that came later begins at its start.
+// With kafka.start at latest, a partition without a commit begins at its end when it was there when
+// the topic was first read, whatever the generation; one that came later begins at its start.
 func TestLatestIsForPartitionsThatWereThere(t *testing.T) {
 	onBothBrokers(t, func(t *testing.T, broker string) {
 		p := newPipeline(t, broker)
@@ -431,7 +434,8 @@ func (p *pipeline) eventually(try func() error) {
 	p.t.Fatal(err)
 }
 
-// A topic that was created again and is already longer than the old one was: its length tells nothing, its records do.
+// A topic that was created again and is already longer than the old one was: its length does not
+// show that, its records do.
 func TestATopicMadeAnewThatIsLonger(t *testing.T) {
 	onBothBrokers(t, func(t *testing.T, broker string) {
 		p := newPipeline(t, broker)

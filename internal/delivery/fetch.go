@@ -16,9 +16,9 @@ import (
 	"github.com/segmentio/kafka-go/protocol/fetch"
 )
 
-// Fetching goes below kafka-go's Reader and Conn, straight to Kafka's fetch request. There the checksums are
-// verified, an offset out of range is an error instead of a silent jump, and control batches and aborted
-// transactions can be seen and left out.
+// Fetching goes below kafka-go's Reader and Conn, straight to Kafka's fetch request. There the
+// checksums are verified, an offset out of range is an error instead of a silent jump, and control
+// batches and aborted transactions can be seen and left out.
 
 const (
 	fetchWait          = 250 * time.Millisecond // how long a broker holds a request that finds nothing new
@@ -40,7 +40,8 @@ type fetched struct {
 	end int64 // of what may be read by now: open transactions end it
 	err error // OffsetOutOfRange or another error of this partition; nothing else is valid then
 
-	// read passes the records on one by one until use returns false, and returns where to continue. It may be called once.
+	// read passes the records on one by one until use returns false, and returns where to continue.
+	// It may be called once.
 	read func(use func(record) (more bool)) (next int64, err error)
 }
 
@@ -51,8 +52,8 @@ type record struct {
 	value  []byte
 }
 
-// fetch asks each leader once for all its partitions, at the same time, and returns what came in the order of
-// the request. A leader that fails makes an error for its partitions alone.
+// fetch asks each leader once for all its partitions, at the same time, and returns what came in
+// the order of the request. A leader that fails makes an error for its partitions alone.
 func (k *Kafka) fetch(ctx context.Context, from []position) []fetched {
 	if time.Since(k.asked) > partitionWatch {
 		leaders, err := k.leadersOf(ctx)
@@ -83,7 +84,8 @@ func (k *Kafka) fetch(ctx context.Context, from []position) []fetched {
 			all = append(all, f)
 		}
 	}
-	// In the order of the request: where memory ends, the last ones have to wait, and these change from call to call.
+	// In the order of the request: where memory ends, the last ones have to wait, and these change
+	// from call to call.
 	rank := map[topicPartition]int{}
 	for i, p := range from {
 		rank[p.topicPartition] = i
@@ -103,11 +105,12 @@ func failed(from []position, err error) (all []fetched) {
 	return all
 }
 
-// pageSize is the least memory that kafka-go takes for each batch of records that it unpacks (its protocol/buffer.go).
+// pageSize is the least memory that kafka-go takes for each batch of records that it unpacks (its
+// protocol/buffer.go).
 const pageSize = 64 << 10
 
-// adjust sets how much to request from how large the last answers became. An answer is unpacked as a whole, to ten times
-// its size and more, and should take no more than a quarter of the memory.
+// adjust sets how much to request from how large the last answers became. An answer is unpacked as
+// a whole, to ten times its size and more, and should take no more than a quarter of the memory.
 func (k *Kafka) adjust() {
 	switch {
 	case k.limit == 0:
@@ -120,8 +123,8 @@ func (k *Kafka) adjust() {
 	k.unpacked = 0
 }
 
-// fetchFrom sends one request for partitions of one leader. A broker fills its answer in the order of the
-// request, so the caller changes that order from call to call.
+// fetchFrom sends one request for partitions of one leader. A broker fills its answer in the order
+// of the request, so the caller changes that order from call to call.
 func (k *Kafka) fetchFrom(ctx context.Context, from []position, limit int) []fetched {
 	req := &fetch.Request{
 		ReplicaID: -1, MaxWaitTime: int32(fetchWait.Milliseconds()), MinBytes: 1, MaxBytes: int32(limit),
@@ -210,8 +213,8 @@ func (r *reader) batches(answer *fetch.ResponsePartition) error {
 		switch b := b.(type) {
 		case nil:
 		case *protocol.ControlBatch:
-			// The marker that ends a transaction. It has an offset too, which must be stepped over here:
-			// kafka-go's own Client.Fetch would request it for ever.
+			// The marker that ends a transaction. It has an offset too, which must be stepped over
+			// here: kafka-go's own Client.Fetch would request it without end.
 			begin(b.BaseOffset)
 			delete(aborted, b.ProducerID)
 			err = r.each(b.Records, true)
@@ -228,8 +231,8 @@ func (r *reader) batches(answer *fetch.ResponsePartition) error {
 	return nil
 }
 
-// each reads the records of one batch from the wanted offset on: an answer begins with the whole batch that
-// holds the offset. With skip it steps over them.
+// each reads the records of one batch from the wanted offset on: an answer begins with the whole
+// batch that holds the offset. With skip it steps over them.
 func (r *reader) each(from protocol.RecordReader, skip bool) error {
 	for r.more {
 		in, err := from.ReadRecord()
@@ -263,8 +266,9 @@ func (r *reader) each(from protocol.RecordReader, skip bool) error {
 // scanTries is how often a fetch may fail in a row, a second apart.
 const scanTries = 10
 
-// scan reads the committed records of the offsets from to to, both included, until each returns false or the readable
-// log ends. It returns the offset behind what was read, and kafka.OffsetOutOfRange for offsets that Kafka has deleted.
+// scan reads the committed records of the offsets from to to, both included, until each returns
+// false or the readable log ends. It returns the offset behind what was read, and
+// kafka.OffsetOutOfRange for offsets that Kafka has deleted.
 func (k *Kafka) scan(ctx context.Context, tp topicPartition, from, to int64, each func(record) (more bool)) (next int64, err error) {
 	next = from
 	for failed := 0; next <= to; {

@@ -25,11 +25,12 @@ type generation struct {
 	complained map[string]time.Time // when each problem was last logged
 }
 
-// generation takes over what the group has given us and works on it until the generation ends (genCtx) or until it
-// is to stop. At a stop, what has been read is still sealed, planned and inserted.
+// generation takes over what the group has given us and works on it until the generation ends
+// (genCtx) or until it is to stop. At a stop, what has been read is still sealed, planned and
+// inserted.
 //
-// One goroutine does the work, top to bottom: fetch, process, seal, plan, insert. It does not fetch while it
-// inserts, and that is all the backpressure there is.
+// One goroutine does the work, top to bottom: fetch, process, seal, plan, insert. It does not fetch
+// while it inserts, and that is all the backpressure there is.
 func (w *worker) generation(stop, genCtx context.Context, id int, member string, assigned []topicPartition) error {
 	w.working.Lock()
 	defer w.working.Unlock()
@@ -105,8 +106,8 @@ func (g *generation) remember() {
 	g.rollingUp.Store(false)
 }
 
-// fetch reads once from all partitions and processes what came. It logs what fails, for the next call to try again;
-// an error means that the generation must be left.
+// fetch reads once from all partitions and processes what came. It logs what fails, for the next
+// call to try again; an error means that the generation must be left.
 func (g *generation) fetch(ctx context.Context) error {
 	held := g.held()
 	wanted, whole := g.wanted(held)
@@ -156,8 +157,9 @@ func (g *generation) fetch(ctx context.Context) error {
 	return nil
 }
 
-// wanted returns the partitions to read from, given how much memory is held. When that is all of it, only a partition in the middle of
-// a run is read, which must be read to its end before anything makes room: whole.
+// wanted returns the partitions to read from, given how much memory is held. When that is all of
+// it, only a partition in the middle of a run is read, which must be read to its end before
+// anything makes room: whole.
 func (g *generation) wanted(held int64) (wanted []*partition, whole *partition) {
 	for _, p := range g.partitions {
 		if p.wanted() {
@@ -222,7 +224,8 @@ func (g *generation) held() (bytes int64) {
 	return bytes
 }
 
-// outOfRange continues behind offsets that Kafka has deleted, and stops at a log that is shorter than what we read.
+// outOfRange continues behind offsets that Kafka has deleted, and stops at a log that is shorter
+// than what we read.
 func (g *generation) outOfRange(ctx context.Context, p *partition) error {
 	first, end, err := g.broker.bounds(ctx, p.topicPartition)
 	if err != nil {
@@ -348,8 +351,8 @@ func (g *generation) due(now time.Time) bool {
 	return rows > 0 && (rows >= limit.Rows || bytes >= limit.Bytes || g.held() >= g.cfg.memory()/2)
 }
 
-// flush seals, plans and inserts what has been read: one commit, and one INSERT per table and day. What was planned
-// before us is inserted before anything new is planned.
+// flush seals, plans and inserts what has been read: one commit, and one INSERT per table and day.
+// What was planned before us is inserted before anything new is planned.
 func (g *generation) flush(ctx context.Context) error {
 	for _, p := range g.partitions {
 		p.seal()
@@ -367,8 +370,8 @@ func (g *generation) flush(ctx context.Context) error {
 	return g.insertPlanned(ctx)
 }
 
-// commit writes the plans that have changed. Nothing may be inserted that is not in a committed plan. After any
-// error the generation must be left.
+// commit writes the plans that have changed. Nothing may be inserted that is not in a committed
+// plan. After any error the generation must be left.
 func (g *generation) commit(ctx context.Context) error {
 	plans := map[topicPartition]plan{}
 	for _, p := range g.partitions {
@@ -389,7 +392,8 @@ func (g *generation) commit(ctx context.Context) error {
 	return nil
 }
 
-// insertPlanned inserts the planned batches that are not in ClickHouse yet, trying until they are or the generation ends.
+// insertPlanned inserts the planned batches that are not in ClickHouse yet, trying until they are
+// or the generation ends.
 func (g *generation) insertPlanned(ctx context.Context) error {
 	var all []*store.Batch
 	for _, p := range g.partitions {
@@ -449,7 +453,8 @@ const watermarkEvery = 5 * time.Second
 // standstill is how long a partition may lag without any progress before we connect again.
 const standstill = 30 * time.Second
 
-// tidy moves the durable points that are due, also when idle, writes the watermarks, and looks for partitions at a standstill.
+// tidy moves the durable points that are due, also when idle, writes the watermarks, and looks for
+// partitions at a standstill.
 func (g *generation) tidy(ctx context.Context, now time.Time) error {
 	if err := g.prune(ctx, now); err != nil {
 		return err
@@ -491,8 +496,8 @@ func (g *generation) tidy(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// prune moves the durable points past the runs that were inserted a minute ago, if the server was not restarted since.
-// After a restart, everything planned is read and inserted again.
+// prune moves the durable points past the runs that were inserted a minute ago, if the server was
+// not restarted since. After a restart, everything planned is read and inserted again.
 func (g *generation) prune(ctx context.Context, now time.Time) error {
 	if !slices.ContainsFunc(g.partitions, func(p *partition) bool { return p.prunable(now) > 0 }) {
 		return nil

@@ -14,8 +14,9 @@ import (
 	"errata/internal/link"
 )
 
-// Times of the group protocol. A member that dies is missed after the session timeout, of which brokers allow
-// 6 s at the least unless told otherwise; one that joins or leaves is noticed at the others' next heartbeat.
+// Times of the group protocol. A member that dies is missed after the session timeout, of which
+// brokers allow 6 s at the least unless told otherwise; one that joins or leaves is noticed at the
+// others' next heartbeat.
 const (
 	sessionTimeout   = 6 * time.Second
 	rebalanceTimeout = 6 * time.Second
@@ -48,7 +49,8 @@ type membership struct {
 	rejoining    *backoff.ExponentialBackOff // before we return to a group whose generation we had to leave, so that we do not drive it round and round
 }
 
-// consume is a member of the group until ctx ends, the group is silent, or something is wrong that a person must fix.
+// consume is a member of the group until ctx ends, the group is silent, or something is wrong that
+// a person must fix.
 func (in *Ingester) consume(ctx context.Context) error {
 	m := &membership{Ingester: in, balancer: &sticky{}, heard: time.Now(), rejoining: pauses()}
 	cfg := in.kafka.cfg
@@ -82,7 +84,8 @@ func (in *Ingester) consume(ctx context.Context) error {
 	}
 }
 
-// next returns the next generation. It returns none when it is to be called again: nothing came, or joining failed in a way that may pass.
+// next returns the next generation. It returns none when it is to be called again: nothing came, or
+// joining failed in a way that may pass.
 func (m *membership) next(ctx context.Context) (*kafka.Generation, error) {
 	asking, endAsking := context.WithTimeout(ctx, time.Second)
 	defer endAsking()
@@ -99,7 +102,8 @@ func (m *membership) next(ctx context.Context) (*kafka.Generation, error) {
 	return gen, nil
 }
 
-// quiet is called while nothing comes from the group, which is normal while a generation is under way.
+// quiet is called while nothing comes from the group, which is normal while a generation is under
+// way.
 func (m *membership) quiet() error {
 	if m.working.Load() {
 		m.heard = time.Now()
@@ -115,7 +119,8 @@ func (m *membership) quiet() error {
 	return nil
 }
 
-// failedToJoin notes that the group could not be joined. It returns an error when waiting does not help.
+// failedToJoin notes that the group could not be joined. It returns an error when waiting does not
+// help.
 func (m *membership) failedToJoin(ctx context.Context, err error) error {
 	m.heard = time.Now()
 	if refused := m.kafka.refusal(err, m.kafka.cfg.Brokers[0]); refused != nil {
@@ -129,7 +134,8 @@ func (m *membership) failedToJoin(ctx context.Context, err error) error {
 	state := &m.worker.state
 	state.say(&state.group, "cannot join the group: %s", link.Cause(err))
 	m.log.Warn("cannot join the group, trying again", "group", m.kafka.cfg.Group, "error", err)
-	// kafka-go joins as a new member now. If it could not leave as the old one, the group would wait for that one to come back.
+	// kafka-go joins as a new member now. If it could not leave as the old one, the group would
+	// wait for that one to come back.
 	if m.member != "" && !errors.Is(err, kafka.RebalanceInProgress) {
 		gone := []string{m.member}
 		m.running.Go(func() { m.kafka.removeDead(ctx, gone, m.log) })

@@ -15,8 +15,8 @@ import (
 	"errata/internal/stack/stacktest"
 )
 
-// Each way in which Kafka can refuse us, or be none, on a Kafka that asks who one is: one sentence that names the key to set. The secrets are
-// in none of them.
+// Each way in which Kafka can refuse us, or be none, on a Kafka that asks who one is: one sentence
+// that names the key to set. The secrets are in none of them.
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	k := stacktest.StartSecureKafka(t)

@@ -8,8 +8,9 @@ import (
 	"errata/internal/store"
 )
 
-// metrics are what the ingester tells Prometheus; docs/monitoring.md explains each. Counters of what was found
-// count a batch when it is first inserted; what a take-over repeats is only in batchesRepeated.
+// metrics are what the ingester tells Prometheus; docs/monitoring.md explains each. Counters of
+// what was found count a batch when it is first inserted; what a take-over repeats is only in
+// batchesRepeated.
 type metrics struct {
 	records, recordBytes       *prometheus.CounterVec // by topic, partition: as read, repeats included
 	requests                   *prometheus.CounterVec // by body_state

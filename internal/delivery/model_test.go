@@ -24,14 +24,16 @@ import (
 	"errata/internal/store"
 )
 
-// The model of delivery. The code of a generation runs as it is; the broker and the store that it asks are models in memory, and
-// each question to them is a place where the world may do something else than answer: let the ingester crash, before or after
-// a part of the work was done; answer with an error although it was done; give the partition to somebody else while this one
-// goes on; let a commit arrive late; cut the store's power; lose the group's offsets; delete records.
+// The model of delivery. The code of a generation runs as it is; the broker and the store that it
+// asks are models in memory, and each question to them is a place where the world may do something
+// else than answer: let the ingester crash, before or after a part of the work was done; answer
+// with an error although it was done; give the partition to somebody else while this one goes on;
+// let a commit arrive late; cut the store's power; lose the group's offsets; delete records.
 //
-// TestModel tries schedules with one or two such deviations, by running the world again from
-// the start for each: a schedule is the list of its choices. After each, and at each step of it, every offset must be counted
-// at most once; at the end, when all has come to rest, exactly once or named in a gap. What was in stays counted at every moment, unless the store lost power. No batch may
+// TestModel tries schedules with one or two such deviations, by running the world again from the
+// start for each: a schedule is the list of its choices. After each, and at each step of it, every
+// offset must be counted at most once; at the end, when all has come to rest, exactly once or named
+// in a gap. What was in stays counted at every moment, unless the store lost power. No batch may
 // mix the rows of two parsers.
 
 const modelRecords = 4 // in the one partition of the model
@@ -82,7 +84,8 @@ type (
 		offset int64
 		epoch  uint32
 	}
-	// A record is a group of its own, and another for each parser: so rows stay behind when a batch is cut or parsed otherwise.
+	// A record is a group of its own, and another for each parser: so rows stay behind when a batch
+	// is cut or parsed otherwise.
 	sumKey struct {
 		first  int64
 		epoch  uint32
@@ -183,7 +186,7 @@ func (w *world) tell(format string, args ...any) {
 	}
 }
 
-// advance makes choices the next schedule to try, and tells whether there is one.
+// advance makes choices the next schedule to try, and reports whether there is one.
 func advance(choices []choice) ([]choice, bool) {
 	for n := len(choices) - 1; n >= 0; n-- {
 		if choices[n].taken+1 < choices[n].of {
@@ -359,7 +362,7 @@ func (w *world) options(a *actor, processor *enrich.Processor) []func(current **
 	}
 	writes, isInsert := false, false
 	switch a.asking {
-	case "commit", "claim", "disown", "gap":
+	case "commit", "claim", "void", "gap":
 		writes = true
 	case "insert":
 		writes, isInsert = true, true
@@ -460,7 +463,7 @@ func (w *world) options(a *actor, processor *enrich.Processor) []func(current **
 		})
 		add("the group's offsets are set to the earliest", func(**actor) {
 			w.offset, w.metadata, w.lost = w.logStart, "", "offsets"
-			if len(w.batches) == 0 { // nobody is left who knows of what was before
+			if len(w.batches) == 0 { // nothing records any more what was before
 				w.begun = w.logStart
 			}
 			w.evictAll()
@@ -692,8 +695,8 @@ func (s modelStore) Insert(_ context.Context, batches []*store.Batch) error {
 	return nil
 }
 
-// holds tells which records a batch has: the first can be told by its hash, and what is missing was deleted, so that
-// the others follow it or come after what was deleted.
+// holds returns the records of a batch. The first is known by its hash, and what is missing was
+// deleted, so that the others follow it or come after what was deleted.
 func (w *world) holds(b *store.Batch) (offsets []int64) {
 	for o := b.FirstOffset; o <= b.LastOffset && b.Records > 0; o++ {
 		if len(offsets) == 0 && modelRecord(o).hash() != b.FirstRecord {
@@ -707,7 +710,8 @@ func (w *world) holds(b *store.Batch) (offsets []int64) {
 	return offsets
 }
 
-// put writes a row. One that is there already stays as old as it is: the part that it is in outlives the loss of a newer one.
+// put writes a row. One that is there already stays as old as it is: the part that it is in
+// outlives the loss of a newer one.
 func put[K comparable](rows map[K]stored, key K, row stored) {
 	if before, ok := rows[key]; ok && before.first == row.first && before.fingerprint == row.fingerprint {
 		row.at = before.at
@@ -783,8 +787,8 @@ func (s modelStore) ClaimEpoch(_ context.Context, _ string, least uint32) (uint3
 	return epoch, nil
 }
 
-// strays are the batches that have rows which count and are not recorded.
-func (w *world) strays() map[store.Orphan]bool {
+// orphans are the batches that have rows which count and are not recorded.
+func (w *world) orphans() map[store.Orphan]bool {
 	seen := map[store.Orphan]bool{}
 	look := func(first int64, epoch uint32) {
 		if _, recorded := w.batches[batchKey{first, epoch}]; w.counts(first, epoch) && !recorded {
@@ -800,17 +804,17 @@ func (w *world) strays() map[store.Orphan]bool {
 	return seen
 }
 
-func (s modelStore) Orphans(_ context.Context, _ string, _ int, from int64) (strays []store.Orphan, err error) {
-	if s.ask("strays").fails {
+func (s modelStore) Orphans(_ context.Context, _ string, _ int, from int64) (orphans []store.Orphan, err error) {
+	if s.ask("orphans").fails {
 		return nil, errModel
 	}
-	for stray := range s.world.strays() {
-		if stray.FirstOffset >= from {
-			strays = append(strays, stray)
+	for orphan := range s.world.orphans() {
+		if orphan.FirstOffset >= from {
+			orphans = append(orphans, orphan)
 		}
 	}
-	slices.SortFunc(strays, func(a, b store.Orphan) int { return cmp.Compare(a.FirstOffset, b.FirstOffset) })
-	return strays, nil
+	slices.SortFunc(orphans, func(a, b store.Orphan) int { return cmp.Compare(a.FirstOffset, b.FirstOffset) })
+	return orphans, nil
 }
 
 func (s modelStore) Whole(_ context.Context, _ string, _ int, first int64) (bool, error) {
@@ -842,18 +846,18 @@ func (s modelStore) Whole(_ context.Context, _ string, _ int, first int64) (bool
 	return false, nil
 }
 
-func (s modelStore) Void(_ context.Context, _ string, _ int, strays []store.Orphan, epoch uint32) error {
-	o := s.ask("disown")
-	still := s.world.strays()
+func (s modelStore) Void(_ context.Context, _ string, _ int, orphans []store.Orphan, epoch uint32) error {
+	o := s.ask("void")
+	still := s.world.orphans()
 	others := false
-	for _, stray := range strays {
+	for _, orphan := range orphans {
 		switch {
 		case o.done == 0:
-		case !still[stray]:
+		case !still[orphan]:
 			others = true
 		default:
-			s.world.tell("  %v, epoch %d", stray, epoch)
-			s.world.switches[stray.FirstOffset] = switched{epoch, s.world.now}
+			s.world.tell("  %v, epoch %d", orphan, epoch)
+			s.world.switches[orphan.FirstOffset] = switched{epoch, s.world.now}
 		}
 	}
 	if o.fails || others {
@@ -863,7 +867,7 @@ func (s modelStore) Void(_ context.Context, _ string, _ int, strays []store.Orph
 }
 
 func (s modelStore) VoidedFrom(_ context.Context, _ string, _ int, from int64) (d store.Voided, err error) {
-	if s.ask("disowned").fails {
+	if s.ask("voided").fails {
 		return d, errModel
 	}
 	for first, sw := range s.world.switches {
@@ -936,14 +940,16 @@ func (e *exploration) sample(n, faults int, random *rand.Rand) bool {
 	return true
 }
 
-// modelFaultEvery is how many steps come between two faults of a sample, on average. A schedule has some thirty.
+// modelFaultEvery is how many steps come between two faults of a sample, on average. A schedule has
+// some thirty.
 const modelFaultEvery = 12
 
 // modelParsers are the fingerprints of the processes, in the order in which they come.
 var modelParsers = [][]string{{"A"}, {"A", "B", "A"}, {"A", "B", "C"}}
 
-// TestModel tries every schedule with one fault, and a sample of those with two. With ERRATA_PROVE=1 it tries every schedule with two faults
-// as well, or with up to ERRATA_MODEL_FAULTS. ERRATA_MODEL_SEED repeats a sample.
+// TestModel tries every schedule with one fault, and a sample of those with two. With
+// ERRATA_PROVE=1 it tries every schedule with two faults as well, or with up to
+// ERRATA_MODEL_FAULTS. ERRATA_MODEL_SEED repeats a sample.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	number := func(variable string, otherwise int) int {

@@ -14,7 +14,8 @@ import (
 	"errata/internal/stack/stacktest"
 )
 
-// mutations each take one rule out of delivery, or out of what it relies on in Kafka and ClickHouse.
+// mutations each take one rule out of delivery, or out of what it relies on in Kafka and
+// ClickHouse.
 var mutations = []struct{ rule, file, old, new string }{
 	{"", "generation.go", "package delivery\n", "package delivery\n"},
 	{"what is planned is committed before it is inserted", "generation.go",
@@ -70,9 +71,10 @@ var mutations = []struct{ rule, file, old, new string }{
 		"sumKey{b.FirstOffset, b.Epoch, offset, b.Fingerprint}", "sumKey{b.FirstOffset + 100*int64(len(s.name)+len(w.actors)), b.Epoch, offset, b.Fingerprint}"},
 }
 
-// TestModelFailsWithoutAnyOneRule takes each rule out of the source and runs the model, without the race detector, which would take ten times
-// as long: one fault, a sample of two, and where that is not enough every schedule with two, up to the first that ends badly. With ERRATA_PROVE=1
-// the source as it is gets the same, and must pass.
+// TestModelFailsWithoutAnyOneRule takes each rule out of the source and runs the model, without the
+// race detector, which would take ten times as long: one fault, a sample of two, and where that is
+// not enough every schedule with two, up to the first that ends badly. With ERRATA_PROVE=1 the
+// source as it is gets the same, and must pass.
 func TestModelFailsWithoutAnyOneRule(t *testing.T) {
 	stacktest.Long(t, "it compiles the package once a rule")
 	t.Parallel()

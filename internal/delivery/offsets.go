@@ -68,8 +68,9 @@ func (k *Kafka) commit(ctx context.Context, generation int, member string, plans
 	return nil
 }
 
-// start returns where a partition without a commit begins, by kafka.start. A partition that did not exist when its topic was first
-// read begins at its start whatever the setting: there was nothing in it to skip.
+// start returns where a partition without a commit begins, by kafka.start. A partition that did not
+// exist when its topic was first read begins at its start whatever the setting: there was nothing
+// in it to skip.
 func (k *Kafka) start(ctx context.Context, tp topicPartition) (int64, error) {
 	if k.cfg.Start == startEarliest || tp.id >= k.original[tp.topic] {
 		return k.listOffset(ctx, tp, kafka.FirstOffset)
@@ -95,8 +96,9 @@ func (k *Kafka) bounds(ctx context.Context, tp topicPartition) (first, end int64
 	return first, end, err
 }
 
-// listOffset returns the offset for kafka.FirstOffset, kafka.LastOffset, or a time in milliseconds: the first offset not
-// before it, -1 when there is none. kafka-go's own call mixes up the first two.
+// listOffset returns the offset for kafka.FirstOffset, kafka.LastOffset, or a time in milliseconds:
+// the first offset not before it, -1 when there is none. kafka-go's own call mixes up the first
+// two.
 func (k *Kafka) listOffset(ctx context.Context, tp topicPartition, timestamp int64) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()

@@ -32,8 +32,8 @@ func (t topicPartition) compare(o topicPartition) int {
 //
 //	offset ... planned runs ... | sealed runs, to be planned | the open batch | next
 //
-// A planned run has been committed and may be inserted; it stays in the plan for keepPlanned after its insert.
-// Every offset between them belongs to a run, since a plan consists of lengths.
+// A planned run has been committed and may be inserted; it stays in the plan for keepPlanned after
+// its insert. Every offset between them belongs to a run, since a plan consists of lengths.
 type partition struct {
 	topicPartition
 	label       string // its number for metrics
@@ -77,8 +77,9 @@ type planned struct {
 	repeated   bool         // it was planned before us, or inserted before
 }
 
-// keepPlanned is how long a run stays in the plan after its insert. What ClickHouse accepted is safe from a loss of
-// power only once the operating system has written it to the disk; until then the run can be repeated.
+// keepPlanned is how long a run stays in the plan after its insert. What ClickHouse accepted is
+// safe from a loss of power only once the operating system has written it to the disk; until then
+// the run can be repeated.
 const keepPlanned = store.WritebackTime
 
 // plan returns what the next commit says of the partition.
@@ -90,12 +91,13 @@ func (p *partition) plan() plan {
 	return out
 }
 
-// newPartition makes the state of a partition that has just become ours, from the plan in its committed offset and
-// from the batches that are recorded beyond it.
+// newPartition makes the state of a partition that has just become ours, from the plan in its
+// committed offset and from the batches that are recorded beyond it.
 //
-// Recorded batches of our own parser, right where we begin, are in for certain and are left behind. Runs that another
-// parser may have inserted are made again under a later epoch (setEpoch): our rows go beside the others and
-// replace them in one step. The plan says so before the first of them is inserted. New runs have epoch 0.
+// Recorded batches of our own parser, right where we begin, are in for certain and are left behind.
+// Runs that another parser may have inserted are made again under a later epoch (setEpoch): our
+// rows go beside the others and replace them in one step. The plan says so before the first of them
+// is inserted. New runs have epoch 0.
 func newPartition(tp topicPartition, committed plan, recorded []store.Recorded, fingerprint string) *partition {
 	p := &partition{topicPartition: tp, label: tp.label(), clock: time.Now, fingerprint: fingerprint, offset: committed.Offset, next: committed.Offset, cut: committed.Offset}
 	for _, r := range committed.Runs {
@@ -108,7 +110,8 @@ func newPartition(tp topicPartition, committed plan, recorded []store.Recorded, 
 		switch {
 		case r.LastOffset < end:
 		case len(p.given) == 0 && (r.FirstOffset < end || r.FirstOffset == end && r.Fingerprint == fingerprint):
-			// Inside a batch, as after a reset to a time: making half of it again would count that half twice.
+			// Inside a batch, as after a reset to a time: making half of it again would count that
+			// half twice.
 			end = r.LastOffset + 1
 			p.offset, p.next, p.cut, p.uncommitted = end, end, end, true
 		case r.FirstOffset >= end:
@@ -149,8 +152,8 @@ func (p *partition) knownEnd() int64 {
 	return p.cut
 }
 
-// gone returns the offsets before first that can no longer be read and are not in ClickHouse, and whether this touches runs
-// that may be half inserted: those need a fresh epoch.
+// gone returns the offsets before first that can no longer be read and are not in ClickHouse, and
+// whether this touches runs that may be half inserted: those need a fresh epoch.
 func (p *partition) gone(first int64) (gaps []run, touched bool) {
 	next := p.next
 	gap := func(end int64) {
@@ -172,9 +175,10 @@ func (p *partition) gone(first int64) (gaps []run, touched bool) {
 	return gaps, touched
 }
 
-// skipTo continues behind offsets that are gone. A given run that ClickHouse has as a whole stays as it is: what is left of
-// it would replace its sums by smaller ones. Of any other, what was or can still be read is inserted under the fresh
-// epoch: the sums of the whole run, or some of its rows, may exist under the old one.
+// skipTo continues behind offsets that are gone. A given run that ClickHouse has as a whole stays
+// as it is: what is left of it would replace its sums by smaller ones. Of any other, what was or
+// can still be read is inserted under the fresh epoch: the sums of the whole run, or some of its
+// rows, may exist under the old one.
 func (p *partition) skipTo(first int64, fresh uint32, now time.Time) {
 	p.seal()
 	for len(p.given) > 0 && p.given[0].first < first {
@@ -204,7 +208,8 @@ func (p *partition) skipTo(first int64, fresh uint32, now time.Time) {
 	p.next = first
 }
 
-// repeat starts over: everything planned is to be read and inserted again, and so is what was read and not planned.
+// repeat starts over: everything planned is to be read and inserted again, and so is what was read
+// and not planned.
 func (p *partition) repeat() {
 	var again []given
 	for i := range p.planned {
@@ -249,8 +254,8 @@ func (p *partition) begin() {
 	p.openedAt = p.clock() // the clock decides only when the batch is sealed
 }
 
-// closeBefore ends what must end before an offset: given runs that lie wholly before it, some or all of whose offsets
-// may have no record, and a batch of our own that a given run follows.
+// closeBefore ends what must end before an offset: given runs that lie wholly before it, some or
+// all of whose offsets may have no record, and a batch of our own that a given run follows.
 func (p *partition) closeBefore(offset int64) {
 	for len(p.given) > 0 {
 		r := p.given[0]
@@ -302,8 +307,8 @@ func (p *partition) place(r planned) {
 	p.sealed = append(p.sealed, r)
 }
 
-// planSealed moves sealed batches into the plan and reports whether there were any. Those that find no room wait until
-// older runs have left.
+// planSealed moves sealed batches into the plan and reports whether there were any. Those that find
+// no room wait until older runs have left.
 func (p *partition) planSealed() (moved bool) {
 	for len(p.sealed) > 0 && !p.plan().full() {
 		p.planned = append(p.planned, p.sealed[0])
@@ -349,12 +354,14 @@ func (p *partition) nextIsIn() bool {
 	return len(p.sealed) > 0 && p.sealed[0].batch == nil && !p.unread() && !p.plan().full()
 }
 
-// repeating reports whether everything that was planned before us has been read again and waits only for its insert.
+// repeating reports whether everything that was planned before us has been read again and waits
+// only for its insert.
 func (p *partition) repeating() bool {
 	return !p.unread() && slices.ContainsFunc(p.planned, func(r planned) bool { return r.batch != nil && r.repeated })
 }
 
-// wanted reports whether more of its records are of use. They are not while a full plan, all of it read, waits for older runs to leave.
+// wanted reports whether more of its records are of use. They are not while a full plan, all of it
+// read, waits for older runs to leave.
 func (p *partition) wanted() bool {
 	return !p.stopped && (p.unread() || !p.plan().full())
 }
@@ -377,12 +384,13 @@ func (p *partition) caughtUp() bool {
 	return !p.reached.IsZero() && p.next >= p.end && p.open == nil && len(p.sealed) == 0 && p.allIn()
 }
 
-// maxDisorder is how far behind the newest event of its batch an event can hold the watermark back: a client whose clock is
-// wrong must not stop all alerts.
+// maxDisorder is how far behind the newest event of its batch an event can hold the watermark back:
+// a client whose clock is wrong must not stop all alerts.
 const maxDisorder = time.Hour
 
-// inserted notes that all planned batches are in ClickHouse, and moves the watermark: where nothing is left to read, to the
-// time when that was seen; otherwise by the events of the last batch, but not past the present.
+// inserted notes that all planned batches are in ClickHouse, and moves the watermark: where nothing
+// is left to read, to the time when that was seen; otherwise by the events of the last batch, but
+// not past the present.
 func (p *partition) inserted(now time.Time) {
 	for i := range p.planned {
 		r := &p.planned[i]
@@ -408,9 +416,9 @@ func (p *partition) inserted(now time.Time) {
 	}
 }
 
-// resume makes the state one that the next generation can continue with, if no other member commits in between, and reports
-// whether it could. It drops what was read and not planned, to be read again. It cannot where runs that were
-// cut before us are still to be read.
+// resume makes the state one that the next generation can continue with, if no other member commits
+// in between, and reports whether it could. It drops what was read and not planned, to be read
+// again. It cannot where runs that were cut before us are still to be read.
 func (p *partition) resume() bool {
 	if p.stopped || p.uncommitted || len(p.given) > 0 || p.unread() {
 		return false

@@ -11,15 +11,17 @@ import (
 	"errata/internal/store"
 )
 
-// plan is what the metadata of a commit holds: the boundaries of the batches from the committed offset on that may have
-// been inserted, and who cut them. Whoever reads it can repeat exactly those inserts.
+// plan is what the metadata of a commit holds: the boundaries of the batches from the committed
+// offset on that may have been inserted, and who cut them. Whoever reads it can repeat exactly
+// those inserts.
 type plan struct {
 	Fingerprint string // of the parser and the mapping that made the rows
 	Offset      int64  // the committed offset: where the first run begins
 	Runs        []run  // in order, without a gap
 }
 
-// lost reports whether there is no plan of ours: nothing was ever committed, or somebody else has set the offset.
+// lost reports whether there is no plan of ours: nothing was ever committed, or somebody else has
+// set the offset.
 func (p plan) lost() bool { return p.Fingerprint == "" }
 
 // run is the offsets first to last, both included, and the epoch of the rows that they make.
@@ -38,7 +40,8 @@ func (p plan) end() int64 {
 	return p.Runs[len(p.Runs)-1].last + 1
 }
 
-// leave removes the leading runs that are done, moves the offset past them, and reports whether there were any.
+// leave removes the leading runs that are done, moves the offset past them, and reports whether
+// there were any.
 func (p *plan) leave(done []store.Recorded) bool {
 	n := 0
 	for n < len(p.Runs) && slices.ContainsFunc(done, func(r store.Recorded) bool {
@@ -54,15 +57,15 @@ func (p *plan) leave(done []store.Recorded) bool {
 // planVersion is the first field of the metadata. An ingester that meets another leaves the group.
 const planVersion = "1"
 
-// maxMetadata is how long the metadata may become: Kafka's default limit of 4,096 bytes (offset.metadata.max.bytes),
-// less room for a successor whose fingerprint is longer than ours.
+// maxMetadata is how long the metadata may become: Kafka's default limit of 4,096 bytes
+// (offset.metadata.max.bytes), less room for a successor whose fingerprint is longer than ours.
 const maxMetadata = 4096 - 64
 
 // errPlan means that the metadata of a commit is not a plan that we can read.
 var errPlan = errors.New("the plan in the commit cannot be read")
 
-// encode writes the metadata: version, fingerprint, the epochs as epoch*count,epoch*count,… with the trailing ones of
-// epoch 0 left out, and the lengths of the runs as varints in base64.
+// encode writes the metadata: version, fingerprint, the epochs as epoch*count,epoch*count,… with
+// the trailing ones of epoch 0 left out, and the lengths of the runs as varints in base64.
 func (p plan) encode() string {
 	var lengths []byte
 	var epochs []string
@@ -87,8 +90,8 @@ func (p plan) full() bool {
 	return len(p.encode())+base64.RawStdEncoding.EncodedLen(binary.MaxVarintLen64)+len(",4294967295*1") > maxMetadata
 }
 
-// decodePlan reads the metadata of a commit. Empty metadata is a plan without runs, since others may have committed for
-// the group; any other that is not ours is an error.
+// decodePlan reads the metadata of a commit. Empty metadata is a plan without runs, since others
+// may have committed for the group; any other that is not ours is an error.
 func decodePlan(offset int64, metadata string) (plan, error) {
 	p := plan{Offset: offset}
 	if metadata == "" {

@@ -62,7 +62,8 @@ func FuzzDecodePlan(f *testing.F) {
 	})
 }
 
-// boundaries shows the batches of a partition in short: "0-4" planned, "5-9s" sealed, "10-11o" open.
+// boundaries shows the batches of a partition in short: "0-4" planned, "5-9s" sealed, "10-11o"
+// open.
 func boundaries(p *partition) string {
 	var all []string
 	show := func(b *store.Batch, mark string) {

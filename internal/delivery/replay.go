@@ -15,18 +15,19 @@ import (
 	"errata/internal/store"
 )
 
-// A Replay reads batches from Kafka again, through today's parser and beside running ingesters, and makes the new rows count
-// instead of the old ones. Nothing is counted twice, because it keeps the existing boundaries. No reader sees a
-// mixture, because the rows go in under a later epoch, which begins to count for all batches at once: with the last INSERT of all, into
-// epoch_switches.
+// A Replay reads batches from Kafka again, through today's parser and beside running ingesters, and
+// makes the new rows count instead of the old ones. Nothing is counted twice, because it keeps the
+// existing boundaries. No reader sees a mixture, because the rows go in under a later epoch, which
+// begins to count for all batches at once: with the last INSERT of all, into epoch_switches.
 //
-// It touches only batches that have left the group's plan, so no ingester repeats them meanwhile. The epoch is ours
-// alone (store.ClaimEpoch): a replay that breaks off leaves rows that never count. No plan stands for these rows after a loss of
-// power, so they are on the disk before the switch.
+// It touches only batches that have left the group's plan, so no ingester repeats them meanwhile.
+// The epoch is ours alone (store.ClaimEpoch): a replay that breaks off leaves rows that never
+// count. No plan stands for these rows after a loss of power, so they are on the disk before the
+// switch.
 //
-// A hole, offsets that no batch holds, is cut at round numbers (holeLength). If somebody else cuts the same hole meanwhile,
-// another replay or an ingester whose offset was set back, the check right before the switch notices, and nothing
-// is changed.
+// A hole, offsets that no batch holds, is cut at round numbers (holeLength). If somebody else cuts
+// the same hole meanwhile, another replay or an ingester whose offset was set back, the check right
+// before the switch notices, and nothing is changed.
 type Replay struct {
 	Kafka       *Kafka
 	Store       *store.Store
@@ -63,7 +64,8 @@ type job struct {
 	hole        int64          // of a new batch: where the hole begins that it lies in
 }
 
-// Between replays all records that Kafka stamped at or after from and before to; a zero time is no bound.
+// Between replays all records that Kafka stamped at or after from and before to; a zero time is no
+// bound.
 func (r *Replay) Between(ctx context.Context, from, to time.Time) (*Replayed, error) {
 	committed, err := r.Kafka.committed(ctx)
 	if err != nil {
@@ -142,7 +144,8 @@ func (r *Replay) At(ctx context.Context, place store.Place) (*Replayed, error) {
 	return r.run(ctx, map[topicPartition][]job{tp: list})
 }
 
-// jobs returns the batches that hold any of the offsets from first up to end, and new ones for the holes between them.
+// jobs returns the batches that hold any of the offsets from first up to end, and new ones for the
+// holes between them.
 func (r *Replay) jobs(ctx context.Context, tp topicPartition, first, end int64) (list []job, err error) {
 	if first >= end {
 		return nil, nil
@@ -173,8 +176,8 @@ func (r *Replay) jobs(ctx context.Context, tp topicPartition, first, end int64) 
 	return list, nil
 }
 
-// void makes the switch also void orphans in a hole, rows of a batch that is recorded nowhere. Such a batch may begin before
-// what is filled and reach into it.
+// void makes the switch also void orphans in a hole, rows of a batch that is recorded nowhere. Such
+// a batch may begin before what is filled and reach into it.
 func (r *Replay) void(ctx context.Context, tp topicPartition, list []job, done *Replayed) error {
 	i := slices.IndexFunc(list, func(j job) bool { return j.was == nil })
 	if i < 0 {
@@ -246,7 +249,8 @@ func (r *Replay) run(ctx context.Context, jobs map[topicPartition][]job) (*Repla
 	if err := r.make(ctx, jobs, greatest, done); err != nil {
 		return done, fmt.Errorf("nothing is changed, the same command can be run again: %w", err)
 	}
-	// There is no hurry, and many readers may be looking: queries that began before the last rows were written get time to end.
+	// There is no hurry, and many readers may be looking: queries that began before the last rows
+	// were written get time to end.
 	sleep(ctx, time.Second)
 	if err := r.retry(ctx, "cannot switch to the new rows", func() error { return r.Store.SwitchForGood(ctx, done.switches) }); err != nil {
 		return done, fmt.Errorf("it is not certain whether the new rows count now, run the same command again: %w", err)
@@ -292,7 +296,8 @@ func (r *Replay) sync(ctx context.Context, serverID string) error {
 	return err
 }
 
-// unchanged checks that the holes are still holes: there are no batches in them by now, and no ingester was sent back to them.
+// unchanged checks that the holes are still holes: there are no batches in them by now, and no
+// ingester was sent back to them.
 func (r *Replay) unchanged(ctx context.Context, jobs map[topicPartition][]job) error {
 	committed, err := r.Kafka.committed(ctx)
 	if err != nil {
@@ -315,8 +320,8 @@ func (r *Replay) unchanged(ctx context.Context, jobs map[topicPartition][]job) e
 	return nil
 }
 
-// awaitPlans waits until the batches have left the group's plan, which takes a minute while an ingester runs. It drops those
-// that do not leave it.
+// awaitPlans waits until the batches have left the group's plan, which takes a minute while an
+// ingester runs. It drops those that do not leave it.
 func (r *Replay) awaitPlans(ctx context.Context, jobs map[topicPartition][]job, done *Replayed) error {
 	for deadline, told := time.Now().Add(keepPlanned+30*time.Second), false; ; {
 		committed, err := r.Kafka.committed(ctx)
@@ -409,7 +414,8 @@ func (r *Replay) read(ctx context.Context, tp topicPartition, jobs []job, done *
 	return nil
 }
 
-// finish ends the batch of a job. It is kept unless Kafka no longer has everything that it was made of.
+// finish ends the batch of a job. It is kept unless Kafka no longer has everything that it was made
+// of.
 func (done *Replayed) finish(tp topicPartition, j job, b *store.Batch) {
 	b.LastOffset = j.last
 	switch {

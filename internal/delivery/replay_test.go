@@ -45,8 +45,9 @@ func (p *pipeline) replay(fingerprint string, cfg enrich.Config) *delivery.Repla
 	return &delivery.Replay{Kafka: k, Store: s, Processor: processor, Fingerprint: fingerprint, Log: stacktest.Log(p.t)}
 }
 
-// settle lets all batches leave the plan at once: it commits, for the group that is empty now, the offset behind them.
-func (p *pipeline) settle() {
+// emptyPlan makes all batches leave the plan at once: it commits the offset behind them for the
+// group, which is empty now.
+func (p *pipeline) emptyPlan() {
 	p.t.Helper()
 	client := &kafka.Client{Addr: kafka.TCP(p.broker)}
 	ends := map[int]int64{}
@@ -72,7 +73,8 @@ func (p *pipeline) settle() {
 	})
 }
 
-// With the mapping of the test, code 4711 under "head" is an error, which no built-in dialect knows.
+// With the mapping of the test, code 4711 under "head" is an error, which no built-in dialect
+// knows.
 func TestHistoryIsParsedAnewInOneStep(t *testing.T) {
 	onBothBrokers(t, func(t *testing.T, broker string) {
 		p := newPipeline(t, broker)
@@ -80,7 +82,7 @@ func TestHistoryIsParsedAnewInOneStep(t *testing.T) {
 		p.produceHeads(0, 4000)
 		p.await("SELECT sum(records), sum(errors) FROM @batches", "4000\t0")
 		stop()
-		p.settle()
+		p.emptyPlan()
 		p.ingester("1") // and goes on while history is parsed again
 		p.produceHeads(4000, 5000)
 		p.await("SELECT sum(records) FROM @batches", "5000")
@@ -133,7 +135,8 @@ func TestHistoryIsParsedAnewInOneStep(t *testing.T) {
 	})
 }
 
-// produceHeads writes one record every 100 ms of the test's time; every tenth has an error that only a mapping of one's own finds.
+// produceHeads writes one record every 100 ms of the test's time; every tenth has an error that
+// only a mapping of one's own finds.
 func (p *pipeline) produceHeads(from, to int) {
 	p.t.Helper()
 	w := &kafka.Writer{Addr: kafka.TCP(p.broker), Topic: p.topic, RequiredAcks: kafka.RequireAll, BatchSize: 500, BatchTimeout: 10 * time.Millisecond, Balancer: &kafka.RoundRobin{}}
@@ -166,7 +169,7 @@ func TestReplayReadsWhatWasNeverRead(t *testing.T) {
 	stop, _ := p.ingester("1")
 	p.await("SELECT sum(records) FROM @batches", "800")
 	stop()
-	p.settle()
+	p.emptyPlan()
 	done, err := p.replay("1", enrich.Config{}).Between(t.Context(), time.Time{}, time.Time{})
 	if err != nil || done.Records != 1200 || len(done.Left) > 0 {
 		t.Fatalf("%+v %v", done, err)
@@ -194,7 +197,7 @@ func TestDeadLettersAreParsedAnew(t *testing.T) {
 		t.Fatalf("%v %d %v", list, total, err)
 	}
 	stop()
-	p.settle()
+	p.emptyPlan()
 	mapping := enrich.Config{Config: accesslog.Config{Formats: []accesslog.FormatConfig{{
 		Name: "mine", Match: []string{"when", "result"},
 		Fields: accesslog.FieldsConfig{Time: accesslog.FieldConfig{Paths: []string{"when"}}, Tenant: accesslog.FieldConfig{Paths: []string{"who"}}, Status: accesslog.FieldConfig{Paths: []string{"result"}}, Body: accesslog.FieldConfig{Paths: []string{"answer"}}},

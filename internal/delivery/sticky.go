@@ -10,18 +10,20 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// sticky shares the partitions out so that each member keeps what it has while the shares stay even, and gives up first what it was
-// given last. A member that leaves or dies, and one that comes back, then stops nobody else's partitions for
-// longer than the rebalance itself. Members say what they have when they join.
+// sticky shares the partitions out so that each member keeps what it has while the shares stay
+// even, and gives up first what it was given last. A member that leaves or dies, and one that comes
+// back, then stops nobody else's partitions for longer than the rebalance itself. Members say what
+// they have when they join.
 type sticky struct {
 	mu  sync.Mutex
 	own ownership
 }
 
-// ownership is what a member says of itself: its generation, and by topic the partitions and the generation that gave it each of them.
+// ownership is what a member says of itself: its generation, and by topic the partitions and the
+// generation that gave it each of them.
 //
-// It must differ after each generation. A member that comes back and says what it said before gets its generation
-// back, and Kafka would accept a commit of before that is still on its way.
+// It must differ after each generation. A member that comes back and says what it said before gets
+// its generation back, and Kafka would accept a commit of before that is still on its way.
 type ownership struct {
 	Generation int32              `json:"generation"`
 	Partitions map[string][]int   `json:"partitions"`
@@ -101,7 +103,8 @@ type holding struct {
 
 func reads(m kafka.GroupMember, topic string) bool { return slices.Contains(m.Topics, topic) }
 
-// holdings returns who has which partition. Of two members that claim one, it is the one that was given it last.
+// holdings returns who has which partition. Of two members that claim one, it is the one that was
+// given it last.
 func holdings(members []kafka.GroupMember) map[topicPartition]holding {
 	has := map[topicPartition]holding{}
 	for i, m := range members {
@@ -121,8 +124,8 @@ func holdings(members []kafka.GroupMember) map[topicPartition]holding {
 	return has
 }
 
-// shares returns how many partitions each member may keep: an even share, and one more for those that have most where that
-// is not a whole number.
+// shares returns how many partitions each member may keep: an even share, and one more for those
+// that have most where that is not a whole number.
 func shares(all []topicPartition, has map[topicPartition]holding, members int) []int {
 	count := make([]int, members)
 	for _, tp := range all {
@@ -145,7 +148,8 @@ func shares(all []topicPartition, has map[topicPartition]holding, members int) [
 	return share
 }
 
-// keep gives each member what it has, up to its share, and returns the rest as free. What a member was given last is free first.
+// keep gives each member what it has, up to its share, and returns the rest as free. What a member
+// was given last is free first.
 func keep(all []topicPartition, has map[topicPartition]holding, share []int) (given [][]topicPartition, free []topicPartition) {
 	given = make([][]topicPartition, len(share))
 	oldestFirst := slices.Clone(all)

@@ -130,7 +130,8 @@ func TestALeavingMemberMovesNobodyElse(t *testing.T) {
 	}
 }
 
-// Who comes back gets what the others were given when it went, and so they lose nothing of their own.
+// Who comes back gets what the others were given when it went, and so they lose nothing of their
+// own.
 func TestWhoComesBackGetsItsOwn(t *testing.T) {
 	var partitions []kafka.Partition
 	for id := range 9 {

@@ -14,8 +14,9 @@ import (
 	"errata/internal/store"
 )
 
-// takeOver reads the plan of each partition that is now ours. A partition whose plan is our own last commit, to the letter,
-// has had no other owner since and continues where it was, unless the server was restarted: then everything is repeated.
+// takeOver reads the plan of each partition that is now ours. A partition whose plan is our own
+// last commit, to the letter, has had no other owner since and continues where it was, unless the
+// server was restarted: then everything is repeated.
 func (g *generation) takeOver(ctx context.Context, assigned []topicPartition) error {
 	var serverID string
 	var committed map[topicPartition]plan
@@ -56,8 +57,8 @@ func (g *generation) takeOver(ctx context.Context, assigned []topicPartition) er
 // errOvertaken means that our generation is over although we have not been told yet.
 var errOvertaken = errors.New("another member has planned batches of it")
 
-// patiently asks until there is an answer or the generation ends: leaving it and coming back would stop all other
-// members too. ask must be idempotent.
+// patiently asks until there is an answer or the generation ends: leaving it and coming back would
+// stop all other members too. ask must be idempotent.
 func (g *generation) patiently(ctx context.Context, ask func() error) error {
 	wait := pauses()
 	for {
@@ -76,8 +77,8 @@ func (g *generation) patiently(ctx context.Context, ask func() error) error {
 	}
 }
 
-// pauses returns the pauses between attempts: short at first and 3 s at most, so that a server that is back is not
-// kept waiting.
+// pauses returns the pauses between attempts: short at first and 3 s at most, so that a server that
+// is back is not kept waiting.
 func pauses() *backoff.ExponentialBackOff {
 	return &backoff.ExponentialBackOff{InitialInterval: 100 * time.Millisecond, Multiplier: 2, RandomizationFactor: 0.2, MaxInterval: 3 * time.Second}
 }
@@ -97,7 +98,8 @@ type adoption struct {
 	first, end int64          // of the log
 }
 
-// adopt makes the state of a partition that is new to us, from what is committed, what is recorded, and what the log holds.
+// adopt makes the state of a partition that is new to us, from what is committed, what is recorded,
+// and what the log holds.
 func (g *generation) adopt(ctx context.Context, tp topicPartition, was plan) (*partition, error) {
 	a := &adoption{generation: g, tp: tp, was: was, hadPlan: !was.lost(), hadOffset: was.Offset != unknownOffset}
 	var err error
@@ -129,9 +131,9 @@ func (g *generation) adopt(ctx context.Context, tp topicPartition, was plan) (*p
 	return p, a.recordSkipped(ctx)
 }
 
-// findStart finds the offset to begin at, and reports whether runs at the beginning of the plan were left behind: those
-// that the previous owner would have left behind a moment later. An owner that never has the partition
-// for a minute would otherwise hand on longer and longer plans.
+// findStart finds the offset to begin at, and reports whether runs at the beginning of the plan
+// were left behind: those that the previous owner would have left behind a moment later. An owner
+// that never has the partition for a minute would otherwise hand on longer and longer plans.
 func (a *adoption) findStart(ctx context.Context) (pruned bool, err error) {
 	if len(a.was.Runs) > 0 {
 		accepted, err := a.database.Accepted(ctx, a.tp.topic, a.tp.id, a.was.Fingerprint, keepPlanned)
@@ -158,8 +160,9 @@ func (a *adoption) recordedEnd(otherwise int64) int64 {
 	return otherwise
 }
 
-// orphans returns batches that were inserted and recorded nowhere, and whose plan is lost with the group's offset. What another
-// owner has planned since we were told that there is no plan is not among them.
+// orphans returns batches that were inserted and recorded nowhere, and whose plan is lost with the
+// group's offset. What another owner has planned since we were told that there is no plan is not
+// among them.
 func (a *adoption) orphans(ctx context.Context) ([]store.Orphan, error) {
 	if a.hadPlan {
 		return nil, nil
@@ -196,7 +199,8 @@ func (a *adoption) planned(ctx context.Context) (*partition, error) {
 	return p, nil
 }
 
-// void takes the orphans out of the count, and notes under which epoch their records are to be written.
+// void takes the orphans out of the count, and notes under which epoch their records are to be
+// written.
 func (a *adoption) void(ctx context.Context, p *partition, orphans []store.Orphan) (err error) {
 	if len(orphans) > 0 {
 		epoch, err := a.database.ClaimEpoch(ctx, a.fingerprint, p.greatestEpoch())
@@ -229,7 +233,8 @@ func (a *adoption) checkLog(ctx context.Context, p *partition) error {
 	return err
 }
 
-// recordSkipped records a gap where somebody has set the group's offset past records that were never read.
+// recordSkipped records a gap where somebody has set the group's offset past records that were
+// never read.
 func (a *adoption) recordSkipped(ctx context.Context) error {
 	begun := a.recordedEnd(a.first)
 	if a.hadPlan || !a.hadOffset || begun >= a.was.Offset {
