@@ -1,12 +1,12 @@
 # syntax=docker/dockerfile:1
 
-# The two programs, static, in an image with nothing else but certificates. The catalogs are inside
-# the programs, and so are the time zones.
+# The two programs, statically linked, in an image with nothing else but certificates. The programs
+# contain the catalogs and the time zones.
 #
 #   docker build --build-arg VERSION=1.2.3 -t errata .
 #   docker run --rm errata ingest help
 
-# As in go.mod.
+# At least the version in go.mod.
 ARG GO_VERSION=1.26.8
 
 FROM --platform=$BUILDPLATFORM golang:${GO_VERSION} AS build
@@ -27,7 +27,7 @@ LABEL org.opencontainers.image.title="errata" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /out/ /usr/local/bin/
-# A config.yaml mounted here is found.
+# The programs read a config.yaml that is mounted here.
 WORKDIR /etc/errata
 USER 65532:65532
 CMD ["ingest", "run"]

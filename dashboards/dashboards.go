@@ -1,7 +1,8 @@
-// Package dashboards holds the Grafana dashboards that Errata ships. They read the views of package
-// store by their bare names, so the data source's default database has to be Errata's. The package's
-// test runs every query of every dashboard on a real ClickHouse. The one of the pipeline itself, pipeline.json, reads the
-// ingester's metrics from Prometheus instead.
+// Package dashboards contains the Grafana dashboards that Errata ships. They read the views of
+// package store without naming a database, so the default database of the data source must be
+// Errata's. pipeline.json, the dashboard of the pipeline itself, reads the ingester's metrics from
+// Prometheus instead. The package's test runs every query of every dashboard on a real ClickHouse
+// and checks every expression with promtool.
 package dashboards
 
 import "embed"

@@ -149,7 +149,8 @@ type view struct {
 	variables map[string][]string // a variable that is missing here stands on All
 }
 
-// expand does to a query what Grafana and its ClickHouse plugin do before it is sent, in their order:
+// expand does to a query what Grafana and its ClickHouse plugin do before it is sent, in their
+// order:
 //
 //	$__conditionalAll(condition, $name)  1=1 when the variable stands on All, else the condition
 //	${name:sqlstring}                    the chosen values, quoted, with quotes doubled: 'a','b'
@@ -158,7 +159,8 @@ type view struct {
 //	$__interval_s                        N
 //	$__fromTime, $__toTime               toDateTime(FROM), toDateTime(TO)
 //
-// FROM and TO are in seconds since 1970. Nothing else with a dollar sign is understood, here or in dashboards.
+// FROM and TO are in seconds since 1970. Nothing else with a dollar sign is understood, here or in
+// dashboards.
 func (v view) expand(sql string) (string, error) {
 	for {
 		i := strings.LastIndex(sql, "$__conditionalAll(")
@@ -228,8 +230,8 @@ type user struct {
 	username, password string
 }
 
-// ask runs a query as Grafana would: in the default database, and unable to write (readonly=2 lets the
-// plugin set its time limits, and no more).
+// ask runs a query as Grafana would: in the default database, and unable to write (readonly=2 lets
+// the plugin set its time limits, and no more).
 func (u user) ask(sql string) (result, error) {
 	body, err := u.run(sql, url.Values{"readonly": {"2"}, "default_format": {"TabSeparatedRawWithNamesAndTypes"}})
 	if err != nil {
@@ -292,8 +294,8 @@ var hour = view{
 	from: time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC), to: time.Date(2026, 11, 2, 1, 0, 0, 0, time.UTC), interval: time.Minute,
 }
 
-// fill puts one hour of traffic in: fourteen requests, nine of them with an error and one of those with
-// two, and three dead letters.
+// fill puts one hour of traffic in: fourteen requests, nine of them with an error and one of those
+// with two, and three dead letters.
 func fill(t *testing.T, s *store.Store) {
 	t.Helper()
 	at := func(minute, second int) time.Time {
@@ -359,8 +361,8 @@ func fill(t *testing.T, s *store.Store) {
 	}
 }
 
-// TestEveryQueryFindsRows runs every query as the dashboard shows it at first and after choices were
-// made, and wants rows in every panel.
+// TestEveryQueryFindsRows runs every query as the dashboard shows it at first and after choices
+// were made, and wants rows in every panel.
 func TestEveryQueryFindsRows(t *testing.T) {
 	s, grafana := empty(t)
 	fill(t, s)
@@ -392,7 +394,8 @@ func TestEveryQueryFindsRows(t *testing.T) {
 	}
 }
 
-// plain are the types with an argument that are still one value; all versions of the plugin know them.
+// plain are the types with an argument that are still one value; all versions of the plugin know
+// them.
 var plain = regexp.MustCompile(`^(LowCardinality\(String\)|Nullable\(\w+\)|DateTime\('UTC'\)|DateTime64\(3, 'UTC'\))$`)
 
 // check holds a result against what Grafana can draw.
@@ -433,8 +436,8 @@ func check(t *testing.T, q query, r result) {
 	}
 }
 
-// TestNothingStored runs every query before the first record came: shares of nothing are no numbers,
-// and a pipeline that never ran is not fifty years behind.
+// TestNothingStored runs every query before the first record came: shares of nothing are no
+// numbers, and a pipeline that never ran is not fifty years behind.
 func TestNothingStored(t *testing.T) {
 	_, grafana := empty(t)
 	for name, d := range load(t) {
@@ -656,8 +659,9 @@ func TestExpand(t *testing.T) {
 	f("${family:sqlstring}", "")
 }
 
-// TestDeployment runs what docker-compose.yml sets up around the dashboards, as far as it goes without containers: the users
-// that deploy/clickhouse/users.sh makes, on a server of their own, and Grafana's provisioning.
+// TestDeployment runs what docker-compose.yml sets up around the dashboards and what works without
+// containers: the users that deploy/clickhouse/users.sh creates, on a server of their own, and
+// Grafana's provisioning.
 func TestDeployment(t *testing.T) {
 	folder := t.TempDir()
 	for range 2 { // a second start changes nothing
@@ -688,7 +692,8 @@ func TestDeployment(t *testing.T) {
 	}
 	server := stacktest.ClickHouse(t, func(c *stack.ClickHouseConfig) { c.Users = file })
 
-	// The ingester makes the database itself, but the library dies of a client that asks for one that is not there.
+	// The ingester makes the database itself, but the library dies of a client that asks for one
+	// that is not there.
 	writer := user{server, "default", "errata", strings.TrimSpace(first)}
 	if _, err := writer.run("CREATE DATABASE errata", nil); err != nil {
 		t.Fatal(err)

@@ -19,8 +19,9 @@ import (
 	"errata/internal/stack/stacktest"
 )
 
-// pipelineFile is the one dashboard over Prometheus. Its metrics, those of the alert rules and those that the ingester has are held
-// against each other by way of the table in docs/monitoring.md: here, and in the tests of package delivery and cmd/ingest.
+// pipelineFile is the one dashboard over Prometheus. Its metrics, those of the alert rules and
+// those that the ingester has are held against each other by way of the table in
+// docs/monitoring.md: here, and in the tests of package delivery and cmd/ingest.
 const pipelineFile = "pipeline.json"
 
 type pipelineDashboard struct {
@@ -171,8 +172,8 @@ func histogram(series string) string {
 	return series
 }
 
-// checkExpressions checks the expressions of panels with promtool, which reads them only as parts of
-// rules.
+// checkExpressions checks the expressions of panels with promtool, which reads them only as parts
+// of rules.
 func checkExpressions(t *testing.T, expressions []string) {
 	t.Helper()
 	variables := strings.NewReplacer("$job", "x", "$instance", "x", "$topic", "x", "$__rate_interval", "5m", "$__range", "1h")
@@ -191,7 +192,8 @@ func checkExpressions(t *testing.T, expressions []string) {
 	stacktest.Promtool(t, "", "check", "rules", file)
 }
 
-// The alert rules fire when they should, know the metrics that there are, and are all told of in the docs.
+// The alert rules fire when they should, know the metrics that there are, and are all told of in
+// the docs.
 func TestAlertRules(t *testing.T) {
 	const folder = "../deploy/prometheus/"
 	var rules struct {
@@ -245,7 +247,8 @@ func TestAlertRules(t *testing.T) {
 	stacktest.Promtool(t, "", "check", "config", folder+"prometheus.yml")
 }
 
-// registered is a registry that only notes names and labels, also of metrics that have no value yet.
+// registered is a registry that only notes names and labels, also of metrics that have no value
+// yet.
 type registered map[string]string
 
 var description = regexp.MustCompile(`fqName: "(\w+)", help: "([^"]*)".*variableLabels: {([^}]*)}`)
@@ -266,7 +269,8 @@ func (r registered) Register(c prometheus.Collector) error {
 func (r registered) MustRegister(...prometheus.Collector) { panic("not used") }
 func (r registered) Unregister(prometheus.Collector) bool { panic("not used") }
 
-// The table in docs/monitoring.md has each metric of the delivery, with its labels, and no other but the four of the program.
+// The table in docs/monitoring.md has each metric of the delivery, with its labels, and no other
+// but the four of the program.
 func TestMetricsTable(t *testing.T) {
 	broker := stacktest.Kafka(t)
 	stacktest.Must(t, broker.CreateTopic(t.Context(), "logs", 1))
@@ -290,7 +294,8 @@ func TestMetricsTable(t *testing.T) {
 	}
 }
 
-// Prometheus in docker-compose.yml scrapes the address that the ingester is given there, and Grafana knows it.
+// Prometheus in docker-compose.yml scrapes the address that the ingester is given there, and
+// Grafana knows it.
 func TestPipelineDeployment(t *testing.T) {
 	var compose struct {
 		Services map[string]struct {

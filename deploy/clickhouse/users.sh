@@ -1,20 +1,20 @@
 #!/bin/sh
-# Makes the passwords, once, and the file that tells ClickHouse of its users.
+# Creates the passwords, once, and the file with ClickHouse's users.
 #
 #   users.sh FOLDER
 #
 #   FOLDER/errata/password       of ClickHouse's user errata, for ingest and report
-#   FOLDER/grafana/password      of ClickHouse's user grafana, who only reads
+#   FOLDER/grafana/password      of ClickHouse's user grafana, which may only read
 #   FOLDER/grafana/admin         of Grafana's user admin
-#   FOLDER/clickhouse/errata.xml for ClickHouse, which needs no more than the hashes
+#   FOLDER/clickhouse/errata.xml for ClickHouse, which needs only the hashes
 #
-# To change a password, remove its file and run this again; ClickHouse sees the new file by itself.
+# To change a password, remove its file and run this again. ClickHouse notices the new file.
 set -eu
 umask 022
 cd "$1"
 mkdir -p errata grafana clickhouse
 
-# A file is there with all of its content or not at all.
+# A file appears by a rename, so it is either complete or does not exist.
 for file in errata/password grafana/password grafana/admin; do
 	if [ ! -s $file ]; then
 		head -c 24 /dev/urandom | base64 | tr '+/' '-_' >$file.new
