@@ -15,6 +15,11 @@ import (
 
 // Open loads the catalogs of a folder, or the built-in ones if dir is "".
 func Open(dir string) (*Set, error) {
+	if dir != "" {
+		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("catalogs.dir %s: there is no such folder: create it, or leave catalogs.dir empty for the built-in catalogs", dir)
+		}
+	}
 	s, err := Load(Files(dir))
 	if err != nil && dir != "" {
 		return nil, fmt.Errorf("catalogs.dir %s: %w", dir, err)

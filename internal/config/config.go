@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -135,7 +137,7 @@ func Load(file string) (Config, error) {
 	err := v.UnmarshalExact(&c, viper.DecodeHook(mapstructure.ComposeDecodeHookFunc(
 		mapstructure.StringToTimeDurationHookFunc(), yamlList, commaList, mapstructure.TextUnmarshallerHookFunc())))
 	if err != nil {
-		return Config{}, located(errors.New(oneLine(err)), written)
+		return Config{}, located(undecodable(err, v), written)
 	}
 	for _, p := range c.files() {
 		if *p != "" && !filepath.IsAbs(*p) && file != "" {
@@ -193,7 +195,54 @@ func (c Config) validate() error {
 	case c.ClickHouse.InsertTimeout < time.Second || c.ClickHouse.InsertTimeout > time.Hour:
 		return fmt.Errorf("clickhouse.insert_timeout is %s: give 1s to 1h", c.ClickHouse.InsertTimeout)
 	}
+	for _, at := range []struct{ key, addr string }{{"http.addr", c.HTTP.Addr}, {"web.addr", c.Web.Addr}} {
+		if at.addr != "" && !canListen(at.addr) {
+			return fmt.Errorf("%s is %q: give host:port to listen on, such as 127.0.0.1:9464", at.key, at.addr)
+		}
+	}
 	return errors.Join(c.Kafka.Validate(), c.ClickHouse.Validate(), c.Ingest.Validate(), c.Notify.Validate())
+}
+
+// canListen reports whether an address is a host, which may be empty, and a port number.
+func canListen(addr string) bool {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	_, err = strconv.ParseUint(port, 10, 16)
+	return err == nil
+}
+
+// undecodable returns the error of a value that is not of its key's type: ingest.batch.rows is a
+// whole number, and "many" is not.
+func undecodable(err error, v *viper.Viper) error {
+	var wrong *mapstructure.DecodeError
+	if !errors.As(err, &wrong) {
+		return errors.New(oneLine(err))
+	}
+	for _, d := range defaults {
+		if d.key != wrong.Name() {
+			continue
+		}
+		what := ""
+		switch d.value.(type) {
+		case bool:
+			what = "true or false"
+		case int, int64:
+			what = "a whole number"
+		case float64:
+			what = "a number"
+		case time.Duration:
+			what = fmt.Sprintf("a time span such as %s", d.value)
+		}
+		if d.key == "log.level" {
+			what = "one of debug, info, warn and error"
+		}
+		if value := v.Get(d.key); what != "" {
+			return fmt.Errorf("%s is %s, and %q is not", d.key, what, fmt.Sprint(value))
+		}
+	}
+	return errors.New(oneLine(wrong))
 }
 
 // commaList decodes "a,b" as a list, so that lists can come from the environment.
