@@ -17,8 +17,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/segmentio/kafka-go"
-
 	"errata/internal/catalog"
 	"errata/internal/cli"
 	"errata/internal/loadgen"
@@ -27,10 +25,7 @@ import (
 	"errata/internal/store"
 )
 
-const (
-	demoPartitions = 4
-	demoTimeout    = 5 * time.Minute
-)
+const demoTimeout = 5 * time.Minute
 
 // demo is `stack demo`, which runs the main job on sample traffic:
 //
@@ -72,7 +67,10 @@ func demo(ctx context.Context, env env, args []string) error {
 	fmt.Fprintf(env.stderr, "Kafka at %s, ClickHouse at %s\n", strings.Join(servers.Brokers, ","), servers.ClickHouseAddr)
 
 	d := &demonstration{env: env, bin: bin, servers: servers, topic: topicPrefix + time.Now().UTC().Format(topicTime), store: x.store(servers.ClickHouseAddr)}
-	if err := errors.Join(d.createTopic(ctx), d.configure(cfg.Dir, x.group())); err != nil {
+	if err := stack.CreateTopic(ctx, servers.Brokers, d.topic, defaultPartitions); err != nil {
+		return err
+	}
+	if err := d.configure(cfg.Dir, x.group()); err != nil {
 		return err
 	}
 	ingest := d.command("ingest", "run")
@@ -229,18 +227,6 @@ func (d *demonstration) command(name string, args ...string) *exec.Cmd {
 	cmd.Env, _ = cleanEnvironment()
 	cmd.Stdout, cmd.Stderr = d.env.stdout, d.env.stderr
 	return cmd
-}
-
-func (d *demonstration) createTopic(ctx context.Context) error {
-	client := kafka.Client{Addr: kafka.TCP(d.servers.Brokers...), Timeout: 10 * time.Second, Transport: &kafka.Transport{}}
-	resp, err := client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: d.topic, NumPartitions: demoPartitions, ReplicationFactor: 1}}})
-	if err == nil {
-		err = resp.Errors[d.topic]
-	}
-	if err != nil {
-		return fmt.Errorf("create topic %s: %w", d.topic, err)
-	}
-	return nil
 }
 
 // run sends the traffic, waits until ClickHouse has it, prints the report, and compares the counts

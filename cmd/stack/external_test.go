@@ -192,6 +192,85 @@ func TestSampleOnExternalServers(t *testing.T) {
 	}
 }
 
+// What a demo and `stack up` print as next commands works as printed, in a terminal that has
+// settings for real servers.
+func TestNextCommands(t *testing.T) {
+	t.Parallel()
+	stacktest.Library(t)
+	bin, dir := built(t), t.TempDir()
+	environment := append(os.Environ(), "ERRATA_CLICKHOUSE_ADDR=127.0.0.1:1", "ERRATA_KAFKA_BROKERS=127.0.0.1:1")
+	rules, err := os.ReadFile("../../alerts.yaml")
+	stacktest.Must(t, err)
+	stacktest.Must(t, os.WriteFile(filepath.Join(dir, "alerts.yaml"), rules, 0o600))
+	listen := []string{"--kafka", "127.0.0.1:0", "--clickhouse", "127.0.0.1:0", "--http", "127.0.0.1:0"}
+	begin := func(last string, args ...string) (printed []string, stop func()) {
+		out := &watched{lines: make(chan string, 1000)}
+		cmd := exec.Command(filepath.Join(bin, "stack"), append(args, listen...)...)
+		cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, environment, out, out
+		stacktest.Must(t, cmd.Start())
+		t.Cleanup(func() { _ = cmd.Process.Kill() })
+		for deadline := time.After(2 * time.Minute); ; {
+			select {
+			case line := <-out.lines:
+				if printed = append(printed, line); strings.Contains(line, last) {
+					return printed, func() {
+						stacktest.Must(t, cmd.Process.Signal(syscall.SIGTERM))
+						_ = cmd.Wait()
+					}
+				}
+			case <-deadline:
+				t.Fatalf("stack %q: no %q in %q", args, last, printed)
+			}
+		}
+	}
+	shell := func(script string) string {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", script)
+		cmd.Dir, cmd.Env = dir, environment
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Errorf("%s: %v\n%s", script, err, out)
+		}
+		return string(out)
+	}
+
+	printed, stop := begin("audit", "demo", "--requests", "5000")
+	unset, ran := "", 0
+	for _, line := range printed {
+		switch command := strings.TrimSpace(line); {
+		case !strings.HasPrefix(line, "  "):
+		case strings.HasPrefix(command, "unset "):
+			unset = command + "; "
+		case strings.Contains(command, " alert run "): // goes on until a signal
+			shell(unset + "timeout --preserve-status -s INT 3 " + command)
+			ran++
+		case strings.Contains(command, " --config "):
+			shell(unset + command)
+			ran++
+		}
+	}
+	if ran != 4 || unset != "unset ERRATA_CLICKHOUSE_ADDR ERRATA_KAFKA_BROKERS; " {
+		t.Errorf("%d commands after %q in %q", ran, unset, printed)
+	}
+	stop()
+
+	printed, stop = begin("up, with", "up", "--dir", "other", "--topic", "logs:2", "--topic", "more")
+	var exports string
+	for _, line := range printed {
+		if strings.HasPrefix(line, "export ") {
+			exports = line
+		}
+	}
+	if !strings.Contains(exports, "ERRATA_KAFKA_TOPICS=logs,more ") {
+		t.Errorf("exports %q", exports)
+	}
+	out := shell(exports + "; " + filepath.Join(bin, "stack") + " traffic --requests 10 --topic new:3 --kafka $ERRATA_KAFKA_BROKERS && " + filepath.Join(bin, "ingest") + " check")
+	if !strings.Contains(out, "logs") || !strings.Contains(out, "more") {
+		t.Errorf("ingest check: %s", out)
+	}
+	stop()
+}
+
 func topicsOf(t *testing.T, broker *stack.Kafka) (names []string) {
 	t.Helper()
 	client := kafka.Client{Addr: kafka.TCP(broker.Addr), Transport: &kafka.Transport{}}

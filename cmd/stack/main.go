@@ -122,8 +122,13 @@ func stackFlags(f *flag.FlagSet, env env) *stack.Config {
 func up(ctx context.Context, env env, args []string) error {
 	f := flag.NewFlagSet("up", flag.ContinueOnError)
 	cfg := stackFlags(f, env)
+	var create topics
+	f.Var(&create, "topic", "create this topic, `NAME[:PARTITIONS]`; may be repeated (default "+defaultTopics().String()+")")
 	if err := parse(f, env, args); err != nil {
 		return err
+	}
+	if create == nil {
+		create = defaultTopics()
 	}
 	s, err := stack.Up(ctx, *cfg)
 	if err != nil {
@@ -132,16 +137,28 @@ func up(ctx context.Context, env env, args []string) error {
 		}
 		return err
 	}
+	if err := create.create(ctx, s.Brokers); err != nil {
+		return errors.Join(err, stop(ctx, s))
+	}
 	fmt.Fprintf(env.stderr, "Kafka       %s\n", strings.Join(s.Brokers, ","))
 	fmt.Fprintf(env.stderr, "ClickHouse  %s", s.ClickHouseAddr)
 	if s.ClickHouseHTTP != "" {
 		fmt.Fprintf(env.stderr, " (HTTP %s)", s.ClickHouseHTTP)
 	}
-	fmt.Fprintf(env.stderr, "\nup, with the data in %s; Ctrl-C stops\n", cfg.Dir)
+	fmt.Fprintf(env.stderr, "\nTopics      %s\n", create.String())
+	fmt.Fprintln(env.stderr, "Settings for the other commands, for another terminal:")
+	fmt.Fprintf(env.stdout, "export ERRATA_KAFKA_BROKERS=%s ERRATA_KAFKA_TOPICS=%s ERRATA_CLICKHOUSE_ADDR=%s\n",
+		strings.Join(s.Brokers, ","), create.names(), s.ClickHouseAddr)
+	fmt.Fprintf(env.stderr, "up, with the data in %s; Ctrl-C stops\n", cfg.Dir)
 
 	<-ctx.Done()
 	fmt.Fprintln(env.stderr, "stopping")
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	return stop(ctx, s)
+}
+
+// stop stops the stack, even when ctx has ended.
+func stop(ctx context.Context, s *stack.Stack) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 	defer cancel()
 	return s.Stop(ctx)
 }

@@ -318,6 +318,16 @@ func TestExitCodes(t *testing.T) {
 	try(2, "", "-dirr", "up", "--dirr", dir)
 	try(2, "", `unexpected argument "now"`, "up", "now")
 	try(0, "", "-clickhouse", "up", "-h")
+	for flag, addr := range map[string]string{"--kafka": "nonsense", "--clickhouse": "127.0.0.1:http", "--http": "127.0.0.1:65536"} {
+		try(2, "", "stack up: "+flag+`: "`+addr+`" `, "up", "--dir", dir, flag, addr)
+	}
+	try(2, "", "--kafka and --http are both 127.0.0.1:9001: give each a port", "up", "--dir", dir, "--kafka", "127.0.0.1:9001", "--http", "localhost:9001")
+	try(2, "", `"logs:many": give NAME or NAME:PARTITIONS`, "up", "--dir", dir, "--topic", "logs:many")
+	try(2, "", `"a b": give NAME or NAME:PARTITIONS`, "traffic", "--topic", "a b")
+	try(2, "", `"nonsense" is not HOST:PORT`, "traffic", "--kafka", "nonsense")
+	try(2, "", `"nonsense" is not HOST:PORT`, "demo", "--external-kafka", "nonsense")
+	try(2, "", "--external-clickhouse \"nonsense\": give HOST:PORT", "clean", "--external-clickhouse", "nonsense")
+	try(2, "", "name the servers: --external-kafka", "clean")
 
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -337,17 +347,13 @@ func TestExitCodes(t *testing.T) {
 	try(2, "", "apt-get install npm", "up", "--dir", dir, "--kafka", "127.0.0.1:0")
 }
 
-// A broker that goes away while traffic is sent to it is exit code 3, a topic that does not exist
-// 2.
+// A broker that goes away while traffic is sent to it is exit code 3.
 func TestTrafficIsCutOff(t *testing.T) {
 	broker := stacktest.Kafka(t)
 	var stderr bytes.Buffer
 	traffic := func() int {
 		stderr.Reset()
 		return run([]string{"traffic", "--kafka", broker.Addr, "--requests", "5000000"}, io.Discard, &stderr)
-	}
-	if code := traffic(); code != 2 || !strings.Contains(stderr.String(), `has no topic "gateway-logs": create it`) {
-		t.Errorf("without a topic: exit code %d: %s", code, &stderr)
 	}
 	stacktest.Must(t, broker.CreateTopic(t.Context(), "gateway-logs", 1))
 	ended := make(chan int, 1)

@@ -12,7 +12,6 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"errata/internal/cli"
-	"errata/internal/link"
 	"errata/internal/loadgen"
 )
 
@@ -49,16 +48,27 @@ func sendTraffic(ctx context.Context, env env, args []string) error {
 	f := flag.NewFlagSet("traffic", flag.ContinueOnError)
 	var s sample
 	s.flags(f)
-	brokers := f.String("kafka", "127.0.0.1:9092", "the brokers, HOST:PORT,…")
-	topic := f.String("topic", "gateway-logs", "the topic, which must exist")
+	brokers := hostPorts{"127.0.0.1:9092"}
+	f.Var(&brokers, "kafka", "the brokers, `HOST:PORT,…`")
+	var to topics
+	f.Var(&to, "topic", "the topic, `NAME[:PARTITIONS]`, which is created if it does not exist (default "+defaultTopics().String()+")")
 	if err := parse(f, env, args); err != nil {
 		return err
 	}
 	if err := s.validate(); err != nil {
 		return err
 	}
+	if to == nil {
+		to = defaultTopics()
+	}
+	if len(to) != 1 {
+		return fmt.Errorf("--topic %s: give one topic", to)
+	}
+	if err := to.create(ctx, brokers); err != nil {
+		return err
+	}
 	cfg := s.config(time.Now())
-	sent, err := send(ctx, strings.Split(*brokers, ","), *topic, cfg)
+	sent, err := send(ctx, brokers, to[0].name, cfg)
 	if err != nil {
 		return err
 	}
@@ -68,7 +78,7 @@ func sendTraffic(ctx context.Context, env env, args []string) error {
 		codes = append(codes, map[string]any{"tenant": c.Tenant, "code": c.Code, "errors": n})
 	}
 	return cli.JSON(map[string]any{
-		"topic": *topic, "from": cli.Timestamp{Time: cfg.From}, "to": cli.Timestamp{Time: cfg.To}, "messages": sent.Messages, "requests": sent.Requests, "errors": sent.Errors,
+		"topic": to[0].name, "from": cli.Timestamp{Time: cfg.From}, "to": cli.Timestamp{Time: cfg.To}, "messages": sent.Messages, "requests": sent.Requests, "errors": sent.Errors,
 		"error_requests": sent.ErrorRequests, "dead_letters": sent.Reasons, "tenants": sent.Tenants, "codes": codes,
 	}, env.stdout)
 }
@@ -97,10 +107,7 @@ func send(ctx context.Context, brokers []string, topic string, cfg loadgen.Confi
 		if errors.As(err, &each) {
 			err = cmp.Or(each...)
 		}
-		switch {
-		case errors.Is(err, kafka.UnknownTopicOrPartition):
-			return link.Refused("kafka at %s has no topic %q: create it, or name another with --topic", strings.Join(brokers, ","), topic)
-		case err != nil:
+		if err != nil {
 			return fmt.Errorf("send sample traffic to topic %s at %s: %w", topic, strings.Join(brokers, ","), err)
 		}
 		return nil

@@ -55,13 +55,16 @@ type Config struct {
 // DefaultLimits are the limits that a fingerprint does not mention.
 var DefaultLimits = store.Limits{Tenants: 5000, Routes: 5000}
 
+// DefaultTopics are the topics to read unless the settings name others.
+var DefaultTopics = []string{"gateway-logs"}
+
 // defaults lists every key, in the order of config.yaml.
 var defaults = []struct {
 	key   string
 	value any
 }{
 	{"kafka.brokers", []string{"127.0.0.1:9092"}},
-	{"kafka.topics", []string{"gateway-logs"}},
+	{"kafka.topics", DefaultTopics},
 	{"kafka.group", "errata"},
 	{"kafka.start", "earliest"},
 	{"kafka.tls.enabled", false},

@@ -539,15 +539,27 @@ const binaryUsers = `<clickhouse>
 </clickhouse>
 `
 
-// choosePort returns addr, with a free port instead of port 0 or of an empty address. It refuses
-// any host but 127.0.0.1, because the stack has no passwords.
+// anyPort is the address that stands for a free port.
+const anyPort = "127.0.0.1:0"
+
+// choosePort returns addr as checkAddr does, with a free port instead of port 0.
 func choosePort(addr string) (string, error) {
+	addr, err := checkAddr(addr)
+	if err == nil && addr == anyPort {
+		return FreeAddr()
+	}
+	return addr, err
+}
+
+// checkAddr returns addr with 127.0.0.1 as the host, and anyPort for an empty one. It refuses any
+// other host, because the stack has no passwords.
+func checkAddr(addr string) (string, error) {
 	if addr == "" {
-		addr = "127.0.0.1:0"
+		return anyPort, nil
 	}
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return "", fmt.Errorf("%q is not HOST:PORT", addr)
+		return "", fmt.Errorf("%q is not HOST:PORT, such as 127.0.0.1:9092", addr)
 	}
 	if host == "localhost" {
 		host = "127.0.0.1"
@@ -555,13 +567,11 @@ func choosePort(addr string) (string, error) {
 	if host != "127.0.0.1" {
 		return "", fmt.Errorf("%q: the stack has no passwords and listens on 127.0.0.1 only", addr)
 	}
-	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+	n, err := strconv.Atoi(port)
+	if err != nil || n < 0 || n > 65535 {
 		return "", fmt.Errorf("%q has no port between 0 and 65535", addr)
 	}
-	if port != "0" {
-		return net.JoinHostPort(host, port), nil
-	}
-	return FreeAddr()
+	return net.JoinHostPort(host, strconv.Itoa(n)), nil
 }
 
 // FreeAddr returns an address on 127.0.0.1 on which no program listens at the moment. The port is

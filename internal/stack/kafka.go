@@ -110,19 +110,20 @@ func (k *Kafka) Stop() {
 // CreateTopic creates a topic. It succeeds if the topic already exists, with any number of
 // partitions.
 func (k *Kafka) CreateTopic(ctx context.Context, name string, partitions int) error {
-	return createTopic(ctx, k.Addr, kafka.TopicConfig{Topic: name, NumPartitions: partitions, ReplicationFactor: 1})
+	return CreateTopic(ctx, []string{k.Addr}, name, partitions)
 }
 
-func createTopic(ctx context.Context, addr string, topic kafka.TopicConfig) error {
+// CreateTopic creates a topic on any Kafka, as [Kafka.CreateTopic] does.
+func CreateTopic(ctx context.Context, brokers []string, name string, partitions int) error {
 	transport := &kafka.Transport{}
 	defer transport.CloseIdleConnections()
-	client := kafka.Client{Addr: kafka.TCP(addr), Timeout: 10 * time.Second, Transport: transport}
-	resp, err := client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{topic}})
+	client := kafka.Client{Addr: kafka.TCP(brokers...), Timeout: 10 * time.Second, Transport: transport}
+	resp, err := client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: name, NumPartitions: partitions, ReplicationFactor: 1}}})
 	if err == nil {
-		err = resp.Errors[topic.Topic]
+		err = resp.Errors[name]
 	}
 	if err != nil && !errors.Is(err, kafka.TopicAlreadyExists) {
-		return fmt.Errorf("create topic %q: %w", topic.Topic, err)
+		return fmt.Errorf("create topic %q on Kafka at %s: %w", name, strings.Join(brokers, ","), err)
 	}
 	return nil
 }

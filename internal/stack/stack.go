@@ -80,6 +80,9 @@ func Up(ctx context.Context, cfg Config) (_ *Stack, err error) {
 	if cfg.Dir == "" {
 		cfg.Dir = ".errata"
 	}
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
 	s := &Stack{Brokers: cfg.ExternalKafka, ClickHouseAddr: cfg.ExternalClickHouse, ClickHouseHTTP: cfg.ExternalHTTP}
 	defer func() {
 		if err != nil {
@@ -131,6 +134,22 @@ func Up(ctx context.Context, cfg Config) (_ *Stack, err error) {
 		s.ClickHouseAddr, s.ClickHouseHTTP = s.ClickHouse.Addr, s.ClickHouse.HTTPAddr
 	}
 	return s, nil
+}
+
+// validate checks the addresses before anything is started.
+func (c Config) validate() error {
+	owner := map[string]string{}
+	for _, listener := range []struct{ flag, addr string }{{"--kafka", c.Kafka}, {"--clickhouse", c.ClickHouse}, {"--http", c.HTTP}} {
+		addr, err := checkAddr(listener.addr)
+		if err != nil {
+			return fmt.Errorf("%s: %w", listener.flag, err)
+		}
+		if other, taken := owner[addr]; taken && addr != anyPort {
+			return fmt.Errorf("%s and %s are both %s: give each a port of its own", other, listener.flag, addr)
+		}
+		owner[addr] = listener.flag
+	}
+	return nil
 }
 
 // Stop stops the servers in the reverse order of their start. It kills what still runs when ctx
