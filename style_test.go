@@ -9,17 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
 )
-
-// notYet names the directories and files whose English is still to be done. Entries only leave.
-var notYet = strings.Fields(`
-	docs/alerts.md
-	internal/vendorpage
-`)
 
 // commentWidth is the greatest number of columns of a comment line; a tab counts as tabWidth.
 const (
@@ -27,8 +20,12 @@ const (
 	tabWidth     = 4
 )
 
-// unplain are turns of phrase for which plain English has better ones: "reports whether", "again", "fix", "no one", "to".
+// unplain are turns of phrase for which plain English has better ones: "reports whether", "again",
+// "fix", "no one".
 var unplain = regexp.MustCompile(`tells whether|anew|mend|nobody is|as far as`)
+
+// vocabulary are words that vendors' pages use and that our readers of pages look for.
+var vocabulary = regexp.MustCompile(`(?i)recomm?end`)
 
 // TestStyle checks the width of comment lines, and the wording of comments, documents and our own
 // texts in string literals.
@@ -44,7 +41,7 @@ func TestStyle(t *testing.T) {
 			return filepath.SkipDir
 		case d.IsDir():
 			return nil
-		case path == "style_test.go", slices.ContainsFunc(notYet, func(entry string) bool { return path == entry || strings.HasPrefix(path, entry+"/") }):
+		case path == "style_test.go":
 			return nil
 		case strings.HasSuffix(name, ".go"):
 			return styleOfGo(t, path)
@@ -59,11 +56,6 @@ func TestStyle(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	for _, entry := range notYet {
-		if _, err := os.Stat(entry); err != nil {
-			t.Errorf("notYet: %v", err)
-		}
 	}
 }
 
@@ -100,7 +92,7 @@ func styleOfGo(t *testing.T, path string) error {
 	}
 	ast.Inspect(file, func(n ast.Node) bool {
 		if literal, ok := n.(*ast.BasicLit); ok && literal.Kind == token.STRING && strings.Contains(literal.Value, " ") {
-			plain(t, files.Position(literal.Pos()).String(), literal.Value)
+			plain(t, files.Position(literal.Pos()).String(), vocabulary.ReplaceAllString(literal.Value, ""))
 		}
 		return true
 	})

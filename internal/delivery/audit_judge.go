@@ -237,7 +237,7 @@ func (a *audit) judgeHole(ctx context.Context, p *seen, hole store.Span, found f
 	p.differing = slices.DeleteFunc(p.differing, func(b store.BatchSums) bool {
 		of := !b.Recorded && hole.First <= b.FirstOffset && b.FirstOffset <= hole.Last
 		if of && rows == "" {
-			rows = fmt.Sprintf(". Rows of a batch from %d exist all the same (%s), so what is missing is its row in batch_rows", b.FirstOffset, inTables(b))
+			rows = fmt.Sprintf(". Rows of a batch from %d exist all the same (%s), so what is missing is its row in %s", b.FirstOffset, inTables(b), store.Tables.Batches)
 		}
 		return of
 	})
@@ -254,7 +254,7 @@ func (a *audit) judgeHole(ctx context.Context, p *seen, hole store.Span, found f
 	case p.start > hole.First:
 		gone := store.Span{First: hole.First, Last: min(p.start-1, hole.Last)}
 		found(kindHole, hole, "offsets %s are in no batch, and Kafka no longer has %s, so what was there is unknown%s. "+
-			"If it is known, record it as a gap: a row in gap_rows with its reason", hole, gone, rows)
+			"If it is known, record it as a gap: a row in %s with its reason", hole, gone, rows, store.Tables.Gaps)
 	case rows != "":
 		found(kindHole, hole, "offsets %s are in no batch, and Kafka holds no records there%s", hole, rows)
 	}
@@ -302,8 +302,8 @@ func (a *audit) judgeRows(p *seen, found finder) {
 			outside = false
 		}
 		if wrong := differences(b, outside); len(wrong) > 0 {
-			found(kindCounts, where, "the batch %s of epoch %d is not in the tables as its row in batch_rows says: %s. %s",
-				store.Span{First: b.FirstOffset, Last: b.LastOffset}, b.Epoch, strings.Join(wrong, "; "), repair(p, b.FirstOffset))
+			found(kindCounts, where, "the batch %s of epoch %d is not in the tables as its row in %s says: %s. %s",
+				store.Span{First: b.FirstOffset, Last: b.LastOffset}, b.Epoch, store.Tables.Batches, strings.Join(wrong, "; "), repair(p, b.FirstOffset))
 		}
 	}
 }
@@ -338,7 +338,7 @@ func inTables(b store.BatchSums) string {
 	for _, t := range []struct {
 		n     uint64
 		table string
-	}{{b.Traffic, "requests in traffic_sums"}, {b.ErrorSums, "errors in error_sums"}, {b.Events, "rows in error_rows"}, {b.DeadLetterRows, "rows in dead_letter_rows"}} {
+	}{{b.Traffic, "requests in " + store.Tables.TrafficSums}, {b.ErrorSums, "errors in " + store.Tables.ErrorSums}, {b.Events, "rows in " + store.Tables.Errors}, {b.DeadLetterRows, "rows in " + store.Tables.DeadLetters}} {
 		if t.n > 0 {
 			all = append(all, fmt.Sprintf("%d %s", t.n, t.table))
 		}
@@ -353,11 +353,11 @@ func differences(b store.BatchSums, outside bool) (all []string) {
 			all = append(all, fmt.Sprintf(format, args...))
 		}
 	}
-	say(!b.TrafficExpired && b.Traffic != b.Requests, "%d requests, and traffic_sums has %d", b.Requests, b.Traffic)
-	say(!b.ErrorSumsExpired && b.ErrorSums != b.Errors, "%d errors, and error_sums has %d", b.Errors, b.ErrorSums)
-	say(!b.EventsExpired && b.Events != b.Errors, "%d errors, and error_rows has %d", b.Errors, b.Events)
-	say(!b.TrafficExpired && !b.EventsExpired && b.TrafficErrors != b.EventRequests, "traffic_sums has %d requests with an error, and error_rows %d", b.TrafficErrors, b.EventRequests)
-	say(!b.DeadLettersExpired && b.DeadLetterRows != b.DeadLetters, "%d dead letters, and dead_letter_rows has %d", b.DeadLetters, b.DeadLetterRows)
+	say(!b.TrafficExpired && b.Traffic != b.Requests, "%d requests, and %s has %d", b.Requests, store.Tables.TrafficSums, b.Traffic)
+	say(!b.ErrorSumsExpired && b.ErrorSums != b.Errors, "%d errors, and %s has %d", b.Errors, store.Tables.ErrorSums, b.ErrorSums)
+	say(!b.EventsExpired && b.Events != b.Errors, "%d errors, and %s has %d", b.Errors, store.Tables.Errors, b.Events)
+	say(!b.TrafficExpired && !b.EventsExpired && b.TrafficErrors != b.EventRequests, "%s has %d requests with an error, and %s %d", store.Tables.TrafficSums, b.TrafficErrors, store.Tables.Errors, b.EventRequests)
+	say(!b.DeadLettersExpired && b.DeadLetterRows != b.DeadLetters, "%d dead letters, and %s has %d", b.DeadLetters, store.Tables.DeadLetters, b.DeadLetterRows)
 	say(outside, "it has rows at offsets %s", b.Rows)
 	say(b.Records > uint64(max(0, b.LastOffset-b.FirstOffset+1)), "%d records in %d offsets", b.Records, b.LastOffset-b.FirstOffset+1)
 	return all
@@ -424,8 +424,8 @@ func (a *audit) judgeDoubled(p *seen, found finder) map[store.DoubledIn]surplusR
 			under = "the batches"
 		}
 		found(kindDoubled, store.Span{First: first.Offset, Last: last.Offset},
-			"%s more than once in error_rows, under %s from %s; that of offset %d as %s. Delete the rows that are not what `ingest parse` makes of the record",
-			noun, under, name, first.Offset, strings.Join(keys, " and as "))
+			"%s more than once in %s, under %s from %s; that of offset %d as %s. Delete the rows that are not what `ingest parse` makes of the record",
+			noun, store.Tables.Errors, under, name, first.Offset, strings.Join(keys, " and as "))
 	}
 	return surplus
 }

@@ -121,7 +121,7 @@ func (p *rereader) compare(b store.Counted) {
 	var wrong []string
 	say := func(what string, recorded, now uint64) {
 		if recorded != now {
-			wrong = append(wrong, fmt.Sprintf("%d %s, and its row in batch_rows says %d", now, what, recorded))
+			wrong = append(wrong, fmt.Sprintf("%d %s, and its row in %s says %d", now, what, store.Tables.Batches, recorded))
 		}
 	}
 	say("records", b.Records, made.Records)

@@ -26,6 +26,13 @@ const (
 	auditNamed  = 1000      // differences of one kind that are returned for a partition and slice
 )
 
+// Tables names stored tables for sentences that tell an operator where something is wrong. Nothing
+// outside this package queries them.
+var Tables = struct{ Batches, Gaps, Errors, DeadLetters, TrafficSums, ErrorSums string }{
+	Batches: batchTable.name, Gaps: "gap_rows", Errors: errorTable.name, DeadLetters: deadLetterTable.name,
+	TrafficSums: trafficTable.name, ErrorSums: codeTable.name,
+}
+
 // auditedTables are the tables that an audit compares with the batches.
 var auditedTables = []string{errorTable.name, trafficTable.name, codeTable.name, deadLetterTable.name}
 

@@ -65,7 +65,8 @@ func FuzzImport(f *testing.F) {
 		if len(p.Rows) == 0 {
 			return
 		}
-		// The page as a reader sees it: as it is, and without markup and entities; always without spaces.
+		// The page as a reader sees it: as it is, and without markup and entities; always without
+		// spaces.
 		text := decode(unpack(content))
 		seen := strings.Join(strings.Fields(text+plain(text)+strings.NewReplacer("`", "", "*", "").Replace(text)), "")
 		for _, part := range append(readHTML(text, 1).parts, newSource(name, text).parts...) {
@@ -89,8 +90,8 @@ func FuzzImport(f *testing.F) {
 	})
 }
 
-// tedious returns pages of the given size, each one piece repeated, that make every layout look ahead
-// to its limit.
+// tedious returns pages of the given size, each one piece repeated, that make every layout look
+// ahead to its limit.
 func tedious(t testing.TB, size int) map[string][]byte {
 	binary := make([]byte, size)
 	r := rand.New(rand.NewSource(1))

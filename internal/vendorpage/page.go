@@ -14,14 +14,14 @@
 //     tell cells apart, which role a column has (columns.go).
 //  4. Properties: tables of one error each, with a row for each property, become one grid
 //     (vertical.go).
-//  5. Tables: the rows of headings split a grid into tables. The headings and the cells decide which
-//     column is the status, the code, the message, the description or the remedy (tables.go,
+//  5. Tables: the rows of headings split a grid into tables. The headings and the cells decide
+//     which column is the status, the code, the message, the description or the remedy (tables.go,
 //     columns.go). Each line below the headings becomes a Row, or is Unplaced with its line number
 //     and a reason (rows.go).
 //  6. Choice: tables that are not about errors, or only explain the codes of others, are left out
 //     (choose.go).
-//  7. Leftovers: lines outside all tables that look like rows are Unplaced too, and rows of the same
-//     code, status and message become one (page.go).
+//  7. Leftovers: lines outside all tables that look like rows are Unplaced too, and rows of the
+//     same code, status and message become one (page.go).
 //
 // Throughout, nothing is dropped silently and nothing is made up. A row's code is always on the
 // page as returned. A table that is not imported is in Tables with the reason. A line that belongs
