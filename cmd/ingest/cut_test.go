@@ -27,10 +27,10 @@ func TestCutOffAnywhere(t *testing.T) {
 			})
 		})
 	}
-	f(1, "deadletters", "list")
-	f(3, "audit")
-	f(1, "check")
-	f(6, "replay", "--force", "--at", "gateway-logs/0/0")
+	f(3, "deadletters", "list")
+	f(9, "audit")
+	f(2, "check")
+	f(15, "replay", "--force", "--at", "gateway-logs/0/0")
 
 	t.Run("kafka", func(t *testing.T) { // goes away while ClickHouse is asked
 		var pieces atomic.Int64

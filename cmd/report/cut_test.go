@@ -30,7 +30,7 @@ func TestCutOffAnywhere(t *testing.T) {
 	t.Setenv("ERRATA_CLICKHOUSE_DATABASE", database)
 	f := func(command string) {
 		t.Run(command, func(t *testing.T) {
-			p.CutAnywhere(t, cli.Unreachable, 1, func() (code int, stderr string) {
+			p.CutAnywhere(t, cli.Unreachable, 3, func() (code int, stderr string) {
 				var out, errs bytes.Buffer
 				code = run(t.Context(), strings.Fields(command), strings.NewReader(""), &out, &errs)
 				return code, errs.String()
