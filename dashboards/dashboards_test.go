@@ -663,6 +663,7 @@ func TestExpand(t *testing.T) {
 // containers: the users that deploy/clickhouse/users.sh creates, on a server of their own, and
 // Grafana's provisioning.
 func TestDeployment(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	for range 2 { // a second start changes nothing
 		if out, err := exec.Command("sh", "../deploy/clickhouse/users.sh", folder).CombinedOutput(); err != nil {

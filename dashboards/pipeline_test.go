@@ -195,6 +195,7 @@ func checkExpressions(t *testing.T, expressions []string) {
 // The alert rules fire when they should, know the metrics that there are, and are all told of in
 // the docs.
 func TestAlertRules(t *testing.T) {
+	t.Parallel()
 	const folder = "../deploy/prometheus/"
 	var rules struct {
 		Groups []struct {
@@ -272,6 +273,7 @@ func (r registered) Unregister(prometheus.Collector) bool { panic("not used") }
 // The table in docs/monitoring.md has each metric of the delivery, with its labels, and no other
 // but the four of the program.
 func TestMetricsTable(t *testing.T) {
+	t.Parallel()
 	broker := stacktest.Kafka(t)
 	stacktest.Must(t, broker.CreateTopic(t.Context(), "logs", 1))
 	k, err := delivery.Connect(t.Context(), delivery.Config{Brokers: []string{broker.Addr}, Topics: []string{"logs"}, Group: "g", Start: "earliest"})

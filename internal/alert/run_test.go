@@ -225,6 +225,7 @@ func (h *hook) statuses() string {
 }
 
 func TestBurstFiresAndResolves(t *testing.T) {
+	t.Parallel()
 	w, h := newWorld(t), newHook(t)
 	w.burst()
 	w.mark(25)
@@ -260,6 +261,7 @@ func TestBurstFiresAndResolves(t *testing.T) {
 }
 
 func TestNothingIsEvaluatedBeyondTheWatermark(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.burst()
 	r := w.runner(caseQuota, nil)
@@ -280,6 +282,7 @@ func TestNothingIsEvaluatedBeyondTheWatermark(t *testing.T) {
 
 // A new process each minute tells exactly what a single one would.
 func TestRestartNeitherLosesNorRepeats(t *testing.T) {
+	t.Parallel()
 	w, h := newWorld(t), newHook(t)
 	w.burst()
 	for minute := 5; minute < 30; minute++ {
@@ -295,6 +298,7 @@ func TestRestartNeitherLosesNorRepeats(t *testing.T) {
 // The states are the last to be written. A process that dies before that does it all again, to the
 // same end.
 func TestDyingHalfWayIsRepaired(t *testing.T) {
+	t.Parallel()
 	w, h := newWorld(t), newHook(t)
 	w.burst()
 	w.mark(25)
@@ -319,6 +323,7 @@ func TestDyingHalfWayIsRepaired(t *testing.T) {
 }
 
 func TestWebhookInTroubleLosesNothing(t *testing.T) {
+	t.Parallel()
 	w, h := newWorld(t), newHook(t)
 	w.burst()
 	w.mark(16)
@@ -351,6 +356,7 @@ func TestWebhookInTroubleLosesNothing(t *testing.T) {
 }
 
 func TestRefusedNotificationHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
 	w, h := newWorld(t), newHook(t)
 	w.burst()
 	w.mark(25)
@@ -371,6 +377,7 @@ func TestRefusedNotificationHoldsUpNoOther(t *testing.T) {
 }
 
 func TestWebhookSwitchedOnLaterHearsWhatIsFiring(t *testing.T) {
+	t.Parallel()
 	w, h := newWorld(t), newHook(t)
 	w.burst()
 	w.mark(16)
@@ -385,6 +392,7 @@ func TestWebhookSwitchedOnLaterHearsWhatIsFiring(t *testing.T) {
 
 // Groups, known, rates of requests and of errors, and their denominators.
 func TestKindsOfRules(t *testing.T) {
+	t.Parallel()
 	const rules = `
 groups:
   - name: g
@@ -415,6 +423,7 @@ groups:
 }
 
 func TestAlertOfAnotherGroupingEnds(t *testing.T) {
+	t.Parallel()
 	w, h := newWorld(t), newHook(t)
 	w.burst()
 	w.mark(16)
@@ -429,6 +438,7 @@ func TestAlertOfAnotherGroupingEnds(t *testing.T) {
 }
 
 func TestLongTimeIsEvaluatedInSpans(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.burst()
 	w.mark(0)
@@ -452,6 +462,7 @@ func TestLongTimeIsEvaluatedInSpans(t *testing.T) {
 }
 
 func TestRunEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	w, h := newWorld(t), newHook(t)
 	w.burst()
 	w.mark(16)
@@ -514,6 +525,7 @@ func startAlertmanager(t *testing.T) string {
 }
 
 func TestAlertmanagerKnowsWhatIsFiring(t *testing.T) {
+	t.Parallel()
 	url := startAlertmanager(t)
 	w := newWorld(t)
 	w.burst()

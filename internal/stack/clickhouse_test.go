@@ -24,6 +24,7 @@ import (
 )
 
 func TestClickHouseKeepsData(t *testing.T) {
+	t.Parallel()
 	c := stacktest.ClickHouse(t)
 	addr, httpAddr := c.Addr, c.HTTPAddr
 	stacktest.Query(t, c, "CREATE DATABASE d")
@@ -67,6 +68,7 @@ func TestClickHouseKeepsData(t *testing.T) {
 }
 
 func TestClickHouseEphemeral(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
 	c := stacktest.ClickHouse(t, func(cfg *stack.ClickHouseConfig) { cfg.Dir, cfg.Ephemeral = dir, true })
 	stacktest.Query(t, c, "CREATE TABLE t (n Int64) ENGINE = MergeTree ORDER BY n")
@@ -95,6 +97,7 @@ func alive(pid int) bool { return pid != 0 && syscall.Kill(pid, 0) == nil }
 
 // A server that somebody else ends is started again, on the same ports.
 func TestClickHouseIsSupervised(t *testing.T) {
+	t.Parallel()
 	var log lockedBuffer
 	c := stacktest.ClickHouse(t, func(cfg *stack.ClickHouseConfig) { cfg.Log = slog.New(slog.NewTextHandler(&log, nil)) })
 	stacktest.Query(t, c, "CREATE TABLE t (n Int64) ENGINE = MergeTree ORDER BY n")
@@ -143,6 +146,7 @@ func TestClickHouseIsSupervised(t *testing.T) {
 // A host whose parent is gone ends in order; and a server of before, still on
 // its way out, is waited for.
 func TestClickHouseWaitsForItsPredecessor(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	first := stacktest.ClickHouse(t, func(cfg *stack.ClickHouseConfig) { cfg.Dir = dir })
 	stacktest.Query(t, first, "CREATE TABLE t (n Int64) ENGINE = MergeTree ORDER BY n")
@@ -164,6 +168,7 @@ func TestClickHouseWaitsForItsPredecessor(t *testing.T) {
 }
 
 func TestClickHousePortInUse(t *testing.T) {
+	t.Parallel()
 	stacktest.Library(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -186,6 +191,7 @@ func TestClickHousePortInUse(t *testing.T) {
 // A stranger who takes the port between our look and the server's listening is
 // not mistaken for our server, though it answers /ping.
 func TestClickHouseIsNotMistakenForAnother(t *testing.T) {
+	t.Parallel()
 	stacktest.Library(t)
 	addr, err := stack.FreeAddr()
 	if err != nil {
@@ -235,6 +241,7 @@ const testUsers = `<clickhouse>
 `
 
 func TestClickHouseUsers(t *testing.T) {
+	t.Parallel()
 	users := filepath.Join(t.TempDir(), "users.xml")
 	if err := os.WriteFile(users, []byte(testUsers), 0o600); err != nil {
 		t.Fatal(err)
@@ -331,6 +338,7 @@ exec SELF host -library=LIBRARY -dir="$(get path)inner" -config="$config" -tcp="
 }
 
 func TestSharedClickHouse(t *testing.T) {
+	t.Parallel()
 	var names []string
 	for range 2 {
 		t.Run("", func(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 
 // What a client of ours needs, on both brokers.
 func TestBrokers(t *testing.T) {
+	t.Parallel()
 	type broker interface {
 		CreateTopic(ctx context.Context, name string, partitions int) error
 	}
@@ -36,7 +37,7 @@ func TestBrokers(t *testing.T) {
 		defer reader.Close()
 		got := map[string]bool{}
 		for len(got) < len(want) {
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			message, err := reader.FetchMessage(ctx)
 			if err == nil {
 				err = reader.CommitMessages(ctx, message)
@@ -81,6 +82,7 @@ func TestBrokers(t *testing.T) {
 
 // Of three brokers one may go, and come back.
 func TestRealCluster(t *testing.T) {
+	t.Parallel()
 	stacktest.Long(t, "three real brokers take 20 s")
 	brokers := stacktest.RealCluster(t, 3)
 	if err := brokers[0].CreateTopic(t.Context(), "logs", 1); err != nil {
@@ -166,6 +168,7 @@ func committed(t testing.TB, addr, topic string) (offset int64, metadata string)
 }
 
 func TestKafkaKeepsData(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	start := func() *stack.Kafka {
 		t.Helper()
@@ -273,6 +276,7 @@ func TestKafkaRefusals(t *testing.T) {
 }
 
 func TestStack(t *testing.T) {
+	t.Parallel()
 	stacktest.Library(t)
 	dir := filepath.Join(t.TempDir(), "data")
 	s, err := stack.Up(t.Context(), stack.Config{Dir: dir, Log: stacktest.Log(t)})

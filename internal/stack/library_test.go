@@ -40,6 +40,7 @@ func TestLibraryForOtherMachines(t *testing.T) {
 
 // A package that is not the one we pinned is refused, by npm itself.
 func TestLibraryWithAnotherHash(t *testing.T) {
+	t.Parallel()
 	needsLibrary(t)
 	if _, err := exec.LookPath("npm"); err != nil {
 		stacktest.Must(t, &stack.Missing{Part: "npm", Remedy: "apt-get install npm"})
