@@ -58,10 +58,11 @@ type run struct {
 // change more often than that. With ERRATA_CHAOS_KEEP=1 the ingesters' logs are kept.
 func TestChaos(t *testing.T) {
 	stacktest.Long(t, "a broker, three ingesters and twenty seconds of faults")
-	t.Parallel()
 	brokers, lasts, perSecond := 1, 20*time.Second, 600
 	if stacktest.Prove() {
 		brokers, lasts, perSecond = 3, 75*time.Second, 1500
+	} else {
+		t.Parallel() // the long form measures pauses, and so it runs alone
 	}
 	length := setting(t, "ERRATA_CHAOS_FOR", lasts, time.ParseDuration)
 	most := setting(t, "ERRATA_CHAOS_FAULTS", 1<<30, strconv.Atoi)

@@ -16,10 +16,11 @@ const memoryBeside = 100 << 20
 // its budget (ingest.memory).
 func TestOutage(t *testing.T) {
 	stacktest.Long(t, "an outage of some seconds")
-	t.Parallel()
 	lasts, perSecond, memoryBudget := 6*time.Second, 200, 16<<20
 	if stacktest.Prove() {
 		lasts, perSecond, memoryBudget = 15*time.Second, 300, 64<<20
+	} else {
+		t.Parallel()
 	}
 	length := setting(t, "ERRATA_OUTAGE_FOR", lasts, time.ParseDuration)
 	rate := setting(t, "ERRATA_OUTAGE_RATE", perSecond, strconv.Atoi) // records a second, of 20 errors each, 19 KB
