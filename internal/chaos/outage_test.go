@@ -16,7 +16,7 @@ const memoryBeside = 100 << 20
 // its budget (ingest.memory).
 func TestOutage(t *testing.T) {
 	stacktest.Long(t, "an outage of some seconds")
-	lasts, perSecond, memoryBudget := 6*time.Second, 200, 16<<20
+	lasts, perSecond, memoryBudget := 6*time.Second, 150, 16<<20
 	if stacktest.Prove() {
 		lasts, perSecond, memoryBudget = 15*time.Second, 300, 64<<20
 	} else {
@@ -35,7 +35,7 @@ func TestOutage(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.steady(t, r.direct(), rate)
-	c := &run{ctx: t.Context(), rig: r, load: l, watch: newWatch(t.Context(), r, l), behind: 3 * length}
+	c := &run{ctx: t.Context(), rig: r, load: l, watch: newWatch(t.Context(), r, l), behind: max(2*time.Minute, 3*length)}
 	time.Sleep(3 * time.Second)
 	c.awaitWell(t)
 
