@@ -111,7 +111,14 @@ func produce(t testing.TB, addr, topic string, n int) (values []string) {
 		values = append(values, value)
 		messages = append(messages, kafka.Message{Value: []byte(value)})
 	}
-	if err := writer.WriteMessages(t.Context(), messages...); err != nil {
+	err := writer.WriteMessages(t.Context(), messages...)
+	// The broker may not know yet of a topic that was created through another one. Nothing was
+	// written.
+	for deadline := time.Now().Add(20 * time.Second); errors.Is(err, kafka.UnknownTopicOrPartition) && time.Now().Before(deadline); {
+		time.Sleep(200 * time.Millisecond)
+		err = writer.WriteMessages(t.Context(), messages...)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	return values
