@@ -251,7 +251,7 @@ func (c *run) step(t *testing.T, some ...fault) {
 
 // recoveryTimeout is how long the group may take to consume again after everything is repaired,
 // unless there is more to catch up with.
-const recoveryTimeout = 90 * time.Second
+const recoveryTimeout = 4 * time.Minute
 
 // awaitWell waits until the group has all its members and no other, and has counted all that Kafka
 // held when everything was repaired.
