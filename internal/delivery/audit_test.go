@@ -139,8 +139,8 @@ func (c *auditCase) insert(partition int, first, last int64, epoch uint32, marke
 		}
 	}
 	b.LastOffset, b.Epoch, b.Fingerprint = last, epoch, auditFingerprint
-	// As ingesters do, it repeats an insert that fails: clickhouse-go now and then closes a connection
-	// after it went back to the pool (its contextWatchdog).
+	// As ingesters do, it repeats an insert that fails: now and then clickhouse-go closes a
+	// connection that has gone back to the pool (its contextWatchdog).
 	err := c.store.Insert(c.Context(), []*store.Batch{b})
 	for tries := 1; err != nil && tries < 3; tries++ {
 		c.Logf("insert again after: %v", err)
