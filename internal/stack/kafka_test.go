@@ -40,7 +40,7 @@ func TestBrokers(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			message, err := reader.FetchMessage(ctx)
 			if err == nil {
-				err = reader.CommitMessages(ctx, message)
+				err = commitOnceReady(ctx, reader, message)
 			}
 			cancel()
 			if err != nil {
@@ -330,5 +330,21 @@ func TestStack(t *testing.T) {
 	_, err = stack.Up(t.Context(), stack.Config{Dir: t.TempDir(), ExternalKafka: []string{free}})
 	if err == nil || !strings.Contains(err.Error(), "Kafka at "+free) {
 		t.Error(err)
+	}
+}
+
+// commitOnceReady commits a message. A broker that has just begun may not coordinate the group yet,
+// and says so.
+func commitOnceReady(ctx context.Context, reader *kafka.Reader, message kafka.Message) error {
+	for {
+		err := reader.CommitMessages(ctx, message)
+		if !errors.Is(err, kafka.NotCoordinatorForGroup) && !errors.Is(err, kafka.GroupCoordinatorNotAvailable) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(200 * time.Millisecond):
+		}
 	}
 }
