@@ -59,7 +59,8 @@ func TestStyle(t *testing.T) {
 	}
 }
 
-// styleOfGo checks the comments of a Go file and, outside tests, its string literals of several words.
+// styleOfGo checks the comments of a Go file and, outside tests, its string literals of several
+// words.
 func styleOfGo(t *testing.T, path string) error {
 	t.Helper()
 	text, err := os.ReadFile(path)

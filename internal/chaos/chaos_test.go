@@ -251,7 +251,7 @@ func (c *run) step(t *testing.T, some ...fault) {
 
 // recoveryTimeout is how long the group may take to consume again after everything is repaired,
 // unless there is more to catch up with.
-const recoveryTimeout = 4 * time.Minute
+const recoveryTimeout = 90 * time.Second
 
 // awaitWell waits until the group has all its members and no other, and has counted all that Kafka
 // held when everything was repaired.

@@ -35,7 +35,7 @@ func TestOutage(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.steady(t, r.direct(), rate)
-	c := &run{ctx: t.Context(), rig: r, load: l, watch: newWatch(t.Context(), r, l), behind: max(2*time.Minute, 3*length)}
+	c := &run{ctx: t.Context(), rig: r, load: l, watch: newWatch(t.Context(), r, l), behind: 3 * length}
 	time.Sleep(3 * time.Second)
 	c.awaitWell(t)
 

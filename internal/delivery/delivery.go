@@ -41,7 +41,7 @@
 //     rows of two parsers, or of two ways to cut, never mix. New runs have epoch 0.
 //   - Offsets that Kafka deleted before they were read become a row in gaps, a metric and a log
 //     line. When part of a planned run is deleted, the run stays as it is if ClickHouse has all of
-//     it. Otherwise what is left is inserted under a fresh epoch, and the deleted part is a gap.
+//     it. Otherwise the rest is inserted under a fresh epoch, and the deleted part is a gap.
 //   - A log that ends before what was planned or recorded from it, or whose record at the start of
 //     the last batch is not the one that was counted, belongs to another topic of the same name.
 //     The partition is left alone, and the log says why.
