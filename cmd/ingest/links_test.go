@@ -15,7 +15,6 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"errata/internal/cli"
-	"errata/internal/stack"
 	"errata/internal/stack/stacktest"
 )
 
@@ -49,8 +48,7 @@ func settings(t *testing.T, values map[string]string) {
 func TestLinksExit(t *testing.T) {
 	broker, server := stacktest.Kafka(t), stacktest.ClickHouse(t)
 	stacktest.Must(t, broker.CreateTopic(t.Context(), "gateway-logs", 1))
-	nobody, err := stack.FreeAddr()
-	stacktest.Must(t, err)
+	nobody := stacktest.FreeAddr(t)
 	// Something that wants TLS and is not known to us.
 	strangers := stacktest.NewAuthority(t, "strangers")
 	front := stacktest.StartTLSFront(t, server.Addr, strangers.Issue(t, "x", stacktest.Tomorrow(), "127.0.0.1"), nil)

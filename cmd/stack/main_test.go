@@ -21,7 +21,6 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
-	"errata/internal/stack"
 	"errata/internal/stack/stacktest"
 )
 
@@ -75,10 +74,7 @@ func ports(t testing.TB) (kafka, clickhouse, http string) {
 	t.Helper()
 	var addrs [3]string
 	for i := range addrs {
-		var err error
-		if addrs[i], err = stack.FreeAddr(); err != nil {
-			t.Fatal(err)
-		}
+		addrs[i] = stacktest.FreeAddr(t)
 	}
 	return addrs[0], addrs[1], addrs[2]
 }

@@ -11,7 +11,6 @@ import (
 
 	"errata/internal/delivery"
 	"errata/internal/link"
-	"errata/internal/stack"
 	"errata/internal/stack/stacktest"
 )
 
@@ -31,8 +30,7 @@ func TestLinks(t *testing.T) {
 	k.AllowDescribe(t, "User:"+stacktest.KafkaUser, "seen", "")
 	passwordFile := filepath.Join(t.TempDir(), "password")
 	stacktest.Must(t, os.WriteFile(passwordFile, []byte(stacktest.KafkaPassword+"\n"), 0o600))
-	nobody, err := stack.FreeAddr()
-	stacktest.Must(t, err)
+	nobody := stacktest.FreeAddr(t)
 
 	trusted := link.TLS{Enabled: true, CAFile: k.Authority.CAFile}
 	mutual := link.TLS{Enabled: true, CAFile: k.Authority.CAFile, CertFile: client.CertFile, KeyFile: client.KeyFile}

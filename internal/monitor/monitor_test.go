@@ -14,7 +14,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"errata/internal/monitor"
-	"errata/internal/stack"
 	"errata/internal/stack/stacktest"
 )
 
@@ -25,15 +24,12 @@ func serve(t *testing.T, ctx context.Context, change func(*monitor.Server)) (url
 	records := prometheus.NewCounter(prometheus.CounterOpts{Name: "errata_test_records_total", Help: "Records."})
 	registry.MustRegister(records)
 	records.Add(7)
-	addr, err := stack.FreeAddr()
-	if err != nil {
-		t.Fatal(err)
-	}
+	addr := stacktest.FreeAddr(t)
 	s := monitor.Server{Addr: addr, Metrics: registry, Ready: func() error { return nil }, Log: stacktest.Log(t)}
 	if change != nil {
 		change(&s)
 	}
-	stop, err = s.Start(ctx)
+	stop, err := s.Start(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}

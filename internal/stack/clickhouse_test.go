@@ -193,10 +193,7 @@ func TestClickHousePortInUse(t *testing.T) {
 func TestClickHouseIsNotMistakenForAnother(t *testing.T) {
 	t.Parallel()
 	stacktest.Library(t)
-	addr, err := stack.FreeAddr()
-	if err != nil {
-		t.Fatal(err)
-	}
+	addr := stacktest.FreeAddr(t)
 	stranger := &http.Server{Addr: addr, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "Ok.") })}
 	defer stranger.Close()
 	// The executable takes the port instead of serving, and stays.
@@ -208,7 +205,7 @@ func TestClickHouseIsNotMistakenForAnother(t *testing.T) {
 		time.Sleep(300 * time.Millisecond)
 		stranger.ListenAndServe()
 	}()
-	_, err = stack.StartClickHouse(t.Context(), stack.ClickHouseConfig{Dir: t.TempDir(), HTTPAddr: addr, Executable: script})
+	_, err := stack.StartClickHouse(t.Context(), stack.ClickHouseConfig{Dir: t.TempDir(), HTTPAddr: addr, Executable: script})
 	wantWords(t, err, addr, "another ClickHouse")
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("%v is not EADDRINUSE", err)

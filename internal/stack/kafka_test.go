@@ -321,10 +321,7 @@ func TestStack(t *testing.T) {
 		t.Error(err)
 	}
 
-	free, err := stack.FreeAddr()
-	if err != nil {
-		t.Fatal(err)
-	}
+	free := stacktest.FreeAddr(t)
 	_, err = stack.Up(t.Context(), stack.Config{Dir: t.TempDir(), ExternalClickHouse: free})
 	wantWords(t, err, "ClickHouse at "+free, "cannot be reached")
 	_, err = stack.Up(t.Context(), stack.Config{Dir: t.TempDir(), ExternalKafka: []string{free}})
@@ -334,11 +331,12 @@ func TestStack(t *testing.T) {
 }
 
 // commitOnceReady commits a message. A broker that has just begun may not coordinate the group yet,
-// and says so.
+// or may still be loading its offsets, and says so.
 func commitOnceReady(ctx context.Context, reader *kafka.Reader, message kafka.Message) error {
 	for {
 		err := reader.CommitMessages(ctx, message)
-		if !errors.Is(err, kafka.NotCoordinatorForGroup) && !errors.Is(err, kafka.GroupCoordinatorNotAvailable) {
+		var refused kafka.Error
+		if !errors.As(err, &refused) || !refused.Temporary() {
 			return err
 		}
 		select {

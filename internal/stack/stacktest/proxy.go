@@ -3,7 +3,10 @@ package stacktest
 import (
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -34,26 +37,27 @@ type Tap func(piece []byte) (pass bool)
 // FrontHost returns a loopback address for the n-th of several clients.
 func FrontHost(n int) string { return fmt.Sprintf("127.0.0.%d", 11+n) }
 
-// FreeAddr is like [stack.FreeAddr] but returns no address twice: a cluster needs several addresses
-// before any broker listens on the first.
+// FreeAddr is like [stack.FreeAddr] but returns no address that a test still uses, of this process
+// or of another: a server may start late, and be down for a while.
 func FreeAddr(t testing.TB) string {
 	t.Helper()
-	given.Lock()
-	defer given.Unlock()
+	dir := filepath.Join(os.TempDir(), "errata-test-ports")
+	Must(t, os.MkdirAll(dir, 0o777))
 	for {
 		addr, err := stack.FreeAddr()
 		Must(t, err)
-		if !given.addrs[addr] {
-			given.addrs[addr] = true
-			return addr
+		_, port, err := net.SplitHostPort(addr)
+		Must(t, err)
+		claim, err := os.OpenFile(filepath.Join(dir, port), os.O_CREATE|os.O_RDWR, 0o666)
+		Must(t, err)
+		if syscall.Flock(int(claim.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
+			claim.Close()
+			continue
 		}
+		t.Cleanup(func() { claim.Close() })
+		return addr
 	}
 }
-
-var given = struct {
-	sync.Mutex
-	addrs map[string]bool
-}{addrs: map[string]bool{}}
 
 // StartProxy starts a proxy before a server, which need not be running yet. The server sees its
 // connections come from the given address.

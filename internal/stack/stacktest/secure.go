@@ -20,8 +20,6 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
-
-	"errata/internal/stack"
 )
 
 // A SecureKafka is an Apache Kafka broker with TLS, authentication and authorization. Its plain
@@ -56,8 +54,7 @@ func StartSecureKafka(t testing.TB) *SecureKafka {
 	k := &SecureKafka{RealBroker: &RealBroker{ID: 1, Dir: t.TempDir(), jars: jars}, Authority: NewAuthority(t, "kafka-ca")}
 	var controller string
 	for _, addr := range []*string{&controller, &k.Addr, &k.SASL, &k.PlainOnly, &k.Mutual, &k.Both, &k.Elsewhere, &k.Expired} {
-		*addr, err = stack.FreeAddr()
-		Must(t, err)
+		*addr = FreeAddr(t)
 	}
 	const plain = `org.apache.kafka.common.security.plain.PlainLoginModule required user_` + KafkaUser + `="` + KafkaPassword + `" user_` + KafkaStranger + `="` + KafkaPassword + `";`
 	const scram = `org.apache.kafka.common.security.scram.ScramLoginModule required;`
