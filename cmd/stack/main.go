@@ -6,7 +6,7 @@
 //	stack clean     removes the sample that a demo wrote to servers that it did not start
 //	stack fetch     fetches the ClickHouse library and prints its path
 //
-// The data are in .errata and survive until the next `stack up`.
+// The data are in .errata, and the next `stack up` continues with them.
 //
 // Sample data must never get among real data, so no command reads config.yaml or the ERRATA_
 // variables, which name real servers. A server that is already running is used only if

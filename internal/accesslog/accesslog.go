@@ -1,7 +1,7 @@
 // Package accesslog turns a gateway's log record into Access values.
 //
-// A Kafka message holds one record, a JSON array of records, or what a log shipper wrapped around
-// them. Each record becomes an Element, numbered in order from 0. The content of a record tells
+// A Kafka message holds one record or a JSON array of records, possibly inside a log shipper's
+// wrapper. Each record becomes an Element, numbered in order from 0. The content of a record tells
 // which gateway wrote it. The gateways are rows of the table in formats.go, each with the keys it
 // is known by and the documented names of its fields. A new gateway takes a row there, a record in
 // the corpus (cmd/ingest/testdata/records), a row in docs/formats.md and a new parserVersion

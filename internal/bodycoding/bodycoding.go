@@ -1,8 +1,9 @@
 // Package bodycoding unwraps response bodies.
 //
 // A body reaches the log as the gateway saw it: compressed, in base64, as a whole HTTP response
-// with its head and chunk sizes, as a JSON string that holds JSON, behind a guard against browsers,
-// or in UTF-16. Decode removes one wrapping after another, until JSON, XML or plain text is left.
+// with its head and chunk sizes, as a JSON string that holds JSON, after a prefix against JSON
+// hijacking such as `)]}'`, or in UTF-16. Decode removes one wrapping after another, until JSON,
+// XML or plain text is left.
 //
 // Some wrappings are declared: a field of the log format is base64, or a header says chunked.
 // Base64 and ParseResponse believe the declaration, even if the wrapping is damaged. Other

@@ -5,7 +5,8 @@
 //   - lookup.go finds what is published about a live code; template.go matches live messages
 //     against published ones; search.go finds entries by a piece of text or a misspelt code.
 //   - merge.go brings a vendor's newer page into a file; stub.go drafts entries for codes that no
-//     catalog lists; guess.go guesses what a page does not say; write.go writes the YAML of both.
+//     catalog lists; guess.go guesses what a page does not say; write.go writes the YAML of merged
+//     and of drafted catalogs.
 //   - watch.go loads the set again when a file changes.
 //
 // A Set never changes. Whoever holds one may use it from any goroutine.

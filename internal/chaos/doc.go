@@ -8,7 +8,7 @@
 //	pauses_test.go   how long each partition stood still
 //	count_test.go    what Kafka holds against what ClickHouse counts
 //	chaos_test.go    TestChaos: random faults, one at a time or several at once, under load
-//	outage_test.go   TestOutage: a day without ClickHouse on a small scale
+//	outage_test.go   TestOutage: seconds without ClickHouse, and the catching up
 //
 // The expected result is computed from Kafka's own log, which a client that the ingester does not
 // use reads once more at the end. So it does not matter that a producer repeats or aborts. Every
@@ -19,6 +19,6 @@
 //	make chaos FOR=20m SEED=7 REPORT=chaos.json
 //	                                 longer; the same faults again; the numbers in a file
 //
-// The seed decides which faults come, in which order and for how long. When the processes notice
-// them is up to the processes.
+// The seed decides which faults come, in which order and for how long. How the processes react, and
+// how fast, is not reproducible.
 package chaos

@@ -5,11 +5,12 @@
 // Two ideas carry it. The commit to Kafka holds the plan, and Kafka fences commits by the
 // generation of the consumer group. And every row replaces itself when it is written again.
 //
-//   - A batch is a run of offsets of one partition. Once sealed it never changes: its rows are a
-//     pure function of its records, their positions and the parser, never of the clock.
+//   - A batch is a run of consecutive offsets of one partition; while it is in the plan it is
+//     called a planned run. Once sealed it never changes: apart from the catalog texts, its rows
+//     are a pure function of its records, their positions and the parser, never of the clock.
 //   - Seal, plan, insert. Before the first insert of a batch, its boundary is committed to Kafka.
-//     The committed offset is the durable point; the metadata of the commit holds the lengths of
-//     the runs that are planned from there on, without a gap between them (plan.go). Kafka takes
+//     Everything before the committed offset is safely in ClickHouse. The metadata of the commit
+//     holds the lengths of the planned runs that follow it, without a gap (plan.go). Kafka takes
 //     the commit only from the member that owns the partition in the current generation. A commit
 //     that is refused, or whose outcome is unknown, is never repeated in its generation: it might
 //     arrive late and roll the plan back. The generation is left, and the next one begins by
@@ -18,48 +19,50 @@
 //     in the meantime, so memory stays where it is. The batch's row in batch_rows is written last.
 //   - A run leaves the plan a minute after its insert, and only if the server was not restarted in
 //     that minute: what ClickHouse has accepted survives a loss of power only once it is on the
-//     disk. After a restart, everything planned is read and inserted again. The server tells its
-//     runs apart by a server id in a table in its memory, and it remembers there since when it has
-//     each batch, so that the minute also counts when the owner of the partition changed meanwhile.
-//     Otherwise the plans of partitions that change hands more than once a minute would only grow.
+//     disk. After a restart, everything planned is read and inserted again. A table in ClickHouse's
+//     memory holds a random server id, which changes at every restart, and the time at which each
+//     batch was accepted. So a new owner of the partition does not start the minute again. If it
+//     did, the plan of a partition that changes hands more than once a minute would only grow.
 //   - Whoever takes a partition over reads the plan and the recorded batches, reads exactly the
 //     planned runs again, inserts them, and only then plans anything new (takeover.go). There is no
 //     drain at a rebalance. The rows may already be there: they replace themselves. A zombie, a
 //     process that does not know yet that it lost the partition, can repeat what is planned, which
 //     changes nothing, and cannot plan.
-//   - Boundaries are cut once: those in the plan and, beyond it, those in batch_rows. When the
-//     group's offset is lost, or somebody set it, recorded batches of our own parser are skipped
-//     and those of another parser are made again. A start inside a recorded batch moves behind that
-//     batch. A group without any offset continues where the record ends.
+//   - Boundaries are cut once: a boundary that is in the plan or in batch_rows never changes. When
+//     the group's offset is lost, or somebody set it, batches in batch_rows are skipped if our own
+//     parser wrote them, and are parsed and written again if another did. If the offset lies inside
+//     such a batch, reading starts after that batch. If the group has no offset, reading starts
+//     after the last batch in batch_rows.
 //   - Orphans are rows that were inserted and recorded nowhere, and whose plan was lost with the
-//     offset. They are voided: an epoch without rows is named for them, and their records are read
-//     again and written under that epoch. Kafka does not fence this step, so the server itself
-//     checks, as it voids, whether another process has recorded or voided them since.
+//     offset. They are voided: a row in epoch_switches selects an epoch that has no rows, so the
+//     orphans no longer count, and their records are read again and written under that epoch. Kafka
+//     does not fence this step, so the statement that voids them also checks that no other process
+//     has recorded or voided them.
 //   - Another parser has another fingerprint. It writes what it reads again under a later epoch,
 //     beside the old rows; the row in epoch_switches, written last, makes the views count the new
 //     ones in one step. An epoch belongs to one take-over of a partition or to one replay, so the
-//     rows of two parsers, or of two ways to cut, never mix. New runs have epoch 0.
-//   - Offsets that Kafka deleted before they were read become a row in gaps, a metric and a log
+//     rows of two parsers, or of two different cuts into batches, never mix. New runs have epoch 0.
+//   - Offsets that Kafka deleted before they were read become a row in gap_rows, a metric and a log
 //     line. When part of a planned run is deleted, the run stays as it is if ClickHouse has all of
 //     it. Otherwise the rest is inserted under a fresh epoch, and the deleted part is a gap.
-//   - A log that ends before what was planned or recorded from it, or whose record at the start of
-//     the last batch is not the one that was counted, belongs to another topic of the same name.
-//     The partition is left alone, and the log says why.
+//   - If Kafka's log ends before offsets that we planned or recorded, or if the record at the start
+//     of the last batch is not the one that was counted, the topic was deleted and created again.
+//     The partition is not read, and an error is logged that says why.
 //
 // # Where a process can die
 //
-// Nothing is lost or counted twice, wherever that is:
+// Wherever the process dies, nothing is lost or counted twice:
 //
 //   - Before the commit, nothing of the batch was inserted. The next owner reads its records again
 //     and may cut them differently.
 //   - Between the commit and the row in batch_rows, the run is planned. The next owner writes the
 //     same rows again under the same keys.
-//   - After that row, the same holds until the run leaves the plan. From then on it is read only
-//     for its boundaries.
+//   - After that row, while the run is still in the plan, the next owner writes the same rows again
+//     too. Once the run has left the plan, the row in batch_rows is read only for its boundaries.
 //   - Before the switch of an epoch, the old rows count, and the new ones are written again.
 //   - After the switch, the new rows count, and the old ones never again.
-//   - While a claim of an epoch, a gap or a void is written: each may be written twice without
-//     effect, and an epoch that nobody uses does no damage.
+//   - While it claims an epoch, records a gap or voids rows: each can be repeated without effect,
+//     and an unused epoch costs nothing.
 //
 // model_test.go checks this argument. The code of a generation runs unchanged against a broker and
 // a store in memory, and the test tries schedules of crashes before, during and after each request,
@@ -73,19 +76,20 @@
 // topics are refused).
 //
 // Of ClickHouse: an acknowledged insert survives a kill of the server, and a minute later a loss of
-// power; a block of one INSERT into one partition is one part; ReplacingMergeTree keeps one row per
-// key under FINAL. Not deduplication tokens: ClickHouse writes their record before the part that
-// they stand for.
+// power; an INSERT into a single partition of a table creates one part; ReplacingMergeTree keeps
+// one row per key under FINAL. The protocol does not rely on deduplication tokens: ClickHouse
+// records a token before it writes the part, so after a crash the token can exist without the part.
 //
 // # Known limits
 //
-// A loss of power and the loss of the group's offsets within the same minute lose what the power
-// failure took: nobody knows any more that it was planned. An offset that is set by hand, while an
-// ingester is suspended in the middle of an insert and wakes up later, can count that batch twice;
-// `ingest audit` shows it. So can an offset that is set back into a hole in the second in which a
-// replay of that hole switches. A topic that is deleted, created again and filled beyond where we
-// were, all while nothing is fetched, is noticed only at the next take-over. A planned run is held
-// in memory as a whole, whatever the budget says, one at a time; so is a single record.
+// If ClickHouse loses power and the group's offsets are lost within the same minute, the rows that
+// ClickHouse lost are not inserted again, because the plan that named them is gone too. If someone
+// sets an offset by hand while an ingester is suspended in the middle of inserting a batch, that
+// batch can be counted twice when the ingester resumes. A batch can also be counted twice if an
+// offset is set back into a hole at the moment in which a replay of that hole takes effect. `ingest
+// audit` shows both. If a topic is deleted, created again and filled beyond our offset, all while
+// nothing is fetched, this is noticed only at the next take-over. Even if it exceeds the budget,
+// one planned run at a time is held in memory as a whole, and so is a single record.
 //
 // # Files
 //

@@ -1,5 +1,6 @@
 // Package link is what the connections to Kafka and ClickHouse have in common: TLS (tls.go),
-// passwords (secret.go), and the two kinds of errors when a connection cannot be made.
+// passwords (secret.go), and the two kinds of connection errors: refused, which a person must fix,
+// and unreachable, which may pass.
 //
 // Certificates and passwords in files are read again for every new connection, so they can be
 // replaced while the process runs.

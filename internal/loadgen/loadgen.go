@@ -2,22 +2,22 @@
 // as access log records in Kafka messages. Everything follows from the seed: the same Config always
 // produces the same bytes.
 //
-// Twelve tenants of very different size call services of the five families: service tickets, a
+// Twelve tenants of very different size call services of five catalog families: service tickets, a
 // solver, Tencent-style virtual machines and databases, bare-metal servers, inference. Each tenant
 // calls through one gateway, which logs in its own format. Tenants are busy in their working hours
 // and quiet at night; now and then a script multiplies a tenant's minute. Some 97 % of the calls
 // succeed, a few of them with bodies that only mention an error code. The rest fail: most with an
 // error envelope under HTTP 200, some with an envelope under 4xx or 5xx, and some with the
-// gateway's own error page instead of an envelope. Three quarters into the range one tenant hits
-// its ticket quota, OSM.01010037, for half an hour. A few dozen records are broken, each in a way
-// that real records are.
+// gateway's own error page instead of an envelope. After three quarters of the generated time one
+// tenant hits its ticket quota, OSM.01010037, for half an hour. A few dozen records are broken,
+// each in a way that occurs in real logs.
 //
 // The content is data: tenants are in tenants.go, services with their routes and answers in
 // services.go, failures in problems.go, gateways and their error pages in gateways.go, broken
 // records in broken.go. This file and request.go hold the mechanics.
 //
-// Sent is counted from what the generator decides to write, before it writes it, and never by
-// reading it back. A test can therefore compare it with what the pipeline counted, down to the last
+// The struct Sent holds the expected counts. They come from the generator's decisions, never from
+// its output. A test can therefore compare it with what the pipeline counted, down to the last
 // request.
 package loadgen
 

@@ -17,8 +17,8 @@
 //   - documents, states and catalogs that a successful call fetched do not count (exempt.go);
 //   - a status of 400 or more without any envelope is an error of its own, HTTP.<status>.
 //
-// Of a body that is cut off or damaged, everything before the damage is read, with Salvaged
-// confidence. A code that is itself cut is never guessed.
+// If a body is cut off or damaged, everything before the damage is read, with Salvaged confidence.
+// A code that is itself cut is never guessed.
 package parse
 
 import (

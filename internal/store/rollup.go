@@ -52,9 +52,9 @@ import (
 //   - A lock whose owner died expires after an hour, when its owner can write no more.
 //   - A rollup that slept for more than an hour publishes nothing: its hours may have been dropped.
 //
-// 5. Lists. A rollup lists the day's batches of all epochs, and sums those alone. Rows of an
-//    unfinished insert are thus listed as well, and cannot stay in hours unnoticed when they are
-//    voided.
+// 5. Lists. A rollup lists the day's batches of all epochs, and sums those alone. Unfinished
+//    batches are listed too. So when one is voided, its days are known and marked, and their hours
+//    stop counting.
 //
 // Days whose minutes begin to expire (retention.go) are not rolled up again and need no mark: their
 // hours stay. If an operator has shortened the retention of the minutes, the hours of such a day

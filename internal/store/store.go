@@ -1,34 +1,36 @@
 // Package store is all of Errata's ClickHouse: the schema, the inserts, and the questions. No other
 // package imports the ClickHouse client or names a stored table.
 //
-// # What readers are promised
+// # Promises to readers of the views
 //
 // Readers use the views: errors, traffic_minute, error_minute, traffic_hour, error_hour,
 // codes_seen, dead_letters, audit_samples, batches, gaps, watermarks, alerts. Each is exact at
-// every moment, without FINAL and without knowledge of batches or epochs. The stored tables behind
-// them, whose names end in _rows or _sums, hold repeated and superseded rows and may change with
-// any migration. Sums have one row for each batch, so readers sum over what they do not group by.
+// every moment, without FINAL and without knowledge of batches or epochs; only codes_seen may also
+// hold codes that a newer parser no longer finds. The stored tables behind them hold repeated and
+// superseded rows and may change with any migration. Sums have one row for each batch, so readers
+// sum over what they do not group by.
 //
-// # What the ingester is promised
+// # Promises to the ingester
 //
-// A Batch may be inserted any number of times. Its rows are a pure function of its records, their
-// positions and the parser, and a row that is written again replaces itself: its sorting key holds
-// its position and its epoch, and nothing that the catalogs say. So a repeat after any failure
-// changes nothing. The order of an insert is part of the promise:
+// A Batch may be inserted any number of times. Apart from the catalog texts, its rows are a pure
+// function of its records, their positions and the parser, and a row that is written again replaces
+// itself: its sorting key holds its position and its epoch, and nothing that the catalogs say. So a
+// repeat after any failure changes nothing. The order of an insert is part of the promise:
 //
 //  1. The rows go first, in any number of INSERTs.
-//  2. The days that they change are marked, so that no rollup without them counts (rollup.go).
-//  3. The row in batches follows. If it exists, so do the batch's rows.
-//  4. A batch of a later epoch is switched to: one row makes its rows count instead of the earlier
-//     ones. Each view reads the switches once, so a query sees the state before a switch or after
-//     it.
-//  5. The batch is entered in the table accepted, which lives in the server's memory. If it still
-//     stands there a minute later, no loss of power has taken the batch.
+//  2. The days that they change are marked, so that a rollup made without these rows no longer
+//     counts (rollup.go).
+//  3. The row in batch_rows follows. If it exists, so do the batch's rows.
+//  4. If the batch has a later epoch, one row in epoch_switches makes its rows count instead of the
+//     earlier ones. Each view reads the switches once, so a query sees the state before a switch or
+//     after it.
+//  5. The batch is entered in the table accepted, which lives in the server's memory. If the entry
+//     still exists a minute later, the server has not restarted, and the batch is on its disk.
 //
 // Every write is safe to repeat. Trouble says what an error means and whether it passes by itself.
 // The protocol that decides what is inserted and when is in package delivery.
 //
-// # What those who ask are promised
+// # Promises to packages that query
 //
 // A question goes to the views through Query or Select, and takes its WHERE clause from a Scope, so
 // that a reader bound to some tenants cannot see others. Scope.Rollup chooses between minutes and
@@ -40,9 +42,9 @@
 // store.go connects and migrates; migrations/*.sql hold the schema. batch.go holds a run of records
 // as rows. table.go and insert.go declare each stored column once, for INSERTs, SELECT lists and
 // scans. batches.go, deadletters.go, gaps.go, epochs.go, orphans.go, watermark.go, retention.go,
-// owner.go and serverid.go each hold one noun of the delivery protocol. rollup.go makes hours of
-// closed days, reenrich.go gives stored rows today's texts, audit.go counts everything again.
-// query.go is for those who ask, alerts.go for alerts, trouble.go for what goes wrong.
+// owner.go and serverid.go each implement one concept of the delivery protocol. rollup.go makes
+// hours of closed days, reenrich.go gives stored rows today's texts, audit.go counts everything
+// again. query.go is for those who ask, alerts.go for alerts, trouble.go for what goes wrong.
 package store
 
 import (

@@ -5,15 +5,16 @@
 // made of a table, where the borders are gone and a cell is a paragraph, a line, or a run of words.
 // Read goes through these steps:
 //
-//  1. Unwrap and decode: the HTML of a saved archive (archive.go), as clean UTF-8 (decode.go).
+//  1. Unwrap and decode: take the HTML out of a saved archive (archive.go) and convert it to UTF-8
+//     (decode.go).
 //  2. Source: the page becomes lines of text and, where its markup draws tables, grids of cells
 //     (decode.go, html.go, csv.go). Its language and its date come from the text (language.go).
 //  3. Layouts: lines that form a table become grids too. Each way in which a table can look is a
 //     row of the table of layouts (layouts.go) with a file of its own. A layout asks what a heading
 //     announces (headings.go), what a code looks like (codes.go) and, where it has no other way to
 //     tell cells apart, which role a column has (columns.go).
-//  4. Properties: tables of one error each, with a row for each property, become one grid
-//     (vertical.go).
+//  4. Properties: some pages have a table for each error, with one property per row. These are
+//     merged into one grid (vertical.go).
 //  5. Tables: the rows of headings split a grid into tables. The headings and the cells decide
 //     which column is the status, the code, the message, the description or the remedy (tables.go,
 //     columns.go). Each line below the headings becomes a Row, or is Unplaced with its line number
@@ -23,9 +24,9 @@
 //  7. Leftovers: lines outside all tables that look like rows are Unplaced too, and rows of the
 //     same code, status and message become one (page.go).
 //
-// Throughout, nothing is dropped silently and nothing is made up. A row's code is always on the
-// page as returned. A table that is not imported is in Tables with the reason. A line that belongs
-// to a table and is not a row is in Unplaced. A page without a table has no rows.
+// Throughout, nothing is dropped silently and nothing is made up. A code is returned exactly as it
+// appears on the page. A table that is not imported is in Tables with the reason. A line that
+// belongs to a table and is not a row is in Unplaced. A page without a table has no rows.
 //
 // The work is linear in the length of the page: a layout that looks ahead looks at a limited number
 // of lines.
