@@ -45,9 +45,9 @@ var only = map[string]string{
 	"github.com/twmb/franz-go/pkg/kfake":     "stack",
 	"github.com/spf13/viper":                 "config",
 	"go.yaml.in/yaml/v3":                     "yamlfile cli",
-	"github.com/jedib0t/go-pretty/v6":        "cli",
+	"github.com/jedib0t/go-pretty/v6":        "cli cli/clitest",
 	"golang.org/x/term":                      "cli",
-	"github.com/spf13/cobra":                 "cli cmd/ingest cmd/report",
+	"github.com/spf13/cobra":                 "cli cli/clitest cmd/ingest cmd/report cmd/stack",
 }
 
 func TestImportGraph(t *testing.T) {

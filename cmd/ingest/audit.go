@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -19,8 +20,11 @@ func newAudit(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "audit",
 		Short: "Prove per partition that every offset up to the committed one is counted exactly once",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return env.audit(cmd, f) },
+		Example: "ingest audit\n" +
+			"ingest audit --deep --since 24h\n" +
+			"ingest audit --topic gateway-logs --partition 3 --output json",
+		Args: cli.Arguments(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error { return env.audit(cmd, f) },
 	}
 	f.output = auditOutputs.Flag(cmd.Flags())
 	cmd.Flags().StringVar(&f.topic, "topic", "", "only this `topic` of kafka.topics")
@@ -88,35 +92,39 @@ func (f auditFlags) options(topics []string, now time.Time) (delivery.AuditOptio
 	return o, nil
 }
 
+// auditColumns are the columns of the table. On a narrow terminal the first to give way are those
+// that matter least.
+var auditColumns = []cli.Column{
+	{Name: "topic"}, {Name: "partition", Number: true},
+	{Name: "log start", Number: true, Spare: 1}, {Name: "starts at", Number: true, Spare: 2}, {Name: "covered to", Number: true}, {Name: "committed", Number: true},
+	{Name: "in flight", Number: true, Spare: 3}, {Name: "log end", Number: true, Spare: 4}, {Name: "lag", Number: true},
+	{Name: "batches", Number: true, Spare: 5}, {Name: "records", Number: true, Spare: 8}, {Name: "requests", Number: true, Spare: 7}, {Name: "errors", Number: true, Spare: 9},
+	{Name: "dead letters", Number: true, Spare: 6}, {Name: "gaps", Number: true, Spare: 10}, {Name: "findings", Number: true},
+}
+
 func (r audited) table(out io.Writer) error {
-	partitions := cli.Table{Columns: []cli.Column{{Name: "topic"}}}
-	for _, name := range []string{"partition", "log start", "starts at", "covered to", "committed", "in flight", "log end", "lag", "batches", "records", "requests", "errors", "dead letters", "gaps", "findings"} {
-		partitions.Columns = append(partitions.Columns, cli.Column{Name: name, Number: true})
-	}
+	partitions := cli.Table{Columns: auditColumns}
 	for _, p := range r.Partitions {
 		partitions.Rows = append(partitions.Rows, []string{p.Topic, fmt.Sprint(p.Partition),
 			known(p.LogStart), known(p.StartsAt), known(p.CoveredTo), known(p.Committed), fmt.Sprint(p.InFlight), known(p.LogEnd), known(p.Lag),
 			fmt.Sprint(p.Batches), fmt.Sprint(p.Records), fmt.Sprint(p.Requests), fmt.Sprint(p.Errors), fmt.Sprint(p.DeadLetters), fmt.Sprint(len(p.Gaps)), fmt.Sprint(p.Findings)})
 	}
-	if err := partitions.Text(out); err != nil {
-		return err
-	}
+	err := partitions.Text(out)
 	for _, p := range r.Partitions {
 		for _, g := range p.Gaps {
-			fmt.Fprintf(out, "gap: %s/%d: offsets %d to %d, recorded at %s: %s\n", g.Topic, g.Partition, g.FirstOffset, g.LastOffset, cli.Timestamp{Time: g.At}, g.Reason)
+			err = errors.Join(err, cli.Paragraph(out, "gap: ", fmt.Sprintf("%s/%d: offsets %d to %d, recorded at %s: %s", g.Topic, g.Partition, g.FirstOffset, g.LastOffset, cli.Timestamp{Time: g.At}, g.Reason)))
 		}
 	}
 	for _, p := range r.Partitions {
 		if d := p.Reread; d != nil {
-			fmt.Fprintf(out, "read again: %s/%d: %s in %s%s%s\n", p.Topic, p.Partition, count(d.Records, "record"), count(d.Batches, "batch"),
-				some(d.Gone, "Kafka no longer has all records of %s"), some(d.OtherParser, "of %s only the number of records could be compared, because another version or mapping wrote them"))
+			err = errors.Join(err, cli.Paragraph(out, "read again: ", fmt.Sprintf("%s/%d: %s in %s%s%s", p.Topic, p.Partition, count(d.Records, "record"), count(d.Batches, "batch"),
+				some(d.Gone, "Kafka no longer has all records of %s"), some(d.OtherParser, "of %s only the number of records could be compared, because another version or mapping wrote them"))))
 		}
 	}
 	for _, f := range r.Findings {
-		fmt.Fprintf(out, "finding: %s\n", f.Sentence)
+		err = errors.Join(err, cli.Paragraph(out, "finding: ", f.Sentence))
 	}
-	_, err := fmt.Fprintln(out, r.Verdict)
-	return err
+	return errors.Join(err, cli.Paragraph(out, "", r.Verdict))
 }
 
 // known returns a number, or a dash if it is unknown.

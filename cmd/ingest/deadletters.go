@@ -26,7 +26,9 @@ func newReplayDeadLetters(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "replay",
 		Short: "Re-parse their batches with today's parser and mapping",
-		Args:  cobra.NoArgs,
+		Example: "ingest deadletters replay --since 24h --reason unknown_format\n" +
+			"ingest deadletters replay --at gateway-logs/3/1550",
+		Args: cli.Arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			sel, err := f.selection()
 			if err != nil {
@@ -51,7 +53,10 @@ func newListDeadLetters(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List them",
-		Args:  cobra.NoArgs,
+		Long:  "List the records that could not be used, the newest first, and say why each reason happens and what to do.",
+		Example: "ingest deadletters list --since 24h --reason malformed,truncated\n" +
+			"ingest deadletters list --at gateway-logs/3/1550 --output json",
+		Args: cli.Arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			sel, err := f.selection()
 			if err != nil {
@@ -85,7 +90,7 @@ func (env *environment) deadLetters(cmd *cobra.Command, sel store.Selection, lim
 	defer p.close()
 	sel.Topics = p.cfg.Kafka.Topics
 	if p.store, err = store.Open(cmd.Context(), p.cfg.ClickHouse); err != nil {
-		return nil, 0, err
+		return nil, 0, p.cfg.Located(err)
 	}
 	list, total, err := p.store.DeadLetterList(cmd.Context(), sel, limit)
 	for _, d := range list {
@@ -147,16 +152,33 @@ type deadLetterRow struct {
 
 var deadLetterOutputs = cli.Outputs[[]deadLetterRow]{{Name: "table", Write: deadLetterTable}, {Name: "json", Write: deadLetterLines}}
 
+// deadLetterTable writes the dead letters, and below them why each reason happens and what to do.
 func deadLetterTable(rows []deadLetterRow, w io.Writer) error {
-	table := cli.Table{Columns: []cli.Column{{Name: "time"}, {Name: "reason"}, {Name: "at"}, {Name: "index", Number: true}, {Name: "sample"}}}
+	table := cli.Table{Columns: []cli.Column{{Name: "time", Spare: 2}, {Name: "reason"}, {Name: "at"}, {Name: "index", Number: true, Spare: 1}, {Name: "sample", Prose: true}}}
+	found := map[accesslog.Reason]bool{}
 	for _, d := range rows {
 		sample := []rune(strconv.Quote(d.Sample)) // quoted, because it may contain any bytes
 		if sample = sample[1 : len(sample)-1]; len(sample) > 80 {
 			sample = append(sample[:79], '…')
 		}
 		table.Rows = append(table.Rows, []string{d.Time.String(), d.Reason, fmt.Sprintf("%s/%d/%d", d.Topic, d.Partition, d.Offset), strconv.Itoa(d.Index), string(sample)})
+		found[accesslog.Reason(d.Reason)] = true
 	}
-	return table.Text(w)
+	if err := table.Text(w); err != nil {
+		return err
+	}
+	lead := "\n"
+	for _, reason := range accesslog.Reasons {
+		if !found[reason] {
+			continue
+		}
+		fmt.Fprint(w, lead)
+		if err := cli.Paragraph(w, string(reason)+": ", reasons[reason]); err != nil {
+			return err
+		}
+		lead = ""
+	}
+	return nil
 }
 
 // deadLetterLines writes one JSON object per line.

@@ -53,17 +53,6 @@ type (
 	}
 )
 
-// reasons explains each reason for a dead letter, and what to do about it.
-var reasons = map[accesslog.Reason]string{
-	accesslog.ReasonEmpty:         "the record is empty",
-	accesslog.ReasonMalformed:     "neither JSON nor a line of a known format: describe it under ingest.formats (docs/formats.md)",
-	accesslog.ReasonTruncated:     "the record itself is cut off: raise the limit of the gateway, the shipper or Kafka (message.max.bytes)",
-	accesslog.ReasonNotAnObject:   "an array contains something other than records",
-	accesslog.ReasonUnknownFormat: "JSON of no known format: describe it under ingest.formats (docs/formats.md)",
-	accesslog.ReasonTooMany:       "a message contains too many records: lower the gateway's batch size",
-	accesslog.ReasonBadTime:       "its time is before 2000 or more than a day ahead: check the gateway's clock, and the unit and the field of the time",
-}
-
 // detectedFields are the fields that are shown, in this order, each with its text in a record and a
 // sentence for a format none of whose records has it. There is no field for the body: it may
 // contain what should not appear on a terminal.
@@ -107,7 +96,9 @@ func newDetect(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "detect [FILE]",
 		Short: "Show the formats and fields of the log records, one per line, of FILE or standard input, and what is missing",
-		Args:  cobra.MaximumNArgs(1),
+		Example: "ingest detect access.log\n" +
+			"tail -n 1000 access.log | ingest detect",
+		Args: cli.Arguments(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			d, err := env.detect(cmd, args)
 			if err != nil {
@@ -269,7 +260,7 @@ func (f *detectedFormat) missing() []string {
 func (d *detection) table(out io.Writer) error {
 	for _, f := range d.Formats {
 		fmt.Fprintf(out, "%s: %s in %s, %s\n", cli.OneLine(f.Name), count(f.Records, "record"), count(f.Lines, "line"), count(f.Errors, "error"))
-		fields := cli.Table{Columns: make([]cli.Column, 3), Indent: "  "}
+		fields := cli.Table{Columns: []cli.Column{{}, {}, {Prose: true}}, Indent: "  "}
 		for _, field := range f.Fields {
 			fields.Rows = append(fields.Rows, []string{field.Name, share(field.Records, f.Records), cmp.Or(field.Sample, "-")})
 		}
@@ -282,7 +273,9 @@ func (d *detection) table(out io.Writer) error {
 			return err
 		}
 		for _, sentence := range f.Missing {
-			fmt.Fprintf(out, "  - %s\n", sentence)
+			if err := cli.Paragraph(out, "  - ", sentence); err != nil {
+				return err
+			}
 		}
 		fmt.Fprintln(out)
 	}
@@ -294,12 +287,15 @@ func (d *detection) table(out io.Writer) error {
 	}
 	fmt.Fprintln(out, "dead letters:")
 	for _, l := range d.DeadLetters {
-		fmt.Fprintf(out, "  %d %s, as in line %d: %s\n", l.Count, l.Reason, l.Line, reasons[l.Reason])
+		err := cli.Paragraph(out, "  ", fmt.Sprintf("%d %s, as in line %d: %s", l.Count, l.Reason, l.Line, reasons[l.Reason]))
 		if l.Start != "" {
-			fmt.Fprintf(out, "    %s\n", cli.OneLine(l.Start))
+			err = errors.Join(err, cli.Paragraph(out, "    ", cli.OneLine(l.Start)))
 		}
 		if len(l.Keys) > 0 {
-			fmt.Fprintf(out, "    keys: %s\n", cli.OneLine(strings.Join(l.Keys, ", ")))
+			err = errors.Join(err, cli.Paragraph(out, "    keys: ", cli.OneLine(strings.Join(l.Keys, ", "))))
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

@@ -86,7 +86,7 @@ func assemble(cfg config.Config, stderr io.Writer) (p parts, err error) {
 	p.log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.Log.Level}))
 	p.cfg.Kafka.TLS.Log, p.cfg.ClickHouse.TLS.Log = p.log, p.log
 	if p.catalogs, err = catalog.Open(cfg.Catalogs.Dir); err != nil {
-		return p, err
+		return p, cfg.Located(err)
 	}
 	p.processor, err = enrich.NewProcessor(cfg.Ingest.Config, p.catalogs)
 	return p, err
@@ -109,7 +109,7 @@ func (p *parts) connect(ctx context.Context, openStore func(context.Context, sto
 	opening.Go(func() { p.store, storeErr = openStore(ctx, p.cfg.ClickHouse) })
 	p.kafka, kafkaErr = delivery.Connect(ctx, p.cfg.Kafka)
 	opening.Wait()
-	return errors.Join(kafkaErr, storeErr)
+	return p.cfg.Located(errors.Join(kafkaErr, storeErr))
 }
 
 // fingerprint identifies everything that decides which rows a record becomes, except the catalogs.

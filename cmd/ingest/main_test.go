@@ -8,6 +8,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"errata/internal/accesslog"
+	"errata/internal/cli/clitest"
 	"errata/internal/stack/stacktest"
 )
 
@@ -45,4 +47,14 @@ func TestScripts(t *testing.T) {
 			},
 		},
 	})
+}
+
+func TestExamples(t *testing.T) { clitest.CheckExamples(t, newRoot) }
+
+func TestEachReasonIsExplained(t *testing.T) {
+	for _, reason := range accesslog.Reasons {
+		if reasons[reason] == "" {
+			t.Errorf("nothing explains the reason %s", reason)
+		}
+	}
 }

@@ -3,10 +3,11 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,8 +18,8 @@ import (
 	"errata/internal/enrich"
 )
 
-// The output of `ingest parse` is one object per input line, with every key present. Unknown text
-// is "", an unknown number or time is null.
+// The output json of `ingest parse` is one object per input line, with every key present. Unknown
+// text is "", an unknown number or time is null.
 type (
 	parsedLine struct {
 		Line       int            `json:"line"`
@@ -63,26 +64,36 @@ type (
 	}
 )
 
+var parseOutputs = cli.Outputs[parsedLine]{{Name: "json", Write: cli.JSONLine[parsedLine]}, {Name: "text", Write: parsedLine.text}}
+
 func newParse(env *environment) *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use:   "parse [FILE]",
 		Short: "Show what would be found in the log records, one per line, of FILE or standard input",
-		Args:  cobra.MaximumNArgs(1),
-		RunE:  func(cmd *cobra.Command, args []string) error { return env.parse(cmd, args, format) },
+		Example: "ingest parse access.log\n" +
+			"ingest parse --format kong --output text access.log",
+		Args: cli.Arguments(0, 1),
 	}
 	cmd.Flags().StringVar(&format, "format", "", "`format` of the log records: auto or a name (default: ingest.format)")
+	output := parseOutputs.Flag(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return env.parse(cmd, args, format, output) }
 	return cmd
 }
 
 // parse is the dry run. It uses the ingester's own processor, with the present in place of Kafka's
 // time.
-func (env *environment) parse(cmd *cobra.Command, args []string, format string) error {
+func (env *environment) parse(cmd *cobra.Command, args []string, format string, output *cli.Chosen[parsedLine]) error {
 	cfg, err := config.Load(env.configFile)
 	if err != nil {
 		return err
 	}
-	cfg.Ingest.Format = cmp.Or(format, cfg.Ingest.Format)
+	if format != "" {
+		cfg.Ingest.Format = format
+		if err := cfg.Ingest.Validate(); err != nil {
+			return fmt.Errorf("--format: %s", strings.TrimPrefix(err.Error(), "ingest.format: "))
+		}
+	}
 	p, err := assemble(cfg, cmd.ErrOrStderr())
 	if err != nil {
 		return err
@@ -93,10 +104,11 @@ func (env *environment) parse(cmd *cobra.Command, args []string, format string) 
 	}
 	defer in.Close()
 	out := bufio.NewWriter(cmd.OutOrStdout())
-	return errors.Join(parseLines(in, out, p.processor), out.Flush())
+	screen := cli.Screen{Writer: out, Columns: cli.Width(cmd.OutOrStdout())}
+	return errors.Join(parseLines(in, p.processor, func(l parsedLine) error { return output.Write(l, screen) }), out.Flush())
 }
 
-func parseLines(in io.Reader, out io.Writer, processor *enrich.Processor) error {
+func parseLines(in io.Reader, processor *enrich.Processor, write func(parsedLine) error) error {
 	lines := bufio.NewReaderSize(in, 1<<16)
 	clock := accesslog.Clock{Latest: time.Now().Add(24 * time.Hour), Optional: true}
 	for n := 1; ; n++ {
@@ -108,10 +120,79 @@ func parseLines(in io.Reader, out io.Writer, processor *enrich.Processor) error 
 			return fmt.Errorf("line %d: %w", n, err)
 		}
 		record := processor.Record(bytes.TrimRight(line, "\r\n"), enrich.Position{Clock: clock})
-		if err := cli.JSONLine(describe(n, record), out); err != nil {
+		if err := write(describe(n, record)); err != nil {
 			return err
 		}
 	}
+}
+
+// text writes for people what was found in a line.
+func (l parsedLine) text(w io.Writer) error {
+	lead := fmt.Sprintf("line %d: ", l.Line)
+	if l.DeadLetter != nil {
+		return cli.Paragraph(w, lead, l.DeadLetter.text())
+	}
+	err := cli.Paragraph(w, lead, fmt.Sprintf("%s, %s", l.Format, count(len(l.Records), "record")))
+	for _, r := range l.Records {
+		switch {
+		case r.DeadLetter != nil:
+			err = errors.Join(err, cli.Paragraph(w, "  ", r.DeadLetter.text()))
+			continue
+		case r.Access == nil:
+			err = errors.Join(err, cli.Paragraph(w, "  ", "left out by ingest.exclude"))
+			continue
+		}
+		err = errors.Join(err, cli.Paragraph(w, "  ", r.Access.text()))
+		if len(r.Errors) == 0 {
+			err = errors.Join(err, cli.Paragraph(w, "  ", "no error"))
+		}
+		for _, e := range r.Errors {
+			err = errors.Join(err, e.text(w))
+		}
+	}
+	return err
+}
+
+func (d deadLetter) text() string {
+	return fmt.Sprintf("dead letter %s: %s", d.Reason, reasons[d.Reason])
+}
+
+// text returns what is known of a request, in one sentence.
+func (a parsedAccess) text() string {
+	var facts []string
+	add := func(name, value string) {
+		if value != "" {
+			facts = append(facts, strings.TrimSpace(name+" "+cli.OneLine(value)))
+		}
+	}
+	add("", a.Time.String())
+	add("tenant", a.Tenant)
+	add("service", a.Service)
+	add("route", a.Route)
+	add("", strings.TrimSpace(a.Method+" "+a.Path))
+	if a.Status != nil {
+		add("status", strconv.Itoa(*a.Status))
+	}
+	if a.LatencyMS != nil {
+		add("", strconv.FormatFloat(*a.LatencyMS, 'f', -1, 64)+" ms")
+	}
+	add("request", a.RequestID)
+	add("body", string(a.BodyState))
+	return strings.Join(facts, ", ")
+}
+
+func (e parsedError) text(w io.Writer) error {
+	what := "no catalog lists it"
+	if e.Known {
+		what = e.Kind
+	}
+	err := cli.Paragraph(w, "  error ", fmt.Sprintf("%s (family %s, %s; dialect %s, %s)", cli.OneLine(e.Code), e.Family, what, e.Dialect, e.Confidence))
+	for _, part := range []struct{ name, text string }{{"message", e.Message}, {"description", e.Description}, {"remedy", e.Remedy}} {
+		if part.text != "" {
+			err = errors.Join(err, cli.Paragraph(w, fmt.Sprintf("    %-11s  ", part.name), part.text))
+		}
+	}
+	return err
 }
 
 func describe(line int, r enrich.Record) parsedLine {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -20,9 +21,12 @@ func newReplay(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "replay",
 		Short: "Re-parse records that Kafka still has, with today's parser and mapping",
-		Long: "Re-parse records that Kafka still has, with today's parser and mapping: those of a window of Kafka's time\n" +
-			"(--since, --from, --to), those of one batch or hole (--at), or all (--all).",
-		Args: cobra.NoArgs,
+		Long: "Re-parse records that Kafka still has, with today's parser and mapping: those of a window of Kafka's time " +
+			"(--since, --from, --to), those of one batch or hole (--at), or all (--all). All results take effect in one step.",
+		Example: "ingest replay --from 2026-11-02 --to 2026-11-03\n" +
+			"ingest replay --at gateway-logs/3/1550\n" +
+			"ingest replay --all",
+		Args: cli.Arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.validate(); err != nil {
 				return err
@@ -78,22 +82,30 @@ func (env *environment) replay(cmd *cobra.Command, force bool, do func(context.C
 	if err != nil {
 		return err
 	}
-	out := cmd.OutOrStdout()
-	fmt.Fprintf(out, "re-parsed: %s, %s (parser %s, epoch %d)\n", count(done.Batches, "batch"), count(done.Records, "record"), p.fingerprint(), done.Epoch)
-	if done.Batches > 0 {
-		fmt.Fprintf(out, "  before: %d requests, %d errors, %d dead letters\n", done.Before.Requests, done.Before.Errors, done.Before.DeadLetters)
-		fmt.Fprintf(out, "  now:    %d requests, %d errors, %d dead letters\n", done.After.Requests, done.After.Errors, done.After.DeadLetters)
-	}
-	if done.Same > 0 {
-		fmt.Fprintf(out, "skipped: %s that this parser and mapping have parsed already\n", count(done.Same, "batch"))
-	}
-	for _, left := range done.Left {
-		fmt.Fprintln(out, "not replayed:", left)
+	if err := writeReplayed(cmd.OutOrStdout(), done, p.fingerprint()); err != nil {
+		return err
 	}
 	if len(done.Left) > 0 {
 		return cli.Findings(count(len(done.Left), "batch") + " could not be replayed")
 	}
 	return nil
+}
+
+func writeReplayed(out io.Writer, done *delivery.Replayed, parser string) error {
+	err := cli.Paragraph(out, "re-parsed: ", fmt.Sprintf("%s, %s (parser %s, epoch %d)", count(done.Batches, "batch"), count(done.Records, "record"), parser, done.Epoch))
+	if done.Batches > 0 {
+		counts := func(c delivery.Counts) string {
+			return fmt.Sprintf("%d requests, %d errors, %d dead letters", c.Requests, c.Errors, c.DeadLetters)
+		}
+		err = errors.Join(err, cli.Paragraph(out, "  before: ", counts(done.Before)), cli.Paragraph(out, "  now:    ", counts(done.After)))
+	}
+	if done.Same > 0 {
+		err = errors.Join(err, cli.Paragraph(out, "skipped: ", count(done.Same, "batch")+" that this parser and mapping have parsed already"))
+	}
+	for _, left := range done.Left {
+		err = errors.Join(err, cli.Paragraph(out, "not replayed: ", left))
+	}
+	return err
 }
 
 // placeFlag is the value of a flag that names a record as topic/partition/offset.

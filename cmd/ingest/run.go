@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"errata/internal/catalog"
+	"errata/internal/cli"
 	"errata/internal/delivery"
 	"errata/internal/monitor"
 )
@@ -22,8 +23,10 @@ func newRun(env *environment) *cobra.Command {
 	return &cobra.Command{
 		Use:   "run",
 		Short: "Consume until SIGINT or SIGTERM",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return env.consume(cmd.Context(), cmd.ErrOrStderr()) },
+		Example: "ingest run\n" +
+			"ingest run --config /etc/errata/config.yaml",
+		Args: cli.Arguments(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error { return env.consume(cmd.Context(), cmd.ErrOrStderr()) },
 	}
 }
 

@@ -29,16 +29,18 @@ func newAlertRun(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Evaluate alert rules as the data comes in",
-		Long: "Evaluate alert rules as the data comes in, up to its watermark, and print every transition.\n" +
-			"No notification is sent unless the notify section of the configuration or a flag names a target. The states are\n" +
-			"stored in ClickHouse: after a restart, evaluation continues where it stopped. Alertmanager resolves an alert\n" +
+		Long: "Evaluate alert rules as the data comes in, up to its watermark, and print every transition. " +
+			"No notification is sent unless the notify section of the configuration or a flag names a target. The states are " +
+			"stored in ClickHouse: after a restart, evaluation continues where it stopped. Alertmanager resolves an alert " +
 			"that it has not heard of for four minutes, so run --once more often than that.",
-		Args: cobra.NoArgs,
+		Example: "report alert run\n" +
+			"report alert run --once --rules alerts.yaml\n" +
+			"report alert run --webhook https://hooks.example.test/errata",
+		Args: cli.Arguments(0, 0),
 	}
 	cfg.Since.Flag(cmd.Flags(), "since", "1h", "where the evaluation of a new rule begins, as a span before the watermark or as a time")
 	cmd.Flags().BoolVar(&once, "once", false, "evaluate up to the watermark and exit")
-	cmd.Flags().String("webhook", "", "send notifications to this URL, as JSON, whatever notify.webhook.url says")
-	cmd.Flags().String("alertmanager", "", "send alerts to the Alertmanager at this URL, whatever notify.alertmanager.url says")
+	targetFlags(cmd.Flags())
 	output := alertOutputs.Flag(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		if cfg.Groups, err = alert.Load(cmd.Flag("rules").Value.String()); err != nil {
@@ -70,6 +72,12 @@ func newAlertRun(env *environment) *cobra.Command {
 	return cmd
 }
 
+// targetFlags registers the flags that override the targets of notify.
+func targetFlags(flags *pflag.FlagSet) {
+	flags.String("webhook", "", "send notifications to this `URL`, as JSON, whatever notify.webhook.url says")
+	flags.String("alertmanager", "", "send alerts to the Alertmanager at this `URL`, whatever notify.alertmanager.url says")
+}
+
 // overrideURLs takes the URLs of the flags that were given. An empty URL switches its target off.
 func overrideURLs(flags *pflag.FlagSet, cfg *notify.Config) error {
 	for flag, endpoint := range map[string]*notify.Endpoint{"webhook": &cfg.Webhook, "alertmanager": &cfg.Alertmanager} {
@@ -86,9 +94,10 @@ func overrideURLs(flags *pflag.FlagSet, cfg *notify.Config) error {
 
 func newAlertCheck() *cobra.Command {
 	return &cobra.Command{
-		Use:   "check",
-		Short: "Load the rules and report what is wrong with them",
-		Args:  cobra.NoArgs,
+		Use:     "check",
+		Short:   "Load the rules and report what is wrong with them",
+		Example: "report alert check --rules alerts.yaml",
+		Args:    cli.Arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			file := cmd.Flag("rules").Value.String()
 			groups, err := alert.Load(file)
@@ -99,8 +108,7 @@ func newAlertCheck() *cobra.Command {
 			for _, g := range groups {
 				rules += len(g.Rules)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is fine: rules %d, groups %d\n", file, rules, len(groups))
-			return err
+			return cli.Paragraph(cmd.OutOrStdout(), "", fmt.Sprintf("%s is fine: rules %d, groups %d", file, rules, len(groups)))
 		},
 	}
 }
@@ -116,9 +124,8 @@ func alertText(t store.AlertTransition, w io.Writer) error {
 			labels = append(labels, name+"="+strconv.Quote(t.Labels[name]))
 		}
 	}
-	_, err := fmt.Fprintf(w, "%s %s{%s} %s => %s: %s\n", cli.Timestamp{Time: t.At}, t.Rule, strings.Join(labels, ","),
-		strings.ToUpper(t.From), strings.ToUpper(t.To), cli.OneLine(t.Reason))
-	return err
+	return cli.Paragraph(w, "", fmt.Sprintf("%s %s{%s} %s => %s: %s", cli.Timestamp{Time: t.At}, t.Rule, strings.Join(labels, ","),
+		strings.ToUpper(t.From), strings.ToUpper(t.To), cli.OneLine(t.Reason)))
 }
 
 func alertJSON(t store.AlertTransition, w io.Writer) error {

@@ -17,7 +17,13 @@ func newCatalog(env *environment) *cobra.Command {
 
 func newList(env *environment) *cobra.Command {
 	var lang string
-	cmd := &cobra.Command{Use: "list", Short: "List all published codes with their texts, in the order of the files and pages", Args: cobra.NoArgs}
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List all published codes with their texts, in the order of the files and pages",
+		Example: "report catalog list --lang en\n" +
+			"report catalog list --output tsv",
+		Args: cli.Arguments(0, 0),
+	}
 	langFlag(cmd.Flags(), &lang)
 	output := report.PublishedOutputs.Flag(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -35,9 +41,10 @@ func newList(env *environment) *cobra.Command {
 
 func newSchema() *cobra.Command {
 	return &cobra.Command{
-		Use:   "schema",
-		Short: "Print the JSON Schema of a catalog file, for editors",
-		Args:  cobra.NoArgs,
+		Use:     "schema",
+		Short:   "Print the JSON Schema of a catalog file, for editors",
+		Example: "report catalog schema > catalog.schema.json",
+		Args:    cli.Arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			text, err := fs.ReadFile(catalogs.FS, catalogs.Schema)
 			if err != nil {

@@ -29,15 +29,17 @@ func newDrift(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "drift",
 		Short: "Show where live traffic and the catalogs disagree",
-		Long: "Show where live traffic and the catalogs disagree: codes that no catalog lists, statuses and messages that differ from the\n" +
+		Long: "Show where live traffic and the catalogs disagree: codes that no catalog lists, statuses and messages that differ from the " +
 			"published ones, codes that stopped, and published codes that were never seen. Exit code 1: there are unknown or changed codes.\n" +
 			"--emit drafts catalogs for the unknown codes, one document for each family; --emit=DIR writes a file for each.",
+		Example: "report catalog drift --since 7d\n" +
+			"report catalog drift --tenant acme --emit=drafts",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && emit == toStdout { // --emit DIR
 				emit = args[0]
 				return nil
 			}
-			return cobra.NoArgs(cmd, args)
+			return cli.Arguments(0, 0)(cmd, args)
 		},
 	}
 	window.Flags(cmd.Flags(), "7d")

@@ -27,9 +27,12 @@ func newExplain(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain CODE",
 		Short: "Explain a code: its catalog entry, and who meets it now",
-		Long: "Explain a code: its catalog entry and, if ClickHouse answers, who meets it now. Case and separators do not matter.\n" +
+		Long: "Explain a code: its catalog entry and, if ClickHouse answers, who meets it now. Case and separators do not matter. " +
 			"An argument that is not a code is searched for in the texts of the catalogs. Exit code 1: no catalog knows it.",
-		Args: cobra.ExactArgs(1),
+		Example: "report explain OSM.01010037\n" +
+			"report explain 4000 --dialect tencent-v2\n" +
+			"report explain 'case limit' --lang zh",
+		Args: cli.Arguments(1, 1),
 	}
 	cmd.Flags().StringVar(&dialect, "dialect", "", "the envelope's dialect, for a code that means something only in one, such as tencent-v2 for Tencent Cloud's numbers")
 	langFlag(cmd.Flags(), &lang)

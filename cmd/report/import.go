@@ -25,7 +25,9 @@ func newImport(env *environment) *cobra.Command {
 What was understood of the page (layout, columns, rows) goes to standard error, and so does each line of a table that is not a row.
 If the family has a catalog, its kinds, retries, owners, translations and comments are kept, and the changes are listed.
 Exit code 1: a row could not be placed, or there was none, or the set would not load with the catalog. What could be read is printed all the same.`,
-		Args: cobra.ExactArgs(1),
+		Example: "report catalog import page.html --family Acme\n" +
+			"report catalog import page.mhtml --write",
+		Args: cli.Arguments(1, 1),
 	}
 	cmd.Flags().StringVar(&request.Family, "family", "", "the family's name (default: the catalog that knows the codes, else their common prefix, else the file's name)")
 	cmd.Flags().BoolVar(&write, "write", false, "write into the catalogs folder (catalogs.dir) instead of to standard output")

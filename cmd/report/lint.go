@@ -20,7 +20,7 @@ var lintOutputs = cli.Outputs[[]catalog.Problem]{
 
 func lintText(problems []catalog.Problem, w io.Writer) error {
 	for _, p := range problems {
-		if _, err := fmt.Fprintln(w, p); err != nil {
+		if err := cli.Paragraph(w, "", fmt.Sprint(p)); err != nil {
 			return err
 		}
 	}
@@ -32,9 +32,11 @@ func newLint(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lint [DIR]",
 		Short: "Check the catalog files of a folder (default: catalogs.dir, else the built-in ones)",
-		Long: "Check the catalog files of a folder, and print each problem with its line and column: errors make a catalog unusable, notes\n" +
+		Long: "Check the catalog files of a folder, and print each problem with its line and column: errors make a catalog unusable, notes " +
 			"say what could be better. Exit code 1: there are errors, or with --strict notes.",
-		Args: cobra.MaximumNArgs(1),
+		Example: "report catalog lint\n" +
+			"report catalog lint --strict mine",
+		Args: cli.Arguments(0, 1),
 	}
 	output := lintOutputs.Flag(cmd.Flags())
 	cmd.Flags().BoolVar(&strict, "strict", false, "exit with 1 for notes too")

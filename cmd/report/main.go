@@ -68,7 +68,7 @@ func (e *environment) catalogs() (config.Config, *catalog.Set, error) {
 		return cfg, nil, err
 	}
 	c, err := catalog.Open(cfg.Catalogs.Dir)
-	return cfg, c, err
+	return cfg, c, cfg.Located(err)
 }
 
 // open opens the store and the catalogs.
@@ -78,7 +78,7 @@ func (e *environment) open(ctx context.Context) (*store.Store, *catalog.Set, err
 		return nil, nil, err
 	}
 	s, err := store.Open(ctx, cfg.ClickHouse)
-	return s, c, err
+	return s, c, cfg.Located(err)
 }
 
 // tenantFlag registers --tenant. A tenant's name may contain a comma, or be empty.

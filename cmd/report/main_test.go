@@ -17,6 +17,7 @@ import (
 	"errata/internal/accesslog"
 	"errata/internal/catalog"
 	"errata/internal/cli"
+	"errata/internal/cli/clitest"
 	"errata/internal/enrich"
 	"errata/internal/report"
 	"errata/internal/stack/stacktest"
@@ -77,6 +78,8 @@ func TestScripts(t *testing.T) {
 		},
 	})
 }
+
+func TestExamples(t *testing.T) { clitest.CheckExamples(t, newRoot) }
 
 func insert(ctx context.Context, addr, database, records string) (err error) {
 	catalogs, err := catalog.Open("")

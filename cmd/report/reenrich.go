@@ -18,10 +18,12 @@ func newReenrich(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "re-enrich",
 		Short: "Update stored errors to what today's catalogs say about them",
-		Long: "Update the family, kind, texts and so on of stored errors to what today's catalogs say, and the family and kind of their rollups.\n" +
-			"Counts do not change. The command may be interrupted and run again: it continues with the rows that other catalogs explained,\n" +
+		Long: "Update the family, kind, texts and so on of stored errors to what today's catalogs say, and the family and kind of their rollups. " +
+			"Counts do not change. The command may be interrupted and run again: it continues with the rows that other catalogs explained, " +
 			"and changes nothing if there are none. Ingesters may keep running; let them load the new catalogs first.",
-		Args: cobra.NoArgs,
+		Example: "report catalog re-enrich --dry-run\n" +
+			"report catalog re-enrich --since 30d --rate 5000",
+		Args: cli.Arguments(0, 0),
 	}
 	window.Flags(cmd.Flags(), "")
 	cmd.Flags().Lookup("since").Usage += " (default: all stored errors)"

@@ -18,7 +18,14 @@ func newTop(env *environment) *cobra.Command {
 		q      report.TopQuery
 		by     string
 	)
-	cmd := &cobra.Command{Use: "top", Short: "Show the most frequent error codes, with what they mean and what to do", Args: cobra.NoArgs}
+	cmd := &cobra.Command{
+		Use:   "top",
+		Short: "Show the most frequent error codes, with what they mean and what to do",
+		Example: "report top --since 24h --limit 10\n" +
+			"report top --tenant acme --by service,code --output csv\n" +
+			"report top --from 2026-11-02 --to 2026-11-03 --zone Europe/Berlin",
+		Args: cli.Arguments(0, 0),
+	}
 	window.Flags(cmd.Flags(), "24h")
 	keys := strings.Join(report.TopKeys, ",")
 	cmd.Flags().StringVar(&by, "by", "tenant,code", "what to group by: "+keys)

@@ -3,44 +3,51 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/spf13/cobra"
 
+	"errata/internal/cli"
 	"errata/internal/link"
 	"errata/internal/store"
 )
 
-// clean is `stack clean`. It removes what demos wrote to servers that they did not start: the
-// sample's topics and group, and its database. It touches nothing else.
-func clean(ctx context.Context, env env, args []string) error {
-	f := flag.NewFlagSet("clean", flag.ContinueOnError)
+func newClean() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "clean",
+		Short: "Remove the sample that a demo wrote to servers that it did not start",
+		Long: "Remove what demos wrote to servers that they did not start: the sample's topics and group, and its database. " +
+			"It touches nothing else.",
+		Example: "stack clean --external-kafka k1:9092 --external-clickhouse ch:9000",
+		Args:    cli.Arguments(0, 0),
+	}
 	var x external
-	x.flags(f)
-	if err := parse(f, env, args); err != nil {
-		return err
-	}
-	if err := x.validate(); err != nil {
-		return err
-	}
-	if !x.any() {
-		return errors.New("name the servers: --external-kafka HOST:PORT,… or --external-clickhouse HOST:PORT; the stack's own data are its data folder, which you can remove")
-	}
-	if len(x.kafka) > 0 {
-		if err := cleanKafka(ctx, env, x.kafka); err != nil {
+	x.flags(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := x.validate(); err != nil {
 			return err
 		}
+		if !x.any() {
+			return errors.New("name the servers: --external-kafka HOST:PORT,… or --external-clickhouse HOST:PORT; the stack's own data are its data folder, which you can remove")
+		}
+		if len(x.kafka) > 0 {
+			if err := cleanKafka(cmd.Context(), cmd.ErrOrStderr(), x.kafka); err != nil {
+				return err
+			}
+		}
+		if x.clickhouse != "" {
+			return cleanClickHouse(cmd.Context(), cmd.ErrOrStderr(), x.store(x.clickhouse))
+		}
+		return nil
 	}
-	if x.clickhouse != "" {
-		return cleanClickHouse(ctx, env, x.store(x.clickhouse))
-	}
-	return nil
+	return cmd
 }
 
-func cleanKafka(ctx context.Context, env env, brokers []string) error {
+func cleanKafka(ctx context.Context, stderr io.Writer, brokers []string) error {
 	where := strings.Join(brokers, ",")
 	transport := &kafka.Transport{}
 	defer transport.CloseIdleConnections()
@@ -73,12 +80,12 @@ func cleanKafka(ctx context.Context, env env, brokers []string) error {
 	if err != nil && !errors.Is(err, kafka.GroupIdNotFound) {
 		return fmt.Errorf("delete group %s on Kafka at %s: %w", sampleGroup, where, err)
 	}
-	fmt.Fprintf(env.stderr, "removed %d sample topics and group %s from Kafka at %s\n", len(topics), sampleGroup, where)
+	fmt.Fprintf(stderr, "removed %d sample topics and group %s from Kafka at %s\n", len(topics), sampleGroup, where)
 	return nil
 }
 
 // cleanClickHouse drops the sample's database, unless it holds anything but samples.
-func cleanClickHouse(ctx context.Context, env env, cfg store.Config) error {
+func cleanClickHouse(ctx context.Context, stderr io.Writer, cfg store.Config) error {
 	s, err := store.OpenAndMigrate(ctx, cfg) // also opens a database that an interrupted demo left unfinished
 	if err != nil {
 		return err
@@ -96,6 +103,6 @@ func cleanClickHouse(ctx context.Context, env env, cfg store.Config) error {
 	if err := s.Drop(ctx); err != nil {
 		return err
 	}
-	fmt.Fprintf(env.stderr, "removed database %s from ClickHouse at %s\n", cfg.Database, cfg.Addr[0])
+	fmt.Fprintf(stderr, "removed database %s from ClickHouse at %s\n", cfg.Database, cfg.Addr[0])
 	return nil
 }

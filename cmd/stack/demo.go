@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"maps"
@@ -17,6 +16,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"errata/internal/catalog"
 	"errata/internal/cli"
 	"errata/internal/loadgen"
@@ -27,33 +28,50 @@ import (
 
 const demoTimeout = 5 * time.Minute
 
-// demo is `stack demo`, which runs the main job on sample traffic:
+func newDemo(stdout, stderr io.Writer) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Start both, send sample traffic, ingest and report it",
+		Long: "Start both servers, send sample traffic, ingest it, and print the table of its top errors, whose counts are compared " +
+			"with what was sent. Then stay up until Ctrl-C.",
+		Example: "stack demo\n" +
+			"stack demo --once --requests 5000\n" +
+			"stack demo --external-kafka k1:9092 --external-clickhouse ch:9000",
+		Args: cli.Arguments(0, 0),
+	}
+	cfg := stackFlags(cmd.Flags())
+	var x external
+	x.flags(cmd.Flags())
+	var s sample
+	s.flags(cmd.Flags())
+	once := cmd.Flags().Bool("once", false, "stop after the report")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := errors.Join(s.validate(), x.validate()); err != nil {
+			return err
+		}
+		cfg.ExternalKafka, cfg.ExternalClickHouse = x.kafka, x.clickhouse
+		return demo(cmd, env{stdout, stderr}, *cfg, x, s, *once)
+	}
+	return cmd
+}
+
+// env is where a demo and the programs that it starts write.
+type env struct{ stdout, stderr io.Writer }
+
+// demo runs the main job on sample traffic:
 //
 //	stack.Up ─ sends traffic ─▶ Kafka ─▶ bin/ingest run ─▶ ClickHouse ─▶ bin/report top
 //
 // Each run has a topic of its own, so that its report covers only its own traffic, whatever the
 // data folder contained before. The ingester and the report get a configuration file of the
 // demo's own and none of the ERRATA_ variables: those and config.yaml are for real data.
-func demo(ctx context.Context, env env, args []string) error {
-	f := flag.NewFlagSet("demo", flag.ContinueOnError)
-	cfg := stackFlags(f, env)
-	var x external
-	x.flags(f)
-	var s sample
-	s.flags(f)
-	once := f.Bool("once", false, "stop after the report")
-	if err := parse(f, env, args); err != nil {
-		return err
-	}
-	if err := errors.Join(s.validate(), x.validate()); err != nil {
-		return err
-	}
-	cfg.ExternalKafka, cfg.ExternalClickHouse = x.kafka, x.clickhouse
+func demo(cmd *cobra.Command, env env, cfg stack.Config, x external, s sample, once bool) error {
+	ctx := cmd.Context()
 	bin, err := siblings("ingest", "report")
 	if err != nil {
 		return err
 	}
-	servers, err := stack.Up(ctx, *cfg)
+	servers, err := start(cmd, cfg)
 	if err != nil {
 		return err
 	}
@@ -61,7 +79,7 @@ func demo(ctx context.Context, env env, args []string) error {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
 		if err := servers.Stop(ctx); err != nil {
-			fmt.Fprintln(env.stderr, "stack demo:", err)
+			fmt.Fprintln(env.stderr, "stack:", err)
 		}
 	}()
 	fmt.Fprintf(env.stderr, "Kafka at %s, ClickHouse at %s\n", strings.Join(servers.Brokers, ","), servers.ClickHouseAddr)
@@ -102,7 +120,7 @@ func demo(ctx context.Context, env env, args []string) error {
 		ended <- nil
 		return fmt.Errorf("ingest run ended: %w", err)
 	}
-	if err != nil || *once || ctx.Err() != nil {
+	if err != nil || once || ctx.Err() != nil {
 		if ctx.Err() != nil {
 			return nil // Ctrl-C
 		}

@@ -1,11 +1,13 @@
 package main
 
 import (
-	"flag"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/spf13/pflag"
 
 	"errata/internal/link"
 	"errata/internal/store"
@@ -35,11 +37,11 @@ type external struct {
 	username, passwordFile string
 }
 
-func (x *external) flags(f *flag.FlagSet) {
+func (x *external) flags(f *pflag.FlagSet) {
 	f.Var(&x.kafka, "external-kafka", "use this running Kafka, `HOST:PORT,…`, instead of starting one; the sample gets topics "+topicPrefix+"… and the group "+sampleGroup)
 	f.StringVar(&x.clickhouse, "external-clickhouse", "", "use this running ClickHouse, `HOST:PORT`, instead of starting one; the sample gets the database "+sampleDatabase)
-	f.StringVar(&x.username, "external-clickhouse-user", "default", "user of the running ClickHouse")
-	f.StringVar(&x.passwordFile, "external-clickhouse-password-file", "", "file with that user's password in its first line")
+	f.StringVar(&x.username, "external-clickhouse-user", "default", "`name` of the user of the running ClickHouse")
+	f.StringVar(&x.passwordFile, "external-clickhouse-password-file", "", "`file` with that user's password in its first line")
 }
 
 func (x *external) validate() (err error) {
@@ -77,17 +79,20 @@ func (x *external) group() string {
 // hostPorts is the value of a flag for a list of addresses.
 type hostPorts []string
 
-// String implements flag.Value.
+// String implements pflag.Value.
 func (h *hostPorts) String() string { return strings.Join(*h, ",") }
 
-// Set implements flag.Value.
+// Set implements pflag.Value.
 func (h *hostPorts) Set(text string) error {
 	addrs := strings.Split(text, ",")
 	for i, addr := range addrs {
 		if addrs[i] = strings.TrimSpace(addr); !link.IsHostPort(addrs[i]) {
-			return fmt.Errorf("%q is not HOST:PORT", addr)
+			return errors.New("give HOST:PORT, or several with commas between them")
 		}
 	}
 	*h = addrs
 	return nil
 }
+
+// Type implements pflag.Value.
+func (*hostPorts) Type() string { return "addresses" }

@@ -126,6 +126,18 @@ http: {addr: "127.0.0.1:1"}
 	if out, err := traffic.CombinedOutput(); err == nil || !bytes.Contains(out, []byte("127.0.0.1:1")) {
 		t.Errorf("stack traffic: %v\n%s", err, out)
 	}
+
+	// So do clean's, and fetch asks no server of ours.
+	clean := exec.CommandContext(ctx, filepath.Join(bin, "stack"), "clean", "--external-kafka", "127.0.0.1:1", "--external-clickhouse", "127.0.0.1:1")
+	clean.Dir = dir
+	if out, err := clean.CombinedOutput(); err == nil || !bytes.Contains(out, []byte("127.0.0.1:1")) {
+		t.Errorf("stack clean: %v\n%s", err, out)
+	}
+	fetch := exec.CommandContext(ctx, filepath.Join(bin, "stack"), "fetch")
+	fetch.Dir = dir
+	if out, err := fetch.CombinedOutput(); err != nil {
+		t.Errorf("stack fetch: %v\n%s", err, out)
+	}
 	brokers.check(t, "Kafka")
 	clickhouse.check(t, "ClickHouse")
 	webhook.check(t, "the webhook")

@@ -19,8 +19,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/segmentio/kafka-go"
+	"github.com/spf13/cobra"
 
+	"errata/internal/cli/clitest"
 	"errata/internal/stack/stacktest"
 )
 
@@ -34,9 +37,33 @@ func TestMain(m *testing.M) {
 		os.Unsetenv(asCommand)
 		os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 	}
-	code := m.Run()
-	os.RemoveAll(buildDir)
-	os.Exit(code)
+	testscript.Main(cleaning{m}, map[string]func(){
+		"stack": func() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) },
+	})
+}
+
+// cleaning runs the tests and removes the programs that they built.
+type cleaning struct{ *testing.M }
+
+func (c cleaning) Run() int {
+	defer os.RemoveAll(buildDir)
+	return c.M.Run()
+}
+
+// Each script in testdata is one behaviour, run as a user would.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // or each command waits for a second at its end
+			return nil
+		},
+	})
+}
+
+func TestExamples(t *testing.T) {
+	clitest.CheckExamples(t, func() *cobra.Command { return newRoot(io.Discard, io.Discard) })
 }
 
 // A running is a `stack up` on a folder.
@@ -308,23 +335,6 @@ func TestExitCodes(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	try(2, "", "usage: stack")
-	try(0, "usage: stack", "", "help")
-	try(2, "", `no command "down"`, "down")
-	try(2, "", "-dirr", "up", "--dirr", dir)
-	try(2, "", `unexpected argument "now"`, "up", "now")
-	try(0, "", "-clickhouse", "up", "-h")
-	for flag, addr := range map[string]string{"--kafka": "nonsense", "--clickhouse": "127.0.0.1:http", "--http": "127.0.0.1:65536"} {
-		try(2, "", "stack up: "+flag+`: "`+addr+`" `, "up", "--dir", dir, flag, addr)
-	}
-	try(2, "", "--kafka and --http are both 127.0.0.1:9001: give each a port", "up", "--dir", dir, "--kafka", "127.0.0.1:9001", "--http", "localhost:9001")
-	try(2, "", `"logs:many": give NAME or NAME:PARTITIONS`, "up", "--dir", dir, "--topic", "logs:many")
-	try(2, "", `"a b": give NAME or NAME:PARTITIONS`, "traffic", "--topic", "a b")
-	try(2, "", `"nonsense" is not HOST:PORT`, "traffic", "--kafka", "nonsense")
-	try(2, "", `"nonsense" is not HOST:PORT`, "demo", "--external-kafka", "nonsense")
-	try(2, "", "--external-clickhouse \"nonsense\": give HOST:PORT", "clean", "--external-clickhouse", "nonsense")
-	try(2, "", "name the servers: --external-kafka", "clean")
-
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -363,7 +373,7 @@ func TestTrafficIsCutOff(t *testing.T) {
 		}
 	}
 	broker.Stop()
-	if code := <-ended; code != 3 || !strings.HasPrefix(stderr.String(), "stack traffic: send sample traffic to topic gateway-logs at "+broker.Addr+": ") {
+	if code := <-ended; code != 3 || !strings.HasPrefix(stderr.String(), "stack: send sample traffic to topic gateway-logs at "+broker.Addr+": ") {
 		t.Errorf("cut off: exit code %d: %s", code, &stderr)
 	}
 	t.Log(stderr.String())

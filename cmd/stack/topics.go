@@ -37,7 +37,7 @@ func defaultTopics() (all topics) {
 	return all
 }
 
-// String implements flag.Value.
+// String implements pflag.Value.
 func (t topics) String() string {
 	var all []string
 	for _, topic := range t {
@@ -55,7 +55,7 @@ func (t topics) names() string {
 	return strings.Join(all, ",")
 }
 
-// Set implements flag.Value.
+// Set implements pflag.Value.
 func (t *topics) Set(text string) error {
 	name, number, given := strings.Cut(text, ":")
 	partitions := defaultPartitions
@@ -66,11 +66,14 @@ func (t *topics) Set(text string) error {
 		}
 	}
 	if !topicName.MatchString(name) {
-		return fmt.Errorf("%q: give NAME or NAME:PARTITIONS, with letters, digits, dots, - and _ in the name and 1 to %d partitions", text, maxPartitions)
+		return fmt.Errorf("give NAME or NAME:PARTITIONS, with letters, digits, dots, - and _ in the name and 1 to %d partitions", maxPartitions)
 	}
 	*t = append(*t, topic{name, partitions})
 	return nil
 }
+
+// Type implements pflag.Value.
+func (*topics) Type() string { return "topic" }
 
 // create creates those that do not exist yet.
 func (t topics) create(ctx context.Context, brokers []string) error {

@@ -4,12 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"errata/internal/cli"
 	"errata/internal/loadgen"
@@ -22,11 +23,10 @@ type sample struct {
 	since    cli.Time
 }
 
-func (s *sample) flags(f *flag.FlagSet) {
-	f.Uint64Var(&s.seed, "seed", 1, "seed of the random numbers: the same seed and times produce the same bytes")
-	f.IntVar(&s.requests, "requests", 120_000, "approximate number of requests")
-	s.since = cli.Ago("24h")
-	f.Var(&s.since, "since", "when they begin: "+cli.TimeForms)
+func (s *sample) flags(f *pflag.FlagSet) {
+	f.Uint64Var(&s.seed, "seed", 1, "`number` to start the random numbers with: the same seed and times produce the same bytes")
+	f.IntVar(&s.requests, "requests", 120_000, "approximate `number` of requests")
+	s.since.Flag(f, "since", "24h", "when they begin")
 }
 
 func (s *sample) validate() error {
@@ -43,36 +43,46 @@ func (s *sample) config(now time.Time) loadgen.Config {
 	return loadgen.Config{Seed: s.seed, From: s.since.At(to, time.UTC), To: to, Requests: s.requests}
 }
 
-// sendTraffic is `stack traffic`.
-func sendTraffic(ctx context.Context, env env, args []string) error {
-	f := flag.NewFlagSet("traffic", flag.ContinueOnError)
+func newTraffic() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "traffic",
+		Short: "Send sample traffic to a topic and print its counts",
+		Long:  "Send sample traffic to a topic, which is created if it does not exist, and print its counts as JSON.",
+		Example: "stack traffic --requests 1000\n" +
+			"stack traffic --kafka 127.0.0.1:19092 --topic edge-logs:8 --since 2h",
+		Args: cli.Arguments(0, 0),
+	}
 	var s sample
-	s.flags(f)
+	s.flags(cmd.Flags())
 	brokers := hostPorts{"127.0.0.1:9092"}
-	f.Var(&brokers, "kafka", "the brokers, `HOST:PORT,…`")
+	cmd.Flags().Var(&brokers, "kafka", "the brokers, `HOST:PORT,…`")
 	var to topics
-	f.Var(&to, "topic", "the topic, `NAME[:PARTITIONS]`, which is created if it does not exist (default "+defaultTopics().String()+")")
-	if err := parse(f, env, args); err != nil {
+	cmd.Flags().Var(&to, "topic", "the topic, `NAME[:PARTITIONS]` (default "+defaultTopics().String()+")")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := s.validate(); err != nil {
+			return err
+		}
+		if to == nil {
+			to = defaultTopics()
+		}
+		if len(to) != 1 {
+			return fmt.Errorf("--topic %s: give one topic", to)
+		}
+		return sendTraffic(cmd, s.config(time.Now()), brokers, to)
+	}
+	return cmd
+}
+
+// sendTraffic sends the traffic to the one topic and prints its counts.
+func sendTraffic(cmd *cobra.Command, cfg loadgen.Config, brokers []string, to topics) error {
+	if err := to.create(cmd.Context(), brokers); err != nil {
 		return err
 	}
-	if err := s.validate(); err != nil {
-		return err
-	}
-	if to == nil {
-		to = defaultTopics()
-	}
-	if len(to) != 1 {
-		return fmt.Errorf("--topic %s: give one topic", to)
-	}
-	if err := to.create(ctx, brokers); err != nil {
-		return err
-	}
-	cfg := s.config(time.Now())
-	sent, err := send(ctx, brokers, to[0].name, cfg)
+	sent, err := send(cmd.Context(), brokers, to[0].name, cfg)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(env.stderr, "sent %s\n", describe(sent))
+	fmt.Fprintf(cmd.ErrOrStderr(), "sent %s\n", describe(sent))
 	codes := []map[string]any{}
 	for c, n := range sent.Codes {
 		codes = append(codes, map[string]any{"tenant": c.Tenant, "code": c.Code, "errors": n})
@@ -80,7 +90,7 @@ func sendTraffic(ctx context.Context, env env, args []string) error {
 	return cli.JSON(map[string]any{
 		"topic": to[0].name, "from": cli.Timestamp{Time: cfg.From}, "to": cli.Timestamp{Time: cfg.To}, "messages": sent.Messages, "requests": sent.Requests, "errors": sent.Errors,
 		"error_requests": sent.ErrorRequests, "dead_letters": sent.Reasons, "tenants": sent.Tenants, "codes": codes,
-	}, env.stdout)
+	}, cmd.OutOrStdout())
 }
 
 func describe(s loadgen.Sent) string {

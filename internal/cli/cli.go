@@ -4,7 +4,8 @@
 //   - exit.go: exit codes, which error has which code, and how an error is printed
 //   - times.go: flags for a time, a time window or a zone, and timestamps in output
 //   - output.go: a command's table of output formats, --output, JSON and YAML
-//   - table.go: tables for a terminal, Markdown and CSV
+//   - table.go, wrap.go: tables for a terminal, Markdown and CSV; prose for a terminal
+//   - help.go: what --help shows
 //   - near.go: words near one that does not exist
 //   - escape.go: text from outside that would drive a terminal or a spreadsheet
 //
@@ -22,7 +23,9 @@ import (
 	"runtime/debug"
 	"syscall"
 
+	"github.com/agnivade/levenshtein"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // Interruptible returns a context that SIGINT and SIGTERM cancel. A second signal ends the process
@@ -41,6 +44,8 @@ func Root(name, short string) *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.Version = version()
 	root.SetFlagErrorFunc(flagError)
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { _ = showHelp(cmd, cmd.OutOrStdout()) })
+	root.SetUsageFunc(func(cmd *cobra.Command) error { return showUsage(cmd, cmd.OutOrStderr()) })
 	root.SetHelpCommand(&cobra.Command{Use: "help [command]", Short: "Help about any command", RunE: help})
 	return root
 }
@@ -85,7 +90,49 @@ func flagError(cmd *cobra.Command, err error) error {
 	if args := cmd.Flags().Args(); len(args) > 0 && cmd.HasSubCommands() {
 		return unknownCommand(cmd, args[0])
 	}
+	if unknown := (*pflag.NotExistError)(nil); errors.As(err, &unknown) {
+		dashed, name := "--"+unknown.GetSpecifiedName(), unknown.GetSpecifiedName()
+		if short := unknown.GetSpecifiedShortnames(); short != "" {
+			dashed, name = "-"+short, short
+		}
+		return fmt.Errorf("unknown flag %s for %q: %s", dashed, cmd.CommandPath(), flagAdvice(cmd, name))
+	}
+	if lacking := (*pflag.ValueRequiredError)(nil); errors.As(err, &lacking) {
+		_, usage := pflag.UnquoteUsage(lacking.GetFlag())
+		return fmt.Errorf("--%s needs a value: %s", lacking.GetFlag().Name, usage)
+	}
 	return err
+}
+
+// flagAdvice says what may be meant by a flag that does not exist.
+func flagAdvice(cmd *cobra.Command, name string) string {
+	if cmd.HasSubCommands() {
+		return "write a command before it"
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, f.Name)
+		}
+	})
+	near := Near(name, names, 1)[0]
+	if levenshtein.ComputeDistance(name, near) > (len(name)+1)/2 {
+		return fmt.Sprintf("%s --help lists the flags", cmd.CommandPath())
+	}
+	return fmt.Sprintf("did you mean --%s?", near)
+}
+
+// Arguments returns the check of a command that takes so many arguments.
+func Arguments(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch n := len(args); {
+		case n > most && most == 0:
+			return fmt.Errorf("%s takes no arguments, and %q is one", cmd.CommandPath(), args[0])
+		case n < least || n > most:
+			return fmt.Errorf("%s was given %d arguments: write %s", cmd.CommandPath(), n, cmd.UseLine())
+		}
+		return nil
+	}
 }
 
 // help shows the help of the command that the arguments name.

@@ -64,6 +64,33 @@ func (w printableWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// jsonWriter makes JSON that is written Printable. What drives a terminal can only stand in
+// strings, where JSON has an escape for it, so the text does not change. Each Write has to end with
+// a whole character.
+type jsonWriter struct{ io.Writer }
+
+func (w jsonWriter) Write(p []byte) (int, error) {
+	text := string(p)
+	if strings.IndexFunc(text, drivesInJSON) >= 0 {
+		var b strings.Builder
+		for _, r := range text {
+			if drivesInJSON(r) {
+				fmt.Fprintf(&b, `\u%04x`, r)
+			} else {
+				b.WriteRune(r)
+			}
+		}
+		text = b.String()
+	}
+	if _, err := io.WriteString(w.Writer, text); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// drivesInJSON is drives for the characters that encoding/json does not escape.
+func drivesInJSON(r rune) bool { return r >= 0x7f && drives(r) }
+
 // formula matches a cell that spreadsheets take for a formula, and plainNumber one that is a number
 // nevertheless.
 var (

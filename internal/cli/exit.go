@@ -81,7 +81,7 @@ func Exit(program string, err error, stderr io.Writer) int {
 
 // kinds says what to give for a flag of a type of pflag, whose own errors name Go's functions.
 var kinds = map[string]string{
-	"int": "a whole number", "int64": "a whole number", "float64": "a number", "bool": "true or false", "duration": "a time span such as 90m",
+	"int": "a whole number", "uint64": "a whole number from 0", "int64": "a whole number", "float64": "a number", "bool": "true or false", "duration": "a time span such as 90m",
 }
 
 // message returns the text of an error. Wrong values of flags read as those that our own checks

@@ -92,7 +92,7 @@ func TestRun(t *testing.T) {
 		t.Helper()
 		root := Root("program", "Does something")
 		var at Time
-		leaf := &cobra.Command{Use: "leaf", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+		leaf := &cobra.Command{Use: "leaf", Args: Arguments(0, 0), RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprint(cmd.OutOrStdout(), "done")
 			return err
 		}}
@@ -109,23 +109,26 @@ func TestRun(t *testing.T) {
 	}
 	f("group leaf", Fine, "done", "")
 	f("group leaf --help", Fine, "--since time   start: 90m, ", "")
-	f("--help", Fine, "group       More", "")
+	f("--help", Fine, "  group  More\n", "")
 	f("", WrongUse, "", "\nprogram: program needs a command\n")
 	f("group", WrongUse, "", "\nprogram: program group needs a command\n")
 	f("grup", WrongUse, "", `program: unknown command "grup" for "program": did you mean "group"?`+"\n")
 	f("grup --since 1h", WrongUse, "", `program: unknown command "grup" for "program": did you mean "group"?`+"\n")
 	f("group leav --since 1h", WrongUse, "", `program: unknown command "leav" for "program group": did you mean "leaf"?`+"\n")
-	f("group --since 1h", WrongUse, "", "program: unknown flag: --since\n")
+	f("group --since 1h", WrongUse, "", "program: unknown flag --since for \"program group\": write a command before it\n")
 	f("help grup", WrongUse, "", `program: unknown command "grup" for "program": did you mean "group"?`+"\n")
 	f("help group leav", WrongUse, "", `program: unknown command "leav" for "program group": did you mean "leaf"?`+"\n")
 	f("help group leaf", Fine, "--since time   start: 90m, ", "")
-	f("help", Fine, "group       More", "")
+	f("help", Fine, "  group  More\n", "")
 	f("--version", Fine, "program version ", "")
-	f("group leaf extra", WrongUse, "", "program: unknown command \"extra\"")
+	f("group leaf extra", WrongUse, "", "program: program group leaf takes no arguments, and \"extra\" is one\n")
 	f("group leav", WrongUse, "", `program: unknown command "leav" for "program group": did you mean "leaf"?`+"\n")
 	f("group leaf --since soon", WrongUse, "", `program: --since "soon": give a time span such as 90m, `)
 	f("group leaf --limit abc", WrongUse, "", `program: --limit "abc": give a whole number`+"\n")
 	f("group leaf --limit 1.5", WrongUse, "", `program: --limit "1.5": give a whole number`+"\n")
 	f("group leaf --deep=perhaps", WrongUse, "", `program: --deep "perhaps": give true or false`+"\n")
-	f("group leaf --until soon", WrongUse, "", "program: unknown flag: --until\n")
+	f("group leaf --until soon", WrongUse, "", "program: unknown flag --until for \"program group leaf\": program group leaf --help lists the flags\n")
+	f("group leaf --sicne 1h", WrongUse, "", "program: unknown flag --sicne for \"program group leaf\": did you mean --since?\n")
+	f("group leaf -since 1h", WrongUse, "", "program: unknown flag -since for \"program group leaf\": did you mean --since?\n")
+	f("group leaf --since", WrongUse, "", "program: --since needs a value: start: 90m, ")
 }

@@ -110,7 +110,7 @@ func YAML[T any](value T, w io.Writer) error {
 
 // newEncoder writes <, > and & as they are, because the output is not HTML.
 func newEncoder(w io.Writer) *json.Encoder {
-	e := json.NewEncoder(w)
+	e := json.NewEncoder(jsonWriter{w})
 	e.SetEscapeHTML(false)
 	return e
 }
@@ -126,6 +126,8 @@ func Width(w io.Writer) int {
 	switch w := w.(type) {
 	case Screen:
 		return w.Columns
+	case printableWriter:
+		return Width(w.Writer)
 	case *os.File:
 		if width, _, err := term.GetSize(int(w.Fd())); err == nil {
 			return width

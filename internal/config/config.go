@@ -3,7 +3,6 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +11,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -50,6 +50,8 @@ type Config struct {
 	Web struct {
 		Addr string `mapstructure:"addr"`
 	} `mapstructure:"web"`
+
+	written *yamlfile.File // nil if there is no file
 }
 
 // DefaultLimits are the limits that a fingerprint does not mention.
@@ -136,7 +138,7 @@ func Load(file string) (Config, error) {
 	if err := fromEnvironment(v); err != nil {
 		return Config{}, err
 	}
-	var c Config
+	c := Config{written: written}
 	err := v.UnmarshalExact(&c, viper.DecodeHook(mapstructure.ComposeDecodeHookFunc(
 		mapstructure.StringToTimeDurationHookFunc(), yamlList, commaList, mapstructure.TextUnmarshallerHookFunc())))
 	if err != nil {
@@ -154,7 +156,7 @@ func Load(file string) (Config, error) {
 	return c, nil
 }
 
-// read reads the file into v and checks its keys.
+// read reads the file into v and checks its keys and values.
 func read(v *viper.Viper, file string) (*yamlfile.File, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -164,11 +166,11 @@ func read(v *viper.Viper, file string) (*yamlfile.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := written.CheckKeys(reflect.TypeFor[Config](), "mapstructure"); err != nil {
+	values, err := written.Settings(reflect.TypeFor[Config](), "mapstructure")
+	if err != nil {
 		return nil, err
 	}
-	v.SetConfigType("yaml")
-	if err := v.ReadConfig(bytes.NewReader(text)); err != nil {
+	if err := v.MergeConfigMap(values); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return written, nil
@@ -227,22 +229,15 @@ func undecodable(err error, v *viper.Viper) error {
 		if d.key != wrong.Name() {
 			continue
 		}
-		what := ""
-		switch d.value.(type) {
-		case bool:
-			what = "true or false"
-		case int, int64:
-			what = "a whole number"
-		case float64:
-			what = "a number"
-		case time.Duration:
-			what = fmt.Sprintf("a time span such as %s", d.value)
+		kind := yamlfile.KindOf(reflect.TypeOf(d.value))
+		if span, ok := d.value.(time.Duration); ok {
+			kind = fmt.Sprintf("a time span such as %s", span)
 		}
 		if d.key == "log.level" {
-			what = "one of debug, info, warn and error"
+			kind = "one of debug, info, warn and error"
 		}
-		if value := v.Get(d.key); what != "" {
-			return fmt.Errorf("%s is %s, and %q is not", d.key, what, fmt.Sprint(value))
+		if kind != "" {
+			return errors.New(yamlfile.Mismatch(d.key, kind, fmt.Sprint(v.Get(d.key))))
 		}
 	}
 	return errors.New(oneLine(wrong))
@@ -305,6 +300,30 @@ func fromEnvironment(v *viper.Viper) error {
 		v.Set(key, value)
 	}
 	return nil
+}
+
+// Located adds to an error that begins with a key where its value comes from, as the errors of Load
+// have it. It is for what is found out about a setting only when the setting is used, such as a
+// folder that does not exist.
+func (c Config) Located(err error) error {
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []error
+		for _, one := range several.Unwrap() {
+			all = append(all, c.Located(one))
+		}
+		return errors.Join(all...)
+	}
+	if err == nil || !beginsWithKey(err) {
+		return err
+	}
+	return located(err, c.written)
+}
+
+func beginsWithKey(err error) bool {
+	return slices.ContainsFunc(keys(), func(key string) bool {
+		rest, found := strings.CutPrefix(err.Error(), key)
+		return found && strings.IndexAny(rest, " :[") == 0
+	})
 }
 
 // keyIn finds the key that an error is about: at the start of its text, or in quotes.

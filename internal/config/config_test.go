@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func TestShippedFileIsTheDefaults(t *testing.T) {
@@ -24,7 +26,7 @@ func TestShippedFileIsTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(none, shipped); diff != "" {
+	if diff := cmp.Diff(none, shipped, cmpopts.IgnoreUnexported(Config{})); diff != "" {
 		t.Errorf("config.yaml differs from the defaults (-defaults +file):\n%s", diff)
 	}
 	for _, d := range defaults {
@@ -54,6 +56,43 @@ func TestFileAndEnvironment(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"a", "b"}, c.Kafka.Topics); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Values are what was written, whatever YAML takes them for.
+func TestValuesAsWritten(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "my.yaml")
+	write(t, file, "kafka: {group: 0123, topics: 7, sasl: {mechanism: PLAIN, username: 1e3, password: true}}\n"+
+		"clickhouse: {password: 007}\nhttp: {pprof: yes}\ningest: {batch: {rows: '1000'}, audit_share: 1}\n")
+	c, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []any{c.Kafka.Group, c.Kafka.Topics[0], c.Kafka.SASL.Username, c.Kafka.SASL.Password, c.ClickHouse.Password, c.HTTP.Pprof, c.Ingest.Batch.Rows, c.Ingest.AuditShare}
+	if diff := cmp.Diff([]any{"0123", "7", "1e3", "true", "007", true, 1000, 1.0}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What is found out about a setting after Load gets its place too.
+func TestLocated(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "my.yaml")
+	write(t, file, "log: {level: debug}\ncatalogs: {dir: nowhere}\n")
+	c, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cause := errors.New("catalogs.dir nowhere: there is no such folder")
+	other := errors.New("kafka at k:1 does not answer")
+	if err := c.Located(errors.Join(other, cause)); !errors.Is(err, cause) || err.Error() != other.Error()+"\n"+file+":2:17: "+cause.Error() {
+		t.Error(err)
+	}
+	t.Setenv("ERRATA_CATALOGS_DIR", "nowhere")
+	if err := c.Located(cause); err.Error() != "ERRATA_CATALOGS_DIR: "+cause.Error() {
+		t.Error(err)
+	}
+	if c.Located(nil) != nil {
+		t.Error("an error without a cause")
 	}
 }
 
@@ -93,6 +132,15 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 	f("http: {addr: 9464}\n", `:1:14: http.addr is "9464": give host:port`)
 	f("http: {addr: ':99999'}\n", `:1:14: http.addr is ":99999": give host:port`)
 	f("web: {addr: nonsense}\n", `:1:13: web.addr is "nonsense": give host:port`)
+	f("ingest: {batch: {rows: 1.5}}\n", `:1:24: ingest.batch.rows is a whole number, and "1.5" is not`)
+	f("ingest: {batch: {age: 5}}\n", `:1:23: ingest.batch.age is a time span such as 2s, and "5" is not`)
+	f("ingest: {audit_share: 0.1%}\n", `:1:23: ingest.audit_share is a number, and "0.1%" is not: write 0.1% as 0.001`)
+	f("http: {pprof: 7}\n", `:1:15: http.pprof is true or false, and "7" is not`)
+	f("http: {addr: [a]}\n", `:1:14: http.addr is a text: write it behind the colon`)
+	f("log: {level: 4}\n", `:1:14: log.level is one of debug, info, warn and error, and "4" is not`)
+	f("kafka: {topics: {a: b}}\n", `:1:17: kafka.topics is a list: write its items with a dash before each`)
+	f("ingest: {dialects: [7]}\n", `:1:21: ingest.dialects[0] holds keys of its own`)
+	f("ingest: {dialects: [{name: a, status: {min: low}}]}\n", ":1:", "ingest.dialects[0]")
 	f("kafak: {group: x}\n", `:1:1: unknown key "kafak": did you mean "kafka"?`)
 	f("ingest:\n  formats:\n    - name: edge\n      fields:\n        time: {paths: [ts], unt: ms}\n", ":5:", "ingest.formats[0].fields.time.unt", "ingest.formats[0].fields.time.unit")
 	f("ingest: {dialects: [{name: a, coed: [x]}]}\n", ":1:", "ingest.dialects[0].coed", "ingest.dialects[0].code")
@@ -143,6 +191,10 @@ func TestWrongVariableIsNamed(t *testing.T) {
 	}
 	f("ERRATA_LOG_LEVEL", "loud")
 	f("ERRATA_INGEST_BATCH_ROWS", "x")
+	f("ERRATA_INGEST_BATCH_ROWS", "1.5")
+	f("ERRATA_INGEST_BATCH_AGE", "5")
+	f("ERRATA_INGEST_AUDIT_SHARE", "1%")
+	f("ERRATA_HTTP_PPROF", "7")
 	f("ERRATA_KAFKA_TOPICS", "")
 }
 

@@ -18,7 +18,7 @@ var DriftOutputs = cli.Outputs[Drift]{
 }
 
 func (d Drift) text(w io.Writer) error {
-	if _, err := fmt.Fprintln(w, d.headline()); err != nil {
+	if err := cli.Paragraph(w, "", d.headline()); err != nil {
 		return err
 	}
 	for _, s := range d.sections() {
@@ -93,8 +93,8 @@ func (d Drift) sections() []section {
 
 func (d Drift) unknown() section {
 	s := section{title: "Unknown codes", none: "Every code is in a catalog.", total: d.Totals.Unknown, table: cli.Table{Columns: []cli.Column{
-		{Name: "code"}, {Name: "dialect"}, {Name: "family guess"}, {Name: "errors", Number: true}, {Name: "tenants", Number: true},
-		{Name: "statuses"}, {Name: "last_seen"}, {Name: "message", Prose: true}}}}
+		{Name: "code"}, {Name: "dialect", Spare: 2}, {Name: "family guess", Spare: 3}, {Name: "errors", Number: true}, {Name: "tenants", Number: true, Spare: 4},
+		{Name: "statuses", Spare: 5}, {Name: "last_seen", Spare: 1}, {Name: "message", Prose: true}}}}
 	for _, u := range d.Unknown {
 		var statuses []string
 		for _, c := range u.Statuses {
@@ -107,8 +107,8 @@ func (d Drift) unknown() section {
 
 func (d Drift) changed() section {
 	s := section{title: "Changed codes", none: "Statuses and messages are as published.", total: d.Totals.Changed, table: cli.Table{Columns: []cli.Column{
-		{Name: "code"}, {Name: "dialect"}, {Name: "family"}, {Name: "what"}, {Name: "errors", Number: true}, {Name: "tenants", Number: true},
-		{Name: "last_seen"}, {Name: "published", Prose: true}, {Name: "live", Prose: true}}}}
+		{Name: "code"}, {Name: "dialect", Spare: 2}, {Name: "family", Spare: 3}, {Name: "what"}, {Name: "errors", Number: true}, {Name: "tenants", Number: true, Spare: 4},
+		{Name: "last_seen", Spare: 1}, {Name: "published", Prose: true}, {Name: "live", Prose: true}}}}
 	for _, c := range d.Changed {
 		s.table.Rows = append(s.table.Rows, []string{c.Code, c.Dialect, c.Family, c.What, number(c.Errors), number(c.Tenants), c.LastSeen.String(), strings.Join(c.Published, " / "), c.Live})
 	}
@@ -117,7 +117,7 @@ func (d Drift) changed() section {
 
 func (d Drift) stopped() section {
 	s := section{title: "Stopped codes", none: "No code of the 90 days before is missing.", total: d.Totals.Stopped, table: cli.Table{Columns: []cli.Column{
-		{Name: "code"}, {Name: "family"}, {Name: ""}, {Name: "tenants", Number: true}, {Name: "first_seen"}, {Name: "last_seen"}}}}
+		{Name: "code"}, {Name: "family", Spare: 2}, {Name: ""}, {Name: "tenants", Number: true, Spare: 3}, {Name: "first_seen", Spare: 1}, {Name: "last_seen"}}}}
 	for _, c := range d.Stopped {
 		known := "unknown"
 		if c.Known {

@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -172,27 +173,27 @@ var ExplainOutputs = cli.Outputs[Explanation]{
 
 func (x Explanation) text(w io.Writer) error {
 	if len(x.Says) > 1 {
-		x.sayings(w)
-		return nil
+		return x.sayings(w)
 	}
-	x.facts(w)
-	if x.Tenants != nil {
-		x.live(w)
+	if err := x.facts(w); err != nil || x.Tenants == nil {
+		return err
 	}
-	return nil
+	return x.live(w)
 }
 
-func (x Explanation) sayings(w io.Writer) {
+func (x Explanation) sayings(w io.Writer) error {
 	fmt.Fprintf(w, "%d codes say %q:\n", len(x.Says), x.Code)
+	table := cli.Table{Columns: []cli.Column{{}, {}, {Prose: true}}, Indent: "  "}
 	for _, s := range x.Says {
-		fmt.Fprintf(w, "  %-24s %-14s %s\n", cli.OneLine(s.Code), s.Family, cli.OneLine(strings.ReplaceAll(s.Message, "\n", " ")))
+		table.Rows = append(table.Rows, []string{s.Code, s.Family, s.Message})
 	}
+	return table.Text(w)
 }
 
-func (x Explanation) facts(w io.Writer) {
+func (x Explanation) facts(w io.Writer) (err error) {
 	line := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(w, "%-12s %s\n", name, strings.ReplaceAll(value, "\n", "\n"+strings.Repeat(" ", 13)))
+			err = errors.Join(err, cli.Paragraph(w, fmt.Sprintf("%-12s ", name), value))
 		}
 	}
 	switch {
@@ -221,18 +222,20 @@ func (x Explanation) facts(w io.Writer) {
 	if x.Translated {
 		line("texts", "in "+x.Language+", translated by us")
 	}
+	return err
 }
 
-func (x Explanation) live(w io.Writer) {
-	fmt.Fprintf(w, "\nlast %s: ", x.Since)
+func (x Explanation) live(w io.Writer) error {
 	if len(x.Tenants) == 0 {
-		fmt.Fprintln(w, "nobody met it")
-		return
+		_, err := fmt.Fprintf(w, "\nlast %s: no tenant met it\n", x.Since)
+		return err
 	}
-	fmt.Fprintf(w, "%s met by\n", sparkline(x.History))
+	fmt.Fprintf(w, "\nlast %s: %s met by\n", x.Since, sparkline(x.History))
+	table := cli.Table{Columns: []cli.Column{{}, {Prose: true}}, Indent: "  "}
 	for _, h := range x.Tenants {
-		fmt.Fprintf(w, "  %-24s %8d errors, last at %s, first ever at %s\n", cli.OneLine(h.Tenant), h.Errors, h.LastSeen, h.FirstSeen)
+		table.Rows = append(table.Rows, []string{h.Tenant, fmt.Sprintf("%d errors, last at %s, first ever at %s", h.Errors, h.LastSeen, h.FirstSeen)})
 	}
+	return table.Text(w)
 }
 
 // sparkline draws numbers as bars of eight heights, and 0 as a space.

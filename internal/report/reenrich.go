@@ -148,8 +148,8 @@ func (r *Reenrichment) Render(w io.Writer) error {
 	if r.DryRun {
 		verb = "to be explained"
 	}
-	_, err := fmt.Fprintf(w, "%d errors %s by catalogs %s, %d of them differently; %d sums with another family or kind\n",
-		r.done, verb, r.catalogVersion, r.done-r.restamped, r.sums)
+	err := cli.Paragraph(w, "", fmt.Sprintf("%d errors %s by catalogs %s, %d of them differently; %d sums with another family or kind",
+		r.done, verb, r.catalogVersion, r.done-r.restamped, r.sums))
 	if err != nil || len(r.changes) == 0 {
 		return err
 	}

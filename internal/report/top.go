@@ -166,7 +166,7 @@ var TopOutputs = cli.Outputs[Top]{
 }
 
 func (t Top) text(w io.Writer) error {
-	if _, err := fmt.Fprintln(w, t.headline()); err != nil {
+	if err := cli.Paragraph(w, "", t.headline()); err != nil {
 		return err
 	}
 	return t.table(topColumns).Text(w)

@@ -94,7 +94,7 @@ func Select[R any](ctx context.Context, s *Store, sql string, args []any) (rows 
 // explained turns the error of a missing view into a sentence.
 func (s *Store) explained(err error) error {
 	if isCode(err, codeUnknownTable) {
-		return link.Refused("database %q lacks a view that this version reads: run `ingest check` of this version once, which updates the schema (%s)", s.database, firstLine(err.Error()))
+		return link.Refused("database %q lacks a view that this version reads: run `ingest check --create` of this version once, which updates the schema (%s)", s.database, firstLine(err.Error()))
 	}
 	return err
 }

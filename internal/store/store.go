@@ -39,12 +39,13 @@
 //
 // # Files
 //
-// store.go connects and migrates; migrations/*.sql hold the schema. batch.go holds a run of records
-// as rows. table.go and insert.go declare each stored column once, for INSERTs, SELECT lists and
-// scans. batches.go, deadletters.go, gaps.go, epochs.go, orphans.go, watermark.go, retention.go,
-// owner.go and serverid.go each implement one concept of the delivery protocol. rollup.go makes
-// hours of closed days, reenrich.go gives stored rows today's texts, audit.go counts everything
-// again. query.go is for those who ask, alerts.go for alerts, trouble.go for what goes wrong.
+// store.go connects and migrates; pending.go says what migrating would do; migrations/*.sql hold
+// the schema. batch.go holds a run of records as rows. table.go and insert.go declare each stored
+// column once, for INSERTs, SELECT lists and scans. batches.go, deadletters.go, gaps.go, epochs.go,
+// orphans.go, watermark.go, retention.go, owner.go and serverid.go each implement one concept of
+// the delivery protocol. rollup.go makes hours of closed days, reenrich.go gives stored rows
+// today's texts, audit.go counts everything again. query.go is for those who ask, alerts.go for
+// alerts, trouble.go for what goes wrong.
 package store
 
 import (
@@ -53,7 +54,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"regexp"
 	"slices"
@@ -110,7 +110,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	missing, err := s.unapplied(ctx)
 	if err == nil && len(missing) > 0 {
-		err = link.Refused("database %q was created by an earlier version: run `ingest check` of this version once, which updates the schema (%s)", cfg.Database, strings.Join(missing, ", "))
+		err = link.Refused("database %q was created by an earlier version: run `ingest check --create` of this version once, which updates the schema (%s)", cfg.Database, strings.Join(missing, ", "))
 	}
 	if err != nil {
 		s.Close()
@@ -122,8 +122,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 // OpenAndMigrate connects, creates the database if it does not exist, and updates its schema. Two
 // processes may do so at once.
 func OpenAndMigrate(ctx context.Context, cfg Config) (*Store, error) {
-	const exists = "SELECT count() FROM system.databases WHERE name = ?"
-	s, err := open(ctx, cfg, exists, func(server *Store) error {
+	s, err := open(ctx, cfg, databaseExists, func(server *Store) error {
 		err := server.conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS `"+cfg.Database+"`")
 		switch {
 		case refused(err):
@@ -142,6 +141,9 @@ func OpenAndMigrate(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	return s, nil
 }
+
+// databaseExists asks whether a database exists.
+const databaseExists = "SELECT count() FROM system.databases WHERE name = ?"
 
 // open connects to the server, asks it with the query exists whether the database exists, and calls
 // missing if it does not. Connecting to the database at once would be quicker, but the embedded
@@ -355,13 +357,8 @@ func (s *Store) unapplied(ctx context.Context) (names []string, err error) {
 	if err := s.conn.QueryRow(ctx, `SELECT groupUniqArray(name) FROM migrations`).Scan(&applied); err != nil {
 		return nil, fmt.Errorf("read the migrations of database %q: %w", s.database, err)
 	}
-	files, err := fs.Glob(migrationFiles, "migrations/*.sql")
-	for _, file := range files {
-		if name := strings.TrimPrefix(file, "migrations/"); !slices.Contains(applied, name) {
-			names = append(names, name)
-		}
-	}
-	return names, err
+	names, err = migrationNames()
+	return slices.DeleteFunc(names, func(name string) bool { return slices.Contains(applied, name) }), err
 }
 
 // FirstRead returns how many partitions a topic had when it was first read. It records the present

@@ -7,7 +7,9 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -19,7 +21,7 @@ func (f *File) Decode(into any) error {
 	if f.Empty() {
 		return nil
 	}
-	c := checker{file: f, root: reflect.TypeOf(into).Elem(), tag: "yaml", values: true}
+	c := checker{file: f, root: reflect.TypeOf(into).Elem(), tag: "yaml"}
 	if err := c.check(f.root, c.root, ""); err != nil {
 		return err
 	}
@@ -29,22 +31,32 @@ func (f *File) Decode(into any) error {
 	return nil
 }
 
-// CheckKeys checks the keys alone against a struct type whose keys are in the tags of that name.
-// The case of keys does not matter. Its error is an *Error.
-func (f *File) CheckKeys(t reflect.Type, tag string) error {
+// Settings returns the file as a map for a decoder of settings, after it has checked keys and
+// values against a struct type whose keys are in the tags of that name. The case of keys does not
+// matter, a text stands for a list, and a scalar that the type takes as text is the text that was
+// written: 0123 stays 0123. Its error is an *Error. What only the decoder can judge is left to it:
+// durations and types that unmarshal themselves.
+func (f *File) Settings(t reflect.Type, tag string) (map[string]any, error) {
+	all := map[string]any{}
 	if f.Empty() {
-		return nil
+		return all, nil
 	}
-	c := checker{file: f, root: t, tag: tag}
-	return c.check(f.root, t, "")
+	c := checker{file: f, root: t, tag: tag, settings: true}
+	if err := c.check(f.root, t, ""); err != nil {
+		return nil, err
+	}
+	if err := f.root.Decode(&all); err != nil {
+		return nil, f.syntax(err)
+	}
+	return all, nil
 }
 
 // checker holds nodes against Go types.
 type checker struct {
-	file   *File
-	root   reflect.Type
-	tag    string // of struct fields
-	values bool   // check them too
+	file     *File
+	root     reflect.Type
+	tag      string // of struct fields
+	settings bool   // see Settings
 }
 
 // check checks a node. Its path is "" for the whole file.
@@ -58,6 +70,9 @@ func (c *checker) check(n *yaml.Node, t reflect.Type, path string) error {
 		return nil
 	}
 	switch {
+	case c.settings && n.Kind == yaml.ScalarNode && (t.Kind() == reflect.Slice || t == reflect.TypeFor[time.Duration]() || implements[encoding.TextUnmarshaler](t)):
+		n.Tag = "!!str"
+		return nil
 	case t.Kind() == reflect.Interface, implements[yaml.Unmarshaler](t), implements[encoding.TextUnmarshaler](t) && n.Kind == yaml.ScalarNode:
 		return nil
 	case t.Kind() == reflect.Struct && n.Kind == yaml.MappingNode:
@@ -76,20 +91,48 @@ func (c *checker) check(n *yaml.Node, t reflect.Type, path string) error {
 			}
 		}
 		return nil
-	case t.Kind() == reflect.Struct && (c.values || !inList(path)):
-		return c.file.errorAt(at, "%s holds keys of its own: write them under it", name(path))
-	case !c.values:
-		return nil
-	case t.Kind() == reflect.Map:
+	case t.Kind() == reflect.Struct, t.Kind() == reflect.Map:
 		return c.file.errorAt(at, "%s holds keys of its own: write them under it", name(path))
 	case t.Kind() == reflect.Slice:
 		return c.file.errorAt(at, "%s is a list: write its items with a dash before each, or in [brackets]", name(path))
 	case n.Kind != yaml.ScalarNode:
-		return c.file.errorAt(at, "%s is %s: write it behind the colon", name(path), kindOf(t))
+		return c.file.errorAt(at, "%s is %s: write it behind the colon", name(path), KindOf(t))
 	case !decodes(n, t) || isWhole(t) && fraction(n):
-		return c.file.errorAt(at, "%s is %s, and %q is not", name(path), kindOf(t), n.Value)
+		return c.file.errorAt(at, "%s", Mismatch(name(path), KindOf(t), n.Value))
+	}
+	if c.settings {
+		return plain(n, t)
 	}
 	return nil
+}
+
+// plain makes a scalar decode without its type as it does with it: yes is true, and 0123 a text.
+func plain(n *yaml.Node, t reflect.Type) error {
+	switch t.Kind() {
+	case reflect.String:
+		n.Tag = "!!str"
+	case reflect.Bool:
+		var truth bool
+		if err := n.Decode(&truth); err != nil {
+			return err
+		}
+		n.Tag, n.Value = "!!bool", strconv.FormatBool(truth)
+	}
+	return nil
+}
+
+// percentage matches a share that is written in percent.
+var percentage = regexp.MustCompile(`^(\d+(?:\.\d+)?) ?%$`)
+
+// Mismatch says that a value is not of the kind that its key has: "rows is a whole number, and
+// "many" is not". For a percentage it says how to write the share.
+func Mismatch(key, kind, value string) string {
+	text := fmt.Sprintf("%s is %s, and %q is not", key, kind, value)
+	if m := percentage.FindStringSubmatch(value); m != nil && kind == aNumber {
+		percent, _ := strconv.ParseFloat(m[1], 64)
+		text += ": write " + value + " as " + strconv.FormatFloat(percent/100, 'g', 12, 64)
+	}
+	return text
 }
 
 // keys checks the keys of a mapping, and what is under them.
@@ -104,7 +147,7 @@ func (c *checker) keys(n *yaml.Node, t reflect.Type, path string) error {
 			continue
 		}
 		word := key.Value
-		if !c.values {
+		if c.settings {
 			word = strings.ToLower(word)
 		}
 		j := slices.IndexFunc(known, func(f field) bool { return f.key == word })
@@ -186,8 +229,6 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
-func inList(path string) bool { return strings.Contains(path, "[") }
-
 // name is a path as the subject of a sentence.
 func name(path string) string {
 	if path == "" {
@@ -218,16 +259,27 @@ func fraction(n *yaml.Node) bool {
 	return n.Decode(&number) == nil && number != math.Trunc(number)
 }
 
-// kindOf says what a value has to be.
-func kindOf(t reflect.Type) string {
+// The kinds of values that a sentence can end in.
+const (
+	aNumber = "a number"
+	aWhole  = "a whole number"
+	aTruth  = "true or false"
+	aText   = "a text"
+)
+
+// KindOf returns what a value of a type has to be, as Mismatch takes it, "" if there is no word for
+// it.
+func KindOf(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Bool:
-		return "true or false"
+		return aTruth
 	case reflect.Float32, reflect.Float64:
-		return "a number"
+		return aNumber
 	case reflect.String:
-		return "a text"
-	default:
-		return "a whole number"
+		return aText
 	}
+	if isWhole(t) {
+		return aWhole
+	}
+	return ""
 }

@@ -98,6 +98,9 @@ func TestProblems(t *testing.T) {
 	f("any: [{a: 1, a: 2}]\n", `f.yaml:1:14: the key "a" stands in line 1 already: take one out`)
 	f("limits: {rows: many}\n", `f.yaml:1:16: limits.rows is a whole number, and "many" is not`)
 	f("limits: {rows: 1.5}\n", `f.yaml:1:16: limits.rows is a whole number, and "1.5" is not`)
+	f("limits: {share: 20%}\n", `f.yaml:1:17: limits.share is a number, and "20%" is not: write 20% as 0.2`)
+	f("limits: {share: 2.5 %}\n", `f.yaml:1:17: limits.share is a number, and "2.5 %" is not: write 2.5 % as 0.025`)
+	f("limits: {rows: 20%}\n", `f.yaml:1:16: limits.rows is a whole number, and "20%" is not`)
 	f("limits: {share: [1]}\n", `f.yaml:1:17: limits.share is a number: write it behind the colon`)
 	f("limits: {enabled: maybe}\n", `f.yaml:1:19: limits.enabled is true or false, and "maybe" is not`)
 	f("name: {a: b}\n", `f.yaml:1:7: name is a text: write it behind the colon`)
@@ -117,10 +120,18 @@ func TestProblems(t *testing.T) {
 	f("name: a\n---\nname: {\n", `f.yaml:3: did not find expected node content`)
 }
 
+func settings(f *File) map[string]any {
+	all, err := f.Settings(reflect.TypeFor[sample](), "yaml")
+	if err != nil {
+		panic(err)
+	}
+	return all
+}
+
 func TestFileWithoutContent(t *testing.T) {
 	for _, text := range []string{"", "# nothing\n", "---\n", "null\n", "---\n---\n"} {
 		f, err := Parse("f.yaml", []byte(text))
-		if err != nil || !f.Empty() || f.Decode(&sample{}) != nil || f.CheckKeys(reflect.TypeFor[sample](), "yaml") != nil || f.Has("$") {
+		if err != nil || !f.Empty() || f.Decode(&sample{}) != nil || len(settings(f)) > 0 || f.Has("$") {
 			t.Errorf("%q: %v", text, err)
 		}
 		if line, column := f.Place("$.a"); line != 1 || column != 1 {
@@ -159,11 +170,14 @@ func TestPlace(t *testing.T) {
 	}
 }
 
-// A configuration's keys are in another tag, and its values are checked by who decodes it.
-func TestCheckKeys(t *testing.T) {
+// A configuration's keys are in another tag, and its decoder takes texts for lists and for values
+// that unmarshal themselves.
+func TestSettings(t *testing.T) {
 	type part struct {
 		Addr []string `mapstructure:"addr"`
 		Unit short    `mapstructure:"unit"`
+		Size int64    `mapstructure:"size"`
+		Open bool     `mapstructure:"open"`
 		Log  func()   `mapstructure:"-"`
 	}
 	type all struct {
@@ -176,22 +190,37 @@ func TestCheckKeys(t *testing.T) {
 			Listen string `mapstructure:"listen"`
 		} `mapstructure:"web"`
 	}
-	f := func(text, want string) {
-		t.Helper()
+	read := func(text string) (map[string]any, error) {
 		file, err := Parse("f.yaml", []byte(text))
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = file.CheckKeys(reflect.TypeFor[all](), "mapstructure")
+		return file.Settings(reflect.TypeFor[all](), "mapstructure")
+	}
+	f := func(text, want string) {
+		t.Helper()
+		_, err := read(text)
 		if got := strings.TrimPrefix(errorText(err), "f.yaml:"); got != want {
 			t.Errorf("%s\ngot  %s\nwant %s", text, got, want)
 		}
 	}
-	f("kafka: {addr: a, age: old, parts: [1, {addr: x}]}\nweb:\n", "")
+	got, err := read("kafka: {addr: a, age: 5, parts: [{addr: [7], unit: 010, open: yes, size: '12'}]}\nweb: {listen: 0123}\n")
+	want := map[string]any{
+		"kafka": map[string]any{"addr": "a", "age": "5", "parts": []any{map[string]any{"addr": []any{"7"}, "unit": "010", "open": true, "size": 12}}},
+		"web":   map[string]any{"listen": "0123"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Error(err, diff)
+	}
+	f("kafka: {age: old}\nweb:\n", "")
+	f("kafka: {parts: [1]}\n", `1:17: kafka.parts[0] holds keys of its own: write them under it`)
+	f("kafka: {size: 1.5}\n", `1:15: kafka.size is a whole number, and "1.5" is not`)
+	f("kafka: {open: 7}\n", `1:15: kafka.open is true or false, and "7" is not`)
+	f("kafka: {addr: {a: b}}\n", `1:15: kafka.addr is a list: write its items with a dash before each, or in [brackets]`)
 	f("Kafka: {ADDR: [a]}\n", "")
 	f("kafka: {log: a}\n", `1:9: unknown key "kafka.log": did you mean "kafka.age"?`)
 	f("kafka: {web.listen: a}\n", `1:9: unknown key "kafka.web.listen": did you mean "web.listen"?`)
-	f("kafka: {listen: a}\n", `1:9: unknown key "kafka.listen": did you mean "kafka.unit"?`)
+	f("kafka: {listen: a}\n", `1:9: unknown key "kafka.listen": did you mean "kafka.size"?`)
 	f("kafka:\n  parts: [{adr: a}]\n", `2:12: unknown key "kafka.parts[0].adr": did you mean "kafka.parts[0].addr"?`)
 	f("kafka: {unit: ms}\n", "")
 	f("kafka: {unit: {nmae: ms}}\n", `1:16: unknown key "kafka.unit.nmae": did you mean "kafka.unit.name"?`)
