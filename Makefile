@@ -7,8 +7,8 @@ SOURCE := $(wildcard *.go) cmd internal catalogs dashboards
 # The race detector needs cgo, and therefore a C compiler. Without one the tests run without it.
 RACE := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 
-# How tests run. Most of them wait for servers, so more run at once than there are cores. lint has
-# vetted the packages already. At exit the race detector would sleep for a second in each process.
+# How tests run. Most of them wait for servers, so more run at once than there are cores. lint vets
+# the packages. At exit the race detector would sleep for a second in each process.
 TEST := CGO_ENABLED=$(if $(RACE),1,0) GORACE=atexit_sleep_ms=0 $(GO) test $(RACE) -vet=off -p 4 -parallel 4
 
 .PHONY: build run test prove lint fmt fuzz bench chaos clean
@@ -21,7 +21,7 @@ build: ## build the programs into bin/
 run: build ## start the stack, send sample traffic, ingest it and print the top codes; ONCE=1 then stops, ARGS adds flags
 	@$(BIN)/stack demo $(if $(ONCE),--once) $(ARGS)
 
-test: build lint ## run all tests, on a real ClickHouse and a real Kafka
+test: build ## run all tests, on a real ClickHouse and a real Kafka
 	@$(if $(RACE),,echo "no gcc: the tests run without the race detector")
 	$(TEST) -timeout 20m ./...
 

@@ -17,12 +17,12 @@ import (
 	"errata/internal/stack/stacktest"
 )
 
-// auditedStack is a broker and a database, named in the environment as a user would, with an
-// ingester to start.
+// auditedStack is a broker and a database with settings that name them, and an ingester to start.
 type auditedStack struct {
 	*testing.T
 	kafka            *stack.Kafka
 	broker, database string
+	config           string // the flag that names the settings
 }
 
 func newAuditedStack(t *testing.T) *auditedStack {
@@ -32,19 +32,24 @@ func newAuditedStack(t *testing.T) *auditedStack {
 		t.Fatal(err)
 	}
 	addr, database := stacktest.Database(t)
-	for name, value := range map[string]string{
-		"KAFKA_BROKERS": k.Addr, "CLICKHOUSE_ADDR": addr, "CLICKHOUSE_DATABASE": database, "INGEST_BATCH_AGE": "100ms", "HTTP_ADDR": "127.0.0.1:0", "LOG_LEVEL": "error",
-	} {
-		t.Setenv("ERRATA_"+name, value)
-	}
-	return &auditedStack{t, k, k.Addr, database}
+	s := &auditedStack{T: t, kafka: k, broker: k.Addr, database: database}
+	s.configure(addr)
+	return s
+}
+
+// configure writes the settings for a ClickHouse at an address.
+func (s *auditedStack) configure(clickhouse string) {
+	s.Helper()
+	s.config = settings(s.T, map[string]string{
+		"kafka.brokers": s.broker, "clickhouse.addr": clickhouse, "clickhouse.database": s.database, "ingest.batch.age": "100ms", "http.addr": "127.0.0.1:0", "log.level": "error",
+	})
 }
 
 // ingest calls the program, and gives its exit code and what it printed.
 func (s *auditedStack) ingest(args ...string) (code int, stdout, stderr string) {
 	s.Helper()
 	var out, errs bytes.Buffer
-	code = run(s.Context(), args, strings.NewReader(""), &out, &errs)
+	code = run(s.Context(), append(args, s.config), strings.NewReader(""), &out, &errs)
 	return code, out.String(), errs.String()
 }
 
@@ -52,7 +57,7 @@ func (s *auditedStack) ingest(args ...string) (code int, stdout, stderr string) 
 func (s *auditedStack) consume() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan int)
-	go func() { ended <- run(ctx, []string{"run"}, strings.NewReader(""), s.Output(), s.Output()) }()
+	go func() { ended <- run(ctx, []string{"run", s.config}, strings.NewReader(""), s.Output(), s.Output()) }()
 	return func() {
 		cancel()
 		if code := <-ended; code != cli.Fine {
@@ -139,6 +144,7 @@ func (s *auditedStack) await(records string) {
 }
 
 func TestAudit(t *testing.T) {
+	t.Parallel()
 	s := newAuditedStack(t)
 	code, stdout, stderr := s.ingest("audit")
 	if code != cli.WrongUse || !strings.Contains(stderr, "has no data of ours in database") || stdout != "" {

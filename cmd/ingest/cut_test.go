@@ -10,6 +10,7 @@ import (
 
 // A connection that breaks in the middle of a command is exit code 3, wherever it breaks.
 func TestCutOffAnywhere(t *testing.T) {
+	t.Parallel()
 	s := newAuditedStack(t)
 	stop := s.consume()
 	s.produce(0, 2000)
@@ -18,7 +19,7 @@ func TestCutOffAnywhere(t *testing.T) {
 	stop()
 	s.settle()
 	p := stacktest.StartProxy(t, stacktest.SharedClickHouse(t).Addr, stacktest.FrontHost(0))
-	t.Setenv("ERRATA_CLICKHOUSE_ADDR", p.Addr)
+	s.configure(p.Addr)
 	f := func(step int64, args ...string) {
 		t.Run(args[0], func(t *testing.T) {
 			p.CutAnywhere(t, cli.Unreachable, step, func() (code int, stderr string) {

@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -36,16 +38,35 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// settings puts keys of config.yaml into the environment.
-func settings(t *testing.T, values map[string]string) {
-	for key, value := range values {
-		t.Setenv("ERRATA_"+strings.ToUpper(strings.ReplaceAll(key, ".", "_")), value)
+// settings writes a config.yaml with these keys and returns the flag that names it.
+func settings(t *testing.T, values map[string]string) string {
+	t.Helper()
+	tree := map[string]any{}
+	for key, text := range values {
+		at, path := tree, strings.Split(key, ".")
+		for _, name := range path[:len(path)-1] {
+			if at[name] == nil {
+				at[name] = map[string]any{}
+			}
+			at = at[name].(map[string]any)
+		}
+		var value any = text
+		if text == "true" {
+			value = true
+		}
+		at[path[len(path)-1]] = value
 	}
+	text, err := json.Marshal(tree) // which is YAML too
+	stacktest.Must(t, err)
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	stacktest.Must(t, os.WriteFile(file, text, 0o600))
+	return "--config=" + file
 }
 
 // Exit codes and sentences of a link that does not come about, as a user sees them. What may be
 // wrong with each is in the tests of the packages delivery and store.
 func TestLinksExit(t *testing.T) {
+	t.Parallel()
 	broker, server := stacktest.Kafka(t), stacktest.ClickHouse(t)
 	stacktest.Must(t, broker.CreateTopic(t.Context(), "gateway-logs", 1))
 	nobody := stacktest.FreeAddr(t)
@@ -58,8 +79,10 @@ func TestLinksExit(t *testing.T) {
 
 	f := func(name string, change map[string]string, want int, sentences ...string) {
 		t.Run(name, func(t *testing.T) {
-			settings(t, map[string]string{"kafka.brokers": broker.Addr, "clickhouse.addr": server.Addr, "log.level": "debug", "http.addr": ""})
-			settings(t, change)
+			t.Parallel()
+			values := map[string]string{"kafka.brokers": broker.Addr, "clickhouse.addr": server.Addr, "log.level": "debug", "http.addr": ""}
+			maps.Copy(values, change)
+			config := settings(t, values)
 			for _, command := range []string{"check", "run"} {
 				// What is well would run on; what does not answer takes as long as there is
 				// patience, and run asks as check does.
@@ -67,7 +90,7 @@ func TestLinksExit(t *testing.T) {
 					continue
 				}
 				var stderr output
-				if code := run(t.Context(), []string{command}, strings.NewReader(""), &stderr, &stderr); code != want {
+				if code := run(t.Context(), []string{command, config}, strings.NewReader(""), &stderr, &stderr); code != want {
 					t.Errorf("%s: exit %d, want %d", command, code, want)
 				}
 				text := stderr.String()
@@ -101,6 +124,7 @@ func TestLinksExit(t *testing.T) {
 // An ingester whose links are secured runs on while every secret is replaced: password, authority,
 // certificate and key.
 func TestSecretsReplaced(t *testing.T) {
+	t.Parallel()
 	broker := stacktest.StartSecureKafka(t)
 	server := stacktest.SharedClickHouse(t)
 	_, database := stacktest.Database(t)
@@ -120,7 +144,7 @@ func TestSecretsReplaced(t *testing.T) {
 		stacktest.Must(t, os.WriteFile(file("password"), []byte(password+"\n"), 0o600))
 	}
 	put(one, "first", stacktest.KafkaPassword)
-	settings(t, map[string]string{
+	config := settings(t, map[string]string{
 		"kafka.brokers": broker.Both, "kafka.tls.enabled": "true", "kafka.tls.ca_file": file("ca.crt"), "kafka.tls.cert_file": file("tls.crt"), "kafka.tls.key_file": file("tls.key"),
 		"kafka.sasl.mechanism": "SCRAM-SHA-512", "kafka.sasl.username": stacktest.KafkaUser, "kafka.sasl.password_file": file("password"),
 		"clickhouse.addr": front.Addr, "clickhouse.database": database, "clickhouse.tls.enabled": "true", "clickhouse.tls.ca_file": file("ca.crt"),
@@ -130,7 +154,7 @@ func TestSecretsReplaced(t *testing.T) {
 	// A group that may be seen and not joined: that shows only now.
 	broker.AllowDescribe(t, "User:"+stacktest.KafkaUser, "", "errata")
 	var refused output
-	if code := run(t.Context(), []string{"run"}, strings.NewReader(""), &refused, &refused); code != cli.WrongUse || !strings.Contains(refused.String(), `does not let us use group "errata": grant READ on it, or set kafka.group`) {
+	if code := run(t.Context(), []string{"run", config}, strings.NewReader(""), &refused, &refused); code != cli.WrongUse || !strings.Contains(refused.String(), `does not let us use group "errata": grant READ on it, or set kafka.group`) {
 		t.Errorf("exit %d: %s", code, refused.String())
 	}
 	broker.Allow(t, "User:"+stacktest.KafkaUser, "", "errata")
@@ -138,7 +162,7 @@ func TestSecretsReplaced(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var stderr output
 	ended := make(chan int, 1)
-	go func() { ended <- run(ctx, []string{"run"}, strings.NewReader(""), &stderr, &stderr) }() // awaited below
+	go func() { ended <- run(ctx, []string{"run", config}, strings.NewReader(""), &stderr, &stderr) }() // awaited below
 	t.Cleanup(func() {
 		cancel()
 		if t.Failed() {
@@ -218,17 +242,18 @@ func TestSecretsReplaced(t *testing.T) {
 
 // A port that somebody has is an error at start.
 func TestMetricsAddressInUse(t *testing.T) {
+	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	stacktest.Must(t, err)
 	defer taken.Close()
 	broker := stacktest.Kafka(t)
 	stacktest.Must(t, broker.CreateTopic(t.Context(), "gateway-logs", 1))
 	addr, database := stacktest.Database(t)
-	settings(t, map[string]string{"kafka.brokers": broker.Addr, "clickhouse.addr": addr, "clickhouse.database": database, "http.addr": taken.Addr().String()})
+	config := settings(t, map[string]string{"kafka.brokers": broker.Addr, "clickhouse.addr": addr, "clickhouse.database": database, "http.addr": taken.Addr().String()})
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	var stderr output
-	if code := run(ctx, []string{"run"}, strings.NewReader(""), &stderr, &stderr); code != cli.WrongUse || !strings.Contains(stderr.String(), "http.addr "+taken.Addr().String()+" is in use") {
+	if code := run(ctx, []string{"run", config}, strings.NewReader(""), &stderr, &stderr); code != cli.WrongUse || !strings.Contains(stderr.String(), "http.addr "+taken.Addr().String()+" is in use") {
 		t.Errorf("exit %d: %s", code, stderr.String())
 	}
 }

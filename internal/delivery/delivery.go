@@ -128,6 +128,8 @@ type Ingester struct {
 	store  *store.Store
 	worker *worker
 	log    *slog.Logger
+
+	admitted bool // the group has had us as a member
 }
 
 // New makes an Ingester, which owns the processor from then on. The fingerprint names the

@@ -24,7 +24,7 @@ const (
 	partitionWatch   = 5 * time.Second
 	leaveTimeout     = 3 * time.Second
 	wellAgain        = 10 * time.Second // in one generation, after which the next one that must be left is left without a long pause
-	patience         = time.Minute      // with a refusal: certificates and passwords are not changed on both sides at once
+	patience         = time.Minute      // with a refusal, once we were a member: certificates and passwords are not changed on both sides at once
 	silence          = time.Minute      // without a generation, after which the group is joined again
 	unready          = 10 * time.Second // without a generation, after which we are not ready
 )
@@ -98,7 +98,7 @@ func (m *membership) next(ctx context.Context) (*kafka.Generation, error) {
 	case err != nil:
 		return nil, m.failedToJoin(ctx, err)
 	}
-	m.heard, m.refusedSince, m.member = time.Now(), time.Time{}, gen.MemberID
+	m.heard, m.refusedSince, m.member, m.admitted = time.Now(), time.Time{}, gen.MemberID, true
 	return gen, nil
 }
 
@@ -127,7 +127,11 @@ func (m *membership) failedToJoin(ctx context.Context, err error) error {
 		if m.refusedSince.IsZero() {
 			m.refusedSince = m.heard
 		}
-		if m.heard.Sub(m.refusedSince) > patience {
+		limit := patience
+		if !m.admitted {
+			limit = startTimeout
+		}
+		if m.heard.Sub(m.refusedSince) > limit {
 			return refused
 		}
 	}
