@@ -26,7 +26,7 @@
 // themselves when they are written again, and without the states the evaluation is repeated from
 // the states before it. Package notify says what is promised for a notification once it is queued.
 //
-// Where to extend it: a condition (spike, new code, flatline, burn rate) is a row of conditions; a
+// Where to extend it: a condition (new code, flatline, burn rate) is a row of conditions; a
 // phase (recovering, late, no data) is a case of Rule.step; a test of rules and a backtest call
 // Rule.replay, which writes nothing.
 package alert

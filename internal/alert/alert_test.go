@@ -71,17 +71,17 @@ func TestReasons(t *testing.T) {
 	f(Rule{Condition: count, For: 2 * time.Minute}, errorsOf(41, 20), "41 errors in 5m, above 20; fires after 2m", "20 errors in 5m, not above 20, after 1m of 2m")
 	f(Rule{Condition: Count{Over: 90 * time.Minute}, KeepFiringFor: time.Minute}, errorsOf(1, 0, 0), "1 error in 1h30m, above 0", "0 errors in 1h30m, not above 0, for 1m")
 	rate := Rate{Over: 15 * time.Minute, Above: 0.2, MinErrors: 50, MinRequests: 200}
-	f(Rule{Condition: rate}, []Measure{{288, 1200}, {240, 1200}}, "24.0% of 1200 requests in 15m (288), above 20.0%", "20.0% of 1200 requests in 15m (240), not above 20.0%")
-	f(Rule{Condition: rate, ResolveBelow: 0.1}, []Measure{{288, 1200}, {40, 200}, {10, 100}}, "24.0% of 1200 requests in 15m (288), above 20.0%",
+	f(Rule{Condition: rate}, []Measure{{Errors: 288, Requests: 1200}, {Errors: 240, Requests: 1200}}, "24.0% of 1200 requests in 15m (288), above 20.0%", "20.0% of 1200 requests in 15m (240), not above 20.0%")
+	f(Rule{Condition: rate, ResolveBelow: 0.1}, []Measure{{Errors: 288, Requests: 1200}, {Errors: 40, Requests: 200}, {Errors: 10, Requests: 100}}, "24.0% of 1200 requests in 15m (288), above 20.0%",
 		"100 requests in 15m, fewer than the 200 needed to judge")
-	f(Rule{Condition: rate}, []Measure{{288, 1200}, {49, 200}}, "24.0% of 1200 requests in 15m (288), above 20.0%", "49 errors in 15m, fewer than the 50 needed")
+	f(Rule{Condition: rate}, []Measure{{Errors: 288, Requests: 1200}, {Errors: 49, Requests: 200}}, "24.0% of 1200 requests in 15m (288), above 20.0%", "49 errors in 15m, fewer than the 50 needed")
 }
 
 func TestRateNeverFiresUnderItsLeastDenominator(t *testing.T) {
 	r := Rule{Condition: Rate{Over: time.Minute, Above: 0.2, MinErrors: 1, MinRequests: 200}}
 	for requests := range uint64(400) {
 		for _, errs := range []uint64{0, 1, requests / 5, requests/5 + 1, requests, 3 * requests} {
-			s, _ := r.step(midnight, Measure{errs, requests}, State{})
+			s, _ := r.step(midnight, Measure{Errors: errs, Requests: requests}, State{})
 			if want := requests >= 200 && errs > 0 && float64(errs)/float64(requests) > 0.2; (s.Phase == Firing) != want {
 				t.Fatalf("%d of %d: %q", errs, requests, s.Phase)
 			}

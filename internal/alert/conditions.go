@@ -33,12 +33,14 @@ var conditions = []struct {
 }{
 	{"count", func(k conditionKeys) bool { return k.Count != nil }, func(l *lint, k conditionKeys) Condition { return l.count(*k.Count) }},
 	{"rate", func(k conditionKeys) bool { return k.Rate != nil }, func(l *lint, k conditionKeys) Condition { return l.rate(*k.Rate) }},
+	{"spike", func(k conditionKeys) bool { return k.Spike != nil }, func(l *lint, k conditionKeys) Condition { return l.spike(*k.Spike) }},
 }
 
 // conditionKeys are the keys of a rule that hold a condition, as they are written.
 type conditionKeys struct {
 	Count *countKeys
 	Rate  *rateKeys
+	Spike *spikeKeys
 }
 
 // needs is what has to be counted for a condition.
@@ -48,10 +50,15 @@ type needs struct {
 	errors bool
 	// requests are counted for each tenant, service and route, where the rule groups by these.
 	requests bool
+	// usual says which windows of the past are compared with the present ones; nil: none are.
+	usual *reference
 }
 
 // Measure is what was counted for one group at one evaluation.
-type Measure struct{ Errors, Requests uint64 }
+type Measure struct {
+	Errors, Requests uint64
+	Windows          []Window // of a condition that looks at several
+}
 
 // Verdict is what a condition makes of a measure.
 type Verdict struct {
@@ -59,6 +66,9 @@ type Verdict struct {
 	Value     float64
 	Threshold float64
 	Says      string // "41 errors in 5m, above 20"
+	Window    Window // the one that decided, of a condition that looks at several
+	Frozen    string // what a firing alert is compared with from now on (State.Frozen)
+	Learning  bool   // too little is known of the past to judge
 }
 
 // condition decodes the condition of a rule. If there is none or more than one, it reports that and

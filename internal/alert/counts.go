@@ -51,6 +51,7 @@ func (s *series) between(from, to time.Time) uint64 {
 type data struct {
 	errors   map[string]*series
 	requests map[string]*series
+	usual    *usual // nil if the condition does not ask for it
 }
 
 func add(all map[string]*series, keys []string, minute time.Time, n uint64) {
@@ -73,13 +74,17 @@ type group struct {
 }
 
 // counts are those of one group, at any time. The requests are those of the group's place.
-type counts struct{ errors, requests *series }
+type counts struct {
+	errors, requests *series
+	past             *past  // what is usual for the group; nil if the condition does not ask
+	frozen           string // what its firing alert is compared with (State.Frozen)
+}
 
 // groups returns the groups that the data has and those of alerts, by name.
 func (r *Rule) groups(d data, alerts map[string]Alert) map[string]group {
 	groups := map[string]group{}
 	add := func(keys []string) {
-		groups[nameOf(keys)] = group{keys, counts{errors: d.errors[nameOf(keys)], requests: d.requests[nameOf(r.place(keys))]}}
+		groups[nameOf(keys)] = group{keys, counts{errors: d.errors[nameOf(keys)], requests: d.requests[nameOf(r.place(keys))], past: d.usual.of(r, keys)}}
 	}
 	seen := d.errors
 	if !r.Condition.needs().errors {
@@ -115,6 +120,12 @@ func (r *Rule) ofRequests() bool {
 func (r *Runner) fetch(ctx context.Context, rule *Rule, from, to time.Time) (data, error) {
 	d := data{errors: map[string]*series{}, requests: map[string]*series{}}
 	needs := rule.Condition.needs()
+	if needs.usual != nil {
+		var err error
+		if d.usual, err = r.usual(ctx, rule, from.Add(rule.Condition.window()), to); err != nil {
+			return d, err
+		}
+	}
 	if needs.requests {
 		minutes, err := requestsPerMinute(ctx, r.Store, rule.Select, from, to, rule.place(rule.By))
 		if err != nil {

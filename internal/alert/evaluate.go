@@ -31,13 +31,16 @@ func (r *Rule) replay(from, to time.Time, interval time.Duration, d data, before
 	for at := from.Truncate(interval).Add(interval); !at.After(to); at = at.Add(interval) {
 		for _, name := range names {
 			a, keys := alerts[name], groups[name].keys
-			m := r.Condition.measure(groups[name].counts, at)
+			c := groups[name].counts
+			c.frozen = a.State.Frozen
+			m := r.Condition.measure(c, at)
 			if a.State.Phase == "" && needsErrors && m.Errors == 0 {
 				continue
 			}
 			next, change := r.step(at, m, a.State)
 			if change != nil {
 				steps = append(steps, step{at, keys, m, *change})
+				c.past.note(at, *change)
 			}
 			if next.Phase == "" {
 				delete(alerts, name)
@@ -99,7 +102,9 @@ func (r *Runner) evaluate(ctx context.Context, g *Group, rule *Rule, watermark t
 		case Resolved:
 			n = latest[name].resolved(s)
 		}
-		o.transitions = append(o.transitions, rule.transition(s))
+		t := rule.transition(s)
+		t.Why, t.RequestIDs = n.Why, n.RequestIDs
+		o.transitions = append(o.transitions, t)
 		o.notices = append(o.notices, n)
 	}
 	for name, a := range alerts {

@@ -34,6 +34,7 @@ type Notification struct {
 	Description string            `json:"description"` // of Code
 	Remedy      string            `json:"remedy"`
 	RequestIDs  []string          `json:"request_ids"` // some of the latest
+	Why         []string          `json:"why"`         // what makes the errors different from those before
 	Summary     string            `json:"summary"`
 	Annotations map[string]string `json:"annotations"`
 }
@@ -57,7 +58,7 @@ func (r *Runner) firing(ctx context.Context, rule *Rule, s step) (Notification, 
 		Value: s.change.Value, Threshold: s.change.Threshold, Errors: s.measure.Errors, Requests: s.measure.Requests, Reason: s.change.Reason,
 		StartsAt: cli.Timestamp{Time: s.at}, Codes: []CodeCount{}, RequestIDs: []string{}, Annotations: map[string]string{},
 	}
-	group, from := rule.equal(s.keys), s.at.Add(-rule.Condition.window())
+	group, from := rule.equal(s.keys), s.at.Add(-cmp.Or(s.change.Window.Over, rule.Condition.window()))
 	codes, err := topCodes(ctx, r.Store, group, from, s.at, maxCodes)
 	if err != nil {
 		return n, err
@@ -74,7 +75,10 @@ func (r *Runner) firing(ctx context.Context, rule *Rule, s step) (Notification, 
 		return n, err
 	}
 	n.RequestIDs = append(n.RequestIDs, ids...)
-	facts := Facts{n.Labels, n.Value, n.Threshold, n.Errors, n.Requests, n.Reason, n.Code, n.Description, n.Remedy}
+	if n.Why, err = causes(ctx, r.Store, group, from, s.at); err != nil {
+		return n, err
+	}
+	facts := Facts{n.Labels, n.Value, n.Threshold, n.Errors, n.Requests, n.Reason, strings.Join(n.Why, "; "), n.Code, n.Description, n.Remedy}
 	for _, name := range slices.Sorted(maps.Keys(rule.Annotations)) {
 		n.Annotations[name] = execute(rule.Annotations[name], facts)
 	}
@@ -131,7 +135,7 @@ func (n Notification) message() notify.Message {
 	}
 	annotations := map[string]string{
 		"summary": n.Summary, "reason": n.Reason, "code": n.Code, "description": n.Description, "remedy": n.Remedy,
-		"request_ids": strings.Join(n.RequestIDs, " "), "value": number(n.Value), "threshold": number(n.Threshold),
+		"request_ids": strings.Join(n.RequestIDs, " "), "why": strings.Join(n.Why, "; "), "value": number(n.Value), "threshold": number(n.Threshold),
 	}
 	maps.Copy(annotations, n.Annotations)
 	return notify.Message{

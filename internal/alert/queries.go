@@ -199,11 +199,11 @@ func latestRequests(ctx context.Context, s *store.Store, sel Select, from, to ti
 // states returns where all rules and their groups stand, except for inactive groups. The row of a
 // rule comes before those of its groups.
 func states(ctx context.Context, s *store.Store) (all []store.AlertState, err error) {
-	const sql = `SELECT rule, fingerprint, labels, state, since, low_since, notice, evaluated FROM alert_states
+	const sql = `SELECT rule, fingerprint, labels, state, since, low_since, frozen, notice, evaluated FROM alert_states
 		WHERE fingerprint = '' OR state != 'inactive' ORDER BY rule, fingerprint`
 	err = s.Query(ctx, sql, nil, func(scan func(...any) error) error {
 		var r store.AlertState
-		err := scan(&r.Rule, &r.Fingerprint, &r.Labels, &r.State, &r.Since, &r.LowSince, &r.Notice, &r.Evaluated)
+		err := scan(&r.Rule, &r.Fingerprint, &r.Labels, &r.State, &r.Since, &r.LowSince, &r.Frozen, &r.Notice, &r.Evaluated)
 		r.Since, r.LowSince = store.OrZero(r.Since), store.OrZero(r.LowSince)
 		all = append(all, r)
 		return err

@@ -42,7 +42,7 @@ func TestGlobsAreThoseOfPathMatch(t *testing.T) {
 
 func TestMinutesAndWhatIsBehindThem(t *testing.T) {
 	w := newWorld(t)
-	w.insertLines(logged{midnight.Add(time.Second), "r-0-0", "acme", quota}, logged{midnight.Add(time.Minute - time.Millisecond), "r-0-1", "acme", quota})
+	w.insertLines(logged{midnight.Add(time.Second), "r-0-0", "acme", quota, ""}, logged{midnight.Add(time.Minute - time.Millisecond), "r-0-1", "acme", quota, ""})
 	w.insert(request{1, 1, "acme", quota}, request{1, 1, "acme", fine}, request{1, 1, "globex", denied}, request{2, 1, "acme", quota})
 	s, from := w.store, midnight
 	f := func(what string, minutes []minute, err error, want string) {

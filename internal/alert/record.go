@@ -51,7 +51,7 @@ func (o *outcome) states(before map[string]Alert) []store.AlertState {
 	row := func(a Alert, phase, notice string) store.AlertState {
 		return store.AlertState{
 			Rule: o.rule.Name, Fingerprint: o.rule.fingerprint(a.Keys), Labels: o.rule.labels(a.Keys), State: phase,
-			Since: a.State.Since, LowSince: a.State.LowSince, Notice: notice, Evaluated: o.standing.evaluated,
+			Since: a.State.Since, LowSince: a.State.LowSince, Frozen: a.State.Frozen, Notice: notice, Evaluated: o.standing.evaluated,
 		}
 	}
 	states := []store.AlertState{{Rule: o.rule.Name, Evaluated: o.standing.evaluated}}
@@ -104,7 +104,7 @@ func (r *Runner) resume(ctx context.Context) error {
 }
 
 func (r *Runner) resumeAlert(ctx context.Context, rule *Rule, s store.AlertState) error {
-	a := Alert{State: State{s.State, s.Since, s.LowSince}}
+	a := Alert{State: State{s.State, s.Since, s.LowSince, s.Frozen}}
 	if s.Notice != "" {
 		if err := json.Unmarshal([]byte(s.Notice), &a.Notice); err != nil {
 			return fmt.Errorf("read the notification of an alert of rule %s: %w", s.Rule, err)
@@ -132,7 +132,7 @@ func (r *Runner) end(ctx context.Context, s store.AlertState, a Alert, at time.T
 		t.To = Resolved
 		n = a.Notice.resolved(step{at: at, change: Change{Reason: t.Reason}})
 	}
-	s.State, s.Since, s.LowSince, s.Notice, s.Evaluated = Inactive, time.Time{}, time.Time{}, "", at
+	s.State, s.Since, s.LowSince, s.Frozen, s.Notice, s.Evaluated = Inactive, time.Time{}, time.Time{}, "", "", at
 	if err := r.write(ctx, []store.AlertTransition{t}, []Notification{n}, []store.AlertState{s}); err != nil {
 		return fmt.Errorf("end an alert of rule %s: %w", s.Rule, err)
 	}

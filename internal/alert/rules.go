@@ -153,7 +153,10 @@ func (l *lint) resolveBelow(w written, c Condition) float64 {
 		return 0
 	}
 	below := *w.ResolveBelow
+	_, isSpike := c.(Spike)
 	switch {
+	case isSpike:
+		l.bad("resolve_below", "a spike recovers by itself when the errors are usual again: remove the key")
 	case below <= 0:
 		l.bad("resolve_below", "no value is below %s, so the alert would never be resolved: give more, or remove the key", number(below))
 	case c != nil && below > c.threshold():
@@ -204,6 +207,7 @@ type Facts struct {
 	Errors      uint64 // in the window
 	Requests    uint64 // of a rate
 	Reason      string
+	Why         string // what makes the errors different from those before
 	Code        string // the most frequent of the window
 	Description string // of Code
 	Remedy      string
@@ -217,7 +221,7 @@ func (l *lint) annotations(r *Rule, w written) {
 	r.Annotations = map[string]*template.Template{}
 	example := Facts{
 		Labels: r.labels(slices.Repeat([]string{"example"}, len(r.By))), Value: 41, Threshold: 20, Errors: 41, Requests: 100,
-		Reason: "41 errors in 5m, above 20", Code: "OSM.01010037", Description: "description", Remedy: "remedy",
+		Reason: "41 errors in 5m, above 20", Why: "91.0% from route POST /cases, usually 40.0%", Code: "OSM.01010037", Description: "description", Remedy: "remedy",
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.Annotations)) {
 		key := "annotations." + name
@@ -230,7 +234,7 @@ func (l *lint) annotations(r *Rule, w written) {
 			err = t.Execute(io.Discard, example)
 		}
 		if err != nil {
-			l.bad(key, "%v: a template can use .Labels (the columns under by are among them), .Value, .Threshold, .Errors, .Requests, .Reason, .Code, .Description, .Remedy, and the function percent", err)
+			l.bad(key, "%v: a template can use .Labels (the columns under by are among them), .Value, .Threshold, .Errors, .Requests, .Reason, .Why, .Code, .Description, .Remedy, and the function percent", err)
 			continue
 		}
 		r.Annotations[name] = t

@@ -32,6 +32,7 @@ type Runner struct {
 	Log      *slog.Logger
 
 	standing map[string]standing // by rule
+	usuals   map[string]*usual   // by rule
 }
 
 const (

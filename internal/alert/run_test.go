@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -73,7 +74,7 @@ func (w *world) insert(requests ...request) {
 	for _, r := range requests {
 		for i := range r.n {
 			at := midnight.Add(time.Duration(r.minute)*time.Minute + time.Duration(i)*time.Millisecond)
-			lines = append(lines, logged{at, fmt.Sprintf("r-%d-%d", r.minute, i), r.tenant, r.body})
+			lines = append(lines, logged{at: at, id: fmt.Sprintf("r-%d-%d", r.minute, i), tenant: r.tenant, body: r.body})
 		}
 	}
 	w.insertLines(lines...)
@@ -83,6 +84,7 @@ func (w *world) insert(requests ...request) {
 type logged struct {
 	at               time.Time
 	id, tenant, body string
+	route            string // "": cases
 }
 
 func (w *world) insertLines(lines ...logged) {
@@ -93,8 +95,8 @@ func (w *world) insertLines(lines ...logged) {
 	}
 	b := store.NewBatch("logs", 0, w.offset, store.Limits{})
 	for _, l := range lines {
-		value := fmt.Appendf(nil, `{"time":%q,"tenant":%q,"service":"osm","route":"cases","method":"POST","path":"/v2/cases","status":200,"request_id":%q,"response_body":%q}`,
-			cli.Timestamp{Time: l.at}, l.tenant, l.id, l.body)
+		value := fmt.Appendf(nil, `{"time":%q,"tenant":%q,"service":"osm","route":%q,"method":"POST","path":"/v2/cases","status":200,"request_id":%q,"response_body":%q}`,
+			cli.Timestamp{Time: l.at}, l.tenant, cmp.Or(l.route, "cases"), l.id, l.body)
 		b.Add(w.offset, l.at, p.Record(value, enrich.Position{Clock: accesslog.KafkaClock(l.at)}))
 		w.offset++
 	}

@@ -19,6 +19,7 @@ type State struct {
 	Phase    string    // Inactive (or ""), Pending, Firing
 	Since    time.Time // when the phase began
 	LowSince time.Time // since when a firing alert has recovered; zero: it has not
+	Frozen   string    // what a firing alert is compared with, as its condition wrote it when it fired
 }
 
 // Change is a transition of one alert. To may be Resolved.
@@ -27,6 +28,7 @@ type Change struct {
 	Reason    string
 	Value     float64
 	Threshold float64
+	Window    Window // the one that decided, of a condition that looks at several
 }
 
 // step is the state machine: it returns the state of an alert after an evaluation. The Change is
@@ -34,7 +36,7 @@ type Change struct {
 func (r *Rule) step(now time.Time, m Measure, s State) (State, *Change) {
 	v := r.Condition.judge(m, s.Phase == Firing, r.ResolveBelow)
 	change := func(to, reason string) *Change {
-		return &Change{cmp.Or(s.Phase, Inactive), to, reason, v.Value, v.Threshold}
+		return &Change{cmp.Or(s.Phase, Inactive), to, reason, v.Value, v.Threshold, v.Window}
 	}
 	switch s.Phase {
 	case Pending:
@@ -42,7 +44,7 @@ func (r *Rule) step(now time.Time, m Measure, s State) (State, *Change) {
 		case !v.Active:
 			return State{}, change(Inactive, fmt.Sprintf("%s, after %s of %s", v.Says, short(now.Sub(s.Since)), short(r.For)))
 		case now.Sub(s.Since) >= r.For:
-			return State{Phase: Firing, Since: now}, change(Firing, fmt.Sprintf("%s, for %s", v.Says, short(r.For)))
+			return State{Phase: Firing, Since: now, Frozen: v.Frozen}, change(Firing, fmt.Sprintf("%s, for %s", v.Says, short(r.For)))
 		}
 		return s, nil
 	case Firing:
@@ -67,6 +69,6 @@ func (r *Rule) step(now time.Time, m Measure, s State) (State, *Change) {
 		case r.For > 0:
 			return State{Phase: Pending, Since: now}, change(Pending, fmt.Sprintf("%s; fires after %s", v.Says, short(r.For)))
 		}
-		return State{Phase: Firing, Since: now}, change(Firing, v.Says)
+		return State{Phase: Firing, Since: now, Frozen: v.Frozen}, change(Firing, v.Says)
 	}
 }

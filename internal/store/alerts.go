@@ -15,6 +15,8 @@ type AlertTransition struct {
 	Reason      string
 	Value       float64
 	Threshold   float64
+	Why         []string // what makes the errors of the window different from those before, in words
+	RequestIDs  []string // some of the requests that met them
 }
 
 // AlertState is a row of the view alert_states: where a group of a rule stands or, without a
@@ -26,6 +28,7 @@ type AlertState struct {
 	State       string    // inactive, pending, firing
 	Since       time.Time // of pending or firing
 	LowSince    time.Time // since when a firing alert has recovered; zero: it has not
+	Frozen      string    // what a firing alert is compared with, for its condition to read
 	Notice      string    // the notification that was made when it fired, JSON
 	Evaluated   time.Time
 }
@@ -80,6 +83,8 @@ var transitionTable = table[AlertTransition]{
 		col("reason", func(_ *Batch, r *AlertTransition) *string { return &r.Reason }),
 		col("value", func(_ *Batch, r *AlertTransition) *float64 { return &r.Value }),
 		col("threshold", func(_ *Batch, r *AlertTransition) *float64 { return &r.Threshold }),
+		col("why", func(_ *Batch, r *AlertTransition) *[]string { return &r.Why }),
+		col("request_ids", func(_ *Batch, r *AlertTransition) *[]string { return &r.RequestIDs }),
 	},
 }
 
@@ -92,6 +97,7 @@ var stateTable = table[AlertState]{
 		col("state", func(_ *Batch, r *AlertState) *string { return &r.State }),
 		optionalTime("since", func(_ *Batch, r *AlertState) *time.Time { return &r.Since }),
 		optionalTime("low_since", func(_ *Batch, r *AlertState) *time.Time { return &r.LowSince }),
+		col("frozen", func(_ *Batch, r *AlertState) *string { return &r.Frozen }),
 		col("notice", func(_ *Batch, r *AlertState) *string { return &r.Notice }),
 		col("evaluated", func(_ *Batch, r *AlertState) *time.Time { return &r.Evaluated }),
 	},

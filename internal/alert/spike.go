@@ -1,0 +1,221 @@
+package alert
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"errata/internal/spike"
+)
+
+// Spike compares the errors of several windows with what is usual at that hour of the week. Package
+// spike has the test.
+type Spike struct {
+	Windows      []time.Duration // the shortest first
+	PagesPerWeek float64         // how often the rule may fire a week when nothing is wrong
+	Floor        float64         // with fewer errors it does not fire
+	Factor       float64         // below so many times the mean it does not fire
+	PerRequest   bool            // errors are compared with requests, not with time
+	Zone         *time.Location  // of the hour of the week and of the holidays
+	Holidays     []string        // local dates that say nothing of other weeks
+}
+
+type spikeKeys struct {
+	Windows      []string
+	PagesPerWeek *float64 `yaml:"pages_per_week"`
+	Floor        *float64
+	Factor       *float64
+	PerRequest   *bool `yaml:"per_request"`
+	Timezone     string
+	Holidays     []string
+}
+
+func (l *lint) spike(k spikeKeys) Spike {
+	s := Spike{
+		Windows:      []time.Duration{5 * time.Minute, 30 * time.Minute, 3 * time.Hour},
+		PagesPerWeek: l.atLeast("spike.pages_per_week", k.PagesPerWeek, 1, 0.001),
+		Floor:        l.atLeast("spike.floor", k.Floor, 10, 1),
+		Factor:       l.atLeast("spike.factor", k.Factor, 2, 1),
+		PerRequest:   k.PerRequest == nil || *k.PerRequest,
+		Zone:         time.UTC,
+	}
+	if len(k.Windows) > 0 {
+		s.Windows = l.spikeWindows(k.Windows)
+	}
+	if zone, err := time.LoadLocation(k.Timezone); err == nil && k.Timezone != "Local" {
+		s.Zone = zone
+	} else {
+		l.bad("spike.timezone", "%q is not a time zone: give its name in the IANA database, such as Europe/Berlin", k.Timezone)
+	}
+	for i, date := range k.Holidays {
+		if _, err := time.Parse(time.DateOnly, date); err != nil {
+			l.bad(fmt.Sprintf("spike.holidays[%d]", i), "%q is not a date: write it like 2026-12-25", date)
+			continue
+		}
+		s.Holidays = append(s.Holidays, date)
+	}
+	return s
+}
+
+func (l *lint) spikeWindows(texts []string) (windows []time.Duration) {
+	for i, text := range texts {
+		key := fmt.Sprintf("spike.windows[%d]", i)
+		before := len(l.problems)
+		window := l.window(key, text)
+		if len(l.problems) > before {
+			continue
+		}
+		if window%spike.Step != 0 {
+			l.bad(key, "%q: what is usual is known for every five minutes, so give a multiple of 5m", text)
+		}
+		if slices.Contains(windows, window) {
+			l.bad(key, "%q is listed twice: remove one", text)
+		}
+		windows = append(windows, window)
+	}
+	slices.Sort(windows)
+	return windows
+}
+
+// atLeast returns a number that may be left out.
+func (l *lint) atLeast(key string, given *float64, otherwise, least float64) float64 {
+	if given == nil {
+		return otherwise
+	}
+	if !(*given >= least) {
+		l.bad(key, "%s is too little: give %s or more", number(*given), number(least))
+	}
+	return *given
+}
+
+func (s Spike) window() time.Duration { return s.Windows[len(s.Windows)-1] }
+func (s Spike) threshold() float64    { return 0 }
+
+func (s Spike) needs() needs {
+	return needs{errors: true, requests: true, usual: &reference{s.Windows, s.PerRequest, s.Zone, s.Holidays}}
+}
+
+// Window is one of the windows of a condition that looks at several, with what is usual for it.
+type Window struct {
+	Over             time.Duration
+	Errors, Requests uint64
+	Exposure         float64 // in the unit of the baseline's
+	Usual            spike.Baseline
+	Alpha            float64
+}
+
+func (w Window) p() float64 { return w.Usual.P(float64(w.Errors), w.Exposure) }
+
+// says reads "412 errors in 30m, usually 20 to 60 (p = 3e-9)".
+func (w Window) says() string {
+	low, high := w.Usual.Range(w.Exposure)
+	usually := fmt.Sprintf("%d to %d", low, high)
+	if low == high {
+		usually = fmt.Sprint(low)
+	}
+	return fmt.Sprintf("%s in %s, usually %s (p = %.0e)", count(w.Errors, "error"), short(w.Over), usually, w.p())
+}
+
+// frozenSpike is the State.Frozen of a firing alert: the baselines of the windows up to the one
+// that fired, by their length.
+type frozenSpike map[string]spike.Baseline
+
+// measure looks up what is usual only for windows in which the alert could fire, because that costs
+// most. The windows of a firing alert are those that are frozen.
+func (s Spike) measure(n counts, at time.Time) Measure {
+	from := at.Add(-s.window())
+	m := Measure{Errors: n.errors.between(from, at), Requests: n.requests.between(from, at)}
+	if n.past == nil || m.Errors == 0 && n.frozen == "" {
+		return m
+	}
+	var frozen frozenSpike
+	if n.frozen != "" {
+		if err := json.Unmarshal([]byte(n.frozen), &frozen); err != nil {
+			frozen = nil // written by another version: judge by what is usual now
+		}
+	}
+	for i, over := range s.Windows {
+		usual, isFrozen := frozen[short(over)]
+		if len(frozen) > 0 && !isFrozen {
+			continue
+		}
+		w := Window{Over: over, Alpha: n.past.all.alpha(s.PagesPerWeek)}
+		from := at.Add(-over)
+		if len(frozen) == 0 {
+			from = n.past.after(from, at)
+		}
+		w.Errors, w.Requests = n.errors.between(from, at), n.requests.between(from, at)
+		if len(frozen) == 0 && float64(w.Errors) < s.Floor {
+			continue
+		}
+		w.Exposure = float64(at.Sub(from)) / float64(over)
+		if s.PerRequest {
+			w.Exposure = float64(w.Requests)
+		}
+		if w.Usual = usual; !isFrozen {
+			w.Usual = n.past.baseline(at, i)
+		}
+		m.Windows = append(m.Windows, w)
+	}
+	return m
+}
+
+func (s Spike) test(w Window) spike.Test {
+	return spike.Test{Alpha: w.Alpha, Floor: s.Floor, Factor: s.Factor}
+}
+
+func (s Spike) judge(m Measure, firing bool, _ float64) Verdict {
+	if firing {
+		return s.judgeFiring(m)
+	}
+	v := Verdict{Value: float64(m.Errors), Says: fmt.Sprintf("%s in %s, as usual", count(m.Errors, "error"), short(s.window()))}
+	for _, w := range m.Windows {
+		if s.test(w).Fires(w.Usual, float64(w.Errors), w.Exposure) {
+			v.decided(s, w)
+			v.Active, v.Frozen = true, frozen(m.Windows, w.Over)
+			return v
+		}
+	}
+	if n := len(m.Windows); n > 0 {
+		v.decided(s, m.Windows[n-1])
+		v.Learning = !slices.ContainsFunc(m.Windows, func(w Window) bool { return !w.Usual.Learning })
+	}
+	if v.Learning {
+		v.Says = fmt.Sprintf("%s in %s, and too few weeks are known to say what is usual", count(m.Errors, "error"), short(s.window()))
+	}
+	return v
+}
+
+// judgeFiring keeps the alert active while any of its windows is not usual again.
+func (s Spike) judgeFiring(m Measure) Verdict {
+	v := Verdict{Value: float64(m.Errors), Says: "nothing is known of what was usual when it fired"}
+	for _, w := range m.Windows {
+		v.decided(s, w)
+		if v.Active = !spike.Recovers(w.Usual, float64(w.Errors), w.Exposure); v.Active {
+			return v
+		}
+	}
+	return v
+}
+
+func (v *Verdict) decided(s Spike, w Window) {
+	v.Value, v.Threshold, v.Says, v.Window = float64(w.Errors), float64(s.test(w).Threshold(w.Usual, w.Exposure)), w.says(), w
+}
+
+// frozen writes the baselines of the windows up to the one that fired. Longer windows hold the same
+// errors for longer than they last, so they would keep the alert firing.
+func frozen(windows []Window, fired time.Duration) string {
+	keep := frozenSpike{}
+	for _, w := range windows {
+		if w.Over <= fired && !w.Usual.Learning {
+			keep[short(w.Over)] = w.Usual
+		}
+	}
+	text, err := json.Marshal(keep)
+	if err != nil {
+		panic(err) // finite numbers alone
+	}
+	return strings.TrimSpace(string(text))
+}

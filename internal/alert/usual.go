@@ -1,0 +1,462 @@
+package alert
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"errata/internal/spike"
+	"errata/internal/store"
+)
+
+// reference says which windows of the past are compared with the present ones: those of the same
+// local hour of the week, in the last spike.Weeks weeks.
+type reference struct {
+	windows    []time.Duration // the shortest first
+	perRequest bool            // exposure is requests, not time
+	zone       *time.Location
+	holidays   []string // local dates
+}
+
+// usual is the past of all groups of a rule, as the evaluations in (from, to] need it. It is read
+// once for many evaluations and belongs to one goroutine.
+type usual struct {
+	reference
+	from, to time.Time
+	errors   map[string]*buckets // by group
+	requests map[string]*buckets // by place
+	firing   map[string][]period // when the alert of a group was firing, by fingerprint
+	without  []period            // gaps and holidays
+	pasts    map[string]*past    // by group
+	shared   map[int64][]float64 // the rule's dispersion for each window, by hour
+	groups   int                 // that share the budget of the rule
+}
+
+// period is the time [from, to). It has no end while to is zero.
+type period struct{ from, to time.Time }
+
+func (p period) overlaps(from, to time.Time) bool {
+	return p.from.Before(to) && (p.to.IsZero() || from.Before(p.to))
+}
+
+// past is the past of one group.
+type past struct {
+	all              *usual
+	errors, requests *buckets
+	firing           []period // in order
+	first            int64    // the bucket of the first request known
+	known            []known  // for each window
+}
+
+// known is the baseline that was asked for last.
+type known struct {
+	bucket   int64
+	baseline spike.Baseline
+}
+
+// of returns the past of a group.
+func (u *usual) of(r *Rule, keys []string) *past {
+	if u == nil {
+		return nil
+	}
+	name := nameOf(keys)
+	if p := u.pasts[name]; p != nil {
+		return p
+	}
+	p := &past{
+		all: u, errors: u.errors[name], requests: u.requests[nameOf(r.place(keys))], firing: u.firing[r.fingerprint(keys)],
+		known: make([]known, len(u.windows)),
+	}
+	p.first = p.requests.first()
+	u.pasts[name] = p
+	return p
+}
+
+// alpha returns the probability below which a group fires. The groups of the rule share it.
+func (u *usual) alpha(pagesPerWeek float64) float64 {
+	return spike.Alpha(pagesPerWeek, u.windows[0], u.groups)
+}
+
+// note records that the alert began to fire or was resolved, so that these windows are left out
+// from now on. It is safe to repeat.
+func (p *past) note(at time.Time, c Change) {
+	if p == nil {
+		return
+	}
+	switch last := len(p.firing) - 1; {
+	case c.To == Firing:
+		from := at.Add(-p.all.windows[0])
+		p.firing = slices.DeleteFunc(p.firing, func(f period) bool { return !f.from.Before(from) })
+		p.firing = append(p.firing, period{from: from})
+	case c.From == Firing && last >= 0:
+		p.firing[last].to = at
+	}
+}
+
+// after returns from, or the time at which the alert was last resolved if that is later: what an
+// alert has told already is not told again by a longer window.
+func (p *past) after(from, at time.Time) time.Time {
+	for _, f := range p.firing {
+		if f.to.After(from) && !f.to.After(at) {
+			from = f.to
+		}
+	}
+	return from
+}
+
+// baseline returns what is usual at a time for one of the windows.
+func (p *past) baseline(at time.Time, window int) spike.Baseline {
+	bucket := bucketOf(at)
+	k := &p.known[window]
+	if k.bucket != bucket {
+		u := p.all
+		*k = known{bucket, spike.Usual(p.weeks(at, window), spike.Overlap(u.windows[window]), u.dispersion(at, window))}
+	}
+	return k.baseline
+}
+
+// weeks sums up the reference windows of the last weeks.
+func (p *past) weeks(at time.Time, window int) []spike.Week {
+	weeks := make([]spike.Week, spike.Weeks)
+	u := p.all
+	length := int64(u.windows[window] / spike.Step)
+	for i := range weeks {
+		middle := u.weeksBefore(at, i+1)
+		around := u.windows[window] + spike.Reach
+		left := u.leftOut(middle.Add(-around), middle.Add(spike.Reach), p.firing)
+		for shift := -spike.Reach; shift <= spike.Reach; shift += spike.Step {
+			end := middle.Add(shift)
+			start := end.Add(-u.windows[window])
+			to := bucketOf(end)
+			if to-length < p.first || slices.ContainsFunc(left, func(f period) bool { return f.overlaps(start, end) }) {
+				continue
+			}
+			exposure := 1.0
+			if u.perRequest {
+				exposure = float64(p.requests.between(to-length, to))
+			}
+			weeks[i].Add(float64(p.errors.between(to-length, to)), exposure)
+		}
+	}
+	return weeks
+}
+
+// weeksBefore returns the same local time some weeks before, at a multiple of spike.Step.
+func (u *usual) weeksBefore(at time.Time, weeks int) time.Time {
+	return at.Truncate(spike.Step).In(u.zone).AddDate(0, 0, -7*weeks)
+}
+
+// leftOut returns the periods within a time whose windows are not compared.
+func (u *usual) leftOut(from, to time.Time, firing []period) (left []period) {
+	for _, all := range [][]period{u.without, firing} {
+		for _, p := range all {
+			if p.overlaps(from, to) {
+				left = append(left, p)
+			}
+		}
+	}
+	return left
+}
+
+// dispersion returns the dispersion that the groups of the rule share in an hour.
+func (u *usual) dispersion(at time.Time, window int) float64 {
+	hour := at.Truncate(time.Hour)
+	shared := u.shared[hour.Unix()]
+	if shared == nil {
+		shared = make([]float64, len(u.windows))
+		for i, length := range u.windows {
+			var all []float64
+			for name := range u.errors {
+				if p := u.pasts[name]; p != nil {
+					if phi, ok := spike.Dispersion(p.weeks(hour, i), spike.Overlap(length)); ok {
+						all = append(all, phi)
+					}
+				}
+			}
+			shared[i] = spike.Shared(all)
+		}
+		u.shared[hour.Unix()] = shared
+	}
+	return shared[window]
+}
+
+// buckets holds the counts of one group by steps of spike.Step. A nil one is empty.
+type buckets struct {
+	at   []int64 // numbers of steps since 1970, in order
+	sums []uint64
+	// dense has the sum before each bucket from at[0] on, if most have counts: then looking one up
+	// takes no search.
+	dense []uint64
+}
+
+func bucketOf(t time.Time) int64 { return t.Unix() / int64(spike.Step/time.Second) }
+
+func newBuckets(at []int64, counts []uint64) *buckets {
+	b := &buckets{at: at, sums: counts}
+	for i := 1; i < len(counts); i++ {
+		counts[i] += counts[i-1]
+	}
+	if n := int64(len(at)); n > 0 && at[n-1]-at[0] < 4*n {
+		b.dense = make([]uint64, at[n-1]-at[0]+2)
+		for i, bucket := range at {
+			next := int64(len(b.dense))
+			if i+1 < len(at) {
+				next = at[i+1] - at[0] + 1
+			}
+			for j := bucket - at[0] + 1; j < next; j++ {
+				b.dense[j] = counts[i]
+			}
+		}
+	}
+	return b
+}
+
+// first returns the first bucket that has counts.
+func (b *buckets) first() int64 {
+	if b == nil || len(b.at) == 0 {
+		return 1 << 62
+	}
+	return b.at[0]
+}
+
+// between returns the count of the buckets in [from, to).
+func (b *buckets) between(from, to int64) uint64 {
+	if b == nil || len(b.at) == 0 {
+		return 0
+	}
+	return b.before(to) - b.before(from)
+}
+
+func (b *buckets) before(bucket int64) uint64 {
+	if b.dense != nil {
+		return b.dense[min(max(bucket-b.at[0], 0), int64(len(b.dense)-1))]
+	}
+	i := sort.Search(len(b.at), func(i int) bool { return b.at[i] >= bucket })
+	if i == 0 {
+		return 0
+	}
+	return b.sums[i-1]
+}
+
+// readAhead is how long a past that was read serves.
+const readAhead = time.Hour
+
+// usual returns the past that the evaluations of a rule in (from, to] need. It is read again when
+// an hour is over, so a rule costs a few queries an hour.
+func (r *Runner) usual(ctx context.Context, rule *Rule, from, to time.Time) (*usual, error) {
+	if u := r.usuals[rule.Name]; u != nil && !from.Before(u.from) && !to.After(u.to) {
+		return u, nil
+	}
+	u, err := r.readUsual(ctx, rule, from, to.Truncate(readAhead).Add(readAhead))
+	if err != nil {
+		return nil, err
+	}
+	if u.firing, err = firingPeriods(ctx, r.Store, rule.Name, u.reads()[0].from, u.windows[0]); err != nil {
+		return nil, err
+	}
+	if r.usuals == nil {
+		r.usuals = map[string]*usual{}
+	}
+	u.prepare(rule)
+	r.usuals[rule.Name] = u
+	return u, nil
+}
+
+// readUsual reads everything but when the alerts were firing.
+func (r *Runner) readUsual(ctx context.Context, rule *Rule, from, to time.Time) (*usual, error) {
+	u := &usual{
+		reference: *rule.Condition.needs().usual, from: from, to: to,
+		errors: map[string]*buckets{}, requests: map[string]*buckets{}, pasts: map[string]*past{}, shared: map[int64][]float64{},
+	}
+	reads := u.reads()
+	gaps, err := gapPeriods(ctx, r.Store, reads[0].from, to)
+	if err != nil {
+		return nil, err
+	}
+	u.without = append(gaps, u.holidayPeriods()...)
+	if err := r.readRequests(ctx, rule, u, reads); err != nil {
+		return nil, err
+	}
+	if rule.ofRequests() {
+		return u, nil
+	}
+	return u, r.readErrors(ctx, rule, u, reads)
+}
+
+// prepare makes the pasts of all groups, whose dispersions the others share.
+func (u *usual) prepare(rule *Rule) {
+	u.groups = max(len(u.errors), len(u.requests))
+	for name := range u.errors {
+		u.of(rule, strings.Split(name, "\x00")[:len(rule.By)])
+	}
+}
+
+// reads returns the times to read, in order: those around the same hours of past weeks or, if these
+// meet, everything from the first on.
+func (u *usual) reads() (all []period) {
+	before, after := u.windows[len(u.windows)-1]+spike.Reach+spike.Step, spike.Reach+spike.Step
+	for week := spike.Weeks; week > 0; week-- {
+		next := period{u.weeksBefore(u.from, week).Add(-before), u.weeksBefore(u.to, week).Add(after)}
+		if last := len(all) - 1; last >= 0 && !next.from.After(all[last].to) {
+			all[last].to = next.to
+			continue
+		}
+		all = append(all, next)
+	}
+	return all
+}
+
+func (u *usual) holidayPeriods() (all []period) {
+	for _, date := range u.holidays {
+		if day, err := time.ParseInLocation(time.DateOnly, date, u.zone); err == nil {
+			all = append(all, period{day, day.AddDate(0, 0, 1)})
+		}
+	}
+	return all
+}
+
+// withinAny returns the condition that a row lies in one of the periods.
+func withinAny(periods []period, timeColumn string) store.Condition {
+	var parts []string
+	var args []any
+	for _, p := range periods {
+		where := within(p.from, p.to, timeColumn)
+		parts, args = append(parts, "("+where.SQL+")"), append(args, where.Args...)
+	}
+	return store.Condition{SQL: "(" + strings.Join(parts, " OR ") + ")", Args: args}
+}
+
+// readRequests counts the requests of each place and, if the rule looks at nothing else, those of
+// them that had an error.
+func (r *Runner) readRequests(ctx context.Context, rule *Rule, u *usual, reads []period) error {
+	where := rule.Select.requests(withinAny(reads, "minute"))
+	return bucketsOf(ctx, r.Store, "traffic_minute", "sum(requests), sum(errors)", where, rule.place(rule.By), func(keys []string, at []int64, requests, errors []uint64) {
+		if rule.ofRequests() {
+			u.errors[nameOf(keys)] = newBuckets(at, errors)
+		}
+		u.requests[nameOf(keys)] = newBuckets(at, requests)
+	})
+}
+
+// readErrors counts the errors of each group.
+func (r *Runner) readErrors(ctx context.Context, rule *Rule, u *usual, reads []period) error {
+	by := rule.By
+	if rule.Select.Known != nil { // see fetchErrors
+		by = slices.Concat(by, []string{"code", "dialect", "service"})
+	}
+	parts := map[string]map[int64]uint64{}
+	err := bucketsOf(ctx, r.Store, "error_minute", "sum(errors), toUInt64(0)", rule.Select.errors(withinAny(reads, "minute")), by, func(keys []string, at []int64, errors, _ []uint64) {
+		name := nameOf(keys[:len(rule.By)])
+		if rule.Select.Known == nil {
+			u.errors[name] = newBuckets(at, errors)
+			return
+		}
+		if more := keys[len(rule.By):]; r.known(more[0], more[1], more[2]) != *rule.Select.Known {
+			return
+		}
+		if parts[name] == nil {
+			parts[name] = map[int64]uint64{}
+		}
+		for i := range at {
+			parts[name][at[i]] += errors[i]
+		}
+	})
+	for name, part := range parts {
+		var at []int64
+		for bucket := range part {
+			at = append(at, bucket)
+		}
+		slices.Sort(at)
+		counts := make([]uint64, len(at))
+		for i, bucket := range at {
+			counts[i] = part[bucket]
+		}
+		u.errors[name] = newBuckets(at, counts)
+	}
+	return err
+}
+
+// bucketsOf counts by steps of spike.Step and hands over each group as a whole, so that a group of
+// many steps is one row.
+func bucketsOf(ctx context.Context, s *store.Store, view, sums string, where store.Condition, by []string, group func(keys []string, at []int64, a, b []uint64)) error {
+	columns, names := "", "1"
+	for _, column := range by {
+		columns += "toString(" + column + ") AS key_" + column + ", "
+		names += ", key_" + column
+	}
+	first, second, _ := strings.Cut(sums, ", ")
+	sql := fmt.Sprintf(`SELECT %s, groupArray(bucket), groupArray(a), groupArray(b) FROM (
+		SELECT %s intDiv(toUnixTimestamp(minute), %d) AS bucket, %s AS a, %s AS b FROM %s WHERE %s GROUP BY %s, bucket ORDER BY bucket) GROUP BY %s`,
+		names, columns, int(spike.Step/time.Second), first, second, view, where.SQL, names, names)
+	err := s.Query(ctx, sql, where.Args, func(scan func(...any) error) error {
+		keys := make([]string, len(by))
+		var one uint8
+		var at []int64
+		var a, b []uint64
+		into := []any{&one}
+		for i := range keys {
+			into = append(into, &keys[i])
+		}
+		if err := scan(append(into, &at, &a, &b)...); err != nil {
+			return err
+		}
+		group(keys, at, a, b)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("count what is usual in %s: %w", view, err)
+	}
+	return nil
+}
+
+// gapPeriods returns the times of records that were never read. The time of a gap lies between the
+// batches around it.
+func gapPeriods(ctx context.Context, s *store.Store, from, to time.Time) (all []period, err error) {
+	where := store.Scope{From: from.Add(-24 * time.Hour), To: to.Add(24 * time.Hour)}.Where("max_ts")
+	err = s.Query(ctx, `SELECT maxIf(b.max_ts, b.last_offset < g.first_offset), minIf(b.min_ts, b.first_offset > g.last_offset)
+		FROM gaps AS g INNER JOIN (SELECT topic, partition, first_offset, last_offset, min_ts, max_ts FROM batches WHERE `+where.SQL+`) AS b
+			ON b.topic = g.topic AND b.partition = g.partition
+		GROUP BY g.topic, g.partition, g.first_offset, g.last_offset`, where.Args, func(scan func(...any) error) error {
+		var p period
+		err := scan(&p.from, &p.to)
+		if p.from, p.to = store.OrZero(p.from), store.OrZero(p.to); !p.to.IsZero() && p.to.Before(p.from) {
+			p.from, p.to = p.to, p.from
+		}
+		if !p.from.IsZero() || !p.to.IsZero() {
+			all = append(all, p)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the gaps: %w", err)
+	}
+	return all, nil
+}
+
+// firingPeriods returns when the alerts of a rule were firing, by fingerprint.
+func firingPeriods(ctx context.Context, s *store.Store, rule string, from time.Time, window time.Duration) (map[string][]period, error) {
+	all := map[string][]period{}
+	where := store.Scope{From: from}.Where("ts").And("rule = ?", rule).And("(`to` = ? OR `from` = ?)", Firing, Firing)
+	err := s.Query(ctx, "SELECT fingerprint, ts, `to` FROM alerts WHERE "+where.SQL+" ORDER BY fingerprint, ts", where.Args, func(scan func(...any) error) error {
+		var fingerprint, to string
+		var at time.Time
+		err := scan(&fingerprint, &at, &to)
+		periods := all[fingerprint]
+		switch last := len(periods) - 1; {
+		case to == Firing:
+			all[fingerprint] = append(periods, period{from: at.Add(-window)})
+		case last >= 0:
+			periods[last].to = at
+		default: // it began to fire before
+			all[fingerprint] = []period{{to: at}}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read when the alerts of rule %s were firing: %w", rule, err)
+	}
+	return all, nil
+}
