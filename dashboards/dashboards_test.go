@@ -519,9 +519,15 @@ func TestNumbers(t *testing.T) {
 		"globex | OptVerse_10000004 | OptVerse | permission | 1 | 0.5 | 2026-11-02 00:09:00.000 | 2026-11-02 00:09:00.000",
 		"o'brien | Strange.1 | unknown |  | 1 | 0.3333333333333333 | 2026-11-02 00:09:02.000 | 2026-11-02 00:09:02.000",
 		"o'brien | Strange.2 | unknown |  | 1 | 0.3333333333333333 | 2026-11-02 00:09:03.000 | 2026-11-02 00:09:03.000")
-	f("panel Ticket quota (OSM.01010037) by tenant, per minute", nil,
+	f("variable code", acme, "OSM.01010037", "OSM.99999999")
+	f("panel Errors of the chosen codes by tenant, per minute", map[string][]string{"code": {"OSM.01010037"}},
 		"2026-11-02 00:05:00 | (none) | 1", "2026-11-02 00:05:00 | acme | 2", "2026-11-02 00:06:00 | acme | 0", "2026-11-02 00:07:00 | acme | 1",
 		"2026-11-02 00:08:00 | acme | 1", "2026-11-02 00:11:00 | acme | 0", "2026-11-02 00:12:00 | acme | 0")
+	f("panel Errors of the chosen codes by tenant, per minute", map[string][]string{"code": {"HTTP.404", "Strange.1"}, "tenant": {"o'brien", "globex"}},
+		"2026-11-02 00:09:00 | globex | 1", "2026-11-02 00:09:00 | o'brien | 1", "2026-11-02 00:10:00 | o'brien | 0")
+	f("panel Errors of the chosen codes by tenant, per minute", acme,
+		"2026-11-02 00:05:00 | acme | 2", "2026-11-02 00:06:00 | acme | 0", "2026-11-02 00:07:00 | acme | 1",
+		"2026-11-02 00:08:00 | acme | 2", "2026-11-02 00:11:00 | acme | 0", "2026-11-02 00:12:00 | acme | 0")
 	f("panel Requests with an error, by tenant", obrien,
 		"2026-11-02 00:09:00 | o'brien | 1", "2026-11-02 00:10:00 | o'brien | 0")
 	f("panel What we could see", obrien,
@@ -610,7 +616,7 @@ func TestLayout(t *testing.T) {
 					multi = append(multi, v.Name)
 				}
 			}
-			if want := []string{"tenant", "service", "family"}; !slices.Equal(multi, want) {
+			if want := []string{"tenant", "service", "family", "code"}; !slices.Equal(multi, want) {
 				t.Errorf("variables %v, want %v", multi, want)
 			}
 			for _, a := range d.Annotations.List {

@@ -85,7 +85,7 @@ func assemble(cfg config.Config, stderr io.Writer) (p parts, err error) {
 	p.cfg = cfg
 	p.log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.Log.Level}))
 	p.cfg.Kafka.TLS.Log, p.cfg.ClickHouse.TLS.Log = p.log, p.log
-	if p.catalogs, err = catalog.Open(cfg.Catalogs.Dir); err != nil {
+	if p.catalogs, err = catalog.Open(cfg.Catalogs); err != nil {
 		return p, cfg.Located(err)
 	}
 	p.processor, err = enrich.NewProcessor(cfg.Ingest.Config, p.catalogs)

@@ -22,7 +22,7 @@ import (
 
 func recordProcessor(t testing.TB) *enrich.Processor {
 	t.Helper()
-	catalogs, err := catalog.Open("")
+	catalogs, err := catalog.Open(catalog.Default)
 	if err != nil {
 		t.Fatal(err)
 	}

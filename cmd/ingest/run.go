@@ -106,7 +106,7 @@ func (p *parts) watchCatalogs(ctx context.Context, m catalogMetrics) (stop func(
 	ctx, cancel := context.WithCancel(ctx)
 	var watching sync.WaitGroup // stop waits for it
 	watching.Go(func() {
-		catalog.Watch(ctx, p.cfg.Catalogs.Dir, p.catalogs.Version, hup, func(c *catalog.Set, err error) {
+		catalog.Watch(ctx, p.cfg.Catalogs, p.catalogs.Version, hup, func(c *catalog.Set, err error) {
 			if err != nil {
 				m.reloads.WithLabelValues("failed").Inc()
 				p.log.Error("could not use the changed catalogs, kept the previous ones", "error", err)

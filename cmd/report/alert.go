@@ -58,6 +58,9 @@ func newAlertRun(env *environment) *cobra.Command {
 			return err
 		}
 		defer s.Close()
+		if err := warnOfCatalogs(cmd, s, catalogs, store.Scope{}); err != nil {
+			return err
+		}
 		log := env.log(cmd, settings)
 		r := alert.Runner{
 			Config: cfg, Store: s, Catalogs: catalogs, Log: log,

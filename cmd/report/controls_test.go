@@ -40,7 +40,7 @@ func TestOutputsDriveNoTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	c, err := catalog.Open("")
+	c, err := catalog.Open(catalog.Default)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -78,7 +78,7 @@ func newDrift(env *environment) *cobra.Command {
 				return err
 			}
 		}
-		if err := missing(cmd.Context(), s, scope); err != nil {
+		if err := missing(cmd.Context(), s, scope, report.Filter{}); err != nil {
 			return err
 		}
 		if d.Finding() {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"errata/internal/catalog"
 	"errata/internal/cli"
 	"errata/internal/config"
 	"errata/internal/parse"
@@ -28,6 +29,7 @@ func newExplain(env *environment) *cobra.Command {
 		Use:   "explain CODE",
 		Short: "Explain a code: its catalog entry, and who meets it now",
 		Long: "Explain a code: its catalog entry and, if ClickHouse answers, who meets it now. Case and separators do not matter. " +
+			"A code that several families list means what most of the live errors mean, unless --dialect chooses one. " +
 			"An argument that is not a code is searched for in the texts of the catalogs. Exit code 1: no catalog knows it.",
 		Example: "report explain OSM.01010037\n" +
 			"report explain 4000 --dialect tencent-v2\n" +
@@ -50,7 +52,7 @@ func newExplain(env *environment) *cobra.Command {
 			return err
 		}
 		x := report.Explain(catalogs, args[0], dialect, lang)
-		if err := addLive(cmd.Context(), &x, cfg, since); err != nil {
+		if err := addLive(cmd, &x, catalogs, cfg, since); err != nil {
 			env.log(cmd, cfg).Info("no live counts", "reason", err)
 		}
 		if err := output.Write(x, cmd.OutOrStdout()); err != nil {
@@ -65,8 +67,8 @@ func newExplain(env *environment) *cobra.Command {
 }
 
 // addLive adds who has met the code since a time.
-func addLive(ctx context.Context, x *report.Explanation, cfg config.Config, since cli.Time) error {
-	ctx, cancel := context.WithTimeout(ctx, liveTimeout)
+func addLive(cmd *cobra.Command, x *report.Explanation, c *catalog.Set, cfg config.Config, since cli.Time) error {
+	ctx, cancel := context.WithTimeout(cmd.Context(), liveTimeout)
 	defer cancel()
 	s, err := store.Open(ctx, cfg.ClickHouse)
 	if err != nil {
@@ -74,5 +76,9 @@ func addLive(ctx context.Context, x *report.Explanation, cfg config.Config, sinc
 	}
 	defer s.Close()
 	now := time.Now()
-	return x.AddLive(ctx, s, store.Scope{From: since.At(now, time.UTC), To: now.Truncate(time.Minute).Add(time.Minute)}, since.String())
+	scope := store.Scope{From: since.At(now, time.UTC), To: now.Truncate(time.Minute).Add(time.Minute)}
+	if err := warnOfCatalogs(cmd, s, c, scope); err != nil {
+		return err
+	}
+	return x.AddLive(ctx, s, c, scope, since.String())
 }

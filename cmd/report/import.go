@@ -38,7 +38,7 @@ Exit code 1: a row could not be placed, or there was none, or the set would not 
 		if err != nil {
 			return err
 		}
-		request.Dir = cfg.Catalogs.Dir
+		request.Config = cfg.Catalogs
 		if write && request.Dir == "" && request.File == "" {
 			return errors.New("--write: the built-in catalogs cannot be written; set catalogs.dir to a folder, or give --out FILE")
 		}

@@ -32,8 +32,9 @@ func newLint(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lint [DIR]",
 		Short: "Check the catalog files of a folder (default: catalogs.dir, else the built-in ones)",
-		Long: "Check the catalog files of a folder, and print each problem with its line and column: errors make a catalog unusable, notes " +
-			"say what could be better. Exit code 1: there are errors, or with --strict notes.",
+		Long: "Check the catalog files of a folder, each by itself and together with the built-in ones that they do not replace, and print " +
+			"each problem with its line and column: errors make a catalog unusable, notes say what could be better. Where each family " +
+			"comes from goes to standard error. Exit code 1: there are errors, or with --strict notes.",
 		Example: "report catalog lint\n" +
 			"report catalog lint --strict mine",
 		Args: cli.Arguments(0, 1),
@@ -45,13 +46,12 @@ func newLint(env *environment) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		dir := cfg.Catalogs.Dir
 		if len(args) > 0 {
-			dir = args[0]
+			cfg.Catalogs.Dir = args[0]
 		}
-		problems, err := catalog.Lint(catalog.Files(dir))
+		problems, families, err := catalog.Lint(cfg.Catalogs)
 		if err != nil {
-			return fmt.Errorf("%s: %w", dir, err)
+			return err
 		}
 		if err := output.Write(problems, cmd.OutOrStdout()); err != nil {
 			return err
@@ -63,6 +63,9 @@ func newLint(env *environment) *cobra.Command {
 			}
 		}
 		if output.String() == "text" {
+			for _, f := range families {
+				fmt.Fprintf(cmd.ErrOrStderr(), "family %s: %s\n", f.Name, f.Origin)
+			}
 			fmt.Fprintf(cmd.ErrOrStderr(), "%d errors, %d notes\n", severe, len(problems)-severe)
 		}
 		if severe > 0 || strict && len(problems) > 0 {

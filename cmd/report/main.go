@@ -67,7 +67,7 @@ func (e *environment) catalogs() (config.Config, *catalog.Set, error) {
 	if err != nil {
 		return cfg, nil, err
 	}
-	c, err := catalog.Open(cfg.Catalogs.Dir)
+	c, err := catalog.Open(cfg.Catalogs)
 	return cfg, c, cfg.Located(err)
 }
 
@@ -81,14 +81,24 @@ func (e *environment) open(ctx context.Context) (*store.Store, *catalog.Set, err
 	return s, c, cfg.Located(err)
 }
 
+// warnOfCatalogs warns if the catalogs are not those that explained the newest errors of the scope.
+func warnOfCatalogs(cmd *cobra.Command, s *store.Store, c *catalog.Set, scope store.Scope) error {
+	sentence, err := report.OtherCatalogs(cmd.Context(), s, scope, c.Version)
+	if sentence != "" {
+		fmt.Fprintln(cmd.ErrOrStderr(), "warning:", sentence)
+	}
+	return err
+}
+
 // tenantFlag registers --tenant. A tenant's name may contain a comma, or be empty.
 func tenantFlag(flags *pflag.FlagSet, tenants *[]string) {
 	flags.StringArrayVar(tenants, "tenant", nil, "only the tenant of this `name`, \"\" for records without a tenant; may be repeated")
 }
 
-// missing returns a finding if nothing was ever stored of a tenant or topic that the scope names.
-func missing(ctx context.Context, s *store.Store, scope store.Scope) error {
-	sentences, err := report.Missing(ctx, s, scope)
+// missing returns a finding if nothing was ever stored of a tenant, topic or the like that the
+// scope or the filter names.
+func missing(ctx context.Context, s *store.Store, scope store.Scope, filter report.Filter) error {
+	sentences, err := report.Missing(ctx, s, scope, filter)
 	if err != nil || len(sentences) == 0 {
 		return err
 	}

@@ -82,7 +82,7 @@ func TestScripts(t *testing.T) {
 func TestExamples(t *testing.T) { clitest.CheckExamples(t, newRoot) }
 
 func insert(ctx context.Context, addr, database, records string) (err error) {
-	catalogs, err := catalog.Open("")
+	catalogs, err := catalog.Open(catalog.Default)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func insert(ctx context.Context, addr, database, records string) (err error) {
 }
 
 func TestCatalogListAsJSON(t *testing.T) {
-	catalogs, err := catalog.Open("")
+	catalogs, err := catalog.Open(catalog.Default)
 	if err != nil {
 		t.Fatal(err)
 	}

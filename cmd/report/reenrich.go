@@ -8,6 +8,7 @@ import (
 
 	"errata/internal/cli"
 	"errata/internal/report"
+	"errata/internal/store"
 )
 
 func newReenrich(env *environment) *cobra.Command {
@@ -43,6 +44,9 @@ func newReenrich(env *environment) *cobra.Command {
 			return err
 		}
 		defer s.Close()
+		if err := warnOfCatalogs(cmd, s, catalogs, store.Scope{}); err != nil {
+			return err
+		}
 		run.Progress = func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), line) }
 		err = run.Run(cmd.Context(), s, catalogs)
 		if cmd.Context().Err() != nil {

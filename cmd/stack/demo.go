@@ -267,7 +267,7 @@ func (d *demonstration) run(ctx context.Context, cfg loadgen.Config) error {
 	fmt.Fprintf(d.env.stderr, "all in ClickHouse %.1f s after the first was sent\n\n", time.Since(began).Seconds())
 
 	window := []string{"--topic", d.topic, "--from", cfg.From.Format(time.RFC3339), "--to", cfg.To.Format(time.RFC3339)}
-	report := d.command("report", append([]string{"top", "--limit", "30"}, window...)...)
+	report := d.command("report", append([]string{"top", "--limit", "10"}, window...)...)
 	if err := report.Run(); err != nil {
 		return fmt.Errorf("report top: %w", err)
 	}
@@ -308,7 +308,7 @@ func (d *demonstration) await(ctx context.Context, s *store.Store, records uint6
 
 // compare checks every count against the load generator's.
 func (d *demonstration) compare(ctx context.Context, s *store.Store, cfg loadgen.Config, sent loadgen.Sent) error {
-	catalogs, err := catalog.Open("")
+	catalogs, err := catalog.Open(catalog.Default)
 	if err != nil {
 		return err
 	}

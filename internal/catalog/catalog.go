@@ -32,7 +32,7 @@ type Family struct {
 	Fallback Fallback
 	Codes    []Entry
 
-	file string
+	Origin Origin `yaml:"-" json:"-"`
 }
 
 // Source names the published page.

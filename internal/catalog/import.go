@@ -12,8 +12,8 @@ import (
 
 // Import brings a vendor's page into the catalogs of a folder.
 type Import struct {
-	Dir    string // "": the built-in catalogs, which cannot be written
-	File   string // the catalog file to merge with and to write; "": the family's file in Dir
+	Config
+	File   string // the catalog file to merge with and to write; "": the family's file in Dir. The built-in catalogs cannot be written
 	Family string // "": guessed
 	Keep   bool   // keep the codes that the page does not have: the family has several pages
 }
@@ -33,7 +33,7 @@ type Imported struct {
 // Make names the family, finds the catalog to merge with, merges, and checks the set with the
 // result. It writes nothing.
 func (i Import) Make(p Publication) (Imported, error) {
-	set, err := openOrNew(i.Dir)
+	set, err := openOrNew(i.Config)
 	if err != nil {
 		return Imported{}, err
 	}
@@ -50,17 +50,20 @@ func (i Import) Make(p Publication) (Imported, error) {
 		return Imported{}, fmt.Errorf("merge with %s: %w", name, err)
 	}
 	return Imported{Family: p.Family, Name: name, Text: text, Merged: old != nil, Changes: changes,
-		Invalid: CheckWith(i.Dir, name, text), request: i}, nil
+		Invalid: i.checkWith(name, text), request: i}, nil
 }
 
-// openOrNew opens the catalogs of a folder, which may be empty or missing.
-func openOrNew(dir string) (*Set, error) {
-	if dir != "" {
-		if files, err := filepath.Glob(filepath.Join(dir, "*.yaml")); err == nil && len(files) == 0 {
-			return &Set{}, nil
+// openOrNew opens the catalogs, whose folder may be empty or missing.
+func openOrNew(cfg Config) (*Set, error) {
+	if cfg.Dir != "" {
+		if files, err := filepath.Glob(filepath.Join(cfg.Dir, "*.yaml")); err == nil && len(files) == 0 {
+			cfg.Dir = ""
+			if !cfg.BuiltIn {
+				return &Set{}, nil
+			}
 		}
 	}
-	return Open(dir)
+	return Open(cfg)
 }
 
 // guessName names the family of a page: that of the catalog which knows its codes, else the codes'
@@ -89,14 +92,29 @@ func (i Import) existing(set *Set, family string) (name string, content []byte, 
 			return filepath.Base(i.File), content, err
 		}
 	}
-	name, content, err = set.File(i.Dir, family)
+	origin, content, err := set.file(family)
 	switch {
-	case err != nil || content != nil:
-		return name, content, err
+	case err != nil:
+		return "", nil, err
+	case content != nil:
+		return origin.File, content, i.mayWrite(origin, family)
 	case i.File != "":
 		return filepath.Base(i.File), nil, nil
 	}
 	return fileName(family), nil, nil
+}
+
+// mayWrite returns an error if the file of a built-in family, which is written into the folder,
+// would replace a file of another family there.
+func (i Import) mayWrite(o Origin, family string) error {
+	if o.Dir != "" || i.Dir == "" || i.File != "" {
+		return nil
+	}
+	path := filepath.Join(i.Dir, o.File)
+	if _, err := os.Stat(path); err != nil {
+		return nil
+	}
+	return fmt.Errorf("%s exists and is not of family %s: give --out another file", path, family)
 }
 
 // Describe writes what the page changed in a catalog that existed, and why the set would not load

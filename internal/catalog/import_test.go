@@ -13,7 +13,7 @@ func TestImportNamesTheFamily(t *testing.T) {
 		for _, code := range codes {
 			p.Codes = append(p.Codes, Entry{Code: code, Status: 400, Message: "Bad cart"})
 		}
-		made, err := Import{Family: asked}.Make(p)
+		made, err := Import{Config: Default, Family: asked}.Make(p)
 		if err != nil || made.Family != family || made.Name != file {
 			t.Errorf("%v: %q in %q, %v, want %q in %q", codes, made.Family, made.Name, err, family, file)
 		}
@@ -28,7 +28,7 @@ func TestImportMergesWithAFileOfOnesChoice(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "mine.yaml")
 	p := Publication{File: "page.html", Codes: []Entry{{Code: "SHOP-1", Status: 400, Message: "Bad cart"}}}
 	for _, merged := range []bool{false, true} {
-		made, err := Import{File: file}.Make(p)
+		made, err := Import{Config: Default, File: file}.Make(p)
 		if err != nil || made.Name != "mine.yaml" || made.Merged != merged {
 			t.Fatalf("%q, merged %v, %v", made.Name, made.Merged, err)
 		}

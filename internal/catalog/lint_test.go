@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -17,7 +16,7 @@ import (
 func TestLint(t *testing.T) {
 	f := func(text string, want ...string) {
 		t.Helper()
-		problems, err := Lint(fstest.MapFS{"f.yaml": {Data: []byte(text)}})
+		problems, _, err := Lint(Config{Dir: folder(t, map[string]string{"f.yaml": text})})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -44,15 +43,15 @@ func TestLint(t *testing.T) {
 }
 
 func TestLintSeesWhatFilesAreToEachOther(t *testing.T) {
-	text := []byte("family: F\nlanguage: en\nsource: {title: T}\nmatch: {prefixes: [F]}\ncodes: []\n")
-	problems, err := Lint(fstest.MapFS{"a.yaml": {Data: text}, "b.yaml": {Data: text}})
+	text := "family: F\nlanguage: en\nsource: {title: T}\nmatch: {prefixes: [F]}\ncodes: []\n"
+	problems, _, err := Lint(Config{Dir: folder(t, map[string]string{"a.yaml": text, "b.yaml": text})})
 	if err != nil || len(problems) == 0 || !problems[0].Severe || problems[0].File != "b.yaml" || !strings.Contains(problems[0].Text, "family F") {
 		t.Errorf("%v %v", problems, err)
 	}
 }
 
 func TestShippedCatalogsHaveNoErrors(t *testing.T) {
-	problems, err := Lint(catalogs.FS)
+	problems, _, err := Lint(Default)
 	if err != nil {
 		t.Fatal(err)
 	}

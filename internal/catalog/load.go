@@ -9,30 +9,80 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 
 	"errata/catalogs"
 )
 
-// Open loads the catalogs of a folder, or the built-in ones if dir is "".
-func Open(dir string) (*Set, error) {
-	if dir != "" {
-		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("catalogs.dir %s: there is no such folder: create it, or leave catalogs.dir empty for the built-in catalogs", dir)
-		}
+// Config says where catalogs come from.
+type Config struct {
+	Dir     string `mapstructure:"dir"`     // a folder of catalog files; "": none
+	BuiltIn bool   `mapstructure:"builtin"` // use the built-in catalogs too, except for families that Dir has
+}
+
+// Default is the built-in catalogs alone.
+var Default = Config{BuiltIn: true}
+
+// Origin says where a family comes from.
+type Origin struct {
+	File    string // its name within its folder
+	Dir     string // "": it is built in
+	Instead bool   // of the built-in family of the same name
+}
+
+// String is a text such as "built in" or "catalogs/osm.yaml, in place of the built-in one".
+func (o Origin) String() string {
+	switch {
+	case o.Dir == "":
+		return "built in"
+	case o.Instead:
+		return filepath.Join(o.Dir, o.File) + ", in place of the built-in one"
 	}
-	s, err := Load(Files(dir))
-	if err != nil && dir != "" {
-		return nil, fmt.Errorf("catalogs.dir %s: %w", dir, err)
+	return filepath.Join(o.Dir, o.File)
+}
+
+// Open loads the catalogs. Families of the folder come first, so that they win where two families
+// claim the same dialect; one that replaces a built-in family takes its place.
+func Open(cfg Config) (*Set, error) {
+	files, err := cfg.files()
+	if err != nil {
+		return nil, err
+	}
+	s, err := load(files)
+	if err != nil && cfg.Dir != "" {
+		return nil, fmt.Errorf("catalogs.dir %s: %w", cfg.Dir, err)
 	}
 	return s, err
 }
 
-// Files returns the catalog files of a folder, or the built-in ones if dir is "".
-func Files(dir string) fs.FS {
-	if dir == "" {
-		return catalogs.FS
+// files reads the catalog files. The folder may hold none if there are the built-in ones.
+func (c Config) files() (files []file, err error) {
+	if c.Dir == "" && !c.BuiltIn {
+		return nil, errors.New("catalogs.builtin is false and catalogs.dir empty: there are no catalogs; name a folder, or use the built-in ones")
 	}
-	return os.DirFS(dir)
+	if c.Dir != "" {
+		if _, err := os.Stat(c.Dir); errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("catalogs.dir %s: there is no such folder: create it, or leave catalogs.dir empty for the built-in catalogs", c.Dir)
+		}
+		files, err = readFiles(os.DirFS(c.Dir))
+		if err != nil && !(c.BuiltIn && errors.Is(err, errNoFiles)) {
+			return nil, fmt.Errorf("catalogs.dir %s: %w", c.Dir, err)
+		}
+		for i := range files {
+			files[i].dir = c.Dir
+		}
+	}
+	if c.BuiltIn {
+		builtIn, err := readFiles(catalogs.FS)
+		if err != nil {
+			return nil, err
+		}
+		for i := range builtIn {
+			builtIn[i].builtIn = true
+		}
+		files = append(files, builtIn...)
+	}
+	return files, nil
 }
 
 // Load reads all *.yaml files of a directory, in the order of their names.
@@ -49,8 +99,10 @@ var errNoFiles = errors.New("no catalogs: the directory holds no .yaml file")
 
 // file is a catalog as it is written.
 type file struct {
-	name string
-	text []byte
+	name    string
+	text    []byte
+	dir     string // as the settings name it
+	builtIn bool
 }
 
 func readFiles(dir fs.FS) (files []file, err error) {
@@ -66,7 +118,7 @@ func readFiles(dir fs.FS) (files []file, err error) {
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, file{path.Base(name), text})
+		files = append(files, file{name: path.Base(name), text: text})
 	}
 	return files, nil
 }
@@ -95,20 +147,63 @@ func load(files []file) (*Set, error) {
 func assemble(files []file) (*Set, []Problem) {
 	s := &Set{free: newIndex(), within: map[string]index{}}
 	var problems []Problem
-	var sources []*source
+	var own, builtIn []parsed
 	for _, f := range files {
 		source := parseSource(f)
 		family, found := source.family()
-		if problems = append(problems, found...); !anySevere(found) {
-			s.Families = append(s.Families, family)
-			sources = append(sources, source)
+		problems = append(problems, found...)
+		switch {
+		case anySevere(found):
+		case f.builtIn:
+			builtIn = append(builtIn, parsed{family, source})
+		default:
+			own = append(own, parsed{family, source})
 		}
 	}
-	problems = append(problems, lintTogether(s.Families, sources)...)
+	used := override(builtIn, own)
+	problems = append(problems, lintTogether(used)...)
+	for _, p := range used {
+		s.Families = append(s.Families, p.family)
+	}
 	for i := range s.Families {
 		s.add(&s.Families[i])
 	}
 	return s, problems
+}
+
+// parsed is a family with its file.
+type parsed struct {
+	family Family
+	source *source
+}
+
+// override returns the families to use: the new ones, and then the built-in ones, each replaced by
+// those of its name.
+func override(builtIn, own []parsed) (used []parsed) {
+	named := func(name string, in []parsed) (found []parsed) {
+		for _, p := range in {
+			if p.family.Name == name {
+				found = append(found, p)
+			}
+		}
+		return found
+	}
+	for _, p := range own {
+		if len(named(p.family.Name, builtIn)) == 0 {
+			used = append(used, p)
+		}
+	}
+	for _, p := range builtIn {
+		instead := named(p.family.Name, own)
+		if len(instead) == 0 {
+			instead = []parsed{p}
+		}
+		for _, i := range instead {
+			i.family.Origin.Instead = !i.source.builtIn
+			used = append(used, i)
+		}
+	}
+	return used
 }
 
 // add fills the indexes with a family's codes.
@@ -130,30 +225,45 @@ func (s *Set) add(f *Family) {
 // spellings returns the code and its aliases.
 func (e *Entry) spellings() []string { return append([]string{e.Code}, e.Aliases...) }
 
-// CheckWith reports what would be wrong with the catalogs of dir if the file had the content.
-func CheckWith(dir, name string, content []byte) error {
-	others, err := readFiles(Files(dir))
-	if err != nil && !errors.Is(err, errNoFiles) {
-		return err
+// checkWith reports what would be wrong with the catalogs if the folder's file of that name had the
+// content.
+func (c Config) checkWith(name string, content []byte) error {
+	var others []file
+	if c.Dir != "" {
+		var err error
+		if others, err = readFiles(os.DirFS(c.Dir)); err != nil && !errors.Is(err, errNoFiles) {
+			return err
+		}
 	}
-	files := []file{{name, content}}
+	files := []file{{name: name, text: content}}
 	for _, f := range others {
 		if f.name != name {
 			files = append(files, f)
 		}
 	}
-	_, err = load(files)
+	if c.BuiltIn {
+		builtIn, err := Default.files()
+		if err != nil {
+			return err
+		}
+		files = append(files, builtIn...)
+	}
+	_, err := load(files)
 	return err
 }
 
-// File returns the name and the content of the family's file in dir, or in the built-in set if dir
-// is "". Both are empty if no file is of that family.
-func (s *Set) File(dir, family string) (name string, content []byte, err error) {
+// file returns the name and the content of the family's file. Both are empty if no file is of that
+// family.
+func (s *Set) file(family string) (o Origin, content []byte, err error) {
 	for i := range s.Families {
 		if f := &s.Families[i]; f.Name == family {
-			content, err = fs.ReadFile(Files(dir), f.file)
-			return f.file, content, err
+			folder := fs.FS(catalogs.FS)
+			if f.Origin.Dir != "" {
+				folder = os.DirFS(f.Origin.Dir)
+			}
+			content, err = fs.ReadFile(folder, f.Origin.File)
+			return f.Origin, content, err
 		}
 	}
-	return "", nil, nil
+	return Origin{}, nil, nil
 }

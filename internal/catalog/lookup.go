@@ -84,6 +84,17 @@ func (s *Set) Lookup(code, dialect, service string, status int, message string) 
 	return choose(family, candidates, status, message)
 }
 
+// InFamily finds what a family publishes about a code, whatever the dialect and service. It is for
+// rows that name their family. Family is nil if the set has none of that name.
+func (s *Set) InFamily(family, code string, status int, message string) Known {
+	for i := range s.Families {
+		if f := &s.Families[i]; f.Name == family {
+			return choose(f, s.within[family].find(code), status, message)
+		}
+	}
+	return Known{}
+}
+
 // candidates returns the entries that a code may mean, and the family if more than they show it.
 func (s *Set) candidates(code, dialect, service string) (*Family, []Listed) {
 	for i := range s.Families {
@@ -130,11 +141,11 @@ func choose(family *Family, candidates []Listed, status int, message string) Kno
 	return best
 }
 
-// ElsewhereKnown returns the families, bound to dialects or services of their own, that list a code
-// which Lookup does not find without naming those.
-func (s *Set) ElsewhereKnown(code string) (families []*Family) {
+// Publishers returns the families that list a code, also those in whose dialects or services alone
+// it means something.
+func (s *Set) Publishers(code string) (families []*Family) {
 	for i := range s.Families {
-		if f := &s.Families[i]; f.bound() && len(s.within[f.Name].find(code)) > 0 {
+		if f := &s.Families[i]; len(s.within[f.Name].find(code)) > 0 {
 			families = append(families, f)
 		}
 	}

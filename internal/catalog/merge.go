@@ -53,7 +53,7 @@ func Merge(old []byte, p Publication, keep bool) (text []byte, changes []Change,
 		}
 		return out.Bytes(), changes, nil
 	}
-	was, err := parseSource(file{"", old}).decode()
+	was, err := parseSource(file{text: old}).decode()
 	if err != nil {
 		return nil, nil, err
 	}

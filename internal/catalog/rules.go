@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 )
@@ -15,6 +14,8 @@ type Problem struct {
 	Code   string `json:"code"` // "" if the problem is not about one code
 	Text   string `json:"text"`
 	Severe bool   `json:"severe"` // the catalog cannot be used; otherwise it could be better
+
+	builtIn bool // the file is
 }
 
 // String is a line of lint's output.
@@ -42,15 +43,22 @@ func anySevere(problems []Problem) bool {
 	return slices.ContainsFunc(problems, func(p Problem) bool { return p.Severe })
 }
 
-// Lint returns what is wrong with the catalog files of a directory: with each by itself, and with
-// all of them together.
-func Lint(dir fs.FS) ([]Problem, error) {
-	files, err := readFiles(dir)
+// Lint returns what is wrong with the catalog files of the folder, or with the built-in ones if
+// none is named: with each by itself, and with all of them together. It also returns the families
+// that can be used, each with its origin.
+func Lint(cfg Config) (problems []Problem, families []Family, err error) {
+	files, err := cfg.files()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	_, problems := assemble(files)
-	return problems, nil
+	if cfg.Dir != "" && (len(files) == 0 || files[0].builtIn) {
+		return nil, nil, fmt.Errorf("catalogs.dir %s: %w", cfg.Dir, errNoFiles)
+	}
+	s, problems := assemble(files)
+	if cfg.Dir != "" {
+		problems = slices.DeleteFunc(problems, func(p Problem) bool { return p.builtIn })
+	}
+	return problems, s.Families, nil
 }
 
 // The rules follow. Loading refuses a set that breaks a severe one; linting shows them all.
@@ -158,24 +166,39 @@ func (l *linter) translations(e *Entry, path string) {
 	}
 }
 
-// lintTogether checks families against each other. sources are their files, in the same order.
-func lintTogether(families []Family, sources []*source) (problems []Problem) {
-	names, prefixes := map[string]bool{}, map[string]string{}
-	for i := range families {
-		f, l := &families[i], &linter{source: sources[i]}
-		if names[f.Name] {
-			l.refuse("$.family", "", "family %s stands in another file too", f.Name)
-		}
-		names[f.Name] = true
-		for j, prefix := range f.Match.Prefixes {
-			if other, taken := prefixes[Fold(prefix)]; taken {
-				l.refuse(fmt.Sprintf("$.match.prefixes[%d]", j), "", "the prefix %q is claimed by family %s too", prefix, other)
+// lintTogether checks families against each other. A conflict with a built-in family is a problem
+// of the other file.
+func lintTogether(families []parsed) (problems []Problem) {
+	names, prefixes := map[string]bool{}, map[string]*parsed{}
+	for _, builtIn := range []bool{true, false} {
+		for i := range families {
+			if families[i].source.builtIn != builtIn {
+				continue
 			}
-			prefixes[Fold(prefix)] = f.Name
+			f, l := &families[i].family, &linter{source: families[i].source}
+			if names[f.Name] {
+				l.refuse("$.family", "", "family %s stands in another file too", f.Name)
+			}
+			names[f.Name] = true
+			for j, prefix := range f.Match.Prefixes {
+				if other := prefixes[Fold(prefix)]; other != nil {
+					l.refuse(fmt.Sprintf("$.match.prefixes[%d]", j), "", "the prefix %q is claimed by %s", prefix, other.claims(builtIn))
+				}
+				prefixes[Fold(prefix)] = &families[i]
+			}
+			problems = append(problems, l.problems...)
 		}
-		problems = append(problems, l.problems...)
 	}
 	return problems
+}
+
+// claims names a family that claims something that another one does too, and says what to do if it
+// alone is built in.
+func (p *parsed) claims(otherBuiltIn bool) string {
+	if p.source.builtIn && !otherBuiltIn {
+		return fmt.Sprintf("the built-in family %[1]s too: name this family %[1]s to replace it, or set catalogs.builtin to false", p.family.Name)
+	}
+	return "family " + p.family.Name + " too"
 }
 
 // lacking returns the first placeholder of a text that the other text lacks, "" if there is none.

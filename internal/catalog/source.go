@@ -22,9 +22,9 @@ func parseSource(f file) *source {
 func (s *source) family() (Family, []Problem) {
 	f, err := s.decode()
 	if err != nil {
-		return f, []Problem{decodeProblem(s.name, err)}
+		return f, []Problem{s.decodeProblem(err)}
 	}
-	f.file = s.name
+	f.Origin = Origin{File: s.name, Dir: s.dir}
 	l := &linter{source: s}
 	l.family(&f)
 	return f, l.problems
@@ -42,8 +42,8 @@ func (s *source) decode() (f Family, err error) {
 }
 
 // decodeProblem places an error of decode.
-func decodeProblem(file string, err error) Problem {
-	p := Problem{File: file, Line: 1, Column: 1, Text: err.Error(), Severe: true}
+func (s *source) decodeProblem(err error) Problem {
+	p := Problem{File: s.name, Line: 1, Column: 1, Text: err.Error(), Severe: true, builtIn: s.builtIn}
 	var at *yamlfile.Error
 	if errors.As(err, &at) {
 		p.Line, p.Column, p.Text = at.Line, max(at.Column, 1), at.Message
@@ -54,5 +54,5 @@ func decodeProblem(file string, err error) Problem {
 // problem places a problem at a YAML path, or at the nearest value around it that exists.
 func (s *source) problem(path, code string, severe bool, text string) Problem {
 	line, column := s.yaml.Place(path)
-	return Problem{File: s.name, Line: line, Column: column, Code: code, Text: text, Severe: severe}
+	return Problem{File: s.name, Line: line, Column: column, Code: code, Text: text, Severe: severe, builtIn: s.builtIn}
 }

@@ -12,11 +12,11 @@ import (
 // watchEvery is how often Watch looks for changed files.
 const watchEvery = time.Second
 
-// Watch loads the catalogs of a folder again when one of its files changes, or on a signal, until
-// ctx ends. It validates the whole set. told receives the new set, or the reason why it cannot be
-// used, in which case the caller keeps the old one. A set of the present version is passed on only
-// after a signal.
-func Watch(ctx context.Context, dir string, version string, signals <-chan os.Signal, told func(*Set, error)) {
+// Watch loads the catalogs again when a file of their folder changes, or on a signal, until ctx
+// ends. It validates the whole set. told receives the new set, or the reason why it cannot be used,
+// in which case the caller keeps the old one. A set of the present version is passed on only after
+// a signal.
+func Watch(ctx context.Context, cfg Config, version string, signals <-chan os.Signal, told func(*Set, error)) {
 	used, before := "", "" // the first look loads them: they may have changed since the caller did
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
@@ -29,14 +29,14 @@ func Watch(ctx context.Context, dir string, version string, signals <-chan os.Si
 			wanted = true
 		case <-ticker.C:
 		}
-		state := stateOf(dir)
+		state := stateOf(cfg.Dir)
 		complete := state == before // a file that is still being written changes from look to look
 		before = state
 		if !wanted && (state == used || !complete) {
 			continue
 		}
 		used = state
-		set, err := Open(dir)
+		set, err := Open(cfg)
 		switch {
 		case err != nil:
 			told(nil, err)

@@ -23,7 +23,8 @@ func TestWatchedCatalogsAreSwappedWholeOrNotAtAll(t *testing.T) {
 		}
 	}
 	write(strings.ReplaceAll(mine, "REMEDY", "wait"))
-	first, err := Open(dir)
+	cfg := Config{Dir: dir, BuiltIn: true}
+	first, err := Open(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +39,7 @@ func TestWatchedCatalogsAreSwappedWholeOrNotAtAll(t *testing.T) {
 	asked, told, ended := make(chan os.Signal, 1), make(chan error), make(chan struct{})
 	go func() {
 		defer close(ended)
-		Watch(ctx, dir, first.Version, asked, func(s *Set, err error) {
+		Watch(ctx, cfg, first.Version, asked, func(s *Set, err error) {
 			if err == nil {
 				used.Store(s)
 			}

@@ -19,6 +19,7 @@ import (
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/viper"
 
+	"errata/internal/catalog"
 	"errata/internal/delivery"
 	"errata/internal/enrich"
 	"errata/internal/notify"
@@ -30,10 +31,8 @@ import (
 type Config struct {
 	Kafka      delivery.Config `mapstructure:"kafka"`
 	ClickHouse store.Config    `mapstructure:"clickhouse"`
-	Catalogs   struct {
-		Dir string `mapstructure:"dir"` // "": the built-in catalogs
-	} `mapstructure:"catalogs"`
-	Ingest struct {
+	Catalogs   catalog.Config  `mapstructure:"catalogs"`
+	Ingest     struct {
 		enrich.Config `mapstructure:",squash"`
 		Batch         delivery.Batch `mapstructure:"batch"`
 		Limits        store.Limits   `mapstructure:"limits"`
@@ -87,7 +86,8 @@ var defaults = []struct {
 	{"clickhouse.tls.ca_file", ""},
 	{"clickhouse.tls.cert_file", ""},
 	{"clickhouse.tls.key_file", ""},
-	{"catalogs.dir", ""},
+	{"catalogs.dir", catalog.Default.Dir},
+	{"catalogs.builtin", catalog.Default.BuiltIn},
 	{"ingest.format", "auto"},
 	{"ingest.topics", []any{}},
 	{"ingest.formats", []any{}},

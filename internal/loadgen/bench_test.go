@@ -25,7 +25,7 @@ func BenchmarkProcess(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	catalogs, err := catalog.Open("")
+	catalogs, err := catalog.Open(catalog.Default)
 	if err != nil {
 		b.Fatal(err)
 	}

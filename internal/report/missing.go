@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"errata/internal/catalog"
 	"errata/internal/cli"
 	"errata/internal/store"
 )
@@ -14,38 +15,48 @@ import (
 // maxNear is how many near names a sentence about a missing name has.
 const maxNear = 3
 
-// Missing returns a sentence for each tenant and each topic of a scope of which nothing was ever
-// stored, with the nearest names of which something was.
-func Missing(ctx context.Context, s *store.Store, scope store.Scope) (sentences []string, err error) {
+// Missing returns a sentence for each tenant, topic, service, route, family and code that a
+// question names and of which nothing was ever stored, with the nearest names of which something
+// was.
+func Missing(ctx context.Context, s *store.Store, scope store.Scope, f Filter) (sentences []string, err error) {
+	tenants := store.Scope{Tenants: scope.Tenants}.Where("")
 	for _, of := range []struct {
 		flag, view string
 		names      []string
-	}{{"tenant", "traffic_hour", scope.Tenants}, {"topic", "batches", scope.Topics}} {
+		within     store.Condition
+		same       func(string) string
+	}{
+		{"tenant", "traffic_hour", scope.Tenants, store.Condition{SQL: "1"}, exactly},
+		{"topic", "batches", scope.Topics, store.Condition{SQL: "1"}, exactly},
+		{"service", "traffic_hour", f.Services, tenants, exactly},
+		{"route", "traffic_hour", f.Routes, tenants, exactly},
+		{"family", "error_hour", f.Families, tenants, exactly},
+		{"code", "codes_seen", f.Codes, tenants, catalog.Fold},
+	} {
 		if len(of.names) == 0 {
 			continue
 		}
-		all := "SELECT DISTINCT " + of.flag + " FROM " + of.view
-		stored, err := names(ctx, s, all+" WHERE "+of.flag+" IN (?)", of.names)
+		stored, err := names(ctx, s, "SELECT DISTINCT "+of.flag+" FROM "+of.view+" WHERE "+of.within.SQL, of.within.Args...)
 		if err != nil {
 			return nil, err
 		}
-		missing := slices.DeleteFunc(slices.Clone(of.names), func(name string) bool { return slices.Contains(stored, name) })
-		if len(missing) == 0 {
-			continue
-		}
-		if stored, err = names(ctx, s, all); err != nil {
-			return nil, err
-		}
-		for _, name := range missing {
-			sentences = append(sentences, missingSentence(of.flag, name, stored))
+		for _, name := range of.names {
+			if !slices.ContainsFunc(stored, func(other string) bool { return of.same(other) == of.same(name) }) {
+				sentences = append(sentences, missingSentence(of.flag, name, stored))
+			}
 		}
 	}
 	return sentences, nil
 }
 
-// missingSentence says that there is no tenant or topic of that name.
+func exactly(name string) string { return name }
+
+// missingSentence says that there is nothing of that name.
 func missingSentence(what, name string, stored []string) string {
 	line := fmt.Sprintf("there is no %s %q", what, name)
+	if what == "family" || what == "code" { // a catalog may have it
+		line = fmt.Sprintf("there were no errors of %s %q", what, name)
+	}
 	if len(stored) == 0 {
 		return line + ": nothing is stored yet"
 	}

@@ -26,6 +26,7 @@ type PublishedCode struct {
 	Kind        string `json:"kind"`
 	Retry       string `json:"retry"`
 	Owner       string `json:"owner"`
+	Origin      string `json:"origin"` // "built in", or the file
 }
 
 // NewPublished lists the codes of all pages. It leaves out the HTTP family, which no vendor has
@@ -40,7 +41,7 @@ func NewPublished(c *catalog.Set, lang string) Published {
 			if own := e.Texts[lang]; lang != f.Language {
 				e.Message, e.Description, e.Remedy = cmp.Or(own.Message, e.Message), cmp.Or(own.Description, e.Description), cmp.Or(own.Remedy, e.Remedy)
 			}
-			code := PublishedCode{f.Name, nil, e.Code, e.Message, e.Description, e.Remedy, e.Kind, e.Retry, e.Owner}
+			code := PublishedCode{f.Name, nil, e.Code, e.Message, e.Description, e.Remedy, e.Kind, e.Retry, e.Owner, f.Origin.String()}
 			if e.Status != 0 {
 				code.Status = &e.Status
 			}
@@ -67,9 +68,9 @@ var PublishedOutputs = cli.Outputs[Published]{
 
 func (p Published) table(w io.Writer) error {
 	table := cli.Table{Columns: []cli.Column{{Name: "family"}, {Name: "status"}, {Name: "code"}, {Name: "kind"}, {Name: "retry"}, {Name: "owner"},
-		{Name: "message", Prose: true}, {Name: "description", Prose: true}, {Name: "remedy", Prose: true}}}
+		{Name: "message", Prose: true}, {Name: "description", Prose: true}, {Name: "remedy", Prose: true}, {Name: "origin"}}}
 	for _, c := range p {
-		table.Rows = append(table.Rows, []string{c.Family, c.status(), c.Code, c.Kind, c.Retry, c.Owner, c.Message, c.Description, c.Remedy})
+		table.Rows = append(table.Rows, []string{c.Family, c.status(), c.Code, c.Kind, c.Retry, c.Owner, c.Message, c.Description, c.Remedy, c.Origin})
 	}
 	return table.Text(w)
 }
@@ -82,6 +83,10 @@ func (p Published) tsv(w io.Writer) error {
 	for _, c := range p {
 		rows = append(rows, []string{c.status(), c.Code, c.Message, c.Description, c.Remedy})
 	}
+	return writeTSV(w, rows)
+}
+
+func writeTSV(w io.Writer, rows [][]string) error {
 	for _, row := range rows {
 		cells := slices.Clone(row)
 		for i := range cells {

@@ -2,11 +2,11 @@ package report
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"slices"
-	"strconv"
 	"strings"
+	"time"
 
 	"errata/internal/catalog"
 	"errata/internal/cli"
@@ -16,29 +16,72 @@ import (
 // TopQuery asks for the most frequent errors. Its scope is cut to whole minutes.
 type TopQuery struct {
 	store.Scope
-	By    []string // of TopKeys; what rows are grouped by
-	Limit int
+	Filter
+	By        []string // of TopKeys; what rows are grouped by
+	Limit     int      // the greatest number of rows, of each tenant if PerTenant
+	PerTenant bool     // By has to contain tenant
+	Compare   string   // of Comparisons; "" for none
+	Lang      string   // of the texts; "" for that of the page
+	Zone      *time.Location
+}
+
+// Filter narrows a question about errors. An empty list is no condition.
+type Filter struct {
+	Codes    []string `json:"codes"` // in any case and with any separators
+	Families []string `json:"families"`
+	Services []string `json:"services"`
+	Routes   []string `json:"routes"`
 }
 
 // TopKeys are the columns that errors can be grouped by.
-var TopKeys = append(slices.Clone(store.ErrorKeys), "template")
+var TopKeys = append(slices.Clone(store.ErrorKeys), "template", "status", "owner", "dialect")
+
+// Comparisons are the windows that a window can be compared with: the one of the same length that
+// ends where it begins, and the same one a day or a week earlier.
+var Comparisons = []string{"previous", "1d", "7d"}
 
 // Top is the most frequent errors of a window.
 type Top struct {
 	From          cli.Timestamp `json:"from"` // [From, To)
 	To            cli.Timestamp `json:"to"`
+	Zone          string        `json:"zone"`    // in which people read the times
 	Tenants       []string      `json:"tenants"` // empty: all
+	Filter        Filter        `json:"filter"`
 	By            []string      `json:"by"`
-	Requests      uint64        `json:"requests"`       // of the window and the tenants, as are the next two
-	ErrorRequests uint64        `json:"error_requests"` // requests with at least one error
-	Errors        uint64        `json:"errors"`         // envelopes: a request may have several
-	DeadLetters   *uint64       `json:"dead_letters"`   // nil for chosen tenants: a dead letter has none
+	Requests      uint64        `json:"requests"`       // of the window, the tenants, services and routes
+	ErrorRequests uint64        `json:"error_requests"` // of Requests: those with at least one error, of any code
+	Errors        uint64        `json:"errors"`         // envelopes that pass the filter: a request may have several
+	DeadLetters   *uint64       `json:"dead_letters"`   // nil for chosen tenants or a filter: a dead letter has none of these
+	Compared      *TopCompared  `json:"compared"`       // null without a comparison
+	Freshness     Freshness     `json:"freshness"`
 	Rows          []TopRow      `json:"rows"`
+	Others        []TopOther    `json:"others"` // what Limit cut off: Errors is the sum of Rows and Others
+
+	Wide bool `json:"-"` // the table has all columns on a terminal too
+
+	zone *time.Location
 }
 
-// TopRow is one group of errors. A column that the rows are not grouped by is "", except for a
-// family or kind that all errors of the group share.
+// TopCompared is the window that a window is compared with.
+type TopCompared struct {
+	With     string        `json:"with"` // of Comparisons
+	From     cli.Timestamp `json:"from"`
+	To       cli.Timestamp `json:"to"`
+	Requests uint64        `json:"requests"`
+	Errors   uint64        `json:"errors"`
+}
+
+// TopOther is the groups that are not among the rows.
+type TopOther struct {
+	Tenant string `json:"tenant"` // "" unless each tenant has its rows
+	Groups uint64 `json:"groups"`
+	Errors uint64 `json:"errors"`
+}
+
+// TopRow is one group of errors. A column that the rows are not grouped by is empty, except for a
+// family, kind or dialect that all errors of the group share.
 type TopRow struct {
+	Rank        uint64        `json:"rank" ch:"rank"` // from 1; among those of its tenant if each has its rows
 	Tenant      string        `json:"tenant" ch:"tenant"`
 	Service     string        `json:"service" ch:"service"`
 	Route       string        `json:"route" ch:"route"`
@@ -46,205 +89,135 @@ type TopRow struct {
 	Family      string        `json:"family" ch:"family"`
 	Kind        string        `json:"kind" ch:"kind"`
 	Template    string        `json:"template,omitempty" ch:"template"`
+	Status      *uint16       `json:"status" ch:"status"`
+	Owner       string        `json:"owner" ch:"owner"` // as stored where rows are grouped by it, else that of Code in today's catalogs
+	Dialect     string        `json:"dialect" ch:"dialect"`
 	Errors      uint64        `json:"errors" ch:"errors"`
-	Requests    uint64        `json:"requests" ch:"requests"` // of the same tenant, service and route, where rows are grouped by these
+	Requests    uint64        `json:"requests" ch:"requests"` // of the same tenant, service, route and status, where rows are grouped by these
 	Share       float64       `json:"share" ch:"-"`           // Errors / Requests; above 1 where requests hold several errors
+	Before      *TopBefore    `json:"before" ch:"-"`          // in the window of the comparison; null without one
+	History     []uint64      `json:"history" ch:"-"`         // errors in each of the equal parts of the window
 	FirstSeen   cli.Timestamp `json:"first_seen" ch:"first_seen"`
 	LastSeen    cli.Timestamp `json:"last_seen" ch:"last_seen"`
+	Known       bool          `json:"known" ch:"-"`       // today's catalogs list Code
 	Description string        `json:"description" ch:"-"` // of Code, and of Template where rows are grouped by it, in today's catalogs
 	Remedy      string        `json:"remedy" ch:"-"`
+	Message     string        `json:"message" ch:"-"`     // the most frequent one of a Code that no catalog lists
+	RequestIDs  []string      `json:"request_ids" ch:"-"` // of the first and the last of these errors
+}
 
-	Dialect string `json:"-" ch:"dialect"` // of one of the errors
+// TopBefore is a group of errors in the window that its window is compared with.
+type TopBefore struct {
+	Rank     uint64  `json:"rank"` // 0: there was no such error
+	Errors   uint64  `json:"errors"`
+	Requests uint64  `json:"requests"`
+	Share    float64 `json:"share"`
+	Delta    int64   `json:"delta"` // errors now less errors then
+}
+
+// Check returns what is wrong with a query.
+func (q TopQuery) Check() error {
+	for i, key := range q.By {
+		if !slices.Contains(TopKeys, key) {
+			return fmt.Errorf("--by %q: give some of %s", key, strings.Join(TopKeys, ","))
+		}
+		if slices.Contains(q.By[:i], key) {
+			return fmt.Errorf("--by names %q twice", key)
+		}
+	}
+	switch {
+	case len(q.By) == 0:
+		return fmt.Errorf("--by is empty: give some of %s", strings.Join(TopKeys, ","))
+	case q.PerTenant && !slices.Contains(q.By, "tenant"):
+		return errors.New("--per tenant needs tenant among --by")
+	case q.Compare != "" && !slices.Contains(Comparisons, q.Compare):
+		return fmt.Errorf("--compare %q: give one of %s", q.Compare, strings.Join(Comparisons, ", "))
+	}
+	return nil
 }
 
 // NewTop asks the store and explains the codes.
 func NewTop(ctx context.Context, s *store.Store, c *catalog.Set, q TopQuery) (Top, error) {
+	if err := q.Check(); err != nil {
+		return Top{}, err
+	}
+	if q.Zone == nil {
+		q.Zone = time.UTC
+	}
 	q.Scope = q.Minutes()
-	t := Top{From: cli.Timestamp{Time: q.From}, To: cli.Timestamp{Time: q.To}, By: q.By, Tenants: append([]string{}, q.Tenants...)}
-	if err := t.count(ctx, s, q.Scope); err != nil {
+	t := Top{From: cli.Timestamp{Time: q.From}, To: cli.Timestamp{Time: q.To}, Zone: q.Zone.String(), Tenants: append([]string{}, q.Tenants...),
+		Filter: q.Filter.filled(), By: q.By, zone: q.Zone}
+	if err := t.count(ctx, s, q); err != nil {
 		return Top{}, fmt.Errorf("count the requests: %w", err)
 	}
-	rows, err := topRows(ctx, s, q)
-	if err != nil {
+	if err := t.rank(ctx, s, q); err != nil {
 		return Top{}, fmt.Errorf("ask for the top errors: %w", err)
 	}
-	for i := range rows {
-		r := &rows[i]
-		if r.Requests > 0 {
-			r.Share = float64(r.Errors) / float64(r.Requests)
+	if slices.Contains(q.By, "code") {
+		for i := range t.Rows {
+			t.Rows[i].explain(c, q)
 		}
-		if r.Code != "" {
-			r.Description, r.Remedy = c.Lookup(r.Code, r.Dialect, r.Service, 0, r.Template).Texts()
-		}
-	}
-	t.Rows = append([]TopRow{}, rows...)
-	return t, nil
-}
-
-// count asks for the totals of the scope.
-func (t *Top) count(ctx context.Context, s *store.Store, scope store.Scope) error {
-	of := scope.Where("")
-	err := s.Query(ctx, "SELECT sum(requests), sum(errors) FROM "+scope.Rollup("traffic", nil)+" WHERE "+of.SQL, of.Args,
-		func(scan func(...any) error) error { return scan(&t.Requests, &t.ErrorRequests) })
-	if err != nil {
-		return err
-	}
-	err = s.Query(ctx, "SELECT sum(errors) FROM "+scope.Rollup("error", nil)+" WHERE "+of.SQL, of.Args,
-		func(scan func(...any) error) error { return scan(&t.Errors) })
-	if err != nil || len(scope.Tenants) > 0 {
-		return err
-	}
-	t.DeadLetters = new(uint64)
-	dead := scope.Where("ts")
-	return s.Query(ctx, "SELECT count() FROM dead_letters WHERE "+dead.SQL, dead.Args,
-		func(scan func(...any) error) error { return scan(t.DeadLetters) })
-}
-
-// topRows asks for the groups with the most errors, and the requests beside them.
-func topRows(ctx context.Context, s *store.Store, q TopQuery) ([]TopRow, error) {
-	where := q.Where("")
-	columns := make([]string, len(TopKeys))
-	for i, key := range TopKeys {
-		columns[i] = q.column(key) + " AS " + key + "_"
-	}
-	place := "1" // what a group of errors and its requests share
-	if shared := q.shared(); len(shared) > 0 {
-		place = "(" + strings.Join(shared, ", ") + ")"
-	}
-	by := strings.Join(q.By, ", ")
-	return store.Select[TopRow](ctx, s, fmt.Sprintf(`
-		WITH
-			e AS (
-				SELECT %[1]s, %[2]s AS place, min(dialect) AS dialect_, sum(errors) AS errors_, min(first_seen) AS first_, max(last_seen) AS last_
-				FROM %[3]s WHERE %[4]s GROUP BY %[5]s ORDER BY errors_ DESC, %[5]s LIMIT %[6]d
-			),
-			r AS (SELECT %[2]s AS place, sum(requests) AS requests_ FROM %[7]s WHERE %[4]s GROUP BY place)
-		SELECT tenant_ AS tenant, service_ AS service, route_ AS route, family_ AS family, kind_ AS kind, code_ AS code, template_ AS template,
-			dialect_ AS dialect, errors_ AS errors, requests_ AS requests, first_ AS first_seen, last_ AS last_seen
-		FROM e LEFT JOIN r ON e.place = r.place
-		ORDER BY errors DESC, tenant, service, route, family, kind, code, template`,
-		strings.Join(columns, ", "), place, q.source(), where.SQL, by, q.Limit, q.Rollup("traffic", nil)), append(slices.Clone(where.Args), where.Args...))
-}
-
-// column is the expression of a key in a group.
-func (q TopQuery) column(key string) string {
-	switch {
-	case slices.Contains(q.By, key):
-		return key
-	case key == "family" || key == "kind": // follow from the code where they can
-		return fmt.Sprintf("if(uniq(%[1]s) = 1, any(%[1]s), '')", key)
-	}
-	return "''"
-}
-
-// shared are the keys of the query that requests have too.
-func (q TopQuery) shared() (keys []string) {
-	for _, key := range q.By {
-		if slices.Contains(store.RequestKeys, key) {
-			keys = append(keys, key)
+		if err := t.addSamples(ctx, s, q); err != nil {
+			return Top{}, fmt.Errorf("ask for samples of the codes that no catalog lists: %w", err)
 		}
 	}
-	return keys
+	var err error
+	t.Freshness, err = NewFreshness(ctx, s, q.Scope, time.Now())
+	return t, err
 }
 
-// source is the table that errors are counted from: a rollup, or the errors one by one for the
-// template, which no rollup has.
-func (q TopQuery) source() string {
-	if !slices.Contains(q.By, "template") {
-		return q.Rollup("error", nil)
+// filled returns the filter without nil lists, which JSON would show as null.
+func (f Filter) filled() Filter {
+	for _, list := range []*[]string{&f.Codes, &f.Families, &f.Services, &f.Routes} {
+		*list = append([]string{}, *list...)
 	}
-	return fmt.Sprintf(`(SELECT tenant, service, route, family, kind, code, template, dialect, topic, 1 AS errors, ts AS first_seen, ts AS last_seen FROM errors
-		WHERE ts >= fromUnixTimestamp64Milli(%d) AND ts < fromUnixTimestamp64Milli(%d))`, q.From.UnixMilli(), q.To.UnixMilli())
+	return f
 }
 
-// TopOutputs are the ways to write a Top.
-var TopOutputs = cli.Outputs[Top]{
-	{Name: "table", Write: Top.text},
-	{Name: "json", Write: cli.JSON[Top]},
-	{Name: "csv", Write: Top.csv},
-	{Name: "markdown", Write: Top.markdown},
-}
-
-func (t Top) text(w io.Writer) error {
-	if err := cli.Paragraph(w, "", t.headline()); err != nil {
-		return err
+// explain adds what today's catalogs say about the row's code. A code that has several families in
+// the group means nothing in particular.
+func (r *TopRow) explain(c *catalog.Set, q TopQuery) {
+	if r.Family == "" {
+		return
 	}
-	return t.table(topColumns).Text(w)
-}
-
-func (t Top) markdown(w io.Writer) error {
-	if _, err := fmt.Fprintf(w, "%s\n\n", t.headline()); err != nil {
-		return err
+	k := meaningOf(c, r.Family, r.Code, r.Dialect, r.Service, r.Template)
+	texts, _ := k.TextsIn(q.Lang)
+	r.Known, r.Description, r.Remedy = k.Entry != nil, texts.Description, texts.Remedy
+	if k.Entry != nil && !slices.Contains(q.By, "owner") {
+		r.Owner = k.Entry.Owner
 	}
-	return t.table(topColumns).Markdown(w)
 }
 
-func (t Top) csv(w io.Writer) error {
-	columns := slices.Clone(topColumns)
-	for i := range columns {
-		if columns[i].Name == "share" { // a number for programs
-			columns[i].cell = func(r TopRow) string { return strconv.FormatFloat(r.Share, 'f', 6, 64) }
+// addSamples adds messages and request ids to the rows whose codes no catalog lists.
+func (t *Top) addSamples(ctx context.Context, s *store.Store, q TopQuery) error {
+	var codes []string
+	rows := map[string]*TopRow{}
+	for i := range t.Rows {
+		r := &t.Rows[i]
+		if r.Known || r.Family == "" {
+			continue
+		}
+		if !slices.Contains(codes, r.Code) {
+			codes = append(codes, r.Code)
+		}
+		rows[strings.Join(r.keys(q.By), "\x00")] = r
+	}
+	if len(codes) == 0 {
+		return nil
+	}
+	samples, err := samplesOf(ctx, s, q.errors("ts").And("code IN (?)", codes), q.By)
+	for _, sample := range samples {
+		if r := rows[strings.Join(sample.Keys, "\x00")]; r != nil {
+			r.Message, r.RequestIDs = sample.Message, requestIDs(sample)
 		}
 	}
-	return t.table(columns).CSV(w)
+	return err
 }
 
-func (t Top) headline() string {
-	line := fmt.Sprintf("%s to %s: %d requests, %d of them with errors; %d errors", t.From, t.To, t.Requests, t.ErrorRequests, t.Errors)
-	if t.DeadLetters != nil {
-		line += fmt.Sprintf("; %d dead letters", *t.DeadLetters)
+// keys returns the values of columns.
+func (r *TopRow) keys(by []string) (values []string) {
+	for _, key := range by {
+		values = append(values, columnNamed(key).cell(*r))
 	}
-	return line
-}
-
-// topColumn is a column of the table, with its text in a row.
-type topColumn struct {
-	cli.Column
-	cell func(TopRow) string
-}
-
-// topColumns are all columns in the order in which they are shown.
-var topColumns = []topColumn{
-	{cli.Column{Name: "tenant"}, func(r TopRow) string { return r.Tenant }},
-	{cli.Column{Name: "service"}, func(r TopRow) string { return r.Service }},
-	{cli.Column{Name: "route"}, func(r TopRow) string { return r.Route }},
-	{cli.Column{Name: "code"}, func(r TopRow) string { return r.Code }},
-	{cli.Column{Name: "template"}, func(r TopRow) string { return r.Template }},
-	{cli.Column{Name: "family", Spare: 3}, func(r TopRow) string { return r.Family }},
-	{cli.Column{Name: "kind", Spare: 2}, func(r TopRow) string { return r.Kind }},
-	{cli.Column{Name: "errors", Number: true}, func(r TopRow) string { return strconv.FormatUint(r.Errors, 10) }},
-	{cli.Column{Name: "share", Number: true, Spare: 4}, func(r TopRow) string { return strconv.FormatFloat(100*r.Share, 'f', 3, 64) + "%" }},
-	{cli.Column{Name: "first_seen", Spare: 1}, func(r TopRow) string { return r.FirstSeen.String() }},
-	{cli.Column{Name: "last_seen", Spare: 5}, func(r TopRow) string { return r.LastSeen.String() }},
-	{cli.Column{Name: "description", Prose: true}, func(r TopRow) string { return r.Description }},
-	{cli.Column{Name: "remedy", Prose: true}, func(r TopRow) string { return r.Remedy }},
-}
-
-// table lays out the rows: the keys in the order of By, what follows from a code, and the counts.
-func (t Top) table(columns []topColumn) cli.Table {
-	names := slices.Clone(t.By)
-	add := func(more ...string) {
-		for _, name := range more {
-			if !slices.Contains(names, name) {
-				names = append(names, name)
-			}
-		}
-	}
-	byCode := slices.Contains(t.By, "code")
-	if byCode {
-		add("family", "kind")
-	}
-	add("errors", "share", "first_seen", "last_seen")
-	if byCode {
-		add("description", "remedy")
-	}
-	table := cli.Table{Rows: make([][]string, len(t.Rows))}
-	for _, name := range names {
-		c := columns[slices.IndexFunc(columns, func(c topColumn) bool { return c.Name == name })]
-		table.Columns = append(table.Columns, c.Column)
-		for i, r := range t.Rows {
-			table.Rows[i] = append(table.Rows[i], c.cell(r))
-		}
-	}
-	return table
+	return values
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-var sample = Top{
+var example = Top{
 	By: []string{"tenant", "code"},
 	Rows: []TopRow{
 		{Tenant: "acme", Code: "OSM.01010037", Family: "OSM", Kind: "quota", Errors: 2, Share: 0.4, Description: "The number of created service tickets has exceeded the upper limit.", Remedy: "Refer to the error message."},
@@ -24,7 +24,7 @@ func render(t *testing.T, output string, width int) string {
 		t.Fatal(err)
 	}
 	var b strings.Builder
-	if err := out.Write(sample, cli.Screen{Writer: &b, Columns: width}); err != nil {
+	if err := out.Write(example, cli.Screen{Writer: &b, Columns: width}); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()

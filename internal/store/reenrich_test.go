@@ -132,7 +132,7 @@ func TestReenrichedIsWhatAnIngesterWithTheseCatalogsStores(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	built, err := catalog.Open("")
+	built, err := catalog.Open(catalog.Default)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -187,7 +187,7 @@ func TestHoursAreWhatTheMinutesSayWhateverHappens(t *testing.T) {
 		seed, _ = strconv.ParseUint(s, 10, 64)
 	}
 	t.Logf("ERRATA_TEST_SEED=%d", seed)
-	built, err := catalog.Open("")
+	built, err := catalog.Open(catalog.Default)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -694,7 +694,7 @@ func checkLongReports(t *testing.T, s *store.Store, q report.TopQuery) {
 		t.Errorf("%+v", r)
 	}
 	x := report.Explanation{Code: "OSM.01010037"}
-	if err := x.AddLive(t.Context(), s, q.Scope, "4d"); err != nil || len(x.Tenants) != 1 || x.Tenants[0].Errors != 9 {
+	if err := x.AddLive(t.Context(), s, &catalog.Set{}, q.Scope, "4d"); err != nil || len(x.Tenants) != 1 || x.Tenants[0].Errors != 9 {
 		t.Errorf("%+v %v", x, err)
 	}
 	want := make([]uint64, 24) // of 4 hours, 17 minutes and 30 seconds

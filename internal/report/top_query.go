@@ -1,0 +1,271 @@
+package report
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"errata/internal/catalog"
+	"errata/internal/cli"
+	"errata/internal/store"
+)
+
+// sharedKeys are the columns that requests have as well as errors.
+var sharedKeys = append(slices.Clone(store.RequestKeys), "status")
+
+// rawKeys are the columns that no rollup of errors has.
+var rawKeys = []string{"template", "status", "owner"}
+
+// requests is the condition of the requests that errors are measured against.
+func (q TopQuery) requests(timeColumn string) store.Condition {
+	where := q.Where(timeColumn)
+	for _, f := range []struct {
+		column string
+		values []string
+	}{{"service", q.Services}, {"route", q.Routes}} {
+		if len(f.values) > 0 {
+			where = where.And(f.column+" IN (?)", f.values)
+		}
+	}
+	return where
+}
+
+// errors is the condition of the errors.
+func (q TopQuery) errors(timeColumn string) store.Condition {
+	where := q.requests(timeColumn)
+	if len(q.Families) > 0 {
+		where = where.And("family IN (?)", q.Families)
+	}
+	if len(q.Codes) > 0 {
+		folded := make([]string, len(q.Codes))
+		for i, code := range q.Codes {
+			folded[i] = catalog.Fold(code)
+		}
+		where = where.And(foldedCode+" IN (?)", folded)
+	}
+	return where
+}
+
+// none reports whether the filter lets everything pass.
+func (f Filter) none() bool {
+	return len(f.Codes)+len(f.Families)+len(f.Services)+len(f.Routes) == 0
+}
+
+// earlier is the query for the window that q's window is compared with.
+func (q TopQuery) earlier() TopQuery {
+	days := map[string]int{"1d": 1, "7d": 7}[q.Compare]
+	if days == 0 {
+		q.From, q.To = q.From.Add(-q.To.Sub(q.From)), q.From
+		return q
+	}
+	q.From, q.To = q.From.In(q.Zone).AddDate(0, 0, -days), q.To.In(q.Zone).AddDate(0, 0, -days)
+	return q
+}
+
+// count asks for the totals of the windows, except for the errors, which the ranking counts.
+func (t *Top) count(ctx context.Context, s *store.Store, q TopQuery) error {
+	sum := func(q TopQuery, column, view string, where store.Condition, into ...any) error {
+		return s.Query(ctx, "SELECT "+column+" FROM "+q.Rollup(view, nil)+" WHERE "+where.SQL, where.Args,
+			func(scan func(...any) error) error { return scan(into...) })
+	}
+	if err := sum(q, "sum(requests), sum(error_requests)", "traffic", q.requests(""), &t.Requests, &t.ErrorRequests); err != nil {
+		return err
+	}
+	if q.Compare != "" {
+		before := q.earlier()
+		t.Compared = &TopCompared{With: q.Compare, From: cli.Timestamp{Time: before.From.UTC()}, To: cli.Timestamp{Time: before.To.UTC()}}
+		if err := sum(before, "sum(requests)", "traffic", before.requests(""), &t.Compared.Requests); err != nil {
+			return err
+		}
+		if err := sum(before, "sum(errors)", "error", before.errors(""), &t.Compared.Errors); err != nil {
+			return err
+		}
+	}
+	if len(q.Tenants) > 0 || !q.none() {
+		return nil
+	}
+	t.DeadLetters = new(uint64)
+	dead := q.Where("ts")
+	return s.Query(ctx, "SELECT count() FROM dead_letters WHERE "+dead.SQL, dead.Args,
+		func(scan func(...any) error) error { return scan(t.DeadLetters) })
+}
+
+// rankedRow is a row as the ranking returns it.
+type rankedRow struct {
+	TopRow
+	All            uint64   `ch:"all_errors"` // of the tenant, or of all; as is the next
+	Groups         uint64   `ch:"groups"`
+	Parts          []uint16 `ch:"parts"` // of the history in which there are errors
+	Counts         []uint64 `ch:"counts"`
+	BeforeRank     uint64   `ch:"before_rank"`
+	BeforeErrors   uint64   `ch:"before_errors"`
+	BeforeRequests uint64   `ch:"before_requests"`
+}
+
+// rank asks for the groups with the most errors, the requests beside them and the same groups in
+// the window of the comparison.
+func (t *Top) rank(ctx context.Context, s *store.Store, q TopQuery) error {
+	sql, args := q.ranking()
+	ranked, err := store.Select[rankedRow](ctx, s, sql, args)
+	if err != nil {
+		return err
+	}
+	t.Rows, t.Others = []TopRow{}, []TopOther{}
+	for i := range ranked {
+		r := &ranked[i]
+		r.History, r.RequestIDs = make([]uint64, historyParts), []string{}
+		for j, part := range r.Parts {
+			r.History[part] = r.Counts[j]
+		}
+		r.Share = share(r.Errors, r.Requests)
+		if q.Compare != "" {
+			r.Before = &TopBefore{r.BeforeRank, r.BeforeErrors, r.BeforeRequests, share(r.BeforeErrors, r.BeforeRequests), int64(r.Errors) - int64(r.BeforeErrors)}
+		}
+		t.Rows = append(t.Rows, r.TopRow)
+		if i == 0 || q.PerTenant && r.Tenant != ranked[i-1].Tenant {
+			t.Errors += r.All
+			other := TopOther{Groups: r.Groups, Errors: r.All}
+			if q.PerTenant {
+				other.Tenant = r.Tenant
+			}
+			t.Others = append(t.Others, other)
+		}
+		rest := &t.Others[len(t.Others)-1]
+		rest.Groups--
+		rest.Errors -= r.Errors
+	}
+	t.Others = slices.DeleteFunc(t.Others, func(o TopOther) bool { return o.Groups == 0 })
+	return nil
+}
+
+func share(errors, requests uint64) float64 {
+	if requests == 0 {
+		return 0
+	}
+	return float64(errors) / float64(requests)
+}
+
+// statement is a piece of SQL with the values of its placeholders, in their order.
+type statement struct {
+	text strings.Builder
+	args []any
+}
+
+func (s *statement) add(sql string, args ...any) {
+	s.text.WriteString(sql)
+	s.args = append(s.args, args...)
+}
+
+// ranking is the query for the groups with the most errors. One query gives the groups and the
+// totals, so that these agree whatever an ingester does meanwhile.
+func (q TopQuery) ranking() (sql string, args []any) {
+	var s statement
+	s.add("SELECT n.rank_ AS rank")
+	for _, key := range TopKeys {
+		s.add(", n." + key + "_ AS " + key)
+	}
+	s.add(`, n.errors_ AS errors, r.requests_ AS requests, n.first_ AS first_seen, n.last_ AS last_seen,
+		n.all_ AS all_errors, n.groups_ AS groups, n.history_.1 AS parts, n.history_.2 AS counts`)
+	if q.Compare != "" {
+		s.add(", b.rank_ AS before_rank, b.errors_ AS before_errors, rb.requests_ AS before_requests")
+	} else {
+		s.add(", toUInt64(0) AS before_rank, toUInt64(0) AS before_errors, toUInt64(0) AS before_requests")
+	}
+	s.add("\nFROM (SELECT * FROM ")
+	q.ranked(&s)
+	s.add(" WHERE rank_ <= ?) AS n\nLEFT JOIN ", q.Limit)
+	q.denominators(&s)
+	s.add(" AS r ON n.place_ = r.place_")
+	if q.Compare != "" {
+		before := q.earlier()
+		s.add("\nLEFT JOIN ")
+		before.ranked(&s)
+		s.add(" AS b ON n.group_ = b.group_\nLEFT JOIN ")
+		before.denominators(&s)
+		s.add(" AS rb ON n.place_ = rb.place_")
+	}
+	s.add("\nORDER BY ")
+	if q.PerTenant {
+		s.add("n.all_ DESC, n.tenant_, ")
+	}
+	s.add("n.rank_")
+	return s.text.String(), s.args
+}
+
+// ranked adds the groups with their ranks, and with the sum and the number of all groups that they
+// are ranked among.
+func (q TopQuery) ranked(s *statement) {
+	among := ""
+	if q.PerTenant {
+		among = "PARTITION BY tenant_ "
+	}
+	keys := make([]string, len(q.By))
+	for i, key := range q.By {
+		keys[i] = key + "_"
+	}
+	s.add(fmt.Sprintf("(SELECT *, sum(errors_) OVER (%[1]s) AS all_, count() OVER (%[1]s) AS groups_, row_number() OVER (%[1]sORDER BY errors_ DESC, %[2]s) AS rank_ FROM ",
+		among, strings.Join(keys, ", ")))
+	q.groups(s)
+	s.add(")")
+}
+
+// groups adds the groups of errors, each with its history.
+func (q TopQuery) groups(s *statement) {
+	columns := make([]string, len(TopKeys))
+	for i, key := range TopKeys {
+		columns[i] = q.column(key) + " AS " + key + "_"
+	}
+	group := make([]string, len(q.By))
+	for i, key := range q.By {
+		group[i] = "toString(" + key + ")"
+	}
+	where, parts, by := q.errors(""), partsOf(q.Scope), strings.Join(q.By, ", ")
+	s.add(fmt.Sprintf(`(SELECT %s, %s AS place_, [%s] AS group_, sum(errors) AS errors_, min(first_seen) AS first_, max(last_seen) AS last_,
+			sumMap([%s], [errors]) AS history_
+		FROM %s WHERE `, strings.Join(columns, ", "), q.place(), strings.Join(group, ", "), parts.number("at"), q.source(parts.split)))
+	s.add(where.SQL+" GROUP BY "+by+")", where.Args...)
+}
+
+// denominators adds the requests of each place.
+func (q TopQuery) denominators(s *statement) {
+	where := q.requests("")
+	s.add("(SELECT "+q.place()+" AS place_, sum(requests) AS requests_ FROM "+q.Rollup("traffic", nil)+" WHERE "+where.SQL+" GROUP BY place_)", where.Args...)
+}
+
+// place is what a group of errors and its requests share.
+func (q TopQuery) place() string {
+	var shared []string
+	for _, key := range q.By {
+		if slices.Contains(sharedKeys, key) {
+			shared = append(shared, "toString("+key+")")
+		}
+	}
+	return "CAST([" + strings.Join(shared, ", ") + "], 'Array(String)')"
+}
+
+// column is the expression of a key in a group.
+func (q TopQuery) column(key string) string {
+	switch {
+	case key == "status" && slices.Contains(q.By, key):
+		return "toNullable(status)"
+	case key == "status":
+		return "CAST(NULL, 'Nullable(UInt16)')"
+	case slices.Contains(q.By, key):
+		return key
+	case key == "family" || key == "kind" || key == "dialect": // follow from the code where they can
+		return fmt.Sprintf("if(uniq(%[1]s) = 1, any(%[1]s), '')", key)
+	}
+	return "''"
+}
+
+// source is the table that errors are counted from: a rollup, or the errors one by one for columns
+// that no rollup has.
+func (q TopQuery) source(split func(time.Time) bool) string {
+	if !slices.ContainsFunc(q.By, func(key string) bool { return slices.Contains(rawKeys, key) }) {
+		return q.Rollup("error", split)
+	}
+	return fmt.Sprintf(`(SELECT tenant, service, route, family, kind, code, template, status, owner, dialect, topic, toUInt64(1) AS errors, ts AS at, ts AS first_seen, ts AS last_seen
+		FROM errors WHERE ts >= fromUnixTimestamp64Milli(%d) AND ts < fromUnixTimestamp64Milli(%d))`, q.From.UnixMilli(), q.To.UnixMilli())
+}
