@@ -140,7 +140,7 @@ func (t Top) compactColumns(lines []topLine) (columns []compactColumn) {
 // widest keys.
 func fitColumns(columns []compactColumn, width int) []compactColumn {
 	over := func() int {
-		sum := -compactGap
+		sum := 0 // with the gap after the last column, below which the line under the header goes on
 		for _, c := range columns {
 			sum += c.width() + compactGap
 		}
