@@ -1,24 +1,31 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"errata/internal/alert"
 	"errata/internal/cli"
+	"errata/internal/monitor"
 	"errata/internal/notify"
 	"errata/internal/store"
 )
 
 func newAlert(env *environment) *cobra.Command {
-	cmd := cli.Group("alert", "Alert rules over the errors", newAlertRun(env), newAlertCheck())
+	cmd := cli.Group("alert", "Alert rules over the errors", newAlertRun(env), newAlertCheck(env), newAlertList(env))
 	cmd.PersistentFlags().String("rules", alert.DefaultFile, "the file of alert rules")
 	return cmd
 }
@@ -26,6 +33,7 @@ func newAlert(env *environment) *cobra.Command {
 func newAlertRun(env *environment) *cobra.Command {
 	var cfg alert.Config
 	var once bool
+	var addr string
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Evaluate alert rules as the data comes in",
@@ -40,10 +48,15 @@ func newAlertRun(env *environment) *cobra.Command {
 	}
 	cfg.Since.Flag(cmd.Flags(), "since", "1h", "where the evaluation of a new rule begins, as a span before the watermark or as a time")
 	cmd.Flags().BoolVar(&once, "once", false, "evaluate up to the watermark and exit")
+	cmd.Flags().StringVar(&addr, "http", "", "serve /metrics, /healthz and /readyz at this `address`, such as 127.0.0.1:9465")
 	targetFlags(cmd.Flags())
 	output := alertOutputs.Flag(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
-		if cfg.Groups, err = alert.Load(cmd.Flag("rules").Value.String()); err != nil {
+		file := cmd.Flag("rules").Value.String()
+		if cfg.Groups, err = alert.Load(file); err != nil {
+			return err
+		}
+		if cfg.File, err = filepath.Abs(file); err != nil {
 			return err
 		}
 		settings, err := env.config()
@@ -62,6 +75,11 @@ func newAlertRun(env *environment) *cobra.Command {
 			return err
 		}
 		log := env.log(cmd, settings)
+		stop, err := watched(cmd.Context(), addr, &cfg, log)
+		if err != nil {
+			return err
+		}
+		defer stop()
 		r := alert.Runner{
 			Config: cfg, Store: s, Catalogs: catalogs, Log: log,
 			Notifier: notify.New(settings.Notify, notify.Stored(s), log),
@@ -95,25 +113,75 @@ func overrideURLs(flags *pflag.FlagSet, cfg *notify.Config) error {
 	return nil
 }
 
-func newAlertCheck() *cobra.Command {
+// watched serves metrics of the evaluator, if an address is given.
+func watched(ctx context.Context, addr string, cfg *alert.Config, log *slog.Logger) (stop func(), err error) {
+	if addr == "" {
+		return func() {}, nil
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	cfg.Metrics = alert.NewMetrics(registry)
+	stop, err = monitor.Server{Addr: addr, Metrics: registry, Ready: func() error { return nil }, Log: log}.Start(ctx)
+	if err != nil {
+		return nil, errors.New(strings.ReplaceAll(err.Error(), "http.addr", "--http"))
+	}
+	return stop, nil
+}
+
+func newAlertCheck(env *environment) *cobra.Command {
 	return &cobra.Command{
-		Use:     "check",
-		Short:   "Load the rules and report what is wrong with them",
-		Example: "report alert check --rules alerts.yaml",
-		Args:    cli.Arguments(0, 0),
+		Use:   "check",
+		Short: "Report what is wrong with the rules, and what may not be meant",
+		Long: "Report what is wrong with the rules, each with line and column, and compare them with the catalogs. " +
+			"A note is no mistake: such a rule works, but may not do what was meant. With mistakes the exit code is 1.",
+		Example: "report alert check\n" +
+			"report alert check --rules alerts.yaml",
+		Args: cli.Arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			file := cmd.Flag("rules").Value.String()
-			groups, err := alert.Load(file)
+			_, catalogs, err := env.catalogs()
 			if err != nil {
 				return err
 			}
-			rules := 0
-			for _, g := range groups {
-				rules += len(g.Rules)
+			file := cmd.Flag("rules").Value.String()
+			c, err := alert.CheckFile(file, catalogs)
+			if err != nil {
+				return err
 			}
-			return cli.Paragraph(cmd.OutOrStdout(), "", fmt.Sprintf("%s is fine: rules %d, groups %d", file, rules, len(groups)))
+			for _, note := range c.Notes {
+				if err := cli.Paragraph(cmd.OutOrStdout(), "", note.Error()); err != nil {
+					return err
+				}
+			}
+			if err := errors.Join(c.Problems...); err != nil {
+				return cli.Findings(err.Error())
+			}
+			return cli.Paragraph(cmd.OutOrStdout(), "", fmt.Sprintf("%s is fine: rules %d, groups %d", file, c.Rules, c.Groups))
 		},
 	}
+}
+
+func newAlertList(env *environment) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "Show what is pending and firing, and which rules cannot be evaluated",
+		Example: "report alert list\n" +
+			"report alert list --output json",
+		Args: cli.Arguments(0, 0),
+	}
+	output := alert.ListOutputs.Flag(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		s, _, err := env.open(cmd.Context())
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		list, err := alert.List(cmd.Context(), s)
+		if err != nil {
+			return err
+		}
+		return output.Write(list, cmd.OutOrStdout())
+	}
+	return cmd
 }
 
 var alertOutputs = cli.Outputs[store.AlertTransition]{{Name: "text", Write: alertText}, {Name: "json", Write: alertJSON}}

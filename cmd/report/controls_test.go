@@ -70,7 +70,7 @@ func TestOutputsDriveNoTerminal(t *testing.T) {
 		}
 		return path
 	}
-	rules := write("rules.yaml", "groups:\n  - name: g\n    rules:\n      - alert: A\n        by: [tenant, code]\n        count: {over: 5m, above: 1}\n")
+	rules := write("rules.yaml", "groups:\n  - name: g\n    rules:\n      - alert: A\n        by: [tenant, code]\n        count: {over: 30m, above: 1}\n")
 	folder := filepath.Dir(write("catalogs/own.yaml", `{family: Own, language: en, match: {prefixes: [OWN]}, codes: [{code: OWN.1, message: "m\e[2J\x9b\u202E", description: "d\e\a", remedy: "r\e", kind: quota, retry: later, owner: caller}]}`))
 	page := write("page.csv", "Error Code,Error Message,Description\nX.0001,one"+hostile+",d"+hostile+"\nX.0002,two,d\nX.0003,three"+hostile+",d\n"+hostile+" ???,x,y\n")
 	t.Setenv("ERRATA_CLICKHOUSE_ADDR", addr)
@@ -95,6 +95,7 @@ func TestOutputsDriveNoTerminal(t *testing.T) {
 		{"catalog schema", nil, ""},
 		{"catalog import", []string{page}, `\x1b[2J`},
 		{"alert run", []string{"--once", "--rules", rules}, `\x1b[2J`},
+		{"alert list", nil, `\x1b[2J`},
 		{"alert check", []string{"--rules", rules}, ""},
 	}
 	commands := clitest.Leaves(newRoot())

@@ -10,6 +10,7 @@
 //	report catalog re-enrich   give stored errors today's texts
 //	report alert run           evaluate alert rules as the data comes in
 //	report alert check         check alert rules
+//	report alert list          what is pending and firing
 //
 // The commands here hold flags. What they do is in the packages report, catalog and alert. Package
 // cli describes where output goes and what the exit codes mean.

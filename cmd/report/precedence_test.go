@@ -61,6 +61,7 @@ func TestFlagsBeatEnvironmentBeatsFile(t *testing.T) {
 	f("catalog drift", cli.WrongUse, speaksHTTP)
 	f("catalog re-enrich", cli.WrongUse, speaksHTTP, "--dry-run")
 	f("alert run", cli.WrongUse, speaksHTTP, "--once")
+	f("alert list", cli.WrongUse, speaksHTTP)
 	f("catalog list", cli.Fine, "FromEnvironment")
 	f("catalog import", cli.Fine, "family: FromEnvironment", page)
 	f("catalog lint", cli.Fine, "0 errors")

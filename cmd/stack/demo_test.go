@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -107,7 +108,8 @@ func TestDemoStaysUpForOtherCommands(t *testing.T) {
 }
 
 // The alert on the ticket quota follows the burst of the sample day: pending, firing, resolved. The
-// webhook gets the tenant, the value, the meaning and the remedy.
+// rule learns from that day when it is evaluated first, so that no one is told of an alert that is
+// over.
 func TestBurstAlert(t *testing.T) {
 	t.Parallel()
 	stacktest.Library(t)
@@ -115,19 +117,13 @@ func TestBurstAlert(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	type notification struct {
-		Status, Alert, Reason, Description, Remedy string
-		Labels                                     map[string]string
-		Value, Threshold                           float64
-		RequestIDs                                 []string `json:"request_ids"`
-	}
-	told := make(chan notification, 100)
+	told := make(chan string, 100)
 	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		var n notification
-		if err := json.NewDecoder(r.Body).Decode(&n); err != nil {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
 			t.Error(err)
 		}
-		told <- n
+		told <- string(body)
 	}))
 	defer hook.Close()
 
@@ -151,28 +147,10 @@ func TestBurstAlert(t *testing.T) {
 	if want := []string{"ember-media inactive pending", "ember-media pending firing", "ember-media firing resolved"}; !slices.Equal(steps, want) {
 		t.Errorf("transitions %q, want %q", steps, want)
 	}
-	var heard []string
-	for len(heard) < 2 {
-		var n notification
-		select {
-		case n = <-told:
-		case <-time.After(10 * time.Second):
-			t.Fatalf("the webhook was told %q alone", heard)
+	for range len(told) {
+		if body := <-told; strings.Contains(body, "ember-media") && strings.Contains(body, "CaseQuotaExhausted") {
+			t.Errorf("the webhook was told of an alert that is over: %s", body)
 		}
-		if n.Alert != "CaseQuotaExhausted" {
-			continue
-		}
-		heard = append(heard, n.Status)
-		if n.Labels["tenant"] != "ember-media" || n.Description != "The number of created service tickets has exceeded the upper limit." ||
-			n.Remedy != "Refer to the error message, or contact technical support engineers." || len(n.RequestIDs) == 0 {
-			t.Errorf("%+v", n)
-		}
-		if fires := n.Status == "firing"; fires != (n.Value > 20 && n.Threshold == 20) || !fires && n.Value >= 5 {
-			t.Errorf("%s with %v, threshold %v", n.Status, n.Value, n.Threshold)
-		}
-	}
-	if !slices.Equal(heard, []string{"firing", "resolved"}) {
-		t.Errorf("the webhook was told %q", heard)
 	}
 	up.stop()
 }

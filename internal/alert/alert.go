@@ -14,28 +14,29 @@
 //
 // Time is the data's. A rule is evaluated at every multiple of its group's interval, over the
 // window that ends there, as soon as the watermark of the data has passed it, and never before. So
-// an ingester that lags delays alerts: it neither resolves nor raises any. The wall clock only
-// paces notifications.
+// an ingester that lags delays alerts: it neither resolves nor raises any. The wall clock paces
+// notifications, and decides when data is late and for how long a query has failed.
 //
 // The identity of an alert is its rule and the values of the columns that the rule groups by.
-// Nothing else belongs to it, and never a number. An alert goes from inactive to pending to
-// firing, and by the transition called resolved to inactive again.
+// Nothing else belongs to it, and never a number. state.go has the table of states.
+//
+// A rule that was never evaluated, or whose definition has changed, learns from the past and tells
+// only what is firing now. Later, every multiple of the interval is evaluated, however late. What
+// began and ended while the evaluator or the data was behind is told once, as past.
 //
 // An evaluation is recorded before anyone is notified of it, in an order that makes it safe to
 // repeat after a crash: transitions, then queued notifications, then states. The first two replace
 // themselves when they are written again, and without the states the evaluation is repeated from
 // the states before it. Package notify says what is promised for a notification once it is queued.
 //
-// Where to extend it: a condition (new code, flatline, burn rate) is a row of conditions; a
-// phase (recovering, late, no data) is a case of Rule.step; a test of rules and a backtest call
-// Rule.replay, which writes nothing.
+// evaluator is all of that without the store: a unit test of rules runs the same code over inputs
+// from a file, on a simulated clock. To add a condition, add a row of conditions.
 package alert
 
 import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"maps"
 	"text/template"
 	"time"
 )
@@ -53,18 +54,27 @@ type Rule struct {
 	Select        Select
 	By            []string // of Columns
 	Condition     Condition
-	ResolveBelow  float64       // a firing alert recovers below it; 0: when the condition stops to hold
-	For           time.Duration // how long the condition has to hold before the alert fires
-	KeepFiringFor time.Duration // how long the alert has to have recovered before it is resolved
-	Labels        map[string]string
+	Overrides     []override                    // of the condition's thresholds, for some tenants; the first that matches counts
+	ResolveBelow  float64                       // a firing alert recovers below it; 0: when the condition stops to hold
+	For           time.Duration                 // how long the condition has to hold before the alert fires
+	KeepFiringFor time.Duration                 // how long the alert has to have recovered before it is resolved
+	Active        activeHours                   // when alerts may begin
+	Labels        map[string]*template.Template // of labelFacts
 	Annotations   map[string]*template.Template // of Facts
+
+	// definition is a hash of all that decides when the rule fires. A rule whose definition has
+	// changed begins again.
+	definition string
 }
 
-// Alert is one group of a rule that is pending or firing.
+// Alert is one group of a rule that is not inactive.
 type Alert struct {
 	Keys   []string // the values of the rule's By
 	State  State
+	Says   string       // the reason of its latest transition
+	Value  float64      // at its latest transition
 	Notice Notification // the one that was made when it fired
+	Held   time.Time    // since when that waits to be sent; zero: it was sent
 }
 
 // fingerprint returns the identity of an alert: its rule and its keys.
@@ -79,15 +89,24 @@ func (r *Rule) fingerprint(keys []string) string {
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-// alertname is the label in which Alertmanager has the rule's name.
-const alertname = "alertname"
+const (
+	alertname = "alertname" // the label in which Alertmanager has the rule's name
+	severity  = "severity"  // the label in which a rule with two levels has the level
+)
 
-// labels returns the rule's name, its own labels and the keys of a group.
-func (r *Rule) labels(keys []string) map[string]string {
+// labels returns the rule's name, its own labels, the keys of a group and, if the rule has two
+// levels, the level.
+func (r *Rule) labels(keys []string, level int) map[string]string {
 	labels := map[string]string{alertname: r.Name}
-	maps.Copy(labels, r.Labels)
+	facts := labelFacts{map[string]string{}}
 	for i, column := range r.By {
-		labels[column] = keys[i]
+		labels[column], facts.Labels[column] = keys[i], keys[i]
+	}
+	for name, t := range r.Labels {
+		labels[name] = execute(t, facts)
+	}
+	if name := r.levelName(level); name != "" {
+		labels[severity] = name
 	}
 	return labels
 }

@@ -4,35 +4,46 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"text/template"
 	"time"
 )
 
 var midnight = time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC)
 
-// walk evaluates a rule once a minute on the given measures. It returns the transitions as
-// "minute from>to", and their reasons.
-func walk(r *Rule, measures ...Measure) (changes string, reasons []string) {
+// seen is what a group counted in the window of one evaluation.
+type seen struct{ errors, requests uint64 }
+
+// walk evaluates a rule once a minute on the given counts. It returns the transitions as "minute
+// from>to", and their reasons.
+func walk(r *Rule, all ...seen) (changes string, reasons []string) {
 	var s State
-	var all []string
-	for i, m := range measures {
+	var steps []string
+	for i, n := range all {
+		at := midnight.Add(time.Duration(i) * time.Minute)
+		d := newData()
+		add(d.errors, nil, at.Add(-time.Minute), n.errors)
+		add(d.requests, nil, at.Add(-time.Minute), n.requests)
+		v := r.Condition.judge(counts{errors: d.errors[""], requests: d.requests[""]}, at, r.thresholdsOf(nil), s)
 		var c *Change
-		if s, c = r.step(midnight.Add(time.Duration(i)*time.Minute), m, s); c != nil {
-			all = append(all, fmt.Sprintf("%d %s>%s", i, c.From, c.To))
+		if s, c = r.step(at, v, s); c != nil {
+			steps = append(steps, fmt.Sprintf("%d %s>%s", i, c.From, c.To))
 			reasons = append(reasons, c.Reason)
 		}
 	}
-	return strings.Join(all, ", "), reasons
+	return strings.Join(steps, ", "), reasons
 }
 
-func errorsOf(counts ...uint64) (all []Measure) {
+func errorsOf(counts ...uint64) (all []seen) {
 	for _, n := range counts {
-		all = append(all, Measure{Errors: n})
+		all = append(all, seen{errors: n})
 	}
 	return all
 }
 
+func above(threshold float64) []level { return []level{{above: threshold}} }
+
 func TestCount(t *testing.T) {
-	base := Rule{Name: "R", Condition: Count{Over: 5 * time.Minute, Above: 20}}
+	base := Rule{Name: "R", Condition: Count{Over: 5 * time.Minute, Levels: above(20)}}
 	f := func(what string, change func(*Rule), counts []uint64, want string) {
 		t.Helper()
 		r := base
@@ -48,42 +59,45 @@ func TestCount(t *testing.T) {
 	f("for of half a minute ends at the next evaluation", func(r *Rule) { r.For = 30 * time.Second }, []uint64{21, 21}, "0 inactive>pending, 1 pending>firing")
 	f("resolve threshold", func(r *Rule) { r.ResolveBelow = 5 }, []uint64{21, 20, 6, 5, 4, 5, 20, 21}, "0 inactive>firing, 4 firing>resolved, 7 inactive>firing")
 	f("the resolve threshold is nothing to a pending alert", func(r *Rule) { r.ResolveBelow, r.For = 5, time.Minute }, []uint64{21, 10}, "0 inactive>pending, 1 pending>inactive")
-	f("keep firing", func(r *Rule) { r.KeepFiringFor = 2 * time.Minute }, []uint64{21, 0, 0, 0, 0}, "0 inactive>firing, 3 firing>resolved")
-	f("keep firing begins again", func(r *Rule) { r.KeepFiringFor = 2 * time.Minute }, []uint64{21, 0, 0, 21, 0, 0, 21, 0, 0, 0}, "0 inactive>firing, 9 firing>resolved")
-	f("keep firing until below the resolve threshold", func(r *Rule) { r.KeepFiringFor, r.ResolveBelow = time.Minute, 5 }, []uint64{21, 4, 5, 4, 4}, "0 inactive>firing, 4 firing>resolved")
+	f("keep firing", func(r *Rule) { r.KeepFiringFor = 2 * time.Minute }, []uint64{21, 0, 0, 0, 0}, "0 inactive>firing, 1 firing>recovering, 3 recovering>resolved")
+	f("keep firing begins again", func(r *Rule) { r.KeepFiringFor = 2 * time.Minute }, []uint64{21, 0, 0, 21, 0, 0, 21, 0, 0, 0},
+		"0 inactive>firing, 1 firing>recovering, 3 recovering>firing, 4 firing>recovering, 6 recovering>firing, 7 firing>recovering, 9 recovering>resolved")
+	f("keep firing until below the resolve threshold", func(r *Rule) { r.KeepFiringFor, r.ResolveBelow = time.Minute, 5 }, []uint64{21, 4, 5, 4, 4},
+		"0 inactive>firing, 1 firing>recovering, 2 recovering>firing, 3 firing>recovering, 4 recovering>resolved")
 	f("flapping without any of these", func(r *Rule) {}, []uint64{21, 0, 21, 0}, "0 inactive>firing, 1 firing>resolved, 2 inactive>firing, 3 firing>resolved")
 	f("flapping, damped", func(r *Rule) { r.For, r.KeepFiringFor = time.Minute, time.Minute }, []uint64{21, 0, 21, 0, 21, 21, 0, 21, 0, 21},
-		"0 inactive>pending, 1 pending>inactive, 2 inactive>pending, 3 pending>inactive, 4 inactive>pending, 5 pending>firing")
-	f("above nothing", func(r *Rule) { r.Condition = Count{Over: time.Minute} }, []uint64{0, 1, 0}, "1 inactive>firing, 2 firing>resolved")
+		"0 inactive>pending, 1 pending>inactive, 2 inactive>pending, 3 pending>inactive, 4 inactive>pending, 5 pending>firing, 6 firing>recovering, 7 recovering>firing, 8 firing>recovering, 9 recovering>firing")
+	f("above nothing", func(r *Rule) { r.Condition = Count{time.Minute, above(0)} }, []uint64{0, 1, 0}, "1 inactive>firing, 2 firing>resolved")
 }
 
 func TestReasons(t *testing.T) {
-	f := func(r Rule, measures []Measure, want ...string) {
+	f := func(r Rule, all []seen, want ...string) {
 		t.Helper()
-		_, got := walk(&r, measures...)
+		_, got := walk(&r, all...)
 		if strings.Join(got, "\n") != strings.Join(want, "\n") {
 			t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 	}
-	count := Count{Over: 5 * time.Minute, Above: 20}
+	count := Count{Over: 5 * time.Minute, Levels: above(20)}
 	f(Rule{Condition: count, For: 2 * time.Minute, ResolveBelow: 5}, errorsOf(41, 41, 41, 3),
 		"41 errors in 5m, above 20; fires after 2m", "41 errors in 5m, above 20, for 2m", "3 errors in 5m, below 5")
 	f(Rule{Condition: count, For: 2 * time.Minute}, errorsOf(41, 20), "41 errors in 5m, above 20; fires after 2m", "20 errors in 5m, not above 20, after 1m of 2m")
-	f(Rule{Condition: Count{Over: 90 * time.Minute}, KeepFiringFor: time.Minute}, errorsOf(1, 0, 0), "1 error in 1h30m, above 0", "0 errors in 1h30m, not above 0, for 1m")
-	rate := Rate{Over: 15 * time.Minute, Above: 0.2, MinErrors: 50, MinRequests: 200}
-	f(Rule{Condition: rate}, []Measure{{Errors: 288, Requests: 1200}, {Errors: 240, Requests: 1200}}, "24.0% of 1200 requests in 15m (288), above 20.0%", "20.0% of 1200 requests in 15m (240), not above 20.0%")
-	f(Rule{Condition: rate, ResolveBelow: 0.1}, []Measure{{Errors: 288, Requests: 1200}, {Errors: 40, Requests: 200}, {Errors: 10, Requests: 100}}, "24.0% of 1200 requests in 15m (288), above 20.0%",
+	f(Rule{Condition: Count{90 * time.Minute, above(0)}, KeepFiringFor: time.Minute}, errorsOf(1, 0, 0), "1 error in 1h30m, above 0",
+		"0 errors in 1h30m, not above 0; resolved after 1m of this", "0 errors in 1h30m, not above 0, for 1m")
+	rate := Rate{Over: 15 * time.Minute, Levels: above(0.2), MinErrors: 50, MinRequests: 200}
+	f(Rule{Condition: rate}, []seen{{288, 1200}, {240, 1200}}, "24.0% of 1200 requests in 15m (288), above 20.0%", "20.0% of 1200 requests in 15m (240), not above 20.0%")
+	f(Rule{Condition: rate, ResolveBelow: 0.1}, []seen{{288, 1200}, {40, 200}, {10, 100}}, "24.0% of 1200 requests in 15m (288), above 20.0%",
 		"100 requests in 15m, fewer than the 200 needed to judge")
-	f(Rule{Condition: rate}, []Measure{{Errors: 288, Requests: 1200}, {Errors: 49, Requests: 200}}, "24.0% of 1200 requests in 15m (288), above 20.0%", "49 errors in 15m, fewer than the 50 needed")
+	f(Rule{Condition: rate}, []seen{{288, 1200}, {49, 200}}, "24.0% of 1200 requests in 15m (288), above 20.0%", "49 errors in 15m, fewer than the 50 needed")
 }
 
 func TestRateNeverFiresUnderItsLeastDenominator(t *testing.T) {
-	r := Rule{Condition: Rate{Over: time.Minute, Above: 0.2, MinErrors: 1, MinRequests: 200}}
+	r := Rule{Condition: Rate{Over: time.Minute, Levels: above(0.2), MinErrors: 1, MinRequests: 200}}
 	for requests := range uint64(400) {
 		for _, errs := range []uint64{0, 1, requests / 5, requests/5 + 1, requests, 3 * requests} {
-			s, _ := r.step(midnight, Measure{Errors: errs, Requests: requests}, State{})
-			if want := requests >= 200 && errs > 0 && float64(errs)/float64(requests) > 0.2; (s.Phase == Firing) != want {
-				t.Fatalf("%d of %d: %q", errs, requests, s.Phase)
+			got, _ := walk(&r, seen{errs, requests})
+			if want := requests >= 200 && errs > 0 && float64(errs)/float64(requests) > 0.2; (got == "0 inactive>firing") != want {
+				t.Fatalf("%d of %d: %q", errs, requests, got)
 			}
 		}
 	}
@@ -111,8 +125,8 @@ func TestWindowsEndAtTheEvaluation(t *testing.T) {
 
 // A replay in pieces has the same result as one replay. Restarts rely on it.
 func TestReplayInPiecesIsTheSame(t *testing.T) {
-	r := Rule{Name: "R", By: []string{"tenant"}, Condition: Count{Over: 3 * time.Minute, Above: 5}, For: 2 * time.Minute, KeepFiringFor: 3 * time.Minute, ResolveBelow: 3}
-	d := data{errors: map[string]*series{}}
+	r := Rule{Name: "R", By: []string{"tenant"}, Condition: Count{Over: 3 * time.Minute, Levels: above(5)}, For: 2 * time.Minute, KeepFiringFor: 3 * time.Minute, ResolveBelow: 3}
+	d := newData()
 	for minute := range 120 {
 		for tenant := range 5 {
 			add(d.errors, []string{fmt.Sprint("t", tenant)}, midnight.Add(time.Duration(minute)*time.Minute), uint64(minute*(7+tenant)%(11+tenant)/3))
@@ -142,8 +156,8 @@ func TestReplayInPiecesIsTheSame(t *testing.T) {
 }
 
 func TestIdentityIsRuleAndKeysAlone(t *testing.T) {
-	a := Rule{Name: "R", By: []string{"tenant", "code"}, Select: Select{Codes: []string{"*"}}, Labels: map[string]string{"severity": "page"}}
-	b := Rule{Name: "R", By: []string{"tenant", "code"}, Labels: map[string]string{"severity": "ticket"}}
+	a := Rule{Name: "R", By: []string{"tenant", "code"}, Select: Select{Codes: []string{"*"}}, Labels: map[string]*template.Template{"severity": template.Must(template.New("").Parse("page"))}}
+	b := Rule{Name: "R", By: []string{"tenant", "code"}, Labels: map[string]*template.Template{"severity": template.Must(template.New("").Parse("ticket"))}}
 	if a.fingerprint([]string{"acme", "1"}) != b.fingerprint([]string{"acme", "1"}) {
 		t.Error("a label or a select changes it")
 	}

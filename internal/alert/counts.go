@@ -1,14 +1,10 @@
 package alert
 
 import (
-	"context"
 	"slices"
 	"sort"
 	"strings"
 	"time"
-
-	"errata/internal/parse"
-	"errata/internal/store"
 )
 
 // series holds the counts of one group: the sums up to and including each minute that has any.
@@ -46,12 +42,24 @@ func (s *series) between(from, to time.Time) uint64 {
 	return before(to) - before(from)
 }
 
-// data is what a rule looks at: the errors of each group, and the requests of each place. Both are
-// named by their keys (nameOf).
+// data is what a rule looks at, named by the keys (nameOf) of groups or of their places.
 type data struct {
-	errors   map[string]*series
-	requests map[string]*series
-	usual    *usual // nil if the condition does not ask for it
+	errors   map[string]*series // of groups
+	young    map[string]*series // of groups: those of new topics, which errors leaves out
+	requests map[string]*series // of places
+	blind    map[string]*series // of places
+
+	firstSeen map[string]time.Time // of groups with a code
+	began     map[string]time.Time // of tenants: a time at which they had traffic already
+	lag       time.Duration        // of the watermark behind the clock
+	usual     *usual               // nil if the condition does not ask for it
+}
+
+func newData() data {
+	return data{
+		errors: map[string]*series{}, young: map[string]*series{}, requests: map[string]*series{}, blind: map[string]*series{},
+		firstSeen: map[string]time.Time{}, began: map[string]time.Time{},
+	}
 }
 
 func add(all map[string]*series, keys []string, minute time.Time, n uint64) {
@@ -67,31 +75,50 @@ func add(all map[string]*series, keys []string, minute time.Time, n uint64) {
 
 func nameOf(keys []string) string { return strings.Join(keys, "\x00") }
 
-// group is what a rule judges: keys and their counts.
+// group is what a rule judges: keys, their counts, and the thresholds that apply to them.
 type group struct {
-	keys   []string
-	counts counts
+	keys       []string
+	counts     counts
+	thresholds thresholds
 }
 
-// counts are those of one group, at any time. The requests are those of the group's place.
+// counts are what is known of one group, at any time. The requests are those of the group's place.
 type counts struct {
-	errors, requests *series
-	past             *past  // what is usual for the group; nil if the condition does not ask
-	frozen           string // what its firing alert is compared with (State.Frozen)
+	errors, young, requests, blind *series
+	firstSeen                      time.Time // of the code
+	began                          time.Time // the tenant had traffic at this time
+	lag                            time.Duration
+	past                           *past // what is usual for the group; nil if the condition does not ask
 }
 
 // groups returns the groups that the data has and those of alerts, by name.
 func (r *Rule) groups(d data, alerts map[string]Alert) map[string]group {
 	groups := map[string]group{}
 	add := func(keys []string) {
-		groups[nameOf(keys)] = group{keys, counts{errors: d.errors[nameOf(keys)], requests: d.requests[nameOf(r.place(keys))], past: d.usual.of(r, keys)}}
+		name, place := nameOf(keys), nameOf(r.place(keys))
+		if _, there := groups[name]; there {
+			return
+		}
+		groups[name] = group{keys, counts{
+			errors: d.errors[name], young: d.young[name], requests: d.requests[place], blind: d.blind[place],
+			firstSeen: d.firstSeen[name], began: d.began[r.tenant(keys)], lag: d.lag, past: d.usual.of(r, keys),
+		}, r.thresholdsOf(keys)}
 	}
-	seen := d.errors
-	if !r.Condition.needs().errors {
-		seen = d.requests
-	}
-	for _, s := range seen {
-		add(s.keys)
+	needs := r.Condition.needs()
+	switch {
+	case needs.clock:
+		add(nil)
+	case needs.errors:
+		for _, s := range d.errors {
+			add(s.keys)
+		}
+		for _, s := range d.young {
+			add(s.keys)
+		}
+	default:
+		for _, s := range d.requests {
+			add(s.keys)
+		}
 	}
 	for _, a := range alerts {
 		add(a.Keys)
@@ -102,68 +129,34 @@ func (r *Rule) groups(d data, alerts map[string]Alert) map[string]group {
 // place returns those of a group's keys that requests have too.
 func (r *Rule) place(keys []string) (place []string) {
 	for i, column := range r.By {
-		if slices.Contains(store.RequestKeys, column) {
+		if slices.Contains(requestColumns, column) {
 			place = append(place, keys[i])
 		}
 	}
 	return place
 }
 
+// tenant returns the tenant of a group, "" if the rule does not group by it.
+func (r *Rule) tenant(keys []string) string {
+	if i := slices.Index(r.By, "tenant"); i >= 0 {
+		return keys[i]
+	}
+	return ""
+}
+
 // ofRequests reports whether a rule compares errors with requests and looks at nothing that only
 // errors have. Its errors are then the requests that had one.
 func (r *Rule) ofRequests() bool {
-	s := r.Select
-	return r.Condition.needs().requests && len(s.Codes)+len(s.Families)+len(s.Kinds) == 0 && s.Known == nil && len(r.place(r.By)) == len(r.By)
+	return r.Condition.needs().requests && !r.Select.ofErrors() && len(r.place(r.By)) == len(r.By)
 }
 
-// fetch counts what a rule looks at in all minutes of [from, to).
-func (r *Runner) fetch(ctx context.Context, rule *Rule, from, to time.Time) (data, error) {
-	d := data{errors: map[string]*series{}, requests: map[string]*series{}}
-	needs := rule.Condition.needs()
-	if needs.usual != nil {
-		var err error
-		if d.usual, err = r.usual(ctx, rule, from.Add(rule.Condition.window()), to); err != nil {
-			return d, err
-		}
-	}
-	if needs.requests {
-		minutes, err := requestsPerMinute(ctx, r.Store, rule.Select, from, to, rule.place(rule.By))
-		if err != nil {
-			return d, err
-		}
-		for _, m := range minutes {
-			add(d.requests, m.keys, m.at, m.requests)
-			if rule.ofRequests() {
-				add(d.errors, m.keys, m.at, m.errors)
-			}
-		}
-	}
-	if !needs.errors || rule.ofRequests() {
-		return d, nil
-	}
-	return d, r.fetchErrors(ctx, rule, from, to, d.errors)
-}
+// lookback returns how far back from an evaluation a rule looks.
+func (r *Rule) lookback() time.Duration { return r.Condition.windows()[0] }
 
-// fetchErrors counts the errors of each group.
-func (r *Runner) fetchErrors(ctx context.Context, rule *Rule, from, to time.Time, into map[string]*series) error {
-	by := rule.By
-	if rule.Select.Known != nil { // the rollups do not say whether a code is known; the catalogs do
-		by = slices.Concat(by, []string{"code", "dialect", "service"})
+// needs returns what has to be counted for a rule.
+func (r *Rule) needs() needs {
+	if r.Condition == nil { // a rule of the evaluator itself
+		return needs{}
 	}
-	minutes, err := errorsPerMinute(ctx, r.Store, rule.Select, from, to, by)
-	if err != nil {
-		return err
-	}
-	for _, m := range minutes {
-		keys, more := m.keys[:len(rule.By)], m.keys[len(rule.By):]
-		if len(more) > 0 && r.known(more[0], more[1], more[2]) != *rule.Select.Known {
-			continue
-		}
-		add(into, keys, m.at, m.errors)
-	}
-	return nil
-}
-
-func (r *Runner) known(code, dialect, service string) bool {
-	return dialect == parse.HTTPDialect || r.Catalogs.Lookup(code, dialect, service, 0, "").Entry != nil
+	return r.Condition.needs()
 }

@@ -1,20 +1,22 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
 
-	"errata/internal/store"
+	"errata/internal/catalog"
 )
 
 // step is a transition of an alert at one evaluation.
 type step struct {
 	at      time.Time
 	keys    []string
-	measure Measure
+	verdict Verdict
 	change  Change
 }
 
@@ -26,115 +28,368 @@ func (r *Rule) replay(from, to time.Time, interval time.Duration, d data, before
 	maps.Copy(alerts, before)
 	groups := r.groups(d, before)
 	names := slices.Sorted(maps.Keys(groups))
-	needsErrors := r.Condition.needs().errors
+	idle := r.Condition.needs().idle || !r.Condition.needs().errors
 	var steps []step
 	for at := from.Truncate(interval).Add(interval); !at.After(to); at = at.Add(interval) {
 		for _, name := range names {
-			a, keys := alerts[name], groups[name].keys
-			c := groups[name].counts
-			c.frozen = a.State.Frozen
-			m := r.Condition.measure(c, at)
-			if a.State.Phase == "" && needsErrors && m.Errors == 0 {
+			a, g := alerts[name], groups[name]
+			if a.State.Phase == "" && !idle && g.counts.empty(at.Add(-r.lookback()), at) {
 				continue
 			}
-			next, change := r.step(at, m, a.State)
+			v := r.Condition.judge(g.counts, at, g.thresholds, a.State)
+			next, change := r.step(at, v, a.State)
 			if change != nil {
-				steps = append(steps, step{at, keys, m, *change})
-				c.past.note(at, *change)
+				steps = append(steps, step{at, g.keys, v, *change})
+				g.counts.past.note(at, *change)
 			}
 			if next.Phase == "" {
 				delete(alerts, name)
 				continue
 			}
-			alerts[name] = Alert{keys, next, a.Notice}
+			a.Keys, a.State = g.keys, next
+			if change != nil {
+				a.Says, a.Value = change.Reason, change.Value
+			}
+			alerts[name] = a
 		}
 	}
 	return alerts, steps
 }
 
+// empty reports whether a group has no errors in [from, to).
+func (c counts) empty(from, to time.Time) bool {
+	return c.errors.between(from, to) == 0 && c.young.between(from, to) == 0
+}
+
 // standing is where a rule stands.
 type standing struct {
-	evaluated time.Time // zero: never
+	evaluated time.Time // zero: never, or it has changed since
 	alerts    map[string]Alert
+	failed    string // the error of its query at the latest try, "" if there was none
+}
+
+// evaluator evaluates rules over a source, in memory. Real runs and unit tests share it.
+type evaluator struct {
+	Config
+	source   source
+	catalogs *catalog.Set
+	log      *slog.Logger
+
+	standing map[string]standing // by rule
+}
+
+func newEvaluator(cfg Config, source source, catalogs *catalog.Set, log *slog.Logger) *evaluator {
+	e := &evaluator{Config: cfg, source: source, catalogs: catalogs, log: log, standing: map[string]standing{}}
+	for rule := range e.rules() {
+		e.standing[rule.Name] = standing{alerts: map[string]Alert{}}
+	}
+	return e
+}
+
+// rules ranges over all rules, each with its group.
+func (e *evaluator) rules() func(yield func(*Rule, *Group) bool) {
+	return func(yield func(*Rule, *Group) bool) {
+		for g := range e.Groups {
+			for i := range e.Groups[g].Rules {
+				if !yield(&e.Groups[g].Rules[i], &e.Groups[g]) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // outcome is the result of evaluating a rule, before it is recorded.
 type outcome struct {
-	rule        *Rule
-	standing    standing
-	transitions []store.AlertTransition
-	notices     []Notification // one for each transition; those without an ID are not sent
+	rule     *Rule
+	standing standing
+	steps    []step         // those to record
+	notices  []Notification // one for each step; those without an ID are not sent
+	made     []Notification // one for each step, whether it is sent or waits
+	held     []Notification // that are sent now, of steps that were recorded before
+	failed   string         // the error of its query; "": it was evaluated
+	tried    time.Time      // when it was evaluated, by the clock
 }
 
 const (
 	// span is the most time that one evaluation covers, so that its data fits into memory.
 	span = 6 * time.Hour
-	// longest is how far back evaluation goes for a rule that has not been evaluated for long.
-	longest = 7 * 24 * time.Hour
+	// lateAfter is how far the watermark may be behind the clock until the data counts as late, and
+	// how old the beginning of an alert may be until its notification is marked late.
+	lateAfter = 10 * time.Minute
+	// holdFor is how long the notification of an alert waits while its data is late, in case its
+	// end follows.
+	holdFor = 10 * time.Minute
 )
 
-// evaluate brings a rule up to the watermark, or by one span nearer to it. The outcome is nil if
-// nothing is due.
-func (r *Runner) evaluate(ctx context.Context, g *Group, rule *Rule, watermark time.Time) (*outcome, error) {
-	from, to := r.due(g, rule, watermark)
-	if !to.After(from) {
-		return nil, nil
+// round evaluates each rule up to the watermark, or by one span nearer to it. more reports whether
+// some are not there yet. A rule whose query fails does not stop the others: its outcome says so.
+func (e *evaluator) round(ctx context.Context, watermark, now time.Time) (outcomes []*outcome, more bool, err error) {
+	for rule, g := range e.rules() {
+		began := time.Now()
+		o, err := e.evaluate(ctx, g, rule, watermark, now)
+		switch {
+		case ctx.Err() != nil:
+			return nil, false, ctx.Err()
+		case err != nil:
+			o = &outcome{rule: rule, standing: e.standing[rule.Name], failed: err.Error()}
+		case o != nil:
+			more = more || !rule.Condition.needs().clock && o.standing.evaluated.Before(watermark.Truncate(g.Interval))
+		case e.standing[rule.Name].failed != "": // nothing is due, and the reason is gone
+			o = &outcome{rule: rule, standing: e.standing[rule.Name]}
+		default:
+			continue
+		}
+		e.Metrics.observe(rule.Name, time.Since(began), err)
+		o.standing.failed, o.tried = o.failed, now
+		outcomes = append(outcomes, o)
 	}
-	d, err := r.fetch(ctx, rule, from.Truncate(g.Interval).Add(g.Interval-rule.Condition.window()), to)
+	failing, err := e.checkRules(ctx, outcomes, now)
 	if err != nil {
-		return nil, fmt.Errorf("rule %s: %w", rule.Name, err)
+		return nil, false, err
 	}
-	before := r.standing[rule.Name].alerts
-	alerts, steps := rule.replay(from, to, g.Interval, d, before)
-	o := &outcome{rule: rule, standing: standing{to, alerts}}
-	latest := map[string]Notification{} // of each alert
-	for name, a := range before {
-		latest[name] = a.Notice
-	}
-	for _, s := range steps {
-		n, name := Notification{}, nameOf(s.keys)
-		switch s.change.To {
-		case Firing:
-			if n, err = r.firing(ctx, rule, s); err != nil {
-				return nil, fmt.Errorf("rule %s: %w", rule.Name, err)
-			}
-			latest[name] = n
-		case Resolved:
-			n = latest[name].resolved(s)
+	for _, o := range []*outcome{failing, e.checkData(watermark, now)} {
+		if o != nil {
+			outcomes = append(outcomes, o)
 		}
-		t := rule.transition(s)
-		t.Why, t.RequestIDs = n.Why, n.RequestIDs
-		o.transitions = append(o.transitions, t)
-		o.notices = append(o.notices, n)
 	}
-	for name, a := range alerts {
-		if a.State.Phase == Firing {
-			a.Notice = latest[name]
-			alerts[name] = a
+	return outcomes, more, nil
+}
+
+// evaluate brings a rule up to the watermark, or by one span nearer to it. The outcome is nil if
+// nothing is due. A rule that was never evaluated learns from the past in one go.
+func (e *evaluator) evaluate(ctx context.Context, g *Group, rule *Rule, watermark, now time.Time) (*outcome, error) {
+	s := e.standing[rule.Name]
+	if rule.Condition.needs().clock {
+		return e.evaluateClock(ctx, g, rule, watermark, now)
+	}
+	to := watermark.Truncate(g.Interval)
+	first := s.evaluated.IsZero()
+	if first {
+		s.evaluated = e.Since.At(watermark, time.UTC).Truncate(g.Interval)
+	}
+	o := &outcome{rule: rule, standing: s}
+	for from := s.evaluated; from.Before(to); from = o.standing.evaluated {
+		end := from.Truncate(g.Interval).Add(max(span.Truncate(g.Interval), g.Interval))
+		if end.After(to) {
+			end = to
 		}
+		d, err := e.source.fetch(ctx, rule, from, end)
+		if err != nil {
+			return nil, err
+		}
+		alerts, steps := rule.replay(from, end, g.Interval, d, o.standing.alerts)
+		o.standing.evaluated, o.standing.alerts = end, alerts
+		o.steps = append(o.steps, steps...)
+		if !first {
+			break
+		}
+	}
+	if first {
+		return o, e.tellPresent(ctx, o, now)
+	}
+	// While the rule is behind its data or the data behind the clock, the end of an alert may
+	// follow.
+	waits := o.standing.evaluated.Before(to) || now.Sub(watermark) > lateAfter
+	if err := e.tell(ctx, o, waits, now); err != nil {
+		return nil, err
+	}
+	if len(o.steps)+len(o.held) == 0 && o.standing.evaluated.Equal(s.evaluated) {
+		return nil, nil
 	}
 	return o, nil
 }
 
-// due returns the time (from, to] over which a rule is to be evaluated next.
-func (r *Runner) due(g *Group, rule *Rule, watermark time.Time) (from, to time.Time) {
-	from, to = r.standing[rule.Name].evaluated, watermark.Truncate(g.Interval)
-	if from.IsZero() {
-		from = r.Since.At(watermark, time.UTC).Truncate(g.Interval)
+// evaluateClock evaluates a rule about the clock at the latest multiple of the interval.
+func (e *evaluator) evaluateClock(ctx context.Context, g *Group, rule *Rule, watermark, now time.Time) (*outcome, error) {
+	s, at := e.standing[rule.Name], now.Truncate(g.Interval)
+	if at.Equal(s.evaluated) {
+		return nil, nil
 	}
-	if first := to.Add(-longest); from.Before(first) {
-		r.Log.Warn("skipped time that is too long ago to evaluate", "rule", rule.Name, "from", from, "to", first)
-		from = first
-	}
-	if last := from.Truncate(g.Interval).Add(max(span.Truncate(g.Interval), g.Interval)); to.After(last) {
-		to = last
-	}
-	return from, to
+	d := newData()
+	d.lag = max(0, now.Sub(watermark))
+	o := &outcome{rule: rule, standing: s}
+	o.standing.alerts, o.steps = rule.replay(at.Add(-g.Interval), at, g.Interval, d, s.alerts)
+	o.standing.evaluated = at
+	return o, e.tell(ctx, o, false, now)
 }
 
-func (r *Rule) transition(s step) store.AlertTransition {
-	return store.AlertTransition{
-		At: s.at, Rule: r.Name, Fingerprint: r.fingerprint(s.keys), Labels: r.labels(s.keys),
-		From: s.change.From, To: s.change.To, Reason: s.change.Reason, Value: s.change.Value, Threshold: s.change.Threshold,
+// telling is what an alert's receivers know, or have to know.
+type telling struct {
+	notice  Notification
+	held    time.Time // since when the notification waits; zero: it was sent
+	changed bool      // it was sent, and the level has changed since
+}
+
+// tell makes the notifications of the steps of an outcome. An alert that began and ended within
+// them is told of once, as past. One that began and goes on is told of now or, while waits is true,
+// later: its end may follow.
+func (e *evaluator) tell(ctx context.Context, o *outcome, waits bool, now time.Time) error {
+	o.notices, o.made = make([]Notification, len(o.steps)), make([]Notification, len(o.steps))
+	open := map[string]telling{}
+	for name, a := range e.standing[o.rule.Name].alerts {
+		open[name] = telling{a.Notice, a.Held, false}
 	}
+	for i, s := range o.steps {
+		name := nameOf(s.keys)
+		t := open[name]
+		switch {
+		case s.change.begins():
+			n, err := e.firing(ctx, o.rule, s)
+			if err != nil {
+				return err
+			}
+			o.made[i] = n
+			if s.change.From == Firing && t.notice.ID != "" { // at another level
+				n.StartsAt = t.notice.StartsAt
+			}
+			t.changed = t.notice.ID != "" && t.held.IsZero()
+			if t.notice.ID == "" {
+				t.held = now
+			}
+			t.notice = n
+			open[name] = t
+		case s.change.To == Resolved:
+			if o.notices[i] = t.notice.resolved(s); !t.held.IsZero() {
+				o.notices[i] = o.notices[i].past()
+			}
+			o.made[i] = o.notices[i]
+			delete(open, name)
+		}
+	}
+	alerts := map[string]Alert{}
+	for name, a := range o.standing.alerts {
+		t := open[name]
+		if !t.held.IsZero() && (!waits || now.Before(t.held) || now.Sub(t.held) >= holdFor) {
+			t.held, t.changed = time.Time{}, true
+			if now.Sub(t.notice.StartsAt.Time) > lateAfter {
+				t.notice = t.notice.late()
+			}
+		}
+		if t.changed {
+			o.deliver(t.notice)
+		}
+		a.Notice, a.Held = t.notice, t.held
+		alerts[name] = a
+	}
+	o.standing.alerts = alerts
+	return nil
+}
+
+// tellPresent makes the notifications of a first start: what is firing now is told, and none of the
+// past that is over.
+func (e *evaluator) tellPresent(ctx context.Context, o *outcome, now time.Time) error {
+	present := &outcome{rule: o.rule, standing: o.standing}
+	began, index := map[string]step{}, map[string]int{}
+	for i, s := range o.steps {
+		switch name := nameOf(s.keys); {
+		case s.change.begins():
+			began[name], index[name] = s, i
+		case s.change.To == Resolved:
+			delete(began, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(began)) {
+		present.steps = append(present.steps, began[name])
+	}
+	if err := e.tell(ctx, present, false, now); err != nil {
+		return err
+	}
+	o.standing, o.held = present.standing, present.held
+	o.notices, o.made = make([]Notification, len(o.steps)), make([]Notification, len(o.steps))
+	for i, s := range present.steps {
+		at := index[nameOf(s.keys)]
+		o.notices[at], o.made[at] = present.notices[i], present.made[i]
+	}
+	return nil
+}
+
+// deliver sends a notification with the step that it is about, or by itself if that was recorded
+// before.
+func (o *outcome) deliver(n Notification) {
+	for i, s := range o.steps {
+		if s.change.begins() && n.ID == id(o.rule.fingerprint(s.keys), s.at, Firing) {
+			o.notices[i] = n
+			return
+		}
+	}
+	o.held = append(o.held, n)
+}
+
+// accept makes outcomes the present state.
+func (e *evaluator) accept(outcomes []*outcome) {
+	for _, o := range outcomes {
+		e.standing[o.rule.Name] = o.standing
+		e.Metrics.stand(o.rule.Name, o.standing)
+	}
+}
+
+// The rules that the evaluator has by itself.
+var (
+	// ruleFailing is about rules whose queries fail.
+	ruleFailing = Rule{Name: "RuleFailing", By: []string{"rule"}}
+	// dataLate is about the watermark. It notifies no one: a rule with the condition lag does.
+	dataLate = Rule{Name: "DataLate"}
+)
+
+// builtIn are the rules that no file can have.
+var builtIn = []*Rule{&ruleFailing, &dataLate}
+
+// checkRules steps the alerts RuleFailing: one for each rule whose query fails, after the rule's
+// own `for`. The outcome is nil if nothing changes.
+func (e *evaluator) checkRules(ctx context.Context, outcomes []*outcome, now time.Time) (*outcome, error) {
+	before := e.standing[ruleFailing.Name]
+	o := &outcome{rule: &ruleFailing, standing: standing{evaluated: now, alerts: maps.Clone(before.alerts)}}
+	if o.standing.alerts == nil {
+		o.standing.alerts = map[string]Alert{}
+	}
+	for _, evaluated := range outcomes {
+		name, failed := evaluated.rule.Name, evaluated.standing.failed
+		v := Verdict{Finding: Clear, Says: "the rule is evaluated again"}
+		if failed != "" {
+			v = Verdict{Finding: Holds, Says: "the rule is not evaluated: " + failed}
+		}
+		r, a := ruleFailing, o.standing.alerts[name]
+		r.For = evaluated.rule.For
+		next, change := r.step(now, v, a.State)
+		if next.Phase == "" {
+			delete(o.standing.alerts, name)
+		} else {
+			a.Keys, a.State = []string{name}, next
+			o.standing.alerts[name] = a
+		}
+		if change != nil {
+			o.steps = append(o.steps, step{now, []string{name}, v, *change})
+		}
+	}
+	if err := e.tell(ctx, o, false, now); err != nil || len(o.steps) == 0 {
+		return nil, err
+	}
+	return o, nil
+}
+
+// checkData steps the state of the data, which is late while the watermark is far behind the clock.
+// The outcome is nil if it stays the same.
+func (e *evaluator) checkData(watermark, now time.Time) *outcome {
+	s := e.standing[dataLate.Name]
+	a := s.alerts[""]
+	found, behind := Clear, now.Sub(watermark)
+	says := fmt.Sprintf("the data is complete up to %s", clock(watermark))
+	if behind > lateAfter {
+		found = LateData
+		says += fmt.Sprintf(", %s behind the clock: until more comes, nothing fires and nothing is resolved", short(behind.Truncate(time.Second)))
+	}
+	from := cmp.Or(a.State.Phase, Inactive)
+	to := becomes[from][found]
+	if from == to {
+		return nil
+	}
+	o := &outcome{rule: &dataLate, standing: standing{evaluated: now, alerts: map[string]Alert{}}}
+	if to == Late {
+		o.standing.alerts[""] = Alert{State: State{Phase: Late, Since: now}, Says: says, Value: behind.Seconds()}
+	}
+	c := Change{From: from, To: to, Reason: says, Value: behind.Seconds(), Threshold: lateAfter.Seconds()}
+	o.steps, o.notices = []step{{at: now, change: c}}, make([]Notification, 1)
+	o.made = o.notices
+	return o
 }

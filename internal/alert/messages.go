@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
-	"text/template"
 	"time"
 
 	"errata/internal/cli"
@@ -27,6 +27,8 @@ type Notification struct {
 	Errors      uint64            `json:"errors"` // in the window
 	Requests    uint64            `json:"requests,omitempty"`
 	Reason      string            `json:"reason"`
+	Level       string            `json:"level,omitempty"` // warning, critical: of a rule with two levels
+	Late        bool              `json:"late,omitempty"`  // told long after it began, or after its end
 	StartsAt    cli.Timestamp     `json:"starts_at"`
 	EndsAt      cli.Timestamp     `json:"ends_at"`
 	Code        string            `json:"code"` // the most frequent
@@ -52,33 +54,18 @@ const (
 
 // firing makes the notification of an alert that fires, with what the window and the catalogs say
 // of it.
-func (r *Runner) firing(ctx context.Context, rule *Rule, s step) (Notification, error) {
+func (e *evaluator) firing(ctx context.Context, rule *Rule, s step) (Notification, error) {
 	n := Notification{
-		ID: id(rule.fingerprint(s.keys), s.at, Firing), Status: Firing, Alert: rule.Name, Labels: rule.labels(s.keys),
-		Value: s.change.Value, Threshold: s.change.Threshold, Errors: s.measure.Errors, Requests: s.measure.Requests, Reason: s.change.Reason,
-		StartsAt: cli.Timestamp{Time: s.at}, Codes: []CodeCount{}, RequestIDs: []string{}, Annotations: map[string]string{},
+		ID: id(rule.fingerprint(s.keys), s.at, Firing), Status: Firing, Alert: rule.Name, Labels: rule.labels(s.keys, s.change.Level),
+		Value: s.change.Value, Threshold: s.change.Threshold, Errors: s.verdict.Errors, Requests: s.verdict.Requests, Reason: s.change.Reason,
+		Level: rule.levelName(s.change.Level), StartsAt: cli.Timestamp{Time: s.at}, Codes: []CodeCount{}, RequestIDs: []string{}, Why: []string{}, Annotations: map[string]string{},
 	}
-	group, from := rule.equal(s.keys), s.at.Add(-cmp.Or(s.change.Window.Over, rule.Condition.window()))
-	codes, err := topCodes(ctx, r.Store, group, from, s.at, maxCodes)
-	if err != nil {
-		return n, err
+	if needs := rule.needs(); needs.errors || needs.blind {
+		if err := e.addBehind(ctx, rule, s, &n); err != nil {
+			return n, err
+		}
 	}
-	for _, c := range codes {
-		n.Codes = append(n.Codes, CodeCount{c.Code, c.Errors})
-	}
-	if len(codes) > 0 {
-		n.Code = codes[0].Code
-		n.Description, n.Remedy = r.Catalogs.Lookup(codes[0].Code, codes[0].Dialect, codes[0].Service, int(codes[0].Status), codes[0].Message).Texts()
-	}
-	ids, err := latestRequests(ctx, r.Store, group, from, s.at, maxRequests)
-	if err != nil {
-		return n, err
-	}
-	n.RequestIDs = append(n.RequestIDs, ids...)
-	if n.Why, err = causes(ctx, r.Store, group, from, s.at); err != nil {
-		return n, err
-	}
-	facts := Facts{n.Labels, n.Value, n.Threshold, n.Errors, n.Requests, n.Reason, strings.Join(n.Why, "; "), n.Code, n.Description, n.Remedy}
+	facts := Facts{basicFacts{n.Labels, n.Value, n.Threshold, n.Errors, n.Reason, strings.Join(n.Why, "; "), n.Level, n.Code, n.Description, n.Remedy}, n.Requests}
 	for _, name := range slices.Sorted(maps.Keys(rule.Annotations)) {
 		n.Annotations[name] = execute(rule.Annotations[name], facts)
 	}
@@ -86,13 +73,24 @@ func (r *Runner) firing(ctx context.Context, rule *Rule, s step) (Notification, 
 	return n, nil
 }
 
-// execute puts an error into the text, because a template must not keep an alert from being sent.
-func execute(t *template.Template, facts Facts) string {
-	var text strings.Builder
-	if err := t.Execute(&text, facts); err != nil {
-		return fmt.Sprintf("%s(%v)", text.String(), err)
+// addBehind adds the codes and the requests behind an alert.
+func (e *evaluator) addBehind(ctx context.Context, rule *Rule, s step, n *Notification) error {
+	windows := rule.Condition.windows()
+	window := cmp.Or(s.change.Window.Over, windows[len(windows)-1])
+	b, err := e.source.behind(ctx, rule.equal(s.keys), s.at.Add(-window), s.at)
+	if err != nil {
+		return err
 	}
-	return text.String()
+	codes := b.codes
+	for _, c := range codes {
+		n.Codes = append(n.Codes, CodeCount{c.Code, c.Errors})
+	}
+	if len(codes) > 0 {
+		n.Code = codes[0].Code
+		n.Description, n.Remedy = e.catalogs.Lookup(codes[0].Code, codes[0].Dialect, codes[0].Service, int(codes[0].Status), codes[0].Message).Texts()
+	}
+	n.RequestIDs, n.Why = append(n.RequestIDs, b.requests...), append(n.Why, b.why...)
+	return nil
 }
 
 func id(fingerprint string, at time.Time, to string) string {
@@ -111,7 +109,24 @@ func (n Notification) resolved(s step) Notification {
 		return Notification{}
 	}
 	n.ID, n.Status, n.EndsAt = id(n.fingerprint(), s.at, Resolved), Resolved, cli.Timestamp{Time: s.at}
-	n.Value, n.Threshold, n.Errors, n.Requests, n.Reason = s.change.Value, s.change.Threshold, s.measure.Errors, s.measure.Requests, s.change.Reason
+	n.Value, n.Threshold, n.Errors, n.Requests, n.Reason = s.change.Value, s.change.Threshold, s.verdict.Errors, s.verdict.Requests, s.change.Reason
+	return n
+}
+
+// past returns a notification of an alert that was resolved before anyone was told that it fires.
+func (n Notification) past() Notification {
+	if n.ID == "" {
+		return n
+	}
+	was := "was firing " + episode(n.StartsAt.Time, n.EndsAt.Time) + " UTC"
+	n.Late, n.Reason, n.Summary = true, fmt.Sprintf("%s; told late; then %s", was, n.Reason), "[past] "+was+": "+n.Summary
+	return n
+}
+
+// late returns a notification of an alert that has been firing for long.
+func (n Notification) late() Notification {
+	n.Late = true
+	n.Reason += fmt.Sprintf("; told late: it has been firing since %s UTC", clock(n.StartsAt.Time))
 	return n
 }
 
@@ -127,12 +142,19 @@ func (n Notification) text() string {
 	return string(text)
 }
 
+// at returns when what n tells of happened.
+func (n Notification) at() time.Time {
+	_, rest, _ := strings.Cut(n.ID, "-")
+	text, _, _ := strings.Cut(rest, "-")
+	if milli, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return time.UnixMilli(milli).UTC()
+	}
+	return n.StartsAt.Time
+}
+
 // message returns n for all targets.
 func (n Notification) message() notify.Message {
-	at := n.StartsAt.Time
-	if n.Status == Resolved {
-		at = n.EndsAt.Time
-	}
+	at := n.at()
 	annotations := map[string]string{
 		"summary": n.Summary, "reason": n.Reason, "code": n.Code, "description": n.Description, "remedy": n.Remedy,
 		"request_ids": strings.Join(n.RequestIDs, " "), "why": strings.Join(n.Why, "; "), "value": number(n.Value), "threshold": number(n.Threshold),

@@ -3,146 +3,270 @@ package alert
 import (
 	"context"
 	"fmt"
-	"regexp"
+	"slices"
 	"strings"
 	"time"
 
+	"errata/internal/accesslog"
 	"errata/internal/store"
 )
 
-// Columns are what a rule can group by.
-var Columns = store.ErrorKeys
-
-// Select picks errors. An empty field leaves all of them in.
-type Select struct {
-	Codes, Tenants, Services []string // globs of path.Match
-	Families, Kinds          []string
-	Known                    *bool
-	Equal                    map[string]string // of Columns: the value that the column has
+// source is where an evaluator looks: the store, or the inputs of a unit test.
+type source interface {
+	// fetch counts what a rule looks at when it is evaluated at times in (from, to].
+	fetch(ctx context.Context, rule *Rule, from, to time.Time) (data, error)
+	// behind returns what is behind the errors of a group in [from, to).
+	behind(ctx context.Context, sel Select, from, to time.Time) (behind, error)
 }
 
-// errors adds the conditions on errors, except for Known, which only the view errors has.
-func (s Select) errors(where store.Condition) store.Condition {
-	where = s.requests(where)
-	if len(s.Codes) > 0 {
-		where = matching(where, "code", s.Codes)
-	}
-	if len(s.Families) > 0 {
-		where = where.And("family IN (?)", s.Families)
-	}
-	if len(s.Kinds) > 0 {
-		where = where.And("kind IN (?)", s.Kinds)
-	}
-	return s.equal(where, Columns[len(store.RequestKeys):])
+// behind is what is behind errors.
+type behind struct {
+	codes    []seenCode // the most frequent first
+	requests []string   // ids of some, the latest first
+	why      []string   // what makes the errors different from those before
 }
 
-// requests adds those conditions that apply to requests too.
-func (s Select) requests(where store.Condition) store.Condition {
-	if len(s.Tenants) > 0 {
-		where = matching(where, "tenant", s.Tenants)
-	}
-	if len(s.Services) > 0 {
-		where = matching(where, "service", s.Services)
-	}
-	return s.equal(where, store.RequestKeys)
+// stored is the source in ClickHouse.
+type stored struct {
+	*store.Store
+	usuals map[string]*usual // by rule
 }
 
-func (s Select) equal(where store.Condition, columns []string) store.Condition {
-	for _, column := range columns {
-		if value, ok := s.Equal[column]; ok {
-			where = where.And(column+" = ?", value)
+func newStored(s *store.Store) *stored { return &stored{s, map[string]*usual{}} }
+
+func (s *stored) fetch(ctx context.Context, rule *Rule, from, to time.Time) (d data, err error) {
+	d, needs := newData(), rule.Condition.needs()
+	around := rule.around(from, to)
+	if needs.usual != nil {
+		if d.usual, err = s.usual(ctx, rule, from, to); err != nil {
+			return d, err
 		}
 	}
-	return where
-}
-
-// each adds all conditions on the view errors.
-func (s Select) each(where store.Condition) store.Condition {
-	where = s.errors(where)
-	if s.Known != nil {
-		where = where.And("known = ?", *s.Known)
-	}
-	return where
-}
-
-// matching adds the condition that a column matches one of the globs.
-func matching(where store.Condition, column string, globs []string) store.Condition {
-	if !strings.ContainsAny(strings.Join(globs, ""), `*?[\`) {
-		return where.And(column+" IN (?)", globs)
-	}
-	all := make([]string, len(globs))
-	for i, g := range globs {
-		all[i] = pattern(g)
-	}
-	return where.And("match("+column+", ?)", "^(?s:"+strings.Join(all, "|")+")$")
-}
-
-// pattern returns the regular expression of a valid glob of path.Match.
-func pattern(glob string) string {
-	var re strings.Builder
-	class := false
-	for i := 0; i < len(glob); i++ {
-		switch c := glob[i]; {
-		case c == '\\' && i+1 < len(glob):
-			i++
-			re.WriteString(regexp.QuoteMeta(glob[i : i+1]))
-		case class:
-			class = c != ']'
-			if c == '[' || c == '&' || c == '~' {
-				re.WriteByte('\\')
-			}
-			re.WriteByte(c)
-		case c == '[':
-			class = true
-			re.WriteByte(c)
-			if i+1 < len(glob) && glob[i+1] == '^' {
-				re.WriteByte('^')
-				i++
-			}
-		case c == '*':
-			re.WriteString("[^/]*")
-		case c == '?':
-			re.WriteString("[^/]")
-		default:
-			re.WriteString(regexp.QuoteMeta(glob[i : i+1]))
+	if needs.requests {
+		if err := s.fetchRequests(ctx, rule, around, d); err != nil {
+			return d, err
 		}
 	}
-	return re.String()
+	switch {
+	case needs.sightings > 0:
+		return d, s.fetchNew(ctx, rule, around, to, d)
+	case needs.silent > 0:
+		return d, s.fetchReturned(ctx, rule, around, from, to, d)
+	case !needs.errors || rule.ofRequests():
+		return d, nil
+	}
+	minutes, err := s.errorsPerMinute(ctx, rule.Select, around, rule.By, "")
+	for _, m := range minutes {
+		add(d.errors, m.keys, m.at, m.errors)
+	}
+	return d, err
 }
 
-// minute is what one group counted in one minute.
+func (s *stored) fetchRequests(ctx context.Context, rule *Rule, around around, d data) error {
+	minutes, err := s.requestsPerMinute(ctx, rule.Select, around, rule.place(rule.By))
+	for _, m := range minutes {
+		add(d.requests, m.keys, m.at, m.requests)
+		add(d.blind, m.keys, m.at, m.blind)
+		if rule.ofRequests() {
+			add(d.errors, m.keys, m.at, m.errors)
+		}
+	}
+	return err
+}
+
+// fetchNew counts the errors of codes that their tenants first met in the window. Errors of a topic
+// that the same parser has not read for long are young.
+func (s *stored) fetchNew(ctx context.Context, rule *Rule, around around, to time.Time, d data) error {
+	learn := rule.Condition.needs().sightings
+	firstSeen, err := s.firstSeen(ctx, rule, "first_seen >= fromUnixTimestamp64Milli(?) AND first_seen < fromUnixTimestamp64Milli(?)", around.from, to)
+	if err != nil || len(firstSeen) == 0 {
+		return err
+	}
+	if err := s.fetchBegan(ctx, around.from.Add(-2*learn), to, firstSeen, d); err != nil {
+		return err
+	}
+	starts, err := s.parserStarts(ctx)
+	if err != nil {
+		return err
+	}
+	minutes, err := s.errorsPerMinute(ctx, rule.Select, around, append(slices.Clone(rule.By), "topic"),
+		"(tenant, code) IN (SELECT tenant, code FROM codes_seen WHERE first_seen >= "+milli(around.from)+")")
+	for _, m := range minutes {
+		keys, topic := m.keys[:len(rule.By)], m.keys[len(rule.By)]
+		d.firstSeen[nameOf(keys)] = firstSeen[nameOf(keys)]
+		if learned(starts[topic], m.at, learn) {
+			add(d.errors, keys, m.at, m.errors)
+		} else {
+			add(d.young, keys, m.at, m.errors)
+		}
+	}
+	return err
+}
+
+// learned reports whether a parser has read a topic for long at a time.
+func learned(starts []time.Time, at time.Time, learn time.Duration) bool {
+	var latest time.Time
+	for _, start := range starts {
+		if !start.After(at) && start.After(latest) {
+			latest = start
+		}
+	}
+	return !latest.IsZero() && at.Sub(latest) >= learn
+}
+
+// fetchReturned counts the errors of codes that have some in the short window and are older than
+// the long one.
+func (s *stored) fetchReturned(ctx context.Context, rule *Rule, around around, from, to time.Time, d data) error {
+	over := rule.Condition.windows()[1]
+	recent := from.Add(-over)
+	oldest := to.Add(-rule.lookback())
+	firstSeen, err := s.firstSeen(ctx, rule, "last_seen >= fromUnixTimestamp64Milli(?) AND first_seen < fromUnixTimestamp64Milli(?)", recent, oldest)
+	if err != nil || len(firstSeen) == 0 {
+		return err
+	}
+	minutes, err := s.errorsPerMinute(ctx, rule.Select, around, rule.By,
+		"(tenant, code) IN (SELECT tenant, code FROM codes_seen WHERE last_seen >= "+milli(recent)+" AND first_seen < "+milli(oldest)+")")
+	for _, m := range minutes {
+		add(d.errors, m.keys, m.at, m.errors)
+		d.firstSeen[nameOf(m.keys)] = firstSeen[nameOf(m.keys)]
+	}
+	return err
+}
+
+// firstSeen returns when the tenants first met codes, by the rule's keys, which are tenant and
+// code.
+func (s *stored) firstSeen(ctx context.Context, rule *Rule, condition string, args ...time.Time) (map[string]time.Time, error) {
+	where := store.Condition{SQL: "1"}
+	for _, f := range rule.Select.fields() {
+		if len(f.values) > 0 && (f.column == "tenant" || f.column == "code") {
+			sql, arg := f.condition(f.column, f.values)
+			where = where.And(sql, arg)
+		}
+	}
+	where = where.And(condition, args[0].UnixMilli(), args[1].UnixMilli())
+	first := map[string]time.Time{}
+	err := s.Query(ctx, "SELECT toString(tenant), toString(code), first_seen FROM codes_seen WHERE "+where.SQL, where.Args, func(scan func(...any) error) error {
+		at, values := time.Time{}, map[string]*string{"tenant": new(string), "code": new(string)}
+		err := scan(values["tenant"], values["code"], &at)
+		var keys []string
+		for _, column := range rule.By {
+			keys = append(keys, *values[column])
+		}
+		first[nameOf(keys)] = at
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read when codes were first seen: %w", err)
+	}
+	return first, nil
+}
+
+// fetchBegan finds a time at which each tenant had traffic already: its first code, or its first
+// request in [from, to).
+func (s *stored) fetchBegan(ctx context.Context, from, to time.Time, of map[string]time.Time, d data) error {
+	const sql = `SELECT toString(tenant), min(at) FROM (
+			SELECT tenant, min(first_seen) AS at FROM codes_seen GROUP BY tenant
+			UNION ALL SELECT tenant, min(hour) FROM traffic_hour WHERE hour >= fromUnixTimestamp64Milli(?) AND hour < fromUnixTimestamp64Milli(?) GROUP BY tenant)
+		GROUP BY tenant`
+	err := s.Query(ctx, sql, []any{from.UnixMilli(), to.UnixMilli()}, func(scan func(...any) error) error {
+		var tenant string
+		var at time.Time
+		err := scan(&tenant, &at)
+		d.began[tenant] = at
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read since when tenants have had traffic: %w", err)
+	}
+	return nil
+}
+
+// parserStarts returns the event times from which each parser has read each topic.
+func (s *stored) parserStarts(ctx context.Context) (map[string][]time.Time, error) {
+	starts := map[string][]time.Time{}
+	err := s.Query(ctx, "SELECT toString(topic), min(min_ts) FROM batches WHERE requests > 0 GROUP BY topic, fingerprint", nil, func(scan func(...any) error) error {
+		var topic string
+		var at time.Time
+		err := scan(&topic, &at)
+		starts[topic] = append(starts[topic], at)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read since when topics have been read: %w", err)
+	}
+	return starts, nil
+}
+
+// around is the time that has to be read to evaluate a rule at times in (first, to].
+type around struct {
+	from, first, to time.Time
+	windows         []time.Duration
+}
+
+func (r *Rule) around(from, to time.Time) around {
+	return around{from.Add(-r.lookback()), from, to, r.Condition.windows()}
+}
+
+// split reports whether an hour has to be read by the minute, because a window begins or ends in
+// it.
+func (a around) split(hour time.Time) bool {
+	end := hour.Add(time.Hour)
+	within := func(from, to time.Time) bool { return end.After(from) && !hour.After(to) }
+	return within(a.first, a.to) || slices.ContainsFunc(a.windows, func(w time.Duration) bool { return within(a.first.Add(-w), a.to.Add(-w)) })
+}
+
+// minute is what one group counted in one minute, or in an hour in which no window begins or ends.
 type minute struct {
-	at               time.Time
-	keys             []string // the values of the columns that were grouped by
-	errors, requests uint64
+	at                      time.Time
+	keys                    []string // the values of the columns that were grouped by
+	errors, requests, blind uint64
 }
 
-// errorsPerMinute counts errors in [from, to), in the order of minutes. They may be grouped by
-// Columns and by dialect. It does not look at Known.
-func errorsPerMinute(ctx context.Context, s *store.Store, sel Select, from, to time.Time, by []string) ([]minute, error) {
-	return perMinute(ctx, s, "error_minute", "sum(errors), toUInt64(0)", sel.errors(within(from, to, "minute")), by)
+// errorsPerMinute counts errors, in the order of time. They may be grouped by Columns. If the
+// select looks at what sums do not have, single errors are counted. only is a further condition, ""
+// for none.
+func (s *stored) errorsPerMinute(ctx context.Context, sel Select, a around, by []string, only string) ([]minute, error) {
+	scope := store.Scope{From: a.from, To: a.to}
+	if sel.single() {
+		where := sel.where(scope.Where("ts"), false)
+		return s.perMinute(ctx, "errors", "toStartOfMinute(ts)", "count(), toUInt64(0), toUInt64(0)", narrowed(where, only), by)
+	}
+	where := sel.where(scope.Where(""), false)
+	return s.perMinute(ctx, scope.Rollup("error", a.split), "at", "sum(errors), toUInt64(0), toUInt64(0)", narrowed(where, only), by)
 }
 
-// requestsPerMinute counts requests in [from, to), in the order of minutes, and as errors those of
-// them that had one or more. They may be grouped by store.RequestKeys. Of the select, only these
-// and their globs matter.
-func requestsPerMinute(ctx context.Context, s *store.Store, sel Select, from, to time.Time, by []string) ([]minute, error) {
-	return perMinute(ctx, s, "traffic_minute", "sum(errors), sum(requests)", sel.requests(within(from, to, "minute")), by)
+func narrowed(where store.Condition, only string) store.Condition {
+	if only == "" {
+		return where
+	}
+	return where.And(only)
 }
 
-func within(from, to time.Time, timeColumn string) store.Condition {
-	return store.Scope{From: from, To: to}.Where(timeColumn)
+// blindBodies are the states of bodies that could not be seen.
+var blindBodies = []accesslog.BodyState{accesslog.Absent, accesslog.Undecodable}
+
+// requestsPerMinute counts requests, in the order of time, as errors those of them that had one or
+// more, and as blind those whose body could not be seen. They may be grouped by requestColumns. Of
+// the select, only these matter.
+func (s *stored) requestsPerMinute(ctx context.Context, sel Select, a around, by []string) ([]minute, error) {
+	scope := store.Scope{From: a.from, To: a.to}
+	var states []string
+	for _, state := range blindBodies {
+		states = append(states, "'"+string(state)+"'")
+	}
+	sums := "sum(errors), sum(requests), sumIf(requests, body_state IN (" + strings.Join(states, ", ") + "))"
+	return s.perMinute(ctx, scope.Rollup("traffic", a.split), "at", sums, sel.where(scope.Where(""), true), by)
 }
 
-func perMinute(ctx context.Context, s *store.Store, view, sums string, where store.Condition, by []string) (minutes []minute, err error) {
-	group, columns := "minute", "minute, "+sums
+func (s *stored) perMinute(ctx context.Context, from, at, sums string, where store.Condition, by []string) (minutes []minute, err error) {
+	group, columns := "minute_", at+" AS minute_, "+sums
 	for _, column := range by {
 		group += ", " + column
 		columns += ", toString(" + column + ")"
 	}
-	err = s.Query(ctx, "SELECT "+columns+" FROM "+view+" WHERE "+where.SQL+" GROUP BY "+group+" ORDER BY "+group, where.Args, func(scan func(...any) error) error {
+	err = s.Query(ctx, "SELECT "+columns+" FROM "+from+" WHERE "+where.SQL+" GROUP BY "+group+" ORDER BY "+group, where.Args, func(scan func(...any) error) error {
 		m := minute{keys: make([]string, len(by))}
-		into := []any{&m.at, &m.errors, &m.requests}
+		into := []any{&m.at, &m.errors, &m.requests, &m.blind}
 		for i := range m.keys {
 			into = append(into, &m.keys[i])
 		}
@@ -151,10 +275,17 @@ func perMinute(ctx context.Context, s *store.Store, view, sums string, where sto
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("count the minutes of %s: %w", view, err)
+		return nil, fmt.Errorf("count by the minute: %w", err)
 	}
 	return minutes, nil
 }
+
+func within(from, to time.Time, timeColumn string) store.Condition {
+	return store.Scope{From: from, To: to}.Where(timeColumn)
+}
+
+// milli writes a time in SQL.
+func milli(t time.Time) string { return fmt.Sprintf("fromUnixTimestamp64Milli(%d)", t.UnixMilli()) }
 
 // seenCode is a code that errors of a window had, with the latest of them.
 type seenCode struct {
@@ -166,9 +297,20 @@ type seenCode struct {
 	Message string `ch:"message_"`
 }
 
+func (s *stored) behind(ctx context.Context, sel Select, from, to time.Time) (b behind, err error) {
+	if b.codes, err = topCodes(ctx, s.Store, sel, from, to, maxCodes); err != nil {
+		return b, err
+	}
+	if b.requests, err = latestRequests(ctx, s.Store, sel, from, to, maxRequests); err != nil {
+		return b, err
+	}
+	b.why, err = causes(ctx, s.Store, sel, from, to)
+	return b, err
+}
+
 // topCodes returns the most frequent codes of [from, to), the most frequent first.
 func topCodes(ctx context.Context, s *store.Store, sel Select, from, to time.Time, limit int) ([]seenCode, error) {
-	where := sel.each(within(from, to, "ts"))
+	where := sel.where(within(from, to, "ts"), false)
 	codes, err := store.Select[seenCode](ctx, s, `
 		SELECT code, count() AS n, toString(argMax(dialect, at)) AS dialect_, toString(argMax(service, at)) AS service_,
 			argMax(status, at) AS status_, argMax(message, at) AS message_
@@ -183,7 +325,7 @@ func topCodes(ctx context.Context, s *store.Store, sel Select, from, to time.Tim
 // latestRequests returns the ids of the latest requests of [from, to) that met the errors, the
 // latest first.
 func latestRequests(ctx context.Context, s *store.Store, sel Select, from, to time.Time, limit int) (ids []string, err error) {
-	where := sel.each(within(from, to, "ts")).And("request_id != ''")
+	where := sel.where(within(from, to, "ts"), false).And("request_id != ''")
 	err = s.Query(ctx, "SELECT request_id FROM errors WHERE "+where.SQL+" ORDER BY ts DESC, request_id LIMIT 1 BY request_id LIMIT ?", append(where.Args, limit), func(scan func(...any) error) error {
 		var id string
 		err := scan(&id)
@@ -199,11 +341,11 @@ func latestRequests(ctx context.Context, s *store.Store, sel Select, from, to ti
 // states returns where all rules and their groups stand, except for inactive groups. The row of a
 // rule comes before those of its groups.
 func states(ctx context.Context, s *store.Store) (all []store.AlertState, err error) {
-	const sql = `SELECT rule, fingerprint, labels, state, since, low_since, frozen, notice, evaluated FROM alert_states
+	const sql = `SELECT rule, fingerprint, labels, state, since, low_since, frozen, memory, notice, evaluated FROM alert_states
 		WHERE fingerprint = '' OR state != 'inactive' ORDER BY rule, fingerprint`
 	err = s.Query(ctx, sql, nil, func(scan func(...any) error) error {
 		var r store.AlertState
-		err := scan(&r.Rule, &r.Fingerprint, &r.Labels, &r.State, &r.Since, &r.LowSince, &r.Frozen, &r.Notice, &r.Evaluated)
+		err := scan(&r.Rule, &r.Fingerprint, &r.Labels, &r.State, &r.Since, &r.LowSince, &r.Frozen, &r.Memory, &r.Notice, &r.Evaluated)
 		r.Since, r.LowSince = store.OrZero(r.Since), store.OrZero(r.LowSince)
 		all = append(all, r)
 		return err

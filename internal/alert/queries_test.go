@@ -24,7 +24,7 @@ func TestGlobsAreThoseOfPathMatch(t *testing.T) {
 			t.Fatalf("%q: %v", glob, err)
 		}
 		// The second glob makes a list of it, and matches nothing.
-		counted, err := errorsPerMinute(t.Context(), w.store, Select{Tenants: []string{glob, "no[b]ody"}}, midnight, midnight.Add(time.Minute), []string{"tenant"})
+		counted, err := newStored(w.store).errorsPerMinute(t.Context(), Select{Tenants: []string{glob, "no[b]ody"}}, around{from: midnight, first: midnight, to: midnight.Add(time.Minute)}, []string{"tenant"}, "")
 		if err != nil {
 			t.Fatalf("%q: %v", glob, err)
 		}
@@ -33,7 +33,11 @@ func TestGlobsAreThoseOfPathMatch(t *testing.T) {
 			got[m.keys[0]] = true
 		}
 		for _, tenant := range tenants {
-			if want, _ := path.Match(glob, tenant); got[tenant] != want {
+			want, _ := path.Match(glob, tenant)
+			if (Select{Tenants: []string{glob}}).picks(map[string]string{"tenant": tenant}) != want {
+				t.Errorf("%q matches %q in memory: want %v", glob, tenant, want)
+			}
+			if got[tenant] != want {
 				t.Errorf("%q matches %q: %v, want %v", glob, tenant, got[tenant], want)
 			}
 		}
@@ -44,7 +48,7 @@ func TestMinutesAndWhatIsBehindThem(t *testing.T) {
 	w := newWorld(t)
 	w.insertLines(logged{midnight.Add(time.Second), "r-0-0", "acme", quota, ""}, logged{midnight.Add(time.Minute - time.Millisecond), "r-0-1", "acme", quota, ""})
 	w.insert(request{1, 1, "acme", quota}, request{1, 1, "acme", fine}, request{1, 1, "globex", denied}, request{2, 1, "acme", quota})
-	s, from := w.store, midnight
+	s, from := newStored(w.store), midnight
 	f := func(what string, minutes []minute, err error, want string) {
 		t.Helper()
 		got := ""
@@ -56,22 +60,23 @@ func TestMinutesAndWhatIsBehindThem(t *testing.T) {
 		}
 	}
 	to := from.Add(2 * time.Minute)
-	minutes, err := errorsPerMinute(t.Context(), s, Select{}, from, to, []string{"tenant", "code"})
+	span := around{from: from, first: from, to: to}
+	minutes, err := s.errorsPerMinute(t.Context(), Select{}, span, []string{"tenant", "code"}, "")
 	f("all", minutes, err, "00:00 [acme OSM.01010037] 2/0; 00:01 [acme OSM.01010037] 1/0; 00:01 [globex OptVerse_10000004] 1/0; ")
-	minutes, err = errorsPerMinute(t.Context(), s, Select{Families: []string{"OSM"}, Kinds: []string{"quota"}, Codes: []string{"OSM.01010037"}, Services: []string{"o*"}, Equal: map[string]string{"tenant": "acme", "kind": "quota"}}, from, to, nil)
+	minutes, err = s.errorsPerMinute(t.Context(), Select{Families: []string{"OSM"}, Kinds: []string{"quota"}, Codes: []string{"OSM.01010037"}, Services: []string{"o*"}, Equal: map[string]string{"tenant": "acme", "kind": "quota"}}, span, nil, "")
 	f("everything picked", minutes, err, "00:00 [] 2/0; 00:01 [] 1/0; ")
-	minutes, err = requestsPerMinute(t.Context(), s, Select{Codes: []string{"X"}}, from, to, []string{"tenant"})
+	minutes, err = s.requestsPerMinute(t.Context(), Select{Codes: []string{"X"}}, span, []string{"tenant"})
 	f("requests", minutes, err, "00:00 [acme] 2/2; 00:01 [acme] 1/2; 00:01 [globex] 1/1; ")
 
-	codes, err := topCodes(t.Context(), s, Select{}, from, to, 5)
+	codes, err := topCodes(t.Context(), s.Store, Select{}, from, to, 5)
 	if err != nil || len(codes) != 2 || codes[0].Code != "OSM.01010037" || codes[0].Errors != 3 || codes[0].Dialect != "huawei" || codes[0].Status != 200 || codes[0].Service != "osm" {
 		t.Errorf("%+v %v", codes, err)
 	}
 	known := false
-	if codes, err = topCodes(t.Context(), s, Select{Known: &known}, from, to, 5); err != nil || len(codes) != 0 {
+	if codes, err = topCodes(t.Context(), s.Store, Select{Known: &known}, from, to, 5); err != nil || len(codes) != 0 {
 		t.Errorf("%+v %v", codes, err)
 	}
-	ids, err := latestRequests(t.Context(), s, Select{Equal: map[string]string{"tenant": "acme"}}, from, to, 5)
+	ids, err := latestRequests(t.Context(), s.Store, Select{Equal: map[string]string{"tenant": "acme"}}, from, to, 5)
 	if err != nil || fmt.Sprint(ids) != "[r-1-0 r-0-1 r-0-0]" {
 		t.Errorf("%v %v", ids, err)
 	}
@@ -83,7 +88,7 @@ func TestAlertStatesOfTheLatestEvaluation(t *testing.T) {
 		evaluated := midnight.Add(time.Duration(minute) * time.Minute)
 		return []store.AlertState{
 			{Rule: "R", Evaluated: evaluated},
-			{Rule: "R", Fingerprint: "f", Labels: map[string]string{"tenant": "acme"}, State: state, Since: midnight, Notice: "{}", Evaluated: evaluated},
+			{Rule: "R", Fingerprint: "f", Labels: map[string]string{"tenant": "acme"}, State: state, Since: midnight, Memory: "{}", Notice: "{}", Evaluated: evaluated},
 		}
 	}
 	transition := store.AlertTransition{At: midnight, Rule: "R", Fingerprint: "f", Labels: map[string]string{"tenant": "acme"}, From: "pending", To: "firing", Reason: "41 errors", Value: 41, Threshold: 20}
@@ -97,7 +102,7 @@ func TestAlertStatesOfTheLatestEvaluation(t *testing.T) {
 	record(at(0, "pending")) // a late repeat
 	got, err := states(t.Context(), s)
 	if err != nil || len(got) != 2 || got[0].Fingerprint != "" || !got[0].Evaluated.Equal(midnight.Add(time.Minute)) || got[1].State != "firing" ||
-		!got[1].Since.Equal(midnight) || !got[1].LowSince.IsZero() || got[1].Labels["tenant"] != "acme" || got[1].Notice != "{}" {
+		!got[1].Since.Equal(midnight) || !got[1].LowSince.IsZero() || got[1].Labels["tenant"] != "acme" || got[1].Notice != "{}" || got[1].Memory != "{}" {
 		t.Errorf("%+v %v", got, err)
 	}
 	record(at(2, "inactive"))

@@ -1,17 +1,19 @@
 package alert
 
 import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
-	"text/template"
 	"time"
 
 	"errata/internal/catalog"
@@ -33,24 +35,54 @@ type file struct {
 
 // written is a rule as it is written.
 type written struct {
-	Alert  string
-	Select struct {
-		Codes, Families, Kinds []string
-		Known                  *bool
-		Tenants, Services      []string
-	}
+	Alert         string
+	Select        selectKeys
 	By            []string
 	Condition     conditionKeys `yaml:",inline"`
+	Windows       string
+	Overrides     []overrideKeys
 	For           string
 	KeepFiringFor string   `yaml:"keep_firing_for"`
 	ResolveBelow  *float64 `yaml:"resolve_below"`
+	Active        *activeKeys
 	Labels        map[string]string
 	Annotations   map[string]string
+}
+
+// pickKeys are the keys by which a select picks, or leaves out.
+type pickKeys struct {
+	Codes, Families, Kinds, Tenants, Services, Routes, Topics, Statuses []string
+}
+
+type selectKeys struct {
+	Picks   pickKeys `yaml:",inline"`
+	Known   *bool
+	Exclude *pickKeys
+}
+
+type overrideKeys struct {
+	Tenants      []string
+	Levels       levelKeys `yaml:",inline"`
+	ResolveBelow *float64  `yaml:"resolve_below"`
+}
+
+type activeKeys struct {
+	Hours string
+	Days  []string
+	Zone  string
 }
 
 // Load reads a file of rules. Its error lists all problems, each with the line, the rule, the key
 // and what to do.
 func Load(name string) ([]Group, error) {
+	text, err := readFile(name)
+	if err != nil {
+		return nil, err
+	}
+	return read(name, text)
+}
+
+func readFile(name string) ([]byte, error) {
 	text, err := os.ReadFile(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -58,24 +90,33 @@ func Load(name string) ([]Group, error) {
 	case err != nil:
 		return nil, fmt.Errorf("read the alert rules: %w", err)
 	}
-	return read(name, text)
+	return text, nil
 }
 
 func read(name string, text []byte) ([]Group, error) {
-	parsed, err := yamlfile.Parse(name, text)
-	l := &lint{file: parsed}
+	l, groups, err := parseRules(name, text, nil)
 	if err != nil {
-		return nil, l.unreadable(err)
+		return nil, err
+	}
+	return groups, errors.Join(l.problems...)
+}
+
+// parseRules reads rules. The lint has the problems of those that can be decoded. Without catalogs,
+// the rules are not compared with them.
+func parseRules(name string, text []byte, catalogs *catalog.Set) (*lint, []Group, error) {
+	parsed, err := yamlfile.Parse(name, text)
+	l := &lint{file: parsed, catalogs: catalogs}
+	if err != nil {
+		return nil, nil, l.unreadable(err)
 	}
 	if parsed.Empty() {
-		return nil, fmt.Errorf("%s is empty: write groups of rules", name)
+		return nil, nil, fmt.Errorf("%s is empty: write groups of rules", name)
 	}
 	var f file
 	if err := parsed.Decode(&f); err != nil {
-		return nil, l.unreadable(err)
+		return nil, nil, l.unreadable(err)
 	}
-	groups := l.groups(f)
-	return groups, errors.Join(l.problems...)
+	return l, l.groups(f), nil
 }
 
 func (l *lint) groups(f file) (groups []Group) {
@@ -87,6 +128,10 @@ func (l *lint) groups(f file) (groups []Group) {
 	for i, wg := range f.Groups {
 		l.at, l.what = fmt.Sprintf("$.groups[%d]", i), fmt.Sprintf("group %s: ", wg.Name)
 		g := Group{Name: wg.Name, Interval: l.minutes("interval", wg.Interval, time.Minute)}
+		if g.Interval > 24*time.Hour || g.Interval < time.Minute || g.Interval%time.Minute != 0 {
+			g.Interval = time.Minute
+		}
+		l.interval = g.Interval
 		switch {
 		case wg.Name == "":
 			l.bad("name", "the group has none: give it one")
@@ -102,6 +147,8 @@ func (l *lint) groups(f file) (groups []Group) {
 			case w.Alert == "":
 				l.what = fmt.Sprintf("rule %d of group %s: ", j+1, wg.Name)
 				l.bad("alert", "the rule has no name: give it one")
+			case slices.ContainsFunc(builtIn, func(r *Rule) bool { return r.Name == w.Alert }):
+				l.bad("alert", "the evaluator has a rule %q of its own: choose another name", w.Alert)
 			case ruleNames[w.Alert]:
 				l.bad("alert", "another rule is called %q too: an alert is identified by its rule's name, so give each a name of its own", w.Alert)
 			}
@@ -115,131 +162,253 @@ func (l *lint) groups(f file) (groups []Group) {
 
 func (l *lint) rule(w written) Rule {
 	r := Rule{
-		Name: w.Alert,
-		Select: Select{
-			Tenants: w.Select.Tenants, Services: w.Select.Services, Codes: w.Select.Codes,
-			Families: w.Select.Families, Kinds: w.Select.Kinds, Known: w.Select.Known,
-		},
+		Name:          w.Alert,
+		Select:        w.Select.Picks.decoded(),
 		By:            w.By,
 		For:           l.duration("for", w.For),
 		KeepFiringFor: l.duration("keep_firing_for", w.KeepFiringFor),
-		Labels:        w.Labels,
+		definition:    definition(w),
 	}
-	l.selects(w)
-	l.by(w)
-	r.Condition = l.condition(w.Condition)
-	r.ResolveBelow = l.resolveBelow(w, r.Condition)
-	l.labels(w)
-	if r.Condition != nil {
-		l.annotations(&r, w)
+	r.Select.Known = w.Select.Known
+	l.picks("select", w.Select.Picks)
+	if w.Select.Exclude != nil {
+		exclude := w.Select.Exclude.decoded()
+		r.Select.Exclude = &exclude
+		l.picks("select.exclude", *w.Select.Exclude)
 	}
+	if r.Condition = l.condition(w.Condition); r.Condition == nil {
+		return r
+	}
+	l.by(&r)
+	r.ResolveBelow = l.resolveBelow("resolve_below", w.ResolveBelow, r.Condition, r.Condition.levels())
+	r.Overrides = l.overrides(w, r)
+	r.Condition = l.outOf(w.Windows, r.Condition)
+	r.Active = l.active(w.Active)
+	l.labels(&r, w)
+	l.annotations(&r, w)
+	l.impossible(r)
+	l.advice(r, w)
 	return r
 }
 
-func (l *lint) by(w written) {
-	for i, column := range w.By {
+// definition returns a hash of what decides when a rule fires.
+func definition(w written) string {
+	w.Labels, w.Annotations, w.KeepFiringFor = nil, nil, ""
+	text, err := json.Marshal(w)
+	if err != nil {
+		panic(err) // texts, numbers and lists alone
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
+}
+
+func (k pickKeys) decoded() Select {
+	return Select{
+		Tenants: k.Tenants, Services: k.Services, Routes: k.Routes, Topics: k.Topics,
+		Codes: k.Codes, Families: k.Families, Kinds: k.Kinds, Statuses: k.Statuses,
+	}
+}
+
+func (l *lint) by(r *Rule) {
+	for i, column := range r.By {
 		switch {
 		case !slices.Contains(Columns, column):
 			l.bad(fmt.Sprintf("by[%d]", i), "%q is not a column to group by: use some of %s", column, strings.Join(Columns, ", "))
-		case slices.Contains(w.By[:i], column):
+		case slices.Contains(r.By[:i], column):
 			l.bad(fmt.Sprintf("by[%d]", i), "%q is listed twice: remove one", column)
 		}
+	}
+	needs := r.Condition.needs()
+	switch {
+	case needs.clock && len(r.By) > 0:
+		l.bad("by", "the lag is that of all data, so there is nothing to group by: remove the key")
+		r.By = nil
+	case needs.sightings+needs.silent > 0 && len(r.By) == 0:
+		r.By = []string{"tenant", "code"}
+	case needs.sightings+needs.silent > 0 && !slices.Equal(slices.Sorted(slices.Values(r.By)), []string{"code", "tenant"}):
+		l.bad("by", "whether a code is new or back is known for each tenant and code: write [tenant, code], or remove the key")
+		r.By = []string{"tenant", "code"}
+	case needs.requests && !needs.errors && len(r.place(r.By)) < len(r.By):
+		l.bad("by", "requests have no code, kind or family: use some of %s", strings.Join(requestColumns, ", "))
+		r.By = slices.DeleteFunc(slices.Clone(r.By), func(column string) bool { return !slices.Contains(requestColumns, column) })
 	}
 }
 
 // resolveBelow returns the threshold of recovery, 0 if there is none.
-func (l *lint) resolveBelow(w written, c Condition) float64 {
-	if w.ResolveBelow == nil {
+func (l *lint) resolveBelow(key string, given *float64, c Condition, levels []level) float64 {
+	if given == nil {
 		return 0
 	}
-	below := *w.ResolveBelow
+	below, least := *given, levels[0]
+	name := cmp.Or(least.name, "above")
 	_, isSpike := c.(Spike)
 	switch {
 	case isSpike:
-		l.bad("resolve_below", "a spike recovers by itself when the errors are usual again: remove the key")
+		l.bad(key, "a spike recovers by itself when the errors are usual again: remove the key")
 	case below <= 0:
-		l.bad("resolve_below", "no value is below %s, so the alert would never be resolved: give more, or remove the key", number(below))
-	case c != nil && below > c.threshold():
-		above := number(c.threshold())
-		l.bad("resolve_below", "%s is more than above, %s, so the alert would be resolved while the condition holds: give %s or less", number(below), above, above)
+		l.bad(key, "no value is below %s, so the alert would never be resolved: give more, or remove the key", number(below))
+	case len(levels) == 1 && levels[0] == once[0]:
+		l.bad(key, "this condition compares no value: remove the key")
+	case below > least.above:
+		l.bad(key, "%s is more than %s, %s, so the alert would be resolved while the condition holds: give %s or less", number(below), name, number(least.above), number(least.above))
 	}
 	return below
 }
 
-func (l *lint) selects(w written) {
-	for _, s := range []struct {
-		key   string
-		globs []string
-	}{{"codes", w.Select.Codes}, {"tenants", w.Select.Tenants}, {"services", w.Select.Services}} {
-		for i, glob := range s.globs {
-			if _, err := path.Match(glob, ""); err != nil {
-				l.bad(fmt.Sprintf("select.%s[%d]", s.key, i), "%q is not a glob: * stands for any characters except /, ? for one character, [a-z] for one of a range", glob)
+// overrides reads the thresholds of some tenants.
+func (l *lint) overrides(w written, r Rule) (all []override) {
+	if len(w.Overrides) == 0 {
+		return nil
+	}
+	usual := r.Condition.levels()
+	switch r.Condition.(type) {
+	case Count, Rate, BodyBlind:
+	default:
+		l.bad("overrides", "only count, rate and body_blind have thresholds to override: remove the key")
+		return nil
+	}
+	if !slices.Contains(r.By, "tenant") {
+		l.bad("overrides", "the thresholds are those of tenants, and the rule does not group by tenant: add tenant to by")
+	}
+	valid := l.notNegative
+	if _, count := r.Condition.(Count); !count {
+		valid = l.share
+	}
+	for i, k := range w.Overrides {
+		key := fmt.Sprintf("overrides[%d]", i)
+		o := override{}
+		if len(k.Tenants) == 0 {
+			l.bad(key, "no tenants: list those that the thresholds are for")
+		}
+		for j, text := range k.Tenants {
+			if l.globIsGood(fmt.Sprintf("%s.tenants[%d]", key, j), text) {
+				o.tenants = append(o.tenants, newGlob(text))
+			}
+		}
+		o.levels = l.levels(key, k.Levels, "the threshold of these tenants", valid)
+		if !slices.EqualFunc(o.levels, usual, func(a, b level) bool { return a.name == b.name }) {
+			l.bad(key, "the rule and its overrides have to have the same levels: give %s", names(usual))
+		}
+		if o.resolveBelow = l.resolveBelow(key+".resolve_below", k.ResolveBelow, r.Condition, o.levels); k.ResolveBelow == nil {
+			o.resolveBelow = min(r.ResolveBelow, o.levels[0].above)
+		}
+		all = append(all, o)
+	}
+	return all
+}
+
+func names(levels []level) string {
+	var all []string
+	for _, l := range levels {
+		all = append(all, cmp.Or(l.name, "above"))
+	}
+	return strings.Join(all, " and ")
+}
+
+var outOfForm = regexp.MustCompile(`^(\d{1,2}) of (\d{1,2})$`)
+
+// outOf reads how many of several windows have to hold: "3 of 5".
+func (l *lint) outOf(text string, c Condition) Condition {
+	if text == "" {
+		return c
+	}
+	switch c.(type) {
+	case Count, Rate, BodyBlind:
+	default:
+		l.bad("windows", "only count, rate and body_blind look at one window: remove the key")
+		return c
+	}
+	m := outOfForm.FindStringSubmatch(text)
+	if m == nil {
+		l.bad("windows", "%q: write how many of how many windows have to hold, such as 3 of 5", text)
+		return c
+	}
+	hold, _ := strconv.Atoi(m[1])
+	outOf, _ := strconv.Atoi(m[2])
+	switch {
+	case hold < 1 || hold > outOf || outOf < 2:
+		l.bad("windows", "%q can never hold, or says nothing: write something like 3 of 5", text)
+		return c
+	case time.Duration(outOf)*c.windows()[0] > longestWindow:
+		l.bad("windows", "%d windows of %s are longer than %s: give fewer", outOf, short(c.windows()[0]), short(longestWindow))
+		return c
+	}
+	return OutOf{c, hold, outOf}
+}
+
+var hoursForm = regexp.MustCompile(`^([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)$`)
+
+var weekdays = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
+
+func (l *lint) active(k *activeKeys) (a activeHours) {
+	if k == nil {
+		return a
+	}
+	zone, err := time.LoadLocation(k.Zone)
+	if a.zone = zone; err != nil || k.Zone == "" {
+		l.bad("active.zone", "%q is not a time zone: give one such as Europe/Berlin or UTC", k.Zone)
+		a.zone = time.UTC
+	}
+	if k.Hours != "" {
+		m := hoursForm.FindStringSubmatch(k.Hours)
+		if m == nil || m[3] == "24" && m[4] != "00" {
+			l.bad("active.hours", "%q: write from when to when, such as 08:00-18:00", k.Hours)
+		} else {
+			part := func(i int) time.Duration {
+				hours, _ := strconv.Atoi(m[i])
+				minutes, _ := strconv.Atoi(m[i+1])
+				return time.Duration(hours)*time.Hour + time.Duration(minutes)*time.Minute
+			}
+			a.from, a.to = part(1), part(3)
+		}
+	}
+	for i, name := range k.Days {
+		day := slices.Index(weekdays, strings.ToLower(name))
+		if day < 0 {
+			l.bad(fmt.Sprintf("active.days[%d]", i), "%q is not a day: use some of mon, tue, wed, thu, fri, sat, sun", name)
+			continue
+		}
+		if a.days == nil {
+			a.days = map[time.Weekday]bool{}
+		}
+		a.days[time.Weekday(day)] = true
+	}
+	if k.Hours == "" && len(k.Days) == 0 {
+		l.bad("active", "neither hours nor days: give one of them, or remove the key")
+	}
+	return a
+}
+
+func (l *lint) picks(key string, k pickKeys) {
+	for _, f := range k.decoded().fields() {
+		for i, value := range f.values {
+			at := fmt.Sprintf("%s.%s[%d]", key, f.key, i)
+			switch f.key {
+			case "families": // any word
+			case "kinds":
+				if !slices.Contains(catalog.Kinds, value) {
+					l.bad(at, "%q is not a kind: did you mean %q? The kinds are %s", value, yamlfile.Nearest(value, catalog.Kinds), strings.Join(catalog.Kinds, ", "))
+				}
+			case "statuses":
+				if !statusForm.MatchString(value) {
+					l.bad(at, "%q is not a status: write one like 503, or a class like 5xx", value)
+				}
+			default:
+				l.globIsGood(at, value)
 			}
 		}
 	}
-	for i, kind := range w.Select.Kinds {
-		if !slices.Contains(catalog.Kinds, kind) {
-			l.bad(fmt.Sprintf("select.kinds[%d]", i), "%q is not a kind: use some of %s", kind, strings.Join(catalog.Kinds, ", "))
-		}
+}
+
+func (l *lint) globIsGood(key, text string) bool {
+	if _, err := path.Match(text, ""); err != nil {
+		l.bad(key, "%q is not a glob: * stands for any characters except /, ** for any, ? for one character, [a-z] for one of a range", text)
+		return false
 	}
+	return true
 }
 
 var labelName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
-
-func (l *lint) labels(w written) {
-	for _, name := range slices.Sorted(maps.Keys(w.Labels)) {
-		switch key := "labels." + name; {
-		case !labelName.MatchString(name) || strings.HasPrefix(name, "__"):
-			l.bad("labels", "%q is not a name of a label: use letters, digits and underscores, and begin with a letter", name)
-		case name == alertname || slices.Contains(Columns, name):
-			l.bad(key, "every alert has this label already, with the rule's name or the column of that name: choose another name")
-		case strings.Contains(w.Labels[name], "{{"):
-			l.bad(key, "a label cannot be a template, because Alertmanager takes an alert with another label for another alert: write the template under annotations")
-		}
-	}
-}
-
-// Facts are what the templates of annotations can use.
-type Facts struct {
-	Labels      map[string]string // alertname, the group's keys, the rule's labels
-	Value       float64
-	Threshold   float64
-	Errors      uint64 // in the window
-	Requests    uint64 // of a rate
-	Reason      string
-	Why         string // what makes the errors different from those before
-	Code        string // the most frequent of the window
-	Description string // of Code
-	Remedy      string
-}
-
-// functions are those that the templates of annotations can call.
-var functions = template.FuncMap{"percent": percent}
-
-// annotations parses the templates and executes each on an example.
-func (l *lint) annotations(r *Rule, w written) {
-	r.Annotations = map[string]*template.Template{}
-	example := Facts{
-		Labels: r.labels(slices.Repeat([]string{"example"}, len(r.By))), Value: 41, Threshold: 20, Errors: 41, Requests: 100,
-		Reason: "41 errors in 5m, above 20", Why: "91.0% from route POST /cases, usually 40.0%", Code: "OSM.01010037", Description: "description", Remedy: "remedy",
-	}
-	for _, name := range slices.Sorted(maps.Keys(w.Annotations)) {
-		key := "annotations." + name
-		if !labelName.MatchString(name) {
-			l.bad("annotations", "%q is not a name of an annotation: use letters, digits and underscores, and begin with a letter", name)
-			continue
-		}
-		t, err := template.New(name).Option("missingkey=error").Funcs(functions).Parse(w.Annotations[name])
-		if err == nil {
-			err = t.Execute(io.Discard, example)
-		}
-		if err != nil {
-			l.bad(key, "%v: a template can use .Labels (the columns under by are among them), .Value, .Threshold, .Errors, .Requests, .Reason, .Why, .Code, .Description, .Remedy, and the function percent", err)
-			continue
-		}
-		r.Annotations[name] = t
-	}
-}
 
 // window reads the duration that a condition looks at.
 func (l *lint) window(key, text string) time.Duration {
@@ -250,15 +419,18 @@ func (l *lint) window(key, text string) time.Duration {
 	return l.minutes(key, text, 0)
 }
 
-// minutes reads a duration of whole minutes, up to a day.
+// longestWindow is the longest that a condition can look at.
+const longestWindow = 30 * 24 * time.Hour
+
+// minutes reads a duration of whole minutes, up to longestWindow.
 func (l *lint) minutes(key, text string, otherwise time.Duration) time.Duration {
 	if text == "" {
 		return otherwise
 	}
 	before := len(l.problems)
 	d := l.duration(key, text)
-	if len(l.problems) == before && (d < time.Minute || d > 24*time.Hour || d%time.Minute != 0) {
-		l.bad(key, "%q: data is counted by the minute, so give whole minutes, 1m to 24h", text)
+	if len(l.problems) == before && (d < time.Minute || d > longestWindow || d%time.Minute != 0) {
+		l.bad(key, "%q: data is counted by the minute, so give whole minutes, 1m to 30d", text)
 	}
 	return d
 }

@@ -24,11 +24,11 @@ func TestShippedRules(t *testing.T) {
 		}
 	}
 	r := groups[0].Rules[0]
-	if r.Name != "CaseQuotaExhausted" || r.Condition != (Count{Over: 5 * time.Minute, Above: 20}) || r.For != 2*time.Minute || r.ResolveBelow != 5 ||
-		r.Labels["severity"] != "page" || r.Select.Codes[0] != "OSM.01010037" || r.By[0] != "tenant" {
+	if r.Name != "CaseQuotaExhausted" || !reflect.DeepEqual(r.Condition, Count{5 * time.Minute, above(20)}) || r.For != 2*time.Minute || r.ResolveBelow != 5 ||
+		r.labels([]string{"acme"}, 0)["severity"] != "page" || r.Select.Codes[0] != "OSM.01010037" || r.By[0] != "tenant" {
 		t.Errorf("%+v", r)
 	}
-	facts := Facts{Labels: r.labels([]string{"acme"}), Value: 41}
+	facts := Facts{basicFacts: basicFacts{Labels: r.labels([]string{"acme"}, 0), Value: 41}}
 	if got := execute(r.Annotations["summary"], facts); got != "acme has used up its quota of cases: 41 refusals in 5 minutes" {
 		t.Error(got)
 	}
@@ -105,15 +105,15 @@ func TestProblemsPointAtTheLine(t *testing.T) {
 	f("groups:\n  - rules: []\n", "a.yaml:2:5: group : name: the group has none")
 	f("groups:\n  - name: g\n    interval: 90s\n    rules:\n      - alert: A\n        count: {over: 5m, above: 1}\n", `a.yaml:3:15: group g: interval: "90s"`, "whole minutes")
 	f(head+"  - name: g\n    rules:\n      - alert: B\n        count: {over: 5m, above: 1}\n", "a.yaml:6:11: group g: name: another group")
-	f(rule("count: {over: 5m, abov: 20}"), "a.yaml:7:27: rule Second: ", `unknown key "groups[0].rules[1].count.abov": did you mean "groups[0].rules[1].count.above"?`, "count (over, above)", "^")
+	f(rule("count: {over: 5m, abov: 20}"), "a.yaml:7:27: rule Second: ", `unknown key "groups[0].rules[1].count.abov": did you mean "groups[0].rules[1].count.above"?`, "count (over, above, warning, critical)", "^")
 	f(rule("fore: 2m", "count: {over: 5m, above: 20}"), "a.yaml:7:9: rule Second: ", `unknown key "groups[0].rules[1].fore"`)
 	f(rule("count: {over: 5m, above: many}"), "a.yaml:7:34: rule Second: ", "many")
 	f(rule("count: {over: 5m"), "a.yaml:7: did not find", "> 7 |         count: {over: 5m")
-	f(rule("by: [tenant]"), "a.yaml:6:9: rule Second: the rule has no condition: give count or rate")
+	f(rule("by: [tenant]"), "a.yaml:6:9: rule Second: the rule has no condition: give count or rate or")
 	f(rule("count: {over: 5m, above: 1}", "rate: {over: 5m, above: 0.1, min_requests: 10}"), "a.yaml:8:16: rule Second: rate: the rule has count already")
 	f(rule("count: {above: 20}"), "a.yaml:7:17: rule Second: count.over: no window")
 	f(rule("count: {over: 90s, above: 20}"), `a.yaml:7:23: rule Second: count.over: "90s"`, "whole minutes")
-	f(rule("count: {over: 25h, above: 20}"), `rule Second: count.over: "25h"`, "1m to 24h")
+	f(rule("count: {over: 31d, above: 20}"), `rule Second: count.over: "31d"`, "1m to 30d")
 	f(rule("count: {over: soon, above: 20}"), `rule Second: count.over: "soon" is not a duration`)
 	f(rule("count: {over: 5m}"), "a.yaml:7:17: rule Second: count.above: no threshold")
 	f(rule("count: {over: 5m, above: -1}"), "count.above: -1 is negative")
@@ -127,10 +127,10 @@ func TestProblemsPointAtTheLine(t *testing.T) {
 	f(rule("count: {over: 5m, above: 20}", "by: [template]"), `by[0]: "template" is not a column to group by`) // no rollup has it
 	f(rule("count: {over: 5m, above: 20}", "by: [tenant, tenant]"), `by[1]: "tenant" is listed twice`)
 	f(rule("count: {over: 5m, above: 20}", "select:", "  codes:", "    - 'OSM.*'", "    - 'OSM.['"), `a.yaml:11:15: rule Second: select.codes[1]: "OSM.[" is not a glob`)
-	f(rule("count: {over: 5m, above: 20}", "select: {kinds: [quotas]}"), `a.yaml:8:26: rule Second: select.kinds[0]: "quotas" is not a kind: use some of auth`)
+	f(rule("count: {over: 5m, above: 20}", "select: {kinds: [quotas]}"), `a.yaml:8:26: rule Second: select.kinds[0]: "quotas" is not a kind: did you mean "quota"? The kinds are auth`)
 	f(rule("count: {over: 5m, above: 20}", "labels: {tenant: x}"), "a.yaml:8:26: rule Second: labels.tenant: every alert has this label already")
 	f(rule("count: {over: 5m, above: 20}", "labels: {alertname: x}"), "labels.alertname: every alert has this label already")
-	f(rule("count: {over: 5m, above: 20}", "labels:", "  severity: page", "  seen: '{{.Value}} times'"), "a.yaml:10:17: rule Second: labels.seen: a label cannot be a template", "annotations")
+	f(rule("count: {over: 5m, above: 20}", "labels:", "  severity: page", "  seen: '{{.Value}} times'"), "a.yaml:10:17: rule Second: labels.seen:", "can't evaluate field Value", "only the columns under by", "annotations")
 	f(rule("count: {over: 5m, above: 20}", "labels: {a-b: x}"), `labels: "a-b" is not a name`)
 	f(rule("count: {over: 5m, above: 20}", "annotations: {summary: '{{.Valeu}}'}"), "a.yaml:8:32: rule Second: annotations.summary:", "Valeu", ".Threshold")
 	f(rule("count: {over: 5m, above: 20}", "annotations: {summary: '{{.Labels.tenant}}'}"), "annotations.summary:", "tenant")

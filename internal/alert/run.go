@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -17,8 +18,10 @@ import (
 
 // Config says how rules are run.
 type Config struct {
-	Groups []Group
-	Since  cli.Time // where a rule begins that has never been evaluated; a span counts back from the watermark
+	File    string // of the rules, as it is remembered: an absolute path
+	Groups  []Group
+	Since   cli.Time // where a rule begins that has never been evaluated; a span counts back from the watermark
+	Metrics *Metrics // nil: none
 }
 
 // Runner evaluates rules as the data comes in, and notifies of transitions. It belongs to one
@@ -30,9 +33,9 @@ type Runner struct {
 	Notifier *notify.Notifier
 	Print    func(store.AlertTransition) error // gets every transition after it is recorded
 	Log      *slog.Logger
+	Now      func() time.Time // the clock; nil: time.Now
 
-	standing map[string]standing // by rule
-	usuals   map[string]*usual   // by rule
+	evaluator *evaluator
 }
 
 const (
@@ -96,18 +99,41 @@ func (r *Runner) Once(ctx context.Context) error {
 // start resumes from the states of an earlier process. It queues the notifications of firing alerts
 // again, which reaches targets that are new.
 func (r *Runner) start(ctx context.Context) error {
+	if r.Now == nil {
+		r.Now = time.Now
+	}
+	r.evaluator = newEvaluator(r.Config, newStored(r.Store), r.Catalogs, r.Log)
 	if err := r.resume(ctx); err != nil {
 		return err
 	}
-	var firing []Notification
-	for _, s := range r.standing {
-		for _, a := range s.alerts {
-			if a.State.Phase == Firing {
-				firing = append(firing, a.Notice)
-			}
+	r.announce()
+	return r.Notifier.Enqueue(ctx, messages(r.evaluator.told()...)...)
+}
+
+// announce logs what is evaluated, from when, and who is told.
+func (r *Runner) announce() {
+	rules, unevaluated, from := 0, 0, time.Time{}
+	for rule := range r.evaluator.rules() {
+		rules++
+		switch at := r.evaluator.standing[rule.Name].evaluated; {
+		case at.IsZero():
+			unevaluated++
+		case from.IsZero() || at.Before(from):
+			from = at
 		}
 	}
-	return r.Notifier.Enqueue(ctx, messages(firing...)...)
+	facts := []any{"file", r.File, "groups", len(r.Groups), "rules", rules}
+	if unevaluated < rules {
+		facts = append(facts, "from", from.UTC().Format(time.RFC3339))
+	}
+	if unevaluated > 0 {
+		facts = append(facts, "never_evaluated", unevaluated, "those_learn_since", r.Since.String())
+	}
+	tells := r.Notifier.Targets()
+	if len(tells) == 0 {
+		tells = []string{"no one: the notify section of the configuration names no target"}
+	}
+	r.Log.Info("evaluating alert rules", append(facts, "tells", strings.Join(tells, ", "))...)
 }
 
 // noWatermark is the error that nothing can be evaluated yet.
@@ -130,23 +156,27 @@ func (r *Runner) catchUp(ctx context.Context) (more bool, err error) {
 	case watermark.IsZero():
 		return false, noWatermark{missing}
 	}
-	var outcomes []*outcome
-	for g := range r.Groups {
-		for i := range r.Groups[g].Rules {
-			o, err := r.evaluate(ctx, &r.Groups[g], &r.Groups[g].Rules[i], watermark)
-			if err != nil {
-				return false, err
-			}
-			if o != nil {
-				outcomes = append(outcomes, o)
-				more = more || o.standing.evaluated.Before(watermark.Truncate(r.Groups[g].Interval))
-			}
+	now := r.Now()
+	r.Metrics.data(watermark, now)
+	outcomes, more, err := r.evaluator.round(ctx, watermark, now)
+	if err != nil || len(outcomes) == 0 {
+		return false, err
+	}
+	for _, o := range outcomes {
+		if was := r.evaluator.standing[o.rule.Name]; o.failed != was.failed {
+			r.logFailure(o)
 		}
 	}
-	if len(outcomes) == 0 {
-		return false, nil
-	}
 	return more, r.record(ctx, outcomes)
+}
+
+// logFailure logs that a rule's query fails, or that it works again.
+func (r *Runner) logFailure(o *outcome) {
+	if o.failed == "" {
+		r.Log.Info("a rule is evaluated again", "rule", o.rule.Name)
+		return
+	}
+	r.Log.Warn("failed to evaluate a rule; the others go on", "rule", o.rule.Name, "error", o.failed)
 }
 
 // printError is the error that a transition could not be printed.

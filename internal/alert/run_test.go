@@ -35,7 +35,8 @@ type world struct {
 	store    *store.Store
 	catalogs *catalog.Set
 	offset   int64
-	printed  []string // "minute rule from>to"
+	now      time.Time // the clock of evaluators: where the watermark is
+	printed  []string  // "minute rule from>to"
 	reasons  []string
 }
 
@@ -109,6 +110,9 @@ func (w *world) insertLines(lines ...logged) {
 func (w *world) mark(minute int) {
 	w.t.Helper()
 	at := midnight.Add(time.Duration(minute) * time.Minute)
+	if w.now.Before(at) {
+		w.now = at
+	}
 	if err := w.store.InsertWatermarks(w.t.Context(), []store.Watermark{{Topic: "logs", Partition: 0, Watermark: at, At: time.Now()}}); err != nil {
 		w.t.Fatal(err)
 	}
@@ -148,7 +152,7 @@ func (w *world) runner(rules string, change func(*notify.Config)) *Runner {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	cfg := Config{Groups: groups}
+	cfg := Config{File: "/etc/alerts.yaml", Groups: groups}
 	if err := cfg.Since.Set("1h"); err != nil {
 		w.t.Fatal(err)
 	}
@@ -158,6 +162,7 @@ func (w *world) runner(rules string, change func(*notify.Config)) *Runner {
 	}
 	return &Runner{
 		Config: cfg, Store: w.store, Catalogs: w.catalogs, Notifier: notify.New(told, notify.Stored(w.store), stacktest.Log(w.t)), Log: stacktest.Log(w.t),
+		Now: func() time.Time { return w.now },
 		Print: func(t store.AlertTransition) error {
 			w.printed = append(w.printed, fmt.Sprintf("%.0f %s %s>%s", t.At.Sub(midnight).Minutes(), t.Rule, t.From, t.To))
 			w.reasons = append(w.reasons, t.Reason)
@@ -221,7 +226,11 @@ func (h *hook) statuses() string {
 		if !n.EndsAt.IsZero() {
 			at = n.EndsAt.Time
 		}
-		all = append(all, fmt.Sprintf("%s %.0f", n.Status, at.Sub(midnight).Minutes()))
+		status := n.Status
+		if n.Late {
+			status = "late " + status
+		}
+		all = append(all, fmt.Sprintf("%s %.0f", status, at.Sub(midnight).Minutes()))
 	}
 	return strings.Join(all, ", ")
 }
@@ -230,8 +239,10 @@ func TestBurstFiresAndResolves(t *testing.T) {
 	t.Parallel()
 	w, h := newWorld(t), newHook(t)
 	w.burst()
-	w.mark(25)
-	w.once(w.runner(caseQuota, func(c *notify.Config) { c.Webhook.URL = h.URL + "/hook" }))
+	for _, minute := range []int{0, 16, 25} {
+		w.mark(minute)
+		w.once(w.runner(caseQuota, func(c *notify.Config) { c.Webhook.URL = h.URL + "/hook" }))
+	}
 	w.want(burstIs)
 	if got := strings.Join(w.reasons, "\n"); got != "30 errors in 5m, above 20; fires after 2m\n50 errors in 5m, above 20, for 2m\n0 errors in 5m, below 5" {
 		t.Error(got)
@@ -267,6 +278,7 @@ func TestNothingIsEvaluatedBeyondTheWatermark(t *testing.T) {
 	w := newWorld(t)
 	w.burst()
 	r := w.runner(caseQuota, nil)
+	w.now = midnight
 	if err := r.Once(t.Context()); err == nil || !strings.Contains(err.Error(), "logs/0") {
 		t.Error(err)
 	}
@@ -303,20 +315,24 @@ func TestDyingHalfWayIsRepaired(t *testing.T) {
 	t.Parallel()
 	w, h := newWorld(t), newHook(t)
 	w.burst()
-	w.mark(25)
+	w.mark(0)
 	withHook := func(c *notify.Config) { c.Webhook.URL = h.URL }
+	w.once(w.runner(caseQuota, withHook))
+	w.mark(16)
 	r := w.runner(caseQuota, withHook)
 	if err := r.start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	g := &r.Groups[0]
-	o, err := r.evaluate(t.Context(), g, &g.Rules[0], midnight.Add(25*time.Minute))
-	if err != nil || len(o.transitions) != 3 {
-		t.Fatal(o, err)
+	outcomes, _, err := r.evaluator.round(t.Context(), w.now, w.now)
+	if err != nil || len(outcomes) != 1 || len(outcomes[0].steps) != 2 {
+		t.Fatal(outcomes, err)
 	}
-	if err := w.store.RecordAlerts(t.Context(), o.transitions, r.Notifier.Deliveries(messages(o.notices...)...), nil); err != nil {
+	o := outcomes[0]
+	if err := w.store.RecordAlerts(t.Context(), o.transitions(standing{}), r.Notifier.Deliveries(messages(o.notices...)...), nil); err != nil {
 		t.Fatal(err)
 	}
+	w.once(w.runner(caseQuota, withHook))
+	w.mark(25)
 	w.once(w.runner(caseQuota, withHook))
 	w.want(burstIs)
 	if got := h.statuses(); got != "firing 15, resolved 20" {
@@ -361,7 +377,6 @@ func TestRefusedNotificationHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
 	w, h := newWorld(t), newHook(t)
 	w.burst()
-	w.mark(25)
 	refusals := 0
 	h.answer = func(n Notification) int {
 		if n.Status == Firing {
@@ -370,7 +385,8 @@ func TestRefusedNotificationHoldsUpNoOther(t *testing.T) {
 		}
 		return http.StatusOK
 	}
-	for range 2 {
+	for _, minute := range []int{16, 25, 26} {
+		w.mark(minute)
 		w.once(w.runner(caseQuota, func(c *notify.Config) { c.Webhook.URL = h.URL }))
 	}
 	if got := h.statuses(); got != "resolved 20" || refusals != 1 {
@@ -411,13 +427,15 @@ groups:
 		request{4, 50, "small", quota}, request{4, 49, "small", fine}, // over half, of 99
 		request{7, 20, "acme", quota}, request{7, 80, "acme", fine}, // exactly 20 %
 	)
+	w.mark(0)
+	w.once(w.runner(rules, nil))
 	w.mark(20)
 	w.once(w.runner(rules, nil))
 	w.want("5 Share inactive>firing, 5 ShareOfCode inactive>firing, 5 ShareOfCode inactive>firing, 5 Unknown inactive>firing, 5 All inactive>firing, " +
 		"10 Share firing>resolved, 10 ShareOfCode firing>resolved, 10 Unknown firing>resolved, " +
-		"15 ShareOfCode firing>resolved, 15 All firing>resolved")
+		"15 ShareOfCode firing>no_data, 15 All firing>resolved")
 	for _, want := range []string{"40.0% of 100 requests in 5m (40), above 20.0%", "10.0% of 100 requests in 5m (10), above 5.0%", "10 errors in 5m, above 0",
-		"80 errors in 10m, above 30", "0 requests in 5m, fewer than the 100 needed to judge"} {
+		"80 errors in 10m, above 30", "no requests in 5m; resolved after 24h of this"} {
 		if !slices.Contains(w.reasons, want) {
 			t.Errorf("no %q in %q", want, w.reasons)
 		}
@@ -433,9 +451,9 @@ func TestAlertOfAnotherGroupingEnds(t *testing.T) {
 	w.once(w.runner(caseQuota, withHook))
 	w.printed = nil
 	w.once(w.runner(strings.ReplaceAll(strings.ReplaceAll(caseQuota, "by: [tenant]", "by: [service]"), ".Labels.tenant", ".Labels.service"), withHook))
-	w.want("16 CaseQuotaExhausted firing>resolved")
-	if got := h.statuses(); got != "firing 15, resolved 16" {
-		t.Error(got)
+	w.want("16 CaseQuotaExhausted firing>resolved, 13 CaseQuotaExhausted inactive>pending, 15 CaseQuotaExhausted pending>firing")
+	if got := h.statuses(); got != "firing 15, firing 15, resolved 16" || w.reasons[len(w.reasons)-3] != "the rule was changed" {
+		t.Error(got, w.reasons)
 	}
 }
 

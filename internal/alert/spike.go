@@ -91,7 +91,13 @@ func (l *lint) atLeast(key string, given *float64, otherwise, least float64) flo
 }
 
 func (s Spike) window() time.Duration { return s.Windows[len(s.Windows)-1] }
-func (s Spike) threshold() float64    { return 0 }
+func (s Spike) levels() []level       { return once }
+
+func (s Spike) windows() []time.Duration {
+	all := slices.Clone(s.Windows)
+	slices.Reverse(all)
+	return all
+}
 
 func (s Spike) needs() needs {
 	return needs{errors: true, requests: true, usual: &reference{s.Windows, s.PerRequest, s.Zone, s.Holidays}}
@@ -122,17 +128,23 @@ func (w Window) says() string {
 // that fired, by their length.
 type frozenSpike map[string]spike.Baseline
 
+// measured is what was counted for one group at one evaluation.
+type measured struct {
+	errors, requests uint64 // in the longest window
+	windows          []Window
+}
+
 // measure looks up what is usual only for windows in which the alert could fire, because that costs
 // most. The windows of a firing alert are those that are frozen.
-func (s Spike) measure(n counts, at time.Time) Measure {
+func (s Spike) measure(n counts, at time.Time, state State) measured {
 	from := at.Add(-s.window())
-	m := Measure{Errors: n.errors.between(from, at), Requests: n.requests.between(from, at)}
-	if n.past == nil || m.Errors == 0 && n.frozen == "" {
+	m := measured{errors: n.errors.between(from, at), requests: n.requests.between(from, at)}
+	if n.past == nil || m.errors == 0 && state.Frozen == "" {
 		return m
 	}
 	var frozen frozenSpike
-	if n.frozen != "" {
-		if err := json.Unmarshal([]byte(n.frozen), &frozen); err != nil {
+	if state.Frozen != "" {
+		if err := json.Unmarshal([]byte(state.Frozen), &frozen); err != nil {
 			frozen = nil // written by another version: judge by what is usual now
 		}
 	}
@@ -157,7 +169,7 @@ func (s Spike) measure(n counts, at time.Time) Measure {
 		if w.Usual = usual; !isFrozen {
 			w.Usual = n.past.baseline(at, i)
 		}
-		m.Windows = append(m.Windows, w)
+		m.windows = append(m.windows, w)
 	}
 	return m
 }
@@ -166,34 +178,35 @@ func (s Spike) test(w Window) spike.Test {
 	return spike.Test{Alpha: w.Alpha, Floor: s.Floor, Factor: s.Factor}
 }
 
-func (s Spike) judge(m Measure, firing bool, _ float64) Verdict {
-	if firing {
+func (s Spike) judge(n counts, at time.Time, _ thresholds, state State) Verdict {
+	m := s.measure(n, at, state)
+	if state.active() {
 		return s.judgeFiring(m)
 	}
-	v := Verdict{Value: float64(m.Errors), Says: fmt.Sprintf("%s in %s, as usual", count(m.Errors, "error"), short(s.window()))}
-	for _, w := range m.Windows {
+	v := Verdict{Finding: Clear, Errors: m.errors, Requests: m.requests, Value: float64(m.errors), Says: fmt.Sprintf("%s in %s, as usual", count(m.errors, "error"), short(s.window()))}
+	for _, w := range m.windows {
 		if s.test(w).Fires(w.Usual, float64(w.Errors), w.Exposure) {
 			v.decided(s, w)
-			v.Active, v.Frozen = true, frozen(m.Windows, w.Over)
+			v.Finding, v.Frozen = Holds, frozen(m.windows, w.Over)
 			return v
 		}
 	}
-	if n := len(m.Windows); n > 0 {
-		v.decided(s, m.Windows[n-1])
-		v.Learning = !slices.ContainsFunc(m.Windows, func(w Window) bool { return !w.Usual.Learning })
+	if n := len(m.windows); n > 0 {
+		v.decided(s, m.windows[n-1])
 	}
-	if v.Learning {
-		v.Says = fmt.Sprintf("%s in %s, and too few weeks are known to say what is usual", count(m.Errors, "error"), short(s.window()))
+	if len(m.windows) > 0 && !slices.ContainsFunc(m.windows, func(w Window) bool { return !w.Usual.Learning }) {
+		v.Finding, v.Says = TooNew, fmt.Sprintf("%s in %s, and too few weeks are known to say what is usual", count(m.errors, "error"), short(s.window()))
 	}
 	return v
 }
 
 // judgeFiring keeps the alert active while any of its windows is not usual again.
-func (s Spike) judgeFiring(m Measure) Verdict {
-	v := Verdict{Value: float64(m.Errors), Says: "nothing is known of what was usual when it fired"}
-	for _, w := range m.Windows {
+func (s Spike) judgeFiring(m measured) Verdict {
+	v := Verdict{Finding: Clear, Errors: m.errors, Requests: m.requests, Value: float64(m.errors), Says: "nothing is known of what was usual when it fired"}
+	for _, w := range m.windows {
 		v.decided(s, w)
-		if v.Active = !spike.Recovers(w.Usual, float64(w.Errors), w.Exposure); v.Active {
+		if !spike.Recovers(w.Usual, float64(w.Errors), w.Exposure) {
+			v.Finding = Holds
 			return v
 		}
 	}

@@ -54,6 +54,9 @@ func (s steady) replay(hours int) []step {
 func transitions(steps []step) string {
 	var all []string
 	for _, s := range steps {
+		if s.change.quiet() {
+			continue
+		}
 		all = append(all, fmt.Sprintf("%s %s>%s", s.at.Format("15:04"), s.change.From, s.change.To))
 	}
 	return strings.Join(all, ", ")

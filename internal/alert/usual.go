@@ -87,11 +87,11 @@ func (p *past) note(at time.Time, c Change) {
 		return
 	}
 	switch last := len(p.firing) - 1; {
-	case c.To == Firing:
+	case c.begins() && c.From != Firing:
 		from := at.Add(-p.all.windows[0])
 		p.firing = slices.DeleteFunc(p.firing, func(f period) bool { return !f.from.Before(from) })
 		p.firing = append(p.firing, period{from: from})
-	case c.From == Firing && last >= 0:
+	case c.To == Resolved && last >= 0:
 		p.firing[last].to = at
 	}
 }
@@ -246,44 +246,41 @@ const readAhead = time.Hour
 
 // usual returns the past that the evaluations of a rule in (from, to] need. It is read again when
 // an hour is over, so a rule costs a few queries an hour.
-func (r *Runner) usual(ctx context.Context, rule *Rule, from, to time.Time) (*usual, error) {
-	if u := r.usuals[rule.Name]; u != nil && !from.Before(u.from) && !to.After(u.to) {
+func (s *stored) usual(ctx context.Context, rule *Rule, from, to time.Time) (*usual, error) {
+	if u := s.usuals[rule.Name]; u != nil && !from.Before(u.from) && !to.After(u.to) {
 		return u, nil
 	}
-	u, err := r.readUsual(ctx, rule, from, to.Truncate(readAhead).Add(readAhead))
+	u, err := s.readUsual(ctx, rule, from, to.Truncate(readAhead).Add(readAhead))
 	if err != nil {
 		return nil, err
 	}
-	if u.firing, err = firingPeriods(ctx, r.Store, rule.Name, u.reads()[0].from, u.windows[0]); err != nil {
+	if u.firing, err = firingPeriods(ctx, s.Store, rule.Name, u.reads()[0].from, u.windows[0]); err != nil {
 		return nil, err
 	}
-	if r.usuals == nil {
-		r.usuals = map[string]*usual{}
-	}
 	u.prepare(rule)
-	r.usuals[rule.Name] = u
+	s.usuals[rule.Name] = u
 	return u, nil
 }
 
 // readUsual reads everything but when the alerts were firing.
-func (r *Runner) readUsual(ctx context.Context, rule *Rule, from, to time.Time) (*usual, error) {
+func (s *stored) readUsual(ctx context.Context, rule *Rule, from, to time.Time) (*usual, error) {
 	u := &usual{
 		reference: *rule.Condition.needs().usual, from: from, to: to,
 		errors: map[string]*buckets{}, requests: map[string]*buckets{}, pasts: map[string]*past{}, shared: map[int64][]float64{},
 	}
 	reads := u.reads()
-	gaps, err := gapPeriods(ctx, r.Store, reads[0].from, to)
+	gaps, err := gapPeriods(ctx, s.Store, reads[0].from, to)
 	if err != nil {
 		return nil, err
 	}
 	u.without = append(gaps, u.holidayPeriods()...)
-	if err := r.readRequests(ctx, rule, u, reads); err != nil {
+	if err := s.readRequests(ctx, rule, u, reads); err != nil {
 		return nil, err
 	}
 	if rule.ofRequests() {
 		return u, nil
 	}
-	return u, r.readErrors(ctx, rule, u, reads)
+	return u, s.readErrors(ctx, rule, u, reads)
 }
 
 // prepare makes the pasts of all groups, whose dispersions the others share.
@@ -331,9 +328,9 @@ func withinAny(periods []period, timeColumn string) store.Condition {
 
 // readRequests counts the requests of each place and, if the rule looks at nothing else, those of
 // them that had an error.
-func (r *Runner) readRequests(ctx context.Context, rule *Rule, u *usual, reads []period) error {
-	where := rule.Select.requests(withinAny(reads, "minute"))
-	return bucketsOf(ctx, r.Store, "traffic_minute", "sum(requests), sum(errors)", where, rule.place(rule.By), func(keys []string, at []int64, requests, errors []uint64) {
+func (s *stored) readRequests(ctx context.Context, rule *Rule, u *usual, reads []period) error {
+	where := rule.Select.where(withinAny(reads, "minute"), true)
+	return bucketsOf(ctx, s.Store, "traffic_minute", "sum(requests), sum(errors)", where, rule.place(rule.By), func(keys []string, at []int64, requests, errors []uint64) {
 		if rule.ofRequests() {
 			u.errors[nameOf(keys)] = newBuckets(at, errors)
 		}
@@ -341,42 +338,16 @@ func (r *Runner) readRequests(ctx context.Context, rule *Rule, u *usual, reads [
 	})
 }
 
-// readErrors counts the errors of each group.
-func (r *Runner) readErrors(ctx context.Context, rule *Rule, u *usual, reads []period) error {
-	by := rule.By
-	if rule.Select.Known != nil { // see fetchErrors
-		by = slices.Concat(by, []string{"code", "dialect", "service"})
+// readErrors counts the errors of each group, single ones if the select looks at what sums do not
+// have.
+func (s *stored) readErrors(ctx context.Context, rule *Rule, u *usual, reads []period) error {
+	view, sums, where := "error_minute", "sum(errors), toUInt64(0)", rule.Select.where(withinAny(reads, "minute"), false)
+	if rule.Select.single() {
+		view, sums, where = "(SELECT *, toStartOfMinute(ts) AS minute FROM errors)", "count(), toUInt64(0)", rule.Select.where(withinAny(reads, "ts"), false)
 	}
-	parts := map[string]map[int64]uint64{}
-	err := bucketsOf(ctx, r.Store, "error_minute", "sum(errors), toUInt64(0)", rule.Select.errors(withinAny(reads, "minute")), by, func(keys []string, at []int64, errors, _ []uint64) {
-		name := nameOf(keys[:len(rule.By)])
-		if rule.Select.Known == nil {
-			u.errors[name] = newBuckets(at, errors)
-			return
-		}
-		if more := keys[len(rule.By):]; r.known(more[0], more[1], more[2]) != *rule.Select.Known {
-			return
-		}
-		if parts[name] == nil {
-			parts[name] = map[int64]uint64{}
-		}
-		for i := range at {
-			parts[name][at[i]] += errors[i]
-		}
+	return bucketsOf(ctx, s.Store, view, sums, where, rule.By, func(keys []string, at []int64, errors, _ []uint64) {
+		u.errors[nameOf(keys)] = newBuckets(at, errors)
 	})
-	for name, part := range parts {
-		var at []int64
-		for bucket := range part {
-			at = append(at, bucket)
-		}
-		slices.Sort(at)
-		counts := make([]uint64, len(at))
-		for i, bucket := range at {
-			counts[i] = part[bucket]
-		}
-		u.errors[name] = newBuckets(at, counts)
-	}
-	return err
 }
 
 // bucketsOf counts by steps of spike.Step and hands over each group as a whole, so that a group of
@@ -439,13 +410,14 @@ func gapPeriods(ctx context.Context, s *store.Store, from, to time.Time) (all []
 // firingPeriods returns when the alerts of a rule were firing, by fingerprint.
 func firingPeriods(ctx context.Context, s *store.Store, rule string, from time.Time, window time.Duration) (map[string][]period, error) {
 	all := map[string][]period{}
-	where := store.Scope{From: from}.Where("ts").And("rule = ?", rule).And("(`to` = ? OR `from` = ?)", Firing, Firing)
+	where := store.Scope{From: from}.Where("ts").And("rule = ?", rule).And("`to` IN (?)", []string{Firing, Resolved})
 	err := s.Query(ctx, "SELECT fingerprint, ts, `to` FROM alerts WHERE "+where.SQL+" ORDER BY fingerprint, ts", where.Args, func(scan func(...any) error) error {
 		var fingerprint, to string
 		var at time.Time
 		err := scan(&fingerprint, &at, &to)
 		periods := all[fingerprint]
 		switch last := len(periods) - 1; {
+		case to == Firing && last >= 0 && periods[last].to.IsZero(): // again, or at another level
 		case to == Firing:
 			all[fingerprint] = append(periods, period{from: at.Add(-window)})
 		case last >= 0:

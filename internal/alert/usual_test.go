@@ -69,8 +69,8 @@ func TestSpikeOnStoredData(t *testing.T) {
 	if len(firing) != 1 || len(periods) != 1 || !periods[0].from.Equal(midnight.Add(57*time.Minute)) || !periods[0].to.Equal(midnight.Add(67*time.Minute)) {
 		t.Errorf("%+v", firing)
 	}
-	if r.usuals[rule.Name].groups != 2 {
-		t.Errorf("%d groups, want the two tenants", r.usuals[rule.Name].groups)
+	if r.evaluator.source.(*stored).usuals[rule.Name].groups != 2 {
+		t.Errorf("%d groups, want the two tenants", r.evaluator.source.(*stored).usuals[rule.Name].groups)
 	}
 }
 
@@ -82,11 +82,11 @@ func TestUsualIsReadTheSameForAnyTime(t *testing.T) {
 	r := w.runner(quotaSpike, nil)
 	rule := &r.Groups[0].Rules[0]
 	at := midnight.Add(time.Hour)
-	short, err := r.readUsual(t.Context(), rule, at.Add(-time.Minute), at)
+	short, err := newStored(w.store).readUsual(t.Context(), rule, at.Add(-time.Minute), at)
 	if err != nil {
 		t.Fatal(err)
 	}
-	long, err := r.readUsual(t.Context(), rule, at.AddDate(0, 0, -20), at)
+	long, err := newStored(w.store).readUsual(t.Context(), rule, at.AddDate(0, 0, -20), at)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,7 +59,7 @@ func causes(ctx context.Context, s *store.Store, sel Select, from, to time.Time)
 			periods = append(periods, before)
 		}
 	}
-	where := sel.each(withinAny(periods, "ts"))
+	where := sel.where(withinAny(periods, "ts"), false)
 	counts, err := store.Select[valueCount](ctx, s, `
 		SELECT pair.1 AS what, pair.2 AS value, countIf(in_window) AS now, countIf(NOT in_window) AS before
 		FROM (SELECT ts >= fromUnixTimestamp64Milli(?) AS in_window, arrayJoin(arrayConcat(

@@ -55,8 +55,10 @@ func TestWhyIsToldAndStored(t *testing.T) {
 		lines = append(lines, line(midnight.AddDate(0, 0, -1).Add(10*time.Minute), i, i%5 < 2), line(midnight.Add(12*time.Minute), i, i%10 < 9))
 	}
 	w.insertLines(lines...)
-	w.mark(25)
-	w.once(w.runner(caseQuota, func(c *notify.Config) { c.Webhook.URL = h.URL }))
+	for _, minute := range []int{16, 25} {
+		w.mark(minute)
+		w.once(w.runner(caseQuota, func(c *notify.Config) { c.Webhook.URL = h.URL }))
+	}
 	if len(h.got) != 2 || fmt.Sprint(h.got[0].Why) != "[90.0% from route POST create, usually 40.0%]" {
 		t.Fatalf("%+v", h.got)
 	}

@@ -132,6 +132,17 @@ func New(cfg Config, q Queue, log *slog.Logger) *Notifier {
 	return n
 }
 
+// Targets names who is told, nil for no one.
+func (n *Notifier) Targets() (names []string) {
+	for _, t := range n.targets {
+		names = append(names, t.name)
+	}
+	if n.alertmanager != nil {
+		names = append(names, "alertmanager")
+	}
+	return names
+}
+
 // Deliveries returns the rows that put messages into the queue of each target. Whoever stores them
 // calls Update afterwards.
 func (n *Notifier) Deliveries(messages ...Message) (deliveries []store.Delivery) {

@@ -11,7 +11,7 @@ type AlertTransition struct {
 	Rule        string
 	Fingerprint string // of the rule and the group's keys
 	Labels      map[string]string
-	From, To    string // inactive, pending, firing, resolved
+	From, To    string // states of package alert, and resolved
 	Reason      string
 	Value       float64
 	Threshold   float64
@@ -25,10 +25,11 @@ type AlertState struct {
 	Rule        string
 	Fingerprint string
 	Labels      map[string]string
-	State       string    // inactive, pending, firing
+	State       string    // of package alert
 	Since       time.Time // of pending or firing
-	LowSince    time.Time // since when a firing alert has recovered; zero: it has not
+	LowSince    time.Time // since when a firing alert is recovering or has no data; zero: it is firing
 	Frozen      string    // what a firing alert is compared with, for its condition to read
+	Memory      string    // what the evaluator remembers beyond that, JSON
 	Notice      string    // the notification that was made when it fired, JSON
 	Evaluated   time.Time
 }
@@ -98,6 +99,7 @@ var stateTable = table[AlertState]{
 		optionalTime("since", func(_ *Batch, r *AlertState) *time.Time { return &r.Since }),
 		optionalTime("low_since", func(_ *Batch, r *AlertState) *time.Time { return &r.LowSince }),
 		col("frozen", func(_ *Batch, r *AlertState) *string { return &r.Frozen }),
+		col("memory", func(_ *Batch, r *AlertState) *string { return &r.Memory }),
 		col("notice", func(_ *Batch, r *AlertState) *string { return &r.Notice }),
 		col("evaluated", func(_ *Batch, r *AlertState) *time.Time { return &r.Evaluated }),
 	},
