@@ -1,12 +1,12 @@
 // Package accesslog turns a gateway's log record into Access values.
 //
-// A Kafka message holds one record or a JSON array of records, possibly inside a log shipper's
-// wrapper. Each record becomes an Element, numbered in order from 0. The content of a record tells
-// which gateway wrote it. The gateways are rows of the table in formats.go, each with the keys it
-// is known by and the documented names of its fields. A new gateway takes a row there, a record in
-// the corpus (cmd/ingest/testdata/records), a row in docs/formats.md and a new parserVersion
-// (package enrich). Users describe their own formats in the configuration (config.go); those rows
-// are tried first.
+// A Kafka message holds one record, a JSON array of records or several lines, possibly inside a log
+// shipper's wrapper. Each record becomes an Element, numbered in order from 0. The content of a
+// record tells which gateway wrote it. The gateways are rows of the table in formats.go, each with
+// the keys it is known by and the documented names of its fields. A new gateway takes a row there,
+// a record in the corpus (cmd/ingest/testdata/records), a row in docs/formats.md and a new
+// parserVersion (package enrich). Users describe their own formats in the configuration
+// (config.go); those rows are tried first.
 //
 // Everything becomes a JSON object before its fields are read. A text line is split by the vendor's
 // own template, into an object with the template's names as keys (line.go). An OTLP log record
@@ -215,34 +215,59 @@ func deadRecord(why Reason) Record { return Record{Format: Unknown, DeadLetter: 
 // takes memory here.
 const maxElements = 10_000
 
-// text reads the bytes of a record: JSON, or a line. Either it appends the elements and returns the
-// format, "" if no element has one; or it appends none and returns why.
+// text reads the bytes of a record: one JSON document or line, or several. Either it appends
+// elements and returns the format, "" if no element has one; or it appends none and returns why.
 func (r *Reader) text(text []byte, at place) (name string, why Reason) {
-	why = ReasonMalformed
-	if text[0] == '{' || text[0] == '[' {
-		tree := &r.level(at.depth).tree
-		root := tree.Parse(text)
-		switch whole := tree.Ending == jsontree.Whole; {
-		case whole && root.Kind() == jsontree.Object:
-			if at.depth == 0 {
-				at.raw = root.Raw()
-			}
-			if name = r.object(root, at); name == "" {
-				return "", r.unknown()
-			}
-			return name, ""
-		case whole && root.Kind() == jsontree.Array, tree.Ending == jsontree.Cut && root.Kind() == jsontree.Array && at.depth == 0:
-			return r.array(root, at)
-		case tree.Ending == jsontree.Cut:
-			why = ReasonTruncated
+	if text[0] != '{' && text[0] != '[' {
+		if bytes.IndexByte(text, '\n') >= 0 {
+			return r.several(text, at)
 		}
+		return r.textLine(text, at)
 	}
-	if name = r.line(text, at); name != "" {
+	tree := &r.level(at.depth).tree
+	root := tree.Parse(text)
+	switch whole := tree.Ending == jsontree.Whole; {
+	case whole && root.Kind() == jsontree.Object:
+		if at.depth == 0 {
+			at.raw = root.Raw()
+		}
+		if name = r.object(root, at); name == "" {
+			return "", r.unknown()
+		}
+		return name, ""
+	case whole:
+		return r.array(root, at)
+	}
+	if bytes.IndexByte(text, '\n') >= 0 {
+		return r.several(text, at)
+	}
+	return r.damaged(text, at)
+}
+
+// damaged reads what begins like JSON and is not: a document that is cut off, or a text line that
+// begins with a bracket.
+func (r *Reader) damaged(text []byte, at place) (name string, why Reason) {
+	tree := &r.level(at.depth).tree
+	root := tree.Parse(text)
+	cut := tree.Ending == jsontree.Cut
+	if cut && root.Kind() == jsontree.Array && at.depth == 0 {
+		return r.array(root, at)
+	}
+	if name, why = r.textLine(text, at); name == "" && why == ReasonMalformed && cut {
+		why = ReasonTruncated
+	}
+	return name, why
+}
+
+// textLine reads a line.
+func (r *Reader) textLine(line []byte, at place) (name string, why Reason) {
+	if name = r.line(line, at); name != "" {
 		return name, ""
 	}
-	if r.why != "" {
-		why, r.why = r.why, ""
+	if why = r.why; why == "" {
+		why = ReasonMalformed
 	}
+	r.why = ""
 	return "", why
 }
 

@@ -89,18 +89,8 @@ func (r *Reader) line(line []byte, at place) string {
 	line = r.withoutColors(line)
 	for _, f := range r.formats {
 		if f.pattern != nil {
-			if m := f.pattern.FindSubmatchIndex(line); m != nil {
-				w := r.newObject()
-				for i, name := range f.pattern.SubexpNames() {
-					if name != "" && m[2*i] >= 0 {
-						w.member(name, line[m[2*i]:m[2*i+1]])
-					}
-				}
-				o := r.parsed(w, at)
-				if a, ok := r.access(f, o); ok {
-					r.add(f, a, o, at)
-					return f.name
-				}
+			if name := r.patterned(f, line, at); name != "" {
+				return name
 			}
 		}
 		if name := r.templates(f, line, at); name != "" {
@@ -108,6 +98,27 @@ func (r *Reader) line(line []byte, at place) string {
 		}
 	}
 	return ""
+}
+
+// patterned reads a text with the user's pattern of a format.
+func (r *Reader) patterned(f *format, text []byte, at place) string {
+	m := f.pattern.FindSubmatchIndex(text)
+	if m == nil {
+		return ""
+	}
+	w := r.newObject()
+	for i, name := range f.pattern.SubexpNames() {
+		if name != "" && m[2*i] >= 0 {
+			w.member(name, text[m[2*i]:m[2*i+1]])
+		}
+	}
+	o := r.parsed(w, at)
+	a, ok := r.access(f, o)
+	if !ok {
+		return ""
+	}
+	r.add(f, a, o, at)
+	return f.name
 }
 
 // templates reads a line with the templates of a format. A line without a time and a status is

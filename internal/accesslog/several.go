@@ -1,0 +1,116 @@
+package accesslog
+
+import (
+	"bytes"
+	"strings"
+
+	"errata/internal/jsontree"
+)
+
+// several reads a text of more than one line: JSON documents, each over any number of lines, and
+// text lines. Each becomes its elements or a dead letter, so nothing is lost without a word. If no
+// line is a record, the text as a whole is none, and nothing is appended.
+func (r *Reader) several(text []byte, at place) (name string, why Reason) {
+	before := len(r.elements)
+	for rest := trimSpace(text); len(rest) > 0 && len(r.elements) <= maxElements; {
+		var one []byte
+		if one, rest = r.cutFirst(rest, at.depth); len(rest) == 0 && len(r.elements) == before {
+			return r.damaged(one, at) // one document
+		}
+		n := len(r.elements)
+		format, why := r.oneOf(one, place{at.depth, at.wrapped, one})
+		switch {
+		case why != "":
+			r.deadLetter(why, place{raw: one})
+		case len(r.elements) == n: // an array of nothing
+			r.deadLetter(ReasonEmpty, place{raw: one})
+		}
+		if name == "" {
+			name = format
+		}
+	}
+	if name != "" {
+		return name, ""
+	}
+	why = r.elements[before].DeadLetter
+	r.elements = r.elements[:before]
+	if name = r.spanning(text, at); name != "" {
+		return name, ""
+	}
+	return "", why
+}
+
+// oneOf reads one of several documents or lines.
+func (r *Reader) oneOf(one []byte, at place) (name string, why Reason) {
+	if one[0] == '{' || one[0] == '[' {
+		if tree := &r.level(at.depth).tree; tree.Parse(one).Kind() != jsontree.Missing && tree.Ending != jsontree.Whole {
+			return r.damaged(one, at)
+		}
+		return r.text(one, at)
+	}
+	return r.textLine(one, at)
+}
+
+// cutFirst splits a text after its first JSON document or line.
+func (r *Reader) cutFirst(text []byte, depth int) (one, rest []byte) {
+	line, after, _ := bytes.Cut(text, []byte("\n"))
+	line, after = trimSpace(line), trimSpace(after)
+	if text[0] != '{' && text[0] != '[' || len(after) == 0 {
+		return line, after
+	}
+	tree := &r.level(depth).tree
+	root := tree.Parse(text)
+	switch tree.Ending {
+	case jsontree.Whole:
+		return text, nil
+	case jsontree.Trailing:
+		end := len(root.Raw())
+		if bytes.IndexByte(text[end:tree.Offset], '\n') < 0 { // more follows in the same line
+			if n := bytes.IndexByte(text[tree.Offset:], '\n'); n >= 0 {
+				return trimSpace(text[:tree.Offset+n]), trimSpace(text[tree.Offset+n:])
+			}
+			return text, nil
+		}
+		return text[:end], text[tree.Offset:]
+	}
+	if tree.Parse(line); tree.Ending != jsontree.Cut || !endsOpen(line) {
+		return line, after
+	}
+	// A document over several lines that is damaged. It ends before the next line that is a
+	// document itself.
+	for i := len(text) - len(after); i < len(text); {
+		line, _, more := bytes.Cut(text[i:], []byte("\n"))
+		if len(line) > 0 && (line[0] == '{' || line[0] == '[') {
+			if tree.Parse(trimSpace(line)); tree.Ending == jsontree.Whole {
+				return trimSpace(text[:i]), text[i:]
+			}
+		}
+		if !more {
+			break
+		}
+		i += len(line) + 1
+	}
+	return text, nil
+}
+
+// endsOpen reports whether JSON may go on in the next line.
+func endsOpen(line []byte) bool { return strings.IndexByte("{[,:", line[len(line)-1]) >= 0 }
+
+// spanning reads a record that stands over several lines: JSON after the prefix of a shipper, or a
+// text that one of the user's patterns matches as a whole.
+func (r *Reader) spanning(text []byte, at place) string {
+	if name := r.prefixed(text, at); name != "" {
+		return name
+	}
+	for _, f := range r.formats {
+		if f.pattern == nil || len(text) > maxLine {
+			continue
+		}
+		if m := f.pattern.FindIndex(text); m != nil && m[0] == 0 && m[1] == len(text) {
+			if name := r.patterned(f, text, at); name != "" {
+				return name
+			}
+		}
+	}
+	return ""
+}
