@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -9,6 +11,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"errata/internal/accesslog"
+	"errata/internal/cli"
 	"errata/internal/cli/clitest"
 	"errata/internal/stack/stacktest"
 )
@@ -55,6 +58,20 @@ func TestEachReasonIsExplained(t *testing.T) {
 	for _, reason := range accesslog.Reasons {
 		if reasons[reason] == "" {
 			t.Errorf("nothing explains the reason %s", reason)
+		}
+	}
+}
+
+// The help of each command fits a terminal.
+func TestHelpFits(t *testing.T) {
+	for path := range clitest.Leaves(newRoot()) {
+		for _, width := range []int{80, 120} {
+			var out bytes.Buffer
+			args := append(strings.Fields(path), "--help")
+			if code := run(t.Context(), args, strings.NewReader(""), cli.Screen{Writer: &out, Columns: width}, io.Discard); code != cli.Fine || !strings.Contains(out.String(), "Examples:") {
+				t.Errorf("%s --help: exit code %d: %s", path, code, out.String())
+			}
+			clitest.CheckFits(t, path+" --help", out.String(), width)
 		}
 	}
 }

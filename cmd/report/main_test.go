@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -118,5 +119,19 @@ func TestCatalogListAsJSON(t *testing.T) {
 	}
 	if got := fmt.Sprintf("%v %v %v", entries[0]["code"], entries[0]["status"], entries[0]["family"]); got != "AIS.0012 400 AIS" {
 		t.Error(got)
+	}
+}
+
+// The help of each command fits a terminal.
+func TestHelpFits(t *testing.T) {
+	for path := range clitest.Leaves(newRoot()) {
+		for _, width := range []int{80, 120} {
+			var out bytes.Buffer
+			args := append(strings.Fields(path), "--help")
+			if code := run(t.Context(), args, strings.NewReader(""), cli.Screen{Writer: &out, Columns: width}, io.Discard); code != cli.Fine || !strings.Contains(out.String(), "Examples:") {
+				t.Errorf("%s --help: exit code %d: %s", path, code, out.String())
+			}
+			clitest.CheckFits(t, path+" --help", out.String(), width)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 )
@@ -73,4 +74,20 @@ func TestCSVGuardsFormulas(t *testing.T) {
 	f("12", "12")
 	f("a=b", "a=b")
 	f("", "")
+}
+
+// JSON has escapes for what drives a terminal: the text stays what it was.
+func TestJSONDrivesNothing(t *testing.T) {
+	const text = "a\x1b[2J\u009b\u202e\x7f\t<&>资"
+	var b strings.Builder
+	if err := JSONLine(text, &b); err != nil {
+		t.Fatal(err)
+	}
+	if want := `"a\u001b[2J\u009b\u202e\u007f\t<&>资"` + "\n"; b.String() != want {
+		t.Errorf("got %q, want %q", b.String(), want)
+	}
+	var read string
+	if err := json.Unmarshal([]byte(b.String()), &read); err != nil || read != text {
+		t.Errorf("%q %v", read, err)
+	}
 }

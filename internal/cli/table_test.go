@@ -79,3 +79,66 @@ func TestWideCharactersAreAligned(t *testing.T) {
 		t.Errorf("the remedies begin at %d and %d:\n%s", a, b, strings.Join(lines, "\n"))
 	}
 }
+
+// Where prose has no room beside the other columns it stands below its row, and so do spare columns.
+func TestTableBelow(t *testing.T) {
+	f := func(table Table, width int, want string) {
+		t.Helper()
+		if got := rendered(t, table, width); got != want {
+			t.Errorf("width %d: got\n%swant\n%s", width, got, want)
+		}
+	}
+	f(errorsTable, 60, `tenant  code               kind       errors  share
+-----------------------------------------------------
+acme    OSM.01010037       quota           2    40%
+    description  The number of created service tickets has
+                 exceeded the upper limit.
+    remedy  Refer to the error message.
+租户一  OptVerse_12030001  not_found      10     2%
+    description  资金不足资金不足资金不足资金不足资金不足资
+                 金不足资金不足资金不足资金不足资金不足资金
+                 不足资金不足资金不足资金不足资金不足资金不
+                 足资金不足资金不足资金不足资金不足
+    remedy  one
+            two
+`)
+	numbers := Table{Columns: []Column{{Name: "topic"}, {Name: "lag", Number: true}, {Name: "log start", Number: true, Spare: 1}, {Name: "log end", Number: true, Spare: 2}},
+		Rows: [][]string{{"gateway-logs", "5", "0", "12345"}, {"x", "", "1", ""}}}
+	f(numbers, 40, `topic         lag  log start  log end
+---------------------------------------
+gateway-logs    5          0    12345
+x                          1`+"\n")
+	f(numbers, 35, `topic         lag  log end
+----------------------------
+gateway-logs    5    12345
+    log start 0
+x
+    log start 1
+`)
+	f(Table{Columns: []Column{{Name: "at"}, {Name: "n", Number: true}}, Rows: [][]string{{"a-topic-with-a-long-name/0/17", "1"}}, Indent: "  "}, 24, `  at                n
+  ---------------------
+  a-topic-with-a-…  1
+`)
+	for _, width := range []int{20, 40, 80, 120} {
+		for line := range strings.Lines(rendered(t, errorsTable, width)) {
+			if n := columns(strings.TrimSuffix(line, "\n")); n > width && width >= 40 {
+				t.Errorf("width %d: a line of %d: %s", width, n, line)
+			}
+		}
+	}
+}
+
+func TestParagraph(t *testing.T) {
+	f := func(width int, lead, text, want string) {
+		t.Helper()
+		var b strings.Builder
+		if err := Paragraph(Screen{&b, width}, lead, text); err != nil || b.String() != want {
+			t.Errorf("%d %q: got %q, want %q", width, text, b.String(), want)
+		}
+	}
+	f(0, "remedy  ", "wait, and\nthen \x1b[2J", "remedy  wait, and\n        then \\x1b[2J\n")
+	f(40, "remedy  ", "wait for a minute, and then repeat what failed", "remedy  wait for a minute, and then\n        repeat what failed\n")
+	f(40, "", strings.Repeat("资", 21), strings.Repeat("资", 20)+"\n资\n")
+	f(40, "", "at "+strings.Repeat("x", 50), "at "+strings.Repeat("x", 37)+"\n"+strings.Repeat("x", 13)+"\n")
+	f(40, "", "", "\n")
+}
