@@ -157,8 +157,8 @@ func deadLetterTable(rows []deadLetterRow, w io.Writer) error {
 	table := cli.Table{Columns: []cli.Column{{Name: "time", Spare: 2}, {Name: "reason"}, {Name: "at"}, {Name: "index", Number: true, Spare: 1}, {Name: "sample", Prose: true}}}
 	found := map[accesslog.Reason]bool{}
 	for _, d := range rows {
-		sample := []rune(strconv.Quote(d.Sample)) // quoted, because it may contain any bytes
-		if sample = sample[1 : len(sample)-1]; len(sample) > 80 {
+		sample := []rune(cli.OneLine(d.Sample))
+		if len(sample) > 80 {
 			sample = append(sample[:79], '…')
 		}
 		table.Rows = append(table.Rows, []string{d.Time.String(), d.Reason, fmt.Sprintf("%s/%d/%d", d.Topic, d.Partition, d.Offset), strconv.Itoa(d.Index), string(sample)})

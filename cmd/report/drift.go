@@ -110,7 +110,7 @@ func emitStubs(stdout, stderr io.Writer, to string, stubs []catalog.Stub) error 
 		return nil
 	}
 	if err := os.MkdirAll(to, 0o755); err != nil {
-		return err
+		return fmt.Errorf("--emit: %w", err)
 	}
 	for _, s := range stubs {
 		path, err := s.Create(to)

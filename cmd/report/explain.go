@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -41,6 +42,9 @@ func newExplain(env *environment) *cobra.Command {
 	since.Flag(cmd.Flags(), "since", "24h", "count who has met it since this time")
 	output := report.ExplainOutputs.Flag(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if strings.TrimSpace(args[0]) == "" {
+			return errors.New("the code is empty: give one, or a piece of its text")
+		}
 		cfg, catalogs, err := env.catalogs()
 		if err != nil {
 			return err

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -48,6 +49,9 @@ func newLint(env *environment) *cobra.Command {
 		}
 		if len(args) > 0 {
 			cfg.Catalogs.Dir = args[0]
+			if info, err := os.Stat(args[0]); err == nil && !info.IsDir() {
+				return fmt.Errorf("%s is a file: give the folder that it is in", args[0])
+			}
 		}
 		problems, families, err := catalog.Lint(cfg.Catalogs)
 		if err != nil {

@@ -61,9 +61,9 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 func stackFlags(f *pflag.FlagSet) *stack.Config {
 	cfg := &stack.Config{}
 	f.StringVar(&cfg.Dir, "dir", ".errata", "`folder` for the data of both servers")
-	f.StringVar(&cfg.Kafka, "kafka", "127.0.0.1:9092", "where Kafka listens, `HOST:PORT`; port 0 takes a free one")
-	f.StringVar(&cfg.ClickHouse, "clickhouse", "127.0.0.1:9000", "where ClickHouse listens for its native protocol, `HOST:PORT`")
-	f.StringVar(&cfg.HTTP, "http", "127.0.0.1:8123", "where ClickHouse listens for HTTP, `HOST:PORT`")
+	f.StringVar(&cfg.Kafka, "kafka", "127.0.0.1:9092", "`HOST:PORT` where Kafka listens; port 0 takes a free one")
+	f.StringVar(&cfg.ClickHouse, "clickhouse", "127.0.0.1:9000", "`HOST:PORT` where ClickHouse listens for its native protocol")
+	f.StringVar(&cfg.HTTP, "http", "127.0.0.1:8123", "`HOST:PORT` where ClickHouse listens for HTTP")
 	return cfg
 }
 

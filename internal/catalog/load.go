@@ -61,8 +61,11 @@ func (c Config) files() (files []file, err error) {
 		return nil, errors.New("catalogs.builtin is false and catalogs.dir empty: there are no catalogs; name a folder, or use the built-in ones")
 	}
 	if c.Dir != "" {
-		if _, err := os.Stat(c.Dir); errors.Is(err, fs.ErrNotExist) {
+		switch info, err := os.Stat(c.Dir); {
+		case errors.Is(err, fs.ErrNotExist):
 			return nil, fmt.Errorf("catalogs.dir %s: there is no such folder: create it, or leave catalogs.dir empty for the built-in catalogs", c.Dir)
+		case err == nil && !info.IsDir():
+			return nil, fmt.Errorf("catalogs.dir %s: it is a file: give the folder that it is in", c.Dir)
 		}
 		files, err = readFiles(os.DirFS(c.Dir))
 		if err != nil && !(c.BuiltIn && errors.Is(err, errNoFiles)) {

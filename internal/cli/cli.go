@@ -21,9 +21,9 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
-	"github.com/agnivade/levenshtein"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -81,7 +81,16 @@ func unknownCommand(group *cobra.Command, word string) error {
 			names = append(names, c.Name())
 		}
 	}
-	return fmt.Errorf("unknown command %q for %q: did you mean %q?", word, group.CommandPath(), Near(word, names, 1)[0])
+	all := strings.Join(names, ", ")
+	if group.Version != "" {
+		names = append(names, "--version")
+	}
+	near, found := meant(word, names)
+	text := fmt.Sprintf("unknown command %q for %q: did you mean %q?", word, group.CommandPath(), near)
+	if !found {
+		text += " The commands are " + all
+	}
+	return errors.New(text)
 }
 
 // flagError returns the error of a wrong flag. A wrong command before the flag comes first, because
@@ -115,11 +124,10 @@ func flagAdvice(cmd *cobra.Command, name string) string {
 			names = append(names, f.Name)
 		}
 	})
-	near := Near(name, names, 1)[0]
-	if levenshtein.ComputeDistance(name, near) > (len(name)+1)/2 {
-		return fmt.Sprintf("%s --help lists the flags", cmd.CommandPath())
+	if near, found := meant(name, names); found {
+		return fmt.Sprintf("did you mean --%s?", near)
 	}
-	return fmt.Sprintf("did you mean --%s?", near)
+	return fmt.Sprintf("%s --help lists the flags", cmd.CommandPath())
 }
 
 // Arguments returns the check of a command that takes so many arguments.

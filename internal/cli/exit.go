@@ -75,7 +75,9 @@ func Exit(program string, err error, stderr io.Writer) int {
 	if code == Fine || err.Error() == "" {
 		return code
 	}
-	fmt.Fprintln(stderr, program+": "+strings.ReplaceAll(message(err), "\n", "\n"+program+": "))
+	for line := range strings.SplitSeq(message(err), "\n") {
+		_ = Paragraph(stderr, program+": ", line)
+	}
 	return code
 }
 

@@ -108,7 +108,7 @@ func TestRun(t *testing.T) {
 		}
 	}
 	f("group leaf", Fine, "done", "")
-	f("group leaf --help", Fine, "--since time   start: 90m, ", "")
+	f("group leaf --help", Fine, "    --since time  start: 90m, ", "")
 	f("--help", Fine, "  group  More\n", "")
 	f("", WrongUse, "", "\nprogram: program needs a command\n")
 	f("group", WrongUse, "", "\nprogram: program group needs a command\n")
@@ -118,7 +118,7 @@ func TestRun(t *testing.T) {
 	f("group --since 1h", WrongUse, "", "program: unknown flag --since for \"program group\": write a command before it\n")
 	f("help grup", WrongUse, "", `program: unknown command "grup" for "program": did you mean "group"?`+"\n")
 	f("help group leav", WrongUse, "", `program: unknown command "leav" for "program group": did you mean "leaf"?`+"\n")
-	f("help group leaf", Fine, "--since time   start: 90m, ", "")
+	f("help group leaf", Fine, "    --since time  start: 90m, ", "")
 	f("help", Fine, "  group  More\n", "")
 	f("--version", Fine, "program version ", "")
 	f("group leaf extra", WrongUse, "", "program: program group leaf takes no arguments, and \"extra\" is one\n")

@@ -3,9 +3,11 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // helpWidth is the width of prose in help that does not go to a terminal.
@@ -52,13 +54,45 @@ func showUsage(cmd *cobra.Command, w io.Writer) error {
 		}
 	}
 	if cmd.HasAvailableLocalFlags() {
-		fmt.Fprintf(w, "\nFlags:\n%s", cmd.LocalFlags().FlagUsagesWrapped(Width(w)))
+		fmt.Fprintln(w, "\nFlags:")
+		if err := flagTable(cmd.LocalFlags()).Text(w); err != nil {
+			return err
+		}
 	}
 	if cmd.HasAvailableInheritedFlags() {
-		fmt.Fprintf(w, "\nGlobal Flags:\n%s", cmd.InheritedFlags().FlagUsagesWrapped(Width(w)))
+		fmt.Fprintln(w, "\nGlobal Flags:")
+		if err := flagTable(cmd.InheritedFlags()).Text(w); err != nil {
+			return err
+		}
 	}
 	if cmd.HasAvailableSubCommands() {
 		fmt.Fprintf(w, "\n\"%s [command] --help\" says more about a command.\n", cmd.CommandPath())
 	}
 	return nil
+}
+
+// flagTable lists flags with what they take, what they do, and their defaults.
+func flagTable(flags *pflag.FlagSet) Table {
+	table := Table{Columns: []Column{{}, {Prose: true}}, Indent: "  "}
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Hidden {
+			return
+		}
+		takes, usage := pflag.UnquoteUsage(f)
+		dashed := "    --" + f.Name
+		if f.Shorthand != "" {
+			dashed = "-" + f.Shorthand + ", --" + f.Name
+		}
+		if f.NoOptDefVal != "" && f.Value.Type() != "bool" {
+			dashed, takes = dashed+"[="+takes+"]", ""
+		}
+		if takes != "" {
+			dashed += " " + takes
+		}
+		if !slices.Contains([]string{"", "0", "false", "[]"}, f.DefValue) {
+			usage += " (default " + f.DefValue + ")"
+		}
+		table.Rows = append(table.Rows, []string{dashed, usage})
+	})
+	return table
 }

@@ -22,3 +22,19 @@ func TestNear(t *testing.T) {
 	f("b", "c a d", 3, "a c d")
 	f("x", "y", 3, "y")
 }
+
+func TestMeant(t *testing.T) {
+	words := []string{"alert", "limit", "list", "output", "to"}
+	for written, want := range map[string]string{"limt": "limit", "LIST": "list", "o": "output", "lim": "limit", "alret": "alert", "version": "", "config": "", "x": ""} {
+		got, found := meant(written, words)
+		if !found {
+			got = ""
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", written, got, want)
+		}
+	}
+	if _, found := meant("x", nil); found {
+		t.Error("one of no words is meant")
+	}
+}

@@ -44,11 +44,14 @@ var style = table.Style{
 	Options: table.Options{SeparateHeader: true},
 }
 
-// Text writes the table for people. On a terminal it fits the width: spare columns give way to
-// prose, and where prose has no room beside the other columns, it stands below its row, and so do
-// the spare columns that have none. What is still too wide is cut. Elsewhere each row is one line
-// of any length.
+// Text writes the table for people, nothing if it has no rows. On a terminal it fits the width:
+// spare columns give way to prose, and where prose has no room beside the other columns, it stands
+// below its row, and so do the spare columns that have none. What is still too wide is cut.
+// Elsewhere each row is one line of any length.
 func (t Table) Text(w io.Writer) error {
+	if len(t.Rows) == 0 {
+		return nil
+	}
 	t = t.printable()
 	width := Width(w)
 	if width == 0 {
@@ -103,7 +106,12 @@ func (t Table) writeBelow(w io.Writer, width int) error {
 	head := t.without(func(c Column) bool { return c.Prose }).spared(width).narrowed(width)
 	lines := head.lines(func(int) table.ColumnConfig { return table.ColumnConfig{} })
 	rows := lines[len(lines)-len(t.Rows):]
-	under := strings.Repeat(" ", below)
+	under, label := strings.Repeat(" ", below), 0
+	for _, c := range t.Columns {
+		if c.Prose {
+			label = max(label, columns(c.Name))
+		}
+	}
 	var out []string
 	out = append(out, lines[:len(lines)-len(t.Rows)]...)
 	for i, row := range rows {
@@ -115,7 +123,7 @@ func (t Table) writeBelow(w io.Writer, width int) error {
 			switch {
 			case cell == "" || !c.Prose && slices.ContainsFunc(head.Columns, func(h Column) bool { return h.Name == c.Name }):
 			case c.Prose:
-				prose = append(prose, labelled(c.Name, cell, width-below)...)
+				prose = append(prose, labelled(c.Name, cell, label, width-below)...)
 			default:
 				facts = append(facts, strings.TrimSpace(c.Name+" "+cell))
 			}
@@ -131,16 +139,16 @@ func (t Table) writeBelow(w io.Writer, width int) error {
 	return err
 }
 
-// labelled returns the lines of a cell behind the name of its column.
-func labelled(name, cell string, width int) []string {
-	if name == "" {
+// labelled returns the lines of a cell behind the name of its column, which gets so many columns.
+func labelled(name, cell string, label, width int) []string {
+	if label == 0 {
 		return wrap(cell, width)
 	}
-	lines := wrap(cell, width-columns(name)-len(gap))
-	margin := strings.Repeat(" ", columns(name)+len(gap))
+	lines := wrap(cell, width-label-len(gap))
+	margin := strings.Repeat(" ", label+len(gap))
 	for i, line := range lines {
 		if lines[i] = margin + line; i == 0 {
-			lines[i] = name + gap + line
+			lines[i] = name + margin[columns(name):] + line
 		}
 	}
 	return lines

@@ -80,7 +80,8 @@ func TestWideCharactersAreAligned(t *testing.T) {
 	}
 }
 
-// Where prose has no room beside the other columns it stands below its row, and so do spare columns.
+// Where prose has no room beside the other columns it stands below its row, and so do spare
+// columns.
 func TestTableBelow(t *testing.T) {
 	f := func(table Table, width int, want string) {
 		t.Helper()
@@ -93,14 +94,14 @@ func TestTableBelow(t *testing.T) {
 acme    OSM.01010037       quota           2    40%
     description  The number of created service tickets has
                  exceeded the upper limit.
-    remedy  Refer to the error message.
+    remedy       Refer to the error message.
 租户一  OptVerse_12030001  not_found      10     2%
     description  资金不足资金不足资金不足资金不足资金不足资
                  金不足资金不足资金不足资金不足资金不足资金
                  不足资金不足资金不足资金不足资金不足资金不
                  足资金不足资金不足资金不足资金不足
-    remedy  one
-            two
+    remedy       one
+                 two
 `)
 	numbers := Table{Columns: []Column{{Name: "topic"}, {Name: "lag", Number: true}, {Name: "log start", Number: true, Spare: 1}, {Name: "log end", Number: true, Spare: 2}},
 		Rows: [][]string{{"gateway-logs", "5", "0", "12345"}, {"x", "", "1", ""}}}

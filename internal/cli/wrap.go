@@ -26,6 +26,10 @@ func Paragraph(w io.Writer, lead, text string) error {
 // inside words that are wider than a line.
 func wrap(text string, width int) (lines []string) {
 	for _, paragraph := range strings.Split(text, "\n") {
+		if columns(paragraph) <= width {
+			lines = append(lines, paragraph)
+			continue
+		}
 		line, used := "", 0
 		for _, word := range strings.Fields(paragraph) {
 			n := columns(word)
