@@ -31,7 +31,7 @@ func render(t *testing.T, output string, width int) string {
 }
 
 func TestTableFitsTheTerminal(t *testing.T) {
-	for _, width := range []int{100, 120, 160, 200, 300} {
+	for _, width := range []int{50, 60, 80, 100, 120, 160, 200, 300} {
 		_, table, _ := strings.Cut(render(t, "table", width), "\n") // the headline is prose
 		for line := range strings.Lines(table) {
 			if n := text.StringWidthWithoutEscSequences(strings.TrimRight(line, "\n")); n > width {

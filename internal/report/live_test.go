@@ -1,0 +1,364 @@
+package report_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"errata/internal/accesslog"
+	"errata/internal/catalog"
+	"errata/internal/cli"
+	"errata/internal/enrich"
+	"errata/internal/loadgen"
+	"errata/internal/report"
+	"errata/internal/stack/stacktest"
+	"errata/internal/store"
+)
+
+// fill opens an empty database and puts records into it, one Kafka message each.
+func fill(t *testing.T, values ...string) (*store.Store, *catalog.Set) {
+	t.Helper()
+	c, err := catalog.Open(catalog.Default)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := enrich.NewProcessor(enrich.Config{}, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr, database := stacktest.Database(t)
+	s, err := store.OpenAndMigrate(t.Context(), store.Config{Addr: []string{addr}, Database: database, Username: "default"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	b := store.NewBatch("logs", 0, 0, store.Limits{})
+	at := noon.AddDate(0, 0, 1)
+	for i, value := range values {
+		b.Add(int64(i), at, p.Record([]byte(value), enrich.Position{Clock: accesslog.KafkaClock(at)}))
+	}
+	if err := s.Insert(t.Context(), []*store.Batch{b}); err != nil {
+		t.Fatal(err)
+	}
+	return s, c
+}
+
+var noon = time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC)
+
+func record(at, tenant, service, route string, status int, id, body string) string {
+	return fmt.Sprintf(`{"time":%q,"tenant":%q,"service":%q,"route":%q,"status":%d,"request_id":%q,"response_body":%q}`, at, tenant, service, route, status, id, body)
+}
+
+const (
+	quota   = `{"error_code":"OSM.01010037","error_msg":"Exceeded the number of times the case limit was created."}`
+	missing = `{"error_code":"OptVerse_12030001","error_msg":"m"}`
+	noFunds = `{"error_code":"BILLING-7731","error_msg":"No funds."}`
+	fine    = `{"ok":1}`
+)
+
+// twoDays is ten requests with eight errors on 2 November, and seven with six on the day before.
+func twoDays(t *testing.T) (*store.Store, *catalog.Set) {
+	return fill(t,
+		record("2026-11-02T10:00:00Z", "acme", "osm", "cases", 200, "q-1", quota),
+		record("2026-11-02T10:05:00Z", "acme", "osm", "cases", 200, "q-2", quota),
+		record("2026-11-02T22:00:00Z", "acme", "osm", "cases", 200, "q-3", quota),
+		record("2026-11-02T22:00:01Z", "acme", "osm", "cases", 200, "q-4", fine),
+		record("2026-11-02T11:00:00Z", "acme", "pay", "bills", 402, "r-1", noFunds),
+		record("2026-11-02T11:00:01Z", "acme", "pay", "bills", 402, "r-2", `{"error_code":"BILLING-7731","error_msg":"Card expired."}`),
+		record("2026-11-02T11:00:02Z", "acme", "pay", "bills", 402, "r-3", noFunds),
+		record("2026-11-02T12:00:00Z", "globex", "osm", "cases", 200, "s-1", quota),
+		record("2026-11-02T12:00:01Z", "globex", "osm", "cases", 200, "s-2", fine),
+		record("2026-11-02T12:00:02Z", "globex", "solver", "", 404, "s-3", missing),
+
+		record("2026-11-01T10:00:00Z", "acme", "osm", "cases", 200, "", quota),
+		record("2026-11-01T10:00:01Z", "acme", "osm", "cases", 200, "", fine),
+		record("2026-11-01T10:00:02Z", "globex", "solver", "", 404, "", missing),
+		record("2026-11-01T10:00:03Z", "globex", "solver", "", 404, "", missing),
+		record("2026-11-01T10:00:04Z", "globex", "solver", "", 404, "", missing),
+		record("2026-11-01T10:00:05Z", "globex", "solver", "", 404, "", missing),
+		record("2026-11-01T10:00:06Z", "globex", "solver", "", 404, "", missing),
+	)
+}
+
+func day(by ...string) report.TopQuery {
+	from := time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC)
+	return report.TopQuery{Scope: store.Scope{From: from, To: from.AddDate(0, 0, 1)}, By: by, Limit: 100}
+}
+
+func TestTop(t *testing.T) {
+	t.Parallel()
+	s, c := twoDays(t)
+	top := func(q report.TopQuery) report.Top {
+		t.Helper()
+		top, err := report.NewTop(t.Context(), s, c, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := uint64(0)
+		for _, r := range top.Rows {
+			sum += r.Errors
+		}
+		for _, o := range top.Others {
+			sum += o.Errors
+		}
+		if sum != top.Errors {
+			t.Errorf("the rows and the others have %d errors, of %d", sum, top.Errors)
+		}
+		return top
+	}
+	lines := func(top report.Top) (all []string) {
+		for _, r := range top.Rows {
+			status := ""
+			if r.Status != nil {
+				status = fmt.Sprint(*r.Status)
+			}
+			key := strings.Join(slices.DeleteFunc([]string{r.Tenant, r.Service, r.Route, r.Code, status}, func(s string) bool { return s == "" }), " ")
+			line := fmt.Sprintf("%d. %s: %d of %d", r.Rank, key, r.Errors, r.Requests)
+			if b := r.Before; b != nil {
+				line += fmt.Sprintf(", before %d. %d of %d, %+d", b.Rank, b.Errors, b.Requests, b.Delta)
+			}
+			all = append(all, line)
+		}
+		for _, o := range top.Others {
+			all = append(all, fmt.Sprintf("%d others of %q: %d", o.Groups, o.Tenant, o.Errors))
+		}
+		return all
+	}
+	f := func(q report.TopQuery, errors, requests uint64, want ...string) report.Top {
+		t.Helper()
+		got := top(q)
+		if diff := cmp.Diff(want, lines(got)); diff != "" || got.Errors != errors || got.Requests != requests {
+			t.Errorf("%d errors, %d requests (-want +got)\n%s", got.Errors, got.Requests, diff)
+		}
+		return got
+	}
+
+	q := day("tenant", "code")
+	q.Limit, q.Compare = 2, "previous"
+	got := f(q, 8, 10, "1. acme BILLING-7731: 3 of 7, before 0. 0 of 2, +3", "2. acme OSM.01010037: 3 of 7, before 2. 1 of 2, +2", `2 others of "": 2`)
+	if got.Compared.Requests != 7 || got.Compared.Errors != 6 || got.Compared.From.String() != "2026-11-01T00:00:00.000Z" || got.ErrorRequests != 8 {
+		t.Errorf("%+v", got.Compared)
+	}
+	wanted := make([]uint64, 24)
+	wanted[10], wanted[22] = 2, 1
+	if r := got.Rows[1]; !slices.Equal(r.History, wanted) || !r.Known || r.Message != "" || r.Owner != "caller" {
+		t.Errorf("%+v", r)
+	}
+	if r := got.Rows[0]; r.Known || r.Message != "No funds." || !slices.Equal(r.RequestIDs, []string{"r-1", "r-3"}) {
+		t.Errorf("%+v", r)
+	}
+	q.Compare = "1d"
+	if same := f(q, 8, 10, lines(got)...); same.Compared.With != "1d" {
+		t.Errorf("%+v", same.Compared)
+	}
+	q.Compare = "7d"
+	f(q, 8, 10, "1. acme BILLING-7731: 3 of 7, before 0. 0 of 0, +3", "2. acme OSM.01010037: 3 of 7, before 0. 0 of 0, +3", `2 others of "": 2`)
+
+	// The top one of each tenant.
+	q = day("tenant", "code")
+	q.Limit, q.PerTenant = 1, true
+	f(q, 8, 10, "1. acme BILLING-7731: 3 of 7", "1. globex OSM.01010037: 1 of 3", `1 others of "acme": 3`, `1 others of "globex": 1`)
+
+	// The requests are those that agree in what the rows are grouped by.
+	f(day("status"), 8, 10, "1. 200: 4 of 6", "2. 402: 3 of 3", "3. 404: 1 of 1")
+	f(day("service", "status"), 8, 10, "1. osm 200: 4 of 6", "2. pay 402: 3 of 3", "3. solver 404: 1 of 1")
+	f(day("code"), 8, 10, "1. OSM.01010037: 4 of 10", "2. BILLING-7731: 3 of 10", "3. OptVerse_12030001: 1 of 10")
+	for _, by := range []string{"owner", "dialect", "template", "family", "kind", "route"} {
+		if got := top(day(by)); got.Errors != 8 || len(got.Rows) < 1 {
+			t.Errorf("by %s: %+v", by, got)
+		}
+	}
+
+	// Filters. The requests are those of the service and route, whatever their codes.
+	q = day("tenant")
+	q.Codes = []string{"osm_01010037"}
+	if got := f(q, 4, 10, "1. acme: 3 of 7", "2. globex: 1 of 3"); got.DeadLetters != nil {
+		t.Error("the dead letters of a code")
+	}
+	q = day("code", "status")
+	q.Families = []string{"OptVerse", "unknown"}
+	f(q, 4, 10, "1. BILLING-7731 402: 3 of 3", "2. OptVerse_12030001 404: 1 of 1")
+	q = day("code")
+	q.Services = []string{"pay"}
+	f(q, 3, 3, "1. BILLING-7731: 3 of 3")
+	q = day("code")
+	q.Routes, q.Tenants = []string{"cases"}, []string{"globex"}
+	f(q, 1, 2, "1. OSM.01010037: 1 of 2")
+
+	q = day("code")
+	q.Lang = "zh"
+	if r := top(q).Rows[0]; !strings.HasPrefix(r.Description, "创建的工单数量已超出上限") {
+		t.Errorf("%+v", r)
+	}
+	// A code that several families have in one group means nothing in particular.
+	if _, err := report.NewTop(t.Context(), s, c, report.TopQuery{By: []string{"colour"}}); err == nil {
+		t.Error("grouped by colour")
+	}
+}
+
+func TestTopOutputs(t *testing.T) {
+	t.Parallel()
+	s, c := twoDays(t)
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := day("tenant", "code")
+	q.Limit, q.Compare, q.Zone = 2, "previous", berlin
+	top, err := report.NewTop(t.Context(), s, c, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := func(output string, width int, want ...string) {
+		t.Helper()
+		out, err := report.TopOutputs.Named(output)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		if err := out.Write(top, cli.Screen{Writer: &b, Columns: width}); err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range want {
+			if !strings.Contains(b.String(), w) {
+				t.Errorf("%s: no %q in\n%s", output, w, b.String())
+			}
+		}
+	}
+	// Programs get UTC and plain numbers, people their zone.
+	f("csv", 0, "tenant,code,family,kind,errors,share,before_errors,before_share,delta,rank,before_rank,first_seen,last_seen,description,remedy,message,request_ids\n",
+		"acme,BILLING-7731,unknown,,3,0.428571,0,0.000000,3,1,,2026-11-02T11:00:00.000Z,2026-11-02T11:00:02.000Z,,,No funds.,r-1 r-3\n",
+		"(other),,,,2,,,,,,,,,,,,\n")
+	f("tsv", 0, "tenant\tcode\tfamily\t", "acme\tOSM.01010037\tOSM\tquota\t3\t0.428571\t1\t0.500000\t2\t2\t2\t2026-11-02T10:00:00.000Z")
+	f("table", 0, "2026-11-02T01:00:00.000+01:00 to 2026-11-03T01:00:00.000+01:00: 10 requests", "+2 (+200%)", "new", "2026-11-02T23:00:00.000+01:00", "(other)")
+	f("markdown", 0, "| acme | OSM.01010037 | OSM | quota | 3 | 42.857% | 1 | 50.000% | +2 (+200%) | 2 | 2 | 2026-11-02T11:00:00.000+01:00 |")
+	f("json", 0, `"request_ids": [`, `"delta": 3`, `"zone": "Europe/Berlin"`, `"first_seen": "2026-11-02T10:00:00.000Z"`)
+	f("table", 100, "2026-11-02 01:00 CET to 2026-11-03 01:00 CET", "     → Refer to the error message", `     not in a catalog: "No funds."`, "     requests r-1, r-3", "     2 more; --limit shows more of them")
+	f("table", 140, "  last seen\n", "█     ▄  23:00:00\n")
+}
+
+// No code of the demo that the catalogs list is without its texts, however its rows are grouped.
+func TestKnownCodesOfTheDemoHaveTheirTexts(t *testing.T) {
+	t.Parallel()
+	var values []string
+	cfg := loadgen.Config{Seed: 1, From: noon.Add(-12 * time.Hour), To: noon.Add(12 * time.Hour), Requests: 20_000}
+	if _, err := loadgen.Generate(cfg, func(m loadgen.Message) error {
+		values = append(values, string(m.Value))
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s, c := fill(t, values...)
+	scope := store.Scope{From: cfg.From, To: cfg.To}
+	for _, by := range [][]string{{"code"}, {"tenant", "code"}, {"code", "template"}} {
+		known := map[string]bool{}
+		err := s.Query(t.Context(), "SELECT DISTINCT "+strings.Join(by, " || ' ' || ")+" FROM errors WHERE known", nil, func(scan func(...any) error) error {
+			var key string
+			err := scan(&key)
+			known[key] = true
+			return err
+		})
+		if err != nil || len(known) < 60 {
+			t.Fatalf("%d known codes, %v", len(known), err)
+		}
+		top, err := report.NewTop(t.Context(), s, c, report.TopQuery{Scope: scope, By: by, Limit: 100_000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		services := 0
+		for _, r := range top.Rows {
+			key := map[string]string{"code": r.Code, "tenant": r.Tenant + " " + r.Code, "template": r.Code + " " + r.Template}[by[len(by)-1]]
+			if by[0] == "tenant" {
+				key = r.Tenant + " " + r.Code
+			}
+			if known[key] && (!r.Known || r.Description == "" || r.Remedy == "" && r.Family != "TencentCloud") {
+				t.Errorf("by %v: %+v", by, r)
+			}
+			if r.Family == "TencentCloud" && r.Dialect != "tencent-v2" {
+				services++ // known by their service alone
+			}
+		}
+		if services == 0 {
+			t.Errorf("by %v: no code is known by its service alone, which is the hard case", by)
+		}
+	}
+}
+
+// An explanation without a dialect says what the live errors mean.
+func TestExplainAsksTheLiveErrors(t *testing.T) {
+	t.Parallel()
+	s, c := fill(t, record("2026-11-02T10:00:00Z", "acme", "tencent-cvm", "", 200, "r-1", `{"code":4000,"message":"(100004) incorrect projectId"}`))
+	q := day("code")
+	top, err := report.NewTop(t.Context(), s, c, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := report.Explain(c, "4000", "", "")
+	if err := x.AddLive(t.Context(), s, c, q.Scope, "1d"); err != nil {
+		t.Fatal(err)
+	}
+	r := top.Rows[0]
+	if x.Family != "TencentCloud" || x.Family != r.Family || x.Description != r.Description || x.Remedy != r.Remedy || x.Description == "" || !x.Found() {
+		t.Errorf("explain: %s %q, top: %s %q", x.Family, x.Description, r.Family, r.Description)
+	}
+	if len(x.Meanings) != 1 || x.Meanings[0].Errors != 1 || len(x.Tenants) != 1 {
+		t.Errorf("%+v", x)
+	}
+	// In another dialect nobody met it.
+	x = report.Explain(c, "4000", "huawei", "")
+	if err := x.AddLive(t.Context(), s, c, q.Scope, "1d"); err != nil || len(x.Tenants) != 0 || x.Found() {
+		t.Errorf("%+v %v", x, err)
+	}
+}
+
+func TestOtherCatalogs(t *testing.T) {
+	t.Parallel()
+	s, c := twoDays(t)
+	f := func(scope store.Scope, version string, want bool) {
+		t.Helper()
+		sentence, err := report.OtherCatalogs(t.Context(), s, scope, version)
+		if err != nil || (sentence != "") != want || want && !(strings.Contains(sentence, c.Version) && strings.Contains(sentence, version)) {
+			t.Errorf("%+v: %q %v", scope, sentence, err)
+		}
+	}
+	f(day().Scope, c.Version, false)
+	f(day().Scope, "other", true)
+	f(store.Scope{}, "other", true)
+	f(store.Scope{From: noon.AddDate(1, 0, 0), To: noon.AddDate(1, 0, 1)}, "other", false) // no errors
+}
+
+func TestFreshness(t *testing.T) {
+	t.Parallel()
+	s, _ := fill(t)
+	mark := func(topic string, partition int, watermark, at time.Time) {
+		t.Helper()
+		if err := s.InsertWatermarks(t.Context(), []store.Watermark{{Topic: topic, Partition: partition, Watermark: watermark, At: at}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	clock := noon
+	f := func(scope store.Scope, ingesters, sentence string, trouble bool) {
+		t.Helper()
+		got, err := report.NewFreshness(t.Context(), s, scope, clock)
+		if err != nil || got.Ingesters != ingesters || !strings.HasPrefix(got.String(), sentence) || got.Trouble() != trouble {
+			t.Errorf("%+v %q %v", got, got, err)
+		}
+	}
+	now := store.Scope{To: noon.Add(time.Minute)}
+	f(now, report.NoReports, "completeness unknown: no ingester has reported yet", true)
+	mark("logs", 0, noon.Add(-3*time.Second), noon.Add(-3*time.Second))
+	mark("logs", 1, noon.Add(-5*time.Second), noon.Add(-2*time.Second))
+	f(now, report.Current, "complete up to 2026-11-02T11:59:55Z", false)
+	mark("logs", 1, noon.Add(-20*time.Minute-2*time.Second), noon.Add(-2*time.Second))
+	f(now, report.Lagging, "complete up to 2026-11-02T11:39:58Z: the ingester lags by 20m0s (logs/1)", true)
+	f(store.Scope{To: noon.Add(-time.Hour)}, report.Lagging, "complete: everything up to 2026-11-02T11:39:58Z is counted", false)
+	clock = noon.Add(2 * time.Minute)
+	mark("logs", 1, clock, clock)
+	f(store.Scope{To: clock}, report.Absent, "complete up to 2026-11-02T11:59:57Z: no ingester has reported on logs/0 for the last minute, the latest report is of 2026-11-02T12:02:00Z", true)
+	mark("other", 0, clock, clock)
+	f(store.Scope{To: clock.Add(time.Second), Topics: []string{"other"}}, report.Current, "complete up to 2026-11-02T12:02:00Z", false)
+}
