@@ -12,8 +12,8 @@
 //	report alert check         check alert rules
 //	report alert list          what is pending and firing
 //
-// The commands here hold flags. What they do is in the packages report, catalog and alert. Package
-// cli describes where output goes and what the exit codes mean.
+// This package defines only the commands and their flags. What they do is in the packages report,
+// catalog and alert. Package cli describes where output goes and what the exit codes mean.
 package main
 
 import (

@@ -12,8 +12,8 @@
 // variables, which name real servers. A server that is already running is used only if
 // --external-kafka or --external-clickhouse names it (external.go).
 //
-// Package cli says where output goes and which exit code means what. 1 is a demo whose counts are
-// wrong.
+// Package cli says where output goes and which exit code means what. Exit code 1 means that a demo
+// counted wrongly.
 package main
 
 import (

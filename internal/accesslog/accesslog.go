@@ -1,8 +1,9 @@
-// Package accesslog turns a gateway's log record into Access values.
+// Package accesslog turns a record, the value of one Kafka message, into Elements, one for each
+// request. An Element holds an Access, or the reason why it is a dead letter.
 //
-// A Kafka message holds one record, a JSON array of records or several lines, possibly inside a log
-// shipper's wrapper. Each record becomes an Element, numbered in order from 0. The content of a
-// record tells which gateway wrote it. The gateways are rows of the table in formats.go, each with
+// A record holds one log entry, a JSON array of them or several lines, possibly inside a log
+// shipper's wrapper. Each entry becomes an Element, numbered in order from 0. The content of an
+// entry tells which gateway wrote it. The gateways are rows of the table in formats.go, each with
 // the keys it is known by and the documented names of its fields. A new gateway takes a row there,
 // a record in the corpus (cmd/ingest/testdata/records), a row in docs/formats.md and a new
 // parserVersion (package enrich). Users describe their own formats in the configuration

@@ -5,10 +5,10 @@
 // hijacking such as `)]}'`, or in UTF-16. Decode removes one wrapping after another, until JSON,
 // XML or plain text is left.
 //
-// Some wrappings are declared: a field of the log format is base64, or a header says chunked.
-// Base64 and ParseResponse believe the declaration, even if the wrapping is damaged. Other
-// wrappings are recognized by how they begin, and what comes out must look like a document: a word
-// that happens to be valid base64 remains a word.
+// Some wrappings are declared: a field of the log format is base64, or a header says chunked. The
+// functions Base64 and ParseResponse are for these: even if the wrapping is damaged, they decode
+// what they can. Other wrappings are recognized by how they begin, and what comes out must look
+// like a document: a word that happens to be valid base64 remains a word.
 //
 // If a wrapping is cut off, what came before the cut is returned, and marked as cut.
 package bodycoding

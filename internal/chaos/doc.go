@@ -10,9 +10,9 @@
 //	chaos_test.go    TestChaos: random faults, one at a time or several at once, under load
 //	outage_test.go   TestOutage: seconds without ClickHouse, and the catching up
 //
-// The expected result is computed from Kafka's own log, which a client that the ingester does not
-// use reads once more at the end. So it does not matter that a producer repeats or aborts. Every
-// error, dead letter and batch is then compared by its position, and every sum by its key.
+// At the end, a client library other than the ingester's reads Kafka's log once more, and the
+// expected result is computed from that. So it does not matter that a producer repeats or aborts.
+// Every error, dead letter and batch is then compared by its position, and every sum by its key.
 //
 //	go test ./internal/chaos         some twenty seconds on one broker, as part of `make test`
 //	make chaos                       a minute and a half on three brokers

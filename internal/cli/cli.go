@@ -1,12 +1,12 @@
-// Package cli is what the programs ingest, report and stack share at the command line. Each of
-// these has one spelling and one meaning in all of them:
+// Package cli is what the programs ingest, report and stack share at the command line. The
+// following are spelled the same and mean the same in all three programs:
 //
 //   - exit.go: exit codes, which error has which code, and how an error is printed
 //   - times.go: flags for a time, a time window or a zone, and timestamps in output
 //   - output.go: a command's table of output formats, --output, JSON and YAML
 //   - table.go, wrap.go: tables for a terminal, Markdown and CSV; prose for a terminal
 //   - help.go: what --help shows
-//   - near.go: words near one that does not exist
+//   - near.go: suggestions for a misspelled word
 //   - escape.go: text from outside that would drive a terminal or a spreadsheet
 //
 // Results go to standard output and everything else to standard error.

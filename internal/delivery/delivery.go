@@ -6,42 +6,49 @@
 // generation of the consumer group. And every row replaces itself when it is written again.
 //
 //   - A batch is a run of consecutive offsets of one partition; while it is in the plan it is
-//     called a planned run. Once sealed it never changes: apart from the catalog texts, its rows
-//     are a pure function of its records, their positions and the parser, never of the clock.
+//     called a planned run. Once its boundary is committed to Kafka it never changes: apart from
+//     the catalog texts, its rows are a pure function of its records, their positions and the
+//     parser, never of the clock.
 //   - Seal, plan, insert. Before the first insert of a batch, its boundary is committed to Kafka.
 //     Everything before the committed offset is safely in ClickHouse. The metadata of the commit
 //     holds the lengths of the planned runs that follow it, without a gap (plan.go). Kafka takes
 //     the commit only from the member that owns the partition in the current generation. A commit
-//     that is refused, or whose outcome is unknown, is never repeated in its generation: it might
-//     arrive late and roll the plan back. The generation is left, and the next one begins by
-//     reading what is committed.
+//     that is refused, or whose outcome is unknown, is never repeated in its generation: the first
+//     attempt may still be on its way, arrive after later commits, and put the old plan back. The
+//     generation is left, and the next one begins by reading what is committed.
 //   - A planned batch is inserted, with growing pauses, until ClickHouse has it. Nothing is fetched
-//     in the meantime, so memory stays where it is. The batch's row in batch_rows is written last.
+//     in the meantime, so memory stays where it is. The batch's row in batch_rows is written after
+//     all its other rows.
 //   - A run leaves the plan a minute after its insert, and only if the server was not restarted in
 //     that minute: what ClickHouse has accepted survives a loss of power only once it is on the
-//     disk. After a restart, everything planned is read and inserted again. A table in ClickHouse's
-//     memory holds a random server id, which changes at every restart, and the time at which each
-//     batch was accepted. So a new owner of the partition does not start the minute again. If it
-//     did, the plan of a partition that changes hands more than once a minute would only grow.
+//     disk. After a restart, everything planned is read and inserted again. Two tables live in
+//     ClickHouse's memory and are empty after a restart. One holds a random server id, so a restart
+//     is noticed. The other, accepted, holds the time at which each batch was accepted, so a new
+//     owner of the partition does not start the minute again. If it did, the plan of a partition
+//     that changes hands more than once a minute would only grow.
 //   - Whoever takes a partition over reads the plan and the recorded batches, reads exactly the
-//     planned runs again, inserts them, and only then plans anything new (takeover.go). There is no
-//     drain at a rebalance. The rows may already be there: they replace themselves. A zombie, a
-//     process that does not know yet that it lost the partition, can repeat what is planned, which
-//     changes nothing, and cannot plan.
-//   - Boundaries are cut once: a boundary that is in the plan or in batch_rows never changes. When
-//     the group's offset is lost, or somebody set it, batches in batch_rows are skipped if our own
-//     parser wrote them, and are parsed and written again if another did. If the offset lies inside
-//     such a batch, reading starts after that batch. If the group has no offset, reading starts
-//     after the last batch in batch_rows.
+//     planned runs again, inserts them, and only then plans anything new (takeover.go). An owner
+//     that loses a partition in a rebalance does not first finish what it has planned. The rows may
+//     already be there: they replace themselves. A zombie, a process that does not know yet that it
+//     lost the partition, can repeat what is planned, which changes nothing, and cannot plan.
+//   - Boundaries are cut once: a boundary that is in the plan or in batch_rows never changes. If
+//     the group's offset is lost, reading starts after the last batch in batch_rows. If somebody
+//     set it, the recorded batches from there on keep their boundaries: those that our own parser
+//     wrote are skipped, and from the first that another parser wrote they are read and written
+//     again, under a later epoch. If the offset lies inside a recorded batch, whichever parser
+//     wrote it, reading starts after that batch.
 //   - Orphans are rows that were inserted and recorded nowhere, and whose plan was lost with the
 //     offset. They are voided: a row in epoch_switches selects an epoch that has no rows, so the
 //     orphans no longer count, and their records are read again and written under that epoch. Kafka
 //     does not fence this step, so the statement that voids them also checks that no other process
 //     has recorded or voided them.
-//   - Another parser has another fingerprint. It writes what it reads again under a later epoch,
-//     beside the old rows; the row in epoch_switches, written last, makes the views count the new
-//     ones in one step. An epoch belongs to one take-over of a partition or to one replay, so the
-//     rows of two parsers, or of two different cuts into batches, never mix. New runs have epoch 0.
+//   - A parser is identified by its fingerprint, made of its version and its settings. When a
+//     parser with another fingerprint reads records a second time, it writes their rows under a
+//     later epoch, beside the old ones; a row in epoch_switches, written after the row in
+//     batch_rows, makes the views count the new ones in one step. Every epoch above 0 belongs to
+//     one take-over or one replay, so the rows of two parsers never mix, nor do those of voided
+//     batches and of the batches that replace them. A run that is read for the first time has epoch
+//     0, unless its offsets were voided: then it has the epoch of the voiding.
 //   - Offsets that Kafka deleted before they were read become a row in gap_rows, a metric and a log
 //     line. When part of a planned run is deleted, the run stays as it is if ClickHouse has all of
 //     it. Otherwise the rest is inserted under a fresh epoch, and the deleted part is a gap.
@@ -85,11 +92,12 @@
 // If ClickHouse loses power and the group's offsets are lost within the same minute, the rows that
 // ClickHouse lost are not inserted again, because the plan that named them is gone too. If someone
 // sets an offset by hand while an ingester is suspended in the middle of inserting a batch, that
-// batch can be counted twice when the ingester resumes. A batch can also be counted twice if an
-// offset is set back into a hole at the moment in which a replay of that hole takes effect. `ingest
-// audit` shows both. If a topic is deleted, created again and filled beyond our offset, all while
-// nothing is fetched, this is noticed only at the next take-over. Even if it exceeds the budget,
-// one planned run at a time is held in memory as a whole, and so is a single record.
+// batch can be counted twice when the ingester resumes. A batch can also be counted twice if a
+// replay counts offsets that are in no batch, and someone sets the group's offset back to them just
+// as the replay's rows begin to count. `ingest audit` shows both. If a topic is deleted, created
+// again and filled beyond our offset, all while nothing is fetched, this is noticed only at the
+// next take-over. One planned run at a time is held in memory as a whole, even if it exceeds
+// ingest.memory. So is a single record that exceeds it.
 //
 // # Files
 //

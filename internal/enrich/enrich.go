@@ -1,9 +1,9 @@
-// Package enrich joins the envelopes of a record with the published catalogs.
+// Package enrich joins the envelopes of a Kafka message with the published catalogs.
 //
-// Its Processor takes one record all the way, without touching the outside world: accesslog reads
-// the record, parse finds the envelopes in each body, and each envelope becomes an Event with its
-// family, kind, description and remedy, redacted and ready to store. The ingester and the dry run
-// `ingest parse` both call it, so they cannot disagree.
+// Its Processor turns one Kafka message into Events, without touching the outside world: accesslog
+// reads the log entries in it, parse finds the envelopes in each entry's body, and each envelope
+// becomes an Event with its family, kind, description and remedy, redacted and ready to store. The
+// ingester and the dry run `ingest parse` both call it, so they cannot disagree.
 package enrich
 
 import (

@@ -5,12 +5,12 @@
 // Twelve tenants of very different size call services of five catalog families: service tickets, a
 // solver, Tencent-style virtual machines and databases, bare-metal servers, inference. Each tenant
 // calls through one gateway, which logs in its own format. Tenants are busy in their working hours
-// and quiet at night; now and then a script multiplies a tenant's minute. Some 97 % of the calls
-// succeed, a few of them with bodies that only mention an error code. The rest fail: most with an
-// error envelope under HTTP 200, some with an envelope under 4xx or 5xx, and some with the
-// gateway's own error page instead of an envelope. After three quarters of the generated time one
-// tenant hits its ticket quota, OSM.01010037, for half an hour. A few dozen records are broken,
-// each in a way that occurs in real logs.
+// and quiet at night; now and then a tenant sends five times its usual requests for a minute, as if
+// a script ran. Some 97 % of the calls succeed, a few of them with bodies that only mention an
+// error code. The rest fail: most with an error envelope under HTTP 200, some with an envelope
+// under 4xx or 5xx, and some with the gateway's own error page instead of an envelope. After three
+// quarters of the generated time one tenant hits its ticket quota, OSM.01010037, for half an hour.
+// A few dozen records are broken, each in a way that occurs in real logs.
 //
 // The content is data: tenants are in tenants.go, services with their routes and answers in
 // services.go, failures in problems.go, gateways and their error pages in gateways.go, broken

@@ -5,10 +5,10 @@
 //
 // Readers use the views: errors, traffic_minute, error_minute, traffic_hour, error_hour,
 // codes_seen, dead_letters, audit_samples, batches, gaps, watermarks, alerts. Each is exact at
-// every moment, without FINAL and without knowledge of batches or epochs; only codes_seen may also
-// hold codes that a newer parser no longer finds. The stored tables behind them hold repeated and
-// superseded rows and may change with any migration. Sums have one row for each batch, so readers
-// sum over what they do not group by.
+// every moment, and a reader needs neither FINAL nor any knowledge of batches or epochs. Only
+// codes_seen may also hold codes that a newer parser no longer finds. The stored tables behind them
+// hold repeated and superseded rows and may change with any migration. In the views of minutes and
+// hours, the same time and group have one row per batch, so readers add the rows up with sum().
 //
 // # Promises to the ingester
 //
@@ -27,8 +27,8 @@
 //  5. The batch is entered in the table accepted, which lives in the server's memory. If the entry
 //     still exists a minute later, the server has not restarted, and the batch is on its disk.
 //
-// Every write is safe to repeat. Trouble says what an error means and whether it passes by itself.
-// The protocol that decides what is inserted and when is in package delivery.
+// Every write is safe to repeat. The type Trouble says what an error of an insert means and whether
+// it passes by itself. The protocol that decides what is inserted and when is in package delivery.
 //
 // # Promises to packages that query
 //
@@ -43,9 +43,9 @@
 // the schema. batch.go holds a run of records as rows. table.go and insert.go declare each stored
 // column once, for INSERTs, SELECT lists and scans. batches.go, deadletters.go, gaps.go, epochs.go,
 // orphans.go, watermark.go, retention.go, owner.go and serverid.go each implement one concept of
-// the delivery protocol. rollup.go makes hours of closed days, reenrich.go gives stored rows
-// today's texts, audit.go counts everything again. query.go is for those who ask, alerts.go for
-// alerts, trouble.go for what goes wrong.
+// the delivery protocol. rollup.go adds up the minute sums of past days into hourly sums,
+// reenrich.go gives stored rows today's texts, audit.go counts everything again. query.go is for
+// those who ask, alerts.go for alerts, trouble.go for what goes wrong.
 package store
 
 import (
