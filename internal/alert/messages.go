@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"errata/internal/catalog"
 	"errata/internal/cli"
 	"errata/internal/notify"
 )
@@ -31,7 +32,9 @@ type Notification struct {
 	Late        bool              `json:"late,omitempty"`  // told long after it began, or after its end
 	StartsAt    cli.Timestamp     `json:"starts_at"`
 	EndsAt      cli.Timestamp     `json:"ends_at"`
-	Code        string            `json:"code"` // the most frequent
+	Code        string            `json:"code"`   // the most frequent
+	Family      string            `json:"family"` // of Code
+	Owner       string            `json:"owner"`  // of Code: who can do something about it
 	Codes       []CodeCount       `json:"codes"`
 	Description string            `json:"description"` // of Code
 	Remedy      string            `json:"remedy"`
@@ -87,7 +90,15 @@ func (e *evaluator) addBehind(ctx context.Context, rule *Rule, s step, n *Notifi
 	}
 	if len(codes) > 0 {
 		n.Code = codes[0].Code
-		n.Description, n.Remedy = e.catalogs.Lookup(codes[0].Code, codes[0].Dialect, codes[0].Service, int(codes[0].Status), codes[0].Message).Texts()
+		known := e.catalogs.Lookup(codes[0].Code, codes[0].Dialect, codes[0].Service, int(codes[0].Status), codes[0].Message)
+		n.Description, n.Remedy = known.Texts()
+		n.Family, n.Owner = catalog.Unknown, ""
+		if known.Family != nil {
+			n.Family = known.Family.Name
+		}
+		if known.Entry != nil {
+			n.Owner = known.Entry.Owner
+		}
 	}
 	n.RequestIDs, n.Why = append(n.RequestIDs, b.requests...), append(n.Why, b.why...)
 	return nil
@@ -161,8 +172,11 @@ func (n Notification) message() notify.Message {
 	}
 	maps.Copy(annotations, n.Annotations)
 	return notify.Message{
-		Source: n.Alert, Fingerprint: n.fingerprint(), At: at, Event: n.Status, JSON: n.text(),
-		Alert: &notify.Alert{Labels: n.Labels, Annotations: annotations, StartsAt: n.StartsAt.Time, EndsAt: n.EndsAt.Time},
+		Source: n.Alert, Fingerprint: n.fingerprint(), At: at, Event: n.Status, JSON: n.text(), Title: n.Summary, Details: n.details(),
+		Alert: &notify.Alert{
+			Labels: n.Labels, Annotations: annotations, StartsAt: n.StartsAt.Time, EndsAt: n.EndsAt.Time,
+			Attributes: map[string]string{"code": n.Code, "family": n.Family, "owner": n.Owner}, Codes: n.allCodes(), Errors: n.Errors,
+		},
 	}
 }
 

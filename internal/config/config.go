@@ -107,6 +107,11 @@ var defaults = []struct {
 	{"notify.alertmanager.url", notify.Defaults.Alertmanager.URL},
 	{"notify.timeout", notify.Defaults.Timeout},
 	{"notify.expire_after", notify.Defaults.ExpireAfter},
+	{"notify.link", ""},
+	{"notify.receivers", []any{}},
+	{"notify.routes", []any{}},
+	{"notify.tenants", []any{}},
+	{"notify.time_intervals", []any{}},
 	{"log.level", "info"},
 	{"http.addr", "127.0.0.1:9464"},
 	{"http.pprof", false},
@@ -178,10 +183,9 @@ func read(v *viper.Viper, file string) (*yamlfile.File, error) {
 
 // files returns the settings that name a file or folder, which are relative to the config file.
 func (c *Config) files() []*string {
-	return []*string{
+	return append(c.Notify.Files(),
 		&c.Kafka.TLS.CAFile, &c.Kafka.TLS.CertFile, &c.Kafka.TLS.KeyFile, &c.Kafka.SASL.PasswordFile,
-		&c.ClickHouse.TLS.CAFile, &c.ClickHouse.TLS.CertFile, &c.ClickHouse.TLS.KeyFile, &c.ClickHouse.PasswordFile, &c.Catalogs.Dir,
-	}
+		&c.ClickHouse.TLS.CAFile, &c.ClickHouse.TLS.CertFile, &c.ClickHouse.TLS.KeyFile, &c.ClickHouse.PasswordFile, &c.Catalogs.Dir)
 }
 
 func (c Config) validate() error {

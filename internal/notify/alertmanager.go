@@ -11,29 +11,21 @@ import (
 	"time"
 )
 
-// Alert is an alert in the words of Alertmanager.
-type Alert struct {
-	Labels      map[string]string
-	Annotations map[string]string
-	StartsAt    time.Time
-	EndsAt      time.Time // zero: it is firing
-}
-
 // alertmanager is told again and again what is firing. When it is not told of an alert any more, it
 // resolves it at the endsAt that it was told last.
 type alertmanager struct {
-	url      string
-	client   client
-	firing   map[string]Alert // by fingerprint
-	resolved map[string]ended // repeated for a while, in case Alertmanager was away
-	told     time.Time        // last
-	dirty    bool             // something has changed since
+	name     string
+	send     func(context.Context, []postable) error
+	firing   map[string]Message // by fingerprint
+	resolved map[string]ended   // repeated for a while, in case Alertmanager was away
+	told     time.Time          // last
+	dirty    bool               // something has changed since
 	retry    *retry
 }
 
 // ended is an alert that is resolved, and until when that is repeated.
 type ended struct {
-	Alert
+	Message
 	until time.Time
 }
 
@@ -43,40 +35,66 @@ const (
 	repeatResolved = 15 * time.Minute // as in Prometheus
 )
 
-func newAlertmanager(root string, c client) *alertmanager {
+func newAlertmanager(name string, root func() string, c client) *alertmanager {
+	am := &alertmanager{name: name, retry: newRetry(), send: func(ctx context.Context, told []postable) error {
+		body, err := json.Marshal(told)
+		if err != nil {
+			return err
+		}
+		_, err = c.post(ctx, request{url: alertsURL(root()), body: string(body)})
+		return err
+	}}
+	am.reset()
+	return am
+}
+
+func (am *alertmanager) reset() {
+	am.firing, am.resolved, am.dirty = map[string]Message{}, map[string]ended{}, true
+}
+
+// alertsURL returns where an Alertmanager of a root takes alerts.
+func alertsURL(root string) string {
 	const path = "/api/v2/alerts"
 	if u, err := url.Parse(root); err == nil && !strings.HasSuffix(u.Path, path) {
-		root = u.JoinPath(path).String()
+		return u.JoinPath(path).String()
 	}
-	return &alertmanager{url: root, client: c, firing: map[string]Alert{}, resolved: map[string]ended{}, dirty: true, retry: newRetry()}
+	return root
 }
 
 // update takes up an alert that Alertmanager has to hear of soon.
-func (am *alertmanager) update(fingerprint string, a Alert, now time.Time) {
+func (am *alertmanager) update(m Message, now time.Time) {
 	am.dirty = true
-	delete(am.firing, fingerprint)
-	delete(am.resolved, fingerprint)
-	if a.EndsAt.IsZero() {
-		am.firing[fingerprint] = a
+	delete(am.firing, m.Fingerprint)
+	delete(am.resolved, m.Fingerprint)
+	if m.Alert.resolved() {
+		am.resolved[m.Fingerprint] = ended{m, now.Add(repeatResolved)}
 	} else {
-		am.resolved[fingerprint] = ended{a, now.Add(repeatResolved)}
+		am.firing[m.Fingerprint] = m
 	}
 }
 
-// tell sends all that is firing or was resolved lately, when that is due. The result reports
-// whether Alertmanager has yet to hear of something.
-func (am *alertmanager) tell(ctx context.Context, now time.Time) (left bool, err error) {
+// tell sends all that is firing or was resolved lately, when that is due. An alert that is muted is
+// left out, so Alertmanager resolves it. The result reports whether Alertmanager has yet to hear of
+// something.
+func (n *Notifier) tell(ctx context.Context, am *alertmanager) (left bool, err error) {
+	now := n.Now()
 	if now.Before(am.retry.next) || !am.dirty && now.Sub(am.told) < resend {
 		return am.dirty, nil
 	}
-	maps.DeleteFunc(am.resolved, func(_ string, e ended) bool { return now.After(e.until) })
-	if all := am.postable(now); len(all) > 0 {
-		body, err := json.Marshal(all)
-		if err != nil {
+	if err := n.fenced(ctx); err != nil {
+		return true, err
+	}
+	muted := func(Message) bool { return false }
+	if am.name != legacyAlertmanager {
+		if err := n.mutes.load(ctx, now); err != nil {
 			return true, err
 		}
-		if err := am.client.post(ctx, am.url, string(body)); err != nil {
-			return true, fmt.Errorf("alertmanager did not take alerts, next try in %s: %w", am.retry.failed(now), err)
+		muted = func(m Message) bool { return n.mutes.reason(m, now) != "" }
+	}
+	maps.DeleteFunc(am.resolved, func(_ string, e ended) bool { return now.After(e.until) })
+	if all := am.postable(now, muted); len(all) > 0 {
+		if err := am.send(ctx, all); err != nil {
+			return true, fmt.Errorf("%s did not take alerts, next try in %s: %w", am.name, am.retry.failed(now, err), err)
 		}
 	}
 	am.retry.succeeded()
@@ -86,20 +104,24 @@ func (am *alertmanager) tell(ctx context.Context, now time.Time) (left bool, err
 
 // postable is an alert in Alertmanager's API, version 2.
 type postable struct {
-	Labels      map[string]string `json:"labels"`
-	Annotations map[string]string `json:"annotations"`
-	StartsAt    time.Time         `json:"startsAt"`
-	EndsAt      time.Time         `json:"endsAt"`
+	Labels       map[string]string `json:"labels"`
+	Annotations  map[string]string `json:"annotations"`
+	StartsAt     time.Time         `json:"startsAt"`
+	EndsAt       time.Time         `json:"endsAt"`
+	GeneratorURL string            `json:"generatorURL,omitempty"`
 }
 
-func (am *alertmanager) postable(now time.Time) (all []postable) {
+func (am *alertmanager) postable(now time.Time, muted func(Message) bool) (all []postable) {
+	add := func(m Message, ends time.Time) {
+		if !muted(m) {
+			all = append(all, postable{m.Alert.Labels, m.Alert.Annotations, m.Alert.StartsAt, ends, m.Link})
+		}
+	}
 	for _, fingerprint := range slices.Sorted(maps.Keys(am.resolved)) {
-		a := am.resolved[fingerprint]
-		all = append(all, postable{a.Labels, a.Annotations, a.StartsAt, a.EndsAt})
+		add(am.resolved[fingerprint].Message, am.resolved[fingerprint].Alert.EndsAt)
 	}
 	for _, fingerprint := range slices.Sorted(maps.Keys(am.firing)) {
-		a := am.firing[fingerprint]
-		all = append(all, postable{a.Labels, a.Annotations, a.StartsAt, now.Add(endsAhead)})
+		add(am.firing[fingerprint], now.Add(endsAhead))
 	}
 	return all
 }

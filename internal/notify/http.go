@@ -8,25 +8,52 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
+
+	"errata/internal/link"
 )
 
 // refusal is the answer of a server that will never take a body.
 type refusal struct{ error }
 
+// busy is the answer of a server that asks for a pause.
+type busy struct {
+	error
+	pause time.Duration
+}
+
+// longestBusy is the longest pause that a server may ask for.
+const longestBusy = 10 * time.Minute
+
 // client posts JSON.
 type client struct{ timeout time.Duration }
 
-// post expects a 2xx. Its errors name the host alone: the rest of a URL may hold a secret.
-func (c client) post(ctx context.Context, to, body string) error {
+// request is a body and where it goes. The URL and the header may hold secrets.
+type request struct {
+	url, body string
+	header    http.Header
+}
+
+// maxAnswer is how much of an answer is read.
+const maxAnswer = 64 << 10
+
+// post expects a 2xx and returns the answer. Its errors name the host alone: the rest of a URL may
+// hold a secret.
+func (c client) post(ctx context.Context, r request) (answer []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url, strings.NewReader(r.body))
 	if err != nil {
-		return err
+		return nil, errors.New("the URL of the target is not one: give one like http://host:port/path")
 	}
-	req.Header.Set("Content-Type", "application/json")
+	if r.header != nil {
+		req.Header = r.header
+	}
+	if req.Header.Get("Content-Type") == "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	req.Header.Set("User-Agent", "errata")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -34,17 +61,36 @@ func (c client) post(ctx context.Context, to, body string) error {
 		if errors.As(err, &inner) {
 			err = inner.Err
 		}
-		return fmt.Errorf("POST to %s: %w", req.URL.Host, err)
+		return nil, fmt.Errorf("POST to %s: %w", req.URL.Host, err)
 	}
 	defer resp.Body.Close()
-	answer, _ := io.ReadAll(io.LimitReader(resp.Body, 512))
+	answer, _ = io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if resp.StatusCode/100 == 2 {
-		return nil
+		return answer, nil
 	}
-	err = fmt.Errorf("POST to %s: %s: %s", req.URL.Host, resp.Status, bytes.TrimSpace(answer))
+	err = fmt.Errorf("POST to %s: %s: %s", req.URL.Host, resp.Status, shortened(string(bytes.TrimSpace(answer)), 512))
 	switch resp.StatusCode {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
-		return refusal{err}
+		return nil, refusal{err}
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		if seconds, e := strconv.Atoi(resp.Header.Get("Retry-After")); e == nil && seconds > 0 {
+			return nil, busy{err, time.Duration(seconds) * time.Second}
+		}
 	}
-	return err
+	return nil, err
+}
+
+// secret returns a function that returns a setting, or the first line of a file, which is read each
+// time. Validate has checked both.
+func secret(given, file string) func() string {
+	s, err := link.NewSecret(given, file)
+	if err != nil { // the file has gone since
+		return func() string { text, _ := link.Password(given, file); return text }
+	}
+	return s.Value
+}
+
+// keyHeader carries the key of a message to a server that honours it.
+func keyHeader(key string) http.Header {
+	return http.Header{"Idempotency-Key": {key}}
 }

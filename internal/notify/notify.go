@@ -1,26 +1,39 @@
 // Package notify tells people and programs what has happened. It knows nothing of alert rules or
 // reports: they hand it messages.
 //
-//	Message --Deliveries--> a row per target --stored by whoever has the message--+
-//	                                                                              |
-//	Notifier.Send <--oldest first-- Queue (ClickHouse) <--------------------------+
-//	      |
-//	      +--> webhook         each message once, retried until it is taken, refused or expired
-//	      +--> Alertmanager    what is firing, again and again; no queue
+//	Message --Deliveries--> rows, stored by whoever has the message
+//	   |                      |
+//	   |                      +--> queued: the webhook of the settings, and messages that name receivers
+//	   |                      +--> waiting: events of alerts, one for each receiver that a route names
+//	   |                                |
+//	   |                             group.go   groups, waits, mutes, folds, limits
+//	   |                                |
+//	   |                             Notice     queued in the INSERT that settles its events
+//	   |                                v
+//	   |   Notifier.Send <--oldest first-- Queue (ClickHouse)
+//	   |         |
+//	   |         +--> webhook, Slack, DingTalk, Feishu, WeCom, mail
+//	   +--Update---> Alertmanager: what is firing, again and again; no queue
 //
-// Delivery guarantee: a message that is in the queue reaches its target, or the log says that it
-// was refused or has expired. It leaves the queue after the target has taken it, so it is sent
-// twice only if the process dies between the two. Its identity (source, fingerprint, time and
-// event) is the same each time, and a message that has left the queue never enters it again.
-// Messages to one target keep their order: while it is in trouble, those that follow wait. Targets
-// do not wait for each other.
+// Delivery guarantee: a message that is stored reaches its target, or the log says that it was
+// refused or has expired. A crash can happen anywhere:
+//
+//   - Before the rows are stored: the caller has not recorded what happened, and does it again.
+//   - Before a notice is queued: its events are still waiting, and the next process groups them.
+//   - Before a notice is sent, or after it was sent and before that is recorded: the next process
+//     sends it, with the same key and the same content. A target that honours keys takes it once.
+//
+// A notice and its events are stored in one INSERT into one partition, which ClickHouse does as a
+// whole or not at all. The key of a message is a hash of what it tells, so two processes that group
+// the same events send the same key. A message that has left the queue never enters it again.
+// Messages to one target keep their order: while it is in trouble, those that follow wait, and new
+// events gather for one notice. Targets do not wait for each other.
 //
 // Alertmanager needs no queue. Like Prometheus, Send tells it every minute what is firing; it
 // resolves an alert that it has not heard of for four minutes.
 //
-// Nobody is told anything until a setting names a target. Another kind of target (chat, mail) is a
-// row of targets in New, a function that sends, and, where JSON is not its format, a field of
-// Message. Routes would pick the targets of a message in Deliveries.
+// Nobody is told anything until a setting names a target. Another kind of target is a field of
+// Receiver and a row of senderOf; another way to render a message is a method of Notice.
 package notify
 
 import (
@@ -28,7 +41,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,96 +51,55 @@ import (
 	"errata/internal/store"
 )
 
-// Config says who is told.
-type Config struct {
-	Webhook      Endpoint      `mapstructure:"webhook"`
-	Alertmanager Endpoint      `mapstructure:"alertmanager"`
-	Timeout      time.Duration `mapstructure:"timeout"`      // of one request
-	ExpireAfter  time.Duration `mapstructure:"expire_after"` // how long a message is retried
-}
-
-// Endpoint is where a target is.
-type Endpoint struct {
-	URL string `mapstructure:"url"` // "": there is no such target
-}
-
-// Defaults tell nobody.
-var Defaults = Config{Timeout: 10 * time.Second, ExpireAfter: 24 * time.Hour}
-
-// Validate reports what is wrong with the settings.
-func (c Config) Validate() error {
-	if err := CheckURL(c.Webhook.URL); err != nil {
-		return fmt.Errorf("notify.webhook.url %w", err)
-	}
-	if err := CheckURL(c.Alertmanager.URL); err != nil {
-		return fmt.Errorf("notify.alertmanager.url %w", err)
-	}
-	switch {
-	case c.Timeout < time.Second || c.Timeout > time.Minute:
-		return fmt.Errorf("notify.timeout is %s: give 1s to 1m", c.Timeout)
-	case c.ExpireAfter < time.Minute || c.ExpireAfter > 30*24*time.Hour:
-		return fmt.Errorf("notify.expire_after is %s: give 1m to 720h", c.ExpireAfter)
-	}
-	return nil
-}
-
-// CheckURL reports whether a target can be at a URL, or at none. Its error continues a sentence
-// that begins with the name of the setting, and leaves the URL out, which may hold a secret.
-func CheckURL(text string) error {
-	if text == "" {
-		return nil
-	}
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return errors.New("is not a URL: give one like http://host:port/path")
-	}
-	return nil
-}
-
-// Message is something that has happened, in the formats of all targets. Source, Fingerprint, At
-// and Event are its identity.
-type Message struct {
-	Source      string    // what it is about, such as the rule of an alert
-	Fingerprint string    // which alert or report of the source
-	At          time.Time // when it happened
-	Event       string    // what happened, such as "firing" or "resolved"
-	JSON        string    // what a webhook gets
-	Alert       *Alert    // what Alertmanager gets; nil: nothing
-}
-
 // Notifier sends messages to the targets of its Config. It belongs to one goroutine.
 type Notifier struct {
 	Now func() time.Time // the wall clock
+	// Fence reports whether this process may send. It is asked before each step that another process
+	// must not take too. nil: there is no other process.
+	Fence func(context.Context) error
 
-	queue        Queue
-	log          *slog.Logger
-	expireAfter  time.Duration
-	targets      []*target
-	alertmanager *alertmanager // nil: there is none
+	queue         Queue
+	log           *slog.Logger
+	expireAfter   time.Duration
+	targets       []*target // in the order of the settings
+	inboxes       []*inbox  // of the targets that get notices
+	alertmanagers []*alertmanager
+	routes        []*route
+	link          linker
+	mutes         mutes
+	unrouted      map[string]bool // sources that the log has mentioned
 }
+
+// The targets of the settings that are no receivers.
+const (
+	legacyWebhook      = "webhook"
+	legacyAlertmanager = "alertmanager"
+)
 
 // New makes a Notifier. The Config has to be valid.
 func New(cfg Config, q Queue, log *slog.Logger) *Notifier {
-	n := &Notifier{Now: time.Now, queue: q, log: log, expireAfter: cfg.ExpireAfter}
+	n := &Notifier{
+		Now: time.Now, queue: q, log: log, expireAfter: cfg.ExpireAfter, routes: routesOf(cfg), link: newLinker(cfg.Link),
+		mutes: mutes{queue: q}, unrouted: map[string]bool{},
+	}
 	client := client{timeout: cfg.Timeout}
-	for _, t := range []struct {
-		name string
-		url  string
-		body func(Message) string
-	}{
-		{"webhook", cfg.Webhook.URL, func(m Message) string { return m.JSON }},
-	} {
-		if t.url != "" {
-			n.targets = append(n.targets, &target{
-				name:  t.name,
-				body:  t.body,
-				send:  func(ctx context.Context, body string) error { return client.post(ctx, t.url, body) },
-				retry: newRetry(),
-			})
-		}
+	if cfg.Webhook.URL != "" {
+		n.targets = append(n.targets, &target{name: legacyWebhook, retry: newRetry(), send: func(ctx context.Context, d store.Delivery) (string, error) {
+			_, err := client.post(ctx, request{url: cfg.Webhook.URL, body: d.Body, header: keyHeader(d.Key)})
+			return "", err
+		}})
 	}
 	if cfg.Alertmanager.URL != "" {
-		n.alertmanager = newAlertmanager(cfg.Alertmanager.URL, client)
+		n.alertmanagers = append(n.alertmanagers, newAlertmanager(legacyAlertmanager, func() string { return cfg.Alertmanager.URL }, client))
+	}
+	for _, r := range cfg.Receivers {
+		if r.Alertmanager != nil {
+			n.alertmanagers = append(n.alertmanagers, newAlertmanager(r.Name, secret(r.Alertmanager.URL, r.Alertmanager.URLFile), client))
+			continue
+		}
+		t := &target{name: r.Name, retry: newRetry(), send: noticeSender(n.senderOf(r, client, cfg))}
+		n.targets = append(n.targets, t)
+		n.inboxes = append(n.inboxes, newInbox(r, t, routesOfReceiver(n.routes, r.Name)))
 	}
 	return n
 }
@@ -137,8 +109,8 @@ func (n *Notifier) Targets() (names []string) {
 	for _, t := range n.targets {
 		names = append(names, t.name)
 	}
-	if n.alertmanager != nil {
-		names = append(names, "alertmanager")
+	for _, am := range n.alertmanagers {
+		names = append(names, am.name)
 	}
 	return names
 }
@@ -147,32 +119,91 @@ func (n *Notifier) Targets() (names []string) {
 // calls Update afterwards.
 func (n *Notifier) Deliveries(messages ...Message) (deliveries []store.Delivery) {
 	for _, m := range messages {
-		for _, t := range n.targets {
-			deliveries = append(deliveries, store.Delivery{
-				Target: t.name, Source: m.Source, Fingerprint: m.Fingerprint, At: m.At, Event: m.Event,
-				Body: t.body(m), Outcome: store.Queued, Written: n.Now(),
-			})
+		m = n.linked(m)
+		if m.Receivers == nil && m.JSON != "" && n.target(legacyWebhook) != nil {
+			deliveries = append(deliveries, n.delivery(legacyWebhook, m, store.Queued, m.JSON))
+		}
+		for _, name := range m.Receivers {
+			deliveries = append(deliveries, n.delivery(name, m, store.Queued, noticeOf(m).text()))
+		}
+		if m.Receivers != nil || m.Alert == nil {
+			continue
+		}
+		for _, in := range n.inboxes {
+			if n.receives(in.receiver.Name, m) != nil {
+				deliveries = append(deliveries, n.delivery(in.receiver.Name, m, store.Waiting, m.text()))
+			}
 		}
 	}
 	return deliveries
 }
 
-// Update makes Alertmanager hear of messages that have been stored.
-func (n *Notifier) Update(messages ...Message) {
-	if n.alertmanager == nil {
-		return
-	}
-	for _, m := range messages {
-		if m.Alert != nil {
-			n.alertmanager.update(m.Fingerprint, *m.Alert, n.Now())
-		}
+func (n *Notifier) delivery(target string, m Message, outcome, body string) store.Delivery {
+	return store.Delivery{
+		Target: target, Source: m.Source, Fingerprint: m.Fingerprint, At: m.At, Event: m.Event,
+		Body: body, Outcome: outcome, Written: n.Now(), Key: m.key(target),
 	}
 }
 
+func (n *Notifier) target(name string) *target {
+	for _, t := range n.targets {
+		if t.name == name {
+			return t
+		}
+	}
+	return nil
+}
+
+// Update makes targets hear of messages that have been stored.
+func (n *Notifier) Update(messages ...Message) {
+	for _, m := range messages {
+		if m.Alert == nil || m.Receivers != nil {
+			continue
+		}
+		m = n.linked(m)
+		for _, am := range n.alertmanagers {
+			if am.name == legacyAlertmanager || n.receives(am.name, m) != nil {
+				am.update(m, n.Now())
+			}
+		}
+		for _, in := range n.inboxes {
+			if n.receives(in.receiver.Name, m) != nil {
+				in.update(m)
+			}
+		}
+		n.mentionUnrouted(m)
+	}
+}
+
+// mentionUnrouted logs once for each source that an alert of it goes to no receiver.
+func (n *Notifier) mentionUnrouted(m Message) {
+	if len(n.routes) == 0 || n.unrouted[m.Source] || m.Alert.resolved() {
+		return
+	}
+	for _, r := range n.routes {
+		if r.matches(m) {
+			return
+		}
+	}
+	n.unrouted[m.Source] = true
+	n.log.Warn("no route matches an alert, so no receiver is told of it: add a route without matchers at the end of notify.routes", "alert", m.Source, "labels", m.Alert.Labels)
+}
+
 // Enqueue stores messages in the queue of each target. It changes nothing for a target that was
-// told before.
+// told before, and not since when an event waits.
 func (n *Notifier) Enqueue(ctx context.Context, messages ...Message) error {
-	if err := n.queue.RecordDeliveries(ctx, n.Deliveries(messages...)); err != nil {
+	waiting := map[string]bool{}
+	for _, in := range n.inboxes {
+		rows, err := n.queue.WaitingDeliveries(ctx, in.target.name, maxWaiting)
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			waiting[row.Key] = true
+		}
+	}
+	deliveries := slices.DeleteFunc(n.Deliveries(messages...), func(d store.Delivery) bool { return d.Outcome == store.Waiting && waiting[d.Key] })
+	if err := n.queue.RecordDeliveries(ctx, deliveries); err != nil {
 		return fmt.Errorf("queue notifications: %w", err)
 	}
 	n.Update(messages...)
@@ -181,13 +212,27 @@ func (n *Notifier) Enqueue(ctx context.Context, messages ...Message) error {
 
 // Send gives every target its turn: what is due goes out. The result reports whether something is
 // left to send, be it that a target is in trouble or that the turn was too short.
-func (n *Notifier) Send(ctx context.Context) (left bool, err error) {
+func (n *Notifier) Send(ctx context.Context) (left bool, err error) { return n.send(ctx, false) }
+
+// send is Send. If it is the last one of this process, a new group is told without waiting for
+// more.
+func (n *Notifier) send(ctx context.Context, last bool) (left bool, err error) {
+	n.mutes.stale = true
 	for _, t := range n.targets {
 		more, problem := n.deliver(ctx, t)
 		left, err = left || more, errors.Join(err, problem)
 	}
-	if n.alertmanager != nil {
-		more, problem := n.alertmanager.tell(ctx, n.Now())
+	for _, in := range n.inboxes {
+		planned, problem := n.plan(ctx, in, last)
+		if planned && problem == nil {
+			var more bool
+			more, problem = n.deliver(ctx, in.target)
+			left = left || more
+		}
+		left, err = left || problem != nil, errors.Join(err, problem)
+	}
+	for _, am := range n.alertmanagers {
+		more, problem := n.tell(ctx, am)
 		left, err = left || more, errors.Join(err, problem)
 	}
 	return left, err
@@ -201,7 +246,7 @@ const patience = 30 * time.Second
 func (n *Notifier) Flush(ctx context.Context) error {
 	began, last := time.Now(), error(nil)
 	for {
-		left, err := n.Send(ctx)
+		left, err := n.send(ctx, true)
 		if err != nil {
 			last = err
 			n.log.Warn("failed to notify", "error", err)
@@ -221,6 +266,27 @@ func (n *Notifier) Flush(ctx context.Context) error {
 	}
 }
 
+// Reset forgets everything that is not in the queue. A process calls it when it takes over from
+// another one.
+func (n *Notifier) Reset() {
+	for _, in := range n.inboxes {
+		in.reset()
+	}
+	for _, t := range n.targets {
+		t.settled = nil
+	}
+	for _, am := range n.alertmanagers {
+		am.reset()
+	}
+}
+
+func (n *Notifier) fenced(ctx context.Context) error {
+	if n.Fence == nil {
+		return nil
+	}
+	return n.Fence(ctx)
+}
+
 const (
 	firstPause   = time.Second
 	longestPause = time.Minute
@@ -236,9 +302,14 @@ func newRetry() *retry {
 	return &retry{pauses: backoff.ExponentialBackOff{InitialInterval: firstPause, Multiplier: 2, MaxInterval: longestPause}}
 }
 
-// failed returns how long the pause is that begins now.
-func (r *retry) failed(now time.Time) time.Duration {
+// failed returns how long the pause is that begins now: longer each time, and as long as the target
+// asks for.
+func (r *retry) failed(now time.Time, err error) time.Duration {
 	pause := r.pauses.NextBackOff()
+	var busy busy
+	if errors.As(err, &busy) {
+		pause = max(pause, min(busy.pause, longestBusy))
+	}
 	r.next = now.Add(pause)
 	return pause
 }

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -18,48 +17,6 @@ import (
 	"errata/internal/link"
 	"errata/internal/store"
 )
-
-// memory is a Queue as the contract says, without a server.
-type memory struct {
-	rows []store.Delivery
-	fail error // of every record
-}
-
-func (m *memory) QueuedDeliveries(_ context.Context, target string, limit int) (queued []store.Delivery, err error) {
-	for _, d := range m.rows {
-		if d.Target == target && d.Outcome == store.Queued && len(queued) < limit {
-			queued = append(queued, d)
-		}
-	}
-	slices.SortStableFunc(queued, func(a, b store.Delivery) int { return a.At.Compare(b.At) })
-	return queued, nil
-}
-
-func (m *memory) RecordDeliveries(_ context.Context, deliveries []store.Delivery) error {
-	if m.fail != nil {
-		return m.fail
-	}
-	for _, d := range deliveries {
-		same := func(o store.Delivery) bool {
-			return o.Target == d.Target && o.Source == d.Source && o.Fingerprint == d.Fingerprint && o.At.Equal(d.At) && o.Event == d.Event
-		}
-		switch i := slices.IndexFunc(m.rows, same); {
-		case i < 0:
-			m.rows = append(m.rows, d)
-		case m.rows[i].Outcome == store.Queued || d.Outcome != store.Queued:
-			m.rows[i] = d
-		}
-	}
-	return nil
-}
-
-func (m *memory) outcomes() string {
-	var all []string
-	for _, d := range m.rows {
-		all = append(all, d.Body+" "+d.Outcome)
-	}
-	return strings.Join(all, ", ")
-}
 
 var midnight = time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC)
 
@@ -82,15 +39,15 @@ type fixture struct {
 func newFixture() *fixture {
 	f := &fixture{queue: &memory{}, began: time.Now()}
 	f.Notifier = New(Defaults, f.queue, slog.New(slog.NewTextHandler(&f.log, nil)))
-	f.targets = []*target{{name: "webhook", retry: newRetry(), body: func(m Message) string { return m.JSON }, send: func(_ context.Context, body string) error {
+	f.targets = []*target{{name: "webhook", retry: newRetry(), send: func(_ context.Context, d store.Delivery) (string, error) {
 		f.tries = append(f.tries, time.Since(f.began))
 		if f.answer != nil {
-			if err := f.answer(body); err != nil {
-				return err
+			if err := f.answer(d.Body); err != nil {
+				return "", err
 			}
 		}
-		f.sent = append(f.sent, body)
-		return nil
+		f.sent = append(f.sent, d.Body)
+		return "", nil
 	}}}
 	return f
 }
@@ -248,9 +205,12 @@ func TestOutcomeIsRecordedLater(t *testing.T) {
 // server answers with a status and keeps the bodies that it took.
 type server struct {
 	*httptest.Server
-	status int
-	bodies []string
-	path   string
+	status  int
+	answer  string
+	bodies  []string
+	headers []http.Header
+	urls    []string
+	path    string
 }
 
 func newServer(t *testing.T) *server {
@@ -259,8 +219,9 @@ func newServer(t *testing.T) *server {
 		body, _ := io.ReadAll(r.Body)
 		s.path = r.URL.Path
 		w.WriteHeader(s.status)
+		io.WriteString(w, s.answer)
 		if s.status == http.StatusOK {
-			s.bodies = append(s.bodies, string(body))
+			s.bodies, s.headers, s.urls = append(s.bodies, string(body)), append(s.headers, r.Header), append(s.urls, r.URL.String())
 		}
 	}))
 	t.Cleanup(s.Close)
@@ -272,14 +233,14 @@ func TestErrorsLeaveTheSecretOfTheURLOut(t *testing.T) {
 	c := client{timeout: time.Second}
 	for status, refused := range map[int]bool{400: true, 413: true, 422: true, 403: false, 404: false, 429: false, 500: false, 503: false} {
 		s.status = status
-		err := c.post(t.Context(), s.URL+"/secret", "{}")
+		_, err := c.post(t.Context(), request{url: s.URL + "/secret", body: "{}"})
 		var refusal refusal
 		if err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), fmt.Sprint(status)) || errors.As(err, &refusal) != refused {
 			t.Errorf("%d: %v", status, err)
 		}
 	}
 	s.Close()
-	if err := c.post(t.Context(), s.URL+"/secret", "{}"); err == nil || strings.Contains(err.Error(), "secret") {
+	if _, err := c.post(t.Context(), request{url: s.URL + "/secret", body: "{}"}); err == nil || strings.Contains(err.Error(), "secret") {
 		t.Error(err)
 	}
 }

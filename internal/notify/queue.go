@@ -10,14 +10,29 @@ import (
 )
 
 // Queue stores the deliveries of messages to targets, by the identity of the message and the
-// target. A delivery with an outcome other than store.Queued is settled: it stays so, whatever is
-// recorded of it later.
+// target. A delivery with an outcome other than store.Queued and store.Waiting is settled: it stays
+// so, whatever is recorded of it later.
 type Queue interface {
-	// QueuedDeliveries returns up to limit deliveries to a target that are not settled, oldest
-	// first.
+	// QueuedDeliveries returns up to limit messages to a target that are queued, oldest first.
 	QueuedDeliveries(ctx context.Context, target string, limit int) ([]store.Delivery, error)
-	// RecordDeliveries queues deliveries, or settles them.
+	// WaitingDeliveries returns up to limit events that no message carries yet, oldest first.
+	WaitingDeliveries(ctx context.Context, target string, limit int) ([]store.Delivery, error)
+	// RecordDeliveries queues deliveries, or settles them: all of them, or none.
 	RecordDeliveries(ctx context.Context, deliveries []store.Delivery) error
+	// ToldGroups returns the last message of each group that a target was sent since a time.
+	ToldGroups(ctx context.Context, target string, since time.Time) ([]ToldGroup, error)
+	// Silences returns the silences that have not ended.
+	Silences(ctx context.Context, now time.Time) ([]store.Silence, error)
+	// CodeStates returns the states of all codes.
+	CodeStates(ctx context.Context) ([]store.CodeState, error)
+}
+
+// ToldGroup is the last message of a group.
+type ToldGroup struct {
+	Key     string
+	At      time.Time
+	Event   string
+	Receipt string // "" if the message held other groups too
 }
 
 // Stored returns the queue in ClickHouse.
@@ -25,27 +40,91 @@ func Stored(s *store.Store) Queue { return stored{s} }
 
 type stored struct{ *store.Store } // which has RecordDeliveries
 
-func (s stored) QueuedDeliveries(ctx context.Context, target string, limit int) (queued []store.Delivery, err error) {
-	const sql = "SELECT target, rule, fingerprint, ts, `to`, body, outcome, at FROM alert_deliveries " +
+func (s stored) QueuedDeliveries(ctx context.Context, target string, limit int) ([]store.Delivery, error) {
+	return s.deliveries(ctx, target, store.Queued, limit)
+}
+
+func (s stored) WaitingDeliveries(ctx context.Context, target string, limit int) ([]store.Delivery, error) {
+	return s.deliveries(ctx, target, store.Waiting, limit)
+}
+
+func (s stored) deliveries(ctx context.Context, target, outcome string, limit int) (queued []store.Delivery, err error) {
+	const sql = "SELECT target, rule, fingerprint, ts, `to`, body, outcome, at, key, groups, receipt FROM alert_deliveries " +
 		"WHERE target = ? AND outcome = ? ORDER BY ts, rule, fingerprint, `to` LIMIT ?"
-	err = s.Query(ctx, sql, []any{target, store.Queued, limit}, func(scan func(...any) error) error {
+	err = s.Query(ctx, sql, []any{target, outcome, limit}, func(scan func(...any) error) error {
 		var d store.Delivery
-		err := scan(&d.Target, &d.Source, &d.Fingerprint, &d.At, &d.Event, &d.Body, &d.Outcome, &d.Written)
+		err := scan(&d.Target, &d.Source, &d.Fingerprint, &d.At, &d.Event, &d.Body, &d.Outcome, &d.Written, &d.Key, &d.Groups, &d.Receipt)
 		queued = append(queued, d)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read the queued notifications: %w", err)
+		return nil, fmt.Errorf("read the %s notifications: %w", outcome, err)
 	}
 	return queued, nil
+}
+
+func (s stored) ToldGroups(ctx context.Context, target string, since time.Time) (groups []ToldGroup, err error) {
+	const sql = "SELECT g, max(ts), argMax(`to`, ts), argMax(if(length(groups) = 1, receipt, ''), ts) FROM alert_deliveries " +
+		"ARRAY JOIN groups AS g WHERE target = ? AND ts >= fromUnixTimestamp64Milli(?) GROUP BY g"
+	err = s.Query(ctx, sql, []any{target, since.UnixMilli()}, func(scan func(...any) error) error {
+		var g ToldGroup
+		err := scan(&g.Key, &g.At, &g.Event, &g.Receipt)
+		groups = append(groups, g)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read which groups of alerts were told: %w", err)
+	}
+	return groups, nil
+}
+
+func (s stored) Silences(ctx context.Context, now time.Time) ([]store.Silence, error) {
+	return Silences(ctx, s.Store, now)
+}
+
+// Silences returns the silences that end after a time, the first to end first.
+func Silences(ctx context.Context, s *store.Store, after time.Time) (all []store.Silence, err error) {
+	const sql = "SELECT id, matchers, starts, ends, author, comment, at FROM silences WHERE ends > fromUnixTimestamp64Milli(?) ORDER BY ends, id"
+	err = s.Query(ctx, sql, []any{after.UnixMilli()}, func(scan func(...any) error) error {
+		var r store.Silence
+		err := scan(&r.ID, &r.Matchers, &r.Starts, &r.Ends, &r.Author, &r.Comment, &r.Written)
+		all = append(all, r)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the silences: %w", err)
+	}
+	return all, nil
+}
+
+func (s stored) CodeStates(ctx context.Context) ([]store.CodeState, error) {
+	return CodeStates(ctx, s.Store)
+}
+
+// CodeStates returns the states of codes, by code and tenant.
+func CodeStates(ctx context.Context, s *store.Store) (all []store.CodeState, err error) {
+	const sql = "SELECT tenant, code, state, until, above, author, comment, at FROM code_states ORDER BY code, tenant"
+	err = s.Query(ctx, sql, nil, func(scan func(...any) error) error {
+		var r store.CodeState
+		err := scan(&r.Tenant, &r.Code, &r.State, &r.Until, &r.Above, &r.Author, &r.Comment, &r.Written)
+		r.Until = store.OrZero(r.Until)
+		all = append(all, r)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the states of codes: %w", err)
+	}
+	return all, nil
 }
 
 // target takes messages one by one from its queue.
 type target struct {
 	name string
-	body func(Message) string
-	send func(ctx context.Context, body string) error // a refusal is an error too
+	// send returns the receipt of a message that was taken. A refusal is an error too.
+	send  func(ctx context.Context, d store.Delivery) (receipt string, err error)
+	taken func(d store.Delivery) // is called after a message was taken; nil: nothing
 
+	idle    bool             // its queue was empty when it was read last
 	settled []store.Delivery // and not yet recorded
 	retry   *retry
 }
@@ -64,6 +143,7 @@ const settleTimeout = 10 * time.Second
 // while. A message that it refuses for good leaves the queue, so that it holds up no other. The
 // result reports whether the queue may hold more.
 func (n *Notifier) deliver(ctx context.Context, t *target) (left bool, err error) {
+	t.idle = false
 	began := n.Now()
 	if began.Before(t.retry.next) {
 		return true, nil
@@ -79,36 +159,43 @@ func (n *Notifier) deliver(ctx context.Context, t *target) (left bool, err error
 		if ctx.Err() != nil || n.Now().Sub(began) > turnTime {
 			return true, ctx.Err()
 		}
-		outcome, err := n.attempt(ctx, t, d)
+		if err := n.fenced(ctx); err != nil {
+			return true, err
+		}
+		outcome, receipt, err := n.attempt(ctx, t, d)
 		if err != nil {
-			return true, fmt.Errorf("%s did not take a notification, next try in %s: %w", t.name, t.retry.failed(n.Now()), err)
+			return true, fmt.Errorf("%s did not take a notification, next try in %s: %w", t.name, t.retry.failed(n.Now(), err), err)
 		}
 		t.retry.succeeded()
-		d.Outcome, d.Written = outcome, n.Now()
+		d.Outcome, d.Written, d.Receipt = outcome, n.Now(), receipt
 		t.settled = append(t.settled, d)
+		if t.taken != nil {
+			t.taken(d)
+		}
 		if err := n.settle(ctx, t); err != nil {
 			return true, err
 		}
 	}
-	return len(queue) == turnLength, nil
+	t.idle = len(queue) < turnLength
+	return !t.idle, nil
 }
 
 // attempt sends one delivery and returns its outcome. After an error it is to be tried again.
-func (n *Notifier) attempt(ctx context.Context, t *target, d store.Delivery) (outcome string, err error) {
+func (n *Notifier) attempt(ctx context.Context, t *target, d store.Delivery) (outcome, receipt string, err error) {
 	// The outcome of a request that is cut short is unknown, so this one may finish.
-	err = t.send(context.WithoutCancel(ctx), d.Body)
+	receipt, err = t.send(context.WithoutCancel(ctx), d)
 	var refusal refusal
 	switch {
 	case err == nil:
-		return store.Sent, nil
+		return store.Sent, receipt, nil
 	case errors.As(err, &refusal):
 		n.log.Error("dropped a notification that its target refused", "target", t.name, "source", d.Source, "event", d.Event, "error", err)
-		return store.Refused, nil
+		return store.Refused, "", nil
 	case n.Now().Sub(d.Written) > n.expireAfter:
 		n.log.Error("dropped a notification that could not be sent in time", "target", t.name, "source", d.Source, "event", d.Event, "after", n.expireAfter, "error", err)
-		return store.Expired, nil
+		return store.Expired, "", nil
 	}
-	return "", err
+	return "", "", err
 }
 
 // settle records outcomes, even when the process is to stop: otherwise the messages would be sent

@@ -34,8 +34,9 @@ type AlertState struct {
 	Evaluated   time.Time
 }
 
-// Delivery is a row of the view alert_deliveries: a message on its way to a target. Target, Source,
-// Fingerprint, At and Event are its identity.
+// Delivery is a row of the view alert_deliveries: a message on its way to a target, or an event that
+// waits for the message which carries it. Target, Source, Fingerprint, At and Event are its
+// identity.
 type Delivery struct {
 	Target      string
 	Source      string // what the message is about, such as the rule of an alert
@@ -43,8 +44,11 @@ type Delivery struct {
 	At          time.Time
 	Event       string // what happened at that time, such as "firing"
 	Body        string
-	Outcome     string    // Queued, or what became of it
+	Outcome     string    // Queued or Waiting, or what became of it
 	Written     time.Time // by the wall clock
+	Key         string    // the same whenever it is sent; of a grouped event: that of its message
+	Groups      []string  // the groups of alerts that a message covers
+	Receipt     string    // the target's name for the first message of the thread
 }
 
 // The outcomes of a delivery.
@@ -53,6 +57,11 @@ const (
 	Sent    = "sent"
 	Refused = "refused" // by the target, which will never take this body
 	Expired = "expired" // not taken in time
+
+	Waiting = "waiting" // an event that no message carries yet
+	Grouped = "grouped" // an event that a message carries
+	Muted   = "muted"   // an event that was over before its silence
+	Skipped = "skipped" // a recovery, for a receiver that is not told of them
 )
 
 // RecordAlerts stores the outcome of an evaluation: the transitions, the messages that are queued
@@ -67,7 +76,7 @@ func (s *Store) RecordAlerts(ctx context.Context, transitions []AlertTransition,
 }
 
 // RecordDeliveries queues messages, or records their final outcome. That stays, whatever is
-// recorded of the message later.
+// recorded of the message later. All rows are stored, or none.
 func (s *Store) RecordDeliveries(ctx context.Context, deliveries []Delivery) error {
 	return deliveryTable.insert(ctx, s, alone(deliveries))
 }
@@ -116,11 +125,19 @@ var deliveryTable = table[Delivery]{
 		col("body", func(_ *Batch, r *Delivery) *string { return &r.Body }),
 		col("outcome", func(_ *Batch, r *Delivery) *string { return &r.Outcome }),
 		computed("settled", func(_ *Batch, r *Delivery) uint8 {
-			if r.Outcome == Queued {
+			if r.Outcome == Queued || r.Outcome == Waiting {
 				return 0
 			}
 			return 1
 		}),
 		col("at", func(_ *Batch, r *Delivery) *time.Time { return &r.Written }),
+		col("key", func(_ *Batch, r *Delivery) *string { return &r.Key }),
+		computed("groups", func(_ *Batch, r *Delivery) []string {
+			if r.Groups == nil {
+				return []string{}
+			}
+			return r.Groups
+		}),
+		col("receipt", func(_ *Batch, r *Delivery) *string { return &r.Receipt }),
 	},
 }

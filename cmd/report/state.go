@@ -1,0 +1,164 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"errata/internal/cli"
+	"errata/internal/notify"
+	"errata/internal/store"
+)
+
+func newAlertState(env *environment) *cobra.Command {
+	cmd := cli.Group("state", "What people have said about a code: acknowledged, ignored, fixed",
+		newStateSet(env, "ack", store.Acknowledged, "Acknowledge a code: somebody is at it, so its alerts are not repeated",
+			`  report alert state ack OSM.01010037 --tenant acme --comment "asked for more quota, TICKET-7"`),
+		newStateSet(env, "ignore", store.Ignored, "Ignore a code, for good, until a time, or until it escalates",
+			`  report alert state ignore OSM.01010037 --until 7d --above 500 --comment "known, low volume"`),
+		newStateSet(env, "fixed", store.Fixed, "Mark a code as fixed: alerts that fire now are not repeated",
+			`  report alert state fixed OSM.01010037 --comment "raised the quota"`),
+		newStateSet(env, "reopen", store.Reopened, "Take back what was said about a code",
+			`  report alert state reopen OSM.01010037 --tenant acme --comment "it is back"`),
+		newStateList(env))
+	cmd.Long = "What people have said about a code, of one tenant or of all. An alert is in a state if all of its codes are. States hold for the\n" +
+		"receivers of notify.routes. What was said of a tenant goes before what was said of all tenants."
+	return cmd
+}
+
+func newStateSet(env *environment, word, state, short, example string) *cobra.Command {
+	var (
+		by     signature
+		tenant string
+		end    string
+		above  uint64
+	)
+	cmd := &cobra.Command{Use: word + " CODE...", Short: short, Example: example, Args: cobra.MinimumNArgs(1)}
+	by.flags(cmd.Flags())
+	cmd.Flags().StringVar(&tenant, "tenant", store.AnyTenant, "of this tenant alone")
+	if state == store.Ignored {
+		cmd.Flags().StringVar(&end, "until", "", "until then, as a span from now or as a time: "+untilForms)
+		cmd.Flags().Uint64Var(&above, "above", 0, "until an alert has more errors than this")
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		now := time.Now().UTC().Truncate(time.Millisecond)
+		c := store.CodeState{Tenant: tenant, State: state, Above: above, Written: now}
+		if cmd.Flags().Changed("above") && above == 0 {
+			return errors.New("--above 0: give a number from 1 up")
+		}
+		if end != "" {
+			var err error
+			if c.Until, err = until("until", end, now); err != nil {
+				return err
+			}
+		}
+		if err := by.check(); err != nil {
+			return err
+		}
+		c.Author, c.Comment = by.author, by.comment
+		s, _, err := env.open(cmd.Context())
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		for _, code := range args {
+			c.Code = code
+			if err := s.RecordCodeState(cmd.Context(), c); err != nil {
+				return err
+			}
+			if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s of %s is %s%s\n", cli.OneLine(code), cli.OneLine(tenantText(tenant)), stateText(state), limits(c)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return cmd
+}
+
+func stateText(state string) string {
+	if state == store.Reopened {
+		return "open again"
+	}
+	return state
+}
+
+func tenantText(tenant string) string {
+	if tenant == store.AnyTenant {
+		return "all tenants"
+	}
+	return "tenant " + strconv.Quote(tenant)
+}
+
+// limits is " until 2026-11-09T00:00:00.000Z or until an alert has more than 500 errors".
+func limits(c store.CodeState) (text string) {
+	if !c.Until.IsZero() {
+		text = fmt.Sprintf(" until %s", cli.Timestamp{Time: c.Until})
+	}
+	if c.Above > 0 {
+		if text != "" {
+			text += " or"
+		}
+		text += fmt.Sprintf(" until an alert has more than %d errors", c.Above)
+	}
+	return text
+}
+
+// stateRow is the state of a code as it is printed.
+type stateRow struct {
+	Code    string        `json:"code"`
+	Tenant  string        `json:"tenant"` // "*": all
+	State   string        `json:"state"`
+	Until   cli.Timestamp `json:"until"`
+	Above   uint64        `json:"above"`
+	Author  string        `json:"author"`
+	Comment string        `json:"comment"`
+	At      cli.Timestamp `json:"at"`
+}
+
+func newStateList(env *environment) *cobra.Command {
+	cmd := &cobra.Command{Use: "list", Short: "List the states of codes", Example: "  report alert state list --output json", Args: cobra.NoArgs}
+	output := listOutputs[stateRow](func(all []stateRow) cli.Table {
+		t := cli.Table{Columns: []cli.Column{{Name: "code"}, {Name: "tenant"}, {Name: "state"}, {Name: "until"}, {Name: "above", Number: true}, {Name: "since"}, {Name: "author"}, {Name: "comment", Prose: true}}}
+		for _, r := range all {
+			end, above := "", ""
+			if !r.Until.IsZero() {
+				end = r.Until.String()
+			}
+			if r.Above > 0 {
+				above = strconv.FormatUint(r.Above, 10)
+			}
+			t.Rows = append(t.Rows, []string{r.Code, r.Tenant, r.State, end, above, r.At.String(), r.Author, r.Comment})
+		}
+		return t
+	}).Flag(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		s, _, err := env.open(cmd.Context())
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		states, err := notify.CodeStates(cmd.Context(), s)
+		if err != nil {
+			return err
+		}
+		rows := []stateRow{}
+		for _, r := range states {
+			rows = append(rows, stateRow{r.Code, r.Tenant, r.State, cli.Timestamp{Time: r.Until}, r.Above, r.Author, r.Comment, cli.Timestamp{Time: r.Written}})
+		}
+		return output.Write(rows, cmd.OutOrStdout())
+	}
+	return cmd
+}
+
+// listOutputs are the outputs of a list.
+func listOutputs[R any](table func([]R) cli.Table) cli.Outputs[[]R] {
+	return cli.Outputs[[]R]{
+		{Name: "table", Write: func(all []R, w io.Writer) error { return table(all).Text(w) }},
+		{Name: "json", Write: cli.JSON[[]R]},
+		{Name: "csv", Write: func(all []R, w io.Writer) error { return table(all).CSV(w) }},
+	}
+}

@@ -1,0 +1,109 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+
+	"errata/internal/store"
+)
+
+// NewDry makes a Notifier that prints what it would send, with the waits, silences and folds of the
+// settings. It reads the queue and writes nothing.
+func NewDry(cfg Config, q Queue, log *slog.Logger, w io.Writer) *Notifier {
+	n := New(cfg, &overlay{Queue: q}, log)
+	for _, t := range n.targets {
+		t.send = func(_ context.Context, d store.Delivery) (string, error) { return "", printLegacy(w, t.name, d) }
+	}
+	for _, in := range n.inboxes {
+		in.target.send = noticeSender(func(_ context.Context, notice Notice) (string, error) {
+			return "", printNotice(w, in.target.name, notice)
+		})
+	}
+	for _, am := range n.alertmanagers {
+		am.send = func(_ context.Context, told []postable) error { return printAlerts(w, am.name, told) }
+	}
+	return n
+}
+
+func printLegacy(w io.Writer, target string, d store.Delivery) error {
+	_, err := fmt.Fprintf(w, "would send to %s: %s\n", target, d.Body)
+	return err
+}
+
+func printNotice(w io.Writer, target string, n Notice) error {
+	var text strings.Builder
+	fmt.Fprintf(&text, "would send to %s: %s\n", target, n.Title())
+	for _, line := range n.Summary() {
+		fmt.Fprintf(&text, "    %s\n", line)
+	}
+	shown := n.Messages[:min(len(n.Messages), maxChatted)]
+	for _, m := range shown {
+		fmt.Fprintf(&text, "    %s\n", n.heading(m))
+		for _, d := range m.Details {
+			fmt.Fprintf(&text, "        %s: %s\n", oneLine(d.Name), oneLine(d.Text))
+		}
+	}
+	if left := n.left(len(shown)); left > 0 {
+		fmt.Fprintf(&text, "    and %d more\n", left)
+	}
+	_, err := io.WriteString(w, text.String())
+	return err
+}
+
+func printAlerts(w io.Writer, target string, told []postable) error {
+	for _, a := range told {
+		var labels []string
+		for _, name := range slices.Sorted(maps.Keys(a.Labels)) {
+			labels = append(labels, fmt.Sprintf("%s=%q", name, a.Labels[name]))
+		}
+		if _, err := fmt.Fprintf(w, "would tell %s: {%s}\n", target, strings.Join(labels, ",")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// overlay keeps deliveries in memory, in front of a queue that it only reads.
+type overlay struct {
+	Queue
+	rows []store.Delivery
+}
+
+func (o *overlay) QueuedDeliveries(_ context.Context, target string, limit int) ([]store.Delivery, error) {
+	return o.of(target, store.Queued, limit), nil
+}
+
+func (o *overlay) WaitingDeliveries(_ context.Context, target string, limit int) ([]store.Delivery, error) {
+	return o.of(target, store.Waiting, limit), nil
+}
+
+func (o *overlay) of(target, outcome string, limit int) (found []store.Delivery) {
+	for _, d := range o.rows {
+		if d.Target == target && d.Outcome == outcome {
+			found = append(found, d)
+		}
+	}
+	slices.SortStableFunc(found, func(a, b store.Delivery) int { return a.At.Compare(b.At) })
+	return found[:min(len(found), limit)]
+}
+
+func (o *overlay) RecordDeliveries(_ context.Context, deliveries []store.Delivery) error {
+	pending := func(d store.Delivery) bool { return d.Outcome == store.Queued || d.Outcome == store.Waiting }
+	for _, d := range deliveries {
+		same := func(o store.Delivery) bool {
+			return o.Target == d.Target && o.Source == d.Source && o.Fingerprint == d.Fingerprint && o.At.Equal(d.At) && o.Event == d.Event
+		}
+		switch i := slices.IndexFunc(o.rows, same); {
+		case i < 0:
+			o.rows = append(o.rows, d)
+		case pending(o.rows[i]) || !pending(d):
+			o.rows[i] = d
+		}
+	}
+	return nil
+}

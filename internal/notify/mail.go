@@ -1,0 +1,205 @@
+package notify
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"embed"
+	"errors"
+	"fmt"
+	htmltemplate "html/template"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"text/template"
+
+	"github.com/wneessen/go-mail"
+
+	"errata/internal/link"
+)
+
+//go:embed templates
+var templates embed.FS
+
+var (
+	mailText = template.Must(template.ParseFS(templates, "templates/mail.txt"))
+	mailHTML = htmltemplate.Must(htmltemplate.ParseFS(templates, "templates/mail.html"))
+)
+
+// newMail sends mail with a text and an HTML part. The Message-ID is made of the key, so that a
+// mailbox can tell a repeat, and later mails of a group are replies to the first.
+func (nt *Notifier) newMail(name string, r MailReceiver, cfg Config) sender {
+	password := secret(r.Password, r.PasswordFile)
+	return func(ctx context.Context, n Notice) (string, error) {
+		to := slices.Clone(r.To)
+		if r.ToTenant {
+			to = append(to, addresses(cfg.Tenants, n.tenant())...)
+		}
+		slices.Sort(to)
+		to = slices.Compact(to)
+		if len(to) == 0 {
+			return "", refusal{fmt.Errorf("notify.tenants has no address for tenant %q", n.tenant())}
+		}
+		post := func(to ...string) (id string, err error) {
+			m, id, err := n.mail(r, name, to)
+			if err != nil {
+				return "", refusal{err}
+			}
+			c, err := r.client(password(), cfg)
+			if err != nil {
+				return "", err
+			}
+			return id, mailError(r, c.DialAndSendWithContext(ctx, m))
+		}
+		id, err := post(to...)
+		var refused refusal
+		if errors.As(err, &refused) && len(to) > 1 {
+			// One bad address must not keep the mail from the others.
+			id, err = nt.each(name, to, post)
+		}
+		if n.Thread != "" {
+			id = n.Thread
+		}
+		return id, err
+	}
+}
+
+// each sends to one address after the other. It fails if all are refused, or if one has to be tried
+// again.
+func (nt *Notifier) each(name string, to []string, post func(...string) (string, error)) (id string, err error) {
+	for _, address := range to {
+		sent, problem := post(address)
+		var refused refusal
+		switch {
+		case problem == nil:
+			id = sent
+		case errors.As(problem, &refused):
+			nt.log.Error("the mail server refused an address", "target", name, "address", address, "error", problem)
+			err = problem
+		default:
+			return "", problem
+		}
+	}
+	if id != "" {
+		return id, nil
+	}
+	return "", err
+}
+
+// tenant returns the tenant that a notice is about, "" if it is about several.
+func (n Notice) tenant() string {
+	first := n.Messages[0]
+	if first.Alert == nil {
+		return n.Labels[tenantLabel]
+	}
+	return first.Alert.label(tenantLabel)
+}
+
+// mail returns the mail and its Message-ID.
+func (n Notice) mail(r MailReceiver, receiver string, to []string) (*mail.Msg, string, error) {
+	m := mail.NewMsg()
+	if err := errors.Join(m.From(r.From), m.To(to...)); err != nil {
+		return nil, "", err
+	}
+	m.Subject(shortened(n.Title(), 200))
+	m.SetDate()
+	id := messageID(n.Key, r.From)
+	m.SetMessageIDWithValue(id)
+	parent := n.Thread
+	if follows := n.Messages[0].Follows; follows != nil {
+		parent = messageID(follows.key(receiver), r.From)
+	}
+	if parent != "" {
+		m.SetGenHeader(mail.HeaderInReplyTo, "<"+parent+">")
+		m.SetGenHeader(mail.HeaderReferences, "<"+parent+">")
+	}
+	m.SetGenHeader("Auto-Submitted", "auto-generated")
+	text, html := n.Messages[0].Text, n.Messages[0].HTML
+	if text == "" {
+		var b bytes.Buffer
+		if err := mailText.Execute(&b, n); err != nil {
+			return nil, "", err
+		}
+		text = b.String()
+		b.Reset()
+		if err := mailHTML.Execute(&b, n); err != nil {
+			return nil, "", err
+		}
+		html = b.String()
+	}
+	m.SetBodyString(mail.TypeTextPlain, text)
+	if html != "" {
+		m.AddAlternativeString(mail.TypeTextHTML, html)
+	}
+	return m, id, nil
+}
+
+// messageID returns the Message-ID of a key, at the domain of the sender.
+func messageID(key, from string) string {
+	_, domain, _ := strings.Cut(strings.TrimSuffix(from, ">"), "@")
+	return key + "@" + domain
+}
+
+// Heading is the first line of a message in a mail of several.
+func (n Notice) Heading(m Message) string { return n.heading(m) }
+
+// Single reports whether the notice has one message.
+func (n Notice) Single() bool { return len(n.Messages) == 1 && n.More == 0 }
+
+func (r MailReceiver) client(password string, cfg Config) (*mail.Client, error) {
+	host, port, _ := net.SplitHostPort(r.Server)
+	number, _ := strconv.Atoi(port)
+	roots, err := authorities(r.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	options := []mail.Option{
+		mail.WithPort(number), mail.WithTimeout(cfg.Timeout), mail.WithTLSPolicy(mail.TLSMandatory),
+		mail.WithTLSConfig(&tls.Config{ServerName: host, RootCAs: roots, MinVersion: tls.VersionTLS12}),
+	}
+	switch r.TLS {
+	case "tls":
+		options = append(options, mail.WithSSL())
+	case "none":
+		options = append(options, mail.WithTLSPolicy(mail.NoTLS))
+	}
+	if r.Username != "" {
+		options = append(options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(r.Username), mail.WithPassword(password))
+	}
+	return mail.NewClient(host, options...)
+}
+
+// authorities returns the certificates of a file, nil for the system's.
+func authorities(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s holds no certificate in PEM", file)
+	}
+	return pool, nil
+}
+
+// mailError names the server. An answer of 5xx to the mail itself is a refusal; one to the login is
+// not, because a person can fix it.
+func mailError(r MailReceiver, err error) error {
+	if err == nil {
+		return nil
+	}
+	var failed *mail.SendError
+	if errors.As(err, &failed) && failed.ErrorCode()/100 == 5 {
+		switch failed.Reason {
+		case mail.ErrSMTPMailFrom, mail.ErrSMTPRcptTo, mail.ErrSMTPData, mail.ErrSMTPDataClose:
+			return refusal{fmt.Errorf("mail server %s: %w", r.Server, err)}
+		}
+	}
+	return fmt.Errorf("mail server %s: %s", r.Server, link.Cause(err))
+}

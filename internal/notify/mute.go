@@ -1,0 +1,103 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/alertmanager/pkg/labels"
+
+	"errata/internal/store"
+)
+
+// mutes are the silences and the states of codes, as they were read last.
+type mutes struct {
+	queue    Queue
+	stale    bool // read again before they are used
+	loaded   bool
+	silences []silence
+	codes    map[codeOf]store.CodeState
+}
+
+type silence struct {
+	store.Silence
+	matchers labels.Matchers
+}
+
+type codeOf struct{ tenant, code string }
+
+func (m *mutes) load(ctx context.Context, now time.Time) error {
+	if m.loaded && !m.stale {
+		return nil
+	}
+	silences, err := m.queue.Silences(ctx, now)
+	if err != nil {
+		return err
+	}
+	states, err := m.queue.CodeStates(ctx)
+	if err != nil {
+		return err
+	}
+	m.silences, m.codes = nil, map[codeOf]store.CodeState{}
+	for _, s := range silences {
+		matchers, err := ParseMatchers(s.Matchers)
+		if err != nil {
+			return fmt.Errorf("silence %s: %w", s.ID, err)
+		}
+		m.silences = append(m.silences, silence{s, matchers})
+	}
+	for _, s := range states {
+		m.codes[codeOf{s.Tenant, s.Code}] = s
+	}
+	m.loaded, m.stale = true, false
+	return nil
+}
+
+// reason returns why nobody is told of an alert now, "" if somebody is.
+func (m *mutes) reason(a Message, now time.Time) string {
+	for _, s := range m.silences {
+		if !now.Before(s.Starts) && now.Before(s.Ends) && s.matches(a) {
+			return fmt.Sprintf("silence %s of %s until %s: %s", s.ID, s.Author, s.Ends.UTC().Format(time.RFC3339), s.Comment)
+		}
+	}
+	if s := m.state(a, func(s store.CodeState) bool {
+		return s.State == store.Ignored && (s.Until.IsZero() || now.Before(s.Until)) && (s.Above == 0 || a.Alert.Errors <= s.Above)
+	}); s != nil {
+		return fmt.Sprintf("%s has ignored %s: %s", s.Author, s.Code, s.Comment)
+	}
+	return ""
+}
+
+func (s silence) matches(a Message) bool {
+	for _, matcher := range s.matchers {
+		if !matcher.Matches(a.Alert.label(matcher.Name)) {
+			return false
+		}
+	}
+	return true
+}
+
+// acknowledged reports whether an alert is not repeated, because its codes were acknowledged or
+// marked as fixed after it fired.
+func (m *mutes) acknowledged(a Message) bool {
+	return m.state(a, func(s store.CodeState) bool {
+		return (s.State == store.Acknowledged || s.State == store.Fixed) && !a.Alert.StartsAt.After(s.Written)
+	}) != nil
+}
+
+// state returns the state of the alert's codes if it has some and all of them are in a state that
+// the function accepts.
+func (m *mutes) state(a Message, accepts func(store.CodeState) bool) *store.CodeState {
+	var found *store.CodeState
+	for _, code := range a.Alert.Codes {
+		s, ok := m.codes[codeOf{a.Alert.label(tenantLabel), code}]
+		if !ok {
+			s, ok = m.codes[codeOf{store.AnyTenant, code}]
+		}
+		if !ok || !accepts(s) {
+			return nil
+		}
+		found = &s
+	}
+	return found
+}
