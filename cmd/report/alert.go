@@ -32,7 +32,7 @@ func newAlert(env *environment) *cobra.Command {
 
 func newAlertRun(env *environment) *cobra.Command {
 	var cfg alert.Config
-	var once bool
+	var once, dry bool
 	var addr string
 	cmd := &cobra.Command{
 		Use:   "run",
@@ -47,6 +47,7 @@ func newAlertRun(env *environment) *cobra.Command {
 		Args: cli.Arguments(0, 0),
 	}
 	cfg.Since.Flag(cmd.Flags(), "since", "1h", "where the evaluation of a new rule begins, as a span before the watermark or as a time")
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "print what would be sent to whom, and neither send nor store anything")
 	cmd.Flags().BoolVar(&once, "once", false, "evaluate up to the watermark and exit")
 	cmd.Flags().StringVar(&addr, "http", "", "serve /metrics, /healthz and /readyz at this `address`, such as 127.0.0.1:9465")
 	targetFlags(cmd.Flags())
@@ -80,10 +81,13 @@ func newAlertRun(env *environment) *cobra.Command {
 			return err
 		}
 		defer stop()
+		notifier := notify.New(settings.Notify, notify.Stored(s), log)
+		if dry {
+			notifier = notify.NewDry(settings.Notify, notify.Stored(s), log, dryOutput{cmd.OutOrStdout()})
+		}
 		r := alert.Runner{
-			Config: cfg, Store: s, Catalogs: catalogs, Log: log,
-			Notifier: notify.New(settings.Notify, notify.Stored(s), log),
-			Print:    func(t store.AlertTransition) error { return output.Write(t, cmd.OutOrStdout()) },
+			Config: cfg, Store: s, Catalogs: catalogs, Log: log, Notifier: notifier, Dry: dry,
+			Print: func(t store.AlertTransition) error { return output.Write(t, cmd.OutOrStdout()) },
 		}
 		if once {
 			return r.Once(cmd.Context())
@@ -91,6 +95,16 @@ func newAlertRun(env *environment) *cobra.Command {
 		return r.Run(cmd.Context())
 	}
 	return cmd
+}
+
+// dryOutput is where a dry run prints messages, whose texts come from records.
+type dryOutput struct{ io.Writer }
+
+func (w dryOutput) Write(p []byte) (int, error) {
+	if _, err := io.WriteString(w.Writer, cli.Printable(string(p))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // targetFlags registers the flags that override the targets of notify.

@@ -128,3 +128,56 @@ func TestAlertRun(t *testing.T) {
 		}
 	}
 }
+
+// A dry run prints what a real one would send, and leaves everything as it is.
+func TestAlertDryRun(t *testing.T) {
+	addr, database := stacktest.Database(t)
+	start := time.Date(2026, 11, 2, 0, 30, 0, 0, time.UTC)
+	var records strings.Builder
+	for i := range 21 {
+		fmt.Fprintf(&records, `{"time":"2026-11-02T00:31:00Z","tenant":"acme","service":"osm","status":200,"request_id":"r-%d","response_body":"{\"error_code\":\"OSM.01010037\",\"error_msg\":\"no\"}"}`+"\n", i)
+	}
+	stacktest.Must(t, insert(t.Context(), addr, database, records.String()))
+	s, err := store.Open(t.Context(), store.Config{Addr: []string{addr}, Database: database, Username: "default"})
+	stacktest.Must(t, err)
+	defer s.Close()
+	at := start.Add(4 * time.Minute)
+	stacktest.Must(t, s.InsertWatermarks(t.Context(), []store.Watermark{{Topic: "gateway-logs", Partition: 0, Watermark: at, At: at}}))
+	told := 0
+	hook := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { told++ }))
+	defer hook.Close()
+	t.Setenv("ERRATA_CLICKHOUSE_ADDR", addr)
+	t.Setenv("ERRATA_CLICKHOUSE_DATABASE", database)
+	t.Setenv("ERRATA_NOTIFY_ALERTMANAGER_URL", hook.URL)
+	t.Setenv("ERRATA_NOTIFY_RECEIVERS", `[{name: ops, webhook: {url: "`+hook.URL+`"}}, {name: nobody, wecom: {url: "`+hook.URL+`"}}]`)
+	t.Setenv("ERRATA_NOTIFY_ROUTES", `[{receivers: [ops], matchers: ['owner!=""'], group_by: [tenant]}, {receivers: [nobody]}]`)
+	for range 2 { // the second finds everything as it was
+		code, stdout, stderr := runAlert(t, "run", "--once", "--dry-run", "--rules", "../../alerts.yaml")
+		if code != 0 || stderr != "" {
+			t.Fatalf("%d %q %q", code, stdout, stderr)
+		}
+		for _, want := range []string{
+			"PENDING => FIRING: 21 errors in 5m, above 20, for 2m\n",
+			"would send to ops: [FIRING] acme has used up its quota of cases: 21 refusals in 5 minutes\n",
+			"        Remedy: Refer to the error message, or contact technical support engineers.\n",
+			`would tell alertmanager: {alertname="CaseQuotaExhausted",severity="page",tenant="acme"}`,
+		} {
+			if !strings.Contains(stdout, want) {
+				t.Errorf("no %q in\n%s", want, stdout)
+			}
+		}
+		if strings.Contains(stdout, "nobody") {
+			t.Error(stdout)
+		}
+	}
+	if told != 0 {
+		t.Errorf("told %d times", told)
+	}
+	if code, stdout, stderr := runAlert(t, "run", "--once", "--rules", "../../alerts.yaml"); code != 0 || told != 2 {
+		t.Errorf("told %d times: %d %q %q", told, code, stdout, stderr)
+	}
+	// What was told is not told again.
+	if code, stdout, stderr := runAlert(t, "run", "--once", "--dry-run", "--rules", "../../alerts.yaml"); code != 0 || strings.Contains(stdout, "would send") {
+		t.Errorf("%d %q %q", code, stdout, stderr)
+	}
+}

@@ -11,6 +11,8 @@
 //	report alert run           evaluate alert rules as the data comes in
 //	report alert check         check alert rules
 //	report alert list          what is pending and firing
+//	report alert silence       tell nobody of some alerts for a while
+//	report alert state         acknowledge or ignore a code, or mark it as fixed
 //
 // This package defines only the commands and their flags. What they do is in the packages report,
 // catalog and alert. Package cli describes where output goes and what the exit codes mean.

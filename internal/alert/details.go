@@ -21,7 +21,8 @@ func (n Notification) details() (details []notify.Detail) {
 		labels = append(labels, name+"="+strconv.Quote(n.Labels[name]))
 	}
 	add("Alert", strings.Join(labels, " "))
-	add("Why", n.Reason)
+	add("Reason", n.Reason)
+	add("Why", strings.Join(n.Why, "; "))
 	add("Code", n.Code)
 	add("Description", n.Description)
 	add("Remedy", n.Remedy)

@@ -66,6 +66,9 @@ func (r *Runner) record(ctx context.Context, outcomes []*outcome) error {
 // write stores transitions, queues the notifications of them, and stores the states, in that order.
 func (r *Runner) write(ctx context.Context, transitions []store.AlertTransition, notices []Notification, states []store.AlertState) error {
 	messages := messages(notices...)
+	if r.Dry {
+		return r.Notifier.Enqueue(ctx, messages...)
+	}
 	if err := r.Store.RecordAlerts(ctx, transitions, r.Notifier.Deliveries(messages...), states); err != nil {
 		return err
 	}

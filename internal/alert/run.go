@@ -32,6 +32,7 @@ type Runner struct {
 	Catalogs *catalog.Set
 	Notifier *notify.Notifier
 	Print    func(store.AlertTransition) error // gets every transition after it is recorded
+	Dry      bool                              // nothing is recorded; the Notifier is to be notify.NewDry
 	Log      *slog.Logger
 	Now      func() time.Time // the clock; nil: time.Now
 

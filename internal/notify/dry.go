@@ -92,7 +92,7 @@ func (o *overlay) of(target, outcome string, limit int) (found []store.Delivery)
 	return found[:min(len(found), limit)]
 }
 
-func (o *overlay) RecordDeliveries(_ context.Context, deliveries []store.Delivery) error {
+func (o *overlay) RecordDeliveries(ctx context.Context, deliveries []store.Delivery) error {
 	pending := func(d store.Delivery) bool { return d.Outcome == store.Queued || d.Outcome == store.Waiting }
 	for _, d := range deliveries {
 		same := func(o store.Delivery) bool {
@@ -100,10 +100,29 @@ func (o *overlay) RecordDeliveries(_ context.Context, deliveries []store.Deliver
 		}
 		switch i := slices.IndexFunc(o.rows, same); {
 		case i < 0:
+			outcome, err := o.before(ctx, d)
+			if err != nil {
+				return err
+			}
+			if outcome != "" {
+				d.Outcome = outcome
+			}
 			o.rows = append(o.rows, d)
 		case pending(o.rows[i]) || !pending(d):
 			o.rows[i] = d
 		}
 	}
 	return nil
+}
+
+// before returns the outcome that a delivery has in the queue behind, "" if it is not settled there.
+func (o *overlay) before(ctx context.Context, d store.Delivery) (string, error) {
+	if o.Queue == nil {
+		return "", nil
+	}
+	outcome, err := o.Queue.Outcome(ctx, d)
+	if outcome == store.Queued || outcome == store.Waiting {
+		outcome = ""
+	}
+	return outcome, err
 }

@@ -53,7 +53,7 @@ func (m *mutes) load(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// reason returns why nobody is told of an alert now, "" if somebody is.
+// reason returns why an alert is told to no receiver now, "" if it is told.
 func (m *mutes) reason(a Message, now time.Time) string {
 	for _, s := range m.silences {
 		if !now.Before(s.Starts) && now.Before(s.Ends) && s.matches(a) {

@@ -3,8 +3,8 @@
 //
 //	Message --Deliveries--> rows, stored by whoever has the message
 //	   |                      |
-//	   |                      +--> queued: the webhook of the settings, and messages that name receivers
-//	   |                      +--> waiting: events of alerts, one for each receiver that a route names
+//	   |                      +--> queued: for notify.webhook, and messages that name receivers
+//	   |                      +--> waiting: events of alerts, one for each receiver of their route
 //	   |                                |
 //	   |                             group.go   groups, waits, mutes, folds, limits
 //	   |                                |
@@ -54,8 +54,8 @@ import (
 // Notifier sends messages to the targets of its Config. It belongs to one goroutine.
 type Notifier struct {
 	Now func() time.Time // the wall clock
-	// Fence reports whether this process may send. It is asked before each step that another process
-	// must not take too. nil: there is no other process.
+	// Fence returns an error if another process sends. It is asked before each step that only one
+	// process may take. nil: there is no other process.
 	Fence func(context.Context) error
 
 	queue         Queue

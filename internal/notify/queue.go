@@ -19,6 +19,8 @@ type Queue interface {
 	WaitingDeliveries(ctx context.Context, target string, limit int) ([]store.Delivery, error)
 	// RecordDeliveries queues deliveries, or settles them: all of them, or none.
 	RecordDeliveries(ctx context.Context, deliveries []store.Delivery) error
+	// Outcome returns what became of a delivery, "" if it is not known.
+	Outcome(ctx context.Context, d store.Delivery) (string, error)
 	// ToldGroups returns the last message of each group that a target was sent since a time.
 	ToldGroups(ctx context.Context, target string, since time.Time) ([]ToldGroup, error)
 	// Silences returns the silences that have not ended.
@@ -61,6 +63,17 @@ func (s stored) deliveries(ctx context.Context, target, outcome string, limit in
 		return nil, fmt.Errorf("read the %s notifications: %w", outcome, err)
 	}
 	return queued, nil
+}
+
+func (s stored) Outcome(ctx context.Context, d store.Delivery) (outcome string, err error) {
+	const sql = "SELECT outcome FROM alert_deliveries WHERE target = ? AND rule = ? AND fingerprint = ? AND ts = fromUnixTimestamp64Milli(?) AND `to` = ?"
+	err = s.Query(ctx, sql, []any{d.Target, d.Source, d.Fingerprint, d.At.UnixMilli(), d.Event}, func(scan func(...any) error) error {
+		return scan(&outcome)
+	})
+	if err != nil {
+		return "", fmt.Errorf("read the outcome of a notification: %w", err)
+	}
+	return outcome, nil
 }
 
 func (s stored) ToldGroups(ctx context.Context, target string, since time.Time) (groups []ToldGroup, err error) {

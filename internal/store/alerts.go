@@ -34,8 +34,8 @@ type AlertState struct {
 	Evaluated   time.Time
 }
 
-// Delivery is a row of the view alert_deliveries: a message on its way to a target, or an event that
-// waits for the message which carries it. Target, Source, Fingerprint, At and Event are its
+// Delivery is a row of the view alert_deliveries: a message on its way to a target, or an event
+// that waits for the message which carries it. Target, Source, Fingerprint, At and Event are its
 // identity.
 type Delivery struct {
 	Target      string
