@@ -115,7 +115,8 @@ func (o *overlay) RecordDeliveries(ctx context.Context, deliveries []store.Deliv
 	return nil
 }
 
-// before returns the outcome that a delivery has in the queue behind, "" if it is not settled there.
+// before returns the outcome that a delivery has in the queue behind, "" if it is not settled
+// there.
 func (o *overlay) before(ctx context.Context, d store.Delivery) (string, error) {
 	if o.Queue == nil {
 		return "", nil
