@@ -115,6 +115,12 @@ func TestAlertRun(t *testing.T) {
 	if code != 0 || stdout != want || !strings.Contains(stderr, "evaluating alert rules") {
 		t.Errorf("%d %q %q", code, stdout, stderr)
 	}
+}
+
+// Wrong words are refused before any server is asked.
+func TestAlertRunWrongUse(t *testing.T) {
+	t.Setenv("ERRATA_CLICKHOUSE_ADDR", stacktest.FreeAddr(t))
+	rules := []string{"run", "--once", "--rules", "../../alerts.yaml"}
 	for _, bad := range []string{"localhost:9093", "ftp://secret/", "http:///secret", "::"} {
 		for _, flag := range []string{"--webhook", "--alertmanager"} {
 			if code, _, stderr := runAlert(t, append(rules, flag, bad)...); code != 2 || !strings.Contains(stderr, flag) || strings.Contains(stderr, bad) {
