@@ -12,7 +12,7 @@
 // Everything becomes a JSON object before its fields are read. A text line is split by the vendor's
 // own template, into an object with the template's names as keys (line.go). An OTLP log record
 // becomes an object of its attributes (otlp.go). An object around another one, or around a line, is
-// a wrapper: the record is looked for inside (wrapper.go). So a format consists of its row and
+// a wrapper: the entry is looked for inside (wrapper.go). So a format consists of its row and
 // nothing else.
 //
 // Reading an object takes one pass over its top-level keys. The keys that formats ask for are
@@ -20,7 +20,7 @@
 // (object.go). Detection then compares bit masks, and a top-level field is one array access away,
 // however many formats and names exist.
 //
-// A record that cannot be used is data too: it becomes a dead letter with a Reason, and the records
+// An entry that cannot be used is data too: it becomes a dead letter with a Reason, and the entries
 // around it are still read.
 package accesslog
 

@@ -12,22 +12,25 @@
 //	                       v
 //	      notify.Notifier               webhook, Alertmanager; off until switched on
 //
-// Time is the data's. A rule is evaluated at every multiple of its group's interval, over the
-// window that ends there, as soon as the watermark of the data has passed it, and never before. So
-// an ingester that lags delays alerts: it neither resolves nor raises any. The wall clock paces
-// notifications, and decides when data is late and for how long a query has failed.
+// Rules are evaluated in event time. A rule is evaluated at every multiple of its group's interval,
+// over the window that ends there, as soon as the watermark of the data has passed it, and never
+// before. So an ingester that lags delays alerts: it neither resolves nor raises any. The wall
+// clock paces notifications, and decides when data is late and for how long a query has failed.
 //
 // The identity of an alert is its rule and the values of the columns that the rule groups by.
-// Nothing else belongs to it, and never a number. state.go has the table of states.
+// Nothing else belongs to it, and in particular no measured value, such as the count. state.go has
+// the table of states.
 //
-// A rule that was never evaluated, or whose definition has changed, learns from the past and tells
-// only what is firing now. Later, every multiple of the interval is evaluated, however late. What
-// began and ended while the evaluator or the data was behind is told once, as past.
+// When a rule is new or its definition has changed, it is first evaluated over past windows, to
+// find the states of its alerts. Nobody is notified of those windows, only of what is firing now.
+// Later, every multiple of the interval is evaluated, however late. What began and ended while the
+// evaluator or the data was behind is told once, as past.
 //
 // An evaluation is recorded before anyone is notified of it, in an order that makes it safe to
-// repeat after a crash: transitions, then queued notifications, then states. The first two replace
-// themselves when they are written again, and without the states the evaluation is repeated from
-// the states before it. Package notify says what is promised for a notification once it is queued.
+// repeat after a crash: transitions, then queued notifications, then states. If the process dies
+// before the new states are written, the next one repeats the evaluation from the previous states;
+// the transitions and notifications that it writes again replace the earlier ones. Package notify
+// says what is promised for a notification once it is queued.
 //
 // evaluator is all of that without the store: a unit test of rules runs the same code over inputs
 // from a file, on a simulated clock. To add a condition, add a row of conditions.

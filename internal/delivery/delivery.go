@@ -28,15 +28,16 @@
 //     that changes hands more than once a minute would only grow.
 //   - Whoever takes a partition over reads the plan and the recorded batches, reads exactly the
 //     planned runs again, inserts them, and only then plans anything new (takeover.go). An owner
-//     that loses a partition in a rebalance does not first finish what it has planned. The rows may
-//     already be there: they replace themselves. A zombie, a process that does not know yet that it
-//     lost the partition, can repeat what is planned, which changes nothing, and cannot plan.
+//     that loses a partition in a rebalance gives it up without finishing what it has planned. Some
+//     of the planned rows may therefore exist already when the new owner inserts them; rows that
+//     exist already replace themselves. A zombie, a process that does not know yet that it lost the
+//     partition, can repeat what is planned, which changes nothing, and cannot plan.
 //   - Boundaries are cut once: a boundary that is in the plan or in batch_rows never changes. If
 //     the group's offset is lost, reading starts after the last batch in batch_rows. If somebody
-//     set it, the recorded batches from there on keep their boundaries: those that our own parser
-//     wrote are skipped, and from the first that another parser wrote they are read and written
-//     again, under a later epoch. If the offset lies inside a recorded batch, whichever parser
-//     wrote it, reading starts after that batch.
+//     set it, the recorded batches from there on keep their boundaries. Batches of our own parser
+//     are skipped until the first batch that another parser wrote. That batch and all recorded
+//     batches after it are read and written again, under a later epoch. If the offset lies inside a
+//     recorded batch, whichever parser wrote it, reading starts after that batch.
 //   - Orphans are rows that were inserted and recorded nowhere, and whose plan was lost with the
 //     offset. They are voided: a row in epoch_switches selects an epoch that has no rows, so the
 //     orphans no longer count, and their records are read again and written under that epoch. Kafka
@@ -92,12 +93,12 @@
 // If ClickHouse loses power and the group's offsets are lost within the same minute, the rows that
 // ClickHouse lost are not inserted again, because the plan that named them is gone too. If someone
 // sets an offset by hand while an ingester is suspended in the middle of inserting a batch, that
-// batch can be counted twice when the ingester resumes. A batch can also be counted twice if a
-// replay counts offsets that are in no batch, and someone sets the group's offset back to them just
-// as the replay's rows begin to count. `ingest audit` shows both. If a topic is deleted, created
-// again and filled beyond our offset, all while nothing is fetched, this is noticed only at the
-// next take-over. One planned run at a time is held in memory as a whole, even if it exceeds
-// ingest.memory. So is a single record that exceeds it.
+// batch can be counted twice when the ingester resumes. Records can also be counted twice if a
+// replay reads offsets that no recorded batch covers and, just as the replay's rows begin to count,
+// someone sets the group's offset back to those offsets. `ingest audit` shows both. If a topic is
+// deleted, created again and filled beyond our offset, all while nothing is fetched, this is
+// noticed only at the next take-over. One planned run at a time is held in memory as a whole, even
+// if it exceeds ingest.memory. So is a single record that exceeds it.
 //
 // # Files
 //

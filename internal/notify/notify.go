@@ -18,7 +18,8 @@
 // Delivery guarantee: a message that is stored reaches its target, or the log says that it was
 // refused or has expired. A crash can happen anywhere:
 //
-//   - Before the rows are stored: the caller has not recorded what happened, and does it again.
+//   - Before the rows are stored: the caller has not recorded what happened either, so it repeats
+//     its evaluation and creates the message again.
 //   - Before a notice is queued: its events are still waiting, and the next process groups them.
 //   - Before a notice is sent, or after it was sent and before that is recorded: the next process
 //     sends it, with the same key and the same content. A target that honours keys takes it once.
@@ -32,8 +33,8 @@
 // Alertmanager needs no queue. Like Prometheus, Send tells it every minute what is firing; it
 // resolves an alert that it has not heard of for four minutes.
 //
-// Nobody is told anything until a setting names a target. Another kind of target is a field of
-// Receiver and a row of senderOf; another way to render a message is a method of Notice.
+// Nobody is told anything until a setting names a target. To add a kind of target, add a field to
+// Receiver and a row to senderOf; to add a way to render a message, add a method to Notice.
 package notify
 
 import (

@@ -3,9 +3,10 @@
 // disagree (drift.go), and what the catalogs publish (published.go). reenrich.go gives history
 // today's texts.
 //
-// Pieces of answers stand in files of their own: how fresh the data is (freshness.go), the course
-// of time (history.go), what errors that no catalog lists look like (samples.go), which catalogs
-// explained what is stored (versions.go), and names of which nothing is stored (missing.go).
+// Pieces of answers stand in files of their own: how fresh the data is (freshness.go), how the
+// counts developed over time (history.go), samples of errors that no catalog lists (samples.go),
+// which catalogs explained what is stored (versions.go), and names of which nothing is stored
+// (missing.go).
 //
 // Each answer is one plain value with JSON tags, from the query to the renderer, so that a command,
 // a mail and a web page hand out the same figures. The ways to write it are rows of a table beside
