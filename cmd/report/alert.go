@@ -25,7 +25,7 @@ import (
 )
 
 func newAlert(env *environment) *cobra.Command {
-	cmd := cli.Group("alert", "Alert rules over the errors", newAlertRun(env), newAlertCheck(env), newAlertList(env), newAlertSilence(env), newAlertState(env))
+	cmd := cli.Group("alert", "Alert rules over the errors", newAlertRun(env), newAlertCheck(env), newAlertBacktest(env), newAlertList(env), newAlertSilence(env), newAlertState(env))
 	cmd.PersistentFlags().String("rules", alert.DefaultFile, "the file of alert rules")
 	return cmd
 }

@@ -149,15 +149,8 @@ func BenchmarkNAB(b *testing.B) {
 // run replays the rule over a series, one of several that share its budget.
 func (t trial) run(b *testing.B, of int) (hits, wrong int) {
 	b.Helper()
-	number := func(name string, otherwise float64) float64 {
-		if v, err := strconv.ParseFloat(os.Getenv(name), 64); err == nil {
-			return v
-		}
-		return otherwise
-	}
-	rule := Rule{Name: "NAB", KeepFiringFor: time.Duration(number("ERRATA_NAB_KEEP", 60)) * time.Minute, Condition: Spike{
-		Windows: []time.Duration{5 * time.Minute, 30 * time.Minute, 3 * time.Hour}, PagesPerWeek: number("ERRATA_NAB_PAGES", 1),
-		Floor: number("ERRATA_NAB_FLOOR", 5), Factor: 2, Zone: time.UTC,
+	rule := Rule{Name: "NAB", KeepFiringFor: 6 * time.Hour, Condition: Spike{
+		Windows: []time.Duration{5 * time.Minute, 30 * time.Minute, 3 * time.Hour}, PagesPerWeek: 1, Floor: 5, Factor: 1.5, Zone: time.UTC,
 	}}
 	u := &usual{
 		reference: *rule.Condition.needs().usual, errors: map[string]*buckets{"": t.buckets}, requests: map[string]*buckets{"": t.traffic},
@@ -169,11 +162,10 @@ func (t trial) run(b *testing.B, of int) (hits, wrong int) {
 	found := make([]bool, len(t.labelled))
 	var episode period
 	for _, s := range steps {
-		switch {
-		case s.change.To == Firing:
+		if s.change.begins() {
 			episode = period{from: s.at}
-			continue
-		case s.change.To != Resolved:
+		}
+		if s.change.To != Resolved {
 			continue
 		}
 		episode.to = s.at

@@ -107,8 +107,9 @@ func (s Spike) needs() needs {
 type Window struct {
 	Over             time.Duration
 	Errors, Requests uint64
-	Exposure         float64 // in the unit of the baseline's
-	Usual            spike.Baseline
+	Exposure         float64        // in the unit of the baseline's
+	Usual            spike.Baseline // of a firing alert: as it was when it fired
+	Present          spike.Baseline // of a firing alert: at this hour, from the same weeks
 	Alpha            float64
 }
 
@@ -122,6 +123,13 @@ func (w Window) says() string {
 		usually = fmt.Sprint(low)
 	}
 	return fmt.Sprintf("%s in %s, usually %s (p = %.0e)", count(w.Errors, "error"), short(w.Over), usually, w.p())
+}
+
+// recovers reports whether the errors are usual again: beside those of when the alert fired, or
+// beside those of the present hour, where more are usual.
+func (w Window) recovers() bool {
+	return spike.Recovers(w.Usual, float64(w.Errors), w.Exposure) ||
+		!w.Present.Learning && w.Present.Exposure > 0 && spike.Recovers(w.Present, float64(w.Errors), w.Exposure)
 }
 
 // frozenSpike is the State.Frozen of a firing alert: the baselines of the windows up to the one
@@ -166,8 +174,8 @@ func (s Spike) measure(n counts, at time.Time, state State) measured {
 		if s.PerRequest {
 			w.Exposure = float64(w.Requests)
 		}
-		if w.Usual = usual; !isFrozen {
-			w.Usual = n.past.baseline(at, i)
+		if w.Usual, w.Present = usual, n.past.baseline(at, i); !isFrozen {
+			w.Usual = w.Present
 		}
 		m.windows = append(m.windows, w)
 	}
@@ -186,13 +194,14 @@ func (s Spike) judge(n counts, at time.Time, _ thresholds, state State) Verdict 
 	v := Verdict{Finding: Clear, Errors: m.errors, Requests: m.requests, Value: float64(m.errors), Says: fmt.Sprintf("%s in %s, as usual", count(m.errors, "error"), short(s.window()))}
 	for _, w := range m.windows {
 		if s.test(w).Fires(w.Usual, float64(w.Errors), w.Exposure) {
-			v.decided(s, w)
-			v.Finding, v.Frozen = Holds, frozen(m.windows, w.Over)
+			v.decided(w)
+			v.Finding, v.Frozen, v.Says = Holds, frozen(m.windows, w.Over), w.says()
+			v.Threshold = float64(s.test(w).Threshold(w.Usual, w.Exposure))
 			return v
 		}
 	}
 	if n := len(m.windows); n > 0 {
-		v.decided(s, m.windows[n-1])
+		v.decided(m.windows[n-1])
 	}
 	if len(m.windows) > 0 && !slices.ContainsFunc(m.windows, func(w Window) bool { return !w.Usual.Learning }) {
 		v.Finding, v.Says = TooNew, fmt.Sprintf("%s in %s, and too few weeks are known to say what is usual", count(m.errors, "error"), short(s.window()))
@@ -204,8 +213,8 @@ func (s Spike) judge(n counts, at time.Time, _ thresholds, state State) Verdict 
 func (s Spike) judgeFiring(m measured) Verdict {
 	v := Verdict{Finding: Clear, Errors: m.errors, Requests: m.requests, Value: float64(m.errors), Says: "nothing is known of what was usual when it fired"}
 	for _, w := range m.windows {
-		v.decided(s, w)
-		if !spike.Recovers(w.Usual, float64(w.Errors), w.Exposure) {
+		v.decided(w)
+		if !w.recovers() {
 			v.Finding = Holds
 			return v
 		}
@@ -213,8 +222,17 @@ func (s Spike) judgeFiring(m measured) Verdict {
 	return v
 }
 
-func (v *Verdict) decided(s Spike, w Window) {
-	v.Value, v.Threshold, v.Says, v.Window = float64(w.Errors), float64(s.test(w).Threshold(w.Usual, w.Exposure)), w.says(), w
+// decided takes over the window that decided. It words what costs little, because it runs at every
+// evaluation.
+func (v *Verdict) decided(w Window) {
+	v.Value, v.Window = float64(w.Errors), w
+	if w.Usual.Exposure <= 0 {
+		v.Says = fmt.Sprintf("%s in %s, and nothing is known of what is usual", count(w.Errors, "error"), short(w.Over))
+		return
+	}
+	mean := w.Usual.Mean(w.Exposure)
+	v.Threshold = spike.RecoveryFactor * mean
+	v.Says = fmt.Sprintf("%s in %s, usually about %s", count(w.Errors, "error"), short(w.Over), digits(mean))
 }
 
 // frozen writes the baselines of the windows up to the one that fired. Longer windows hold the same

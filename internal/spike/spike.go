@@ -107,9 +107,12 @@ func (w Week) dispersion() float64 {
 // baseline returns the mean and the dispersion of the windows. Their own dispersion counts as much
 // as they are many, and the rest is what others like them have.
 func (w Week) baseline(phi float64) Baseline {
-	const others = 20 // as many windows as those speak for
-	freedom := max(0, w.windows-1)
-	phi = max(1, phi, (freedom*w.dispersion()+others*phi)/(freedom+others))
+	const weight = 20 // as many windows as those others speak for
+	own, freedom := w.dispersion(), max(0, w.windows-1)
+	if phi > 0 {
+		own = (freedom*own + weight*phi) / (freedom + weight)
+	}
+	phi = max(1, phi, own)
 	// Jeffreys' prior of half an error stands for phi/2 errors that come in clusters of phi. Mean
 	// adds the half.
 	return Baseline{Errors: w.errors + (phi-1)/2, Exposure: w.exposure, Phi: phi}
@@ -125,8 +128,8 @@ type Baseline struct {
 
 // Usual returns the baseline of reference windows of equal length, the latest week first. It leaves
 // out weeks that were incidents of their own, and follows a rise from week to week. overlap is the
-// window's Overlap. phi is the dispersion that groups like this one have (Shared): a quiet group
-// cannot show its own.
+// window's Overlap. phi is the dispersion that groups like this one have (Shared), 0 if that is
+// unknown: a quiet group cannot show its own.
 func Usual(weeks []Week, overlap, phi float64) Baseline {
 	kept := clean(weeks, overlap, phi)
 	all := sum(kept)
@@ -138,7 +141,7 @@ func Usual(weeks []Week, overlap, phi float64) Baseline {
 // Dispersion returns the dispersion that the reference windows of a group show. ok reports whether
 // they have enough errors to show any.
 func Dispersion(weeks []Week, overlap float64) (phi float64, ok bool) {
-	all := sum(clean(weeks, overlap, 1))
+	all := sum(clean(weeks, overlap, 0))
 	if all.errors < 20 || all.windows <= 1 {
 		return 0, false
 	}
@@ -177,11 +180,11 @@ func rising(weeks []Week, b Baseline) Baseline {
 	return b
 }
 
-// Shared returns the dispersion of a rule: the median of those of its groups, at least 1. Fewer
-// than three say nothing of others.
+// Shared returns the dispersion of a rule: the median of those of its groups, at least 1. It is 0,
+// for unknown, if there are fewer than three.
 func Shared(dispersions []float64) float64 {
 	if len(dispersions) < 3 {
-		return 1
+		return 0
 	}
 	sorted := slices.Sorted(slices.Values(dispersions))
 	middle := len(sorted) / 2
@@ -316,10 +319,14 @@ func (t Test) high(b Baseline, errors, exposure float64) bool {
 	return errors > 0 && errors >= t.Floor && b.Exposure > 0 && errors >= t.Factor*b.Mean(exposure)
 }
 
+// RecoveryFactor is how many times the mean a firing alert has to fall below to recover in any
+// case.
+const RecoveryFactor = 1.25
+
 // Recovers reports whether a count is usual again. Between firing and this lies a gap, so that an
 // alert does not flap.
 func Recovers(b Baseline, errors, exposure float64) bool {
-	return !(b.Exposure > 0) || errors < 1.25*b.Mean(exposure) || b.P(errors, exposure) > 0.01
+	return !(b.Exposure > 0) || errors < RecoveryFactor*b.Mean(exposure) || b.P(errors, exposure) > 0.01
 }
 
 // Threshold returns the least count that fires in a window of the given exposure. It is 0 while the

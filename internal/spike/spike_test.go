@@ -96,6 +96,7 @@ func TestUsual(t *testing.T) {
 	own := (39*mean*mean + 39*(10-mean)*(10-mean)) / mean / 77
 	near("phi", b.Phi, (77*own+20)/97) // others speak for 20 windows
 	near("the mean", b.Mean(1), (390+b.Phi/2)/78)
+	near("phi without others", Usual(weeks(1, 0, 10), 1, 0).Phi, own)
 	near("phi of the rule", Usual(weeks(1, 0, 10), 1, 9).Phi, 9)
 
 	// By request: twice the requests, twice the errors.
@@ -237,9 +238,9 @@ func TestShared(t *testing.T) {
 			t.Errorf("%v: %v, want %v", dispersions, got, want)
 		}
 	}
-	f(1)
+	f(0)
 	f(1, 0.5, 0.7, 0.9)
-	f(1, 9, 2)
+	f(0, 9, 2)
 	f(2, 9, 2, 1)
 	f(3, 9, 2, 4, 1)
 	if _, ok := Dispersion(weeks(1, 0, 0, 0, 0, 1), 1); ok {
