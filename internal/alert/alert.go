@@ -32,8 +32,9 @@
 // the transitions and notifications that it writes again replace the earlier ones. Package notify
 // says what is promised for a notification once it is queued.
 //
-// evaluator is all of that without the store: a unit test of rules runs the same code over inputs
-// from a file, on a simulated clock. To add a condition, add a row of conditions.
+// The type evaluator does all of that in memory, except the storing, so a unit test of rules runs
+// the same code over inputs from a file, on a simulated clock. To add a condition, add a row to the
+// table in conditions.go.
 package alert
 
 import (

@@ -27,8 +27,9 @@
 // A notice and its events are stored in one INSERT into one partition, which ClickHouse does as a
 // whole or not at all. The key of a message is a hash of what it tells, so two processes that group
 // the same events send the same key. A message that has left the queue never enters it again.
-// Messages to one target keep their order: while it is in trouble, those that follow wait, and new
-// events gather for one notice. Targets do not wait for each other.
+// Messages to one target keep their order: while a target is in trouble, all its later messages
+// wait behind the one that could not be sent, and new events gather for one notice. Targets do not
+// wait for each other.
 //
 // Alertmanager needs no queue. Like Prometheus, Send tells it every minute what is firing; it
 // resolves an alert that it has not heard of for four minutes.

@@ -19,8 +19,8 @@
 //     which column is the status, the code, the message, the description or the remedy (tables.go,
 //     columns.go). Each line below the headings becomes a Row, or is Unplaced with its line number
 //     and a reason (rows.go).
-//  6. Choice: tables that are not about errors, or only explain the codes of others, are left out
-//     (choose.go).
+//  6. Choice: tables that are not about errors are left out, and so is a list of HTTP statuses that
+//     stands beside the tables of codes (choose.go).
 //  7. Leftovers: lines outside all tables that look like rows are Unplaced too, and rows of the
 //     same code, status and message become one (page.go).
 //
