@@ -45,7 +45,7 @@ func TestOutputsDriveNoTerminal(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var log output
 	ended := make(chan int)
-	go func() { ended <- run(ctx, []string{"run"}, strings.NewReader(""), &log, &log) }() // awaited below
+	go func() { ended <- run(ctx, []string{"run", s.config}, strings.NewReader(""), &log, &log) }() // awaited below
 	s.awaitTables()
 	s.await("4")
 	cancel()
@@ -79,7 +79,7 @@ func TestOutputsDriveNoTerminal(t *testing.T) {
 		{"parse", []string{"no\u202e.log"}, `no\u202e.log`},
 	} {
 		delete(left, r.command)
-		words := append(strings.Fields(r.command), r.args...)
+		words := slices.Concat(strings.Fields(r.command), []string{s.config}, r.args)
 		for _, output := range clitest.OutputFlags(commands[r.command]) {
 			var stdout, stderr bytes.Buffer
 			code := run(t.Context(), append(words, output...), strings.NewReader(""), &stdout, &stderr)

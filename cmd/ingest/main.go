@@ -58,6 +58,9 @@ func open(cmd *cobra.Command, args []string) (io.ReadCloser, error) {
 	if len(args) == 0 {
 		return io.NopCloser(cmd.InOrStdin()), nil
 	}
+	if info, err := os.Stat(args[0]); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("%s is a folder: give a file", args[0])
+	}
 	return os.Open(args[0])
 }
 

@@ -33,8 +33,11 @@ func TestFlagsBeatEnvironmentBeatsFile(t *testing.T) {
 	file := write("settings.yaml", "kafka: {brokers: ['"+elsewhere[0].Addr+"'], topics: [from-file]}\nclickhouse: {addr: ['"+elsewhere[1].Addr+"']}\n"+
 		"catalogs: {dir: FromFile}\ningest: {format: kong}\nhttp: {addr: '127.0.0.1:1'}\n")
 	t.Chdir(filepath.Dir(write("work/config.yaml", "kafka: {brokers: [this-file-is-not-read]}\n")))
-	settings(t, map[string]string{"kafka.brokers": broker.Addr, "kafka.topics": "gateway-logs", "clickhouse.addr": clickhouse.Addr,
-		"catalogs.dir": "FromEnvironment", "ingest.format": "generic", "http.addr": ""})
+	environment := map[string]string{"KAFKA_BROKERS": broker.Addr, "KAFKA_TOPICS": "gateway-logs", "CLICKHOUSE_ADDR": clickhouse.Addr,
+		"CATALOGS_DIR": "../FromEnvironment", "INGEST_FORMAT": "generic", "HTTP_ADDR": ""}
+	for name, value := range environment {
+		t.Setenv("ERRATA_"+name, value)
+	}
 	record := write("record.log", `{"time":"2026-11-02T10:00:00Z","status":200,"response_body":"{\"error_code\":\"OWN.1\",\"error_msg\":\"m\"}"}`)
 
 	left := maps.Clone(clitest.Leaves(newRoot()))
@@ -71,7 +74,7 @@ func TestFlagsBeatEnvironmentBeatsFile(t *testing.T) {
 	}
 
 	// Without the environment it is the file's turn.
-	for _, name := range []string{"KAFKA_BROKERS", "KAFKA_TOPICS", "CLICKHOUSE_ADDR", "CATALOGS_DIR", "INGEST_FORMAT", "HTTP_ADDR"} {
+	for name := range environment {
 		os.Unsetenv("ERRATA_" + name)
 	}
 	f("parse", cli.Fine, `"format":"kong"`, record)

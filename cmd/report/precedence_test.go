@@ -38,7 +38,7 @@ func TestFlagsBeatEnvironmentBeatsFile(t *testing.T) {
 	page := write("page.csv", "Error Code,Error Message,Description\nOWN.0001,one,d\nOWN.0002,two,d\nOWN.0003,three,d\n")
 	t.Chdir(work)
 	t.Setenv("ERRATA_CLICKHOUSE_ADDR", clickhouse.Addr)
-	t.Setenv("ERRATA_CATALOGS_DIR", "FromEnvironment")
+	t.Setenv("ERRATA_CATALOGS_DIR", "../FromEnvironment")
 	t.Setenv("ERRATA_NOTIFY_WEBHOOK_URL", "http://environment.test")
 
 	left := maps.Clone(clitest.Leaves(newRoot()))

@@ -8,7 +8,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/segmentio/kafka-go"
+
 	"errata/internal/config"
+	"errata/internal/link"
 	"errata/internal/stack"
 )
 
@@ -80,6 +83,9 @@ func (t topics) create(ctx context.Context, brokers []string) error {
 	var err error
 	for _, topic := range t {
 		err = errors.Join(err, stack.CreateTopic(ctx, brokers, topic.name, topic.partitions))
+	}
+	if errors.Is(err, kafka.BrokerNotAvailable) {
+		return link.Unreachable("kafka at %s does not answer: is it running, and is --kafka right?", strings.Join(brokers, ","))
 	}
 	return err
 }

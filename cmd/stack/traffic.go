@@ -30,8 +30,11 @@ func (s *sample) flags(f *pflag.FlagSet) {
 }
 
 func (s *sample) validate() error {
-	if cfg := s.config(time.Now()); s.requests < 1 || cfg.To.Sub(cfg.From) < time.Minute {
-		return fmt.Errorf("--requests %d, --since %s: give at least one request and 1m", s.requests, s.since)
+	if s.requests < 1 {
+		return fmt.Errorf("--requests %d: give at least 1", s.requests)
+	}
+	if cfg := s.config(time.Now()); cfg.To.Sub(cfg.From) < time.Minute {
+		return fmt.Errorf("--since %s: give at least 1m", s.since)
 	}
 	return nil
 }

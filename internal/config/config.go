@@ -145,13 +145,13 @@ func Load(file string) (Config, error) {
 	}
 	c := Config{written: written}
 	err := v.UnmarshalExact(&c, viper.DecodeHook(mapstructure.ComposeDecodeHookFunc(
-		mapstructure.StringToTimeDurationHookFunc(), yamlList, commaList, mapstructure.TextUnmarshallerHookFunc())))
+		mapstructure.StringToTimeDurationHookFunc(), commaList, mapstructure.TextUnmarshallerHookFunc())))
 	if err != nil {
 		return Config{}, located(undecodable(err, v), written)
 	}
-	for _, p := range c.files() {
-		if *p != "" && !filepath.IsAbs(*p) && file != "" {
-			*p = filepath.Join(filepath.Dir(file), *p)
+	for _, f := range c.files() {
+		if _, set := os.LookupEnv(variable(f.key)); !set && *f.path != "" && !filepath.IsAbs(*f.path) && file != "" {
+			*f.path = filepath.Join(filepath.Dir(file), *f.path)
 		}
 	}
 	c.Kafka.Batch, c.Kafka.Limits, c.Kafka.Memory = c.Ingest.Batch, c.Ingest.Limits, c.Ingest.Memory
@@ -181,11 +181,23 @@ func read(v *viper.Viper, file string) (*yamlfile.File, error) {
 	return written, nil
 }
 
-// files returns the settings that name a file or folder, which are relative to the config file.
-func (c *Config) files() []*string {
-	return append(c.Notify.Files(),
-		&c.Kafka.TLS.CAFile, &c.Kafka.TLS.CertFile, &c.Kafka.TLS.KeyFile, &c.Kafka.SASL.PasswordFile,
-		&c.ClickHouse.TLS.CAFile, &c.ClickHouse.TLS.CertFile, &c.ClickHouse.TLS.KeyFile, &c.ClickHouse.PasswordFile, &c.Catalogs.Dir)
+// setFile is a setting that names a file or folder.
+type setFile struct {
+	key  string
+	path *string
+}
+
+// files returns the settings that name a file or folder. In the config file they are relative to it,
+// in the environment to the working directory.
+func (c *Config) files() (all []setFile) {
+	for _, path := range c.Notify.Files() {
+		all = append(all, setFile{"notify.receivers", path})
+	}
+	return append(all,
+		setFile{"kafka.tls.ca_file", &c.Kafka.TLS.CAFile}, setFile{"kafka.tls.cert_file", &c.Kafka.TLS.CertFile}, setFile{"kafka.tls.key_file", &c.Kafka.TLS.KeyFile},
+		setFile{"kafka.sasl.password_file", &c.Kafka.SASL.PasswordFile},
+		setFile{"clickhouse.tls.ca_file", &c.ClickHouse.TLS.CAFile}, setFile{"clickhouse.tls.cert_file", &c.ClickHouse.TLS.CertFile}, setFile{"clickhouse.tls.key_file", &c.ClickHouse.TLS.KeyFile},
+		setFile{"clickhouse.password_file", &c.ClickHouse.PasswordFile}, setFile{"catalogs.dir", &c.Catalogs.Dir})
 }
 
 func (c Config) validate() error {
@@ -261,21 +273,22 @@ func commaList(from, to reflect.Type, data any) (any, error) {
 	return list, nil
 }
 
-// yamlList decodes YAML as a list whose items have keys, so that such a list can come from the
-// environment.
-func yamlList(from, to reflect.Type, data any) (any, error) {
-	if from.Kind() != reflect.String || to.Kind() != reflect.Slice || to.Elem().Kind() != reflect.Struct {
-		return data, nil
-	}
-	var list []map[string]any
-	value, err := yamlfile.Parse("", []byte(data.(string)))
-	if err == nil {
-		err = value.Decode(&list)
-	}
+// yamlList reads the value of a variable for a list whose items have keys, which is YAML.
+func yamlList(key, value string) (any, error) {
+	list, err := yamlfile.Parse("", []byte(value))
 	if err != nil {
-		return nil, fmt.Errorf("%q is not a YAML list: %w", data, err)
+		return nil, fmt.Errorf("%s is a YAML list, such as [{…}, {…}]: %w", key, err)
 	}
-	return list, nil
+	values, err := list.Under(key).Settings(reflect.TypeFor[Config](), "mapstructure")
+	if err != nil {
+		return nil, err
+	}
+	var found any = values
+	for name := range strings.SplitSeq(key, ".") {
+		inside, _ := found.(map[string]any)
+		found = inside[name]
+	}
+	return found, nil
 }
 
 // prefix starts the name of each of our environment variables.
@@ -301,7 +314,15 @@ func fromEnvironment(v *viper.Viper) error {
 		if !ok {
 			return fmt.Errorf("unknown environment variable %s: did you mean %s?", name, variable(yamlfile.Nearest(strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, prefix), "_", ".")), keys())))
 		}
-		v.Set(key, value)
+		if !takesItems(key) {
+			v.Set(key, value)
+			continue
+		}
+		list, err := yamlList(key, value)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		v.Set(key, list)
 	}
 	return nil
 }
@@ -327,6 +348,17 @@ func beginsWithKey(err error) bool {
 	return slices.ContainsFunc(keys(), func(key string) bool {
 		rest, found := strings.CutPrefix(err.Error(), key)
 		return found && strings.IndexAny(rest, " :[") == 0
+	})
+}
+
+// takesItems reports whether a key takes a list whose items have keys.
+func takesItems(key string) bool {
+	return slices.ContainsFunc(defaults, func(d struct {
+		key   string
+		value any
+	}) bool {
+		_, items := d.value.([]any)
+		return d.key == key && items
 	})
 }
 

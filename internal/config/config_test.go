@@ -57,6 +57,12 @@ func TestFileAndEnvironment(t *testing.T) {
 	if diff := cmp.Diff([]string{"a", "b"}, c.Kafka.Topics); diff != "" {
 		t.Error(diff)
 	}
+
+	// A path in the environment is relative to the working directory.
+	t.Setenv("ERRATA_KAFKA_TLS_CA_FILE", "other.pem")
+	if c, err = Load(file); err != nil || c.Kafka.TLS.CAFile != "other.pem" {
+		t.Errorf("%q %v", c.Kafka.TLS.CAFile, err)
+	}
 }
 
 // Values are what was written, whatever YAML takes them for.
@@ -165,6 +171,7 @@ func TestListsWithKeys(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "my.yaml")
 	write(t, file, "ingest:\n  formats: [{name: edge, match: [Edge_TS], fields: {time: {paths: [Edge_TS], unit: ms}, status: St}}]\n  exclude: [{path: /healthz}]\n  routes: ['/v1/{id}']\n")
+	t.Setenv("ERRATA_INGEST_REDACT", "")
 	t.Setenv("ERRATA_INGEST_DIALECTS", "[{name: acme, code: [head.ret], success: ['0000']}]")
 	c, err := Load(file)
 	if err != nil {
@@ -181,10 +188,10 @@ func TestListsWithKeys(t *testing.T) {
 
 func TestWrongVariableIsNamed(t *testing.T) {
 	t.Chdir(t.TempDir())
-	f := func(name, value string) {
+	f := func(name, value string, want ...string) {
 		t.Helper()
 		t.Setenv(name, value)
-		if _, err := Load(""); err == nil || !strings.HasPrefix(err.Error(), name+": ") {
+		if _, err := Load(""); err == nil || !strings.HasPrefix(err.Error(), name+": "+strings.Join(want, "")) {
 			t.Errorf("%s=%s: %v", name, value, err)
 		}
 		os.Unsetenv(name)
@@ -196,6 +203,10 @@ func TestWrongVariableIsNamed(t *testing.T) {
 	f("ERRATA_INGEST_AUDIT_SHARE", "1%")
 	f("ERRATA_HTTP_PPROF", "7")
 	f("ERRATA_KAFKA_TOPICS", "")
+	f("ERRATA_INGEST_EXCLUDE", "[path", `ingest.exclude is a YAML list, such as [{…}, {…}]: line 1: did not find expected ',' or ']'`)
+	f("ERRATA_INGEST_EXCLUDE", "/healthz", `line 1: ingest.exclude is a list: write its items with a dash before each, or in [brackets]`)
+	f("ERRATA_INGEST_EXCLUDE", "[{pth: /healthz}]", `line 1: unknown key "ingest.exclude[0].pth": did you mean "ingest.exclude[0].path"?`)
+	f("ERRATA_INGEST_EXCLUDE", "- path: [a]", `line 1: ingest.exclude[0].path is a text: write it behind the colon`)
 }
 
 func TestUnknownVariableIsNamed(t *testing.T) {

@@ -33,9 +33,9 @@ func (f *File) Decode(into any) error {
 
 // Settings returns the file as a map for a decoder of settings, after it has checked keys and
 // values against a struct type whose keys are in the tags of that name. The case of keys does not
-// matter, a text stands for a list, and a scalar that the type takes as text is the text that was
-// written: 0123 stays 0123. Its error is an *Error. What only the decoder can judge is left to it:
-// durations and types that unmarshal themselves.
+// matter, a text stands for a list of texts, and a scalar that the type takes as text is the text
+// that was written: 0123 stays 0123. Its error is an *Error. What only the decoder can judge is
+// left to it: durations and types that unmarshal themselves.
 func (f *File) Settings(t reflect.Type, tag string) (map[string]any, error) {
 	all := map[string]any{}
 	if f.Empty() {
@@ -70,7 +70,7 @@ func (c *checker) check(n *yaml.Node, t reflect.Type, path string) error {
 		return nil
 	}
 	switch {
-	case c.settings && n.Kind == yaml.ScalarNode && (t.Kind() == reflect.Slice || t == reflect.TypeFor[time.Duration]() || implements[encoding.TextUnmarshaler](t)):
+	case c.settings && n.Kind == yaml.ScalarNode && (t == reflect.TypeFor[[]string]() || t == reflect.TypeFor[time.Duration]() || implements[encoding.TextUnmarshaler](t)):
 		n.Tag = "!!str"
 		return nil
 	case t.Kind() == reflect.Interface, implements[yaml.Unmarshaler](t), implements[encoding.TextUnmarshaler](t) && n.Kind == yaml.ScalarNode:

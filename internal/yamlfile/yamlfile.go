@@ -143,6 +143,23 @@ func (f *File) duplicates(n *yaml.Node) error {
 	return nil
 }
 
+// Under returns the file's content as the value of a key such as ingest.exclude.
+func (f *File) Under(key string) *File {
+	under := *f
+	if f.Empty() {
+		return &under
+	}
+	names := strings.Split(key, ".")
+	for _, name := range slices.Backward(names) {
+		at := yaml.Node{Line: under.root.Line, Column: under.root.Column}
+		word, mapping := at, at
+		word.Kind, word.Tag, word.Value = yaml.ScalarNode, "!!str", name
+		mapping.Kind, mapping.Tag, mapping.Content = yaml.MappingNode, "!!map", []*yaml.Node{&word, under.root}
+		under.root = &mapping
+	}
+	return &under
+}
+
 // Empty reports whether the file has no content.
 func (f *File) Empty() bool { return f.root == nil }
 
