@@ -96,6 +96,14 @@ func TestOutputsDriveNoTerminal(t *testing.T) {
 		{"catalog import", []string{page}, `\x1b[2J`},
 		{"alert run", []string{"--once", "--rules", rules}, `\x1b[2J`},
 		{"alert list", nil, `\x1b[2J`},
+		{"alert silence add", []string{`tenant="t` + "\x1b[2J" + `"`, "--until", "1h", "--author", "a" + hostile, "--comment", "c" + hostile}, "mutes"},
+		{"alert silence list", nil, `c\x1b[2J`},
+		{"alert silence expire", []string{"id" + hostile}, `id\x1b[2J`},
+		{"alert state ack", []string{"C" + hostile, "--tenant", "t" + hostile, "--comment", "c" + hostile}, `C\x1b[2J`},
+		{"alert state ignore", []string{"D" + hostile, "--above", "5", "--until", "2h", "--comment", "c" + hostile}, `D\x1b[2J`},
+		{"alert state fixed", []string{"E" + hostile, "--comment", "c" + hostile}, `E\x1b[2J`},
+		{"alert state reopen", []string{"F" + hostile, "--comment", "c" + hostile}, `F\x1b[2J`},
+		{"alert state list", nil, `C\x1b[2J`},
 		{"alert check", []string{"--rules", rules}, ""},
 	}
 	commands := clitest.Leaves(newRoot())

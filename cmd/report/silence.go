@@ -20,7 +20,7 @@ import (
 
 func newAlertSilence(env *environment) *cobra.Command {
 	cmd := cli.Group("silence", "Tell nobody of some alerts for a while", newSilenceAdd(env), newSilenceList(env), newSilenceExpire(env))
-	cmd.Long = "Tell nobody of some alerts for a while. Silences are stored in ClickHouse and obeyed by every evaluator within seconds.\n" +
+	cmd.Long = "Tell nobody of some alerts for a while. Silences are stored in ClickHouse and obeyed by every evaluator within seconds. " +
 		"They hold for the receivers of notify.routes; notify.webhook and notify.alertmanager are told everything."
 	return cmd
 }
@@ -78,11 +78,11 @@ func newSilenceAdd(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add MATCHER...",
 		Short: "Add a silence and print its ID",
-		Long: "Add a silence and print its ID. It mutes the alerts that all matchers match, on labels and on the attributes code,\n" +
+		Long: "Add a silence and print its ID. It mutes the alerts that all matchers match, on labels and on the attributes code, " +
 			"family and owner, with the operators =, !=, =~ and !~ of Alertmanager.",
-		Example: `  report alert silence add 'tenant="acme"' --until 2h --comment "their migration"` + "\n" +
-			`  report alert silence add 'alertname=~"Vendor.*"' 'service!="osm"' --until 2026-11-03T06:00 --comment "TICKET-7"`,
-		Args: cobra.MinimumNArgs(1),
+		Example: `report alert silence add 'tenant="acme"' --until 2h --comment "migration"` + "\n" +
+			`report alert silence add 'alertname=~"Quo.*"' --until 7d --comment TICKET-7`,
+		Args: cli.Arguments(1, cli.Any),
 	}
 	by.flags(cmd.Flags())
 	cmd.Flags().StringVar(&end, "until", "", "when it ends, as a span from now or as a time: "+untilForms+"; required")
@@ -122,8 +122,7 @@ func newSilenceAdd(env *environment) *cobra.Command {
 		if err := s.RecordSilence(cmd.Context(), silence); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s mutes %s until %s\n", silence.ID, cli.OneLine(silence.Matchers), cli.Timestamp{Time: ends})
-		return err
+		return cli.Paragraph(cmd.OutOrStdout(), "", fmt.Sprintf("%s mutes %s until %s", silence.ID, cli.OneLine(silence.Matchers), cli.Timestamp{Time: ends}))
 	}
 	return cmd
 }
@@ -143,12 +142,12 @@ func newSilenceList(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List the silences that hold",
-		Example: "  report alert silence list --past --output json",
-		Args:    cobra.NoArgs,
+		Example: "report alert silence list --past --output json",
+		Args:    cli.Arguments(0, 0),
 	}
 	cmd.Flags().BoolVar(&past, "past", false, "also list those that have ended")
 	output := listOutputs[silenceRow](func(all []silenceRow) cli.Table {
-		t := cli.Table{Columns: []cli.Column{{Name: "id"}, {Name: "until"}, {Name: "matchers"}, {Name: "author"}, {Name: "comment", Prose: true}}}
+		t := cli.Table{Columns: []cli.Column{{Name: "id"}, {Name: "until"}, {Name: "matchers"}, {Name: "author", Spare: 1}, {Name: "comment", Prose: true}}}
 		for _, r := range all {
 			t.Rows = append(t.Rows, []string{r.ID, r.EndsAt.String(), r.Matchers, r.Author, r.Comment})
 		}
@@ -181,8 +180,8 @@ func newSilenceExpire(env *environment) *cobra.Command {
 	return &cobra.Command{
 		Use:     "expire ID...",
 		Short:   "End silences now",
-		Example: "  report alert silence expire 1c9f03a7",
-		Args:    cobra.MinimumNArgs(1),
+		Example: "report alert silence expire 1c9f03a7",
+		Args:    cli.Arguments(1, cli.Any),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, _, err := env.open(cmd.Context())
 			if err != nil {

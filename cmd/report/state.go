@@ -17,15 +17,16 @@ import (
 func newAlertState(env *environment) *cobra.Command {
 	cmd := cli.Group("state", "What people have said about a code: acknowledged, ignored, fixed",
 		newStateSet(env, "ack", store.Acknowledged, "Acknowledge a code: somebody is at it, so its alerts are not repeated",
-			`  report alert state ack OSM.01010037 --tenant acme --comment "asked for more quota, TICKET-7"`),
+			`report alert state ack OSM.01010037 --tenant acme --comment TICKET-7`),
 		newStateSet(env, "ignore", store.Ignored, "Ignore a code, for good, until a time, or until it escalates",
-			`  report alert state ignore OSM.01010037 --until 7d --above 500 --comment "known, low volume"`),
+			`report alert state ignore OSM.01010037 --above 500 --comment "low volume"`+"\n"+
+				`report alert state ignore OSM.01010037 --until 7d --comment "low volume"`),
 		newStateSet(env, "fixed", store.Fixed, "Mark a code as fixed: alerts that fire now are not repeated",
-			`  report alert state fixed OSM.01010037 --comment "raised the quota"`),
+			`report alert state fixed OSM.01010037 --comment "raised the quota"`),
 		newStateSet(env, "reopen", store.Reopened, "Take back what was said about a code",
-			`  report alert state reopen OSM.01010037 --tenant acme --comment "it is back"`),
+			`report alert state reopen OSM.01010037 --comment "it is back"`),
 		newStateList(env))
-	cmd.Long = "What people have said about a code, of one tenant or of all. An alert is in a state if all of its codes are. States hold for the\n" +
+	cmd.Long = "What people have said about a code, of one tenant or of all. An alert is in a state if all of its codes are. States hold for the " +
 		"receivers of notify.routes. What was said of a tenant goes before what was said of all tenants."
 	return cmd
 }
@@ -37,7 +38,7 @@ func newStateSet(env *environment, word, state, short, example string) *cobra.Co
 		end    string
 		above  uint64
 	)
-	cmd := &cobra.Command{Use: word + " CODE...", Short: short, Example: example, Args: cobra.MinimumNArgs(1)}
+	cmd := &cobra.Command{Use: word + " CODE...", Short: short, Example: example, Args: cli.Arguments(1, cli.Any)}
 	by.flags(cmd.Flags())
 	cmd.Flags().StringVar(&tenant, "tenant", store.AnyTenant, "of this tenant alone")
 	if state == store.Ignored {
@@ -70,7 +71,7 @@ func newStateSet(env *environment, word, state, short, example string) *cobra.Co
 			if err := s.RecordCodeState(cmd.Context(), c); err != nil {
 				return err
 			}
-			if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s of %s is %s%s\n", cli.OneLine(code), cli.OneLine(tenantText(tenant)), stateText(state), limits(c)); err != nil {
+			if err := cli.Paragraph(cmd.OutOrStdout(), "", fmt.Sprintf("%s of %s is %s%s", cli.OneLine(code), cli.OneLine(tenantText(tenant)), stateText(state), limits(c))); err != nil {
 				return err
 			}
 		}
@@ -120,9 +121,9 @@ type stateRow struct {
 }
 
 func newStateList(env *environment) *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Short: "List the states of codes", Example: "  report alert state list --output json", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "list", Short: "List the states of codes", Example: "report alert state list --output json", Args: cli.Arguments(0, 0)}
 	output := listOutputs[stateRow](func(all []stateRow) cli.Table {
-		t := cli.Table{Columns: []cli.Column{{Name: "code"}, {Name: "tenant"}, {Name: "state"}, {Name: "until"}, {Name: "above", Number: true}, {Name: "since"}, {Name: "author"}, {Name: "comment", Prose: true}}}
+		t := cli.Table{Columns: []cli.Column{{Name: "code"}, {Name: "tenant"}, {Name: "state"}, {Name: "until", Spare: 4}, {Name: "above", Number: true, Spare: 3}, {Name: "since", Spare: 1}, {Name: "author", Spare: 2}, {Name: "comment", Prose: true}}}
 		for _, r := range all {
 			end, above := "", ""
 			if !r.Until.IsZero() {

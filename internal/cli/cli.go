@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -129,6 +130,9 @@ func flagAdvice(cmd *cobra.Command, name string) string {
 	}
 	return fmt.Sprintf("%s --help lists the flags", cmd.CommandPath())
 }
+
+// Any is the greatest number of arguments of a command that takes any number.
+const Any = math.MaxInt
 
 // Arguments returns the check of a command that takes so many arguments.
 func Arguments(least, most int) cobra.PositionalArgs {

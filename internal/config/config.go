@@ -187,8 +187,8 @@ type setFile struct {
 	path *string
 }
 
-// files returns the settings that name a file or folder. In the config file they are relative to it,
-// in the environment to the working directory.
+// files returns the settings that name a file or folder. In the config file they are relative to
+// it, in the environment to the working directory.
 func (c *Config) files() (all []setFile) {
 	for _, path := range c.Notify.Files() {
 		all = append(all, setFile{"notify.receivers", path})

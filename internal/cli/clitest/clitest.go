@@ -5,6 +5,7 @@ package clitest
 import (
 	"io"
 	"net"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -66,18 +67,20 @@ func CheckExamples(t *testing.T, newRoot func() *cobra.Command) {
 	}
 }
 
+// quoted matches what a shell takes as one piece.
+var quoted = regexp.MustCompile(`'[^']*'|"[^"]*"|[^\s'"]+`)
+
 // shellWords splits the last command of a pipeline into words, up to a redirection.
 func shellWords(line string) (words []string) {
 	if i := strings.LastIndex(line, "| "); i >= 0 {
 		line = line[i+2:]
 	}
 	line, _, _ = strings.Cut(line, " > ")
-	for i, part := range strings.Split(line, "'") {
-		if i%2 == 1 {
-			words = append(words, part)
-		} else {
-			words = append(words, strings.Fields(part)...)
+	for _, word := range quoted.FindAllString(line, -1) {
+		if strings.ContainsAny(word[:1], `'"`) {
+			word = word[1 : len(word)-1]
 		}
+		words = append(words, word)
 	}
 	return words
 }
