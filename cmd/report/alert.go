@@ -19,6 +19,7 @@ import (
 
 	"errata/internal/alert"
 	"errata/internal/cli"
+	"errata/internal/delivery"
 	"errata/internal/monitor"
 	"errata/internal/notify"
 	"errata/internal/store"
@@ -84,6 +85,13 @@ func newAlertRun(env *environment) *cobra.Command {
 		notifier := notify.New(settings.Notify, notify.Stored(s), log)
 		if dry {
 			notifier = notify.NewDry(settings.Notify, notify.Stored(s), log, dryOutput{cmd.OutOrStdout()})
+		} else if topic := settings.Notify.Fence.Topic; topic != "" {
+			fence, err := delivery.OpenFence(cmd.Context(), settings.Kafka, topic, log)
+			if err != nil {
+				return err
+			}
+			defer fence.Close()
+			notifier.Fence = fence.Check
 		}
 		r := alert.Runner{
 			Config: cfg, Store: s, Catalogs: catalogs, Log: log, Notifier: notifier, Dry: dry,

@@ -45,14 +45,26 @@ const (
 )
 
 // Run evaluates until the context ends. Once it has started, no failure of ClickHouse or of a
-// target ends it.
+// target ends it. If the Notifier has a fence, Run waits for it, and waits again when another
+// process has taken it over.
 func (r *Runner) Run(ctx context.Context) error {
+	r.awaitFence(ctx)
+	if ctx.Err() != nil {
+		return nil
+	}
 	if err := r.start(ctx); err != nil {
 		return err
 	}
 	var waiting string
 	retry := backoff.ExponentialBackOff{InitialInterval: poll, Multiplier: 2, MaxInterval: longestPause}
 	for ctx.Err() == nil {
+		if err := r.Notifier.MaySend(ctx); err != nil {
+			if ctx.Err() == nil {
+				r.Log.Warn("stopped evaluating, because another process may do so", "reason", err)
+				r.takeOver(ctx)
+			}
+			continue
+		}
 		more, err := r.catchUp(ctx)
 		pause := poll
 		var none noWatermark
@@ -85,6 +97,13 @@ func (r *Runner) Run(ctx context.Context) error {
 // Once evaluates up to the watermark and notifies. If a target stays in trouble, its notifications
 // stay queued for the next run, and the error is link.ErrUnreachable.
 func (r *Runner) Once(ctx context.Context) error {
+	waiting, cancel := context.WithTimeout(ctx, fencePatience)
+	defer cancel()
+	r.awaitFence(waiting)
+	if waiting.Err() != nil {
+		r.Log.Info("did nothing, because another process evaluates the rules")
+		return nil
+	}
 	if err := r.start(ctx); err != nil {
 		return err
 	}
@@ -95,6 +114,44 @@ func (r *Runner) Once(ctx context.Context) error {
 		}
 	}
 	return r.Notifier.Flush(ctx)
+}
+
+const (
+	// fencePoll is the time between looks at the fence while another process holds it.
+	fencePoll = 500 * time.Millisecond
+	// fencePatience is how long Once waits for the fence, which is longer than joining its group
+	// takes.
+	fencePatience = 15 * time.Second
+)
+
+// awaitFence returns when this process holds the fence, or when the context has ended.
+func (r *Runner) awaitFence(ctx context.Context) {
+	for told := false; ctx.Err() == nil; told = true {
+		err := r.Notifier.MaySend(ctx)
+		if err == nil {
+			return
+		}
+		if !told {
+			r.Log.Info("waiting for the fence", "reason", err)
+		}
+		sleep(ctx, fencePoll)
+	}
+}
+
+// takeOver waits for the fence and goes on from what the process that held it has recorded.
+func (r *Runner) takeOver(ctx context.Context) {
+	retry := backoff.ExponentialBackOff{InitialInterval: time.Second, Multiplier: 2, MaxInterval: longestPause}
+	for ctx.Err() == nil {
+		r.awaitFence(ctx)
+		r.Notifier.Reset()
+		err := r.start(ctx)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		pause := retry.NextBackOff()
+		r.Log.Warn("failed to take over from another process", "retry_in", pause, "error", err)
+		sleep(ctx, pause)
+	}
 }
 
 // start resumes from the states of an earlier process. It queues the notifications of firing alerts

@@ -107,6 +107,7 @@ var defaults = []struct {
 	{"notify.alertmanager.url", notify.Defaults.Alertmanager.URL},
 	{"notify.timeout", notify.Defaults.Timeout},
 	{"notify.expire_after", notify.Defaults.ExpireAfter},
+	{"notify.fence.topic", ""},
 	{"notify.link", ""},
 	{"notify.receivers", []any{}},
 	{"notify.routes", []any{}},

@@ -81,7 +81,7 @@ func (n *Notifier) tell(ctx context.Context, am *alertmanager) (left bool, err e
 	if now.Before(am.retry.next) || !am.dirty && now.Sub(am.told) < resend {
 		return am.dirty, nil
 	}
-	if err := n.fenced(ctx); err != nil {
+	if err := n.MaySend(ctx); err != nil {
 		return true, err
 	}
 	muted := func(Message) bool { return false }

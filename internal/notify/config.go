@@ -25,11 +25,17 @@ type Config struct {
 	Alertmanager  Endpoint      `mapstructure:"alertmanager"` // is told of everything
 	Timeout       time.Duration `mapstructure:"timeout"`      // of one request
 	ExpireAfter   time.Duration `mapstructure:"expire_after"` // how long a message is retried
-	Link          string        `mapstructure:"link"`         // template of the link in a message; "": no link
+	Fence         Fence         `mapstructure:"fence"`
+	Link          string        `mapstructure:"link"` // template of the link in a message; "": no link
 	Receivers     []Receiver    `mapstructure:"receivers"`
 	Routes        []Route       `mapstructure:"routes"` // the first that matches counts
 	Tenants       []Addressees  `mapstructure:"tenants"`
 	TimeIntervals []Interval    `mapstructure:"time_intervals"`
+}
+
+// Fence names what lets only one of several processes send.
+type Fence struct {
+	Topic string `mapstructure:"topic"` // of Kafka, with one partition; "": there is no other process
 }
 
 // Endpoint is where a target is.

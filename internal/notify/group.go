@@ -133,7 +133,7 @@ func (n *Notifier) plan(ctx context.Context, in *inbox, last bool) (done bool, e
 	if !in.target.idle || len(in.firing) == 0 && in.fresh && len(in.waiting) == 0 {
 		return false, nil
 	}
-	if err := n.fenced(ctx); err != nil {
+	if err := n.MaySend(ctx); err != nil {
 		return false, err
 	}
 	if in.planned == nil {

@@ -31,6 +31,10 @@
 // wait behind the one that could not be sent, and new events gather for one notice. Targets do not
 // wait for each other.
 //
+// Two processes may run if a Fence lets only one of them send. It is asked before each message and
+// before a notice is queued. A process that was suspended between that question and the sending can
+// still send what its successor sends too; the key is the same.
+//
 // Alertmanager needs no queue. Like Prometheus, Send tells it every minute what is firing; it
 // resolves an alert that it has not heard of for four minutes.
 //
@@ -282,7 +286,8 @@ func (n *Notifier) Reset() {
 	}
 }
 
-func (n *Notifier) fenced(ctx context.Context) error {
+// MaySend returns nil if the fence lets this process send, or if there is no fence.
+func (n *Notifier) MaySend(ctx context.Context) error {
 	if n.Fence == nil {
 		return nil
 	}

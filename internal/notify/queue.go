@@ -172,7 +172,7 @@ func (n *Notifier) deliver(ctx context.Context, t *target) (left bool, err error
 		if ctx.Err() != nil || n.Now().Sub(began) > turnTime {
 			return true, ctx.Err()
 		}
-		if err := n.fenced(ctx); err != nil {
+		if err := n.MaySend(ctx); err != nil {
 			return true, err
 		}
 		outcome, receipt, err := n.attempt(ctx, t, d)
