@@ -26,7 +26,8 @@ import (
 )
 
 func newAlert(env *environment) *cobra.Command {
-	cmd := cli.Group("alert", "Alert rules over the errors", newAlertRun(env), newAlertCheck(env), newAlertBacktest(env), newAlertList(env), newAlertSilence(env), newAlertState(env))
+	cmd := cli.Group("alert", "Alert rules over the errors",
+		newAlertRun(env), newAlertCheck(env), newAlertTest(env), newAlertBacktest(env), newAlertList(env), newAlertSilence(env), newAlertState(env))
 	cmd.PersistentFlags().String("rules", alert.DefaultFile, "the file of alert rules")
 	return cmd
 }
@@ -68,6 +69,12 @@ func newAlertRun(env *environment) *cobra.Command {
 		if err := overrideURLs(cmd.Flags(), &settings.Notify); err != nil {
 			return err
 		}
+		log := env.log(cmd, settings)
+		stop, err := watched(cmd.Context(), addr, &cfg, log)
+		if err != nil {
+			return err
+		}
+		defer stop()
 		s, catalogs, err := env.open(cmd.Context())
 		if err != nil {
 			return err
@@ -76,12 +83,6 @@ func newAlertRun(env *environment) *cobra.Command {
 		if err := warnOfCatalogs(cmd, s, catalogs, store.Scope{}); err != nil {
 			return err
 		}
-		log := env.log(cmd, settings)
-		stop, err := watched(cmd.Context(), addr, &cfg, log)
-		if err != nil {
-			return err
-		}
-		defer stop()
 		notifier := notify.New(settings.Notify, notify.Stored(s), log)
 		if dry {
 			notifier = notify.NewDry(settings.Notify, notify.Stored(s), log, dryOutput{cmd.OutOrStdout()})
@@ -178,6 +179,38 @@ func newAlertCheck(env *environment) *cobra.Command {
 				return cli.Findings(err.Error())
 			}
 			return cli.Paragraph(cmd.OutOrStdout(), "", fmt.Sprintf("%s is fine: rules %d, groups %d", file, c.Rules, c.Groups))
+		},
+	}
+}
+
+func newAlertTest(env *environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "test FILE...",
+		Short: "Run unit tests of rules on a simulated clock",
+		Long: "Run unit tests of rules on a simulated clock: inputs, and the states and notifications that have to come of them. " +
+			"docs/alerts.md describes the files. With failures the exit code is 1.",
+		Example: "report alert test alerts_test.yaml",
+		Args:    cli.Arguments(1, 1000),
+		RunE: func(cmd *cobra.Command, files []string) error {
+			_, catalogs, err := env.catalogs()
+			if err != nil {
+				return err
+			}
+			var failures []error
+			for _, file := range files {
+				tests, err := alert.RunTests(cmd.Context(), file, catalogs)
+				if err != nil {
+					return err
+				}
+				failures = append(failures, tests.Failures...)
+				if err := cli.Paragraph(cmd.OutOrStdout(), "", fmt.Sprintf("%s: tests passed %d, failed %d", file, tests.Passed, tests.Failed)); err != nil {
+					return err
+				}
+			}
+			if len(failures) > 0 {
+				return cli.Findings(errors.Join(failures...).Error())
+			}
+			return nil
 		},
 	}
 }

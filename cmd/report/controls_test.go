@@ -95,6 +95,7 @@ func TestOutputsDriveNoTerminal(t *testing.T) {
 		{"catalog schema", nil, ""},
 		{"catalog import", []string{page}, `\x1b[2J`},
 		{"alert run", []string{"--once", "--rules", rules}, `\x1b[2J`},
+		{"alert test", []string{write("rules_test.yaml", "rules: rules.yaml\ntests: [{name: \"t\\e[2J\", input: [{code: \"X\\e[2J\", errors: '9'}], expect: [{at: 1m, alert: A, states: []}]}]\n")}, `\x1b[2J`},
 		{"alert list", nil, `\x1b[2J`},
 		{"alert silence add", []string{`tenant="t` + "\x1b[2J" + `"`, "--until", "1h", "--author", "a" + hostile, "--comment", "c" + hostile}, "mutes"},
 		{"alert silence list", nil, `c\x1b[2J`},

@@ -10,6 +10,7 @@
 //	report catalog re-enrich   give stored errors today's texts
 //	report alert run           evaluate alert rules as the data comes in
 //	report alert check         check alert rules
+//	report alert test          run unit tests of alert rules
 //	report alert list          what is pending and firing
 //	report alert silence       tell nobody of some alerts for a while
 //	report alert state         acknowledge or ignore a code, or mark it as fixed

@@ -194,4 +194,9 @@ func (l *lint) annotations(r *Rule, w written) {
 // templatePlace matches where text/template says that an error is. That counts the prelude.
 var templatePlace = regexp.MustCompile(`^template: [^ ]+: (executing "[^"]*" at )?`)
 
-func problemOf(err error) string { return templatePlace.ReplaceAllString(err.Error(), "") }
+// noField matches the error of a field that does not exist, which names Go's types.
+var noField = regexp.MustCompile(`^<[^>]*>: can't evaluate field (\w+) in type \S+$`)
+
+func problemOf(err error) string {
+	return noField.ReplaceAllString(templatePlace.ReplaceAllString(err.Error(), ""), "there is no field $1")
+}

@@ -1,0 +1,221 @@
+package alert
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+)
+
+// simulated is the source of a unit test: counts of each minute, from a file.
+type simulated struct {
+	start    time.Time
+	now      time.Time
+	inputs   []input
+	troubles []trouble
+	cached   map[string]data // by rule; it holds the future too, which no window reaches
+}
+
+// input is one series of a unit test.
+type input struct {
+	row                     map[string]string // columns
+	dialect                 string
+	errors, requests, blind []uint64 // of each minute from the start
+	usual                   usualKeys
+	before                  time.Duration // how long before the start the usual counts go
+}
+
+// trouble is what happens to all data in [from, to).
+type trouble struct {
+	from, to   time.Time
+	gap, fails bool
+	late       time.Duration
+}
+
+// errSimulated is what a query fails with where a test says so.
+var errSimulated = errors.New("the test says that the query fails")
+
+// watermark returns up to when the data is complete.
+func (s *simulated) watermark(now time.Time) time.Time {
+	mark := now
+	for _, t := range s.troubles {
+		if !now.Before(t.from) && now.Before(t.to) && now.Add(-t.late).Before(mark) {
+			mark = now.Add(-t.late)
+		}
+	}
+	return mark
+}
+
+// fetch implements source.
+func (s *simulated) fetch(_ context.Context, rule *Rule, from, to time.Time) (data, error) {
+	for _, t := range s.troubles {
+		if t.fails && !s.now.Before(t.from) && s.now.Before(t.to) {
+			return data{}, errSimulated
+		}
+	}
+	d, ok := s.cached[rule.Name]
+	if !ok {
+		d = s.count(rule)
+		s.cached[rule.Name] = d
+	}
+	if rule.Condition.needs().usual != nil {
+		d.usual = s.usual(rule, from, to, d)
+	}
+	return d, nil
+}
+
+// count counts all that a rule looks at, as the store would.
+func (s *simulated) count(rule *Rule) data {
+	d := newData()
+	counted := map[string]map[time.Time]uint64{} // of each series that is not yet in order
+	keysOf := map[string][]string{}
+	put := func(kind string, keys []string, at time.Time, n uint64) {
+		name := kind + "\x00" + nameOf(keys)
+		if counted[name] == nil {
+			counted[name], keysOf[name] = map[time.Time]uint64{}, keys
+		}
+		counted[name][at] += n
+	}
+	for _, in := range s.inputs {
+		requestRow := map[string]string{}
+		for _, column := range requestColumns {
+			requestRow[column] = in.row[column]
+		}
+		keys, place := in.keys(rule.By), rule.place(in.keys(rule.By))
+		ofRequests, ofErrors := rule.Select.picks(requestRow), in.row["code"] != "" && rule.Select.picks(in.row)
+		s.each(in, func(at time.Time, errors, requests, blind uint64) {
+			if ofRequests {
+				put("requests", place, at, requests)
+				put("blind", place, at, blind)
+			}
+			if ofErrors && errors > 0 {
+				put("errors", keys, at, errors)
+			}
+			if errors > 0 && (d.firstSeen[nameOf(keys)].IsZero() || at.Before(d.firstSeen[nameOf(keys)])) {
+				d.firstSeen[nameOf(keys)] = at
+			}
+			tenant := in.row["tenant"]
+			if errors+requests > 0 && (d.began[tenant].IsZero() || at.Before(d.began[tenant])) {
+				d.began[tenant] = at
+			}
+		})
+	}
+	for name, minutes := range counted {
+		into := map[string]map[string]*series{"requests": d.requests, "blind": d.blind, "errors": d.errors}
+		for kind, all := range into {
+			if len(name) > len(kind) && name[:len(kind)] == kind && name[len(kind)] == 0 {
+				for _, at := range slices.SortedFunc(maps.Keys(minutes), time.Time.Compare) {
+					add(all, keysOf[name], at, minutes[at])
+				}
+			}
+		}
+	}
+	return d
+}
+
+// keys returns the values of columns.
+func (in input) keys(by []string) (keys []string) {
+	for _, column := range by {
+		keys = append(keys, in.row[column])
+	}
+	return keys
+}
+
+// each calls count for every minute that has rows.
+func (s *simulated) each(in input, count func(at time.Time, errors, requests, blind uint64)) {
+	for at := s.start.Add(-in.before); at.Before(s.start); at = at.Add(time.Minute) {
+		count(at, in.usual.Errors, in.usual.Requests, in.usual.Blind)
+	}
+	of := func(values []uint64, i int) uint64 {
+		if i < len(values) {
+			return values[i]
+		}
+		return 0
+	}
+	for i := range max(len(in.errors), len(in.requests), len(in.blind)) {
+		at := s.start.Add(time.Duration(i) * time.Minute)
+		if slices.ContainsFunc(s.troubles, func(t trouble) bool { return t.gap && !at.Before(t.from) && at.Before(t.to) }) {
+			continue
+		}
+		count(at, of(in.errors, i), of(in.requests, i), of(in.blind, i))
+	}
+}
+
+// usual returns the past that a spike is compared with.
+func (s *simulated) usual(rule *Rule, from, to time.Time, d data) *usual {
+	if u := d.usual; u != nil {
+		return u
+	}
+	u := &usual{
+		reference: *rule.Condition.needs().usual, from: from, to: to,
+		errors: map[string]*buckets{}, requests: map[string]*buckets{}, pasts: map[string]*past{}, shared: map[int64][]float64{},
+	}
+	for _, t := range s.troubles {
+		if t.gap {
+			u.without = append(u.without, period{t.from, t.to})
+		}
+	}
+	u.without = append(u.without, u.holidayPeriods()...)
+	for _, part := range []struct {
+		from map[string]*series
+		into map[string]*buckets
+	}{{d.errors, u.errors}, {d.requests, u.requests}} {
+		for name, counted := range part.from {
+			part.into[name] = bucketed(counted)
+		}
+	}
+	u.prepare(rule)
+	d.usual = u
+	s.cached[rule.Name] = d
+	return u
+}
+
+// bucketed counts a series by steps of spike.Step.
+func bucketed(s *series) *buckets {
+	var at []int64
+	var counts []uint64
+	for _, minute := range s.minutes {
+		bucket := bucketOf(minute)
+		n := s.between(minute, minute.Add(time.Minute))
+		if last := len(at) - 1; last >= 0 && at[last] == bucket {
+			counts[last] += n
+			continue
+		}
+		at, counts = append(at, bucket), append(counts, n)
+	}
+	return newBuckets(at, counts)
+}
+
+// behind implements source: the codes of the inputs that the select picks.
+func (s *simulated) behind(_ context.Context, sel Select, from, to time.Time) (b behind, err error) {
+	of := map[string]seenCode{}
+	for _, in := range s.inputs {
+		if in.row["code"] == "" || !sel.picks(in.row) || !sel.equals(in.row) {
+			continue
+		}
+		s.each(in, func(at time.Time, errors, _, _ uint64) {
+			if !at.Before(from) && at.Before(to) && errors > 0 {
+				c := of[in.row["code"]]
+				c.Code, c.Dialect, c.Service, c.Errors = in.row["code"], in.dialect, in.row["service"], c.Errors+errors
+				of[c.Code] = c
+			}
+		})
+	}
+	for _, code := range slices.Sorted(maps.Keys(of)) {
+		b.codes = append(b.codes, of[code])
+	}
+	slices.SortStableFunc(b.codes, func(a, b seenCode) int { return int(b.Errors) - int(a.Errors) })
+	b.codes = b.codes[:min(len(b.codes), maxCodes)]
+	return b, nil
+}
+
+// equals reports whether a row is in the group to which a select is narrowed.
+func (s Select) equals(row map[string]string) bool {
+	for column, value := range s.Equal {
+		if row[column] != value {
+			return false
+		}
+	}
+	return true
+}
