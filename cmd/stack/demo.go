@@ -265,6 +265,9 @@ func (d *demonstration) run(ctx context.Context, cfg loadgen.Config) error {
 		return err
 	}
 	fmt.Fprintf(d.env.stderr, "all in ClickHouse %.1f s after the first was sent\n\n", time.Since(began).Seconds())
+	if err := d.awaitFresh(ctx, s); err != nil {
+		return err
+	}
 
 	window := []string{"--topic", d.topic, "--from", cfg.From.Format(time.RFC3339), "--to", cfg.To.Format(time.RFC3339)}
 	report := d.command("report", append([]string{"top", "--limit", "10"}, window...)...)
@@ -301,6 +304,22 @@ func (d *demonstration) await(ctx context.Context, s *store.Store, records uint6
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("%d of %d records are in ClickHouse, and time is over: %w", n, records, errors.Join(err, ctx.Err()))
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// awaitFresh waits until the ingester has reported that it has read everything, which it does every
+// few seconds. Otherwise the report would warn of a lag.
+func (d *demonstration) awaitFresh(ctx context.Context, s *store.Store) error {
+	for {
+		fresh, err := report.NewFreshness(ctx, s, store.Scope{Topics: []string{d.topic}}, time.Now())
+		if err == nil && fresh.Ingesters == report.Current {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the watermarks: %w", errors.Join(err, ctx.Err()))
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
