@@ -338,3 +338,42 @@ func TestPipelineDeployment(t *testing.T) {
 		t.Error("grafana has no data source for the dashboard of the pipeline")
 	}
 }
+
+// What docker-compose.yml runs: full versions, a limit of memory for each container, the Kafka that
+// the tests run, and the same catalogs for both programs.
+func TestComposeIsPinned(t *testing.T) {
+	var compose struct {
+		Services map[string]struct {
+			Image       string
+			MemLimit    string `yaml:"mem_limit"`
+			Environment map[string]string
+			Volumes     []string
+			Healthcheck struct{ Test []string }
+		}
+	}
+	if err := yaml.Unmarshal([]byte(read(t, "../docker-compose.yml")), &compose); err != nil {
+		t.Fatal(err)
+	}
+	full := regexp.MustCompile(`:v?\d+\.\d+\.\d+(\.\d+)?$|@sha256:[0-9a-f]{64}$`)
+	for name, s := range compose.Services {
+		if s.Image != "errata" && !full.MatchString(s.Image) {
+			t.Errorf("%s runs %s, which is no full version", name, s.Image)
+		}
+		if s.MemLimit == "" {
+			t.Errorf("%s has no mem_limit", name)
+		}
+	}
+	version := regexp.MustCompile(`<version>([\d.]+)</version>`).FindStringSubmatch(read(t, "../internal/stack/stacktest/kafka/pom.xml"))
+	if version == nil || compose.Services["kafka"].Image != "apache/kafka:"+version[1] {
+		t.Errorf("%s, and the tests run %v", compose.Services["kafka"].Image, version)
+	}
+	for name, health := range map[string]string{"ingest": "CMD ingest ready", "report": "CMD report alert list --max-delay 10m"} {
+		s := compose.Services[name]
+		if s.Environment["ERRATA_CATALOGS_DIR"] != "/etc/errata/catalogs" || !slices.Contains(s.Volumes, "./deploy/catalogs:/etc/errata/catalogs:ro") {
+			t.Errorf("%s has other catalogs: %+v", name, s)
+		}
+		if got := strings.Join(s.Healthcheck.Test, " "); got != health {
+			t.Errorf("%s is healthy if %q", name, got)
+		}
+	}
+}

@@ -77,6 +77,7 @@ func TestOutputsDriveNoTerminal(t *testing.T) {
 		{"detect", []string{file}, `\x1b[2J`},
 		{"parse", []string{file}, `\x1b[2J`},
 		{"parse", []string{"no\u202e.log"}, `no\u202e.log`},
+		{"ready", []string{"--config", "no\x1b.yaml"}, `no\x1b.yaml`},
 	} {
 		delete(left, r.command)
 		words := slices.Concat(strings.Fields(r.command), []string{s.config}, r.args)

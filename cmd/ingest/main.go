@@ -9,6 +9,7 @@
 //	ingest deadletters replay  re-parses their batches
 //	ingest detect              shows formats and fields of sample records, and what is missing
 //	ingest parse               shows what would be found in log records
+//	ingest ready               asks the running ingester whether it reads and stores records
 //
 // Each command has a file of its own. Package cli says where output goes and which exit code means
 // what.
@@ -46,7 +47,7 @@ func newRoot() *cobra.Command {
 	root := cli.Root("ingest", "Reads gateway access logs from Kafka, finds the errors in their response bodies, and writes them to ClickHouse")
 	env := &environment{}
 	root.PersistentFlags().StringVar(&env.configFile, "config", "", "configuration `file` (default: config.yaml in the working directory, if it exists)")
-	root.AddCommand(newRun(env), newCheck(env), newAudit(env), newReplay(env), newDeadLetters(env), newDetect(env), newParse(env))
+	root.AddCommand(newRun(env), newCheck(env), newAudit(env), newReplay(env), newDeadLetters(env), newDetect(env), newParse(env), newReady(env))
 	return root
 }
 

@@ -69,6 +69,9 @@ func TestFlagsBeatEnvironmentBeatsFile(t *testing.T) {
 	f("detect", cli.Fine, "generic: 1 record in 1 line, 1 error", record)
 	f("parse", cli.Fine, `"family":"FromEnvironment","kind":"quota"`, record)
 	f("parse", cli.Fine, `"format":"apisix"`, "--format", "apisix", record)
+	t.Setenv("ERRATA_HTTP_ADDR", "127.0.0.1:2")
+	f("ready", cli.Unreachable, "no ingester answers at http.addr 127.0.0.1:2")
+	t.Setenv("ERRATA_HTTP_ADDR", "")
 	for command := range left {
 		t.Errorf("what beats what in the command %q is not tested: add it here", command)
 	}

@@ -220,11 +220,16 @@ func newAlertList(env *environment) *cobra.Command {
 		Use:   "list",
 		Short: "Show what is pending and firing, and which rules cannot be evaluated",
 		Example: "report alert list\n" +
+			"report alert list --max-delay 10m\n" +
 			"report alert list --output json",
 		Args: cli.Arguments(0, 0),
 	}
 	output := alert.ListOutputs.Flag(cmd.Flags())
+	maxDelay := cmd.Flags().Duration("max-delay", 0, "exit with 1 if evaluation is further behind the data than this, such as 10m; for health checks")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *maxDelay < 0 {
+			return fmt.Errorf("--max-delay %s: give a time span such as 10m", *maxDelay)
+		}
 		s, _, err := env.open(cmd.Context())
 		if err != nil {
 			return err
@@ -234,7 +239,14 @@ func newAlertList(env *environment) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return output.Write(list, cmd.OutOrStdout())
+		if err := output.Write(list, cmd.OutOrStdout()); err != nil || *maxDelay == 0 {
+			return err
+		}
+		sentence, err := alert.CheckDelay(cmd.Context(), s, *maxDelay)
+		if err == nil && sentence != "" {
+			err = cli.Findings(sentence)
+		}
+		return err
 	}
 	return cmd
 }
