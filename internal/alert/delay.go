@@ -9,8 +9,8 @@ import (
 )
 
 // CheckDelay returns a sentence if evaluation is further behind the data than most, or never began,
-// "" if it goes on. What counts is the time from the end of the latest evaluation of any rule to the
-// watermark, so nothing is wrong while nothing is ingested.
+// "" if it goes on. What counts is the time from the end of the latest evaluation of any rule to
+// the watermark, so nothing is wrong while nothing is ingested.
 func CheckDelay(ctx context.Context, s *store.Store, most time.Duration) (string, error) {
 	watermark, _, err := s.DataWatermark(ctx)
 	if err != nil || watermark.IsZero() { // nothing can be evaluated
