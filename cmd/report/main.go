@@ -1,6 +1,7 @@
 // Command report makes summaries and alerts from what the ingester has written to ClickHouse.
 //
 //	report top                 the most frequent error codes, with what they mean and what to do
+//	report daily               the errors of a day or week: what changed, for whom, what to do
 //	report explain CODE        one code: its catalog entry, and who meets it now
 //	report catalog list        the published codes
 //	report catalog import      turn a vendor's saved error-code page into a catalog
@@ -51,7 +52,7 @@ func newRoot() *cobra.Command {
 	root := cli.Root("report", "Summaries and alerts of the errors that the ingester found")
 	env := &environment{}
 	root.PersistentFlags().StringVar(&env.file, "config", "", "configuration `file` (default: config.yaml in the working directory, if it exists)")
-	root.AddCommand(newTop(env), newExplain(env), newCatalog(env), newAlert(env))
+	root.AddCommand(newTop(env), newDaily(env), newExplain(env), newCatalog(env), newAlert(env))
 	return root
 }
 
