@@ -552,6 +552,7 @@ func TestAlertmanagerKnowsWhatIsFiring(t *testing.T) {
 	type alert struct {
 		Labels, Annotations map[string]string
 		StartsAt, EndsAt    time.Time
+		GeneratorURL        string
 	}
 	active := func() (alerts []alert) {
 		t.Helper()
@@ -566,7 +567,11 @@ func TestAlertmanagerKnowsWhatIsFiring(t *testing.T) {
 		return alerts
 	}
 	clock := time.Now()
-	r := w.runner(caseQuota, func(c *notify.Config) { c.Alertmanager.URL = url })
+	r := w.runner(caseQuota, func(c *notify.Config) {
+		c.Receivers = []notify.Receiver{{Name: "am", Alertmanager: &notify.HTTPReceiver{URL: url}}}
+		c.Routes = []notify.Route{{Matchers: []string{"owner=caller", "family=OSM"}, Receivers: []string{"am"}}}
+		c.Link = "https://errata.test/?tenant={{.Labels.tenant}}&code={{.Labels.code}}"
+	})
 	r.Notifier.Now = func() time.Time { return clock }
 
 	w.mark(16)
@@ -578,7 +583,8 @@ func TestAlertmanagerKnowsWhatIsFiring(t *testing.T) {
 	a := got[0]
 	if a.Labels["alertname"] != "CaseQuotaExhausted" || a.Labels["tenant"] != "acme" || a.Labels["severity"] != "page" || len(a.Labels) != 3 ||
 		!strings.HasPrefix(a.Annotations["summary"], "acme: 50 of OSM.01010037") || a.Annotations["remedy"] == "" || a.Annotations["value"] != "50" ||
-		!a.StartsAt.Equal(midnight.Add(15*time.Minute)) || a.EndsAt.Sub(clock.Add(4*time.Minute)).Abs() > time.Millisecond {
+		!a.StartsAt.Equal(midnight.Add(15*time.Minute)) || a.EndsAt.Sub(clock.Add(4*time.Minute)).Abs() > time.Millisecond ||
+		a.GeneratorURL != "https://errata.test/?tenant=acme&code=OSM.01010037" {
 		t.Errorf("%+v", a)
 	}
 

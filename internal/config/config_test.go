@@ -223,3 +223,61 @@ func write(t *testing.T, file, text string) {
 		t.Fatal(err)
 	}
 }
+
+// Every key of receivers and routes, as docs/alerts.md has them.
+func TestReceiversAndRoutes(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "secret"), "http://hooks.test/x\n")
+	file := filepath.Join(dir, "my.yaml")
+	text := `
+notify:
+  link: "https://errata.test/{{.Labels.tenant}}"
+  fence: {topic: errata-alerts}
+  receivers:
+    - {name: hook, max_per_hour: 5, webhook: {url_file: secret, secret: s, token_file: secret, headers: {X-Team: ops}, body: '{"text": {{.Title | json}}}'}}
+    - {name: am, alertmanager: {url: "http://am.test"}}
+    - {name: slack, send_resolved: false, slack: {url_file: secret}}
+    - {name: bot, slack: {token_file: secret, channel: "#ops"}}
+    - {name: ding, dingtalk: {url_file: secret, secret_file: secret}}
+    - {name: lark, feishu: {url_file: secret}}
+    - {name: wecom, wecom: {url_file: secret}}
+    - name: mail
+      mail: {server: "mx.test:587", from: Errata <errata@ops.test>, to: [a@ops.test], to_tenant: true, tls: tls, username: u, password_file: secret}
+  routes:
+    - {matchers: ['severity="page"', owner=vendor], receivers: [mail, bot], continue: true, group_by: [tenant], group_wait: 0s, group_interval: 1m, repeat_interval: 2h, fold_above: 0}
+    - {receivers: [hook, am, slack, ding, lark, wecom], mute_time_intervals: [night], active_time_intervals: [weekdays]}
+  tenants:
+    - {tenants: [acme, "acme-*"], to: [it@acme.test]}
+  time_intervals:
+    - {name: night, time_intervals: [{times: [{start_time: "22:00", end_time: "24:00"}, {start_time: 00:00, end_time: 06:00}], location: Europe/Berlin}]}
+    - {name: weekdays, time_intervals: [{weekdays: ["monday:friday"], days_of_month: ["1:-1"], months: ["january:december"], years: ["2026:2030"]}]}
+`
+	write(t, file, text)
+	c, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := c.Notify
+	if hook := n.Receivers[0].Webhook; hook.URLFile != filepath.Join(dir, "secret") || hook.Secret != "s" || len(hook.Headers) != 1 || *n.Receivers[0].MaxPerHour != 5 || *n.Receivers[2].SendResolved {
+		t.Errorf("%+v", n.Receivers[0])
+	}
+	if r := n.Routes[0]; *r.GroupWait != 0 || *r.GroupInterval != time.Minute || *r.FoldAbove != 0 || !r.Continue || n.Routes[1].GroupWait != nil || n.Fence.Topic != "errata-alerts" {
+		t.Errorf("%+v", r)
+	}
+	for _, wrong := range []struct{ from, to, want string }{
+		{"slack: {url_file: secret}", "slak: {url_file: secret}", "slack"},
+		{"group_by: [tenant]", "group_bye: [tenant]", "group_by"},
+		{"receivers: [mail, bot]", "receivers: [nobody]", `notify.routes[0].receivers: there is no receiver "nobody" in notify.receivers`},
+		{"start_time: 00:00", "start_time: 06:00", "start time cannot be equal or greater than end time"},
+		{`url: "http://am.test"`, "url: am.test", "notify.receivers[1].alertmanager.url is not a URL"},
+		{"password_file: secret", "password_file: none", "notify.receivers[7].mail.password_file: open "},
+		{"group_interval: 1m", "group_interval: 1ms", "notify.routes[0].group_interval is 1ms: give at least 1s"},
+		{`matchers: ['severity="page"'`, "matchers: ['severity'", "is not a matcher"},
+		{"tenants: [acme,", "tenant: [acme,", "tenants"},
+	} {
+		write(t, file, strings.Replace(text, wrong.from, wrong.to, 1))
+		if _, err := Load(file); err == nil || !strings.Contains(err.Error(), wrong.want) || !strings.Contains(err.Error(), "my.yaml:") {
+			t.Errorf("%s: %v", wrong.to, err)
+		}
+	}
+}

@@ -108,13 +108,13 @@ func (b slackBot) call(ctx context.Context, method string, body any) (receipt st
 	return "", fmt.Errorf("slack's %s: %s", method, a.Error)
 }
 
-// chatMarkdown escapes what would be markup, in the two chats that know Markdown.
+// chatMarkdown is the Markdown of the two chats that know some of it. Neither documents escapes, so
+// what would be a link or a mention is spelt in another way, and the rest is left as it is.
 func chatMarkdown(most int) markup {
-	escape := strings.NewReplacer(`\`, `\\`, "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "`", "\\`", "<", "&lt;", ">", "&gt;", "#", `\#`).Replace
 	return markup{
 		bold:    func(text ...string) string { return "**" + text[0] + "**" },
 		link:    func(text ...string) string { return "[details](" + strings.ReplaceAll(text[0], ")", "%29") + ")" },
-		escape:  escape,
+		escape:  strings.NewReplacer("](", "] (", "<", "＜", ">", "＞").Replace,
 		newline: "\n\n",
 		most:    most,
 	}

@@ -221,6 +221,9 @@ func (c Config) checkReceivers() error {
 		if err := r.check(); err != nil {
 			return fmt.Errorf("%s%w", key, err)
 		}
+		if r.Mail != nil && r.Mail.ToTenant && len(c.Tenants) == 0 {
+			return fmt.Errorf("%s.mail.to_tenant is true, and notify.tenants has no addresses", key)
+		}
 	}
 	return nil
 }

@@ -92,5 +92,8 @@ func secret(given, file string) func() string {
 
 // keyHeader carries the key of a message to a server that honours it.
 func keyHeader(key string) http.Header {
+	if key == "" { // of an earlier version
+		return http.Header{}
+	}
 	return http.Header{"Idempotency-Key": {key}}
 }

@@ -206,7 +206,9 @@ func TestDingTalk(t *testing.T) {
 	s := newServer(t)
 	s.answer = `{"errcode":0,"errmsg":"ok"}`
 	to := sending(t, Receiver{DingTalk: &RobotReceiver{HTTPReceiver: HTTPReceiver{URL: s.URL + "/robot/send?access_token=x"}, Secret: "SECabc"}})
-	send(t, to, quotaNotice(firing))
+	n := quotaNotice(firing)
+	n.Messages[0].Details[1].Text += " OptVerse_1 [here](http://evil.test)"
+	send(t, to, n)
 	query, err := url.ParseQuery(strings.SplitN(s.urls[0], "?", 2)[1])
 	if err != nil {
 		t.Fatal(err)
@@ -218,7 +220,8 @@ func TestDingTalk(t *testing.T) {
 		t.Error(query)
 	}
 	md := decode(t, s.bodies[0])["markdown"].(map[string]any)
-	if decode(t, s.bodies[0])["msgtype"] != "markdown" || !strings.HasPrefix(md["title"].(string), "[FIRING] acme") || !strings.Contains(md["text"].(string), `\*more\*`) ||
+	if decode(t, s.bodies[0])["msgtype"] != "markdown" || !strings.HasPrefix(md["title"].(string), "[FIRING] acme") || !strings.Contains(md["text"].(string), "＜!channel＞") ||
+		!strings.Contains(md["text"].(string), "OptVerse_1 [here] (http://evil.test)") ||
 		!strings.Contains(md["text"].(string), "[details](https://errata.test/codes/OSM.01010037?tenant=acme&x=(1%29)") {
 		t.Error(s.bodies[0])
 	}
@@ -273,7 +276,7 @@ func TestWeCom(t *testing.T) {
 	send(t, to, n)
 	body := decode(t, s.bodies[0])
 	content := body["markdown"].(map[string]any)["content"].(string)
-	if body["msgtype"] != "markdown" || !strings.HasPrefix(content, `**\[FIRING\] acme`) || len(content) > 4096 || !strings.HasSuffix(content, "…") {
+	if body["msgtype"] != "markdown" || !strings.HasPrefix(content, "**[FIRING] acme") || len(content) > 4096 || !strings.HasSuffix(content, "…") {
 		t.Error(len(content), content)
 	}
 	robotRefuses(t, s, to, `{"errcode":45009,"errmsg":"api freq out of limit"}`, "45009", true)
@@ -361,6 +364,7 @@ func TestWrongSettings(t *testing.T) {
 		{`notify.receivers[0].mail.server "mx.test": give host:port, such as smtp.example.com:587`, mailTo(func(m *MailReceiver) { m.Server = "mx.test" })},
 		{`notify.receivers[0].mail.from "errata" is not a mail address`, mailTo(func(m *MailReceiver) { m.From = "errata" })},
 		{`notify.receivers[0].mail.to is empty: give addresses, or to_tenant: true`, mailTo(func(m *MailReceiver) { m.To = nil })},
+		{`notify.receivers[0].mail.to_tenant is true, and notify.tenants has no addresses`, mailTo(func(m *MailReceiver) { m.ToTenant = true })},
 		{`notify.receivers[0].mail.tls "ssl": give starttls, tls or none`, mailTo(func(m *MailReceiver) { m.TLS = "ssl" })},
 		{`notify.receivers[0].mail.tls is none, which would send the password in clear`, mailTo(func(m *MailReceiver) { m.TLS, m.Username, m.Password = "none", "u", "p" })},
 		{`notify.receivers[0].mail.password is empty: give it, or better password_file`, mailTo(func(m *MailReceiver) { m.Username = "u" })},
