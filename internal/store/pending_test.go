@@ -61,3 +61,20 @@ func TestLook(t *testing.T) {
 		t.Errorf("of no server: %v", err)
 	}
 }
+
+// Migrations run in the order of their numbers, so each number is used once.
+func TestMigrationNumbers(t *testing.T) {
+	files, err := filepath.Glob("migrations/*.sql")
+	stacktest.Must(t, err)
+	numbers := map[string]string{}
+	for _, file := range files {
+		number, _, _ := strings.Cut(filepath.Base(file), "_")
+		if other := numbers[number]; other != "" {
+			t.Errorf("%s and %s have the same number", other, file)
+		}
+		numbers[number] = file
+	}
+	if len(numbers) == 0 {
+		t.Error("no migrations")
+	}
+}
