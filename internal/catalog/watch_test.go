@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -67,6 +68,46 @@ func TestWatchedCatalogsAreSwappedWholeOrNotAtAll(t *testing.T) {
 	asked <- os.Interrupt
 	if err := <-told; err != nil {
 		t.Error(err)
+	}
+	cancel()
+	<-ended
+}
+
+// A folder may be empty, as one that is mounted into a container is at first.
+func TestWatchedFolderMayBeEmpty(t *testing.T) {
+	t.Parallel()
+	cfg := Config{Dir: t.TempDir(), BuiltIn: true}
+	first, err := Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	told, ended := make(chan string), make(chan struct{})
+	go func() {
+		defer close(ended)
+		Watch(ctx, cfg, first.Version, nil, func(s *Set, err error) {
+			says := fmt.Sprint(err)
+			if err == nil {
+				_, says = s.Lookup("MY.1", "huawei", "", 0, "m").Texts()
+			}
+			select {
+			case told <- says:
+			case <-ctx.Done():
+			}
+		})
+	}()
+	file := filepath.Join(cfg.Dir, "mine.yaml")
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll(mine, "REMEDY", "wait")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-told; got != "wait" {
+		t.Errorf("with the file: %q", got)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-told; got != "" {
+		t.Errorf("without the file: %q", got)
 	}
 	cancel()
 	<-ended

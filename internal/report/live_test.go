@@ -239,6 +239,8 @@ func TestTopOutputs(t *testing.T) {
 	f("json", 0, `"request_ids": [`, `"delta": 3`, `"zone": "Europe/Berlin"`, `"first_seen": "2026-11-02T10:00:00.000Z"`)
 	f("table", 100, "2026-11-02 01:00 CET to 2026-11-03 01:00 CET", "     → Refer to the error message", `     not in a catalog: "No funds."`, "     requests r-1, r-3", "     2 more; --limit shows more of them")
 	f("table", 140, "  last seen\n", "█     ▄  23:00:00\n")
+	top.Wide = true
+	f("table", 80, "+2 (+200%)     2            2       █     ▄  2026-11-02T11:00:00.000+01:00", "r-1 r-3")
 }
 
 // No code of the demo that the catalogs list is without its texts, however its rows are grouped.

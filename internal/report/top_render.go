@@ -136,6 +136,7 @@ var topColumns = []topColumn{
 	{Column: cli.Column{Name: "kind"}, cell: func(r TopRow) string { return r.Kind }},
 	{Column: cli.Column{Name: "errors", Number: true}, cell: func(r TopRow) string { return number(r.Errors) }},
 	{Column: cli.Column{Name: "share", Number: true}, cell: func(r TopRow) string { return percent(r.Share, r.Requests) }, plain: func(r TopRow) string { return fraction(r.Share, r.Requests) }},
+	{Column: cli.Column{Name: "trend"}, cell: TopRow.trend},
 	{Column: cli.Column{Name: "before_errors", Number: true}, cell: before(func(b TopBefore) string { return number(b.Errors) })},
 	{Column: cli.Column{Name: "before_share", Number: true}, cell: before(func(b TopBefore) string { return percent(b.Share, b.Requests) }),
 		plain: before(func(b TopBefore) string { return fraction(b.Share, b.Requests) })},
@@ -274,6 +275,9 @@ func (t Top) names(programs bool) []string {
 	add("errors", "share")
 	if t.Compared != nil {
 		add("before_errors", "before_share", "delta", "rank", "before_rank")
+	}
+	if t.Wide && !programs {
+		add("trend")
 	}
 	add("first_seen", "last_seen")
 	if byCode {
