@@ -116,12 +116,21 @@ func (n *Notifier) read(ctx context.Context, in *inbox) error {
 		return err
 	}
 	in.waiting = nil
+	var broken []store.Delivery
 	for _, row := range rows {
 		e := event{row: row}
 		if err := json.Unmarshal([]byte(row.Body), &e.Message); err != nil || e.Alert == nil {
-			return fmt.Errorf("read a waiting event of %s: %w", in.target.name, cmp.Or(err, fmt.Errorf("%q is no alert", row.Body)))
+			n.log.Error("dropped a waiting event that cannot be read", "target", row.Target, "source", row.Source, "event", row.Event, "error", err)
+			row.Outcome, row.Written = store.Refused, n.Now()
+			broken = append(broken, row)
+			continue
 		}
 		in.waiting = append(in.waiting, e)
+	}
+	if len(broken) > 0 {
+		if err := n.queue.RecordDeliveries(ctx, broken); err != nil {
+			return fmt.Errorf("drop waiting events of %s: %w", in.target.name, err)
+		}
 	}
 	in.fresh = true
 	return nil
@@ -264,6 +273,9 @@ func (n *Notifier) gather(in *inbox, now time.Time) (map[string]*draft, []store.
 			m = slices.MaxFunc(all, func(a, b event) int { return a.At.Compare(b.At) }).Message
 		}
 		muted := n.mutes.reason(m, now)
+		if !isFiring && !slices.ContainsFunc(all, func(e event) bool { return !e.Alert.resolved() }) {
+			muted = n.mutes.silenced(m, now) // it was told as firing, so its end is told although its codes are ignored
+		}
 		switch {
 		case muted != "" && isFiring: // its events wait for the end of the silence
 		case muted != "" && m.Alert.resolved(), !isFiring && now.Sub(all[0].row.Written) > forgotten:

@@ -94,7 +94,7 @@ func (p *post) resolves(labels ...string) {
 		p.t.Fatalf("%v does not fire", labels)
 	}
 	alert := *began.Alert
-	alert.EndsAt = p.now
+	alert.EndsAt, alert.Errors = p.now, 0
 	m.Event, m.Alert = resolved, &alert
 	p.record(m)
 }
@@ -488,6 +488,23 @@ func TestSilencesAndStatesOfCodes(t *testing.T) {
 	p.resolves("alertname=A", "tenant=acme")
 	p.wait(10 * time.Minute)
 	p.want("resolved A tenant=acme")
+}
+
+// A row that nobody can read keeps nothing else from being told.
+func TestBrokenRowsHoldUpNothing(t *testing.T) {
+	t.Parallel()
+	p := newPost(t, Route{})
+	p.queue.silences = []store.Silence{{ID: "bad", Matchers: "nonsense", Ends: midnight.Add(time.Hour)}, {ID: "all", Matchers: "{}", Ends: midnight.Add(time.Hour)}}
+	p.fires("alertname=A")
+	broken := store.Delivery{Target: "ops", Source: "B", Fingerprint: "f", At: midnight, Event: firing, Body: "{", Outcome: store.Waiting, Written: midnight}
+	if err := p.queue.RecordDeliveries(t.Context(), []store.Delivery{broken}); err != nil {
+		t.Fatal(err)
+	}
+	p.wait(time.Minute)
+	p.want("firing A")
+	if log := p.log.String(); strings.Count(log, "silence=bad") != 1 || strings.Count(log, "silence=all") != 1 || strings.Count(log, "dropped a waiting event that cannot be read") != 1 {
+		t.Error(log)
+	}
 }
 
 func TestMuteTimesHoldBack(t *testing.T) {

@@ -1,8 +1,10 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/prometheus/alertmanager/pkg/labels"
@@ -13,7 +15,9 @@ import (
 // mutes are the silences and the states of codes, as they were read last.
 type mutes struct {
 	queue    Queue
-	stale    bool // read again before they are used
+	log      *slog.Logger
+	stale    bool            // read again before they are used
+	broken   map[string]bool // IDs of silences that the log has mentioned
 	loaded   bool
 	silences []silence
 	codes    map[codeOf]store.CodeState
@@ -41,8 +45,12 @@ func (m *mutes) load(ctx context.Context, now time.Time) error {
 	m.silences, m.codes = nil, map[codeOf]store.CodeState{}
 	for _, s := range silences {
 		matchers, err := ParseMatchers(s.Matchers)
-		if err != nil {
-			return fmt.Errorf("silence %s: %w", s.ID, err)
+		if err != nil || len(matchers) == 0 { // not by our command: it must not hold up every alert, and not mute all
+			if !m.broken[s.ID] {
+				m.broken[s.ID] = true
+				m.log.Warn("left out a silence whose matchers cannot be read", "silence", s.ID, "matchers", s.Matchers, "error", err)
+			}
+			continue
 		}
 		m.silences = append(m.silences, silence{s, matchers})
 	}
@@ -55,11 +63,21 @@ func (m *mutes) load(ctx context.Context, now time.Time) error {
 
 // reason returns why an alert is told to no receiver now, "" if it is told.
 func (m *mutes) reason(a Message, now time.Time) string {
+	return cmp.Or(m.silenced(a, now), m.ignored(a, now))
+}
+
+// silenced returns which silence mutes an alert, "" for none.
+func (m *mutes) silenced(a Message, now time.Time) string {
 	for _, s := range m.silences {
 		if !now.Before(s.Starts) && now.Before(s.Ends) && s.matches(a) {
 			return fmt.Sprintf("silence %s of %s until %s: %s", s.ID, s.Author, s.Ends.UTC().Format(time.RFC3339), s.Comment)
 		}
 	}
+	return ""
+}
+
+// ignored returns who has ignored all codes of an alert, "" for nobody.
+func (m *mutes) ignored(a Message, now time.Time) string {
 	if s := m.state(a, func(s store.CodeState) bool {
 		return s.State == store.Ignored && (s.Until.IsZero() || now.Before(s.Until)) && (s.Above == 0 || a.Alert.Errors <= s.Above)
 	}); s != nil {

@@ -86,7 +86,7 @@ const (
 func New(cfg Config, q Queue, log *slog.Logger) *Notifier {
 	n := &Notifier{
 		Now: time.Now, queue: q, log: log, expireAfter: cfg.ExpireAfter, routes: routesOf(cfg), link: newLinker(cfg.Link),
-		mutes: mutes{queue: q}, unrouted: map[string]bool{},
+		mutes: mutes{queue: q, log: log, broken: map[string]bool{}}, unrouted: map[string]bool{},
 	}
 	client := client{timeout: cfg.Timeout}
 	if cfg.Webhook.URL != "" {
