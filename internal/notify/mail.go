@@ -188,8 +188,8 @@ func authorities(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// mailError names the server. An answer of 5xx to an address or to the mail is a refusal; one to the
-// login or to the sender is not, because a person can fix it.
+// mailError names the server. An answer of 5xx to an address or to the mail is a refusal; one to
+// the login or to the sender is not, because a person can fix it.
 func mailError(r MailReceiver, err error) error {
 	if err == nil {
 		return nil
