@@ -298,7 +298,8 @@ func (n NewCode) judge(c counts, at time.Time, _ thresholds, _ State) Verdict {
 	return v
 }
 
-// Regressed holds while a code has errors again that was silent for long.
+// Regressed holds while a code has errors again that was silent for long, or that someone has
+// marked as fixed.
 type Regressed struct {
 	Over      time.Duration // how long it is back
 	Silent    time.Duration // the least time without errors before
@@ -334,6 +335,15 @@ func (r Regressed) judge(c counts, at time.Time, _ thresholds, _ State) Verdict 
 	v := decided(holds, float64(errors), "%s in %s", count(errors, "error"), short(r.Over))
 	if v.Errors = errors; holds {
 		v.Says += fmt.Sprintf(", after none in %s", short(r.Silent))
+	}
+	if fixed := c.fixed; !holds && !fixed.IsZero() && fixed.Before(at) {
+		if fixed.Before(back) {
+			fixed = back
+		}
+		if n := c.errors.between(fixed, at); n >= r.MinErrors {
+			v = decided(true, float64(n), "%s in %s, although it was marked as fixed %s", count(n, "error"), short(r.Over), clock(c.fixed))
+			v.Errors = n
+		}
 	}
 	return v
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"errata/internal/store"
 )
 
 const newCodes = `
@@ -71,6 +73,30 @@ groups:
 	w.once(w.runner(rules, nil))
 	w.want("11 Back inactive>firing, 41 Back firing>resolved")
 	if got := w.reasons[0]; got != "2 errors in 30m, after none in 3d" {
+		t.Error(got)
+	}
+}
+
+// A code that someone has marked as fixed is back with its first error, however short the silence.
+func TestMarkedAsFixedAndBack(t *testing.T) {
+	t.Parallel()
+	const rules = `
+groups:
+  - name: g
+    rules:
+      - {alert: Back, regressed: {over: 30m, silent: 3d}}
+`
+	w := newWorld(t)
+	w.insert(request{1, 5, "acme", quota}, request{1, 5, "globex", quota}, request{12, 2, "acme", quota}, request{12, 2, "globex", quota})
+	if err := w.store.RecordCodeState(t.Context(), store.CodeState{Tenant: "acme", Code: "OSM.01010037", State: store.Fixed, Written: midnight.Add(10*time.Minute + 30*time.Second)}); err != nil {
+		t.Fatal(err)
+	}
+	w.mark(0)
+	w.once(w.runner(rules, nil))
+	w.mark(60)
+	w.once(w.runner(rules, nil))
+	w.want("13 Back inactive>firing, 43 Back firing>resolved")
+	if got := w.reasons[0]; got != "2 errors in 30m, although it was marked as fixed 2026-11-02 00:11" {
 		t.Error(got)
 	}
 }

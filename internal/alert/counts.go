@@ -50,6 +50,7 @@ type data struct {
 	blind    map[string]*series // of places
 
 	firstSeen map[string]time.Time // of groups with a code
+	fixed     map[string]time.Time // of groups with a code: from this minute on, someone says
 	began     map[string]time.Time // of tenants: a time at which they had traffic already
 	lag       time.Duration        // of the watermark behind the clock
 	usual     *usual               // nil if the condition does not ask for it
@@ -58,7 +59,7 @@ type data struct {
 func newData() data {
 	return data{
 		errors: map[string]*series{}, young: map[string]*series{}, requests: map[string]*series{}, blind: map[string]*series{},
-		firstSeen: map[string]time.Time{}, began: map[string]time.Time{},
+		firstSeen: map[string]time.Time{}, fixed: map[string]time.Time{}, began: map[string]time.Time{},
 	}
 }
 
@@ -86,6 +87,7 @@ type group struct {
 type counts struct {
 	errors, young, requests, blind *series
 	firstSeen                      time.Time // of the code
+	fixed                          time.Time // from when on someone says that it is fixed; zero: never
 	began                          time.Time // the tenant had traffic at this time
 	lag                            time.Duration
 	past                           *past // what is usual for the group; nil if the condition does not ask
@@ -101,7 +103,7 @@ func (r *Rule) groups(d data, alerts map[string]Alert) map[string]group {
 		}
 		groups[name] = group{keys, counts{
 			errors: d.errors[name], young: d.young[name], requests: d.requests[place], blind: d.blind[place],
-			firstSeen: d.firstSeen[name], began: d.began[r.tenant(keys)], lag: d.lag, past: d.usual.of(r, keys),
+			firstSeen: d.firstSeen[name], fixed: d.fixed[name], began: d.began[r.tenant(keys)], lag: d.lag, past: d.usual.of(r, keys),
 		}, r.thresholdsOf(keys)}
 	}
 	needs := r.Condition.needs()

@@ -121,16 +121,42 @@ func (s *stored) fetchReturned(ctx context.Context, rule *Rule, around around, f
 	recent := from.Add(-over)
 	oldest := to.Add(-rule.lookback())
 	firstSeen, err := s.firstSeen(ctx, rule, "last_seen >= fromUnixTimestamp64Milli(?) AND first_seen < fromUnixTimestamp64Milli(?)", recent, oldest)
-	if err != nil || len(firstSeen) == 0 {
+	if err != nil {
+		return err
+	}
+	fixed, err := s.fixed(ctx)
+	if err != nil || len(firstSeen)+len(fixed) == 0 {
 		return err
 	}
 	minutes, err := s.errorsPerMinute(ctx, rule.Select, around, rule.By,
-		"(tenant, code) IN (SELECT tenant, code FROM codes_seen WHERE last_seen >= "+milli(recent)+" AND first_seen < "+milli(oldest)+")")
+		"((tenant, code) IN (SELECT tenant, code FROM codes_seen WHERE last_seen >= "+milli(recent)+" AND first_seen < "+milli(oldest)+") OR code IN (SELECT code FROM code_states WHERE state = '"+store.Fixed+"'))")
 	for _, m := range minutes {
+		name := nameOf(m.keys)
 		add(d.errors, m.keys, m.at, m.errors)
-		d.firstSeen[nameOf(m.keys)] = firstSeen[nameOf(m.keys)]
+		d.firstSeen[name] = firstSeen[name]
+		tenant, code := m.keys[slices.Index(rule.By, "tenant")], m.keys[slices.Index(rule.By, "code")]
+		if d.fixed[name] = fixed[[2]string{tenant, code}]; d.fixed[name].IsZero() {
+			d.fixed[name] = fixed[[2]string{store.AnyTenant, code}]
+		}
 	}
 	return err
+}
+
+// fixed returns from which minute on people say that a code of a tenant is fixed, or of
+// store.AnyTenant.
+func (s *stored) fixed(ctx context.Context) (map[[2]string]time.Time, error) {
+	fixed := map[[2]string]time.Time{}
+	err := s.Query(ctx, "SELECT toString(tenant), toString(code), at FROM code_states WHERE state = ?", []any{store.Fixed}, func(scan func(...any) error) error {
+		var of [2]string
+		var at time.Time
+		err := scan(&of[0], &of[1], &at)
+		fixed[of] = at.Add(time.Minute).Truncate(time.Minute)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read which codes are marked as fixed: %w", err)
+	}
+	return fixed, nil
 }
 
 // firstSeen returns when the tenants first met codes, by the rule's keys, which are tenant and
