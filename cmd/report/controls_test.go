@@ -96,6 +96,8 @@ func TestOutputsDriveNoTerminal(t *testing.T) {
 		{"catalog import", []string{page}, `\x1b[2J`},
 		{"alert run", []string{"--once", "--rules", rules}, `\x1b[2J`},
 		{"alert test", []string{write("rules_test.yaml", "rules: rules.yaml\ntests: [{name: \"t\\e[2J\", input: [{code: \"X\\e[2J\", errors: '9'}], expect: [{at: 1m, alert: A, states: []}]}]\n")}, `\x1b[2J`},
+		{"daily", []string{"--date", "2026-11-02", "--full"}, ""},
+		{"alert backtest", slices.Concat(window, []string{"--rules", rules}), ""},
 		{"alert list", nil, `\x1b[2J`},
 		{"alert silence add", []string{`tenant="t` + "\x1b[2J" + `"`, "--until", "1h", "--author", "a" + hostile, "--comment", "c" + hostile}, "mutes"},
 		{"alert silence list", nil, `c\x1b[2J`},

@@ -64,6 +64,8 @@ func TestFlagsBeatEnvironmentBeatsFile(t *testing.T) {
 	unitTest := write("rules_test.yaml", "rules: rules.yaml\ntests: [{name: t, input: [{code: OWN.0001, errors: '1'}], expect: [{at: 1m, alert: Flag, states: [{state: firing}]}]}]\n")
 	f("alert test", cli.Fine, "rules_test.yaml: tests passed 1, failed 0", unitTest)
 	f("alert list", cli.WrongUse, speaksHTTP)
+	f("daily", cli.WrongUse, speaksHTTP)
+	f("alert backtest", cli.WrongUse, speaksHTTP, "--rules", rules)
 	f("alert silence add", cli.WrongUse, speaksHTTP, `tenant="a"`, "--until", "1h", "--comment", "c")
 	f("alert silence list", cli.WrongUse, speaksHTTP)
 	f("alert silence expire", cli.WrongUse, speaksHTTP, "1c9f03a7")

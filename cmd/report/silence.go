@@ -104,6 +104,9 @@ func newSilenceAdd(env *environment) *cobra.Command {
 		if len(matchers) == 0 {
 			return errors.New(`a silence without matchers would mute everything: give some, such as tenant="acme"`)
 		}
+		if end == "" {
+			return errors.New("--until is missing: say when the silence ends, as " + untilForms)
+		}
 		ends, err := until("until", end, now)
 		if err != nil {
 			return err
