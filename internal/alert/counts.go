@@ -12,11 +12,13 @@ type series struct {
 	keys    []string
 	minutes []time.Time
 	sums    []uint64
+	dense   []uint64 // the count before each minute from the first on; nil: not made yet, empty: too long
 }
 
 // add counts in the last minute or a later one.
 func (s *series) add(minute time.Time, n uint64) {
 	before := uint64(0)
+	s.dense = nil
 	if last := len(s.sums) - 1; last >= 0 {
 		before = s.sums[last]
 		if s.minutes[last].Equal(minute) {
@@ -32,14 +34,46 @@ func (s *series) between(from, to time.Time) uint64 {
 	if s == nil {
 		return 0
 	}
-	before := func(t time.Time) uint64 {
-		i := sort.Search(len(s.minutes), func(i int) bool { return !s.minutes[i].Before(t) })
-		if i == 0 {
-			return 0
-		}
-		return s.sums[i-1]
+	return s.before(to) - s.before(from)
+}
+
+// before returns the count of the minutes before t.
+func (s *series) before(t time.Time) uint64 {
+	if len(s.minutes) == 0 {
+		return 0
 	}
-	return before(to) - before(from)
+	if s.dense == nil {
+		s.index()
+	}
+	if len(s.dense) > 0 {
+		since := t.Sub(s.minutes[0])
+		return s.dense[min(max(int((since+time.Minute-1)/time.Minute), 0), len(s.dense)-1)]
+	}
+	i := sort.Search(len(s.minutes), func(i int) bool { return !s.minutes[i].Before(t) })
+	if i == 0 {
+		return 0
+	}
+	return s.sums[i-1]
+}
+
+// index fills dense, because a backtest asks for millions of counts. Where few minutes have counts,
+// it stays empty.
+func (s *series) index() {
+	first, n := s.minutes[0], len(s.minutes)
+	span := int(s.minutes[n-1].Sub(first) / time.Minute)
+	if s.dense = []uint64{}; span > 64*n {
+		return
+	}
+	s.dense = make([]uint64, span+2)
+	next := 0
+	for i := range s.dense {
+		for next < n && s.minutes[next].Before(first.Add(time.Duration(i)*time.Minute)) {
+			next++
+		}
+		if next > 0 {
+			s.dense[i] = s.sums[next-1]
+		}
+	}
 }
 
 // data is what a rule looks at, named by the keys (nameOf) of groups or of their places.

@@ -191,7 +191,7 @@ func (s Spike) judge(n counts, at time.Time, _ thresholds, state State) Verdict 
 	if state.active() {
 		return s.judgeFiring(m)
 	}
-	v := Verdict{Finding: Clear, Errors: m.errors, Requests: m.requests, Value: float64(m.errors), Says: fmt.Sprintf("%s in %s, as usual", count(m.errors, "error"), short(s.window()))}
+	v := Verdict{Finding: Clear, Errors: m.errors, Requests: m.requests, Value: float64(m.errors)}
 	for _, w := range m.windows {
 		if s.test(w).Fires(w.Usual, float64(w.Errors), w.Exposure) {
 			v.decided(w)
@@ -200,8 +200,12 @@ func (s Spike) judge(n counts, at time.Time, _ thresholds, state State) Verdict 
 			return v
 		}
 	}
-	if n := len(m.windows); n > 0 {
+	switch n := len(m.windows); {
+	case state.Phase == "": // it stays inactive, and no one asks why
+	case n > 0:
 		v.decided(m.windows[n-1])
+	default:
+		v.Says = fmt.Sprintf("%s in %s, as usual", count(m.errors, "error"), short(s.window()))
 	}
 	if len(m.windows) > 0 && !slices.ContainsFunc(m.windows, func(w Window) bool { return !w.Usual.Learning }) {
 		v.Finding, v.Says = TooNew, fmt.Sprintf("%s in %s, and too few weeks are known to say what is usual", count(m.errors, "error"), short(s.window()))

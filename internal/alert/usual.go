@@ -1,8 +1,10 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -33,6 +35,7 @@ type usual struct {
 	pasts    map[string]*past    // by group
 	shared   map[int64][]float64 // the rule's dispersion for each window, by hour
 	groups   int                 // that share the budget of the rule
+	sample   []string            // the groups whose dispersions the others share
 }
 
 // period is the time [from, to). It has no end while to is zero.
@@ -127,11 +130,9 @@ func (p *past) weeks(at time.Time, window int) []spike.Week {
 		middle := u.weeksBefore(at, i+1)
 		around := u.windows[window] + spike.Reach
 		left := u.leftOut(middle.Add(-around), middle.Add(spike.Reach), p.firing)
-		for shift := -spike.Reach; shift <= spike.Reach; shift += spike.Step {
-			end := middle.Add(shift)
-			start := end.Add(-u.windows[window])
-			to := bucketOf(end)
-			if to-length < p.first || slices.ContainsFunc(left, func(f period) bool { return f.overlaps(start, end) }) {
+		for shift := -reach; shift <= reach; shift++ {
+			to := bucketOf(middle) + shift
+			if to-length < p.first || leaves(left, to-length, to) {
 				continue
 			}
 			exposure := 1.0
@@ -142,6 +143,19 @@ func (p *past) weeks(at time.Time, window int) []spike.Week {
 		}
 	}
 	return weeks
+}
+
+// reach is spike.Reach in buckets.
+const reach = int64(spike.Reach / spike.Step)
+
+// leaves reports whether a window of the buckets in [from, to) is left out.
+func leaves(left []period, from, to int64) bool {
+	for _, p := range left {
+		if p.overlaps(time.Unix(from*bucketSeconds, 0), time.Unix(to*bucketSeconds, 0)) {
+			return true
+		}
+	}
+	return false
 }
 
 // weeksBefore returns the same local time some weeks before, at a multiple of spike.Step.
@@ -169,7 +183,7 @@ func (u *usual) dispersion(at time.Time, window int) float64 {
 		shared = make([]float64, len(u.windows))
 		for i, length := range u.windows {
 			var all []float64
-			for name := range u.errors {
+			for _, name := range u.sample {
 				if p := u.pasts[name]; p != nil {
 					if phi, ok := spike.Dispersion(p.weeks(hour, i), spike.Overlap(length)); ok {
 						all = append(all, phi)
@@ -192,7 +206,9 @@ type buckets struct {
 	dense []uint64
 }
 
-func bucketOf(t time.Time) int64 { return t.Unix() / int64(spike.Step/time.Second) }
+const bucketSeconds = int64(spike.Step / time.Second)
+
+func bucketOf(t time.Time) int64 { return t.Unix() / bucketSeconds }
 
 func newBuckets(at []int64, counts []uint64) *buckets {
 	b := &buckets{at: at, sums: counts}
@@ -283,11 +299,19 @@ func (s *stored) readUsual(ctx context.Context, rule *Rule, from, to time.Time) 
 	return u, s.readErrors(ctx, rule, u, reads)
 }
 
+// maxSample is about how many groups say what dispersion is usual.
+const maxSample = 200
+
 // prepare makes the pasts of all groups, whose dispersions the others share.
 func (u *usual) prepare(rule *Rule) {
 	u.groups = max(len(u.errors), len(u.requests))
-	for name := range u.errors {
+	names := slices.Sorted(maps.Keys(u.errors))
+	u.sample = nil
+	for i, name := range names {
 		u.of(rule, strings.Split(name, "\x00")[:len(rule.By)])
+		if every := max(1, len(names)/maxSample); i%every == 0 {
+			u.sample = append(u.sample, name)
+		}
 	}
 }
 
@@ -329,58 +353,121 @@ func withinAny(periods []period, timeColumn string) store.Condition {
 // readRequests counts the requests of each place and, if the rule looks at nothing else, those of
 // them that had an error.
 func (s *stored) readRequests(ctx context.Context, rule *Rule, u *usual, reads []period) error {
-	where := rule.Select.where(withinAny(reads, "minute"), true)
-	return bucketsOf(ctx, s.Store, "traffic_minute", "sum(requests), sum(errors)", where, rule.place(rule.By), func(keys []string, at []int64, requests, errors []uint64) {
-		if rule.ofRequests() {
-			u.errors[nameOf(keys)] = newBuckets(at, errors)
-		}
-		u.requests[nameOf(keys)] = newBuckets(at, requests)
-	})
+	sums := []string{"sum(requests)"}
+	if rule.ofRequests() {
+		sums = append(sums, "sum(errors)")
+	}
+	where := func(periods []period) store.Condition { return rule.Select.where(withinAny(periods, "minute"), true) }
+	return bucketsOf(ctx, s.Store, "traffic_minute", sums, reads, where, rule.place(rule.By), u.requests, u.errors)
 }
 
 // readErrors counts the errors of each group, single ones if the select looks at what sums do not
 // have.
 func (s *stored) readErrors(ctx context.Context, rule *Rule, u *usual, reads []period) error {
-	view, sums, where := "error_minute", "sum(errors), toUInt64(0)", rule.Select.where(withinAny(reads, "minute"), false)
+	view, sum, column := "error_minute", "sum(errors)", "minute"
 	if rule.Select.single() {
-		view, sums, where = "(SELECT *, toStartOfMinute(ts) AS minute FROM errors)", "count(), toUInt64(0)", rule.Select.where(withinAny(reads, "ts"), false)
+		view, sum, column = "(SELECT *, toStartOfMinute(ts) AS minute FROM errors)", "count()", "ts"
 	}
-	return bucketsOf(ctx, s.Store, view, sums, where, rule.By, func(keys []string, at []int64, errors, _ []uint64) {
-		u.errors[nameOf(keys)] = newBuckets(at, errors)
-	})
+	where := func(periods []period) store.Condition { return rule.Select.where(withinAny(periods, column), false) }
+	return bucketsOf(ctx, s.Store, view, []string{sum}, reads, where, rule.By, u.errors)
 }
 
-// bucketsOf counts by steps of spike.Step and hands over each group as a whole, so that a group of
-// many steps is one row.
-func bucketsOf(ctx context.Context, s *store.Store, view, sums string, where store.Condition, by []string, group func(keys []string, at []int64, a, b []uint64)) error {
-	columns, names := "", "1"
+// readDays is how much time one query reads, so that it answers in time.
+const readDays = 8 * 24 * time.Hour
+
+// pieces cuts periods into lists for one query each.
+func pieces(reads []period) (all [][]period) {
+	var list []period
+	length := time.Duration(0)
+	for _, p := range reads {
+		for from := p.from; from.Before(p.to); {
+			to := from.Add(readDays - length)
+			if to.After(p.to) {
+				to = p.to
+			}
+			list, length = append(list, period{from, to}), length+to.Sub(from)
+			if from = to; length == readDays {
+				all, list, length = append(all, list), nil, 0
+			}
+		}
+	}
+	if len(list) > 0 {
+		all = append(all, list)
+	}
+	return all
+}
+
+// bucketCount is what one group counted in a bucket.
+type bucketCount struct {
+	at     int64
+	counts [2]uint64
+}
+
+// bucketsOf counts by steps of spike.Step in all periods: each sum into a map of its own, by group.
+// A row of the result is a whole group.
+func bucketsOf(ctx context.Context, s *store.Store, view string, sums []string, reads []period, where func([]period) store.Condition, by []string, into ...map[string]*buckets) error {
+	groups := map[string][]bucketCount{}
+	for _, piece := range pieces(reads) {
+		if err := readBuckets(ctx, s, view, sums, where(piece), by, groups); err != nil {
+			return fmt.Errorf("count what is usual: %w", err)
+		}
+	}
+	for name, counts := range groups {
+		slices.SortFunc(counts, func(a, b bucketCount) int { return cmp.Compare(a.at, b.at) })
+		for i := range sums {
+			var at []int64
+			var values []uint64
+			for _, c := range counts {
+				if c.counts[i] > 0 {
+					at, values = append(at, c.at), append(values, c.counts[i])
+				}
+			}
+			if len(at) > 0 {
+				into[i][name] = newBuckets(at, values)
+			}
+		}
+	}
+	return nil
+}
+
+func readBuckets(ctx context.Context, s *store.Store, view string, sums []string, where store.Condition, by []string, groups map[string][]bucketCount) error {
+	inner, outer, names := "", "", "1"
 	for _, column := range by {
-		columns += "toString(" + column + ") AS key_" + column + ", "
+		inner += "toString(" + column + ") AS key_" + column + ", "
 		names += ", key_" + column
 	}
-	first, second, _ := strings.Cut(sums, ", ")
-	sql := fmt.Sprintf(`SELECT %s, groupArray(bucket), groupArray(a), groupArray(b) FROM (
-		SELECT %s intDiv(toUnixTimestamp(minute), %d) AS bucket, %s AS a, %s AS b FROM %s WHERE %s GROUP BY %s, bucket ORDER BY bucket) GROUP BY %s`,
-		names, columns, int(spike.Step/time.Second), first, second, view, where.SQL, names, names)
-	err := s.Query(ctx, sql, where.Args, func(scan func(...any) error) error {
+	for i, sum := range sums {
+		inner += fmt.Sprintf("%s AS sum_%d, ", sum, i)
+		outer += fmt.Sprintf(", groupArray(sum_%d)", i)
+	}
+	sql := fmt.Sprintf(`SELECT %s, groupArray(bucket)%s FROM (SELECT %s intDiv(toUnixTimestamp(minute), %d) AS bucket FROM %s WHERE %s GROUP BY %s, bucket) GROUP BY %s`,
+		names, outer, inner, bucketSeconds, view, where.SQL, names, names)
+	return s.Query(ctx, sql, where.Args, func(scan func(...any) error) error {
 		keys := make([]string, len(by))
 		var one uint8
 		var at []int64
-		var a, b []uint64
+		counts := make([][]uint64, len(sums))
 		into := []any{&one}
 		for i := range keys {
 			into = append(into, &keys[i])
 		}
-		if err := scan(append(into, &at, &a, &b)...); err != nil {
+		into = append(into, &at)
+		for i := range counts {
+			into = append(into, &counts[i])
+		}
+		if err := scan(into...); err != nil {
 			return err
 		}
-		group(keys, at, a, b)
+		name := nameOf(keys)
+		for i := range at {
+			c := bucketCount{at: at[i]}
+			for j := range counts {
+				c.counts[j] = counts[j][i]
+			}
+			groups[name] = append(groups[name], c)
+		}
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("count what is usual in %s: %w", view, err)
-	}
-	return nil
 }
 
 // gapPeriods returns the times of records that were never read. The time of a gap lies between the

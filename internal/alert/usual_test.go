@@ -106,6 +106,29 @@ func TestUsualIsReadTheSameForAnyTime(t *testing.T) {
 	}
 }
 
+func TestPieces(t *testing.T) {
+	day := func(n float64) time.Time { return midnight.Add(time.Duration(n * 24 * float64(time.Hour))) }
+	f := func(want string, reads ...period) {
+		t.Helper()
+		got := ""
+		for _, piece := range pieces(reads) {
+			got += "["
+			for _, p := range piece {
+				got += fmt.Sprintf(" %v-%v", p.from.Sub(midnight).Hours()/24, p.to.Sub(midnight).Hours()/24)
+			}
+			got += " ]"
+		}
+		if got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	f("[ 0-1 7-8 14-15 ]", period{day(0), day(1)}, period{day(7), day(8)}, period{day(14), day(15)})
+	f("[ 0-8 ][ 8-16 ][ 16-20 ]", period{day(0), day(20)})
+	f("[ 0-5 10-13 ][ 13-14.5 ]", period{day(0), day(5)}, period{day(10), day(14.5)})
+	f("[ 0-8 ]", period{day(0), day(8)})
+	f("")
+}
+
 func TestGapPeriods(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -131,5 +154,33 @@ func TestGapPeriods(t *testing.T) {
 	}
 	if gaps, err = gapPeriods(t.Context(), w.store, at(0).AddDate(0, 0, 3), at(0).AddDate(0, 0, 4)); err != nil || len(gaps) != 0 {
 		t.Errorf("far from the gaps: %+v %v", gaps, err)
+	}
+}
+
+func TestSeries(t *testing.T) {
+	minute := func(m float64) time.Time { return midnight.Add(time.Duration(m * float64(time.Minute))) }
+	for _, minutes := range [][]int{{0}, {0, 1, 2, 3}, {0, 1, 7, 30}, {3, 2000}} { // the last one is not dense
+		s := &series{}
+		for i, m := range minutes {
+			s.add(minute(float64(m)), uint64(i+1))
+			s.add(minute(float64(m)), 10)
+			for from := -2.0; from < 35; from += 0.5 {
+				for to := from; to < 35; to += 0.5 {
+					want := uint64(0)
+					for j, at := range minutes[:i+1] {
+						if float64(at) >= from && float64(at) < to {
+							want += uint64(j + 11)
+						}
+					}
+					if got := s.between(minute(from), minute(to)); got != want {
+						t.Fatalf("%v: [%v, %v): %d, want %d", minutes[:i+1], from, to, got, want)
+					}
+				}
+			}
+		}
+	}
+	var none *series
+	if none.between(minute(0), minute(1)) != 0 || (&series{}).between(minute(0), minute(1)) != 0 {
+		t.Error("an empty one has counts")
 	}
 }
