@@ -240,7 +240,7 @@ func (e *evaluator) tell(ctx context.Context, o *outcome, waits bool, now time.T
 				return err
 			}
 			o.made[i] = n
-			if s.change.From == Firing && t.notice.ID != "" { // at another level
+			if t.notice.ID != "" { // at another level
 				n.StartsAt = t.notice.StartsAt
 			}
 			t.changed = t.notice.ID != "" && t.held.IsZero()

@@ -609,3 +609,33 @@ func TestAlertmanagerKnowsWhatIsFiring(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// At a higher level, Alertmanager has one alert with the label of that level, and none of the lower
+// one.
+func TestAlertmanagerHasTheHigherLevelAlone(t *testing.T) {
+	t.Parallel()
+	url := startAlertmanager(t)
+	w := newWorld(t)
+	w.insert(request{10, 30, "acme", quota}, request{20, 300, "acme", quota})
+	w.mark(0)
+	r := w.runner(strings.NewReplacer("above: 20", "warning: 20, critical: 200", "for: 2m", "keep_firing_for: 15m", "        resolve_below: 5\n", "", "        labels: {severity: page}\n", "").Replace(caseQuota),
+		func(c *notify.Config) { c.Alertmanager.URL = url })
+	w.once(r)
+	for _, step := range []struct {
+		minute int
+		want   string
+	}{{12, warning}, {22, critical}} {
+		w.mark(step.minute)
+		w.once(r)
+		resp, err := http.Get(url + "/api/v2/alerts?active=true")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var active []struct{ Labels map[string]string }
+		err = json.NewDecoder(resp.Body).Decode(&active)
+		resp.Body.Close()
+		if err != nil || len(active) != 1 || active[0].Labels["severity"] != step.want {
+			t.Errorf("at %d: %+v %v, want %s alone", step.minute, active, err, step.want)
+		}
+	}
+}

@@ -75,6 +75,7 @@ type Change struct {
 	Value     float64
 	Threshold float64
 	Window    Window // the one that decided, of a condition that looks at several
+	Shifted   bool   // an active alert fires at another level now
 }
 
 // quiet reports whether the transition concerns no one: the alert is not active before or after it.
@@ -85,13 +86,18 @@ func (c Change) quiet() bool {
 
 // begins reports whether receivers have to be told that the alert fires, or fires at another level.
 func (c Change) begins() bool {
-	return c.To == Firing && c.From != Recovering && c.From != NoData
+	return c.To == Firing && (c.Shifted || c.starts())
+}
+
+// starts reports whether an alert fires that was not active.
+func (c Change) starts() bool {
+	return c.To == Firing && c.From != Firing && c.From != Recovering && c.From != NoData
 }
 
 // step is the state machine: it returns the state of an alert after an evaluation. The Change is
 // nil if phase and level stay the same.
 func (r *Rule) step(now time.Time, v Verdict, s State) (State, *Change) {
-	from := cmp.Or(s.Phase, Inactive)
+	from, was := cmp.Or(s.Phase, Inactive), s
 	if !r.Active.contains(now) && v.Finding == Holds && !s.active() {
 		v.Finding, v.Says = Clear, v.Says+", outside the rule's active hours"
 	}
@@ -122,7 +128,7 @@ func (r *Rule) step(now time.Time, v Verdict, s State) (State, *Change) {
 	if from == to && (from != Firing || says == "") {
 		return s, nil
 	}
-	return s, &Change{from, to, r.atLevel(level) + says, level, v.Value, v.Threshold, v.Window}
+	return s, &Change{from, to, r.atLevel(level) + says, level, v.Value, v.Threshold, v.Window, was.active() && to == Firing && level != was.Level}
 }
 
 // pend returns what a pending alert becomes while its condition holds: firing, after For.

@@ -77,6 +77,15 @@ func TestLevels(t *testing.T) {
 	f(func(r *Rule) { r.For = 2 * time.Minute }, "0 inactive>pending, 2 pending>firing, 4 firing>firing", 11, 11, 101, 101, 101)
 	f(func(r *Rule) { r.For = 2 * time.Minute }, "0 inactive>pending, 2 pending>firing, 5 firing>firing", 11, 101, 11, 101, 101, 101, 101)
 	f(func(r *Rule) { r.KeepFiringFor = 2 * time.Minute }, "0 inactive>firing, 5 firing>recovering, 7 recovering>resolved", 101, 11, 101, 11, 11, 0, 0, 0)
+	f(func(r *Rule) { r.KeepFiringFor = 5 * time.Minute }, "0 inactive>firing, 1 firing>recovering, 2 recovering>firing", 11, 0, 101)
+	high := base
+	high.KeepFiringFor = 5 * time.Minute
+	s, first := high.step(midnight, Verdict{Finding: Holds}, State{})
+	s, low := high.step(midnight.Add(time.Minute), Verdict{Finding: Clear}, s)
+	s, again := high.step(midnight.Add(2*time.Minute), Verdict{Finding: Holds, Level: 1}, s)
+	if !first.begins() || low.begins() || !again.begins() || again.starts() || s.Level != 1 {
+		t.Errorf("%+v %+v %+v %+v", first, low, again, s)
+	}
 	r := base
 	_, reasons := walk(&r, errorsOf(11, 101)...)
 	if strings.Join(reasons, "; ") != "warning: 11 errors in 1m, above 10; critical: 101 errors in 1m, above 100" {

@@ -90,7 +90,7 @@ func (p *past) note(at time.Time, c Change) {
 		return
 	}
 	switch last := len(p.firing) - 1; {
-	case c.begins() && c.From != Firing:
+	case c.starts():
 		from := at.Add(-p.all.windows[0])
 		p.firing = slices.DeleteFunc(p.firing, func(f period) bool { return !f.from.Before(from) })
 		p.firing = append(p.firing, period{from: from})

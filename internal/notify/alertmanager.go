@@ -64,8 +64,16 @@ func alertsURL(root string) string {
 // update takes up an alert that Alertmanager has to hear of soon.
 func (am *alertmanager) update(m Message, now time.Time) {
 	am.dirty = true
+	if before, ok := am.firing[m.Fingerprint]; ok && !maps.Equal(before.Alert.Labels, m.Alert.Labels) {
+		// To Alertmanager, an alert at another level is another alert: the one before ends.
+		ends := *before.Alert
+		ends.EndsAt = m.At
+		before.Alert = &ends
+		am.resolved[before.event()] = ended{before, now.Add(repeatResolved)}
+	}
 	delete(am.firing, m.Fingerprint)
 	delete(am.resolved, m.Fingerprint)
+	maps.DeleteFunc(am.resolved, func(_ string, e ended) bool { return maps.Equal(e.Alert.Labels, m.Alert.Labels) })
 	if m.Alert.resolved() {
 		am.resolved[m.Fingerprint] = ended{m, now.Add(repeatResolved)}
 	} else {
