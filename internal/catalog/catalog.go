@@ -67,6 +67,7 @@ type Entry struct {
 	Kind        string
 	Retry       string
 	Owner       string
+	Success     bool `json:",omitempty"` // the page lists the code, and it means that the call succeeded
 	Aliases     []string
 	Texts       map[string]Texts // by language; translated by us
 

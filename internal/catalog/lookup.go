@@ -1,6 +1,9 @@
 package catalog
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -93,6 +96,33 @@ func (s *Set) InFamily(family, code string, status int, message string) Known {
 		}
 	}
 	return Known{}
+}
+
+// Standing reports whether a code of a dialect and a service is listed, other than as an HTTP
+// status, and whether all of its entries say that it means success.
+func (s *Set) Standing(code, dialect, service string) (listed, success bool) {
+	_, all := s.candidates(code, dialect, service)
+	success = true
+	for _, l := range all {
+		if l.Family.Name != HTTP {
+			listed, success = true, success && l.Entry.Success
+		}
+	}
+	return listed, listed && success
+}
+
+// CodesHash is a hash of all that Standing depends on.
+func (s *Set) CodesHash() string {
+	h := sha256.New()
+	for i := range s.Families {
+		f := &s.Families[i]
+		fmt.Fprintf(h, "%q %q %q\n", f.Name, f.Match.Dialects, f.Match.Services)
+		for j := range f.Codes {
+			e := &f.Codes[j]
+			fmt.Fprintf(h, "%q %q %v\n", e.Code, e.Aliases, e.Success)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:4])
 }
 
 // candidates returns the entries that a code may mean, and the family if more than they show it.

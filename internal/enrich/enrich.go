@@ -90,7 +90,10 @@ type Processor struct {
 	events      []Event
 }
 
-// NewProcessor returns a Processor. Its errors name the setting that is wrong.
+// NewProcessor returns a Processor. Its errors name the setting that is wrong. Which codes the
+// catalogs list, and which of those mean success, decides what is an error; the catalogs given here
+// decide it for good, because a batch that is inserted again must have the same rows. Use changes
+// only the texts.
 func NewProcessor(c Config, catalogs *catalog.Set) (*Processor, error) {
 	reader, err := accesslog.New(c.Config)
 	if err != nil {
@@ -110,6 +113,18 @@ func NewProcessor(c Config, catalogs *catalog.Set) (*Processor, error) {
 	p := &Processor{reader: reader, parser: parser, redactor: redactor, audit: uint64(c.AuditShare * (math.MaxUint64 >> 1))}
 	p.catalogs.Store(catalogs)
 	p.fingerprint = parserVersion + "-" + reader.Fingerprint()
+	if catalogs != nil && len(catalogs.Families) > 0 {
+		p.fingerprint += "-" + catalogs.CodesHash()
+		parser.Consult(func(code, dialect, service string) parse.Standing {
+			switch listed, success := catalogs.Standing(code, dialect, service); {
+			case success:
+				return parse.NotFailure
+			case listed:
+				return parse.Failure
+			}
+			return parse.Unlisted
+		})
+	}
 	if len(c.Dialects)+len(c.Redact) > 0 {
 		text, err := json.Marshal([]any{c.Dialects, c.Redact})
 		if err != nil {
@@ -231,7 +246,7 @@ func Explain(catalogs *catalog.Set, envelope parse.Envelope, service string, sta
 // every change that alters the rows of some record, except in the columns that come from the
 // catalogs. Batches that are read again are then written beside the old rows and not mixed with
 // them. TestParserVersion fails until the version is raised.
-const parserVersion = "5"
+const parserVersion = "6"
 
 // Fingerprint identifies the parser and its settings: two Processors with the same fingerprint make
 // the same rows of the same record, except for what the catalogs say.

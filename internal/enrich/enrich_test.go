@@ -1,9 +1,13 @@
 package enrich
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"errata/internal/accesslog"
 	"errata/internal/catalog"
@@ -154,5 +158,50 @@ func TestUseTakesOtherCatalogsFromTheNextRecordOn(t *testing.T) {
 	p.Use(&other)
 	if got := version(); got != "another" || before == "another" {
 		t.Errorf("stamped %q, then %q", before, got)
+	}
+}
+
+// TestCatalogsDecideWhatIsAnError holds that a code that a catalog marks as success makes no error
+// below status 400, that a listed code counts below a success envelope, and that a message does not
+// talk a listed code out of being an error.
+func TestCatalogsDecideWhatIsAnError(t *testing.T) {
+	set, err := catalog.Load(fstest.MapFS{"acme.yaml": {Data: []byte(`family: ACME
+language: en
+source: {title: t}
+match: {prefixes: [ACME]}
+codes:
+- {code: ACME.1, message: Bad thing, kind: internal, retry: "no", owner: vendor}
+- {code: ACME.7, message: Accepted, success: true, kind: internal, retry: "no", owner: vendor}
+`)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := NewProcessor(Config{}, set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := func(status int, body string, want ...string) {
+		t.Helper()
+		r := p.Record(fmt.Appendf(nil, `{"time":"2026-11-02T10:00:00Z","status":%d,"response_body":%q}`, status, body), Position{Clock: accesslog.Clock{Latest: time.Now(), Optional: true}})
+		var got []string
+		for _, e := range r.Elements[0].Events {
+			got = append(got, e.Code)
+		}
+		if !cmp.Equal(got, want) {
+			t.Errorf("%d %s: %q, want %q", status, body, got, want)
+		}
+	}
+	f(200, `{"error_code":"ACME.7","error_msg":"Taken over for later"}`)
+	f(200, `{"error_code":"ACME.8","error_msg":"Taken over for later"}`, "ACME.8")
+	f(409, `{"error_code":"ACME.7","error_msg":"Taken over for later"}`, "ACME.7")
+	f(200, `{"error_code":"ACME.1","error_msg":"Part of it was done successfully"}`, "ACME.1")
+	f(200, `{"error_code":"ACME.1","error_msg":"Request handled successfully"}`, "ACME.1")
+	f(200, `{"error_code":"ACME.2","error_msg":"Request handled successfully"}`)
+	f(200, `{"code":0,"data":{"code":"ACME.1","message":"Bad thing"}}`, "ACME.1")
+	f(200, `{"code":0,"data":{"code":"ACME.2","message":"Bad thing"}}`)
+	f(200, `{"code":0,"data":{"code":"ACME.7","message":"Accepted"}}`)
+	other, err := NewProcessor(Config{}, new(catalog.Set))
+	if err != nil || other.Fingerprint() == p.Fingerprint() {
+		t.Errorf("the fingerprint does not tell what the catalogs list: %s, %v", p.Fingerprint(), err)
 	}
 }

@@ -51,6 +51,8 @@ var dialects = []dialect{
 	{"stripe", "error with type and message: Stripe, OpenAI, Anthropic, Graph", keys(keyType), stripe},
 	{"openstack", "one member that is named for the error: itemNotFound, NeutronError", keys(keyMessage, keyType), openstack},
 	{"error-object", "error with code and a message", keys(keyCode, keyCodeUpper, keyMessage, keyMessageUpper, keyErrorMsg, keyDescription, keyReason, keyType, keyName), errorObject},
+	{"fhir", "an issue of an OperationOutcome", keys(keyLevel), fhir},
+	{"parlay", "an exception with messageId and text, as OneAPI and Infobip write it", keys(keyMessageID), parlay},
 	{"problem", "problem details of RFC 9457", keys(keyTitle, keyDetail), problem},
 	{"error-code", "errorCode with errorMessage and the like", keys(keyOtherCode), errorCode},
 	{"errcode", "errcode or errno with errmsg", keys(keyErrcode), errcode},
@@ -65,10 +67,13 @@ var dialects = []dialect{
 	{"grpc", "code from 1 to 16 with message and details", keys(keyDetails), grpc},
 	{"code-message", "code beside message or msg, as very many services write them", keys(keyCode, keyCodeUpper), codeMessage},
 	{"fastapi", "an item of detail with loc, msg and type", keys(keyLoc, keyType), fastAPI},
+	{"error-texts", "errors as texts in a list", keys(keyErrors, keyError, keyErrorTexts), errorTexts},
+	{"status-number", "a number under status with a message, as maps APIs write it", keys(keyStatus), statusNumber},
 	{"jsend", "status error or fail with a message", keys(keyStatus), jSend},
 	{"success-flag", "success or ok is false, with a message", keys(keySuccess, keyError), successFlag},
 	{"error-text", "error as text", keys(keyError), errorText},
 	{"error-item", "an item with a message in a list that is named for failures", keys(keyMessage, keyMessageUpper, keyErrorMsg), errorItem},
+	{"item-state", "an item of any list whose own state says failure, with a text that says why", keys(keySuccess, keyStatus, keyState, keyStatusCode), itemState},
 }
 
 // key is a member that some dialect asks for. Spellings with the same meaning in every dialect are
@@ -120,6 +125,9 @@ const (
 	keyDebugID
 	keyField
 	keyData
+	keyErrorTexts
+	keyMessageID
+	keyCategory
 
 	// These say that an object is not an envelope: see exempt.go.
 	keyID
@@ -146,7 +154,7 @@ var spellings = [numKeys][]string{
 	keyErrorCode:    {"error_code"},
 	keyErrorMsg: {"error_msg", "error_message", "errorMsg", "errorMessage", "ErrorMessage", "ErrorMsg", "errMsg", "err_msg", "errmsg", "ErrMsg",
 		"err_message", "errMessage", "error_info", "errorInfo", "err_code_des", "err_tips", "errorDetail", "fail_reason", "failReason",
-		"errorSummary", "ErrorInfo", "err-msg", "status_message"},
+		"errorSummary", "ErrorInfo", "err-msg", "status_message", "error-text"},
 	keyOtherCode:        {"errorCode", "ErrorCode", "err_code", "errCode", "errorcode", "ErrCode", "error-code", "err-code"},
 	keyErrcode:          {"errcode", "errno", "err_no", "error_no", "errorNo", "errNo"},
 	keyResultCode:       {"resultCode", "result_code", "ResultCode", "resultcode", "retCode", "retcode", "ret_code", "RetCode", "ret", "returnCode", "return_code", "returncode", "ReturnCode", "rtnCode", "rtn_code", "respCode", "resp_code", "responseCode", "response_code", "rspCode", "rsp_code", "infocode"},
@@ -185,6 +193,9 @@ var spellings = [numKeys][]string{
 	keyDebugID:          {"debug_id"},
 	keyField:            {"field", "resource"},
 	keyData:             {"data"},
+	keyErrorTexts:       {"errorMessages", "error_messages", "errorMsgs", "errMsgs"},
+	keyMessageID:        {"messageId"},
+	keyCategory:         {"category", "scimType"},
 
 	keyID:    {"id", "ID", "uuid", "sid", "run_id", "runId", "instance_id", "instanceId", "server_id", "operation_id", "operationId", "execution_id", "executionArn", "build_id", "pipeline_id"},
 	keyState: {"state", "phase", "job_status", "jobStatus", "task_status", "taskStatus", "task_state", "run_status", "conclusion", "lifecycle_state", "lifecycleState", "provisioningState", "provisioning_state"},
@@ -221,7 +232,8 @@ var telltales = []telltale{
 	{word: "code", at: 2, value: saysNoSuccess},
 	{word: "tatus", at: 3, value: saysFailure},
 	{word: "ucce", value: saysFalse}, // success
-	{word: `\`},                      // an escape: the key may be any of these
+	{word: "verity", at: 5, value: saysSevere},
+	{word: `\`}, // an escape: the key may be any of these
 }
 
 func telegram(o *object) (Envelope, verdict) {
@@ -407,7 +419,7 @@ func apigee(o *object) (Envelope, verdict) {
 }
 
 func soap(o *object) (Envelope, verdict) {
-	if o.Key() != "Fault" && o.Key() != "fault" && !(o.top() && o.keys.has(keyFaultCode) && o.keys.has(keyFaultString)) {
+	if !strings.EqualFold(o.Key(), "fault") && !(o.top() && o.keys.has(keyFaultCode) && o.keys.has(keyFaultString)) {
 		return Envelope{}, neither
 	}
 	if o.keys.hasAny(keys(keyFaultCode, keyFaultString)) {
@@ -594,6 +606,11 @@ func statusCode(o *object) (Envelope, verdict) {
 	if o.inErrors() && isWord(o.scalar(keyStatusCode)) {
 		return o.pair(o.get(keyStatusCode), common, keyMessage)
 	}
+	if code := o.scalar(keyStatusCode); o.top() && (o.status() == 0 || !isDigits(code)) && o.keys.hasAny(keys(keyResultMsg, keyErrorMsg)) && !o.keys.has(keySuccess) {
+		if e, says := o.pair(o.get(keyStatusCode), common, keyResultMsg, keyErrorMsg); says == success || saysErrorCode(code) || refusal.MatchString(e.Message) {
+			return e, says
+		}
+	}
 	if o.status() < 400 || !o.top() && !o.isError() {
 		return Envelope{}, neither
 	}
@@ -661,7 +678,7 @@ func codeMessage(o *object) (Envelope, verdict) {
 		messages = append(messages, keyDescription)
 	}
 	e, says := o.coded(o.first(keyCode, keyCodeUpper), common, messages...)
-	if says == failure && !o.liberal() && !o.inErrors() && !o.isErrorCode(e) {
+	if says == failure && !o.liberal() && !o.inErrors() && (!o.isErrorCode(e) || o.isRecord()) {
 		return Envelope{}, neither
 	}
 	return e, says
@@ -761,10 +778,126 @@ func errorItem(o *object) (Envelope, verdict) {
 	if isWord(o.scalar(keyReason)) {
 		return o.pair(o.get(keyReason), 0, keyMessage)
 	}
-	if !o.first(keyMessage, keyMessageUpper, keyErrorMsg).Complete() {
+	if !o.first(keyMessage, keyMessageUpper, keyErrorMsg).Complete() && o.codeElsewhere() == "" {
 		return Envelope{}, neither
 	}
 	return o.messageOnly(keyMessage, keyMessageUpper, keyErrorMsg)
+}
+
+// fhir reads an issue of FHIR's OperationOutcome: https://hl7.org/fhir/operationoutcome.html
+func fhir(o *object) (Envelope, verdict) {
+	severity := o.get(keyLevel)
+	if above := o.Parent(); !above.KeyIs("issue") || !severity.KeyIs("severity") {
+		return Envelope{}, neither
+	}
+	if s := scalarOf(severity); s != "error" && s != "fatal" {
+		return Envelope{}, neither
+	}
+	text := scalarOf(o.Get("diagnostics"))
+	if text == "" {
+		text = scalarOf(o.get(keyDetails).Get("text"))
+	}
+	e := Envelope{Code: o.scalar(keyCode), Message: text}
+	if e == (Envelope{}) {
+		return e, neither
+	}
+	return e, failure
+}
+
+func parlay(o *object) (Envelope, verdict) {
+	if name := o.Key(); !strings.HasSuffix(name, "Exception") && !o.isError() {
+		return Envelope{}, neither
+	}
+	text, _ := textOf(o.Get("text"))
+	code := o.scalar(keyMessageID)
+	if code == "" || text == "" {
+		return Envelope{}, neither
+	}
+	return Envelope{Code: code, Message: text}, failure
+}
+
+func errorTexts(o *object) (Envelope, verdict) {
+	if said, _ := o.text(keyMessage, keyMessageUpper, keyErrorMsg); !o.top() || said != "" && (o.liberal() || o.flagSaysFailure()) {
+		return Envelope{}, neither // a sentence about all of them
+	}
+	text, single := "", false
+	for _, k := range [...]key{keyErrors, keyErrorTexts, keyError} {
+		m := o.get(k)
+		if kind := m.Kind(); kind != jsontree.Array && (kind != jsontree.String || k == keyError) {
+			continue
+		}
+		if text, _ = textOf(m); text != "" {
+			single = m.Kind() == jsontree.String || m.First().Next().Kind() == jsontree.Missing
+			break
+		}
+	}
+	if text == "" || messageSaysSuccess(text) {
+		return Envelope{}, neither
+	}
+	e := Envelope{Code: o.scalar(keyCode, keyCodeUpper, keyErrorCode, keyOtherCode, keyErrcode, keyResultCode), Message: text}
+	if saysSuccess(jsontree.String, e.Code, common) || len(e.Code) > maxCode {
+		e.Code = ""
+	}
+	switch n := o.status(); {
+	case e.Code != "":
+	case o.liberal():
+		return Envelope{}, neither // see lastResorts
+	case n >= 400:
+		e.Code = httpCode(n)
+	case single && isWord(text) && o.first(keyErrors, keyErrorTexts, keyError).Complete():
+		e.Code = text
+	}
+	return e, failure
+}
+
+// statusNumber reads {"status":220,"message":"APP Referer校验失败"}. Many services say success by 1
+// or by a status of HTTP, and with any text.
+func statusNumber(o *object) (Envelope, verdict) {
+	status := o.get(keyStatus)
+	n, err := strconv.Atoi(scalarOf(status))
+	if err != nil || status.Kind() != jsontree.Number || n == 0 || n == 1 || n == 200 || !o.top() || o.keys.hasAny(keys(keyID, keyName, keyTime, keyError)) {
+		return Envelope{}, neither
+	}
+	text, _ := o.text(keyMessage, keyErrorMsg)
+	if text == "" || messageSaysSuccess(text) || reportsSuccess(text) || o.flagSaysSuccess() {
+		return Envelope{}, neither
+	}
+	if (n < 100 || n/100 == 2 || o.get(keyData).Kind() != jsontree.Missing) && !refusal.MatchString(text) {
+		return Envelope{}, neither
+	}
+	if 400 <= n && n < 600 {
+		return Envelope{Code: httpCode(n), Message: text}, failure
+	}
+	return Envelope{Code: strconv.Itoa(n), Message: text}, failure
+}
+
+func itemState(o *object) (Envelope, verdict) {
+	status := o.scalar(keyStatus)
+	numbered := isDigits(status) && strings.Trim(status, "0") != "" && o.get(keyErrorMsg).KeyIs("error-text")
+	if o.Parent().Kind() != jsontree.Array || !numbered && !o.stateSaysFailure() || o.get(keyError).Kind() == jsontree.Object || o.get(keyErrors).Kind() == jsontree.Array {
+		return Envelope{}, neither
+	}
+	text, _ := o.text(keyErrorMsg, keyMessage, keyMessageUpper, keyErrorDescription, keyReason, keyError, keyDetail, keyDescription, keyResultMsg)
+	if text == "" || messageSaysSuccess(text) {
+		return Envelope{}, neither
+	}
+	e := Envelope{Message: text}
+	details := o.get(keyDetails)
+	for _, code := range [...]string{o.scalar(keyCode, keyCodeUpper, keyErrorCode, keyOtherCode, keyErrcode, keyResultCode), o.scalar(keyError), scalarOf(details.Get("error")), scalarOf(details.Get("code"))} {
+		if isWord(code) || isDigits(code) && strings.Trim(code, "0") != "" {
+			e.Code = code
+			break
+		}
+	}
+	switch n := o.status(); {
+	case e.Code != "":
+	case n >= 400:
+		e.Code = httpCode(n)
+	case numbered:
+		e.Code = status
+	}
+	o.ignore(details)
+	return e, failure
 }
 
 // lastResorts are asked in this order about the object that is the whole body, if the status of the

@@ -21,7 +21,8 @@ var exemptKeys = func() map[string]bool {
 		"error_codes", "errorCodes", "errorcodes", "codes", "status_codes", "statusCodes", "codelist", "code_list",
 		"translations", "i18n", "locales", "labels", "dictionary", "glossary", "templates",
 		"logs", "log", "logEntries", "log_entries", "history", "audit", "audits", "audit_logs", "auditLogs", "traces", "timeline", "activities",
-		"countries", "currencies", "languages", "coupons", "promotions",
+		"countries", "currencies", "languages", "coupons", "coupon", "promotions", "promotion", "region", "regions", "zones", "provinces", "cities",
+		"alarms", "alarmList", "alarm_list", "alerts", "notifications", "announcements", "products", "plans", "menus", "dicts",
 	} {
 		m[name] = true
 	}
@@ -124,6 +125,40 @@ func (o *object) isErrorCode(e Envelope) bool {
 		return false
 	}
 	return !(isDigits(e.Code) && len(e.Code) >= 4 && verification.MatchString(e.Message) && !refusal.MatchString(e.Message))
+}
+
+// saysErrorCode reports whether a text is written like the code of an error and not like a state or
+// a count.
+func saysErrorCode(code string) bool {
+	return len(strings.TrimPrefix(code, "-")) >= 3 && strings.ContainsAny(code, "0123456789")
+}
+
+// answers matches the names of XML elements that answer a call.
+var answers = regexp.MustCompile(`(?i)resp|rsp|result|reply|return|output|error|exception|fault|fail|message|status|^xml$|^root$|^api$|^data$|^ret$`)
+
+// isRecord reports whether an object with a code and a message is a record of data: an element or
+// an item that is not named for an answer and stands among others of its kind.
+func (o *object) isRecord() bool {
+	above := o.Parent()
+	if o.p.isXML {
+		return !answers.MatchString(o.Key()) && !answers.MatchString(above.Key())
+	}
+	if above.Kind() != jsontree.Array || o.top() || wrapper.MatchString(above.Key()) || o.stateSaysFailure() {
+		return false
+	}
+	return o.keys.hasAny(keys(keyLevel, keyName, keyTime, keyTitle)) || isPaged(above)
+}
+
+// isPaged reports whether a list is a page of what a query found.
+func isPaged(list jsontree.Value) bool {
+	n := 0
+	for m := list.Parent().First(); m.Kind() != jsontree.Missing && n < maxJoined; m, n = m.Next(), n+1 {
+		switch string(m.RawKey()) {
+		case "total", "totalCount", "total_count", "totalElements", "page", "pageNo", "pageNum", "page_num", "pageSize", "page_size", "per_page":
+			return true
+		}
+	}
+	return false
 }
 
 // failureWords name what holds failures. aboutFailures follow such a word in the names of other

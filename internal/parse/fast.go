@@ -52,6 +52,11 @@ func suspectInString(key, value []byte) bool { return suspectBefore(key, value, 
 
 // suspectBefore is suspect for texts that begin and end with quote.
 func suspectBefore(key, value []byte, quote string) bool {
+	if n := len(key); n > 0 && endsInner[key[n-1]] && len(value) > len(quote) && value[0] == quote[0] {
+		if c := value[len(quote)]; (c == '{' || c == '[' || c == ' ' || c == '\\') && isInnerKey(key) {
+			return true // JSON in a text
+		}
+	}
 	for i, c := range key {
 		if rare[c] && hasTelltale(key, i, value, quote) {
 			return true
@@ -64,6 +69,10 @@ func suspectBefore(key, value []byte, quote string) bool {
 		return saysFalse(value, quote)
 	case "detail":
 		return isList(value, quote)
+	case "state":
+		return saysFailure(value, quote)
+	case "messageId":
+		return true
 	case "kind":
 		return mayBegin(value, quote, "Status")
 	case "__type":
@@ -124,10 +133,28 @@ func saysNoSuccess(value []byte, quote string) bool {
 	return true
 }
 
-// saysFailure reports whether a value may be a status that says failure.
+// saysFailure reports whether a value may be a status that says failure. A status that is a number
+// may be any but 0, 1 and 200.
 func saysFailure(value []byte, quote string) bool {
+	text, quoted, plain := textAt(value, quote)
+	switch {
+	case !plain || '4' <= text[0] && text[0] <= '9' || follows(text, 0, "err") || follows(text, 0, "fail"):
+		return true
+	case quoted || text[0] < '1' || text[0] > '3' && text[0] != '-':
+		return text[0] == '-'
+	}
+	n := 1
+	for n < len(text) && '0' <= text[n] && text[n] <= '9' {
+		n++
+	}
+	number := string(text[:n])
+	return number != "1" && number != "200"
+}
+
+// saysSevere reports whether a value may be the severity of an error.
+func saysSevere(value []byte, quote string) bool {
 	text, _, plain := textAt(value, quote)
-	return !plain || '4' <= text[0] && text[0] <= '9' || follows(text, 0, "err") || follows(text, 0, "fail")
+	return !plain || text[0] == 'e' || text[0] == 'f'
 }
 
 func saysFalse(value []byte, _ string) bool { return bytes.HasPrefix(value, []byte("f")) }

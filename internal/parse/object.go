@@ -1,6 +1,7 @@
 package parse
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strconv"
@@ -54,24 +55,50 @@ type object struct {
 	jsontree.Value
 	keys    keySet
 	members [numKeys]jsontree.Value
+	similar [numKeys]jsontree.Value // those whose names no dialect lists
+	texts   []jsontree.Value        // those that are JSON in a text
 
-	p *Parser
+	p       *Parser
+	dialect string // the one that is being asked
 }
 
 // read makes o the object v.
 func (o *object) read(v jsontree.Value) {
-	o.Value, o.keys = v, 0
+	o.Value, o.keys, o.texts = v, 0, o.texts[:0]
+	var similar keySet
 	for m := v.First(); m.Kind() != jsontree.Missing; m = m.Next() {
 		name := m.RawKey()
 		if m.KeyEscaped() {
 			name = []byte(m.Key())
 		}
-		if n := len(name); n == 0 || n >= len(shapes) || shapes[n]&(1<<(name[0]&63)) == 0 {
+		n := len(name)
+		if n == 0 || n >= len(shapes) {
 			continue
 		}
-		if k, ok := keyOf[string(name)]; ok && !o.keys.has(k) {
-			o.keys |= 1 << k
-			o.members[k] = m
+		if endsInner[name[n-1]] && m.Kind() == jsontree.String && mayHoldJSON(m.Raw()) && isInnerKey(name) {
+			o.texts = append(o.texts, m)
+		}
+		if shapes[n]&(1<<(name[0]&63)) != 0 {
+			if k, ok := keyOf[string(name)]; ok {
+				if !o.keys.has(k) {
+					o.keys |= 1 << k
+					o.members[k] = m
+				}
+				continue
+			}
+		}
+		if k, ok := similarKey(name); ok && !similar.has(k) {
+			similar |= 1 << k
+			o.similar[k] = m
+		}
+	}
+	if similar &^= o.keys; similar == 0 {
+		return
+	}
+	o.keys |= similar
+	for k := range numKeys {
+		if similar.has(k) {
+			o.members[k] = o.similar[k]
 		}
 	}
 }
@@ -101,7 +128,11 @@ func (o *object) ask(dialects []dialect) (Envelope, verdict) {
 		if d.any != everyKey && !o.keys.hasAny(d.any) {
 			continue
 		}
+		o.dialect = d.name
 		if e, says := d.match(o); says != neither {
+			if says == failure && (e.Code == "" || strings.HasPrefix(e.Code, "HTTP.")) {
+				e.Code = cmp.Or(o.codeElsewhere(), e.Code)
+			}
 			e.Dialect = d.name
 			return e, says
 		}
@@ -138,14 +169,20 @@ func (o *object) pair(code jsontree.Value, how manner, messages ...key) (Envelop
 			break
 		}
 		c := strings.TrimSpace(code.Text())
+		text, there := o.text(messages...)
 		if saysSuccess(code.Kind(), c, how) {
+			switch {
+			case o.flagSaysFailure():
+				return Envelope{}, neither // the flag tells more than a code that was left empty
+			case o.liberal() && (c == "" || c == "0" || code.Kind() == jsontree.Null) && text != "" && !messageSaysSuccess(text) && !reportsSuccess(text) && !o.flagSaysSuccess():
+				return o.messageOnly(messages...)
+			}
 			return Envelope{}, success
 		}
-		text, there := o.text(messages...)
 		switch {
 		case len(c) > maxCode, !there && how&distinctive == 0 && !o.standsAlone() && (o.Complete() || !o.placedAsEnvelope()):
 			return Envelope{}, neither
-		case how&common != 0 && messageSaysSuccess(text), o.flagSaysSuccess():
+		case how&common != 0 && messageSaysSuccess(text), o.flagSaysSuccess(), !o.liberal() && o.isSuccess(c, text, o.saysAll(messages...)):
 			return Envelope{}, success
 		}
 		return Envelope{Code: c, Message: text}, failure
@@ -173,6 +210,106 @@ var successWords = []string{"success", "ok", "succeed", "succeeded", "successful
 
 func messageSaysSuccess(text string) bool {
 	return len(text) <= 32 && slices.Contains(successWords, strings.ToLower(strings.TrimRight(text, ".!。！ ")))
+}
+
+var (
+	// What a message of success says, in a sentence; and what such a sentence does not say.
+	successPhrase = regexp.MustCompile(`(?i)\bsuccess(?:ful|fully)?\b|\bsucceed(?:ed)?\b|成功`)
+	noSuccess     = regexp.MustCompile(`(?i)\b(?:no|not|never|un\w+|fail\w*|error\w*|without|can(?:not|'t)|could\w*|part|partly|partial\w*|some|before|until|if|unless|invalid|denied|refused|in)\b|失败|错误|未|不|部分|异常|无法|没有|如果`)
+	// The last part of a code that says success: X.0000, X_2000000.
+	zeros = regexp.MustCompile(`[._-](?:0{4,}|(20{2,}))$`)
+)
+
+// reportsSuccess reports whether a sentence says that something succeeded.
+func reportsSuccess(text string) bool {
+	if len(text) > maxCode || !strings.Contains(text, "ucce") && !strings.Contains(text, "UCCE") && !strings.Contains(text, "成功") {
+		return false // most messages end here
+	}
+	return successPhrase.MatchString(text) && !noSuccess.MatchString(text)
+}
+
+// isSuccess reports whether a code that no dialect knows as success means it below status 400: a
+// catalog says so, or no catalog lists it and its message or its own ending says so. whole reports
+// that the message is not cut off.
+func (o *object) isSuccess(code, text string, whole bool) bool {
+	switch o.p.standing(code, o.dialect) {
+	case NotFailure:
+		return true
+	case Failure:
+		return false
+	}
+	if strings.HasSuffix(code, "00") && whole {
+		if m := zeros.FindStringSubmatch(code); m != nil && (text == "" || m[1] == "" && !refusal.MatchString(text)) {
+			return true
+		}
+	}
+	return messageSaysSuccess(text) || reportsSuccess(text)
+}
+
+// saysAll reports whether the message under the keys is not cut off.
+func (o *object) saysAll(messages ...key) bool {
+	if m := o.first(messages...); m.Kind() != jsontree.Missing {
+		return m.Complete()
+	}
+	return o.Complete()
+}
+
+// flagSaysFailure reports whether a flag beside the code says failure.
+func (o *object) flagSaysFailure() bool {
+	f := o.get(keySuccess)
+	return f.Kind() == jsontree.Bool && f.Complete() && f.Text() == "false"
+}
+
+// failingStates are states in words that say failure, in lower case.
+var failingStates = []string{"error", "fail", "failed", "failure"}
+
+// stateSaysFailure reports whether an object is an item of a list and has a state of its own that
+// says failure.
+func (o *object) stateSaysFailure() bool {
+	if !o.keys.hasAny(keys(keySuccess, keyStatus, keyState, keyStatusCode)) || o.Parent().Kind() != jsontree.Array {
+		return false
+	}
+	if o.flagSaysFailure() {
+		return true
+	}
+	for _, k := range [...]key{keyStatus, keyState} {
+		s := o.get(k)
+		if k == keyState && !s.KeyIs("state") {
+			continue
+		}
+		if s.Kind() == jsontree.String && s.Complete() && slices.Contains(failingStates, strings.ToLower(strings.TrimSpace(s.Text()))) {
+			return true
+		}
+	}
+	if o.keys.hasAny(keys(keyPath, keyTimestamp)) { // a line of a log
+		return false
+	}
+	for _, k := range [...]key{keyStatusCode, keyStatus} {
+		if n, err := strconv.Atoi(o.scalar(k)); err == nil && 400 <= n && n < 600 {
+			return true
+		}
+	}
+	return false
+}
+
+// codeElsewhere returns the code of an envelope that keeps it under a name of another use, "" if
+// there is none.
+func (o *object) codeElsewhere() string {
+	if !o.top() && !o.inErrors() && !o.isError() {
+		return ""
+	}
+	if c := o.scalar(keyErrorType); isWord(c) {
+		return c
+	}
+	for _, k := range [...]key{keyCategory, keyKind} {
+		if m := o.get(k); isConstant(scalarOf(m)) || m.KeyIs("scimType") && isWord(scalarOf(m)) {
+			return scalarOf(m)
+		}
+	}
+	if c := o.first(keyErrorCode, keyOtherCode).First(); c.Kind() == jsontree.String && c.Next().Kind() == jsontree.Missing && isWord(scalarOf(c)) {
+		return scalarOf(c)
+	}
+	return ""
 }
 
 // flagSaysSuccess reports whether a flag beside the code says success: success, ok, or a status in

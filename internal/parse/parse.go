@@ -13,7 +13,10 @@
 // more always yields an error. These rules decide what counts:
 //
 //   - a failure counts wherever it is, unless an object around it says success;
-//   - in a list that is named for failures (errors, failed, …) it always counts;
+//   - below a success envelope it still counts if its own names are those of errors, if a catalog
+//     lists its code, or if its code is an HTTP status from 400 up;
+//   - in a list that is named for failures (errors, failed, …), and in an item whose own state says
+//     failure, it always counts;
 //   - documents, states and catalogs that a successful call fetched do not count (exempt.go);
 //   - a status of 400 or more without any envelope is an error of its own, HTTP.<status>.
 //
@@ -68,8 +71,11 @@ type Parser struct {
 	decoder  *bodycoding.Decoder
 	dialects []dialect // the user's own, then those of the table
 
+	published func(code, dialect, service string) Standing // nil: no catalogs
+
 	// Of the body at hand.
 	status     int    // of the request
+	service    string // that answered
 	ignoreBody bool   // find only its state
 	readable   []byte // the body without its wrappings
 	isXML      bool
@@ -79,8 +85,26 @@ type Parser struct {
 	ids        map[jsontree.Value]ids  // of the objects around envelopes
 	failed     map[jsontree.Value]bool // the objects that are envelopes
 	object     object
+	inner      []innerText
+	innerTree  jsontree.Tree
+	innerDepth int
 	text       []byte // the body without the escapes of the JSON string that held it
 	json       []byte // XML as JSON
+}
+
+// Standing is what catalogs say about a code.
+type Standing uint8
+
+const (
+	Unlisted   Standing = iota
+	Failure             // a catalog lists the code as an error
+	NotFailure          // a catalog lists the code, and says that it means success
+)
+
+// Consult makes the parser ask what catalogs say about a code in a dialect of a service. What it
+// answers must not change: the rows of a batch that is read again have to be the same.
+func (p *Parser) Consult(published func(code, dialect, service string) Standing) {
+	p.published = published
 }
 
 // scope is a part of the tree in which failures always count, or, if muted, never.
@@ -91,7 +115,7 @@ type scope struct {
 
 // NewParser returns a Parser that knows the user's dialects besides its own.
 func NewParser(custom []Custom) (*Parser, error) {
-	p := &Parser{tree: jsontree.Tree{Max: maxValues}, ids: map[jsontree.Value]ids{}, failed: map[jsontree.Value]bool{}}
+	p := &Parser{tree: jsontree.Tree{Max: maxValues}, innerTree: jsontree.Tree{Max: maxValues}, ids: map[jsontree.Value]ids{}, failed: map[jsontree.Value]bool{}}
 	p.decoder = bodycoding.NewDecoder(&p.tree)
 	for i, c := range custom {
 		d, err := c.compile()
@@ -117,7 +141,7 @@ const (
 // Body returns the envelopes in the body of an access, in document order, and the body's state. The
 // slice is valid until the next call.
 func (p *Parser) Body(a *accesslog.Access) ([]Envelope, accesslog.BodyState) {
-	p.found, p.status, p.ignoreBody, p.readable = p.found[:0], a.Status, a.IgnoreBody, nil
+	p.found, p.status, p.service, p.ignoreBody, p.readable = p.found[:0], a.Status, a.Service, a.IgnoreBody, nil
 	defer p.shrink()
 	state := a.BodyState
 	if state == "" {
@@ -147,6 +171,8 @@ func (p *Parser) Body(a *accesslog.Access) ([]Envelope, accesslog.BodyState) {
 
 func (p *Parser) shrink() {
 	p.tree.Shrink(keptValues)
+	p.innerTree.Shrink(keptValues)
+	p.inner = p.inner[:0]
 	if cap(p.text) > keptBytes {
 		p.text = nil
 	}
@@ -196,6 +222,7 @@ func (p *Parser) body(a *accesslog.Access) accesslog.BodyState {
 		case p.tree.Ending == jsontree.Cut && p.readable[0] == '"':
 			state = accesslog.Truncated
 		default:
+			p.loose(p.readable)
 			return accesslog.Text
 		}
 	}
@@ -245,6 +272,10 @@ func (p *Parser) documents(body []byte, cut bool) accesslog.BodyState {
 		if inner := p.proxied(root); inner != nil && len(rest) == 0 {
 			rest = inner
 		}
+		if damaged && first && len(p.found) == 0 && state == accesslog.Text {
+			p.loose(body)
+			return state
+		}
 		body = rest
 	}
 	if cut || state != accesslog.JSON {
@@ -291,6 +322,7 @@ func (p *Parser) markup(body []byte, cut bool) accesslog.BodyState {
 	var ending xmlEnding
 	p.json, ending = xmlToJSON(p.json[:0], body[:min(len(body), maxXML)])
 	if ending == xmlHTML {
+		p.loose(body)
 		return accesslog.Text
 	}
 	state, confidence := accesslog.XML, Exact
@@ -312,24 +344,37 @@ func (p *Parser) markup(body []byte, cut bool) accesslog.BodyState {
 	return state
 }
 
-// walk visits a whole document.
+// walk visits a whole document, and then the documents that its texts hold.
 func (p *Parser) walk(root jsontree.Value, confidence Confidence) {
-	p.scopes, p.ignored = p.scopes[:0], p.ignored[:0]
-	emptied(&p.ids)
-	emptied(&p.failed)
 	if p.ignoreBody {
 		return
 	}
 	before := len(p.found)
+	p.inner = p.inner[:0]
+	p.tour(root, confidence, false)
+	muted := len(p.scopes) > 0 && p.scopes[0].of == root && p.scopes[0].muted
+	for i := 0; i < len(p.inner) && i < maxInner; i++ {
+		p.insideText(p.inner[i], confidence)
+	}
+	if len(p.found) == before && p.status >= 400 && !muted {
+		p.lastResort(root, confidence)
+	}
+}
+
+// tour visits all objects of a document in order. It may be inside a success envelope.
+func (p *Parser) tour(root jsontree.Value, confidence Confidence, muted bool) {
+	p.scopes, p.ignored = p.scopes[:0], p.ignored[:0]
+	emptied(&p.ids)
+	emptied(&p.failed)
+	if muted {
+		p.scopes = append(p.scopes, scope{of: root, muted: true})
+	}
 	for v := root; v.Kind() != jsontree.Missing; {
 		if p.visit(v, confidence) {
 			v = v.Following()
 		} else {
 			v = v.After()
 		}
-	}
-	if len(p.found) == before && p.status >= 400 {
-		p.lastResort(root, confidence)
 	}
 }
 
@@ -373,14 +418,21 @@ func (p *Parser) visit(v jsontree.Value, confidence Confidence) bool {
 	if p.status < 400 && !counted && o.exempt() {
 		return false
 	}
+	if o.stateSaysFailure() { // what it holds says why
+		p.scopes, counted = append(p.scopes, scope{of: v}), true
+	}
+	muted := len(p.scopes) > 0 && !counted
 	switch e, says := o.ask(p.dialects); says {
 	case success:
-		p.scopes = append(p.scopes, scope{of: v, muted: true})
+		p.scopes, muted = append(p.scopes, scope{of: v, muted: true}), true
 	case failure:
-		if len(p.scopes) == 0 || counted {
+		if !muted || o.countsBelowSuccess(e) {
 			e.Confidence = confidence
 			p.add(v, e)
 		}
+	}
+	if len(o.texts) > 0 {
+		p.innerTexts(muted)
 	}
 	return true
 }
@@ -419,7 +471,7 @@ func (p *Parser) lastResort(root jsontree.Value, confidence Confidence) {
 	if p.isXML && root.First().Kind() == jsontree.Object {
 		root = root.First()
 	}
-	if root.Kind() != jsontree.Object || len(p.scopes) > 0 && p.scopes[0].of == root && p.scopes[0].muted {
+	if root.Kind() != jsontree.Object {
 		return
 	}
 	o := &p.object

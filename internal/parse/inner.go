@@ -1,0 +1,122 @@
+package parse
+
+import (
+	"bytes"
+	"slices"
+
+	"errata/internal/jsontree"
+)
+
+// Some services answer with JSON inside a text of their JSON:
+// {"code":"0","result":"{\"code\":403}"}. Such a text is read like a part of the body if its key
+// says that it holds an answer. Any other text that holds JSON is data: a message of a person, a
+// request that is quoted.
+
+const (
+	// maxInner is how many texts of a body are read as JSON.
+	maxInner = 100
+	// maxInnerDepth is how many containers may be around such a text.
+	maxInnerDepth = 3
+)
+
+// innerText is a text that holds JSON.
+type innerText struct {
+	text      []byte
+	muted     bool   // an object around it says success
+	requestID string // of the objects around it
+	depth     int    // texts around it
+}
+
+// innerKeys end the keys of texts that hold an answer, in lower case.
+var innerKeys = []string{"result", "resp", "rsp", "response", "responce", "body", "data", "output", "reply", "return"}
+
+// endsInner are the letters at the end of innerKeys, in either case.
+var endsInner = func() (ends [256]bool) {
+	for _, name := range innerKeys {
+		c := name[len(name)-1]
+		ends[c], ends[c-'a'+'A'] = true, true
+	}
+	return ends
+}()
+
+func isInnerKey(key []byte) bool {
+	for _, name := range innerKeys {
+		if n := len(key) - len(name); n >= 0 && follows(key, n, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// mayHoldJSON reports whether the raw text of a string begins like JSON.
+func mayHoldJSON(raw []byte) bool {
+	return len(raw) > 2 && (raw[0] == '{' || raw[0] == '[' || raw[0] == ' ')
+}
+
+// innerTexts notes the texts of the object at hand that hold JSON.
+func (p *Parser) innerTexts(muted bool) {
+	depth := 0
+	for v := p.object.Parent(); v.Kind() != jsontree.Missing; v = v.Parent() {
+		if depth++; depth > maxInnerDepth {
+			return
+		}
+	}
+	for _, m := range p.object.texts {
+		if len(p.inner) >= maxInner {
+			return
+		}
+		text := bytes.TrimLeft(m.AppendText(nil), " ")
+		if !bytes.HasPrefix(text, []byte("{")) && !bytes.HasPrefix(text, []byte("[")) {
+			continue
+		}
+		p.inner = append(p.inner, innerText{text, muted, p.requestID(p.object.Value), p.innerDepth + 1})
+	}
+}
+
+// insideText visits the document that a text holds.
+func (p *Parser) insideText(t innerText, confidence Confidence) {
+	root := p.innerTree.Parse(t.text)
+	switch p.innerTree.Ending {
+	case jsontree.Whole:
+	case jsontree.Cut:
+		confidence = Salvaged
+	default:
+		return
+	}
+	if t.depth > 2 {
+		return
+	}
+	before := len(p.found)
+	p.innerDepth = t.depth
+	p.tour(root, confidence, t.muted)
+	p.innerDepth = 0
+	for i := range p.found[before:] {
+		if e := &p.found[before+i]; e.RequestID == "" {
+			e.RequestID = t.requestID
+		}
+	}
+}
+
+// always are the dialects in which an object itself says that it failed.
+var always = []string{"telegram", "slack", "success-flag", "jsend", "item-state"}
+
+// countsBelowSuccess reports whether a failure counts although an object around it says success.
+func (o *object) countsBelowSuccess(e Envelope) bool {
+	if slices.Contains(always, e.Dialect) {
+		return true
+	}
+	if e.Code == "" || e.Message == "" && o.Complete() || messageSaysSuccess(e.Message) || reportsSuccess(e.Message) {
+		return false
+	}
+	if o.isError() || o.keys.hasAny(keys(keyErrorCode, keyErrorMsg, keyOtherCode, keyErrcode, keyErrorDescription, keyFaultString)) {
+		return true
+	}
+	return len(e.Code) == 3 && (e.Code[0] == '4' || e.Code[0] == '5') && isDigits(e.Code) || o.p.standing(e.Code, e.Dialect) == Failure
+}
+
+func (p *Parser) standing(code, dialect string) Standing {
+	if p.published == nil || code == "" {
+		return Unlisted
+	}
+	return p.published(code, dialect, p.service)
+}

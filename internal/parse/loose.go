@@ -1,0 +1,134 @@
+package parse
+
+import (
+	"bytes"
+	"html"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"errata/internal/jsontree"
+)
+
+// Some bodies are no JSON and still hold an envelope: pairs of a form, the printed map of another
+// language, JSON in the middle of a text or of a page. They become JSON here, and are read as such.
+// Their state stays text.
+
+const (
+	// maxLoose is how many bytes of such a body are read.
+	maxLoose = 256 << 10
+	// maxEmbedded is at how many places of a text JSON is tried.
+	maxEmbedded = 8
+)
+
+var (
+	formPairs = regexp.MustCompile(`^[A-Za-z_][\w.\[\]-]{0,80}=[^&\s{}<>"]*(?:&[A-Za-z_][\w.\[\]-]{0,80}=[^&\s{}<>"]*)+$`)
+	// What a page holds that its reader does not see.
+	unseen = regexp.MustCompile(`(?is)<script\b.*?(?:</script>|$)|<style\b.*?(?:</style>|$)|<!--.*?(?:-->|$)`)
+)
+
+// loose looks for envelopes in a body that is neither JSON nor XML.
+func (p *Parser) loose(body []byte) {
+	if p.ignoreBody || len(body) > maxLoose || bytes.IndexByte(body, '{') < 0 && bytes.IndexByte(body, '&') < 0 {
+		return
+	}
+	p.isXML = false
+	body = bytes.TrimSpace(body)
+	if bytes.IndexByte(body, '&') > 0 && formPairs.Match(body) {
+		if p.json = appendForm(p.json[:0], body); len(p.json) > 0 {
+			p.walk(p.tree.Parse(p.json), Exact)
+		}
+		return
+	}
+	if bytes.HasPrefix(body, []byte("<")) {
+		if p.status < 400 { // a page that shows JSON
+			return
+		}
+		body = unseen.ReplaceAll(body, nil)
+	}
+	if bytes.Contains(body, []byte("&quot;")) || bytes.Contains(body, []byte("&#34;")) {
+		body = []byte(html.UnescapeString(string(body)))
+	}
+	if bytes.HasPrefix(body, []byte("{")) {
+		if json, ok := fromPrinted(body); ok {
+			p.json = append(p.json[:0], json...)
+			p.walk(p.tree.Parse(p.json), Exact)
+			return
+		}
+	}
+	p.embedded(body)
+}
+
+// embedded reads the first JSON object in a text that holds an envelope.
+func (p *Parser) embedded(text []byte) {
+	before := len(p.found)
+	for n := 0; n < maxEmbedded && len(p.found) == before; n++ {
+		plain, escaped := bytes.Index(text, []byte(`{"`)), bytes.Index(text, []byte(`{\"`))
+		if plain < 0 && escaped < 0 {
+			return
+		}
+		if plain < 0 || escaped >= 0 && escaped < plain {
+			text = jsontree.AppendUnescaped(nil, text[escaped:])
+			plain = 0
+		}
+		text = text[plain:]
+		root := p.tree.Parse(text)
+		if p.tree.Ending != jsontree.Whole && p.tree.Ending != jsontree.Trailing {
+			text = text[1:]
+			continue
+		}
+		rest := text[len(root.Raw()):]
+		p.walk(root, Exact)
+		text = rest
+	}
+}
+
+// appendForm writes the pairs of a form as a JSON object. The errors of PayPal's NVP, which are
+// numbered, become a list.
+func appendForm(dst, body []byte) []byte {
+	values, err := url.ParseQuery(string(body))
+	if err != nil || strings.HasPrefix(strings.ToLower(values.Get("ACK")), "success") {
+		return nil
+	}
+	dst = append(dst, '{')
+	member := func(key, value string) {
+		if c := dst[len(dst)-1]; c != '{' {
+			dst = append(dst, ',')
+		}
+		dst = append(appendQuoted(dst, []byte(key)), ':')
+		dst = appendQuoted(dst, []byte(value))
+	}
+	for pair := range strings.SplitSeq(string(body), "&") {
+		key, _, _ := strings.Cut(pair, "=")
+		if key == "CORRELATIONID" {
+			key = "correlationId"
+			member(key, values.Get("CORRELATIONID"))
+			continue
+		}
+		if values.Has(key) && !strings.HasPrefix(key, "L_") {
+			member(key, values.Get(key))
+		}
+	}
+	if values.Has("L_ERRORCODE0") {
+		dst = append(dst, `,"errors":[`...)
+		for i := 0; i < maxJoined; i++ {
+			n := string(rune('0' + i))
+			if !values.Has("L_ERRORCODE" + n) {
+				break
+			}
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = append(dst, '{')
+			member("code", values.Get("L_ERRORCODE"+n))
+			message := values.Get("L_LONGMESSAGE" + n)
+			if message == "" {
+				message = values.Get("L_SHORTMESSAGE" + n)
+			}
+			member("message", message)
+			dst = append(dst, '}')
+		}
+		dst = append(dst, ']')
+	}
+	return append(dst, '}')
+}

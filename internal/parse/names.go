@@ -1,0 +1,64 @@
+package parse
+
+import "strings"
+
+// Vendors write the same few names in endless ways: resCode, RES_CODE, response-message. A name
+// that no dialect lists is taken for one that differs only in case and separators, or for a pair of
+// a usual prefix and a usual word.
+
+// similarKeys are such names without separators, in lower case.
+var similarKeys = func() map[string]key {
+	m := map[string]key{}
+	add := func(k key, prefixes, words string) {
+		for _, p := range strings.Fields(prefixes) {
+			for _, w := range strings.Fields(words) {
+				if _, taken := m[p+w]; !taken {
+					m[p+w] = k
+				}
+			}
+		}
+	}
+	const (
+		results = "res resp rsp response ret rtn rt return result biz business bizres op operation reply service svc api sys trans process exec ack action"
+		errs    = "err error exception fault fail failure problem"
+	)
+	add(keyResultCode, results, "code")
+	add(keyResultMsg, results+" status", "msg message desc description info text reason")
+	add(keyOtherCode, errs, "code number num no")
+	add(keyErrorMsg, errs, "msg message desc description info text reason string")
+	add(keyErrorMsg, "external", "msg message")
+	add(keyMessage, "message msg", "zh cn en")
+	add(keyFaultCode, "fault", "code")
+	m["faultcode"], m["faultstring"] = keyFaultCode, keyFaultString
+	return m
+}()
+
+// endings are the last two letters of similarKeys, by their place in the alphabet.
+var endings = func() (m [32][32]bool) {
+	for name := range similarKeys {
+		m[name[len(name)-2]&31][name[len(name)-1]&31] = true
+	}
+	return m
+}()
+
+// similarKey finds a key by a spelling that no dialect lists.
+func similarKey(name []byte) (key, bool) {
+	n := len(name)
+	if n < 5 || n > 28 || !endings[name[n-2]&31][name[n-1]&31] { // most names end here
+		return 0, false
+	}
+	var plain [28]byte
+	at := 0
+	for _, c := range name {
+		if c == '_' || c == '-' {
+			continue
+		}
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		plain[at] = c
+		at++
+	}
+	k, ok := similarKeys[string(plain[:at])]
+	return k, ok
+}

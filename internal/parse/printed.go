@@ -1,0 +1,211 @@
+package parse
+
+import (
+	"bytes"
+	"regexp"
+)
+
+// printed reads a map as other languages print it: Python's {'a': None}, Java's {a=b, c=d}, Ruby's
+// {"a"=>nil}, JavaScript's {a: NaN,}. It writes JSON.
+type printed struct {
+	src   []byte
+	at    int
+	depth int
+	out   []byte
+}
+
+// maxPrinted is how deep such a map is read.
+const maxPrinted = 32
+
+// fromPrinted returns a printed map as JSON. It is ok only if the whole text is one.
+func fromPrinted(text []byte) (json []byte, ok bool) {
+	p := &printed{src: text}
+	if !p.object() {
+		return nil, false
+	}
+	p.space()
+	return p.out, p.at == len(p.src)
+}
+
+func (p *printed) space() {
+	for p.at < len(p.src) && p.src[p.at] <= ' ' {
+		p.at++
+	}
+}
+
+// next returns the next byte after white space, 0 at the end.
+func (p *printed) next() byte {
+	if p.space(); p.at < len(p.src) {
+		return p.src[p.at]
+	}
+	return 0
+}
+
+// list reads what stands between brackets, and a comma more.
+func (p *printed) list(closer byte, item func() bool) bool {
+	if p.depth++; p.depth > maxPrinted {
+		return false
+	}
+	defer func() { p.depth-- }()
+	p.out = append(p.out, p.src[p.at])
+	p.at++
+	for first := true; ; first = false {
+		if p.next() == closer {
+			p.at++
+			p.out = append(p.out, closer)
+			return true
+		}
+		if !first {
+			p.out = append(p.out, ',')
+		}
+		if !item() {
+			return false
+		}
+		switch p.next() {
+		case ',':
+			p.at++
+		case closer:
+		default:
+			return false
+		}
+	}
+}
+
+func (p *printed) object() bool { return p.list('}', p.member) }
+
+func (p *printed) member() bool {
+	switch c := p.next(); c {
+	case '"', '\'':
+		if !p.quoted(c) {
+			return false
+		}
+	default:
+		from := p.at
+		for p.at < len(p.src) && isNameByte(p.src[p.at]) {
+			p.at++
+		}
+		if p.at == from {
+			return false
+		}
+		p.out = appendQuoted(p.out, p.src[from:p.at])
+	}
+	equals := false
+	switch p.next() {
+	case ':':
+		p.at++
+	case '=':
+		p.at++
+		if equals = p.at >= len(p.src) || p.src[p.at] != '>'; !equals {
+			p.at++
+		}
+	default:
+		return false
+	}
+	p.out = append(p.out, ':')
+	return p.value(equals)
+}
+
+// value reads a value. In a map of Java, a text is bare and goes on to the next name.
+func (p *printed) value(bare bool) bool {
+	c := p.next()
+	if c == 'u' || c == 'b' { // Python's u'…'
+		if i := p.at + 1; i < len(p.src) && (p.src[i] == '\'' || p.src[i] == '"') {
+			p.at++
+			c = p.src[p.at]
+		}
+	}
+	switch {
+	case c == '{':
+		return p.object()
+	case c == '[':
+		return p.list(']', func() bool { return p.value(bare) })
+	case c == '"', c == '\'' && !bare:
+		return p.quoted(c)
+	case bare:
+		return p.bare()
+	}
+	from := p.at
+	for p.at < len(p.src) && (isNameByte(p.src[p.at]) || p.src[p.at] == '+') {
+		p.at++
+	}
+	return p.word(p.src[from:p.at])
+}
+
+var (
+	numeral = regexp.MustCompile(`^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$`)
+	// Where a bare text ends: at the end of its map, or before the next name.
+	bareEnd = regexp.MustCompile(`, ?[A-Za-z_][\w.-]*=|[}\]]`)
+)
+
+func (p *printed) bare() bool {
+	end := bareEnd.FindIndex(p.src[p.at:])
+	if end == nil {
+		return false
+	}
+	text := bytes.TrimSpace(p.src[p.at : p.at+end[0]])
+	p.at += end[0]
+	if len(text) == 0 {
+		p.out = append(p.out, `""`...)
+		return true
+	}
+	return p.word(text)
+}
+
+// word writes a word or a number.
+func (p *printed) word(text []byte) bool {
+	switch s := string(text); s {
+	case "":
+		return false
+	case "None", "null", "nil", "undefined", "NaN", "Infinity", "-Infinity":
+		p.out = append(p.out, "null"...)
+	case "True", "true":
+		p.out = append(p.out, "true"...)
+	case "False", "false":
+		p.out = append(p.out, "false"...)
+	default:
+		if numeral.Match(text) {
+			p.out = append(p.out, text...)
+		} else {
+			p.out = appendQuoted(p.out, text)
+		}
+	}
+	return true
+}
+
+// quoted writes a text in quotes of either kind.
+func (p *printed) quoted(quote byte) bool {
+	var text []byte
+	for p.at++; p.at < len(p.src); p.at++ {
+		switch c := p.src[p.at]; {
+		case c == quote:
+			p.at++
+			if quote == '"' { // with JSON's escapes
+				p.out = append(append(append(p.out, '"'), text...), '"')
+			} else {
+				p.out = appendQuoted(p.out, text)
+			}
+			return true
+		case c == '\\' && p.at+1 < len(p.src):
+			p.at++
+			switch e := p.src[p.at]; {
+			case quote == '"':
+				text = append(text, '\\', e)
+			case e == 'n':
+				text = append(text, '\n')
+			case e == 't':
+				text = append(text, '\t')
+			case e == '\'' || e == '\\' || e == '"':
+				text = append(text, e)
+			default:
+				text = append(text, '\\', e)
+			}
+		default:
+			text = append(text, c)
+		}
+	}
+	return false
+}
+
+func isNameByte(c byte) bool {
+	return c == '_' || c == '-' || c == '.' || c == '$' || 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9'
+}
