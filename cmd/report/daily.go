@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,6 +21,9 @@ func newDaily(env *environment) *cobra.Command {
 		zone cli.Zone
 		date string
 		full bool
+
+		record, revisions bool
+		to                []string
 	)
 	cmd := &cobra.Command{
 		Use:   "daily",
@@ -41,6 +45,9 @@ func newDaily(env *environment) *cobra.Command {
 	flags.StringVar(&q.Lang, "lang", report.DailyLanguages[0], "language of the report: "+strings.Join(report.DailyLanguages, ", "))
 	flags.IntVar(&q.Limit, "limit", 10, "the greatest number of codes and tenants in a list")
 	flags.BoolVar(&full, "full", false, "show all sections of a quiet day too")
+	flags.BoolVar(&record, "record", false, "record the report as a revision of its day, if it is the first one or the counts have changed since")
+	flags.BoolVar(&revisions, "revisions", false, "list the recorded revisions of the day instead")
+	flags.StringArrayVar(&to, "to", nil, "record the report and send it to this receiver of notify.receivers, once for each revision; may be repeated")
 	output := report.DailyOutputs.Flag(flags)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		q.Zone = zone.Location()
@@ -56,18 +63,51 @@ func newDaily(env *environment) *cobra.Command {
 		if err := checkLimit(q.Limit); err != nil {
 			return err
 		}
+		if (record || len(to) > 0) && revisions {
+			return errors.New("--revisions lists what is recorded: give it without --record and --to")
+		}
+		var list cli.Output[report.Revisions]
+		if revisions {
+			if list, err = report.RevisionOutputs.Named(output.String()); err != nil {
+				return fmt.Errorf("--output %s with --revisions: %w", output, err)
+			}
+		}
+		if len(to) > 0 { // a wrong name is said before anything is recorded
+			cfg, err := env.config()
+			if err != nil {
+				return err
+			}
+			if _, err := reportReceivers(cfg.Notify, to, q.Tenants); err != nil {
+				return err
+			}
+		}
 		s, catalogs, err := env.open(cmd.Context())
 		if err != nil {
 			return err
 		}
 		defer s.Close()
+		if revisions {
+			r, err := report.NewRevisions(cmd.Context(), s, q)
+			if err != nil {
+				return err
+			}
+			return list.Write(r, cmd.OutOrStdout())
+		}
 		d, err := report.NewDaily(cmd.Context(), s, catalogs, q)
 		if err != nil {
 			return err
 		}
 		d.Full = full
+		if record || len(to) > 0 {
+			if _, err := d.Record(cmd.Context(), s, q, time.Now()); err != nil {
+				return err
+			}
+		}
 		if err := warnOfCatalogs(cmd, s, catalogs, store.Scope{From: d.From.Time, To: d.To.Time, Tenants: q.Tenants}); err != nil {
 			return err
+		}
+		if len(to) > 0 {
+			return deliver(cmd, env, s, d, q, to)
 		}
 		if err := output.Write(d, cmd.OutOrStdout()); err != nil {
 			return err

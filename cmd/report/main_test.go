@@ -82,7 +82,12 @@ func TestScripts(t *testing.T) {
 
 func TestExamples(t *testing.T) { clitest.CheckExamples(t, newRoot) }
 
-func insert(ctx context.Context, addr, database, records string) (err error) {
+func insert(ctx context.Context, addr, database, records string) error {
+	return insertFrom(ctx, addr, database, 0, records)
+}
+
+// insertFrom inserts records as those of a batch that begins at an offset.
+func insertFrom(ctx context.Context, addr, database string, first int64, records string) (err error) {
 	catalogs, err := catalog.Open(catalog.Default)
 	if err != nil {
 		return err
@@ -96,10 +101,10 @@ func insert(ctx context.Context, addr, database, records string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	b := store.NewBatch("gateway-logs", 0, 0, store.Limits{})
+	b := store.NewBatch("gateway-logs", 0, first, store.Limits{})
 	at := time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC)
 	for i, line := range strings.Split(strings.TrimSpace(records), "\n") {
-		b.Add(int64(i), at, processor.Record([]byte(line), enrich.Position{Clock: accesslog.KafkaClock(at)}))
+		b.Add(first+int64(i), at, processor.Record([]byte(line), enrich.Position{Clock: accesslog.KafkaClock(at)}))
 	}
 	return s.Insert(ctx, []*store.Batch{b})
 }

@@ -56,6 +56,7 @@ func TestFlagsBeatEnvironmentBeatsFile(t *testing.T) {
 	}
 	speaksHTTP := "clickhouse at " + clickhouse.Addr + " speaks HTTP on that port"
 	f("top", cli.WrongUse, speaksHTTP)
+	f("daily", cli.WrongUse, speaksHTTP)
 	f("explain", cli.Fine, speaksHTTP, "OWN.0001")
 	f("explain", cli.Fine, "FromEnvironment", "OWN.0001")
 	f("catalog drift", cli.WrongUse, speaksHTTP)

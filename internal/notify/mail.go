@@ -2,6 +2,7 @@ package notify
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -93,7 +94,7 @@ func (nt *Notifier) each(name string, to []string, post func(...string) (string,
 func (n Notice) tenant() string {
 	first := n.Messages[0]
 	if first.Alert == nil {
-		return n.Labels[tenantLabel]
+		return cmp.Or(first.Tenant, n.Labels[tenantLabel])
 	}
 	return first.Alert.label(tenantLabel)
 }

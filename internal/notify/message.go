@@ -30,6 +30,7 @@ type Message struct {
 	Text    string   `json:"text,omitempty"`    // a document of its own, in place of Details
 	HTML    string   `json:"html,omitempty"`    // the same for mail
 	Follows *Message `json:"follows,omitempty"` // the message that this one replies to; its identity is enough
+	Tenant  string   `json:"tenant,omitempty"`  // whose it is, if it is no alert; mail to_tenant goes to its addresses
 
 	Receivers []string `json:"-"` // who gets it; nil: those of the routes
 	Alert     *Alert   `json:"alert,omitempty"`

@@ -59,6 +59,8 @@ type Daily struct {
 	Unknown      []DailyCode   `json:"unknown_codes"` // that no catalog lists
 	MoreUnknown  Others        `json:"more_unknown_codes"`
 
+	Revision DailyRevision `json:"revision"`
+
 	Full bool `json:"-"` // show all sections of a quiet day too
 
 	zone *time.Location
@@ -70,6 +72,15 @@ type DailyTotals struct {
 	ErrorRequests uint64  `json:"error_requests"` // requests with at least one error
 	Errors        uint64  `json:"errors"`         // envelopes: a request may have several
 	Share         float64 `json:"share"`          // ErrorRequests / Requests
+}
+
+// DailyRevision is the last recorded revision of the report, and what has been counted since.
+type DailyRevision struct {
+	Number       uint32        `json:"number"`  // 0: none is recorded
+	MadeAt       cli.Timestamp `json:"made_at"` // null: likewise
+	Changed      bool          `json:"changed"` // so much that it is worth another revision
+	LateRequests int64         `json:"late_requests"`
+	LateErrors   int64         `json:"late_errors"`
 }
 
 // Others sums up what a list leaves out.
@@ -210,6 +221,11 @@ func NewDaily(ctx context.Context, s *store.Store, c *catalog.Set, q DailyQuery)
 		return Daily{}, fmt.Errorf("ask for the details of codes: %w", err)
 	}
 	d.Verdict = d.judge()
+	revisions, err := NewRevisions(ctx, s, q)
+	if err != nil {
+		return Daily{}, err
+	}
+	d.compareWith(revisions)
 	return d, nil
 }
 

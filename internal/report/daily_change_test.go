@@ -256,7 +256,7 @@ func TestQuietDayHasThreeLines(t *testing.T) {
 	stacktest.Must(t, d.text(&out))
 	want := `QUIET: nothing changed
 100 requests, 1.00 % of them with errors; 1 error. Day before: 1.00 % of 100; Tuesday a week before: 1.00 % of 100
-Daily error report, Tuesday 2026-11-10, all tenants: 2026-11-10 00:00 +00:00 to 2026-11-11 00:00 +00:00, UTC (24 hours), complete
+Daily error report, Tuesday 2026-11-10, all tenants: 2026-11-10 00:00 +00:00 to 2026-11-11 00:00 +00:00, UTC (24 hours), complete; not recorded
 `
 	if out.String() != want {
 		t.Errorf("got\n%s", out.String())
@@ -264,5 +264,44 @@ Daily error report, Tuesday 2026-11-10, all tenants: 2026-11-10 00:00 +00:00 to 
 	d.Full = true
 	if text := written(t, d); !strings.Contains(text, "OSM.01010037") {
 		t.Error(text)
+	}
+
+	// Recorded once; again only if late data changed more than one in a thousand.
+	q := DailyQuery{Date: day0, Zone: time.UTC, Lang: "en", Limit: 10}
+	at := day0.AddDate(0, 0, 1).Add(9 * time.Hour)
+	record := func(want bool, number uint32, lateRequests, lateErrors int64) {
+		t.Helper()
+		d := w.report(q)
+		if d.Revision.LateRequests != lateRequests || d.Revision.LateErrors != lateErrors {
+			t.Errorf("late: %+v", d.Revision)
+		}
+		at = at.Add(time.Hour)
+		recorded, err := d.Record(t.Context(), w.store, q, at)
+		if err != nil || recorded != want || d.Revision.Number != number {
+			t.Errorf("%v %v %+v", recorded, err, d.Revision)
+		}
+	}
+	record(true, 1, 0, 0)
+	record(false, 1, 0, 0)
+	b = w.batch("logs")
+	w.add(b, day0.Add(time.Hour), "acme", 2000, quotaError) // late
+	w.insert(b)
+	record(true, 2, 2000, 1)
+	record(false, 2, 0, 0)
+	b = w.batch("logs")
+	w.add(b, day0.Add(time.Hour), "acme", 2) // 2 of 2100: too few
+	w.insert(b)
+	record(false, 2, 2, 0)
+	if text := w.report(q).windowLine(); !strings.HasSuffix(text, "; revision 2, since then +2 requests and +0 errors") {
+		t.Error(text)
+	}
+	r, err := NewRevisions(t.Context(), w.store, q)
+	if err != nil || len(r.Revisions) != 2 || r.Revisions[0].Requests != 100 || r.Revisions[0].LateRequests != 0 || r.Revisions[1].Requests != 2100 ||
+		r.Revisions[1].LateRequests != 2000 || r.Revisions[1].LateErrors != 1 || r.Revisions[0].Verdict != Quiet {
+		t.Errorf("%+v %v", r, err)
+	}
+	q.Tenants = []string{"acme"} // another scope has revisions of its own
+	if r, err := NewRevisions(t.Context(), w.store, q); err != nil || len(r.Revisions) != 0 {
+		t.Errorf("%+v %v", r, err)
 	}
 }

@@ -59,10 +59,13 @@ var dailyChinese = [][2]string{
 	{"Week before: %s", "前一周：%s"},
 	{"%s a week before: %s", "上周的%s：%s"},
 	{"%s of %d", "%[2]d 中的 %[1]s"},
-	{"%s to %s, %s, %s", "%s 至 %s，%s，%s"},
+	{"%s to %s, %s, %s; %s", "%s 至 %s，%s，%s；%s"},
 	{"complete", "完整"},
 	{"complete up to %s", "完整至 %s"},
 	{"completeness unknown", "完整性未知"},
+	{"not recorded", "未存档"},
+	{"revision %d", "第 %d 版"},
+	{"revision %d, since then %s requests and %s errors", "第 %d 版，此后请求 %s，错误 %s"},
 	{"What changed", "变化"},
 	{"nothing", "无"},
 	{"%d pairs of tenant and code, compared with the same weekday of the last %s", "%d 对租户与错误码，与过去 %s的同一星期几比较"},
@@ -344,7 +347,7 @@ func (d Daily) windowLine() string {
 		complete = p.Sprintf("complete up to %s", d.Watermark.In(d.zone).Format(layout))
 	}
 	hours := p.Sprintf("%d hours", int(d.Hours))
-	return p.Sprintf("%s to %s, %s, %s", d.From.In(d.zone).Format(layout), d.To.In(d.zone).Format(layout), d.Zone+" ("+hours+")", complete)
+	return p.Sprintf("%s to %s, %s, %s; %s", d.From.In(d.zone).Format(layout), d.To.In(d.zone).Format(layout), d.Zone+" ("+hours+")", complete, p.revision(d.Revision))
 }
 
 // command is the shell command that starts catalogs for the unknown codes.
