@@ -3,6 +3,7 @@ package report
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -132,13 +133,11 @@ func (a *dailyAsker) ofOwner(where store.Condition) store.Condition {
 	if a.query.Owner == "" {
 		return where
 	}
-	keys := []string{}
+	keys := map[string]bool{"": true} // a list may not be empty
 	for i := range a.pairs {
-		if key := codeKey(a.pairs[i].Code, a.pairs[i].Family); !slices.Contains(keys, key) {
-			keys = append(keys, key)
-		}
+		keys[codeKey(a.pairs[i].Code, a.pairs[i].Family)] = true
 	}
-	return where.And(codeKeySQL+" IN (?)", keys)
+	return where.And(codeKeySQL+" IN (?)", slices.Sorted(maps.Keys(keys)))
 }
 
 // codeKey is a code and its family in one text. codeKeySQL is the same in SQL.
