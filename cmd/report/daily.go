@@ -107,7 +107,7 @@ func newDaily(env *environment) *cobra.Command {
 			return err
 		}
 		if len(to) > 0 {
-			return deliver(cmd, env, s, d, q, to)
+			return sendReport(cmd, env, s, d, q, to)
 		}
 		if err := output.Write(d, cmd.OutOrStdout()); err != nil {
 			return err
