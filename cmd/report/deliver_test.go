@@ -134,7 +134,7 @@ notify:
 	t.Setenv("ERRATA_CLICKHOUSE_ADDR", addr)
 	t.Setenv("ERRATA_CLICKHOUSE_DATABASE", database)
 	record := func(tenant, code string) string {
-		return fmt.Sprintf(`{"time":"2026-11-02T10:00:00Z","tenant":%q,"service":"osm","status":200,"response_body":"{\"error_code\":%q,\"error_msg\":\"m\"}"}`+"\n", tenant, code)
+		return fmt.Sprintf(`{"time":"2026-11-02T10:00:00Z","tenant":%q,"service":"osm","status":200,"response_body":"{\"error_code\":\"%s\",\"error_msg\":\"m\"}"}`+"\n", tenant, code)
 	}
 	stacktest.Must(t, insert(t.Context(), addr, database, record("acme", "OSM.01010037")+record("globex", "HOOLI-1")))
 	daily := func(args ...string) string {
