@@ -68,8 +68,8 @@ func reportMessage(d report.Daily, q report.DailyQuery) (m notify.Message, err e
 	return m, err
 }
 
-// sendReport sends a recorded report to receivers. A report that a receiver has been sent is not sent
-// to it again.
+// sendReport sends a recorded report to receivers. A report that a receiver has been sent is not
+// sent to it again.
 func sendReport(cmd *cobra.Command, env *environment, s *store.Store, d report.Daily, q report.DailyQuery, names []string) error {
 	cfg, err := env.config()
 	if err != nil {
