@@ -194,11 +194,20 @@ func (r *Reader) Read(topic string, value []byte, clock Clock) Record {
 	if own, ok := r.topics[topic]; ok {
 		r.formats = own
 	}
-	value = trimSpace(value)
+	value = trimSpace(avroText(value))
 	if len(value) == 0 {
 		return deadRecord(ReasonEmpty)
 	}
 	name, why := r.text(value, place{raw: value})
+	if why == ReasonMalformed {
+		if text := r.decoded(value); len(text) > 0 {
+			if inner, not := r.text(text, place{depth: 1, wrapped: 1, raw: value}); not == "" && inner != "" {
+				name, why = inner, ""
+			} else {
+				r.elements = r.elements[:0]
+			}
+		}
+	}
 	switch {
 	case len(r.elements) > maxElements:
 		return deadRecord(ReasonTooMany)
@@ -427,9 +436,12 @@ func (r *Reader) access(f *format, o *object) (a Access, ok bool) {
 		BodyState:       Absent,
 	}
 	if a.Path == "" || a.Method == "" {
-		if line := r.once(o, f.requestLine); line != "" { // "GET /x?y HTTP/1.1"
-			method, rest, _ := strings.Cut(line, " ")
+		if line := r.once(o, f.requestLine); line != "" { // "GET /x?y HTTP/1.1", or the target alone
+			method, rest, whole := strings.Cut(line, " ")
 			target, _, _ := strings.Cut(rest, " ")
+			if !whole && strings.HasPrefix(line, "/") {
+				method, target = "", line
+			}
 			if a.Method == "" {
 				a.Method = method
 			}

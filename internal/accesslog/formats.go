@@ -147,6 +147,13 @@ var (
 	bodyKeys         = from("response_body", "resp_body", "responseBody", "body")
 )
 
+// Names of the status, the latency and the request id in JSON whose keys an operator chose.
+var (
+	statusKeys    = from("status", "http_status", "response_status", "http_code", "status_code")
+	secondsKeys   = in(seconds, "request_time", "responsetime", "resp_time", "response_time")
+	requestIDKeys = from("request_id", "http_x_request_id", "sent_http_x_request_id", "x-request-id", "x_request_id", "trace_id", "req_id")
+)
+
 const (
 	keepsNone   = "this gateway logs no bodies: let the services behind it log them in the generic format"
 	envoyByLua  = "keep the body in dynamic metadata by a Lua filter and add response_body: \"%DYNAMIC_METADATA(…)%\" to the JSON log format"
@@ -198,17 +205,19 @@ var formats = []format{
 			known(allOf("start_time", "request", "response"), oneOf("route_id", "service_id", "server", "apisix_latency", "upstream_latency")),
 			known(oneOf("route_id", "service_id"), oneOf("status", "request_uri", "uri", "upstream_addr", "client_ip")),
 		},
+		// Its own access.log: the host stands between the time and the request.
+		lines: []string{`$remote_addr - $remote_user [$time_local] $http_host "$request" $status $body_bytes_sent $request_time "$_`},
 		fields: fields{
 			time:            slices.Concat(in(milliseconds, "start_time"), from("@timestamp", "time_iso8601", "time_local", "msec", "time", "timestamp")),
 			tenant:          slices.Concat(under(tenantHeaders, "request.headers."), tenantKeys, from("consumer.username", "consumer.custom_id", "consumer.id", "consumer_name", "consumer")),
-			service:         from("service_name", "service_id"),
+			service:         from("service_name", "service_id", "upstream_name"),
 			route:           from("route_name", "route_id"),
 			method:          from("request.method", "request_method", "method"),
 			path:            from("request.uri", "request.url", "request_uri", "uri"),
 			requestLine:     from("request"),
-			status:          from("response.status", "status"),
-			latency:         slices.Concat(in(milliseconds, "latency"), in(seconds, "request_time")),
-			requestID:       slices.Concat(under(requestIDHeaders, "request.headers.", "response.headers."), from("request_id", "http_x_request_id")),
+			status:          slices.Concat(from("response.status"), statusKeys),
+			latency:         slices.Concat(in(milliseconds, "latency"), secondsKeys),
+			requestID:       slices.Concat(under(requestIDHeaders, "request.headers.", "response.headers."), requestIDKeys),
 			body:            slices.Concat(from("response.body"), bodyKeys),
 			contentType:     from("response.headers.content-type", "sent_http_content_type"),
 			contentEncoding: from("response.headers.content-encoding", "sent_http_content_encoding"),
@@ -225,7 +234,7 @@ var formats = []format{
 		fields: fields{
 			time:            in(milliseconds, "started_at"),
 			tenant:          slices.Concat(under(tenantHeaders, "request.headers."), tenantKeys, from("consumer.username", "consumer.custom_id", "consumer.id", "authenticated_entity.consumer_id")),
-			service:         from("service.name", "service.id"),
+			service:         from("service.name", "service.id", "api.name", "api.id"),
 			route:           from("route.name", "route.id"),
 			method:          from("request.method"),
 			path:            from("request.uri", "request.url", "upstream_uri"),
@@ -346,7 +355,7 @@ var formats = []format{
 			latency:        in(milliseconds, "responseLatency"),
 			requestID:      from("requestId"),
 			body:           bodyKeys,
-			gatewayCode:    from("errorResponseType", "error_response_type", "error.responseType", `error\.responseType`),
+			gatewayCode:    from("errorResponseType", "error_response_type", "error_responseType", "error.responseType", `error\.responseType`),
 			gatewayMessage: from("errorMessage", "error_message", "error.message", `error\.message`),
 		},
 	},
@@ -471,12 +480,19 @@ var formats = []format{
 		// after it.
 		name: "nginx",
 		hint: "collect the body with body_filter_by_lua (OpenResty) or njs and log it as response_body in a log_format with escape=json",
-		known: []signature{known(oneOf("status"), oneOf("remote_addr", "request_uri", "request_time", "time_iso8601", "time_local", "msec", "http_user_agent", "upstream_status",
+		known: []signature{known(oneOf("status", "http_status", "response_status", "http_code", "status_code"), oneOf("remote_addr", "request_uri", "request_time", "time_iso8601", "time_local", "msec", "http_user_agent", "upstream_status",
 			"upstream_addr", "body_bytes_sent"))},
 		lines: []string{
 			`$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" $request_length $request_time [$proxy_upstream_name] ` +
 				`[$proxy_alternative_upstream_name] $upstream_addr $upstream_response_length $upstream_response_time $upstream_status $req_id`,
+			// Before version 0.25 of ingress-nginx, the client's address stood twice.
+			`$remote_addr - [$real_ip] - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" $request_length $request_time [$proxy_upstream_name] ` +
+				`$upstream_addr $upstream_response_length $upstream_response_time $upstream_status $req_id`,
+			`$remote_addr - [$real_ip] - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent"$_`,
 			`$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent"$_`,
+			// A latency after the size, or a host before the client.
+			`$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent $request_time "$http_referer" "$http_user_agent"$_`,
+			`$http_host $remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent"$_`,
 		},
 		fields: fields{
 			time:            from("time_iso8601", "@timestamp", "time_local", "msec", "timestamp", "time", "ts"),
@@ -484,11 +500,11 @@ var formats = []format{
 			service:         from("service", "service_name", "proxy_host", "upstream_name", "server_name", "proxy_upstream_name"),
 			route:           from("route", "route_name", "location"),
 			method:          from("request_method", "method"),
-			path:            from("request_uri", "uri", "path"),
+			path:            from("request_uri", "uri", "path", "url"),
 			requestLine:     from("request"),
-			status:          from("status"),
-			latency:         in(seconds, "request_time"),
-			requestID:       from("request_id", "http_x_request_id", "sent_http_x_request_id", "trace_id", "req_id"),
+			status:          statusKeys,
+			latency:         secondsKeys,
+			requestID:       requestIDKeys,
 			body:            slices.Concat(from("resp_body"), bodyKeys),
 			contentType:     from("sent_http_content_type", "upstream_http_content_type"),
 			contentEncoding: from("sent_http_content_encoding", "upstream_http_content_encoding"),

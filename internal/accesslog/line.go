@@ -69,12 +69,22 @@ func (t *template) match(line []byte, values [][]byte) ([][]byte, bool) {
 			value, rest = rest[:i], rest[i+len(p.until):]
 		}
 		value = trimSpace(value)
-		if p.word && p.until != " " && bytes.IndexByte(value, ' ') >= 0 {
+		if p.word && p.until != " " && hasSpace(value) {
 			return nil, false
 		}
 		values = append(values, value)
 	}
 	return values, t.open || len(rest) == 0
+}
+
+// hasSpace reports whether a value has a space other than those of a list: 192.0.2.1, 10.0.0.1
+func hasSpace(value []byte) bool {
+	for i, c := range value {
+		if c == ' ' && (i == 0 || value[i-1] != ',') {
+			return true
+		}
+	}
+	return false
 }
 
 // line reads a text line: one that a gateway wrote, or a record after a prefix of CRI or syslog. It

@@ -2,8 +2,10 @@ package accesslog
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strings"
 
+	"errata/internal/bodycoding"
 	"errata/internal/jsontree"
 )
 
@@ -38,6 +40,39 @@ func (r *Reader) several(text []byte, at place) (name string, why Reason) {
 		return name, ""
 	}
 	return "", why
+}
+
+// avroText returns the text of a value that a producer wrote as an Avro string behind the id of a
+// schema registry: a zero byte, four of the id, the length. Any other value is returned as it is.
+func avroText(value []byte) []byte {
+	const head = 5
+	if len(value) <= head+1 || value[0] != 0 {
+		return value
+	}
+	if n, size := binary.Varint(value[head:]); size > 0 && n > 0 && n == int64(len(value)-head-size) {
+		return value[head+size:]
+	}
+	return value
+}
+
+// decoded returns the record in a value that a producer encoded once more: a JSON string, base64, a
+// compressed value. It returns nil if the value is nothing of that.
+func (r *Reader) decoded(value []byte) []byte {
+	switch c := value[0]; {
+	case c == '"':
+		root := r.claims.Parse(value)
+		if r.claims.Ending != jsontree.Whole {
+			return nil
+		}
+		return trimSpace(root.AppendText(nil))
+	case c == 0x1f, c == '(', c == 'x', bytes.IndexByte(value, ' ') < 0: // gzip, zstd, zlib, base64
+		plain := bodycoding.NewDecoder(&r.claims).Decode(value, "", "")
+		if plain.Outcome != bodycoding.Readable || len(plain.Text) == 0 || &plain.Text[0] == &value[0] {
+			return nil
+		}
+		return trimSpace(bytes.Clone(plain.Text))
+	}
+	return nil
 }
 
 // oneOf reads one of several documents or lines.

@@ -28,11 +28,11 @@ type wrappers struct {
 
 var shippers = wrappers{
 	fill: format{fields: fields{
-		time:   from("time", "@timestamp", "timestamp", "date"),
+		time:   from("time", "@timestamp", "timestamp", "date", "_time", "ts"),
 		tenant: slices.Concat(from("fields.tenant", "labels.tenant"), tenantKeys),
 	}},
-	texts:        from("message", "log", "event", "msg", "line"),
-	objects:      from("json", "log_processed", "event", "log", "message"),
+	texts:        from("message", "log", "event", "msg", "line", "short_message", "full_message", "_raw", "payload", "textPayload", "contents.content"),
+	objects:      from("json", "log_processed", "event", "log", "message", "payload", "jsonPayload"),
 	logEvents:    from("logEvents"),
 	resourceLogs: from("resourceLogs"),
 	otlpBody:     from("body"),
