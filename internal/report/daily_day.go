@@ -8,9 +8,6 @@ type window struct{ From, To time.Time }
 // length returns how long the window is.
 func (w window) length() time.Duration { return w.To.Sub(w.From) }
 
-// contains reports whether a time lies in the window.
-func (w window) contains(t time.Time) bool { return !t.Before(w.From) && t.Before(w.To) }
-
 // startOfDay returns the first instant of a calendar day in a zone. Where the clocks change at
 // midnight, that is not always 00:00, or 00:00 comes twice.
 func startOfDay(year int, month time.Month, day int, zone *time.Location) time.Time {
