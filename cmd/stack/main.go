@@ -3,7 +3,7 @@
 //	stack up        starts both, on fixed ports, until Ctrl-C
 //	stack demo      starts both, sends sample traffic, ingests and reports it (`make run`)
 //	stack traffic   sends sample traffic to a topic
-//	stack clean     removes the sample that a demo wrote to servers that it did not start
+//	stack clean     removes from external servers the sample that a demo wrote there
 //	stack fetch     fetches the ClickHouse library and prints its path
 //
 // The data are in .errata, and the next `stack up` continues with them.

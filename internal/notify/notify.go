@@ -20,7 +20,8 @@
 //
 //   - Before the rows are stored: the caller has not recorded what happened either, so it repeats
 //     its evaluation and creates the message again.
-//   - Before a notice is queued: its events are still waiting, and the next process groups them.
+//   - Before a notice, the one message made of a group of events, is queued: its events are still
+//     waiting, and the next process groups them.
 //   - Before a notice is sent, or after it was sent and before that is recorded: the next process
 //     sends it, with the same key and the same content. A target that honours keys takes it once.
 //
@@ -35,8 +36,9 @@
 // before a notice is queued. A process that was suspended between that question and the sending can
 // still send what its successor sends too; the key is the same.
 //
-// Alertmanager needs no queue. Like Prometheus, Send tells it every minute what is firing; it
-// resolves an alert that it has not heard of for four minutes.
+// Alertmanager needs no queue. Update notes what has changed, and Send tells Alertmanager every
+// minute everything that is firing, as Prometheus does. Alertmanager resolves an alert of which it
+// has heard nothing for four minutes.
 //
 // Nobody is told anything until a setting names a target. To add a kind of target, add a field to
 // Receiver and a row to senderOf; to add a way to render a message, add a method to Notice.

@@ -13,11 +13,12 @@
 // more always yields an error. These rules decide what counts:
 //
 //   - a failure counts wherever it is, unless an object around it says success;
-//   - below a success envelope it still counts if its own names are those of errors, if a catalog
-//     lists its code, or if its code is an HTTP status from 400 up;
+//   - below a success envelope it still counts if its own keys are names of errors, such as
+//     error_code, if a catalog lists its code, or if its code is an HTTP status from 400 up;
 //   - in a list that is named for failures (errors, failed, …), and in an item whose own state says
 //     failure, it always counts;
-//   - documents, states and catalogs that a successful call fetched do not count (exempt.go);
+//   - what only looks like an envelope in the answer to a successful call does not count: a
+//     document, the state of a job, a list of codes (exempt.go);
 //   - a status of 400 or more without any envelope is an error of its own, HTTP.<status>.
 //
 // If a body is cut off or damaged, everything before the damage is read, with Salvaged confidence.

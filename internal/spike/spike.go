@@ -9,18 +9,18 @@
 //	                                  |
 //	                        Test.Fires, Recovers
 //
-// The errors of a window with exposure E have a negative binomial distribution with mean mu and
-// variance phi*mu. The reference windows have S errors and exposure C, so that
-// mu = (S + 1/2) * E / C, and since mu is itself an estimate, the dispersion that applies to a new
-// window is phi_e = phi * (1 + E/C). Then
+// The exposure of a window is its number of requests, or 1 where counts are compared without regard
+// to traffic. The errors of a window with exposure E have a negative binomial distribution with
+// mean mu and variance phi*mu, where phi is the dispersion. The reference windows have S errors and
+// exposure C, so that mu = (S + 1/2) * E / C, and since mu is itself an estimate, the dispersion
+// that applies to a new window is phi_e = phi * (1 + E/C). Then
 //
 //	P(Y >= y) = I(1 - 1/phi_e; y, mu/(phi_e - 1))
 //
 // where I is the regularised incomplete beta function. For phi = 1 this is the Gamma-Poisson
 // predictive distribution with Jeffreys' prior, which is algo.bayes of the R package surveillance.
 // For phi > 1 it is the negative binomial of Noufaily et al., Statistics in Medicine 32 (2013),
-// 1206, with the uncertainty of mu added. The exposure of a window is its number of requests, or 1
-// where counts are compared without regard to traffic.
+// 1206, with the uncertainty of mu added.
 //
 // The package also has what else is needed to tell real changes from noise: BenjaminiHochberg and
 // Holm for many tests at once, and TwoProportions for shares.

@@ -8,7 +8,8 @@
 // every moment, and a reader needs neither FINAL nor any knowledge of batches or epochs. Only
 // codes_seen may also hold codes that a newer parser no longer finds. The stored tables behind them
 // hold repeated and superseded rows and may change with any migration. In the views of minutes and
-// hours, the same time and group have one row per batch, so readers add the rows up with sum().
+// hours, one time and group can have several rows, such as one for each batch, so readers add them
+// up with sum().
 //
 // # Promises to the ingester
 //

@@ -9,10 +9,10 @@
 //     (decode.go).
 //  2. Source: the page becomes lines of text and, where its markup draws tables, grids of cells
 //     (decode.go, html.go, csv.go). Its language and its date come from the text (language.go).
-//  3. Layouts: lines that form a table become grids too. Each way in which a table can look is a
-//     row of the table of layouts (layouts.go) with a file of its own. A layout asks what a heading
-//     announces (headings.go), what a code looks like (codes.go) and, where it has no other way to
-//     tell cells apart, which role a column has (columns.go).
+//  3. Layouts: lines that form a table become grids too. Each way in which a page can draw a table
+//     is a layout: an entry of the list in layouts.go, with a file of its own. A layout asks what a
+//     heading announces (headings.go), what a code looks like (codes.go) and, where it has no other
+//     way to tell cells apart, which role a column has (columns.go).
 //  4. Properties: some pages have a table for each error, with one property per row. These are
 //     merged into one grid (vertical.go).
 //  5. Tables: the rows of headings split a grid into tables. The headings and the cells decide
