@@ -6,7 +6,7 @@
 //	inserts_test.go  what such a proxy does to the INSERTs that pass through it
 //	faults_test.go   the table of faults
 //	pauses_test.go   how long each partition stood still
-//	count_test.go    what Kafka holds against what ClickHouse counts
+//	count_test.go    compares what is in Kafka with what ClickHouse counts
 //	chaos_test.go    TestChaos: random faults, one at a time or several at once, under load
 //	outage_test.go   TestOutage: seconds without ClickHouse, and the catching up
 //

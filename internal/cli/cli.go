@@ -1,5 +1,5 @@
 // Package cli is what the programs ingest, report and stack share at the command line. The
-// following are spelled the same and mean the same in all three programs:
+// following are the same in all three programs:
 //
 //   - exit.go: exit codes, which error has which code, and how an error is printed
 //   - times.go: flags for a time, a time window or a zone, and timestamps in output
@@ -7,7 +7,8 @@
 //   - table.go, wrap.go: tables for a terminal, Markdown and CSV; prose for a terminal
 //   - help.go: what --help shows
 //   - near.go: suggestions for a misspelled word
-//   - escape.go: text from outside that would drive a terminal or a spreadsheet
+//   - escape.go: how text from outside is escaped, so that it cannot control a terminal or a
+//     spreadsheet
 //
 // Results go to standard output and everything else to standard error.
 package cli

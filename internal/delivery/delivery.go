@@ -83,10 +83,11 @@
 // and its metadata are kept and read together; the records of a partition do not change (compacted
 // topics are refused).
 //
-// Of ClickHouse: an acknowledged insert survives a kill of the server, and a minute later a loss of
-// power; an INSERT into a single partition of a table creates one part; ReplacingMergeTree keeps
-// one row per key under FINAL. The protocol does not rely on deduplication tokens: ClickHouse
-// records a token before it writes the part, so after a crash the token can exist without the part.
+// Of ClickHouse: an acknowledged insert survives a kill of the server at once, and a loss of power
+// from a minute after it was acknowledged; an INSERT into a single partition of a table creates one
+// part; ReplacingMergeTree keeps one row per key under FINAL. The protocol does not rely on
+// deduplication tokens: ClickHouse records a token before it writes the part, so after a crash the
+// token can exist without the part.
 //
 // # Known limits
 //

@@ -22,8 +22,9 @@
 //     its evaluation and creates the message again.
 //   - Before a notice, the one message made of a group of events, is queued: its events are still
 //     waiting, and the next process groups them.
-//   - Before a notice is sent, or after it was sent and before that is recorded: the next process
-//     sends it, with the same key and the same content. A target that honours keys takes it once.
+//   - Before a notice is sent, or after it is sent but before the sending is recorded: the next
+//     process sends it, with the same key and the same content. A target that honours keys takes it
+//     once.
 //
 // A notice and its events are stored in one INSERT into one partition, which ClickHouse does as a
 // whole or not at all. The key of a message is a hash of what it tells, so two processes that group
@@ -36,9 +37,9 @@
 // before a notice is queued. A process that was suspended between that question and the sending can
 // still send what its successor sends too; the key is the same.
 //
-// Alertmanager needs no queue. Update notes what has changed, and Send tells Alertmanager every
-// minute everything that is firing, as Prometheus does. Alertmanager resolves an alert of which it
-// has heard nothing for four minutes.
+// Alertmanager needs no queue. Update records what has changed. Once a minute, Send tells
+// Alertmanager about everything that is firing, as Prometheus does. Alertmanager resolves an alert
+// of which it has heard nothing for four minutes.
 //
 // Nobody is told anything until a setting names a target. To add a kind of target, add a field to
 // Receiver and a row to senderOf; to add a way to render a message, add a method to Notice.

@@ -5,8 +5,8 @@
 //
 // Pieces of answers stand in files of their own: how fresh the data is (freshness.go), how the
 // counts developed over time (history.go), samples of errors that no catalog lists (samples.go),
-// which catalogs explained what is stored (versions.go), and names of which nothing is stored
-// (missing.go).
+// which catalogs explained what is stored (versions.go), and names that were asked for but do not
+// occur in what is stored (missing.go).
 //
 // Each answer is one plain value with JSON tags, from the query to the renderer, so that a command,
 // a mail and a web page hand out the same figures. The ways to write it are rows of a table beside
