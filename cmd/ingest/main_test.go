@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -27,11 +28,12 @@ func TestMain(m *testing.M) {
 // Each script in testdata is one behaviour, run as a user would. UPDATE=1 writes what was printed
 // into the scripts' expectations, to be read before it is committed.
 func TestScripts(t *testing.T) {
+	program := clitest.Build(t, "ingest")
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata",
 		UpdateScripts: os.Getenv("UPDATE") != "",
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("GORACE", "atexit_sleep_ms=0") // or each command waits for a second at its end
+			env.Setenv("PATH", program+string(filepath.ListSeparator)+env.Getenv("PATH"))
 			for _, v := range os.Environ() {
 				if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "ERRATA_") {
 					env.Setenv(name, "")

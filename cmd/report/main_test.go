@@ -40,11 +40,12 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	program := clitest.Build(t, "report")
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata",
 		UpdateScripts: os.Getenv("UPDATE") != "",
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("GORACE", "atexit_sleep_ms=0") // or each command waits for a second at its end
+			env.Setenv("PATH", program+string(filepath.ListSeparator)+env.Getenv("PATH"))
 			env.Setenv("PAGES", pages)
 			return nil
 		},

@@ -174,6 +174,12 @@ func (t table[R]) insert(ctx context.Context, s *Store, rows []of[R]) error {
 	return nil
 }
 
+// watchdogGrace is how long the context of an INSERT outlives it. The client's Send watches the
+// context in a goroutine, and closes the connection when the context ends. On a busy machine that
+// goroutine may first run after Send has returned; if the context has ended by then as well, it may
+// close a connection that is back in the pool.
+const watchdogGrace = time.Minute
+
 // send writes one block. Appending whole columns is several times cheaper than appending rows.
 func (t table[R]) send(ctx context.Context, s *Store, rows []of[R]) (err error) {
 	names := make([]string, len(t.columns))
@@ -181,7 +187,7 @@ func (t table[R]) send(ctx context.Context, s *Store, rows []of[R]) (err error) 
 		names[i] = "`" + c.name + "`"
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.insertTimeout)
-	defer cancel()
+	defer time.AfterFunc(watchdogGrace, cancel)
 	block, err := s.conn.PrepareBatch(ctx, "INSERT INTO "+t.name+" ("+strings.Join(names, ", ")+")")
 	if err != nil {
 		return err

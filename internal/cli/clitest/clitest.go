@@ -5,6 +5,9 @@ package clitest
 import (
 	"io"
 	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -158,3 +161,17 @@ func StartServer(t *testing.T) *Server {
 
 // Met returns the number of connections since the last call.
 func (s *Server) Met() int64 { return s.met.Swap(0) }
+
+// Build builds a program as users have it, and returns the folder that holds it. Scripts start
+// their program hundreds of times, and with the race detector each start takes a second of CPU;
+// tests that call run have the detector.
+func Build(t testing.TB, program string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	command := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "errata/cmd/"+program)
+	command.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return dir
+}
