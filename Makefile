@@ -9,7 +9,7 @@ RACE := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 
 # How tests run. Most of them wait for servers, so more run at once than there are cores. lint vets
 # the packages. At exit the race detector would sleep for a second in each process.
-TEST := CGO_ENABLED=$(if $(RACE),1,0) GORACE=atexit_sleep_ms=0 $(GO) test $(RACE) -vet=off -p 4 -parallel 4
+TEST := CGO_ENABLED=$(if $(RACE),1,0) GORACE=atexit_sleep_ms=0 $(GO) test $(RACE) -vet=off -p 3 -parallel 4
 
 .PHONY: build run test prove lint fmt fuzz bench chaos clean
 

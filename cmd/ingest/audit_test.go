@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -162,9 +163,9 @@ func TestAudit(t *testing.T) {
 	produced := make(chan struct{})
 	go func() { // awaited below
 		defer close(produced)
-		for n := 1000; n < 10_000 && !t.Failed(); n += 300 {
-			s.produce(n, n+300)
-			time.Sleep(150 * time.Millisecond)
+		for n := 1000; n < 10_000 && !t.Failed(); n += 900 {
+			s.produce(n, n+900)
+			s.await(strconv.Itoa(n + 900)) // so that each is a batch or more, on the slowest machine too
 		}
 	}()
 	audits := 0
