@@ -88,14 +88,25 @@ func TestRealCluster(t *testing.T) {
 	if err := brokers[0].CreateTopic(t.Context(), "logs", 1); err != nil {
 		t.Fatal(err)
 	}
-	produce(t, brokers[1].Addr, "logs", 10)
+	want := produce(t, brokers[1].Addr, "logs", 10)
 	brokers[0].Kill()
-	produce(t, brokers[1].Addr, "logs", 10)
+	want = append(want, produce(t, brokers[1].Addr, "logs", 15)...)
 	if err := brokers[0].Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := len(readAll(t, brokers[0].Addr, "logs", 1)); got != 20 {
-		t.Errorf("%d messages, want 20", got)
+	// An acknowledgement may be lost with the broker. The writer then writes the batch again, and
+	// both copies stay: kafka-go's writer is not idempotent.
+	got := map[string]bool{}
+	for _, value := range readAll(t, brokers[0].Addr, "logs", 1) {
+		got[value] = true
+	}
+	for _, value := range want {
+		if !got[value] {
+			t.Errorf("%q is lost", value)
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("%d different messages, want %d", len(got), len(want))
 	}
 }
 
