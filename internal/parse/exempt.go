@@ -37,13 +37,23 @@ func exemptSubtree(v jsontree.Value) bool {
 	return exemptKeys[string(v.RawKey())]
 }
 
+// Sets of keys that every object is asked for.
+var (
+	operationKeys = keys(keyName, keyMetadata)
+	codeKeys      = keys(keyCode, keyErrorCode, keyError, keyOtherCode, keyErrcode)
+	thingKeys     = keys(keyID, keyName, keyJob)
+	remedyKeys    = keys(keyRemedy, keyDescription)
+	listedKeys    = keys(keyCode, keyErrorCode, keyOtherCode)
+	messageKeys   = keys(keyMessage, keyErrorMsg)
+)
+
 // exempt reports whether an object with everything inside it is a document or the state of
 // something.
 func (o *object) exempt() bool {
 	switch {
 	case o.keys.has(keyDocument):
 		return true
-	case o.keys.has(keyDone) && o.keys.hasAny(keys(keyName, keyMetadata)): // one of Google's long-running operations
+	case o.keys.has(keyDone) && o.keys.hasAny(operationKeys): // one of Google's long-running operations
 		return true
 	case o.keys.has(keyKind) && o.keys.has(keyMetadata) && o.scalar(keyKind) != "Status": // an object of Kubernetes
 		return true
@@ -51,7 +61,7 @@ func (o *object) exempt() bool {
 		return true
 	case o.keys.has(keyEvent) && !o.top(): // a record of the past
 		return true
-	case o.keys.has(keyLocale) && !o.keys.hasAny(keys(keyCode, keyErrorCode, keyError, keyOtherCode, keyErrcode)): // texts in a language
+	case o.keys.has(keyLocale) && !o.keys.hasAny(codeKeys): // texts in a language
 		return true
 	}
 	return o.isCatalogEntry()
@@ -64,10 +74,13 @@ func (o *object) isState() bool {
 		return true
 	}
 	state := o.first(keyState, keyStatus)
-	if (!o.keys.has(keyTime) || !o.keys.hasAny(keys(keyID, keyName, keyJob))) && !o.isThing() {
+	if state.Kind() != jsontree.String {
 		return false
 	}
-	return state.Kind() == jsontree.String && len(bytes.Trim(state.Raw(), "0123456789")) > 0
+	if (!o.keys.has(keyTime) || !o.keys.hasAny(thingKeys)) && !o.isThing() {
+		return false
+	}
+	return len(bytes.Trim(state.Raw(), "0123456789")) > 0
 }
 
 // things are the keys of what has a state, one or a list.
@@ -90,7 +103,7 @@ func (o *object) isThing() bool {
 
 // isCatalogEntry reports whether an object is an item of a list that describes codes.
 func (o *object) isCatalogEntry() bool {
-	return o.keys.hasAny(keys(keyRemedy, keyDescription)) && o.keys.hasAny(keys(keyCode, keyErrorCode, keyOtherCode)) && o.keys.hasAny(keys(keyMessage, keyErrorMsg)) &&
+	return o.keys.hasAny(remedyKeys) && o.keys.hasAny(listedKeys) && o.keys.hasAny(messageKeys) &&
 		o.Parent().Kind() == jsontree.Array
 }
 

@@ -15,7 +15,7 @@ import (
 
 // fast returns the state of a body that cannot hold an envelope. It is ok only if that is proved.
 func (p *Parser) fast(a *accesslog.Access) (state accesslog.BodyState, ok bool) {
-	if a.Status >= 400 || a.ContentEncoding != "" || len(p.dialects) != len(dialects) || len(a.Body) == 0 || a.Body[0] != '{' && a.Body[0] != '[' ||
+	if a.Status >= 400 || a.ContentEncoding != "" || len(p.custom) > 0 || len(a.Body) == 0 || a.Body[0] != '{' && a.Body[0] != '[' ||
 		strings.Contains(a.ContentType, "charset") && !strings.Contains(a.ContentType, "utf-8") || !utf8.Valid(a.Body) {
 		return "", false
 	}
@@ -52,7 +52,7 @@ func suspectInString(key, value []byte) bool { return suspectBefore(key, value, 
 
 // suspectBefore is suspect for texts that begin and end with quote.
 func suspectBefore(key, value []byte, quote string) bool {
-	if n := len(key); n > 0 && endsInner[key[n-1]] && len(value) > len(quote) && value[0] == quote[0] {
+	if len(value) > len(quote) && value[0] == quote[0] {
 		if c := value[len(quote)]; (c == '{' || c == '[' || c == ' ' || c == '\\') && isInnerKey(key) {
 			return true // JSON in a text
 		}

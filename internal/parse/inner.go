@@ -30,15 +30,6 @@ type innerText struct {
 // innerKeys end the keys of texts that hold an answer, in lower case.
 var innerKeys = []string{"result", "resp", "rsp", "response", "responce", "body", "data", "output", "reply", "return"}
 
-// endsInner are the letters at the end of innerKeys, in either case.
-var endsInner = func() (ends [256]bool) {
-	for _, name := range innerKeys {
-		c := name[len(name)-1]
-		ends[c], ends[c-'a'+'A'] = true, true
-	}
-	return ends
-}()
-
 func isInnerKey(key []byte) bool {
 	for _, name := range innerKeys {
 		if n := len(key) - len(name); n >= 0 && follows(key, n, name) {

@@ -33,10 +33,19 @@ var similarKeys = func() map[string]key {
 	return m
 }()
 
-// endings are the last two letters of similarKeys, by their place in the alphabet.
-var endings = func() (m [32][32]bool) {
+// What names with the same last two letters may be, see endings.
+const (
+	similarEnding = 1 << iota // one of similarKeys
+	innerEnding               // one of innerKeys
+)
+
+// endings says what a name may be, by the places of its last two letters in the alphabet.
+var endings = func() (m [32][32]uint8) {
 	for name := range similarKeys {
-		m[name[len(name)-2]&31][name[len(name)-1]&31] = true
+		m[name[len(name)-2]&31][name[len(name)-1]&31] |= similarEnding
+	}
+	for _, name := range innerKeys {
+		m[name[len(name)-2]&31][name[len(name)-1]&31] |= innerEnding
 	}
 	return m
 }()
@@ -44,7 +53,7 @@ var endings = func() (m [32][32]bool) {
 // similarKey finds a key by a spelling that no dialect lists.
 func similarKey(name []byte) (key, bool) {
 	n := len(name)
-	if n < 5 || n > 28 || !endings[name[n-2]&31][name[n-1]&31] { // most names end here
+	if n < 5 || n > 28 {
 		return 0, false
 	}
 	var plain [28]byte

@@ -2,10 +2,12 @@ package parse
 
 import (
 	"cmp"
+	"math/bits"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"errata/internal/jsontree"
 )
@@ -75,7 +77,8 @@ func (o *object) read(v jsontree.Value) {
 		if n == 0 || n >= len(shapes) {
 			continue
 		}
-		if endsInner[name[n-1]] && m.Kind() == jsontree.String && mayHoldJSON(m.Raw()) && isInnerKey(name) {
+		ends := endings[name[max(n-2, 0)]&31][name[n-1]&31]
+		if ends&innerEnding != 0 && m.Kind() == jsontree.String && mayHoldJSON(m.Raw()) && isInnerKey(name) {
 			o.texts = append(o.texts, m)
 		}
 		if shapes[n]&(1<<(name[0]&63)) != 0 {
@@ -86,6 +89,9 @@ func (o *object) read(v jsontree.Value) {
 				}
 				continue
 			}
+		}
+		if ends&similarEnding == 0 { // most names end here
+			continue
 		}
 		if k, ok := similarKey(name); ok && !similar.has(k) {
 			similar |= 1 << k
@@ -121,23 +127,59 @@ func (o *object) first(all ...key) jsontree.Value {
 	return jsontree.Value{}
 }
 
-// ask returns the verdict of the first dialect that does not say neither.
+// ask returns the verdict of the first of some dialects that does not say neither.
 func (o *object) ask(dialects []dialect) (Envelope, verdict) {
 	for i := range dialects {
-		d := &dialects[i]
-		if d.any != everyKey && !o.keys.hasAny(d.any) {
-			continue
-		}
-		o.dialect = d.name
-		if e, says := d.match(o); says != neither {
-			if says == failure && (e.Code == "" || strings.HasPrefix(e.Code, "HTTP.")) {
-				e.Code = cmp.Or(o.codeElsewhere(), e.Code)
+		if d := &dialects[i]; d.any == everyKey || o.keys.hasAny(d.any) {
+			if e, says := o.askOne(d); says != neither {
+				return e, says
 			}
-			e.Dialect = d.name
+		}
+	}
+	return Envelope{}, neither
+}
+
+// askTable is ask for the table of dialects. It passes over those that the object has no key of.
+func (o *object) askTable() (Envelope, verdict) {
+	var asked uint64
+	for rest := uint64(o.keys); rest != 0; rest &= rest - 1 {
+		asked |= dialectsWith[bits.TrailingZeros64(rest)]
+	}
+	for ; asked != 0; asked &= asked - 1 {
+		if e, says := o.askOne(&dialects[bits.TrailingZeros64(asked)]); says != neither {
 			return e, says
 		}
 	}
 	return Envelope{}, neither
+}
+
+func (o *object) askOne(d *dialect) (Envelope, verdict) {
+	o.dialect = d.name
+	e, says := d.match(o)
+	if says == neither {
+		return Envelope{}, neither
+	}
+	if says == failure && (e.Code == "" || strings.HasPrefix(e.Code, "HTTP.")) {
+		e.Code = cmp.Or(o.codeElsewhere(), e.Code)
+	}
+	e.Dialect = d.name
+	return e, says
+}
+
+// dialectsWith has, for each key, a bit for each dialect of the table that asks for it.
+var dialectsWith [numKeys]uint64
+
+func init() {
+	if len(dialects) > 64 {
+		panic("more dialects than bits")
+	}
+	for i, d := range dialects {
+		for k := range numKeys {
+			if d.any.has(k) {
+				dialectsWith[k] |= 1 << i
+			}
+		}
+	}
 }
 
 // manner says what is special about a dialect's pair of code and message.
@@ -169,20 +211,28 @@ func (o *object) pair(code jsontree.Value, how manner, messages ...key) (Envelop
 			break
 		}
 		c := strings.TrimSpace(code.Text())
-		text, there := o.text(messages...)
 		if saysSuccess(code.Kind(), c, how) {
-			switch {
-			case o.flagSaysFailure():
+			if o.flagSaysFailure() {
 				return Envelope{}, neither // the flag tells more than a code that was left empty
-			case o.liberal() && (c == "" || c == "0" || code.Kind() == jsontree.Null) && text != "" && !messageSaysSuccess(text) && !reportsSuccess(text) && !o.flagSaysSuccess():
-				return o.messageOnly(messages...)
+			}
+			if o.liberal() && (c == "" || c == "0" || code.Kind() == jsontree.Null) && !o.flagSaysSuccess() {
+				if text, _ := o.text(messages...); text != "" && !messageSaysSuccess(text) && !reportsSuccess(text) {
+					return o.messageOnly(messages...)
+				}
 			}
 			return Envelope{}, success
 		}
+		text, there := o.text(messages...)
 		switch {
 		case len(c) > maxCode, !there && how&distinctive == 0 && !o.standsAlone() && (o.Complete() || !o.placedAsEnvelope()):
 			return Envelope{}, neither
-		case how&common != 0 && messageSaysSuccess(text), o.flagSaysSuccess(), !o.liberal() && o.isSuccess(c, text, o.saysAll(messages...)):
+		case o.flagSaysSuccess():
+			return Envelope{}, success
+		case o.liberal():
+			if how&common != 0 && messageSaysSuccess(text) {
+				return Envelope{}, success
+			}
+		case o.isSuccess(c, text, how, o.saysAll(messages...)):
 			return Envelope{}, success
 		}
 		return Envelope{Code: c, Message: text}, failure
@@ -208,8 +258,23 @@ func saysSuccess(kind jsontree.Kind, code string, how manner) bool {
 // successWords are messages that say nothing but success, in lower case.
 var successWords = []string{"success", "ok", "succeed", "succeeded", "successful", "successfully", "request success", "request successful", "no error", "成功", "操作成功", "请求成功", "处理成功", "调用成功", "查询成功"}
 
+// successInitials are the first bytes of successWords, in either case.
+var successInitials = func() (initials [256]bool) {
+	for _, word := range successWords {
+		initials[word[0]] = true
+		if c := word[0]; 'a' <= c && c <= 'z' {
+			initials[c-'a'+'A'] = true
+		}
+	}
+	return initials
+}()
+
 func messageSaysSuccess(text string) bool {
-	return len(text) <= 32 && slices.Contains(successWords, strings.ToLower(strings.TrimRight(text, ".!。！ ")))
+	if len(text) == 0 || len(text) > 32 || !successInitials[text[0]] {
+		return false // most messages end here
+	}
+	text = strings.TrimRight(text, ".!。！ ")
+	return slices.ContainsFunc(successWords, func(word string) bool { return strings.EqualFold(word, text) })
 }
 
 var (
@@ -222,16 +287,34 @@ var (
 
 // reportsSuccess reports whether a sentence says that something succeeded.
 func reportsSuccess(text string) bool {
-	if len(text) > maxCode || !strings.Contains(text, "ucce") && !strings.Contains(text, "UCCE") && !strings.Contains(text, "成功") {
-		return false // most messages end here
+	if len(text) > maxCode || !mentionsSuccess(text) { // most messages end here
+		return false
 	}
 	return successPhrase.MatchString(text) && !noSuccess.MatchString(text)
+}
+
+// mentionsSuccess reports whether a text may hold the word, in English or Chinese. Every second byte
+// tells: one of the two letters c of success is among them.
+func mentionsSuccess(text string) bool {
+	for i := 0; i < len(text); i += 2 {
+		switch c := text[i]; {
+		case c >= utf8.RuneSelf:
+			return true
+		case c|0x20 == 'c' && (i > 0 && text[i-1]|0x20 == 'c' || i+1 < len(text) && text[i+1]|0x20 == 'c'):
+			return true
+		}
+	}
+	return false
 }
 
 // isSuccess reports whether a code that no dialect knows as success means it below status 400: a
 // catalog says so, or no catalog lists it and its message or its own ending says so. whole reports
 // that the message is not cut off.
-func (o *object) isSuccess(code, text string, whole bool) bool {
+func (o *object) isSuccess(code, text string, how manner, whole bool) bool {
+	said := messageSaysSuccess(text)
+	if said && how&common != 0 {
+		return true
+	}
 	switch o.p.standing(code, o.dialect) {
 	case NotFailure:
 		return true
@@ -243,7 +326,7 @@ func (o *object) isSuccess(code, text string, whole bool) bool {
 			return true
 		}
 	}
-	return messageSaysSuccess(text) || reportsSuccess(text)
+	return said || reportsSuccess(text)
 }
 
 // saysAll reports whether the message under the keys is not cut off.
@@ -263,10 +346,12 @@ func (o *object) flagSaysFailure() bool {
 // failingStates are states in words that say failure, in lower case.
 var failingStates = []string{"error", "fail", "failed", "failure"}
 
+var stateKeys = keys(keySuccess, keyStatus, keyState, keyStatusCode)
+
 // stateSaysFailure reports whether an object is an item of a list and has a state of its own that
 // says failure.
 func (o *object) stateSaysFailure() bool {
-	if !o.keys.hasAny(keys(keySuccess, keyStatus, keyState, keyStatusCode)) || o.Parent().Kind() != jsontree.Array {
+	if !o.keys.hasAny(stateKeys) || o.Parent().Kind() != jsontree.Array {
 		return false
 	}
 	if o.flagSaysFailure() {
@@ -456,7 +541,7 @@ func (o *object) inErrors() bool {
 
 // standsAlone reports whether the object is in a list of failures, and no envelope around the list
 // covers it.
-func (o *object) standsAlone() bool { return o.inErrors() && !o.p.failed[o.Parent().Parent()] }
+func (o *object) standsAlone() bool { return o.inErrors() && !o.p.covers(o.Parent().Parent()) }
 
 // ignore skips v and everything inside it: the envelope of o covers it.
 func (o *object) ignore(v jsontree.Value) {

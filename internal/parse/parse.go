@@ -68,9 +68,9 @@ const (
 
 // Parser reads bodies. It reuses its memory: only one goroutine may use it at a time.
 type Parser struct {
-	tree     jsontree.Tree
-	decoder  *bodycoding.Decoder
-	dialects []dialect // the user's own, then those of the table
+	tree    jsontree.Tree
+	decoder *bodycoding.Decoder
+	custom  []dialect // the user's own dialects: asked before those of the table
 
 	published func(code, dialect, service string) Standing // nil: no catalogs
 
@@ -82,9 +82,9 @@ type Parser struct {
 	isXML      bool
 	found      []Envelope
 	scopes     []scope
-	ignored    []jsontree.Value        // the values that an envelope already covers
-	ids        map[jsontree.Value]ids  // of the objects around envelopes
-	failed     map[jsontree.Value]bool // the objects that are envelopes
+	ignored    []jsontree.Value       // the values that an envelope already covers
+	ids        map[jsontree.Value]ids // of the objects around envelopes
+	failed     []jsontree.Value       // the envelopes around the value at hand, the outermost first
 	object     object
 	inner      []innerText
 	innerTree  jsontree.Tree
@@ -116,16 +116,15 @@ type scope struct {
 
 // NewParser returns a Parser that knows the user's dialects besides its own.
 func NewParser(custom []Custom) (*Parser, error) {
-	p := &Parser{tree: jsontree.Tree{Max: maxValues}, innerTree: jsontree.Tree{Max: maxValues}, ids: map[jsontree.Value]ids{}, failed: map[jsontree.Value]bool{}}
+	p := &Parser{tree: jsontree.Tree{Max: maxValues}, innerTree: jsontree.Tree{Max: maxValues}, ids: map[jsontree.Value]ids{}}
 	p.decoder = bodycoding.NewDecoder(&p.tree)
 	for i, c := range custom {
 		d, err := c.compile()
 		if err != nil {
 			return nil, &CustomError{Index: i, Name: c.Name, Err: err}
 		}
-		p.dialects = append(p.dialects, d)
+		p.custom = append(p.custom, d)
 	}
-	p.dialects = append(p.dialects, dialects...)
 	return p, nil
 }
 
@@ -291,8 +290,11 @@ func (p *Parser) documents(body []byte, cut bool) accesslog.BodyState {
 // the function's whole answer instead: {"statusCode":500,"body":"{…}"}. It returns nil if there is
 // none, or if an envelope has been found.
 func (p *Parser) proxied(root jsontree.Value) []byte {
+	if len(p.found) > 0 {
+		return nil
+	}
 	inner := root.Get("body")
-	if status := root.Get("statusCode"); len(p.found) > 0 || inner.Kind() != jsontree.String || len(status.Raw()) != 3 || status.Raw()[0] < '4' {
+	if status := root.Get("statusCode"); inner.Kind() != jsontree.String || len(status.Raw()) != 3 || status.Raw()[0] < '4' {
 		return nil
 	}
 	if text := bytes.TrimLeft(inner.AppendText(nil), bodycoding.Blank); len(text) > 0 && text[0] == '{' {
@@ -365,8 +367,8 @@ func (p *Parser) walk(root jsontree.Value, confidence Confidence) {
 // tour visits all objects of a document in order. It may be inside a success envelope.
 func (p *Parser) tour(root jsontree.Value, confidence Confidence, muted bool) {
 	p.scopes, p.ignored = p.scopes[:0], p.ignored[:0]
+	p.failed = p.failed[:0]
 	emptied(&p.ids)
-	emptied(&p.failed)
 	if muted {
 		p.scopes = append(p.scopes, scope{of: root, muted: true})
 	}
@@ -412,7 +414,7 @@ func (p *Parser) visit(v jsontree.Value, confidence Confidence) bool {
 	o := &p.object
 	o.p = p
 	o.read(v)
-	if o.keys == 0 && len(p.dialects) == len(dialects) {
+	if o.keys == 0 && len(p.custom) == 0 {
 		return true
 	}
 	counted := len(p.scopes) > 0 && !p.scopes[len(p.scopes)-1].muted
@@ -423,7 +425,11 @@ func (p *Parser) visit(v jsontree.Value, confidence Confidence) bool {
 		p.scopes, counted = append(p.scopes, scope{of: v}), true
 	}
 	muted := len(p.scopes) > 0 && !counted
-	switch e, says := o.ask(p.dialects); says {
+	e, says := o.ask(p.custom)
+	if says == neither {
+		e, says = o.askTable()
+	}
+	switch says {
 	case success:
 		p.scopes, muted = append(p.scopes, scope{of: v, muted: true}), true
 	case failure:
@@ -448,11 +454,24 @@ func (p *Parser) spokenFor(v jsontree.Value) bool {
 	return true
 }
 
-// leaveScopes leaves the scopes that v is not in.
+// leaveScopes leaves the scopes and the envelopes that v is not in.
 func (p *Parser) leaveScopes(v jsontree.Value) {
 	for len(p.scopes) > 0 && !p.scopes[len(p.scopes)-1].of.Encloses(v) {
 		p.scopes = p.scopes[:len(p.scopes)-1]
 	}
+	for len(p.failed) > 0 && !p.failed[len(p.failed)-1].Encloses(v) {
+		p.failed = p.failed[:len(p.failed)-1]
+	}
+}
+
+// covers reports whether an object around the value at hand is an envelope.
+func (p *Parser) covers(object jsontree.Value) bool {
+	for i := len(p.failed) - 1; i >= 0; i-- {
+		if p.failed[i].Encloses(object) {
+			return p.failed[i] == object
+		}
+	}
+	return false
 }
 
 func (p *Parser) add(object jsontree.Value, e Envelope) {
@@ -460,7 +479,7 @@ func (p *Parser) add(object jsontree.Value, e Envelope) {
 		e.RequestID = p.requestID(object)
 	}
 	p.found = append(p.found, e)
-	p.failed[object] = true
+	p.failed = append(p.failed, object)
 }
 
 // lastResort takes the text of a body under a failing status as the message, if no dialect found an
@@ -509,9 +528,11 @@ func (p *Parser) requestID(v jsontree.Value) string {
 			continue
 		}
 		found, asked := p.ids[v]
-		if !asked { // once per object: it may hold many envelopes and many keys
+		if !asked {
 			found = idsOf(v)
-			p.ids[v] = found
+			if len(p.found) > 0 { // once per object: it may hold many envelopes and many keys
+				p.ids[v] = found
+			}
 		}
 		if found.request != "" {
 			return found.request
