@@ -293,8 +293,8 @@ func reportsSuccess(text string) bool {
 	return successPhrase.MatchString(text) && !noSuccess.MatchString(text)
 }
 
-// mentionsSuccess reports whether a text may hold the word, in English or Chinese. Every second byte
-// tells: one of the two letters c of success is among them.
+// mentionsSuccess reports whether a text may hold the word, in English or Chinese. Every second
+// byte tells: one of the two letters c of success is among them.
 func mentionsSuccess(text string) bool {
 	for i := 0; i < len(text); i += 2 {
 		switch c := text[i]; {
