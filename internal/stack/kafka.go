@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -52,10 +53,20 @@ func StartKafka(cfg KafkaConfig) (*Kafka, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	addr, err := choosePort(cfg.Addr)
-	if err != nil {
-		return nil, fmt.Errorf("address of Kafka: %w", err)
+	// Another program may take a free port before we do. Then try again with another one.
+	for attempt := 1; ; attempt++ {
+		addr, err := choosePort(cfg.Addr)
+		if err != nil {
+			return nil, fmt.Errorf("address of Kafka: %w", err)
+		}
+		k, err := startKafka(cfg, addr)
+		if err == nil || addr == cfg.Addr || !errors.Is(err, syscall.EADDRINUSE) || attempt == 5 {
+			return k, err
+		}
 	}
+}
+
+func startKafka(cfg KafkaConfig, addr string) (*Kafka, error) {
 	_, portText, _ := net.SplitHostPort(addr)
 	port, _ := strconv.Atoi(portText)
 	if err := portFree(addr, "Kafka", "--kafka"); err != nil {
@@ -72,6 +83,7 @@ func StartKafka(cfg KafkaConfig) (*Kafka, error) {
 		kfake.WithLogger(kafkaLog{cfg.Log}),
 	}
 	k := &Kafka{Addr: addr}
+	var err error
 	if cfg.Dir != "" {
 		if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
 			return nil, fmt.Errorf("make the Kafka data folder: %w", err)
