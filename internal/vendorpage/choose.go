@@ -51,6 +51,8 @@ func (a accepted) refuse(r *reading, titled bool) string {
 		return "no rows"
 	case r.statuses && a.codes > 0:
 		return "a list of HTTP statuses beside the codes"
+	case r.plainly:
+		return "a list of HTTP statuses, which are no codes of the vendor's; the family HTTP explains them"
 	case r.bare && a.headed > 0 && a.alike(r.rows)*2 <= len(r.rows):
 		return "no headings, and its codes do not look like those of the other tables"
 	}
@@ -69,21 +71,24 @@ func (a accepted) alike(rows []Row) (n int) {
 
 var (
 	faultWords = regexp.MustCompile(`(?i)error|exception|invalid|denied|not_?found|no_?such|fail|limit|expired|missing|unauth|forbidden|timeout|exceed|unavail|conflict|unknown|unsupported|mismatch|closed|refused`)
-	numbering  = regexp.MustCompile(`^(?:[A-Za-z][A-Za-z]*[-_.]?)?\d{3,}[A-Z]?$`)
+	numbering  = regexp.MustCompile(`^-\d+$|^(?:[A-Za-z][A-Za-z]*[-_.]?)?\d{3,}[A-Z]?$`)
 )
 
 // convincing reports whether a table is one of error codes although no heading proves it. Either
-// statuses or remedies accompany its codes; or its codes are numbered, and the page is about
-// errors; or its codes are words, which follow a line about errors or name errors themselves
+// statuses or remedies accompany its codes; or its codes are numbered or negative, and the page is
+// about errors; or its codes are words, which follow a line about errors or name errors themselves
 // ("InvalidToken"), and its texts read like sentences.
 func (r *reading) convincing(titled bool) bool {
-	beside, numbers, faults, sentences := 0, 0, 0, 0
+	beside, numbers, negatives, faults, sentences := 0, 0, 0, 0, 0
 	for _, row := range r.rows {
 		if row.Status > 0 || row.Remedy != "" {
 			beside++
 		}
 		if numbering.MatchString(row.Code) {
 			numbers++
+		}
+		if row.Code[0] == '-' {
+			negatives++
 		}
 		if faultWords.MatchString(row.Code) {
 			faults++
@@ -96,6 +101,8 @@ func (r *reading) convincing(titled bool) bool {
 	switch {
 	case 2*beside >= n:
 		return true
+	case 10*negatives >= 8*n:
+		return titled || r.about
 	case 2*sentences < n:
 		return false
 	case 10*numbers >= 8*n:

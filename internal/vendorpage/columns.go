@@ -1,6 +1,7 @@
 package vendorpage
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -31,6 +32,7 @@ type column struct {
 	prose   float64
 	phrases float64 // cells of more than one word
 	blind   bool    // no cells were looked at
+	looks   likeness
 }
 
 func columnOf(heading string, cells []string) column {
@@ -70,6 +72,9 @@ func columnOf(heading string, cells []string) column {
 	for _, n := range []*float64{&c.code, &c.sure, &c.strong, &c.status, &c.prose, &c.phrases} {
 		*n /= filled
 	}
+	if c.code >= 0.9 && c.status <= 0.5 {
+		c.looks = likenessOf(cells)
+	}
 	return c
 }
 
@@ -81,6 +86,9 @@ func (c column) listed() bool { return vocabulary[c.heading] != unknown }
 func (c column) promise() float64 {
 	switch c.kind {
 	case ofCode:
+		if strings.HasPrefix(c.heading, "sqlstate") {
+			return 2 // it stands beside the product's own codes
+		}
 		if strings.Contains(c.heading, "err") || strings.Contains(c.heading, "错误") {
 			return 4
 		}
@@ -99,15 +107,23 @@ func (c column) promise() float64 {
 
 // assignment is a table whose columns are being given roles.
 type assignment struct {
-	cols  []column
-	roles []Role
-	code  int // the column of the codes, -1 if none
-	blind bool
+	cols   []column
+	roles  []Role
+	code   int // the column of the codes, -1 if none
+	blind  bool
+	rivals []int // columns of which each may hold the codes
 }
 
 // assign decides the role of each column from the headings and, if cells are given (one slice per
 // column), from the cells. All roles are "" if the columns are not those of an error table.
 func assign(heads []string, cells [][]string) []Role {
+	roles, _ := assignOrRivals(heads, cells)
+	return roles
+}
+
+// assignOrRivals is assign that also returns the columns of which each may hold the codes, if the
+// table has no roles for that reason.
+func assignOrRivals(heads []string, cells [][]string) (roles []Role, rivals []int) {
 	cols := make([]column, len(heads))
 	for i, h := range heads {
 		var of []string
@@ -119,17 +135,20 @@ func assign(heads []string, cells [][]string) []Role {
 	return assignColumns(cols, cells == nil)
 }
 
-// assignColumns is assign for columns that are known; blind says that this is from their headings
+// assignColumns is assignOrRivals for columns that are known; blind says that this is from their headings
 // alone.
 //
 // The key comes first: the code (findCode), then the status, or a status that is the code
 // (findStatus). Then each text takes the first column that a rule finds for it (textRules).
-func assignColumns(cols []column, blind bool) []Role {
+func assignColumns(cols []column, blind bool) (roles []Role, rivals []int) {
 	a := assignment{cols: cols, roles: make([]Role, len(cols)), code: -1, blind: blind}
 	if fieldTable(kinds(cols)) || !a.findCode() || !a.findStatus() || !a.findTexts() {
-		return make([]Role, len(cols))
+		return make([]Role, len(cols)), nil
 	}
-	return a.roles
+	if a.rivals != nil {
+		return make([]Role, len(cols)), a.rivals
+	}
+	return a.roles, nil
 }
 
 func kinds(cols []column) (all []kind) {
@@ -152,6 +171,7 @@ func (a *assignment) findCode() bool {
 	if a.code < 0 {
 		return true
 	}
+	a.findNamedRivals()
 	a.uncoverCode()
 	if c := a.cols[a.code]; c.code < 0.3 && !c.blind && c.status < 0.5 {
 		return false
@@ -160,20 +180,93 @@ func (a *assignment) findCode() bool {
 	return true
 }
 
-// uncoverCode corrects the choice of a column of statuses called "code" when the codes are in
-// another column, called "error" or by an unknown heading.
-func (a *assignment) uncoverCode() {
-	found := a.cols[a.code]
-	if found.kind != ofCode || found.status <= 0.9 || found.blind || slices.ContainsFunc(a.cols, func(c column) bool { return c.kind == ofStatus }) {
+// findNamedRivals finds other columns whose headings promise the codes just as strongly as the one
+// that was chosen, and whose cells keep the promise too.
+func (a *assignment) findNamedRivals() {
+	chosen := a.cols[a.code]
+	if chosen.kind != ofCode || chosen.looks != surely {
 		return
 	}
+	rivals := []int{a.code}
 	for i, c := range a.cols {
-		if i != a.code && (c.kind == ofName || c.kind == ofCode || c.kind == unknown) && c.strong+c.code > 1.5 {
-			a.roles[a.code] = RoleStatus
-			a.code = i
-			return
+		if i != a.code && c.kind == ofCode && c.looks == surely && c.promise() == chosen.promise() && c.heading != chosen.heading {
+			rivals = append(rivals, i)
 		}
 	}
+	if len(rivals) > 1 {
+		a.rivals = rivals
+	}
+}
+
+// uncoverCode corrects the choice of a column of statuses called "code" when the codes are in
+// another column, called "error" or by an unknown heading. An "error code ID" is no status.
+func (a *assignment) uncoverCode() {
+	found := a.cols[a.code]
+	if found.kind != ofCode || found.status <= 0.9 || found.blind || calledNumber.MatchString(found.heading) || slices.ContainsFunc(a.cols, func(c column) bool { return c.kind == ofStatus }) {
+		return
+	}
+	status := a.code
+	switch sure, _ := a.candidates(status); len(sure) {
+	case 0:
+		a.code = slices.IndexFunc(a.cols, func(c column) bool {
+			return (c.kind == ofName || c.kind == ofCode || c.kind == unknown) && c.status <= 0.9 && c.strong+c.code > 1.5
+		})
+	case 1:
+		a.code = sure[0]
+	default:
+		a.code, a.rivals = sure[0], sure
+	}
+	if a.code < 0 {
+		a.code = status
+		return
+	}
+	a.roles[status] = RoleStatus
+}
+
+// calledNumber matches the headings of a number that is not a status, whatever it looks like.
+var calledNumber = regexp.MustCompile(`(?i)(?:\b(?:id|number|no|num)|编号|号|번호|番号)$`)
+
+// candidates lists the columns besides the statuses that may hold the codes although no heading
+// says so: those whose cells look like codes, surely or maybe.
+func (a *assignment) candidates(status int) (sure, maybe []int) {
+	for i, c := range a.cols {
+		if i == status || a.roles[i] != "" {
+			continue
+		}
+		switch c.kind {
+		case unknown, ofName, ofCode:
+		case ofField, ofAttribute:
+			if c.strong < 0.9 {
+				continue
+			}
+		default:
+			continue
+		}
+		switch {
+		case c.looks == surely || c.kind == unknown && c.strong > 0.8 && c.looks != unlike && !c.blind:
+			sure = append(sure, i)
+		case c.looks == perhaps && c.kind == unknown:
+			maybe = append(maybe, i)
+		}
+	}
+	return sure, maybe
+}
+
+// findUnnamedCode finds the codes beside the statuses if no heading names them. If several columns
+// may hold them, or if it is doubtful whether one does, these columns are rivals.
+func (a *assignment) findUnnamedCode(status int) {
+	sure, maybe := a.candidates(status)
+	switch {
+	case len(sure) > 1:
+		a.code, a.rivals = sure[0], sure
+	case len(sure) == 1:
+		a.code = sure[0]
+	case len(maybe) > 0:
+		a.code, a.rivals = maybe[0], append(maybe, status)
+	default:
+		return
+	}
+	a.roles[a.code] = RoleCode
 }
 
 // findStatus finds the column of the statuses and decides whether the statuses are the codes. It
@@ -183,11 +276,8 @@ func (a *assignment) findStatus() bool {
 		a.apply(r)
 	}
 	s := slices.Index(a.roles, RoleStatus)
-	if s >= 0 && a.code < 0 { // the codes may have an unknown heading
-		a.code = slices.IndexFunc(a.cols, func(c column) bool { return c.kind == unknown && c.strong > 0.8 && !c.blind })
-		if a.code >= 0 {
-			a.roles[a.code] = RoleCode
-		}
+	if s >= 0 && a.code < 0 && !a.blind {
+		a.findUnnamedCode(s)
 	}
 	switch {
 	case a.code < 0 && s < 0:
@@ -196,7 +286,7 @@ func (a *assignment) findStatus() bool {
 		a.roles[s] = RoleCode
 	case a.code < 0:
 		a.roles[s] = RoleStatusCode
-	case s < 0 && a.cols[a.code].status > 0.9 && !a.cols[a.code].blind:
+	case s < 0 && a.cols[a.code].status > 0.9 && !a.cols[a.code].blind && !calledNumber.MatchString(a.cols[a.code].heading):
 		a.roles[a.code] = RoleStatusCode
 	}
 	return true

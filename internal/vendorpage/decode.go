@@ -13,6 +13,9 @@ import (
 	"golang.org/x/text/encoding/unicode"
 )
 
+// minus is a minus sign that typesetting has put in the place of a hyphen: responses have -1.
+var minus = regexp.MustCompile(`(^|[\s|>(,])[\x{2212}\x{2013}](\d)`)
+
 var charset = regexp.MustCompile(`(?i)charset=["']?([\w-]+)`)
 
 // decode converts a page in any encoding to clean UTF-8 with \n as line end. Special spaces become
@@ -39,6 +42,7 @@ func decode(content []byte) string {
 		}
 	}
 	text := strings.ToValidUTF8(string(content), "\uFFFD")
+	text = minus.ReplaceAllString(text, "$1-$2")
 	return strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u2028", "\n", "\u0085", "\n", "\uFEFF", "", "\u200B", "", "\u00AD", "",
 		"\u00A0", " ", "\u202F", " ", "\u2009", " ", "\u3000", " ", "\x00", "", "\f", "\n", "\v", "\n").Replace(text)
 }
@@ -73,21 +77,21 @@ func newSource(name, text string) source {
 			s.parts, lines = append(s.parts, part{lines: lines}), nil
 		}
 	}
-	all := strings.Split(text, "\n")
+	all, numbers := unfold(strings.Split(text, "\n"))
 	var head int
 	s.title, head = frontMatter(all)
 	for i := range head {
-		s.head = append(s.head, line{n: i + 1, text: all[i]})
+		s.head = append(s.head, line{n: numbers[i], text: all[i]})
 	}
 	for i := head; i < len(all); i++ {
 		if end := tableEnd(all, i); end > i { // Markdown may contain HTML tables
 			flush()
-			inner := readHTML(strings.Join(all[i:end], "\n"), i+1)
+			inner := readHTML(strings.Join(all[i:end], "\n"), numbers[i])
 			s.parts = append(s.parts, inner.parts...)
 			i = end - 1
 			continue
 		}
-		lines = append(lines, line{n: i + 1, text: strings.TrimRight(all[i], " \t")})
+		lines = append(lines, line{n: numbers[i], text: strings.TrimRight(all[i], " \t")})
 		if strings.Contains(all[i], "\t") { // a trailing tab is an empty cell
 			lines[len(lines)-1].text = strings.TrimRight(all[i], " ")
 		}

@@ -42,7 +42,7 @@ var vocabulary = words(map[kind]string{
 		fehlercode; code; fehlernummer; rückgabecode; fehler-code; código de error; código; codigo; codigo de error; códigos de error; code d'erreur; code erreur; codes d'erreur; code retour; code de retour; código de erro; código do erro; codigo de erro; códigos de erro;
 		код ошибки; код; номер ошибки; код возврата; код результата;
 		codice errore; codice di errore; codice d'errore; codice; kod błędu; kod; kody błędów; hata kodu; kod; mã lỗi; mã; foutcode; foutcodes; felkod; fejlkode; feilkode; virhekoodi; kode kesalahan; kode error`,
-	ofName: `error; name; error name; error type; exception; symbol; condition; condition name; error string; title; short name; reason code; exception name; type of error; error class; fault; mnemonic; identifier; constant; errors; code name; error title; reason phrase; errorname; exceptions; enum name;
+	ofName: `错误码名称; error; name; error name; error type; exception; symbol; condition; condition name; error string; title; short name; reason code; exception name; type of error; error class; fault; mnemonic; identifier; constant; errors; code name; error title; reason phrase; errorname; exceptions; enum name;
 		错误; 名称; 错误名称; 错误类型; 异常; 异常名称; 错误名; 错误标识; 標識; 枚举值; 英文名; エラー; エラー名; エラータイプ; 名称; 例外; 에러; 오류; 에러명; 오류명; 이름; 오류 유형; fehler; name; fehlername; fehlertyp; bezeichnung; error; nombre; tipo de error; erreur; nom; type d'erreur; erro; nome; tipo de erro; ошибка; название; имя; тип ошибки;
 		errore; nome; nome errore; nome dell'errore; tipo di errore; błąd; nazwa; nazwa błędu; hata; hata adı; lỗi; tên lỗi; tên; fout; foutnaam; naam`,
 	ofMessage: `error message; message; error msg; error_msg; errmsg; msg; error messages; message text; text; error text; user message; response message; return message; status message; message content; error information; error info; errormessage; error_message; default message; response text; error message text; short text; log message; error detail message; localized message;
@@ -109,14 +109,16 @@ var keywords = []struct {
 }
 
 var (
-	ornaments  = strings.NewReplacer("_", " ", "’", "'", "\n", " ", "↑", "", "↓", "", "▲", "", "▼", "")
-	humps      = regexp.MustCompile(`([a-z])([A-Z])`)
-	inBrackets = regexp.MustCompile(`[(\x{ff08}\[【][^)\x{ff09}\]】]*[)\x{ff09}\]】]`)
-	linking    = regexp.MustCompile(` (of|and|for|de|del|do|da|du|des|der|&|to) |d'`)
-	markup     = regexp.MustCompile("\\*\\*|`|</?(?i:b|i|u|p|a|em|strong|code|span|div|ul|ol|li|br|sup|sub|tt|small|font|kbd|var|samp)(?:\\s[^<>]{0,200})?/?>")
-	italic     = regexp.MustCompile(`(^|[\s(])\*([^\s*](?:[^*]{0,200}[^\s*])?)\*($|[\s.,;:)])`)
-	mdLink     = regexp.MustCompile(`!?\[([^\[\]]*)\]\([^()\s]*(?:\([^()\s]*\))?[^()\s]*\)`)
-	breaks     = regexp.MustCompile(`(?i)<br\s*/?>|</p>\s*<p>|</li>\s*<li>`)
+	ornaments = strings.NewReplacer("_", " ", "’", "'", "\n", " ", "↑", "", "↓", "", "▲", "", "▼", "")
+	humps     = regexp.MustCompile(`([a-z])([A-Z])`)
+	// pathHeading is a heading that gives the place of a value in the response.
+	pathHeading = regexp.MustCompile(`^(?:(?:errors?|err|meta|response|resp|body|data|results?|fault|details?|extensions|headers?|payload|problem|status|reason)(?:\[\d?\])?\.)+([a-z ]+)$`)
+	inBrackets  = regexp.MustCompile(`[(\x{ff08}\[【][^)\x{ff09}\]】]*[)\x{ff09}\]】]`)
+	linking     = regexp.MustCompile(` (of|and|for|de|del|do|da|du|des|der|&|to) |d'`)
+	markup      = regexp.MustCompile("\\*\\*|`|</?(?i:b|i|u|p|a|em|strong|code|span|div|ul|ol|li|br|sup|sub|tt|small|font|kbd|var|samp)(?:\\s[^<>]{0,200})?/?>")
+	italic      = regexp.MustCompile(`(^|[\s(])\*([^\s*](?:[^*]{0,200}[^\s*])?)\*($|[\s.,;:)])`)
+	mdLink      = regexp.MustCompile(`!?\[([^\[\]]*)\]\([^()\s]*(?:\([^()\s]*\))?[^()\s]*\)`)
+	breaks      = regexp.MustCompile(`(?i)<br\s*/?>|</p>\s*<p>|</li>\s*<li>`)
 )
 
 // normal returns a heading in the form used for comparison: lower case, no markup, no remarks in
@@ -151,6 +153,12 @@ func kindOfNormal(heading, h string) kind {
 	}
 	if strings.ContainsFunc(heading, upper) { // ErrorDescription
 		if k, ok := vocabulary[normal(humps.ReplaceAllString(heading, "$1 $2"))]; ok {
+			return k
+		}
+	}
+	if m := pathHeading.FindStringSubmatch(h); m != nil { // meta.code
+		switch k := vocabulary[m[1]]; k {
+		case ofCode, ofMessage, ofText:
 			return k
 		}
 	}

@@ -14,13 +14,14 @@ type layout struct {
 
 // layouts are tried in this order at each line, those with the clearest marks first.
 var layouts = []layout{
-	{"rows with pipes", findPipeRows},   // a row per line, cells separated by |, with or without a ruler or borders
-	{"cells with pipes", findPipeCells}, // a cell per line, each ending in |
-	{"tabs", findTabs},                  // a row per line, cells separated by tabs, as a browser copies a table
-	{"aligned columns", findAligned},    // a row per line, cells padded to be below their headings
-	{"spaces only", findSpaces},         // a row per line, one space between cells as between words
-	{"cells in a column", findStream},   // a cell per paragraph or line, headings first
-	{layoutRecords, findRecords},        // a heading, list item or line with the code, and its texts below
+	{"broken rows with pipes", findBrokenRows}, // rows that go on in the next lines
+	{"rows with pipes", findPipeRows},          // a row per line, cells separated by |, with or without a ruler or borders
+	{"cells with pipes", findPipeCells},        // a cell per line, each ending in |
+	{"tabs", findTabs},                         // a row per line, cells separated by tabs, as a browser copies a table
+	{"aligned columns", findAligned},           // a row per line, cells padded to be below their headings
+	{"spaces only", findSpaces},                // a row per line, one space between cells as between words
+	{"cells in a column", findStream},          // a cell per paragraph or line, headings first
+	{layoutRecords, findRecords},               // a heading, list item or line with the code, and its texts below
 }
 
 // The layout that a block of code cannot have, and those that come from markup.

@@ -171,6 +171,8 @@ func (p *Page) fill(grids []grid, rest []line) {
 			if p.Fallback == (Fallback{}) {
 				p.Fallback = r.fallback
 			}
+		} else if r.rivals {
+			p.Unplaced = append(p.Unplaced, r.unplaced...)
 		}
 		p.Tables = append(p.Tables, t)
 	}

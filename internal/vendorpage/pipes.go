@@ -157,10 +157,11 @@ func continued(lines []line, j, columns int) int {
 			return 0
 		}
 		if hasPipe(lines[j+n]) {
-			if cells, _ := splitPipes(drawn.Replace(lines[j+n].text)); len(cells) == columns {
-				return n
+			cells, _ := splitPipes(drawn.Replace(lines[j+n].text))
+			if _, heads := headings(cells); heads || len(cells) != columns {
+				return 0 // the lines may be the title of another table
 			}
-			return 0
+			return n
 		}
 	}
 	return 0

@@ -184,14 +184,28 @@ func trailingStatus(s string) (text, stat string) {
 }
 
 // segment splits a line into headings of the vocabulary, the longest first. It returns nil if words
-// are left over or if no heading names the code.
+// are left over or if no heading names the code. If the line as a whole is one heading ("error code
+// description"), shorter ones are tried.
 func segment(s string) (heads []string) {
 	ws := strings.Fields(s)
 	if len(ws) < 2 || len(ws) > 24 || len(s) > 200 {
 		return nil
 	}
+	heads = segmentBy(ws, 5)
+	for longest := len(ws) - 1; len(heads) == 1 && longest > 0; longest-- {
+		heads = segmentBy(ws, longest)
+	}
+	if kinds, ok := headings(heads); !ok || fieldTable(kinds) || len(heads) < 2 {
+		return nil
+	}
+	return heads
+}
+
+// segmentBy splits words into headings of up to longest words each. It returns nil if words are left
+// over.
+func segmentBy(ws []string, longest int) (heads []string) {
 	for i := 0; i < len(ws); {
-		n := min(5, len(ws)-i)
+		n := min(longest, len(ws)-i)
 		for ; n > 0; n-- {
 			w := strings.Join(ws[i:i+n], " ")
 			if vocabulary[normal(w)] != unknown || n == 1 && w[0] >= 0x80 && kindOf(w) != unknown {
@@ -203,9 +217,6 @@ func segment(s string) (heads []string) {
 		}
 		heads = append(heads, strings.Join(ws[i:i+n], " "))
 		i += n
-	}
-	if kinds, ok := headings(heads); !ok || fieldTable(kinds) || len(heads) < 2 {
-		return nil
 	}
 	return heads
 }

@@ -10,6 +10,7 @@ import (
 var (
 	bullet    = regexp.MustCompile(`^(#{1,6}\s+|[-*+•·]\s+|:\s+)?(.*)$`)
 	separator = regexp.MustCompile(`^\s*(?:[:\x{ff1a}]\s*|[-–—]+\s+|\t+|\s{2,})`)
+	negative  = regexp.MustCompile(`^-\d{3,} [A-Z]`)
 	aboutCode = regexp.MustCompile(`^(?i:error code|error|code|exception|错误码|错误代码|fehler|erreur|エラーコード|오류)\s*[:\x{ff1a} #]\s*`)
 )
 
@@ -130,12 +131,14 @@ func plainStart(o opening) (s start, ok bool) {
 	behind = strings.TrimSpace(behind)
 	st := codeStrength(code)
 	switch {
-	case st == noCode, st == word && o.mark == "", st == number && o.mark == "" && sep == "" && !o.named, o.mark == ":":
+	case st == noCode, st == word && o.mark == "", st == number && o.mark == "" && sep == "" && !o.named && !negative.MatchString(o.rest), o.mark == ":":
 		return s, false
 	case s.text == "" && sep == "" || behind == ":": // the code alone
 		return s, st == mnemonic || st == number && o.mark != ""
 	case sep == "" && strings.HasPrefix(behind, "(") && isStatus(strings.Trim(behind, "()"+colons+" ")):
 		s.code, s.text = code+" "+strings.TrimRight(behind, colons+" "), ""
+		return s, true
+	case sep == "" && st == number && negative.MatchString(o.rest): // -32700 Parse error
 		return s, true
 	case sep == "":
 		return s, o.named && st >= number

@@ -161,7 +161,8 @@ type headGuess struct {
 // newHeadGuess returns false if the blocks cannot be headings. The vocabulary must have the heading
 // of the codes and one other that is not just a second code or status.
 func newHeadGuess(heads []column) (g headGuess, ok bool) {
-	g = headGuess{heads: heads, roles: assignColumns(heads, true)}
+	g = headGuess{heads: heads}
+	g.roles, _ = assignColumns(heads, true)
 	g.code = slices.Index(g.roles, RoleCode)
 	if g.code < 0 || !heads[g.code].listed() {
 		return g, false

@@ -3,6 +3,7 @@ package vendorpage
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -16,6 +17,8 @@ type reading struct {
 	about    bool // the text above it mentions errors
 	named    bool // the column of codes is only called "name" or "status"
 	statuses bool // a list of HTTP statuses
+	plainly  bool // its heading says statuses, and it gives nothing but their numbers
+	rivals   bool // several columns may hold the codes, so none is imported and the table is reported
 }
 
 // readGrid finds the rows of headings in a grid and reads what is below each.
@@ -128,8 +131,9 @@ func readTable(g grid, at int, heads []string, rows []gridRow) *reading {
 	}
 	cols := cellsByColumn(heads, rows)
 	var roles []Role
+	var rivals []int
 	if heads != nil {
-		roles = assign(heads, cols)
+		roles, rivals = assignOrRivals(heads, cols)
 	} else {
 		roles = assignBare(cols)
 		heads = make([]string, len(cols))
@@ -137,12 +141,17 @@ func readTable(g grid, at int, heads []string, rows []gridRow) *reading {
 	for i, h := range heads {
 		r.table.Columns = append(r.table.Columns, Column{h, roles[i]})
 	}
+	if rivals != nil {
+		r.refuse(at, heads, rivals)
+		return r
+	}
 	code := slices.IndexFunc(roles, func(r Role) bool { return r == RoleCode || r == RoleStatusCode })
 	if code < 0 {
 		r.table.LeftOut = noCodes(heads)
 		return r
 	}
 	r.statuses = roles[code] == RoleStatusCode
+	r.plainly = r.statuses && plainStatuses(heads[code], cols[code]) && g.layout != layoutRecords && g.layout != htmlList
 	r.named = onlyNamed(heads[code], r.statuses)
 	if len(rows) > 0 {
 		r.reportSecondCodes(at, code)
@@ -156,10 +165,31 @@ func readTable(g grid, at int, heads []string, rows []gridRow) *reading {
 	for _, row := range rows {
 		f.row(row)
 	}
-	if r.slipped() {
-		r.unplaced = append(r.unplaced, Unplaced{at, clip(strings.Join(heads, " | ")), "the codes are HTTP statuses, and there seem to be codes among the texts"})
+	if !calledNumber.MatchString(normal(heads[code])) && r.slipped() {
+		r.rivals = true
+		r.table.LeftOut = "the codes are HTTP statuses, and there seem to be codes among the texts"
+		r.unplaced = append(r.unplaced, Unplaced{at, clip(strings.Join(heads, " | ")), r.table.LeftOut})
 	}
 	return r
+}
+
+// refuse leaves the table out because each of several columns may hold the codes, and reports it.
+func (r *reading) refuse(at int, heads []string, rivals []int) {
+	names := make([]string, len(rivals))
+	for i, c := range rivals {
+		names[i] = strconv.Quote(clip(heads[c]))
+	}
+	r.rivals = true
+	r.table.LeftOut = "each of the columns " + strings.Join(names, ", ") + " may hold the codes"
+	r.unplaced = append(r.unplaced, Unplaced{at, clip(strings.Join(heads, " | ")), r.table.LeftOut + ": rename the heading of the right one to \"Error code\""})
+}
+
+// plainStatuses reports whether a column holds HTTP statuses by its heading, and numbers alone.
+func plainStatuses(heading string, cells []string) bool {
+	if kindOf(heading) != ofStatus {
+		return false
+	}
+	return !slices.ContainsFunc(cells, func(c string) bool { return !integer.MatchString(c) && !statuses.MatchString(c) })
 }
 
 // judgedRows is how many rows of a table decide what its columns are.
@@ -229,18 +259,41 @@ func (r *reading) slipped() bool {
 	return n > 1 && 3*n >= len(r.rows)
 }
 
-// unspan completes rows that lack a cell because the status before their code spans rows, in a text
-// where such a cell leaves no trace. In these rows a code is in the place of the status, and no
-// code is in its own place.
+// unspan completes rows that lack cells because those before their code span rows, in a text where
+// such a cell leaves no trace. In these rows, a code like those of the complete rows comes too early,
+// and there is none in its place.
 func unspan(heads []string, rows []gridRow) []gridRow {
-	if len(heads) < 3 || kindOf(heads[0]) != ofStatus || kindOf(heads[1]) != ofCode && kindOf(heads[1]) != ofName {
+	complete := make([]gridRow, 0, len(rows))
+	for _, r := range rows {
+		if len(r.cells) == len(heads) {
+			complete = append(complete, r)
+		}
+	}
+	if len(complete) == len(rows) || len(complete) == 0 {
 		return rows
+	}
+	roles := assign(heads, cellsByColumn(heads, complete))
+	code, status := slices.Index(roles, RoleCode), slices.Index(roles, RoleStatus)
+	if code < 1 {
+		return rows
+	}
+	known := map[string]bool{}
+	for _, r := range complete {
+		known[shape(codePart(r.cells[code]))] = true
+	}
+	is := func(cells []string, at int) bool {
+		return at >= 0 && at < len(cells) && known[shape(codePart(cells[at]))] && codeStrength(codePart(cells[at])) > noCode
 	}
 	rows = slices.Clone(rows)
 	for i, r := range rows {
-		if len(r.cells) == len(heads)-1 && !isStatus(r.cells[0]) && !nothing(r.cells[0]) && codeStrength(codePart(r.cells[0])) > noCode && codeStrength(r.cells[1]) < number {
-			rows[i].cells = append([]string{""}, r.cells...)
+		lacks := len(heads) - len(r.cells)
+		if lacks < 1 || lacks > code || len(r.cells) < 2 || !is(r.cells, code-lacks) || is(r.cells, code) {
+			continue
 		}
+		if status >= lacks && !isStatus(r.cells[status-lacks]) && !nothing(r.cells[status-lacks]) || isStatus(r.cells[0]) && status == 0 {
+			continue
+		}
+		rows[i].cells = append(make([]string, lacks, len(heads)), r.cells...)
 	}
 	return rows
 }

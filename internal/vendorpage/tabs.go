@@ -9,10 +9,10 @@ import (
 // findTabs reads rows of cells separated by tabs. A row whose cells contain line breaks continues
 // in the next lines.
 func findTabs(lines []line, at int) (*grid, int) {
-	if !strings.Contains(lines[at].text, "\t") {
+	head := tabHeads(lines, at)
+	if head == nil {
 		return nil, 0
 	}
-	head := splitTabs(lines[at].text)
 	if _, ok := headings(head); !ok {
 		return nil, 0
 	}
@@ -38,6 +38,24 @@ func findTabs(lines []line, at int) (*grid, int) {
 		}
 	}
 	return &t.grid, end
+}
+
+// tabHeads splits a line of headings. Rows with tabs may be below headings with gaps of spaces.
+func tabHeads(lines []line, at int) []string {
+	if strings.Contains(lines[at].text, "\t") {
+		return splitTabs(lines[at].text)
+	}
+	if at+1 >= len(lines) || !strings.Contains(lines[at].text, "  ") || !strings.Contains(lines[at+1].text, "\t") {
+		return nil
+	}
+	var head []string
+	for _, h := range gapped(lines[at].text) {
+		head = append(head, h.text)
+	}
+	if len(head) < 2 || len(splitTabs(lines[at+1].text)) != len(head) {
+		return nil
+	}
+	return head
 }
 
 // tabReader reads a table with tabs.

@@ -1,0 +1,85 @@
+package vendorpage
+
+import (
+	"regexp"
+	"strings"
+)
+
+// unfold gives each row of a table that is written on one line a line of its own. numbers are the
+// lines' numbers on the page.
+func unfold(lines []string) (all []string, numbers []int) {
+	for i, l := range lines {
+		rows := unfoldPipes(l)
+		if rows == nil {
+			rows = unfoldWords(l)
+		}
+		if rows == nil {
+			rows = []string{l}
+		}
+		for _, row := range rows {
+			all, numbers = append(all, row), append(numbers, i+1)
+		}
+	}
+	return all, numbers
+}
+
+var inlineRuler = regexp.MustCompile(`\|(?:\s*:?-{2,}:?\s*\|){2,}`)
+
+// unfoldPipes unfolds a table with pipes, whose ruler is in the middle of the line. It returns nil
+// if the line is none, or if the pipes do not add up to rows.
+func unfoldPipes(l string) []string {
+	if strings.Count(l, "|") < 8 || !strings.Contains(l, "--") {
+		return nil
+	}
+	m := inlineRuler.FindStringIndex(l)
+	if m == nil {
+		return nil
+	}
+	columns := strings.Count(l[m[0]:m[1]], "|") - 1
+	before := strings.Split(strings.TrimSuffix(strings.TrimSpace(l[:m[0]]), "|"), "|")
+	after := strings.Split(strings.TrimSuffix(strings.TrimSpace(l[m[1]:]), "|"), "|")
+	if len(before) < columns || len(after) < columns {
+		return nil
+	}
+	row := func(cells []string) string { return "|" + strings.Join(cells, "|") + "|" }
+	rows := []string{row(before[len(before)-columns:]), l[m[0]:m[1]]}
+	if prose := strings.TrimSpace(strings.Join(before[:len(before)-columns], "|")); prose != "" {
+		rows = append([]string{prose, ""}, rows...)
+	}
+	for at := 0; at < len(after); at += columns + 1 {
+		if strings.TrimSpace(after[at]) != "" || at+columns >= len(after) {
+			return nil
+		}
+		rows = append(rows, row(after[at+1:at+1+columns]))
+	}
+	return rows
+}
+
+// unfoldWords unfolds a line that begins with headings from the vocabulary, code first, and goes on
+// with codes and their texts: "Error Code Description A_1 Bad name. A_2 No such thing."
+func unfoldWords(l string) []string {
+	words := strings.Fields(l)
+	if len(words) < 8 || len(l) > 100_000 || vocabulary[normal(words[0])] == unknown && vocabulary[normal(words[0]+" "+words[1])] == unknown {
+		return nil
+	}
+	heads := 2
+	for heads < len(words) && heads < 24 && (codeStrength(words[heads]) < mnemonic || !strings.ContainsAny(words[heads], "0123456789_")) {
+		heads++
+	}
+	if heads == len(words) || segment(strings.Join(words[:heads], " ")) == nil {
+		return nil
+	}
+	rows := []string{strings.Join(words[:heads], " ")}
+	begin, first := heads, shape(words[heads])
+	for i := heads + 1; i <= len(words); i++ {
+		if i < len(words) && (shape(words[i]) != first || !endsSentence(words[i-1])) {
+			continue
+		}
+		rows = append(rows, strings.Join(words[begin:i], " "))
+		begin = i
+	}
+	if len(rows) < 3 {
+		return nil
+	}
+	return rows
+}
