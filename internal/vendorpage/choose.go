@@ -7,14 +7,18 @@ type accepted struct {
 	shapes map[string]bool // of their codes
 	codes  int             // rows whose codes are not statuses
 	headed int             // rows of tables with headings
+
+	ofStatuses bool // the page's title says that it is about HTTP statuses
 }
 
 // choose decides between the tables of a page. A list of HTTP statuses next to tables of codes
 // explains those codes and is not imported. A table without headings counts only if no other table
-// does, or if its codes look like those of the other tables. titled reports whether the page's
-// title mentions errors.
-func choose(all []*reading, titled bool) {
+// does, or if its codes look like those of the other tables. What the page's title is about counts
+// too.
+func choose(all []*reading, title string) {
+	titled := aboutErrors.MatchString(title)
 	page := accept(all, titled)
+	page.ofStatuses = aboutStatuses.MatchString(title)
 	for _, r := range all {
 		if r.table.LeftOut == "" {
 			r.table.LeftOut = page.refuse(r, titled)
@@ -51,7 +55,7 @@ func (a accepted) refuse(r *reading, titled bool) string {
 		return "no rows"
 	case r.statuses && a.codes > 0:
 		return "a list of HTTP statuses beside the codes"
-	case r.plainly:
+	case r.plainly, r.phrased && !a.ofStatuses:
 		return "a list of HTTP statuses, which are no codes of the vendor's; the family HTTP explains them"
 	case r.bare && a.headed > 0 && a.alike(r.rows)*2 <= len(r.rows):
 		return "no headings, and its codes do not look like those of the other tables"
@@ -79,13 +83,16 @@ var (
 // about errors; or its codes are words, which follow a line about errors or name errors themselves
 // ("InvalidToken"), and its texts read like sentences.
 func (r *reading) convincing(titled bool) bool {
-	beside, numbers, negatives, faults, sentences := 0, 0, 0, 0, 0
+	beside, numbers, integers, negatives, faults, sentences := 0, 0, 0, 0, 0, 0
 	for _, row := range r.rows {
 		if row.Status > 0 || row.Remedy != "" {
 			beside++
 		}
 		if numbering.MatchString(row.Code) {
 			numbers++
+		}
+		if integer.MatchString(row.Code) {
+			integers++
 		}
 		if row.Code[0] == '-' {
 			negatives++
@@ -101,8 +108,8 @@ func (r *reading) convincing(titled bool) bool {
 	switch {
 	case 2*beside >= n:
 		return true
-	case 10*negatives >= 8*n:
-		return titled || r.about
+	case r.drawn && r.about && 10*integers >= 8*n, 10*negatives >= 8*n && (titled || r.about):
+		return true
 	case 2*sentences < n:
 		return false
 	case 10*numbers >= 8*n:

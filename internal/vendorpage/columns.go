@@ -172,6 +172,7 @@ func (a *assignment) findCode() bool {
 		return true
 	}
 	a.findNamedRivals()
+	a.preferValue()
 	a.uncoverCode()
 	if c := a.cols[a.code]; c.code < 0.3 && !c.blind && c.status < 0.5 {
 		return false
@@ -179,6 +180,20 @@ func (a *assignment) findCode() bool {
 	a.roles[a.code] = RoleCode
 	return true
 }
+
+// preferValue takes the values of an enumeration (Name, Value, Description) for the codes, because
+// responses contain them and not the names.
+func (a *assignment) preferValue() {
+	if a.cols[a.code].kind != ofName {
+		return
+	}
+	if i := slices.IndexFunc(a.cols, func(c column) bool { return valueHeads[c.heading] && c.looks == surely && c.strong == 0 }); i >= 0 {
+		a.code = i
+	}
+}
+
+// valueHeads are the headings of an enumeration's values.
+var valueHeads = map[string]bool{"value": true, "numeric value": true, "integer value": true, "int value": true, "int": true, "number": true, "wert": true, "valor": true, "valeur": true, "valore": true, "значение": true, "值": true, "数值": true, "値": true, "값": true}
 
 // findNamedRivals finds other columns whose headings promise the codes just as strongly as the one
 // that was chosen, and whose cells keep the promise too.
@@ -369,8 +384,9 @@ var textRules = []rule{
 }
 
 // assignBare decides the roles of columns without headings. Such a table needs a column of nothing
-// but codes, and texts that read like prose; otherwise all roles are "".
-func assignBare(cells [][]string) []Role {
+// but codes, and texts that read like prose; otherwise all roles are "". about reports that the text
+// above mentions errors, so that plain numbers may be codes.
+func assignBare(cells [][]string, about bool) []Role {
 	cols := make([]column, len(cells))
 	for i, of := range cells {
 		if len(of) > 0 && kindOf(of[0]) == ofField {
@@ -379,6 +395,9 @@ func assignBare(cells [][]string) []Role {
 		cols[i] = columnOf("", of)
 	}
 	roles := bareKey(cols)
+	if about && !slices.Contains(roles, RoleCode) && len(cols) > 1 && integers(cells[0]) && cols[0].status <= 0.95 {
+		roles[0] = RoleCode
+	}
 	texts, prose := bareTexts(cols, roles, cells)
 	if !slices.Contains(roles, RoleCode) && !slices.Contains(roles, RoleStatusCode) || !prose {
 		return make([]Role, len(cells))
@@ -391,6 +410,20 @@ func assignBare(cells [][]string) []Role {
 		roles[i] = order[n]
 	}
 	return roles
+}
+
+// integers reports whether cells are different numbers of any length that do not just count.
+func integers(cells []string) bool {
+	seen := map[string]bool{}
+	long := false
+	for _, c := range cells {
+		if !integer.MatchString(c) || seen[c] {
+			return false
+		}
+		seen[c] = true
+		long = long || len(c) >= 3
+	}
+	return long
 }
 
 // bareKey finds the status and the code among columns without headings, by their cells alone. If

@@ -160,7 +160,7 @@ func (p *Page) fill(grids []grid, rest []line) {
 	for _, g := range grids {
 		all = append(all, readGrid(g)...)
 	}
-	choose(all, aboutErrors.MatchString(p.Title))
+	choose(all, p.Title)
 	var rows []Row
 	for _, r := range all {
 		t := r.table

@@ -242,15 +242,13 @@ func closesCell(l string) bool {
 // pipeHeads reads the headings and returns the line after them. The headings are all cells above a
 // ruler or, without one, the first cells that are known headings.
 func pipeHeads(lines []line, at int) (heads []block, next int) {
-	for j := at; j < len(lines) && len(heads) < 12; j++ {
+	for j := at; j < len(lines) && len(heads) < 12 && (lines[j].blank() || isRuler(strings.TrimSpace(lines[j].text)) || closesCell(lines[j].text)); j++ {
 		switch {
 		case lines[j].blank():
 		case isRuler(strings.TrimSpace(lines[j].text)):
 			return heads, j + 1
-		case closesCell(lines[j].text):
-			heads = append(heads, block{lines[j].n, plain(strings.Trim(lines[j].text, "| ")), j + 1})
 		default:
-			return nil, 0
+			heads = append(heads, block{lines[j].n, plain(strings.Trim(lines[j].text, "| ")), j + 1})
 		}
 	}
 	n := 0

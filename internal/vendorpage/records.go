@@ -116,7 +116,7 @@ func (l recordList) read(at int) (all []record, end int) {
 			return nil, 0
 		}
 		next, more := l.next(i)
-		used := r.read(l.lines[i:min(next, len(l.lines))], !more, longest, l.mark)
+		used := r.read(l.lines[i:min(next, len(l.lines))], !more, len(all) > 0, longest, l.mark)
 		longest = max(longest, len(r.body)+len(r.fields))
 		all = append(all, r)
 		if len(all) == judged && !listed(all, l.mark) || len(all) == 3 && l.mark == "" && bareWords(all) {
@@ -163,8 +163,8 @@ func outranks(l, mark string) bool {
 
 // read reads a record's paragraphs and fields from the lines below its code. Other text may follow
 // the last record of a list, so the last record takes no more than an earlier one had.
-func (r *record) read(lines []line, last bool, longest int, mark string) (used int) {
-	b := bodyReader{record: r, last: last, longest: longest, mark: mark}
+func (r *record) read(lines []line, last, later bool, longest int, mark string) (used int) {
+	b := bodyReader{record: r, last: last, longest: longest, mark: mark, later: later}
 	b.begin()
 	for i, l := range lines {
 		text := strings.TrimSpace(l.text)
@@ -207,6 +207,7 @@ type bodyReader struct {
 	mark      string
 	last      bool // no record follows this one
 	longest   int  // the most paragraphs that an earlier record had
+	later     bool // it is not the first record
 	paragraph []string
 	beside    bool // the paragraph continues the text beside the code
 	inField   bool // paragraphs belong to the last field
@@ -286,7 +287,10 @@ func (b *bodyReader) enough(text string) bool {
 
 // titles reports whether a line is a title above the next record.
 func (b *bodyReader) titles(lines []line, i int) bool {
-	return !bulleted(b.mark) && !b.last && b.paragraphs() > 0 && len(b.paragraph) == 0 && titleAtEnd(lines, i)
+	if bulleted(b.mark) || b.last || len(b.paragraph) > 0 || !titleAtEnd(lines, i) {
+		return false
+	}
+	return b.paragraphs() > 0 || b.record.beside != "" && b.longest == 0 && b.later
 }
 
 // joinLines joins the lines of a paragraph. A list item stays a line of its own, and so does the
@@ -374,7 +378,7 @@ func findFielded(lines []line, at int) (*grid, int) {
 				break
 			}
 		}
-		used := r.read(lines[i:min(next, len(lines))], !more, longest, "")
+		used := r.read(lines[i:min(next, len(lines))], !more, len(all) > 0, longest, "")
 		longest = max(longest, len(r.body)+len(r.fields))
 		fields += len(r.fields)
 		if all = append(all, r); len(all) == judged && fields < judged {

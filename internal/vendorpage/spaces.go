@@ -1,7 +1,9 @@
 package vendorpage
 
 import (
+	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -53,6 +55,7 @@ type spacedTable struct {
 	heads      []string
 	roles      []Role
 	lead, tail int // the columns before lead and from tail on are known by their look; between them are texts
+	middle     int // the column of a status between the texts, -1 if none
 	code       int // the column of the codes
 	rows       []spacedRow
 	titles     []gridRow       // between the rows
@@ -75,6 +78,10 @@ func newSpacedTable(l line) (t spacedTable, ok bool) {
 	}
 	for t.tail > t.lead && t.roles[t.tail-1] == RoleStatus {
 		t.tail--
+	}
+	t.middle = -1
+	if i := slices.Index(t.roles[t.lead:t.tail], RoleStatus); i > 0 && i < t.tail-t.lead-1 {
+		t.middle = t.lead + i
 	}
 	return t, t.code >= 0 && t.lead < len(t.roles)
 }
@@ -124,7 +131,13 @@ func (t *spacedTable) grid(at int) *grid {
 		if t.tail < len(t.roles) {
 			text, stat = trailingStatus(text)
 		}
-		row.cells = append(row.cells, parts(text, t.tail-t.lead, capitals)...)
+		if before, status, after, ok := innerStatus(text); ok && t.middle >= 0 {
+			row.cells = append(row.cells, parts(before, t.middle-t.lead, capitals)...)
+			row.cells = append(row.cells, status)
+			row.cells = append(row.cells, parts(after, t.tail-t.middle-1, capitals)...)
+		} else {
+			row.cells = append(row.cells, parts(text, t.tail-t.lead, capitals)...)
+		}
 		if t.tail < len(t.roles) {
 			row.cells = append(row.cells, stat)
 		}
@@ -181,6 +194,23 @@ func trailingStatus(s string) (text, stat string) {
 		}
 	}
 	return s, ""
+}
+
+// innerStatus finds a registered status among words, with its reason phrase if that follows.
+func innerStatus(s string) (before, stat, after string, ok bool) {
+	words := strings.Fields(s)
+	for i := 1; i+1 < len(words); i++ {
+		n, err := strconv.Atoi(words[i])
+		if err != nil || len(words[i]) != 3 || http.StatusText(n) == "" {
+			continue
+		}
+		end := i + 1
+		if phrase := strings.Fields(http.StatusText(n)); len(words) > end+len(phrase) && strings.EqualFold(strings.Join(words[end:end+len(phrase)], " "), http.StatusText(n)) {
+			end += len(phrase)
+		}
+		return strings.Join(words[:i], " "), strings.Join(words[i:end], " "), strings.Join(words[end:], " "), true
+	}
+	return "", "", "", false
 }
 
 // segment splits a line into headings of the vocabulary, the longest first. It returns nil if words

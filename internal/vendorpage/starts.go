@@ -112,7 +112,7 @@ func wrappedStart(mark, inner, behind string) (s start, ok bool) {
 // statusStart judges a line that begins with an HTTP status: "404 Not Found" alone, or "404: …" as
 // a heading or list item.
 func statusStart(o opening) (s start, ok bool) {
-	if n, phrase, ok := status(o.rest); ok && n > 0 && o.mark == "" && phrase != "" && registered(n) && len(o.rest) < 60 && isUpper(phrase) && o.rest[0] < 'A' {
+	if n, phrase, ok := status(o.rest); ok && n > 0 && o.mark == "" && phrase != "" && registered(n) && len(o.rest) < 60 && o.rest[0] < 'A' && o.rest[3] == ' ' && isUpper(o.rest[4:]) {
 		return start{"status", o.rest[:3], phrase}, true
 	}
 	if code, phrase, ok := leadingStatus(o.rest); ok && o.mark != "" {

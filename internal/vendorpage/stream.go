@@ -331,7 +331,9 @@ func streamGrid(at int, heads, cells []block) (*grid, int) {
 			p = next
 			continue
 		}
-		t.learn(cells[code].text)
+		if !statusClass.MatchString(cells[code].text) {
+			t.learn(cells[code].text)
+		}
 		end, last = t.rowEnd(p, code)
 		row, ok := deal(t.roles, cells[p:end])
 		r := gridRow{line: cells[p].line, cells: row}
@@ -423,6 +425,10 @@ func (t *stream) isCode(i int) bool {
 	switch {
 	case others(text):
 		return t.before && t.statusAt(i-1)
+	case statusClass.MatchString(text):
+		return false
+	case len(t.shapes) == 0 && t.c == 0 && t.s < 0 && codeStrength(text) >= number:
+		return true // no code has come yet, just a class of statuses
 	case codeStrength(text) == noCode:
 		return false
 	}

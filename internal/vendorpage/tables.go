@@ -14,10 +14,12 @@ type reading struct {
 	fallback Fallback
 	unplaced []Unplaced
 	bare     bool
+	drawn    bool // its cells are drawn, without headings
 	about    bool // the text above it mentions errors
 	named    bool // the column of codes is only called "name" or "status"
 	statuses bool // a list of HTTP statuses
 	plainly  bool // its heading says statuses, and it gives nothing but their numbers
+	phrased  bool // it gives HTTP's own reason phrases with the numbers
 	rivals   bool // several columns may hold the codes, so none is imported and the table is reported
 }
 
@@ -125,7 +127,7 @@ func sameCells(cells []string) bool {
 // readTable reads the rows below one row of headings, or a table without headings. A table that is
 // not one of error codes is left out, with the reason.
 func readTable(g grid, at int, heads []string, rows []gridRow) *reading {
-	r := &reading{table: Table{Line: at, Layout: g.layout}, bare: g.bare || heads == nil, about: g.topic == ofErrors}
+	r := &reading{table: Table{Line: at, Layout: g.layout}, bare: g.bare || heads == nil, drawn: heads == nil && !g.bare, about: g.topic == ofErrors}
 	if heads != nil && !g.spans {
 		rows = unspan(heads, rows)
 	}
@@ -135,7 +137,7 @@ func readTable(g grid, at int, heads []string, rows []gridRow) *reading {
 	if heads != nil {
 		roles, rivals = assignOrRivals(heads, cols)
 	} else {
-		roles = assignBare(cols)
+		roles = assignBare(cols, g.topic == ofErrors)
 		heads = make([]string, len(cols))
 	}
 	for i, h := range heads {
@@ -150,7 +152,12 @@ func readTable(g grid, at int, heads []string, rows []gridRow) *reading {
 		r.table.LeftOut = noCodes(heads)
 		return r
 	}
+	if roles[code] == RoleStatusCode && numbered1xx(code, rows) {
+		roles[code] = RoleCode
+		r.table.Columns[code].Role = RoleCode
+	}
 	r.statuses = roles[code] == RoleStatusCode
+	r.phrased = r.statuses && (kindOf(heads[code]) == ofStatus || g.layout == layoutRecords || g.layout == htmlList) && withPhrases(code, rows)
 	r.plainly = r.statuses && plainStatuses(heads[code], cols[code]) && g.layout != layoutRecords && g.layout != htmlList
 	r.named = onlyNamed(heads[code], r.statuses)
 	if len(rows) > 0 {
@@ -182,6 +189,41 @@ func (r *reading) refuse(at int, heads []string, rivals []int) {
 	r.rivals = true
 	r.table.LeftOut = "each of the columns " + strings.Join(names, ", ") + " may hold the codes"
 	r.unplaced = append(r.unplaced, Unplaced{at, clip(strings.Join(heads, " | ")), r.table.LeftOut + ": rename the heading of the right one to \"Error code\""})
+}
+
+// numbered1xx reports whether numbers that could be HTTP statuses are others: the statuses from 100 on
+// are in no list of errors, unless that names them as HTTP does.
+func numbered1xx(code int, rows []gridRow) bool {
+	return slices.ContainsFunc(rows, func(r gridRow) bool {
+		if code >= len(r.cells) {
+			return false
+		}
+		n, _, _ := status(codePart(r.cells[code]))
+		return n >= 100 && n < 200 && !namesStatus(n, r.cells)
+	})
+}
+
+// withPhrases reports whether most rows give the reason phrase of their status.
+func withPhrases(code int, rows []gridRow) bool {
+	named, all := 0, 0
+	for _, r := range rows {
+		if code >= len(r.cells) {
+			continue
+		}
+		if n, _, ok := status(codePart(r.cells[code])); ok {
+			all++
+			if n > 0 && namesStatus(n, r.cells) {
+				named++
+			}
+		}
+	}
+	return 2*named > all
+}
+
+// namesStatus reports whether the cells contain HTTP's reason phrase of a status.
+func namesStatus(n int, cells []string) bool {
+	phrase := strings.ToLower(http.StatusText(n))
+	return phrase != "" && slices.ContainsFunc(cells, func(c string) bool { return strings.Contains(strings.ToLower(c), phrase) })
 }
 
 // plainStatuses reports whether a column holds HTTP statuses by its heading, and numbers alone.
@@ -230,6 +272,9 @@ func noCodes(heads []string) string {
 // onlyNamed reports whether the heading of the codes calls them neither codes nor errors, so that
 // the codes themselves have to convince.
 func onlyNamed(heading string, statuses bool) bool {
+	if valueHeads[normal(heading)] {
+		return true
+	}
 	kind := kindOf(heading)
 	return (kind == ofName || kind == ofStatus && !statuses) && !aboutErrors.MatchString(heading) && !calledCode.MatchString(heading)
 }
