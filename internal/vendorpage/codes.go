@@ -140,7 +140,7 @@ func runs(s string) string {
 }
 
 var (
-	statusCell = regexp.MustCompile(`^(?i:http(?:/[\d.]+)?\s*(?:status)?\s*:?\s*)?([1-5]\d\d)(?:\s*(?:[-–—:/,]\s*|\s|\(|\x{ff08})\(?\s*([A-Za-z][A-Za-z' -]{1,50}?)\s*[)\x{ff09}]?)?\.?$`)
+	statusCell = regexp.MustCompile(`^(?i:http(?:/[\d.]+)?\s*(?:status|error|response)?\s*(?:code)?\s*[:=]?\s*)?([1-5]\d\d)(?:\s*(?:[-–—:/,]\s*|\s|\(|\x{ff08})\(?\s*([A-Za-z][A-Za-z' -]{1,50}?)\s*[)\x{ff09}]?)?\.?$`)
 	statusLast = regexp.MustCompile(`^([A-Za-z][A-Za-z' -]{1,50}?)(?:\s*[(\x{ff08}\[]\s*|\s*[,:]\s+|\s+-\s+)(?i:http\s*)?([1-5]\d\d)\s*[)\x{ff09}\]]?$`) // but ABC-404 is a code
 	statuses   = regexp.MustCompile(`^(?:[1-5](?:\d\d|[xX]{2}|\*\*)\s*(?:[,/、;或]|or|and|~|–|-)?\s*)+(?:\([A-Za-z ]+\))?$`)
 )

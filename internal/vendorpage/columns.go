@@ -33,10 +33,11 @@ type column struct {
 	phrases float64 // cells of more than one word
 	blind   bool    // no cells were looked at
 	looks   likeness
+	listed  bool // the vocabulary has the heading
 }
 
 func columnOf(heading string, cells []string) column {
-	c := column{heading: normal(heading)}
+	c := column{heading: normal(heading), listed: inVocabulary(heading)}
 	c.kind = kindOfNormal(heading, c.heading)
 	filled := 0.0
 	for _, cell := range cells {
@@ -77,9 +78,6 @@ func columnOf(heading string, cells []string) column {
 	}
 	return c
 }
-
-// listed reports whether the vocabulary has the heading, word for word.
-func (c column) listed() bool { return vocabulary[c.heading] != unknown }
 
 // promise returns how strongly the heading promises that the column holds the codes; 0 means not at
 // all.

@@ -36,13 +36,13 @@ var vocabulary = words(map[kind]string{
 		statuscode; http-statuscode; statuscode http; código de estado; código de estado http; estado http; código http; estado; statut http; code d'état; code d'état http; code http; statut; code de statut; code statut; code de statut http; código de status; código de status http; status http; código de estado da http;
 		код состояния; код состояния http; http-код; код http; статус; статус http; http-статус; код статуса; код ответа; код ответа http;
 		stato http; codice di stato; codice di stato http; stato; codice http; kod http; kod statusu; kod statusu http; status http; kod odpowiedzi; kod odpowiedzi http; durum kodu; http durum kodu; http durumu; durum; http kodu; mã http; mã trạng thái; mã trạng thái http; trạng thái; trạng thái http; http-statuscode; http-code; statuscode; estado de resposta; statuskod; http-statuskod`,
-	ofCode: `error code; code; errorcode; error_code; errcode; error codes; err code; return code; ret code; retcode; result code; response code; errno; error number; error no; error no.; error id; error key; sqlstate; sqlstate code; message number; message no.; message id; error code value; error constant; api error code; business code; sub code; code value; grpc; grpc code; grpc status; grpc status code; canonical code; code name; exit code; status value; error code name; fault code; code #; numeric code; code or type; msg no; msgid; enum; error enum;
+	ofCode: `error code; decline code; refusal code; refusal reason code; gateway code; gateway response code; acquirer response code; issuer response code; network response code; problem code; reject code; rejection code; failure code; exception code; 异常代码; code; errorcode; error_code; errcode; error codes; err code; return code; ret code; retcode; result code; response code; errno; error number; error no; error no.; error id; error key; sqlstate; sqlstate code; message number; message no.; message id; error code value; error constant; api error code; business code; sub code; code value; grpc; grpc code; grpc status; grpc status code; canonical code; code name; exit code; status value; error code name; fault code; code #; numeric code; code or type; msg no; msgid; enum; error enum;
 		错误码; 错误代码; 错误编码; 返回码; 返回代码; 返回值; 结果码; 业务码; 业务错误码; 错误号; 错误编号; 代码; 编码; 错误码值; 错误码取值; 错误码code; 响应代码; 业务返回码; 子错误码; 错误码 code; 报错码; 錯誤碼; 錯誤代碼; 異常碼; 异常码; code码;
 		エラーコード; コード; リターンコード; 結果コード; エラー番号; 오류 코드; 에러 코드; 코드; 에러코드; 오류코드; 결과 코드; 응답 코드; 결과코드; 응답코드;
 		fehlercode; code; fehlernummer; rückgabecode; fehler-code; código de error; código; codigo; codigo de error; códigos de error; code d'erreur; code erreur; codes d'erreur; code retour; code de retour; código de erro; código do erro; codigo de erro; códigos de erro;
 		код ошибки; код; номер ошибки; код возврата; код результата;
 		codice errore; codice di errore; codice d'errore; codice; kod błędu; kod; kody błędów; hata kodu; kod; mã lỗi; mã; foutcode; foutcodes; felkod; fejlkode; feilkode; virhekoodi; kode kesalahan; kode error`,
-	ofName: `错误码名称; error; name; error name; error type; exception; symbol; condition; condition name; error string; title; short name; reason code; exception name; type of error; error class; fault; mnemonic; identifier; constant; errors; code name; error title; reason phrase; errorname; exceptions; enum name;
+	ofName: `错误码名称; refusal reason; decline reason; rejection reason; error; name; error name; error type; exception; symbol; condition; condition name; error string; title; short name; reason code; exception name; type of error; error class; fault; mnemonic; identifier; constant; errors; code name; error title; reason phrase; errorname; exceptions; enum name;
 		错误; 名称; 错误名称; 错误类型; 异常; 异常名称; 错误名; 错误标识; 標識; 枚举值; 英文名; エラー; エラー名; エラータイプ; 名称; 例外; 에러; 오류; 에러명; 오류명; 이름; 오류 유형; fehler; name; fehlername; fehlertyp; bezeichnung; error; nombre; tipo de error; erreur; nom; type d'erreur; erro; nome; tipo de erro; ошибка; название; имя; тип ошибки;
 		errore; nome; nome errore; nome dell'errore; tipo di errore; błąd; nazwa; nazwa błędu; hata; hata adı; lỗi; tên lỗi; tên; fout; foutnaam; naam`,
 	ofMessage: `error message; message; error msg; error_msg; errmsg; msg; error messages; message text; text; error text; user message; response message; return message; status message; message content; error information; error info; errormessage; error_message; default message; response text; error message text; short text; log message; error detail message; localized message;
@@ -141,6 +141,12 @@ func normal(heading string) string {
 	}
 	s = ornaments.Replace(s)
 	return strings.Join(strings.Fields(strings.Trim(s, " :*#.|-?")), " ")
+}
+
+// inVocabulary reports whether the vocabulary has a heading, word for word, or written in one word:
+// errorDescription.
+func inVocabulary(heading string) bool {
+	return vocabulary[normal(heading)] != unknown || strings.ContainsFunc(heading, upper) && vocabulary[normal(humps.ReplaceAllString(heading, "$1 $2"))] != unknown
 }
 
 // kindOf returns what a heading announces.

@@ -31,6 +31,10 @@ func fieldOf(l string) (f field, ok bool) {
 		return field{name: name}, vocabulary[normal(name)] != unknown
 	}
 	i := strings.IndexAny(t, colons)
+	if bold, found := strings.CutPrefix(strings.TrimSpace(l), "**"); found && i < 0 && strings.HasSuffix(bold, "**") { // **Common causes**
+		name := strings.TrimSpace(strings.TrimSuffix(bold, "**"))
+		return field{name: name}, slices.Contains([]kind{ofCause, ofRemedy, ofText, ofMessage}, vocabulary[normal(name)])
+	}
 	if i < 0 || i > 60 {
 		return f, false
 	}
@@ -261,9 +265,13 @@ func (b *bodyReader) addFields(fs []field) {
 	}
 }
 
-// addLine adds a line to the paragraph, without Markdown's marks for definitions and quotations.
+// addLine adds a line to the paragraph, without Markdown's marks for headings, definitions and
+// quotations.
 func (b *bodyReader) addLine(l string) {
 	text := strings.TrimLeft(strings.TrimPrefix(strings.TrimSpace(l), ": "), "> ")
+	if strings.HasPrefix(text, "#") {
+		text = strings.TrimSpace(strings.TrimLeft(text, "#"))
+	}
 	if strings.HasPrefix(l, "  ") {
 		text = "  " + text // an indented line continues the one above
 	}
@@ -282,7 +290,7 @@ func (b *bodyReader) dedented(l string) bool {
 // enough reports whether the last record has as much text as the longest one above, so that what
 // follows is other text.
 func (b *bodyReader) enough(text string) bool {
-	return b.last && len(b.paragraph) == 0 && !b.inField && (b.paragraphs() >= b.longest || strings.HasPrefix(text, "#"))
+	return b.last && len(b.paragraph) == 0 && !b.inField && (b.paragraphs() >= b.longest || strings.HasPrefix(text, "#") && !strings.HasPrefix(b.mark, "#"))
 }
 
 // titles reports whether a line is a title above the next record.
@@ -293,17 +301,23 @@ func (b *bodyReader) titles(lines []line, i int) bool {
 	return b.paragraphs() > 0 || b.record.beside != "" && b.longest == 0 && b.later
 }
 
-// joinLines joins the lines of a paragraph. A list item stays a line of its own, and so does the
-// line after a short sentence.
+// joinLines joins the lines of a paragraph. A list item stays a line of its own, without its mark, and
+// so does the line after a short sentence.
 func joinLines(lines []string) string {
-	text := lines[0]
-	for i, l := range lines[1:] {
-		above := lines[i]
+	text := ""
+	for i, l := range lines {
 		item := strings.HasPrefix(l, "- ") || strings.HasPrefix(l, "* ")
-		if item || !strings.HasPrefix(l, "  ") && endsSentence(above) && len([]rune(above)) < 60 {
-			text += "\n" + l
-		} else {
-			text = wrap(text, strings.TrimSpace(l))
+		bare := l
+		if item {
+			bare = strings.TrimSpace(l[2:])
+		}
+		switch {
+		case i == 0:
+			text = bare
+		case item || !strings.HasPrefix(l, "  ") && endsSentence(lines[i-1]) && len([]rune(lines[i-1])) < 60:
+			text += "\n" + bare
+		default:
+			text = wrap(text, strings.TrimSpace(bare))
 		}
 	}
 	return text

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // filler makes Rows of the lines of a table.
@@ -77,7 +79,7 @@ func (f *filler) single(row gridRow) bool {
 	}
 	switch {
 	case !title && len(f.rows) > 0 && only != f.code && only < len(f.roles) && f.roles[only] != "" && f.roles[only] != RoleStatus:
-		f.append(f.roles[only], said)
+		f.goOn(f.roles[only], said)
 	case !title && codeStrength(strings.Fields(said)[0]) == mnemonic && len(row.cells) > 1:
 		f.lose(row, "a code without a text")
 	default:
@@ -231,6 +233,20 @@ func (f *filler) lose(row gridRow, reason string) {
 // note reports how a line was understood if that is not certain.
 func (f *filler) note(line int, what string) {
 	f.table.Notes = append(f.table.Notes, "line "+strconv.Itoa(line)+" "+what)
+}
+
+// goOn adds a line to the row above: the rest of a sentence that was broken to fit the column, or a
+// paragraph.
+func (f *filler) goOn(role Role, said string) {
+	first, _ := utf8.DecodeRuneInString(said)
+	last := &f.rows[len(f.rows)-1]
+	for r, text := range map[Role]*string{RoleMessage: &last.Message, RoleDescription: &last.Description, RoleRemedy: &last.Remedy} {
+		if r == role && unicode.IsLower(first) && *text != "" && !endsSentence(*text) {
+			*text = wrap(*text, said)
+			return
+		}
+	}
+	f.append(role, said)
 }
 
 // append adds a paragraph to the row above.

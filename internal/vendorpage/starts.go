@@ -47,7 +47,7 @@ type opening struct {
 // openingOf separates the mark at the start of a line.
 func openingOf(l string) opening {
 	m := bullet.FindStringSubmatch(strings.TrimSpace(l))
-	o := opening{mark: strings.TrimSpace(m[1]), rest: m[2]}
+	o := opening{mark: strings.TrimSpace(m[1]), rest: strings.ReplaceAll(m[2], `\_`, "_")}
 	if indent := len(l) - len(strings.TrimLeft(l, " \t")); indent > 3 && o.mark != "" && o.mark[0] != '#' {
 		o.mark += ">"
 	}

@@ -44,7 +44,7 @@ const (
 // findStream reads one cell per paragraph or per line. The table begins with at least two headings,
 // one of which names the code.
 func findStream(lines []line, at int) (*grid, int) {
-	if len(lines[at].text) > 60 || vocabulary[normal(lines[at].text)] == unknown && vocabulary[normal(peek(lines, at+1))] == unknown {
+	if len(lines[at].text) > 60 || !inVocabulary(lines[at].text) && !inVocabulary(peek(lines, at+1)) {
 		return nil, 0
 	}
 	byLine := at+1 < len(lines) && !lines[at+1].blank()
@@ -164,12 +164,12 @@ func newHeadGuess(heads []column) (g headGuess, ok bool) {
 	g = headGuess{heads: heads}
 	g.roles, _ = assignColumns(heads, true)
 	g.code = slices.Index(g.roles, RoleCode)
-	if g.code < 0 || !heads[g.code].listed() {
+	if g.code < 0 || !heads[g.code].listed {
 		return g, false
 	}
 	distinct := 0
 	for i, h := range heads {
-		if h.listed() && !g.again(i) {
+		if h.listed && !g.again(i) {
 			distinct++
 		}
 	}
@@ -190,7 +190,7 @@ func (g headGuess) headPoints() (points float64) {
 			points--
 		case g.again(i):
 			points -= 2
-		case h.listed():
+		case h.listed:
 			points++
 		}
 	}
@@ -215,7 +215,7 @@ func (g headGuess) rowPoints(bs []block, cols []column, exactly bool) (points fl
 			if i != g.code && g.misplaced(i, cell.text, cells[g.code].text) {
 				points -= 4
 			}
-			if row == 1 && len(cell.text) > 3 && cols[n+i].listed() && !isStatus(cell.text) {
+			if row == 1 && len(cell.text) > 3 && cols[n+i].listed && !isStatus(cell.text) {
 				points -= 6 // a heading is left over
 			}
 		}
