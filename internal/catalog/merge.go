@@ -57,11 +57,19 @@ func Merge(old []byte, p Publication, keep bool) (text []byte, changes []Change,
 	if err != nil {
 		return nil, nil, err
 	}
-	head, items, ok := split(string(old), len(was.Codes))
-	if !ok {
-		return nil, nil, errors.New("its list of codes is not laid out an entry below the other, two spaces before each dash: merge by hand")
+	whole := string(old)
+	head, items, tail, ok := split(whole, len(was.Codes))
+	if !ok { // another indent, or in braces
+		if whole, err = blockStyle(whole); err != nil {
+			return nil, nil, err
+		}
+		if head, items, tail, ok = split(whole, len(was.Codes)); !ok {
+			return nil, nil, errors.New("its list of codes cannot be taken apart: merge by hand")
+		}
 	}
-	head, changes = mergeHead(head, was, p)
+	if head, tail, changes, err = mergeHead(head, tail, was, p); err != nil {
+		return nil, nil, err
+	}
 	var out strings.Builder
 	out.WriteString(head)
 	pairs, gone := pair(was.Codes, p.Codes)
@@ -71,7 +79,10 @@ func Merge(old []byte, p Publication, keep bool) (text []byte, changes []Change,
 			changes = append(changes, Change{Sign: "+", Code: e.Code, New: cmp.Or(e.Message, e.Description)})
 			continue
 		}
-		item, differs := mergeEntry(items[pairs[i]], was.Codes[pairs[i]], e)
+		item, differs, err := mergeEntry(items[pairs[i]], was.Codes[pairs[i]], e)
+		if err != nil {
+			return nil, nil, err
+		}
 		out.WriteString(item)
 		changes = append(changes, differs...)
 	}
@@ -82,6 +93,7 @@ func Merge(old []byte, p Publication, keep bool) (text []byte, changes []Change,
 		}
 		changes = append(changes, Change{Sign: "-", Code: was.Codes[i].Code, Old: cmp.Or(was.Codes[i].Message, was.Codes[i].Description)})
 	}
+	out.WriteString(tail)
 	return []byte(out.String()), changes, nil
 }
 
@@ -124,24 +136,31 @@ func pair(old, now []Entry) (pairs, gone []int) {
 	return pairs, gone
 }
 
-// split cuts a catalog's text into what stands before the codes and the text of each entry.
-func split(text string, entries int) (head string, items []string, ok bool) {
-	head, rest, found := strings.Cut(text, "\ncodes:")
+// split cuts a catalog's text into what stands before the codes, the text of each entry, and what
+// stands below the codes. ok is false if the list is not laid out an entry below the other, with two
+// spaces before each dash.
+func split(text string, entries int) (head string, items []string, tail string, ok bool) {
+	head, rest, found := strings.Cut("\n"+text, "\ncodes:")
 	if !found {
-		return "", nil, false
+		return "", nil, "", false
 	}
 	list, below, _ := strings.Cut(rest, "\n")
-	head += "\ncodes:\n"
-	if entries == 0 {
-		return head, nil, strings.TrimSpace(below) == "" && (strings.TrimSpace(list) == "[]" || strings.TrimSpace(list) == "")
+	value, comment, commented := strings.Cut(list, "#")
+	if head = head + "\ncodes:"; commented {
+		head += " #" + comment
 	}
-	if !strings.HasSuffix(below, "\n") {
+	head = head[1:] + "\n"
+	if !strings.HasSuffix(below, "\n") && below != "" {
 		below += "\n"
+	}
+	below, tail = cutTail(below)
+	if entries == 0 {
+		return head, nil, tail, strings.TrimSpace(below) == "" && (strings.TrimSpace(value) == "[]" || strings.TrimSpace(value) == "")
 	}
 	lead := ""
 	for _, line := range strings.SplitAfter(below, "\n") {
 		switch {
-		case strings.HasPrefix(line, "  - "):
+		case strings.HasPrefix(line, "  - "), line == "  -\n":
 			items = append(items, lead+line)
 			lead = ""
 		case strings.HasPrefix(line, "  #") || strings.HasPrefix(line, "#"): // a comment above the next entry
@@ -154,43 +173,100 @@ func split(text string, entries int) (head string, items []string, ok bool) {
 	if lead != "" && len(items) > 0 {
 		items[len(items)-1] += lead
 	}
-	return head, items, len(items) == entries
+	return head, items, tail, len(items) == entries && strings.TrimSpace(value) == ""
 }
 
-// mergeHead updates the date and the fallback; title, vendor and match are ours.
-func mergeHead(head string, was Family, p Publication) (string, []Change) {
-	var changes []Change
-	set := func(section, key, old, now string) {
-		if now == "" || now == old {
-			return
+// cutTail separates the keys below the list of codes, with the comment right above them.
+func cutTail(below string) (list, tail string) {
+	lines := strings.SplitAfter(below, "\n")
+	for i, l := range lines {
+		if l == "" || strings.ContainsAny(l[:1], " #-\n\r\t") {
+			continue
 		}
-		changes = append(changes, Change{"~", section, key, old, now})
-		lines := strings.SplitAfter(head, "\n")
-		in := false
-		var out strings.Builder
-		for i := 0; i < len(lines); i++ {
-			if !strings.HasPrefix(lines[i], " ") {
-				in = strings.HasPrefix(lines[i], section+":")
-			}
-			if !in || !strings.HasPrefix(lines[i], "  "+key+":") {
-				out.WriteString(lines[i])
-				continue
-			}
-			out.WriteString("  " + key + ": " + scalar(now, "    ") + "\n")
-			for i+1 < len(lines) && strings.HasPrefix(lines[i+1], "    ") {
-				i++
-			}
+		for i > 0 && strings.HasPrefix(lines[i-1], "#") {
+			i--
 		}
-		head = out.String()
+		return strings.Join(lines[:i], ""), strings.Join(lines[i:], "")
 	}
-	set("source", "date", was.Source.Date, p.Date)
-	set("fallback", "description", was.Fallback.Description, p.Fallback.Description)
-	set("fallback", "remedy", was.Fallback.Remedy, p.Fallback.Remedy)
-	return head, changes
+	return below, ""
+}
+
+// mergeHead updates the date and the fallback, which stand above the codes or below; title, vendor
+// and match are ours.
+func mergeHead(head, tail string, was Family, p Publication) (newHead, newTail string, changes []Change, err error) {
+	for _, f := range []struct{ section, key, old, now string }{
+		{"source", "date", was.Source.Date, p.Date},
+		{"fallback", "description", was.Fallback.Description, p.Fallback.Description},
+		{"fallback", "remedy", was.Fallback.Remedy, p.Fallback.Remedy},
+	} {
+		if f.now == "" || f.now == f.old {
+			continue
+		}
+		changes = append(changes, Change{"~", f.section, f.key, f.old, f.now})
+		if hasKey(tail, f.section) {
+			tail, err = setKey(tail, f.section, f.key, f.now)
+		} else {
+			at := strings.LastIndex("\n"+head, "\ncodes:")
+			above, codes := head[:at], head[at:]
+			above, err = setKey(above, f.section, f.key, f.now)
+			head = above + codes
+		}
+		if err != nil {
+			return "", "", nil, err
+		}
+	}
+	return head, tail, changes, nil
+}
+
+func hasKey(text, key string) bool { return strings.Contains("\n"+text, "\n"+key+":") }
+
+// setKey sets a text in a section of the file. The section is added if there is none, and written in
+// block style if it is in braces.
+func setKey(text, section, key, value string) (string, error) {
+	if !hasKey(text, section) {
+		return text + section + ":\n  " + key + ": " + scalar(value, "    ") + "\n", nil
+	}
+	begin := strings.Index("\n"+text, "\n"+section+":")
+	body, rest := cutSection(text[begin:])
+	body, err := blockSection(body, section)
+	if err != nil {
+		return "", err
+	}
+	lines := strings.SplitAfter(body, "\n")
+	field := "  " + key + ": " + scalar(value, "    ") + "\n"
+	var out strings.Builder
+	done := false
+	for i := 0; i < len(lines); i++ {
+		if done || !strings.HasPrefix(lines[i], "  "+key+":") {
+			out.WriteString(lines[i])
+			continue
+		}
+		out.WriteString(field)
+		done = true
+		for i+1 < len(lines) && (strings.HasPrefix(lines[i+1], "   ") || strings.TrimSpace(lines[i+1]) == "" && i+2 < len(lines)) {
+			i++ // the lines of a text in several
+		}
+	}
+	if done {
+		return text[:begin] + out.String() + rest, nil
+	}
+	first, below, _ := strings.Cut(body, "\n")
+	return text[:begin] + first + "\n" + field + below + rest, nil
+}
+
+// cutSection returns the lines of the key at the start of a text, and what follows them.
+func cutSection(text string) (section, rest string) {
+	lines := strings.SplitAfter(text, "\n")
+	for i, l := range lines {
+		if i > 0 && l != "" && !strings.ContainsAny(l[:1], " \n\r\t}") {
+			return strings.Join(lines[:i], ""), strings.Join(lines[i:], "")
+		}
+	}
+	return text, ""
 }
 
 // mergeEntry changes in an entry's text what the page changed, and nothing else.
-func mergeEntry(item string, was, now Entry) (string, []Change) {
+func mergeEntry(item string, was, now Entry) (string, []Change, error) {
 	var changes []Change
 	number := func(n int) string {
 		if n == 0 {
@@ -207,10 +283,16 @@ func mergeEntry(item string, was, now Entry) (string, []Change) {
 		if f.old == f.now {
 			continue
 		}
+		if len(changes) == 0 {
+			var err error
+			if item, err = blockEntry(item); err != nil {
+				return "", nil, fmt.Errorf("the entry of %s: %w", was.Code, err)
+			}
+		}
 		changes = append(changes, Change{"~", now.Code, f.name, f.old, f.now})
 		item = setField(item, f.name, f.text)
 	}
-	return item, changes
+	return item, changes, nil
 }
 
 // setField replaces a field of an entry's text, or inserts it after the code; "" removes it.

@@ -215,3 +215,80 @@ func TestFamilyOfCodes(t *testing.T) {
 	f("ERROR_ACCESS_DENIED ERROR_NOT_FOUND", "", "")
 	f("JOBX_MANAGER_1 JOBX_MANAGER_2", "", "JOBX_MANAGER")
 }
+
+// However a catalog is laid out, the merged one loads, and has what the page says and what was ours.
+func TestMergeLayouts(t *testing.T) {
+	const head, match = "family: Demo\nlanguage: en\n", "match: {prefixes: [DEMO]}\n"
+	const fallback = "fallback:\n  description: Ours.\n  remedy: Old.\n"
+	const first = "kind: validation, retry: after_fix, owner: caller"
+	const two = "  - code: DEMO.2 # stays\n    message:   'Gone'\n    kind: internal\n    retry: later\n    owner: vendor\n"
+	for name, text := range map[string]string{
+		"entry in braces":            head + match + fallback + "codes:\n  - {code: DEMO.1, status: 400, message: Bad, " + first + "} # ours\n" + two,
+		"entry in braces over lines": head + match + fallback + "codes:\n  # Above.\n  - {\n      code: DEMO.1, status: 400,\n      message: Bad, " + first + "\n    }\n" + two,
+		"list in brackets":           head + match + fallback + "codes: [{code: DEMO.1, status: 400, message: Bad, " + first + "}, {code: DEMO.2, message: Gone, kind: internal, retry: later, owner: vendor}]\n",
+		"dashes without indent":      head + match + fallback + "codes:\n- code: DEMO.1\n  status: 400\n  message: Bad\n  kind: validation\n  retry: after_fix\n  owner: caller\n- code: DEMO.2\n  message: Gone\n  kind: internal\n  retry: later\n  owner: vendor\n",
+		"wide indent":                head + match + fallback + "codes:\n    -   code: DEMO.1\n        status: 400\n        message: Bad\n        kind: validation\n        retry: after_fix\n        owner: caller\n    -   code: DEMO.2\n        message: Gone\n        kind: internal\n        retry: later\n        owner: vendor\n",
+		"status first":               head + match + fallback + "codes:\n  - status: 400\n    message: Bad\n    kind: validation\n    retry: after_fix\n    owner: caller\n    code: DEMO.1\n" + two,
+		"keys in quotes":             head + match + fallback + "codes:\n  - \"code\": DEMO.1\n    \"status\": 400\n    'message': Bad\n    kind: validation\n    retry: after_fix\n    owner: caller\n" + two,
+		"dash alone":                 head + match + fallback + "codes:\n  -\n    code: DEMO.1\n    status: 400\n    message: Bad\n    kind: validation\n    retry: after_fix\n    owner: caller\n" + two,
+		"codes first":                "codes: # all\n  - {code: DEMO.1, status: 400, message: Bad, " + first + "}\n" + two + "\n# Below.\n" + head + match + fallback,
+		"fallback in braces":         head + match + "fallback: {description: Ours., remedy: Old.}\ncodes:\n  - {code: DEMO.1, status: 400, message: Bad, " + first + "}\n" + two,
+		"JSON":                       `{"family": "Demo", "language": "en", "match": {"prefixes": ["DEMO"]}, "fallback": {"description": "Ours.", "remedy": "Old."}, "codes": [{"code": "DEMO.1", "status": 400, "message": "Bad", "kind": "validation", "retry": "after_fix", "owner": "caller"}, {"code": "DEMO.2", "message": "Gone", "kind": "internal", "retry": "later", "owner": "vendor"}]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := parseSource(file{text: []byte(text)}).decode(); err != nil {
+				t.Fatalf("the catalog itself: %v", err)
+			}
+			p := Publication{Family: "Demo", Fallback: Fallback{Remedy: "New."}, Codes: []Entry{
+				{Code: "DEMO.1", Status: 422, Message: "Worse", Remedy: "Do\nthis."},
+				{Code: "DEMO.2", Message: "Gone"},
+			}}
+			merged, _, err := Merge([]byte(text), p, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := parseSource(file{text: merged}).decode()
+			if err != nil {
+				t.Fatalf("%v in\n%s", err, merged)
+			}
+			want := []Entry{
+				{Code: "DEMO.1", Status: 422, Message: "Worse", Remedy: "Do\nthis.", Kind: "validation", Retry: "after_fix", Owner: "caller"},
+				{Code: "DEMO.2", Message: "Gone", Kind: "internal", Retry: "later", Owner: "vendor"},
+			}
+			if diff := cmp.Diff(want, got.Codes, cmp.AllowUnexported(Entry{}, template{})); diff != "" {
+				t.Errorf("-want +merged:\n%s\n%s", diff, merged)
+			}
+			if got.Name != "Demo" || got.Fallback.Description != "Ours." || got.Fallback.Remedy != "New." {
+				t.Errorf("%q, %+v in\n%s", got.Name, got.Fallback, merged)
+			}
+			for _, comment := range []string{"# ours", "# Above.", "# Below.", two} {
+				if strings.Contains(text, comment) && !strings.Contains(string(merged), comment) {
+					t.Errorf("%q is gone from\n%s", comment, merged)
+				}
+			}
+		})
+	}
+}
+
+// An entry that goes takes nothing else with it, and a fallback that the catalog does not have yet is
+// added.
+func TestMergeAddsAndRemoves(t *testing.T) {
+	const text = "family: Demo\nmatch: {prefixes: [DEMO]}\ncodes:\n  - {code: DEMO.1, message: Bad, kind: validation, retry: after_fix, owner: caller}\ntitle: Below\n"
+	merged, _, err := Merge([]byte(text), Publication{Fallback: Fallback{Remedy: "New."}, Codes: []Entry{{Code: "DEMO.9", Message: "Nine"}}}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := parseSource(file{text: merged}).decode()
+	if err != nil || got.Title != "Below" || got.Fallback.Remedy != "New." || len(got.Codes) != 1 || got.Codes[0].Code != "DEMO.9" {
+		t.Errorf("%v: %+v in\n%s", err, got, merged)
+	}
+}
+
+// What cannot be edited is refused, not spoilt.
+func TestMergeRefuses(t *testing.T) {
+	const text = "family: Demo\nmatch: {prefixes: [DEMO]}\ncodes:\n  - &one {code: DEMO.1, message: Bad, kind: validation, retry: after_fix, owner: caller}\n  - {<<: *one, code: DEMO.2}\n"
+	_, _, err := Merge([]byte(text), Publication{Codes: []Entry{{Code: "DEMO.2", Message: "New"}}}, false)
+	if err == nil || !strings.Contains(err.Error(), "by hand") {
+		t.Error(err)
+	}
+}
