@@ -21,7 +21,6 @@ const (
 
 var (
 	integer    = regexp.MustCompile(`^[-+]?\d{1,12}$`)
-	joined     = regexp.MustCompile(`[A-Za-z0-9][_.-][A-Za-z0-9]|[A-Za-z]/[A-Za-z]|[a-z]:[a-z]`)
 	thousands  = regexp.MustCompile(`^\d{1,3}(?: \d{3})+$`) // 20 001
 	hex        = regexp.MustCompile(`^0[xX][0-9A-Fa-f]{1,16}$`)
 	notCode    = regexp.MustCompile(`(?i)://|^www\.|\.(html?|com|org|net|io|json|xml|yaml|md|pdf|png)$|^v?\d+\.\d+(\.\d+)*$|^\d{4}-\d\d-\d\d|^\d+[./:]\d+`)
@@ -43,7 +42,7 @@ func codeStrength(s string) strength {
 	switch {
 	case !letters:
 		return number // 4000, 40-001 and the like
-	case hex.MatchString(s), camel(s), strings.ContainsAny(s, "_.-/:") && joined.MatchString(s) && !ordinary(s):
+	case s[0] == '0' && hex.MatchString(s), camel(s), joins(s) && !ordinary(s):
 		return mnemonic
 	case digits && len(s) >= 3:
 		return mnemonic // E1001, 0100C
@@ -81,6 +80,28 @@ func camel(s string) bool {
 		}
 		if at(i-1, lower) || at(i-1, digit) || at(i-1, upper) && i+2 < len(s) && at(i+2, lower) {
 			return true
+		}
+	}
+	return false
+}
+
+// joins reports whether a mark joins two parts of a text: a_b, a.b, a-b, a/b, a:b.
+func joins(s string) bool {
+	for i := 1; i+1 < len(s); i++ {
+		before, after := rune(s[i-1]), rune(s[i+1])
+		switch s[i] {
+		case '_', '.', '-':
+			if (letter(before) || digit(before)) && (letter(after) || digit(after)) {
+				return true
+			}
+		case '/':
+			if letter(before) && letter(after) {
+				return true
+			}
+		case ':':
+			if lower(before) && lower(after) {
+				return true
+			}
 		}
 	}
 	return false

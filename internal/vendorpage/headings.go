@@ -127,6 +127,9 @@ func normal(heading string) string {
 	if len(heading) > 120 {
 		return ""
 	}
+	if bareWords(heading) {
+		return strings.ToLower(heading)
+	}
 	s := heading
 	if strings.ContainsFunc(s, func(r rune) bool { return r >= 0x80 }) {
 		s = width.Fold.String(s)
@@ -141,6 +144,19 @@ func normal(heading string) string {
 	}
 	s = ornaments.Replace(s)
 	return strings.Join(strings.Fields(strings.Trim(s, " :*#.|-?")), " ")
+}
+
+// bareWords reports whether a heading is letters, digits and single spaces, which normal only has to
+// turn into lower case. Most of the texts that it is asked for are.
+func bareWords(s string) bool {
+	space := true // before the text
+	for _, c := range []byte(s) {
+		if !letter(rune(c)) && !digit(rune(c)) && (c != ' ' || space) {
+			return false
+		}
+		space = c == ' '
+	}
+	return !space
 }
 
 // inVocabulary reports whether the vocabulary has a heading, word for word, or written in one word:
@@ -251,6 +267,9 @@ func plain(s string) string {
 
 // tidy trims the paragraphs of a cell and drops the empty ones.
 func tidy(s string) string {
+	if isTidy(s) {
+		return s
+	}
 	var kept []string
 	for _, p := range strings.Split(s, "\n") {
 		if p = strings.Join(strings.Fields(p), " "); p != "" {
@@ -258,4 +277,16 @@ func tidy(s string) string {
 		}
 	}
 	return strings.Join(kept, "\n")
+}
+
+// isTidy reports whether tidy would leave a text as it is, of those that are simple to judge.
+func isTidy(s string) bool {
+	space := true // before the text
+	for _, c := range []byte(s) {
+		if c < ' ' || c >= 0x80 || c == ' ' && space {
+			return false
+		}
+		space = c == ' '
+	}
+	return !space
 }

@@ -35,6 +35,7 @@ const (
 // layOut finds the tables in lines. rest are the lines outside all tables.
 func layOut(lines []line) (grids []grid, rest []line) {
 	skip, fenced := samples(lines)
+	memorize(lines)
 	for at := 0; at < len(lines); {
 		if lines[at].blank() {
 			at++

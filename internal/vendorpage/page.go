@@ -130,6 +130,7 @@ type line struct {
 	n      int // from 1
 	text   string
 	begins *maybeStart // whether it starts a record; nil until asked
+	memo   *lineMemo   // shared by the lines of the page
 }
 
 func (l line) blank() bool { return strings.TrimSpace(l.text) == "" }

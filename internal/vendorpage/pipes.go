@@ -13,7 +13,19 @@ var (
 )
 
 // isRuler reports whether a line is a drawn border, such as Markdown's |---|---|.
-func isRuler(s string) bool { return strings.ContainsAny(s, "|+") && ruler.MatchString(s) }
+func isRuler(s string) bool {
+	drawn := false
+	for _, c := range []byte(s) {
+		switch c {
+		case '|', '+':
+			drawn = true
+		case ' ', '\t', '\n', ':', '=', '-', '\f', '\r':
+		default:
+			return false
+		}
+	}
+	return drawn && ruler.MatchString(s)
+}
 
 // splitPipes returns the cells of a line. open reports that no pipe closes the last cell.
 func splitPipes(s string) (cells []string, open bool) {

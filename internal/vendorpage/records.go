@@ -123,7 +123,7 @@ func (l recordList) read(at int) (all []record, end int) {
 		used := r.read(l.lines[i:min(next, len(l.lines))], !more, len(all) > 0, longest, l.mark)
 		longest = max(longest, len(r.body)+len(r.fields))
 		all = append(all, r)
-		if len(all) == judged && !listed(all, l.mark) || len(all) == 3 && l.mark == "" && bareWords(all) {
+		if len(all) == judged && !listed(all, l.mark) || len(all) == 3 && l.mark == "" && textless(all) {
 			return nil, 0
 		}
 		end = i + used
@@ -143,8 +143,8 @@ func tableBelow(lines []line, at int) bool {
 	return at+1 < len(lines) && hasPipe(lines[at]) && isRuler(lines[at+1].text)
 }
 
-// bareWords reports whether records have no text at all, like the items of a menu.
-func bareWords(all []record) bool {
+// textless reports whether records have no text at all, like the items of a menu.
+func textless(all []record) bool {
 	return !slices.ContainsFunc(all, func(r record) bool { return r.beside != "" || len(r.body)+len(r.fields) > 0 })
 }
 

@@ -16,21 +16,17 @@ type block struct {
 
 // blocks splits lines into at most limit cells: lines if byLine is set, otherwise paragraphs.
 func blocks(lines []line, at int, byLine bool, limit int) (all []block) {
+	all = make([]block, 0, min(limit, len(lines)-at, 64))
 	for i := at; i < len(lines) && len(all) < limit; {
 		if lines[i].blank() {
 			i++
 			continue
 		}
-		b := block{line: lines[i].n}
-		var text []string
-		for i < len(lines) && !lines[i].blank() {
-			text = append(text, strings.TrimSpace(lines[i].text))
-			i++
-			if byLine {
-				break
-			}
+		b := block{line: lines[i].n, text: tidy(lines[i].text)}
+		for i++; !byLine && i < len(lines) && !lines[i].blank(); i++ {
+			b.text += "\n" + tidy(lines[i].text)
 		}
-		b.text, b.next = tidy(strings.Join(text, "\n")), i
+		b.next = i
 		all = append(all, b)
 	}
 	return all
@@ -44,14 +40,18 @@ const (
 // findStream reads one cell per paragraph or per line. The table begins with at least two headings,
 // one of which names the code.
 func findStream(lines []line, at int) (*grid, int) {
-	if len(lines[at].text) > 60 || !inVocabulary(lines[at].text) && !inVocabulary(peek(lines, at+1)) {
+	memo := lines[at].memo
+	if len(lines[at].text) > 60 || !memo.column(lines[at].text).listed && !memo.column(peek(lines, at+1)).listed {
 		return nil, 0
 	}
 	byLine := at+1 < len(lines) && !lines[at+1].blank()
-	first := blocks(lines, at, byLine, 4*maxHeads+maxTitles)
-	var cols []column // the blocks that may be headings or cells of the first row, taken as headings
+	first := memo.blocks(lines, at, byLine, 4*maxHeads+maxTitles)
+	if len(first) < 2 || memo.column(first[0].text).kind == unknown && memo.column(first[1].text).kind == unknown {
+		return nil, 0
+	}
+	cols := make([]column, 0, 2*maxHeads+maxTitles) // the blocks that may be headings or cells of the first row, taken as headings
 	for _, b := range first[:min(len(first), 2*maxHeads+maxTitles)] {
-		cols = append(cols, columnOf(b.text, nil))
+		cols = append(cols, memo.column(b.text))
 	}
 	columns, points := headCount(first, cols)
 	if columns == 0 {
@@ -68,7 +68,7 @@ func findStream(lines []line, at int) (*grid, int) {
 	}
 	begin := first[columns-1].next
 	return growing(lines[at].n, first[:columns], func(limit int) (cells []block, all bool) {
-		cells = blocks(lines, begin, byLine, limit)
+		cells = memo.blocks(lines, begin, byLine, limit)
 		if len(cells) == 0 {
 			return nil, true
 		}
@@ -268,7 +268,7 @@ func streamEnd(lines []line, at int, head0, head1 string) int {
 		text := strings.TrimSpace(lines[i].text)
 		k := unknown
 		if len(text) <= 60 {
-			k = kindOf(text)
+			k = lines[i].memo.column(text).kind
 		}
 		if k == unknown || nothing(text) {
 			run = 0
