@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"errata/internal/yamlfile"
 )
 
 // Publication is what a vendor's page says, before anything of ours is added.
@@ -60,7 +62,7 @@ func Merge(old []byte, p Publication, keep bool) (text []byte, changes []Change,
 	whole := string(old)
 	head, items, tail, ok := split(whole, len(was.Codes))
 	if !ok { // another indent, or in braces
-		if whole, err = blockStyle(whole); err != nil {
+		if whole, err = yamlfile.Block(whole, []string{"source", "fallback"}, "codes", "code"); err != nil {
 			return nil, nil, err
 		}
 		if head, items, tail, ok = split(whole, len(was.Codes)); !ok {
@@ -137,8 +139,8 @@ func pair(old, now []Entry) (pairs, gone []int) {
 }
 
 // split cuts a catalog's text into what stands before the codes, the text of each entry, and what
-// stands below the codes. ok is false if the list is not laid out an entry below the other, with two
-// spaces before each dash.
+// stands below the codes. ok is false if the list is not laid out an entry below the other, with
+// two spaces before each dash.
 func split(text string, entries int) (head string, items []string, tail string, ok bool) {
 	head, rest, found := strings.Cut("\n"+text, "\ncodes:")
 	if !found {
@@ -220,15 +222,15 @@ func mergeHead(head, tail string, was Family, p Publication) (newHead, newTail s
 
 func hasKey(text, key string) bool { return strings.Contains("\n"+text, "\n"+key+":") }
 
-// setKey sets a text in a section of the file. The section is added if there is none, and written in
-// block style if it is in braces.
+// setKey sets a text in a section of the file. The section is added if there is none, and written
+// in block style if it is in braces.
 func setKey(text, section, key, value string) (string, error) {
 	if !hasKey(text, section) {
 		return text + section + ":\n  " + key + ": " + scalar(value, "    ") + "\n", nil
 	}
 	begin := strings.Index("\n"+text, "\n"+section+":")
 	body, rest := cutSection(text[begin:])
-	body, err := blockSection(body, section)
+	body, err := yamlfile.BlockSection(body, section)
 	if err != nil {
 		return "", err
 	}
@@ -285,7 +287,7 @@ func mergeEntry(item string, was, now Entry) (string, []Change, error) {
 		}
 		if len(changes) == 0 {
 			var err error
-			if item, err = blockEntry(item); err != nil {
+			if item, err = yamlfile.BlockItem(item, "code"); err != nil {
 				return "", nil, fmt.Errorf("the entry of %s: %w", was.Code, err)
 			}
 		}

@@ -216,7 +216,8 @@ func TestFamilyOfCodes(t *testing.T) {
 	f("JOBX_MANAGER_1 JOBX_MANAGER_2", "", "JOBX_MANAGER")
 }
 
-// However a catalog is laid out, the merged one loads, and has what the page says and what was ours.
+// However a catalog is laid out, the merged one loads, and has what the page says and what was
+// ours.
 func TestMergeLayouts(t *testing.T) {
 	const head, match = "family: Demo\nlanguage: en\n", "match: {prefixes: [DEMO]}\n"
 	const fallback = "fallback:\n  description: Ours.\n  remedy: Old.\n"
@@ -270,8 +271,8 @@ func TestMergeLayouts(t *testing.T) {
 	}
 }
 
-// An entry that goes takes nothing else with it, and a fallback that the catalog does not have yet is
-// added.
+// An entry that goes takes nothing else with it, and a fallback that the catalog does not have yet
+// is added.
 func TestMergeAddsAndRemoves(t *testing.T) {
 	const text = "family: Demo\nmatch: {prefixes: [DEMO]}\ncodes:\n  - {code: DEMO.1, message: Bad, kind: validation, retry: after_fix, owner: caller}\ntitle: Below\n"
 	merged, _, err := Merge([]byte(text), Publication{Fallback: Fallback{Remedy: "New."}, Codes: []Entry{{Code: "DEMO.9", Message: "Nine"}}}, false)

@@ -133,8 +133,8 @@ func assignOrRivals(heads []string, cells [][]string) (roles []Role, rivals []in
 	return assignColumns(cols, cells == nil)
 }
 
-// assignColumns is assignOrRivals for columns that are known; blind says that this is from their headings
-// alone.
+// assignColumns is assignOrRivals for columns that are known; blind says that this is from their
+// headings alone.
 //
 // The key comes first: the code (findCode), then the status, or a status that is the code
 // (findStatus). Then each text takes the first column that a rule finds for it (textRules).
@@ -382,8 +382,8 @@ var textRules = []rule{
 }
 
 // assignBare decides the roles of columns without headings. Such a table needs a column of nothing
-// but codes, and texts that read like prose; otherwise all roles are "". about reports that the text
-// above mentions errors, so that plain numbers may be codes.
+// but codes, and texts that read like prose; otherwise all roles are "". about reports that the
+// text above mentions errors, so that plain numbers may be codes.
 func assignBare(cells [][]string, about bool) []Role {
 	cols := make([]column, len(cells))
 	for i, of := range cells {

@@ -146,8 +146,8 @@ func normal(heading string) string {
 	return strings.Join(strings.Fields(strings.Trim(s, " :*#.|-?")), " ")
 }
 
-// bareWords reports whether a heading is letters, digits and single spaces, which normal only has to
-// turn into lower case. Most of the texts that it is asked for are.
+// bareWords reports whether a heading is letters, digits and single spaces, which normal only has
+// to turn into lower case. Most of the texts that it is asked for are.
 func bareWords(s string) bool {
 	space := true // before the text
 	for _, c := range []byte(s) {

@@ -1,7 +1,7 @@
 package vendorpage
 
-// lineMemo remembers what layouts ask about the same lines again and again, because each layout looks
-// ahead from each line. A nil one remembers nothing.
+// lineMemo remembers what layouts ask about the same lines again and again, because each layout
+// looks ahead from each line. A nil one remembers nothing.
 type lineMemo struct {
 	heads      map[string]column // texts, taken as headings
 	lines      blockList

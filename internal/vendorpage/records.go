@@ -301,8 +301,8 @@ func (b *bodyReader) titles(lines []line, i int) bool {
 	return b.paragraphs() > 0 || b.record.beside != "" && b.longest == 0 && b.later
 }
 
-// joinLines joins the lines of a paragraph. A list item stays a line of its own, without its mark, and
-// so does the line after a short sentence.
+// joinLines joins the lines of a paragraph. A list item stays a line of its own, without its mark,
+// and so does the line after a short sentence.
 func joinLines(lines []string) string {
 	text := ""
 	for i, l := range lines {

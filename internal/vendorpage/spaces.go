@@ -231,8 +231,8 @@ func segment(s string) (heads []string) {
 	return heads
 }
 
-// segmentBy splits words into headings of up to longest words each. It returns nil if words are left
-// over.
+// segmentBy splits words into headings of up to longest words each. It returns nil if words are
+// left over.
 func segmentBy(ws []string, longest int) (heads []string) {
 	for i := 0; i < len(ws); {
 		n := min(longest, len(ws)-i)

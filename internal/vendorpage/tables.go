@@ -191,8 +191,8 @@ func (r *reading) refuse(at int, heads []string, rivals []int) {
 	r.unplaced = append(r.unplaced, Unplaced{at, clip(strings.Join(heads, " | ")), r.table.LeftOut + ": rename the heading of the right one to \"Error code\""})
 }
 
-// numbered1xx reports whether numbers that could be HTTP statuses are others: the statuses from 100 on
-// are in no list of errors, unless that names them as HTTP does.
+// numbered1xx reports whether numbers that could be HTTP statuses are others: the statuses from 100
+// on are in no list of errors, unless that names them as HTTP does.
 func numbered1xx(code int, rows []gridRow) bool {
 	return slices.ContainsFunc(rows, func(r gridRow) bool {
 		if code >= len(r.cells) {
@@ -305,8 +305,8 @@ func (r *reading) slipped() bool {
 }
 
 // unspan completes rows that lack cells because those before their code span rows, in a text where
-// such a cell leaves no trace. In these rows, a code like those of the complete rows comes too early,
-// and there is none in its place.
+// such a cell leaves no trace. In these rows, a code like those of the complete rows comes too
+// early, and there is none in its place.
 func unspan(heads []string, rows []gridRow) []gridRow {
 	complete := make([]gridRow, 0, len(rows))
 	for _, r := range rows {

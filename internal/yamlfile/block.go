@@ -1,4 +1,4 @@
-package catalog
+package yamlfile
 
 import (
 	"bytes"
@@ -10,12 +10,13 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Merge edits a catalog's text line by line, so that comments and everything else that people wrote
-// stay as they are. That needs a field per line. What is laid out otherwise ({code: A, status: 400})
-// is written in block style first.
+// A program that edits a file line by line leaves comments and all else that people wrote as it is.
+// That needs a field per line. What is laid out otherwise ({code: A, status: 400}) is written in
+// block style first, by the functions below. They keep comments.
 
-// blockStyle writes a whole catalog in block style: its sections, its list of codes and the entries.
-func blockStyle(text string) (string, error) {
+// Block writes a file in block style: the given sections, and a list of mappings that each begin
+// with the key first.
+func Block(text string, sections []string, list, first string) (string, error) {
 	root, err := parseNode(text)
 	if err != nil {
 		return "", err
@@ -23,14 +24,14 @@ func blockStyle(text string) (string, error) {
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		key, value := root.Content[i], root.Content[i+1]
 		plainKey(key)
-		switch key.Value {
-		case "source", "fallback":
+		switch {
+		case slices.Contains(sections, key.Value):
 			blockMapping(value)
-		case "codes":
+		case key.Value == list:
 			value.Style &^= yaml.FlowStyle
 			for _, entry := range value.Content {
 				blockMapping(entry)
-				codeFirst(entry)
+				moveFirst(entry, first)
 			}
 		}
 	}
@@ -38,9 +39,9 @@ func blockStyle(text string) (string, error) {
 	return encode(root)
 }
 
-// blockEntry writes the item of an entry in block style, its code first, unless it is so already. The
-// comment above it stays.
-func blockEntry(item string) (string, error) {
+// BlockItem writes an item of a list in block style, with the key first at its start, unless it is
+// so already. The item is indented by two spaces, and the comment above it stays.
+func BlockItem(item, first string) (string, error) {
 	at := strings.Index("\n"+item, "\n  -")
 	list, err := parseNode(item[at:])
 	if err != nil {
@@ -50,11 +51,11 @@ func blockEntry(item string) (string, error) {
 		return "", errors.New("it is not a list of fields: merge by hand")
 	}
 	entry := list.Content[0]
-	if laidOut(entry) {
+	if laidOut(entry, first) {
 		return item, nil
 	}
 	blockMapping(entry)
-	codeFirst(entry)
+	moveFirst(entry, first)
 	text, err := encode(list)
 	if err != nil {
 		return "", err
@@ -62,9 +63,9 @@ func blockEntry(item string) (string, error) {
 	return item[:at] + indented(text), nil
 }
 
-// laidOut reports whether an entry has a line for each field and its code first.
-func laidOut(entry *yaml.Node) bool {
-	if entry.Style&yaml.FlowStyle != 0 || len(entry.Content) == 0 || entry.Content[0].Value != "code" || entry.Content[0].Line > 1 {
+// laidOut reports whether a mapping has a line for each field, and the first one in its place.
+func laidOut(entry *yaml.Node, first string) bool {
+	if entry.Style&yaml.FlowStyle != 0 || len(entry.Content) == 0 || entry.Content[0].Value != first || entry.Content[0].Line > 1 {
 		return false
 	}
 	for i := 0; i < len(entry.Content); i += 2 {
@@ -75,8 +76,8 @@ func laidOut(entry *yaml.Node) bool {
 	return true
 }
 
-// blockSection writes a section in block style, unless it is so already.
-func blockSection(text, section string) (string, error) {
+// BlockSection writes the section that a text consists of in block style, unless it is so already.
+func BlockSection(text, section string) (string, error) {
 	root, err := parseNode(text)
 	if err != nil {
 		return "", err
@@ -111,12 +112,12 @@ func blockMapping(m *yaml.Node) {
 // plainKey takes a key out of its quotes.
 func plainKey(key *yaml.Node) { key.Style &^= yaml.DoubleQuotedStyle | yaml.SingleQuotedStyle }
 
-// codeFirst moves an entry's code to its start.
-func codeFirst(entry *yaml.Node) {
+// moveFirst moves a field to the start of a mapping.
+func moveFirst(entry *yaml.Node, key string) {
 	for i := 2; i+1 < len(entry.Content); i += 2 {
-		if entry.Content[i].Value == "code" {
-			code := slices.Clone(entry.Content[i : i+2])
-			entry.Content = append(code, slices.Delete(entry.Content, i, i+2)...)
+		if entry.Content[i].Value == key {
+			field := slices.Clone(entry.Content[i : i+2])
+			entry.Content = append(field, slices.Delete(entry.Content, i, i+2)...)
 			return
 		}
 	}
@@ -146,7 +147,7 @@ func encode(node *yaml.Node) (string, error) {
 	return out.String(), e.Close()
 }
 
-// indented moves the lines of a list two spaces to the right, where it is in a catalog.
+// indented moves the lines of a list two spaces to the right, where it is in a file.
 func indented(text string) string {
 	lines := strings.SplitAfter(text, "\n")
 	for i, l := range lines {
