@@ -24,7 +24,7 @@ func newImport(env *environment) *cobra.Command {
 		Long: `Read a saved error-code page (text, HTML or MHTML, Markdown, CSV; - for standard input) and print it as a catalog.
 What was understood of the page (layout, columns, rows) goes to standard error, and so does each line of a table that is not a row.
 If the family has a catalog, its kinds, retries, owners, translations and comments are kept, and the changes are listed.
-Exit code 1: a row could not be placed, or there was none, or the set would not load with the catalog. What could be read is printed all the same.`,
+Exit code 1: a row could not be placed, several columns may hold the codes, there was nothing to import, or the set would not load with the catalog. What could be read is printed all the same.`,
 		Example: "report catalog import page.html --family Acme\n" +
 			"report catalog import page.mhtml --write",
 		Args: cli.Arguments(1, 1),

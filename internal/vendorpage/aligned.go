@@ -137,7 +137,7 @@ func (t *alignedReader) add(l line) bool {
 		return false
 	}
 	for i := range cells {
-		cells[i] = strings.Join(strings.Fields(cells[i]), " ")
+		cells[i] = plain(cells[i])
 	}
 	first, key := len(t.rows) == 1, cells[t.key]
 	if alone := strings.Join(cells, "") == key; alone && t.blanks > 0 && codeStrength(key) == word && !first {

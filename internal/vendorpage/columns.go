@@ -34,6 +34,8 @@ type column struct {
 	blind   bool    // no cells were looked at
 	looks   likeness
 	listed  bool // the vocabulary has the heading
+
+	negative bool // its cells are negative numbers
 }
 
 func columnOf(heading string, cells []string) column {
@@ -75,6 +77,7 @@ func columnOf(heading string, cells []string) column {
 	}
 	if c.code >= 0.9 && c.status <= 0.5 {
 		c.looks = likenessOf(cells)
+		c.negative = !slices.ContainsFunc(cells, func(cell string) bool { return !nothing(cell) && cell[0] != '-' })
 	}
 	return c
 }
@@ -179,14 +182,21 @@ func (a *assignment) findCode() bool {
 	return true
 }
 
-// preferValue takes the values of an enumeration (Name, Value, Description) for the codes, because
-// responses contain them and not the names.
+// preferValue takes the negative values of an enumeration (Name, Value, Description) for the codes,
+// because responses contain them and not the names. Other values beside names and statuses may be
+// the codes as well as the names.
 func (a *assignment) preferValue() {
-	if a.cols[a.code].kind != ofName {
+	name := a.cols[a.code]
+	if name.kind != ofName {
 		return
 	}
-	if i := slices.IndexFunc(a.cols, func(c column) bool { return valueHeads[c.heading] && c.looks == surely && c.strong == 0 }); i >= 0 {
-		a.code = i
+	value := slices.IndexFunc(a.cols, func(c column) bool { return valueHeads[c.heading] && c.looks == surely && c.strong == 0 })
+	switch {
+	case value < 0:
+	case a.cols[value].negative:
+		a.code = value
+	case name.looks == surely && slices.ContainsFunc(a.cols, func(c column) bool { return c.status > 0.9 && !c.blind }):
+		a.rivals = []int{a.code, value}
 	}
 }
 
