@@ -8,7 +8,8 @@
 //  1. Unwrap and decode: take the HTML out of a saved archive (archive.go) and convert it to UTF-8
 //     (decode.go).
 //  2. Source: the page becomes lines of text and, where its markup draws tables, grids of cells
-//     (decode.go, html.go, csv.go). A table on one line gets a line per row (unfold.go). Its language and its date come from the text (language.go).
+//     (decode.go, html.go, csv.go). A table on one line gets a line per row (unfold.go). The page's
+//     language and its date come from the text (language.go).
 //  3. Layouts: lines that form a table become grids too. Each way in which a page can draw a table
 //     is a layout: an entry of the list in layouts.go, with a file of its own. A layout asks what a
 //     heading announces (headings.go), what a code looks like (codes.go) and, where it has no other
@@ -20,8 +21,8 @@
 //     columns.go). If several columns may hold the codes, by their cells (likeness.go), none is
 //     taken. Each line below the headings becomes a Row, or is Unplaced with its line number and a
 //     reason (rows.go).
-//  6. Choice: tables that are not about errors are left out, and so is a list of HTTP statuses that
-//     stands beside the tables of codes (choose.go).
+//  6. Choice: tables that are not about errors are left out, and so are lists of HTTP statuses,
+//     unless the page calls these its codes (choose.go).
 //  7. Leftovers: lines outside all tables that look like rows are Unplaced too, and rows of the
 //     same code, status and message become one (page.go).
 //
