@@ -86,7 +86,7 @@ func TestOutputsDriveNoTerminal(t *testing.T) {
 		{"top", slices.Concat(window, []string{"--by", "tenant,service,route,code"}), `t\x1b[2J`},
 		{"top", slices.Concat(window, []string{"--by", "code,template"}), `=MY\x1b[2J\u202e.1`},
 		{"explain", []string{"OSM.01010036", "--since", "2026-11-02"}, `=t\x1b[2J\x07\t\r\n\x9b\x7f\u202e `},
-		{"explain", []string{"X" + hostile + ".1"}, `\x1b[2J`},
+		{"explain", []string{"X" + hostile + ".1"}, `\x1b`},
 		{"catalog drift", slices.Concat(window, []string{"--tenant", "=t\x1b[2J\x07\t\r\n\u009b\x7f\u202e"}), `only of =t\x1b[2J\x07\t\r\n\x9b\x7f\u202e`},
 		{"catalog drift", slices.Concat(window, []string{"--emit"}), ""},
 		{"catalog re-enrich", slices.Concat(window, []string{"--dry-run"}), ""},

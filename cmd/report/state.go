@@ -11,6 +11,7 @@ import (
 
 	"errata/internal/cli"
 	"errata/internal/notify"
+	"errata/internal/report"
 	"errata/internal/store"
 )
 
@@ -71,7 +72,7 @@ func newStateSet(env *environment, word, state, short, example string) *cobra.Co
 			if err := s.RecordCodeState(cmd.Context(), c); err != nil {
 				return err
 			}
-			if err := cli.Paragraph(cmd.OutOrStdout(), "", fmt.Sprintf("%s of %s is %s%s", cli.OneLine(code), cli.OneLine(tenantText(tenant)), stateText(state), limits(c))); err != nil {
+			if err := cli.Paragraph(cmd.OutOrStdout(), "", fmt.Sprintf("%s of %s is %s%s", cli.OneLine(code), cli.OneLine(said(c).Whose()), stateText(state), said(c).Limits())); err != nil {
 				return err
 			}
 		}
@@ -87,42 +88,14 @@ func stateText(state string) string {
 	return state
 }
 
-func tenantText(tenant string) string {
-	if tenant == store.AnyTenant {
-		return "all tenants"
-	}
-	return "tenant " + strconv.Quote(tenant)
-}
-
-// limits is " until 2026-11-09T00:00:00.000Z or until an alert has more than 500 errors".
-func limits(c store.CodeState) (text string) {
-	if !c.Until.IsZero() {
-		text = fmt.Sprintf(" until %s", cli.Timestamp{Time: c.Until})
-	}
-	if c.Above > 0 {
-		if text != "" {
-			text += " or"
-		}
-		text += fmt.Sprintf(" until an alert has more than %d errors", c.Above)
-	}
-	return text
-}
-
-// stateRow is the state of a code as it is printed.
-type stateRow struct {
-	Code    string        `json:"code"`
-	Tenant  string        `json:"tenant"` // "*": all
-	State   string        `json:"state"`
-	Until   cli.Timestamp `json:"until"`
-	Above   uint64        `json:"above"`
-	Author  string        `json:"author"`
-	Comment string        `json:"comment"`
-	At      cli.Timestamp `json:"at"`
+// said is a state as it is printed.
+func said(c store.CodeState) report.Said {
+	return report.Said{Code: c.Code, Tenant: c.Tenant, State: c.State, Until: cli.Timestamp{Time: c.Until}, Above: c.Above, Author: c.Author, Comment: c.Comment, At: cli.Timestamp{Time: c.Written}}
 }
 
 func newStateList(env *environment) *cobra.Command {
 	cmd := &cobra.Command{Use: "list", Short: "List the states of codes", Example: "report alert state list --output json", Args: cli.Arguments(0, 0)}
-	output := listOutputs[stateRow](func(all []stateRow) cli.Table {
+	output := listOutputs[report.Said](func(all []report.Said) cli.Table {
 		t := cli.Table{Columns: []cli.Column{{Name: "code"}, {Name: "tenant"}, {Name: "state"}, {Name: "until", Spare: 4}, {Name: "above", Number: true, Spare: 3}, {Name: "since", Spare: 1}, {Name: "author", Spare: 2}, {Name: "comment", Prose: true}}}
 		for _, r := range all {
 			end, above := "", ""
@@ -146,9 +119,9 @@ func newStateList(env *environment) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		rows := []stateRow{}
+		rows := []report.Said{}
 		for _, r := range states {
-			rows = append(rows, stateRow{r.Code, r.Tenant, r.State, cli.Timestamp{Time: r.Until}, r.Above, r.Author, r.Comment, cli.Timestamp{Time: r.Written}})
+			rows = append(rows, said(r))
 		}
 		return output.Write(rows, cmd.OutOrStdout())
 	}

@@ -58,6 +58,7 @@ type Rule struct {
 	Select        Select
 	By            []string // of Columns
 	Condition     Condition
+	Key           string                        // of the condition in the file
 	Overrides     []override                    // of the condition's thresholds, for some tenants; the first that matches counts
 	ResolveBelow  float64                       // a firing alert recovers below it; 0: when the condition stops to hold
 	For           time.Duration                 // how long the condition has to hold before the alert fires

@@ -83,9 +83,9 @@ type Verdict struct {
 	Frozen    string // what a firing alert is compared with from now on (State.Frozen)
 }
 
-// condition decodes the condition of a rule. If there is none or more than one, it reports that and
-// returns nil.
-func (l *lint) condition(k conditionKeys) Condition {
+// condition decodes the condition of a rule and returns its key too. If there is none or more than
+// one, it reports that and returns nil.
+func (l *lint) condition(k conditionKeys) (key string, c Condition) {
 	var keys, given []string
 	var decode func(*lint, conditionKeys) Condition
 	for _, c := range conditions {
@@ -97,13 +97,13 @@ func (l *lint) condition(k conditionKeys) Condition {
 	switch len(given) {
 	case 0:
 		l.bad("", "the rule has no condition: give %s", strings.Join(keys, " or "))
-		return nil
+		return "", nil
 	case 1:
-		return decode(l, k)
+		return given[0], decode(l, k)
 	}
 	last := given[len(given)-1]
 	l.bad(last, "the rule has %s already: keep one, and write a second rule for the other", strings.Join(slices.Delete(given, len(given)-1, len(given)), ", "))
-	return nil
+	return "", nil
 }
 
 // Count compares the number of errors.

@@ -86,12 +86,21 @@ func readFile(name string) ([]byte, error) {
 	text, err := os.ReadFile(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("there is no file of alert rules %s: name one with --rules, or run where %s is", name, DefaultFile)
+		return nil, noFile{name}
 	case err != nil:
 		return nil, fmt.Errorf("read the alert rules: %w", err)
 	}
 	return text, nil
 }
+
+// noFile is the error of a file that does not exist. It is an fs.ErrNotExist.
+type noFile struct{ name string }
+
+func (e noFile) Error() string {
+	return fmt.Sprintf("there is no file of alert rules %s: name one with --rules, or run where %s is", e.name, DefaultFile)
+}
+
+func (e noFile) Is(target error) bool { return target == fs.ErrNotExist }
 
 func read(name string, text []byte) ([]Group, error) {
 	l, groups, err := parseRules(name, text, nil)
@@ -176,7 +185,7 @@ func (l *lint) rule(w written) Rule {
 		r.Select.Exclude = &exclude
 		l.picks("select.exclude", *w.Select.Exclude)
 	}
-	if r.Condition = l.condition(w.Condition); r.Condition == nil {
+	if r.Key, r.Condition = l.condition(w.Condition); r.Condition == nil {
 		return r
 	}
 	l.by(&r)

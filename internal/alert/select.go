@@ -117,6 +117,20 @@ func (s Select) picks(row map[string]string) bool {
 	return s.Exclude == nil || !slices.ContainsFunc(s.Exclude.fields(), func(f field) bool { return len(f.values) > 0 && one(f) })
 }
 
+// Counts reports whether the rule counts errors of a code. The facts are its code, family and kind,
+// and "true" or "false" for known. narrowed is what else the rule picks errors by, such as tenants.
+func (r *Rule) Counts(code map[string]string) (counts bool, narrowed []string) {
+	if n := r.Condition.needs(); !n.errors || !r.Select.picks(code) {
+		return false, nil
+	}
+	for _, f := range r.Select.fields() {
+		if _, ok := code[f.column]; !ok && len(f.values) > 0 {
+			narrowed = append(narrowed, f.key)
+		}
+	}
+	return true, narrowed
+}
+
 // matching is the condition that a column matches one of the globs.
 func matching(column string, globs []string) (sql string, arg any) {
 	if !strings.ContainsAny(strings.Join(globs, ""), `*?[\`) {

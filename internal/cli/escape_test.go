@@ -40,7 +40,7 @@ func TestTablePrintsNoControls(t *testing.T) {
 ---------------------------------
 a\x1b[2J\nb  1  one\r two\u202e
 `)
-	f(func(b *strings.Builder) error { return table.Text(Screen{b, 100}) }, `tenant       n  message
+	f(func(b *strings.Builder) error { return table.Text(Screen{Writer: b, Columns: 100}) }, `tenant       n  message
 ---------------------------
 a\x1b[2J\nb  1  one\r
                 two\u202e

@@ -69,7 +69,7 @@ var forPrograms = []string{"json", "yaml", "tsv"}
 // Output for people is Printable.
 func (c *Chosen[T]) Write(value T, w io.Writer) error {
 	buffer := bufio.NewWriter(w)
-	screen := Screen{buffer, Width(w)}
+	screen := Screen{buffer, Width(w), colours(w)}
 	if !slices.Contains(forPrograms, c.output.Name) {
 		screen.Writer = printableWriter{buffer}
 	}
@@ -119,6 +119,7 @@ func newEncoder(w io.Writer) *json.Encoder {
 type Screen struct {
 	io.Writer
 	Columns int
+	Colours bool // Line shows styles
 }
 
 // Width returns the width of a terminal or a Screen, 0 for any other writer.

@@ -32,7 +32,7 @@ func TestOutput(t *testing.T) {
 			t.Fatal(err)
 		}
 		var b strings.Builder
-		if err := output.Write(point{1, "<&>"}, Screen{&b, 80}); err != nil || b.String() != want {
+		if err := output.Write(point{1, "<&>"}, Screen{Writer: &b, Columns: 80}); err != nil || b.String() != want {
 			t.Errorf("%v: %q %v", args, b.String(), err)
 		}
 		if usage := flags.FlagUsages(); !strings.Contains(usage, "--output name   text, json, lines, yaml (default text)") {
@@ -62,3 +62,21 @@ func TestOutput(t *testing.T) {
 type failing struct{ err error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.err }
+
+// Styles show only where the screen says so, and text cannot set them.
+func TestLine(t *testing.T) {
+	f := func(screen Screen, want string) {
+		t.Helper()
+		var b strings.Builder
+		screen.Writer = printableWriter{&b}
+		if err := Line(screen, Span{Red, "a\x1b[1m"}, Span{Plain, " b"}, Span{Bold, ""}); err != nil || b.String() != want {
+			t.Errorf("%q %v, want %q", b.String(), err, want)
+		}
+	}
+	f(Screen{}, "a\\x1b[1m b\n")
+	f(Screen{Columns: 80}, "a\\x1b[1m b\n")
+	f(Screen{Columns: 80, Colours: true}, "\x1b[31ma\\x1b[1m\x1b[0m b\n")
+	if colours(&strings.Builder{}) || !colours(Screen{Colours: true}) {
+		t.Error("colours of what is no terminal")
+	}
+}

@@ -18,7 +18,7 @@ var errorsTable = Table{
 func rendered(t *testing.T, table Table, width int) string {
 	t.Helper()
 	var b strings.Builder
-	if err := table.Text(Screen{&b, width}); err != nil {
+	if err := table.Text(Screen{Writer: &b, Columns: width}); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -133,7 +133,7 @@ func TestParagraph(t *testing.T) {
 	f := func(width int, lead, text, want string) {
 		t.Helper()
 		var b strings.Builder
-		if err := Paragraph(Screen{&b, width}, lead, text); err != nil || b.String() != want {
+		if err := Paragraph(Screen{Writer: &b, Columns: width}, lead, text); err != nil || b.String() != want {
 			t.Errorf("%d %q: got %q, want %q", width, text, b.String(), want)
 		}
 	}

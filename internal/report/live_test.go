@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -239,6 +240,19 @@ func TestTopOutputs(t *testing.T) {
 	f("json", 0, `"request_ids": [`, `"delta": 3`, `"zone": "Europe/Berlin"`, `"first_seen": "2026-11-02T10:00:00.000Z"`)
 	f("table", 100, "2026-11-02 01:00 CET to 2026-11-03 01:00 CET", "     → Refer to the error message", `     not in a catalog: "No funds."`, "     requests r-1, r-3", "     2 more; --limit shows more of them")
 	f("table", 140, "  last seen\n", "█     ▄  23:00:00\n")
+	// Colours only on a screen that shows them, and none that come from records.
+	var coloured, plain strings.Builder
+	top.Rows[0].Message = "No funds.\x1b[31m"
+	stacktest.Must(t, report.TopOutputs[0].Write(top, cli.Screen{Writer: &coloured, Columns: 120, Colours: true}))
+	stacktest.Must(t, report.TopOutputs[0].Write(top, cli.Screen{Writer: &plain, Columns: 120}))
+	for _, want := range []string{"\x1b[1mOSM.01010037", "\x1b[31m+2 (+200%)", `\x1b[31m"`} {
+		if !strings.Contains(coloured.String(), want) {
+			t.Errorf("no %q in\n%q", want, coloured.String())
+		}
+	}
+	if got := regexp.MustCompile("\x1b\\[[0-9]*m").ReplaceAllString(coloured.String(), ""); got != plain.String() || strings.Contains(got, "\x1b") {
+		t.Errorf("without its styles:\n%q\nplain:\n%q", got, plain.String())
+	}
 	top.Wide = true
 	f("table", 80, "+2 (+200%)     2            2       █     ▄  2026-11-02T11:00:00.000+01:00", "r-1 r-3")
 }
@@ -300,7 +314,7 @@ func TestExplainAsksTheLiveErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	x := report.Explain(c, "4000", "", "")
-	if err := x.AddLive(t.Context(), s, c, q.Scope, "1d"); err != nil {
+	if err := x.AddLive(t.Context(), s, c, q.Scope, "1d", time.UTC); err != nil {
 		t.Fatal(err)
 	}
 	r := top.Rows[0]
@@ -312,8 +326,68 @@ func TestExplainAsksTheLiveErrors(t *testing.T) {
 	}
 	// In another dialect nobody met it.
 	x = report.Explain(c, "4000", "huawei", "")
-	if err := x.AddLive(t.Context(), s, c, q.Scope, "1d"); err != nil || len(x.Tenants) != 0 || x.Found() {
+	if err := x.AddLive(t.Context(), s, c, q.Scope, "1d", time.UTC); err != nil || len(x.Tenants) != 0 || x.Found() {
 		t.Errorf("%+v %v", x, err)
+	}
+}
+
+// An explanation says since when, on which days, where and with what the code is met.
+func TestExplainSaysWhereTheCodeIsMet(t *testing.T) {
+	t.Parallel()
+	const odd = `{"error_code":"AIS.0011","error_msg":"m"}`
+	values := []string{
+		record("2026-11-02T22:59:59Z", "acme", "vision", "ocr", 400, "a", odd), // 2 November in Berlin
+		record("2026-11-02T23:00:00Z", "acme", "vision", "ocr", 400, "b", odd), // and the 3rd
+		record("2026-11-03T09:00:00Z", "", "vision", "faces", 400, "c", odd),
+		record("2026-11-03T09:00:00Z", "globex", "vision", "ocr", 400, "d", odd),
+		record("2026-10-04T21:59:59Z", "globex", "vision", "ocr", 400, "e", odd), // the 31st day
+	}
+	s, c := fill(t, values...)
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	stacktest.Must(t, err)
+	for _, said := range []store.CodeState{
+		{Tenant: store.AnyTenant, Code: "AIS.0011", State: store.Fixed, Author: "ann", Comment: "new key"},
+		{Tenant: "acme", Code: "ais-0011", State: store.Ignored, Author: "bob", Until: noon, Comment: "known"},
+		{Tenant: "acme", Code: "AIS.0012", State: store.Acknowledged, Author: "cid", Comment: "another code"},
+	} {
+		said.Written = noon
+		stacktest.Must(t, s.RecordCodeState(t.Context(), said))
+	}
+	x := report.Explain(c, "AIS_0011", "", "")
+	to := time.Date(2026, 11, 3, 12, 0, 0, 0, time.UTC)
+	stacktest.Must(t, x.AddLive(t.Context(), s, c, store.Scope{From: to.AddDate(0, 0, -1), To: to}, "24h", berlin))
+	if got := x.Trend; len(got) != report.TrendDays || got[0].Day != "2026-10-05" || got[28] != (report.DayCount{Day: "2026-11-02", Errors: 1}) || got[29] != (report.DayCount{Day: "2026-11-03", Errors: 3}) || got[0].Errors != 0 {
+		t.Errorf("trend: %+v", got)
+	}
+	if got := x.Sightings; got == nil || got.First.String() != "2026-10-04T21:59:59.000Z" || got.By != "globex" || got.Tenants != 3 || got.Last.String() != "2026-11-03T09:00:00.000Z" {
+		t.Errorf("seen: %+v", got)
+	}
+	if want := []report.RouteHit{{Service: "vision", Route: "ocr", Errors: 3, Tenants: 2}, {Service: "vision", Route: "faces", Errors: 1, Tenants: 1}}; !slices.Equal(x.Routes, want) {
+		t.Errorf("routes: %+v", x.Routes)
+	}
+	if len(x.States) != 2 || x.States[0].Author != "ann" || x.States[1].Author != "bob" || !x.States[1].Until.Equal(noon) {
+		t.Errorf("states: %+v", x.States)
+	}
+	// For one tenant, nothing of the others.
+	x = report.Explain(c, "AIS_0011", "", "")
+	stacktest.Must(t, x.AddLive(t.Context(), s, c, store.Scope{Tenants: []string{"globex"}, From: to.AddDate(0, 0, -1), To: to}, "24h", berlin))
+	if len(x.Tenants) != 1 || len(x.Routes) != 1 || x.Routes[0].Errors != 1 || x.Sightings.Tenants != 1 || len(x.States) != 1 || x.Trend[29].Errors != 1 || x.Trend[28].Errors != 0 {
+		t.Errorf("%+v", x)
+	}
+}
+
+// The arguments are the values that stand in place of the published placeholders.
+func TestExplainListsArguments(t *testing.T) {
+	t.Parallel()
+	body := func(names string) string { // published as "Missing required parameters: %s"
+		return fmt.Sprintf(`{"error_code":"iMetal.0002","error_msg":"Missing required parameters: %s"}`, names)
+	}
+	s, c := fill(t, record("2026-11-02T10:00:00Z", "acme", "metal", "", 400, "a", body("name")), record("2026-11-02T10:00:01Z", "acme", "metal", "", 400, "b", body("size")),
+		record("2026-11-02T10:00:02Z", "acme", "metal", "", 400, "c", body("size")))
+	x := report.Explain(c, "iMetal.0002", "", "")
+	stacktest.Must(t, x.AddLive(t.Context(), s, c, day().Scope, "1d", time.UTC))
+	if want := []report.Argument{{Name: "0", Value: "size", Errors: 2}, {Name: "0", Value: "name", Errors: 1}}; !slices.Equal(x.Arguments, want) {
+		t.Errorf("%+v", x.Arguments)
 	}
 }
 

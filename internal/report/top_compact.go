@@ -63,24 +63,72 @@ func (t Top) compact(w io.Writer, width int) error {
 	said := map[[2]string]bool{}
 	const header = 2 // lines of a table above its rows
 	for i, line := range strings.Split(strings.TrimRight(drawn.String(), "\n"), "\n") {
-		out := []string{line}
-		if i >= header {
-			out = append(out, t.notes(lines[i-header], width, said)...)
+		if i < header {
+			if err := cli.Line(w, cli.Span{Style: cli.Faint, Text: line}); err != nil {
+				return err
+			}
+			continue
 		}
-		if _, err := fmt.Fprintln(w, strings.Join(out, "\n")); err != nil {
+		row := lines[i-header]
+		if err := cli.Line(w, styled(line, columns, row)...); err != nil {
 			return err
+		}
+		for _, note := range t.notes(row, width, said) {
+			if err := cli.Line(w, note); err != nil {
+				return err
+			}
 		}
 	}
 	return cli.Paragraph(w, "", t.Freshness.In(t.zone))
 }
 
+// styled cuts a line of the table into its columns, each in its style.
+func styled(line string, columns []compactColumn, l topLine) (spans []cli.Span) {
+	ends, sum := make([]int, len(columns)), 0
+	for i, c := range columns {
+		sum += c.width() + compactGap
+		ends[i] = sum
+	}
+	spans = make([]cli.Span, len(columns))
+	at, column := 0, 0
+	for _, r := range line {
+		for at >= ends[column] && column+1 < len(columns) {
+			column++
+		}
+		spans[column].Text += string(r)
+		at += screenWidth.RuneWidth(r)
+	}
+	for i, c := range columns {
+		spans[i].Style = l.style(c.Name)
+	}
+	return spans
+}
+
+// style is the style of a column in a line.
+func (l topLine) style(column string) cli.Style {
+	switch b := l.Before; {
+	case l.other != nil:
+		return cli.Faint
+	case column == "code", column == "errors":
+		return cli.Bold
+	case column != "change" && column != "tenant":
+		return cli.Faint
+	case column == "tenant" || b == nil || b.Delta == 0:
+		return cli.Plain
+	case b.Delta > 0:
+		return cli.Red
+	}
+	return cli.Green
+}
+
 // notes are the lines below a line of the table.
-func (t Top) notes(l topLine, width int, said map[[2]string]bool) (notes []string) {
-	note := func(mark, text string) {
+func (t Top) notes(l topLine, width int, said map[[2]string]bool) (notes []cli.Span) {
+	styled := func(style cli.Style, mark, text string) {
 		if text != "" {
-			notes = append(notes, noteIndent+mark+cut(text, width-len(noteIndent)-screenWidth.StringWidth(mark)-1))
+			notes = append(notes, cli.Span{Style: style, Text: noteIndent + mark + cut(text, width-len(noteIndent)-screenWidth.StringWidth(mark)-1)})
 		}
 	}
+	note := func(mark, text string) { styled(cli.Faint, mark, text) }
 	if l.other != nil {
 		note("", fmt.Sprintf("%d more; --limit shows more of them", l.other.Groups))
 		return notes
@@ -89,7 +137,7 @@ func (t Top) notes(l topLine, width int, said map[[2]string]bool) (notes []strin
 	if slices.Contains(t.By, "code") && l.Family != "" && !said[about] {
 		said[about] = true
 		note("", l.Description)
-		note("→ ", l.Remedy)
+		styled(cli.Plain, "→ ", l.Remedy) // what to do
 	}
 	if len(l.RequestIDs) > 0 || l.Message != "" {
 		note("not in a catalog: ", fmt.Sprintf("%q", l.Message))

@@ -694,7 +694,7 @@ func checkLongReports(t *testing.T, s *store.Store, q report.TopQuery) {
 		t.Errorf("%+v", r)
 	}
 	x := report.Explanation{Code: "OSM.01010037"}
-	if err := x.AddLive(t.Context(), s, &catalog.Set{}, q.Scope, "4d"); err != nil || len(x.Tenants) != 1 || x.Tenants[0].Errors != 9 {
+	if err := x.AddLive(t.Context(), s, &catalog.Set{}, q.Scope, "4d", time.UTC); err != nil || len(x.Tenants) != 1 || x.Tenants[0].Errors != 9 {
 		t.Errorf("%+v %v", x, err)
 	}
 	want := make([]uint64, 24) // of 4 hours, 17 minutes and 30 seconds

@@ -59,6 +59,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -76,6 +77,8 @@ type Config struct {
 	TLS          link.TLS `mapstructure:"tls"`
 
 	InsertTimeout time.Duration `mapstructure:"insert_timeout"` // how long an INSERT waits for its answer before it is sent again; 0: defaultInsertTimeout
+
+	atOnce bool // a server that does not answer is not waited for
 }
 
 const defaultInsertTimeout = time.Minute
@@ -88,14 +91,19 @@ type Store struct {
 	insertTimeout time.Duration
 	addrs         []string
 	tls           link.TLS
+	atOnce        bool
 }
 
 // readTimeout is how long a server may be silent. A server that works on a query sends its
 // progress.
 const readTimeout = 30 * time.Second
 
-// startTimeout is how long we wait at start for a server to answer.
-const startTimeout = 10 * time.Second
+// startTimeout is how long we wait at start for a server to answer, and atOnceTimeout how long where
+// there is an answer without it.
+const (
+	startTimeout  = 10 * time.Second
+	atOnceTimeout = 2 * time.Second
+)
 
 var databaseName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
@@ -118,6 +126,13 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// OpenAtOnce is Open for those who have something to say without the server too: one that refuses
+// the connection is not asked again, and one that is silent is waited for atOnceTimeout.
+func OpenAtOnce(ctx context.Context, cfg Config) (*Store, error) {
+	cfg.atOnce = true
+	return Open(ctx, cfg)
 }
 
 // OpenAndMigrate connects, creates the database if it does not exist, and updates its schema. Two
@@ -237,12 +252,16 @@ func connect(cfg Config, database string) (*Store, error) {
 		return nil, fmt.Errorf("clickhouse.addr: %w", err)
 	}
 	addr := strings.Join(cfg.Addr, ",")
-	return &Store{conn: conn{pool, addr}, addr: addr, database: cfg.Database, addrs: cfg.Addr, tls: cfg.TLS, insertTimeout: cmp.Or(cfg.InsertTimeout, defaultInsertTimeout)}, nil
+	return &Store{conn: conn{pool, addr}, addr: addr, database: cfg.Database, addrs: cfg.Addr, tls: cfg.TLS, insertTimeout: cmp.Or(cfg.InsertTimeout, defaultInsertTimeout), atOnce: cfg.atOnce}, nil
 }
 
-// awaitAnswer repeats ask until the server answers it, refuses us, or startTimeout has passed.
+// awaitAnswer repeats ask until the server answers it, refuses us, or the time for that has passed.
 func (s *Store) awaitAnswer(ctx context.Context, user string, ask func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	timeout := startTimeout
+	if s.atOnce {
+		timeout = atOnceTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var last error // that says more than that time ran out, if any
 	for tries := 1; ; tries++ {
@@ -269,15 +288,22 @@ func (s *Store) awaitAnswer(ctx context.Context, user string, ask func(context.C
 		if tries%4 == 0 && !s.tls.Enabled && (link.ClosedOnUs(err) || strings.Contains(err.Error(), alert)) && slices.ContainsFunc(s.addrs, func(a string) bool { return link.SpeaksTLS(ctx, a) }) {
 			return link.Refused("clickhouse at %s wants TLS: set clickhouse.tls.enabled to true, or clickhouse.addr to the port without TLS", s.addr)
 		}
+		if s.atOnce && errors.Is(err, syscall.ECONNREFUSED) {
+			return s.unreachable(last)
+		}
 		select {
 		case <-ctx.Done():
 			if isCode(last, codeAborted) {
 				return last
 			}
-			return link.Unreachable("clickhouse at %s does not answer (%s): is it running, and is clickhouse.addr its native port?", s.addr, link.Cause(last))
+			return s.unreachable(last)
 		case <-time.After(250 * time.Millisecond):
 		}
 	}
+}
+
+func (s *Store) unreachable(err error) error {
+	return link.Unreachable("clickhouse at %s does not answer (%s): is it running, and is clickhouse.addr its native port?", s.addr, link.Cause(err))
 }
 
 func firstLine(s string) string {
