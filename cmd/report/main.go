@@ -2,7 +2,7 @@
 //
 //	report top                 the most frequent error codes, with what they mean and what to do
 //	report daily               the errors of a day or week: what changed, for whom, what to do
-//	report explain CODE        one code: its catalog entry, who meets it, its trend, rules and state
+//	report explain CODE        one code: its entry, who meets it, its trend, rules and state
 //	report catalog list        the published codes
 //	report catalog import      turn a vendor's saved error-code page into a catalog
 //	report catalog lint        check catalog files

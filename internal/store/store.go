@@ -128,8 +128,8 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	return s, nil
 }
 
-// OpenAtOnce is Open for those who have something to say without the server too: one that refuses
-// the connection is not asked again, and one that is silent is waited for atOnceTimeout.
+// OpenAtOnce is Open for those who have an answer without the server too: one that refuses the
+// connection is not asked again, and one that is silent is waited for atOnceTimeout.
 func OpenAtOnce(ctx context.Context, cfg Config) (*Store, error) {
 	cfg.atOnce = true
 	return Open(ctx, cfg)
