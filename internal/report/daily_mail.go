@@ -14,8 +14,9 @@ const mailColumns = 100
 //go:embed daily_mail.html
 var dailyMailText string
 
-// dailyMail uses tables and inline styles alone: mail clients show neither SVG nor style sheets
-// with variables.
+// dailyMail uses tables and inline styles: mail clients show neither SVG nor style sheets with
+// variables. Its short style sheet only adapts it to the dark and to phones, where a client reads
+// it.
 var dailyMail = template.Must(template.New("daily_mail.html").Parse(dailyMailText))
 
 // mailBar is an hour of the chart as a cell, in pixels.
