@@ -184,9 +184,9 @@ func (b *browser) pdf() []byte {
 	return printed.Data
 }
 
-// findings are what is wrong with how a page looks, found in the browser: elements that reach beyond
-// the window, and texts whose contrast with what is behind them is below WCAG 2's level AA, 4.5, or
-// 3 for large text.
+// findings are what is wrong with how a page looks, found in the browser: elements that reach
+// beyond the window, and texts whose contrast with what is behind them is below WCAG 2's level AA,
+// 4.5, or 3 for large text.
 const findings = `(() => {
   const found = [], width = document.documentElement.clientWidth;
   if (document.documentElement.scrollWidth > width) found.push('the page is ' + document.documentElement.scrollWidth + ' wide');

@@ -10,8 +10,8 @@ import (
 	"errata/internal/stack/stacktest"
 )
 
-// sampleDay is the report of a day on which much happened, in Berlin, with the texts of the built-in
-// catalogs: the day that docs/reports.md shows.
+// sampleDay is the report of a day on which much happened, in Berlin, with the texts of the
+// built-in catalogs: the day that docs/reports.md shows.
 func sampleDay(t *testing.T, lang string) Daily {
 	t.Helper()
 	c, err := catalog.Open(catalog.Default)

@@ -98,8 +98,8 @@ type Store struct {
 // progress.
 const readTimeout = 30 * time.Second
 
-// startTimeout is how long we wait at start for a server to answer, and atOnceTimeout how long where
-// there is an answer without it.
+// startTimeout is how long we wait at start for a server to answer, and atOnceTimeout how long
+// where there is an answer without it.
 const (
 	startTimeout  = 10 * time.Second
 	atOnceTimeout = 2 * time.Second
