@@ -70,7 +70,7 @@ func newAlertRun(env *environment) *cobra.Command {
 			return err
 		}
 		log := env.log(cmd, settings)
-		stop, err := watched(cmd.Context(), addr, &cfg, log)
+		stop, err := serveMetrics(cmd.Context(), addr, func() error { return nil }, log, func(registry prometheus.Registerer) { cfg.Metrics = alert.NewMetrics(registry) })
 		if err != nil {
 			return err
 		}
@@ -136,15 +136,15 @@ func overrideURLs(flags *pflag.FlagSet, cfg *notify.Config) error {
 	return nil
 }
 
-// watched serves metrics of the evaluator, if an address is given.
-func watched(ctx context.Context, addr string, cfg *alert.Config, log *slog.Logger) (stop func(), err error) {
+// serveMetrics serves the metrics that register registers, if an address is given.
+func serveMetrics(ctx context.Context, addr string, ready func() error, log *slog.Logger, register func(prometheus.Registerer)) (stop func(), err error) {
 	if addr == "" {
 		return func() {}, nil
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	cfg.Metrics = alert.NewMetrics(registry)
-	stop, err = monitor.Server{Addr: addr, Metrics: registry, Ready: func() error { return nil }, Log: log}.Start(ctx)
+	register(registry)
+	stop, err = monitor.Server{Addr: addr, Metrics: registry, Ready: ready, Log: log}.Start(ctx)
 	if err != nil {
 		return nil, errors.New(strings.ReplaceAll(err.Error(), "http.addr", "--http"))
 	}

@@ -27,6 +27,7 @@ import (
 type mailbox struct {
 	mu    sync.Mutex
 	mails []delivered
+	hang  chan struct{} // a mail is kept, and its sender gets no answer, until it is closed; nil: all are answered
 }
 
 type delivered struct {
@@ -88,17 +89,27 @@ func (s *mailSession) Data(r io.Reader) error {
 		}
 	}
 	s.box.mu.Lock()
-	defer s.box.mu.Unlock()
 	s.box.mails = append(s.box.mails, d)
+	hang := s.box.hang
+	s.box.mu.Unlock()
+	if hang != nil {
+		<-hang
+	}
 	return nil
 }
 
 func startMailbox(t *testing.T) (*mailbox, string) {
 	t.Helper()
 	box := &mailbox{}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	return box, box.listen(t, "127.0.0.1:0")
+}
+
+// listen begins to take mails.
+func (b *mailbox) listen(t *testing.T, addr string) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", addr)
 	stacktest.Must(t, err)
-	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &mailSession{box: box}, nil }))
+	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &mailSession{box: b}, nil }))
 	server.Domain, server.ErrorLog = "mx.test", log.New(io.Discard, "", 0)
 	done := make(chan struct{})
 	go func() {
@@ -106,7 +117,7 @@ func startMailbox(t *testing.T) (*mailbox, string) {
 		_ = server.Serve(listener)
 	}()
 	t.Cleanup(func() { server.Close(); <-done })
-	return box, listener.Addr().String()
+	return listener.Addr().String()
 }
 
 func (b *mailbox) got() []delivered {

@@ -38,6 +38,7 @@ var conditions = []struct {
 	{"burn_rate", func(k conditionKeys) bool { return k.BurnRate != nil }, func(l *lint, k conditionKeys) Condition { return l.burnRate(*k.BurnRate) }},
 	{"body_blind", func(k conditionKeys) bool { return k.BodyBlind != nil }, func(l *lint, k conditionKeys) Condition { return l.bodyBlind(*k.BodyBlind) }},
 	{"lag", func(k conditionKeys) bool { return k.Lag != nil }, func(l *lint, k conditionKeys) Condition { return l.lag(*k.Lag) }},
+	{"report_unsent", func(k conditionKeys) bool { return k.ReportUnsent != nil }, func(l *lint, k conditionKeys) Condition { return l.reportUnsent(*k.ReportUnsent) }},
 }
 
 // conditionKeys are the keys of a rule that hold a condition, as they are written.
@@ -50,7 +51,9 @@ type conditionKeys struct {
 	Flatline  *flatlineKeys
 	BurnRate  *burnRateKeys  `yaml:"burn_rate"`
 	BodyBlind *bodyBlindKeys `yaml:"body_blind"`
-	Lag       *lagKeys
+	Lag       *spanKeys
+
+	ReportUnsent *spanKeys `yaml:"report_unsent"`
 }
 
 // needs is what has to be counted for a condition.
@@ -66,6 +69,8 @@ type needs struct {
 	// silent narrows the errors to codes that are older than this and had errors lately.
 	silent time.Duration
 	clock  bool // nothing is counted: the condition is about the clock and the watermark
+	// reports that are due and were not sent are looked up.
+	reports bool
 	// usual says which windows of the past are compared with the present ones; nil: none are.
 	usual *reference
 }
@@ -534,24 +539,30 @@ func (b BurnRate) judge(c counts, at time.Time, _ thresholds, _ State) Verdict {
 // Lag compares how far the watermark of the data is behind the clock.
 type Lag struct{ Levels []level } // in seconds
 
-type lagKeys struct{ Above, Warning, Critical string }
+// spanKeys are thresholds that are spans of time.
+type spanKeys struct{ Above, Warning, Critical string }
 
-func (l *lint) lag(k lagKeys) Lag {
+func (l *lint) lag(k spanKeys) Lag {
+	return Lag{l.spans("lag", k, "how far the watermark may be behind the clock, such as 15m", func(key string, value float64) {
+		if value < time.Minute.Seconds() {
+			l.bad(key, "the watermark is always some seconds behind: give 1m or more")
+		}
+	})}
+}
+
+// spans decodes the thresholds of a condition, in seconds.
+func (l *lint) spans(condition string, k spanKeys, means string, check func(key string, value float64)) []level {
 	var keys levelKeys
 	for _, given := range []struct {
 		name, text string
 		into       **float64
 	}{{"above", k.Above, &keys.Above}, {warning, k.Warning, &keys.Warning}, {critical, k.Critical, &keys.Critical}} {
 		if given.text != "" {
-			seconds := l.duration("lag."+given.name, given.text).Seconds()
+			seconds := l.duration(condition+"."+given.name, given.text).Seconds()
 			*given.into = &seconds
 		}
 	}
-	return Lag{l.levels("lag", keys, "how far the watermark may be behind the clock, such as 15m", func(key string, value float64) {
-		if value < time.Minute.Seconds() {
-			l.bad(key, "the watermark is always some seconds behind: give 1m or more")
-		}
-	})}
+	return l.levels(condition, keys, means, check)
 }
 
 func (g Lag) windows() []time.Duration { return []time.Duration{0} }

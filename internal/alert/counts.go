@@ -87,6 +87,7 @@ type data struct {
 	fixed     map[string]time.Time // of groups with a code: from this minute on, someone says
 	began     map[string]time.Time // of tenants: a time at which they had traffic already
 	lag       time.Duration        // of the watermark behind the clock
+	unsent    unsent
 	usual     *usual               // nil if the condition does not ask for it
 }
 
@@ -124,6 +125,7 @@ type counts struct {
 	fixed                          time.Time // from when on someone says that it is fixed; zero: never
 	began                          time.Time // the tenant had traffic at this time
 	lag                            time.Duration
+	unsent                         unsent
 	past                           *past // what is usual for the group; nil if the condition does not ask
 }
 
@@ -137,7 +139,7 @@ func (r *Rule) groups(d data, alerts map[string]Alert) map[string]group {
 		}
 		groups[name] = group{keys, counts{
 			errors: d.errors[name], young: d.young[name], requests: d.requests[place], blind: d.blind[place],
-			firstSeen: d.firstSeen[name], fixed: d.fixed[name], began: d.began[r.tenant(keys)], lag: d.lag, past: d.usual.of(r, keys),
+			firstSeen: d.firstSeen[name], fixed: d.fixed[name], began: d.began[r.tenant(keys)], lag: d.lag, unsent: d.unsent, past: d.usual.of(r, keys),
 		}, r.thresholdsOf(keys)}
 	}
 	needs := r.Condition.needs()

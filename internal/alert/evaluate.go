@@ -208,6 +208,12 @@ func (e *evaluator) evaluateClock(ctx context.Context, g *Group, rule *Rule, wat
 	}
 	d := newData()
 	d.lag = max(0, now.Sub(watermark))
+	if rule.Condition.needs().reports {
+		var err error
+		if d.unsent, err = e.source.unsent(ctx, now); err != nil {
+			return nil, err
+		}
+	}
 	o := &outcome{rule: rule, standing: s}
 	o.standing.alerts, o.steps = rule.replay(at.Add(-g.Interval), at, g.Interval, d, s.alerts)
 	o.standing.evaluated = at

@@ -125,7 +125,7 @@ func (l *lint) problem(key, format string, args ...any) error {
 func (l *lint) impossible(r Rule) {
 	needs := r.Condition.needs()
 	if needs.clock && !reflect.DeepEqual(r.Select, Select{}) {
-		l.bad("select", "the lag is that of all data, so there is nothing to select: remove the key")
+		l.bad("select", "the condition is about all data, so there is nothing to select: remove the key")
 		return
 	}
 	if !needs.errors && !needs.clock && r.Select.ofErrors() {

@@ -15,6 +15,8 @@ import (
 type source interface {
 	// fetch counts what a rule looks at when it is evaluated at times in (from, to].
 	fetch(ctx context.Context, rule *Rule, from, to time.Time) (data, error)
+	// unsent returns the reports that are due at a time and were not sent.
+	unsent(ctx context.Context, now time.Time) (unsent, error)
 	// behind returns what is behind the errors of a group in [from, to).
 	behind(ctx context.Context, sel Select, from, to time.Time) (behind, error)
 }

@@ -230,7 +230,7 @@ func (l *lint) by(r *Rule) {
 	needs := r.Condition.needs()
 	switch {
 	case needs.clock && len(r.By) > 0:
-		l.bad("by", "the lag is that of all data, so there is nothing to group by: remove the key")
+		l.bad("by", "the condition is about all data, so there is nothing to group by: remove the key")
 		r.By = nil
 	case needs.sightings+needs.silent > 0 && len(r.By) == 0:
 		r.By = []string{"tenant", "code"}

@@ -30,6 +30,7 @@ type input struct {
 type trouble struct {
 	from, to   time.Time
 	gap, fails bool
+	unsent     bool // a report is due at from and sent at to
 	late       time.Duration
 }
 

@@ -214,7 +214,7 @@ func (t *unitTest) names(key, name string) {
 	}
 }
 
-// trouble reads what happens to all data: "gap", "error" or "late 7m".
+// trouble reads what happens to all data: "gap", "error", "late 7m" or, to a report, "unsent".
 func (t *unitTest) trouble(key string, d dataKeys) {
 	p := trouble{from: t.start.Add(t.l.duration(key+".from", d.From)), to: t.start.Add(t.l.duration(key+".to", d.To))}
 	what, late, _ := strings.Cut(d.Is, " ")
@@ -225,10 +225,12 @@ func (t *unitTest) trouble(key string, d dataKeys) {
 		p.late = t.l.duration(key+".is", late)
 	case d.Is == "gap":
 		p.gap = true
+	case d.Is == "unsent":
+		p.unsent = true
 	case d.Is == "error":
 		p.fails = true
 	default:
-		t.l.bad(key+".is", "%q: give gap, error, or how late the data is, as in late 7m", d.Is)
+		t.l.bad(key+".is", "%q: give gap, error, or how late the data is, as in late 7m, or unsent", d.Is)
 	}
 	t.source.troubles = append(t.source.troubles, p)
 }

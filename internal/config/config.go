@@ -38,7 +38,10 @@ type Config struct {
 		Limits        store.Limits   `mapstructure:"limits"`
 		Memory        int64          `mapstructure:"memory"` // bytes that the pipeline may use
 	} `mapstructure:"ingest"`
-	Notify notify.Config `mapstructure:"notify"`
+	Notify  notify.Config `mapstructure:"notify"`
+	Reports struct {
+		Delivery string `mapstructure:"delivery"` // AtLeastOnce or AtMostOnce
+	} `mapstructure:"reports"`
 	Log    struct {
 		Level slog.Level `mapstructure:"level"`
 	} `mapstructure:"log"`
@@ -55,6 +58,13 @@ type Config struct {
 
 // DefaultLimits are the limits that a fingerprint does not mention.
 var DefaultLimits = store.Limits{Tenants: 5000, Routes: 5000}
+
+// What reports.delivery can be: what happens to a mail if the process dies between sending it and
+// recording that.
+const (
+	AtLeastOnce = "at_least_once" // it is sent again, with the same Message-ID
+	AtMostOnce  = "at_most_once"  // it is not
+)
 
 // DefaultTopics are the topics to read unless the settings name others.
 var DefaultTopics = []string{"gateway-logs"}
@@ -113,6 +123,7 @@ var defaults = []struct {
 	{"notify.routes", []any{}},
 	{"notify.tenants", []any{}},
 	{"notify.time_intervals", []any{}},
+	{"reports.delivery", AtLeastOnce},
 	{"log.level", "info"},
 	{"http.addr", "127.0.0.1:9464"},
 	{"http.pprof", false},
@@ -216,6 +227,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("ingest.memory is %d: give at least 16777216 bytes", c.Ingest.Memory)
 	case c.ClickHouse.InsertTimeout < time.Second || c.ClickHouse.InsertTimeout > time.Hour:
 		return fmt.Errorf("clickhouse.insert_timeout is %s: give 1s to 1h", c.ClickHouse.InsertTimeout)
+	case c.Reports.Delivery != AtLeastOnce && c.Reports.Delivery != AtMostOnce:
+		return fmt.Errorf("reports.delivery is %q: give %s or %s", c.Reports.Delivery, AtLeastOnce, AtMostOnce)
 	}
 	for _, at := range []struct{ key, addr string }{{"http.addr", c.HTTP.Addr}, {"web.addr", c.Web.Addr}} {
 		if at.addr != "" && !canListen(at.addr) {

@@ -102,6 +102,7 @@ type MailReceiver struct {
 	Username     string   `mapstructure:"username"`
 	Password     string   `mapstructure:"password"`
 	PasswordFile string   `mapstructure:"password_file"`
+	Unsubscribe  string   `mapstructure:"unsubscribe"` // template of an https URL with .Address, for reports; "": none
 }
 
 // Route says which alerts go to which receivers, and how they are grouped. Durations that are nil
@@ -343,6 +344,11 @@ func (r MailReceiver) check() error {
 	}
 	if _, err := authorities(r.CAFile); err != nil {
 		return fmt.Errorf(".ca_file: %w", err)
+	}
+	if r.Unsubscribe != "" {
+		if _, err := unsubscribeURL(r.Unsubscribe, "someone@example.org"); err != nil {
+			return fmt.Errorf(".unsubscribe %w", err)
+		}
 	}
 	return checkSecret("password", r.Password, r.PasswordFile, r.Username != "")
 }

@@ -78,6 +78,10 @@ func (o *overlay) QueuedDeliveries(_ context.Context, target string, limit int) 
 	return o.of(target, store.Queued, limit), nil
 }
 
+func (o *overlay) SendingDeliveries(_ context.Context, target string, limit int) ([]store.Delivery, error) {
+	return o.of(target, store.Sending, limit), nil
+}
+
 func (o *overlay) WaitingDeliveries(_ context.Context, target string, limit int) ([]store.Delivery, error) {
 	return o.of(target, store.Waiting, limit), nil
 }
@@ -93,7 +97,9 @@ func (o *overlay) of(target, outcome string, limit int) (found []store.Delivery)
 }
 
 func (o *overlay) RecordDeliveries(ctx context.Context, deliveries []store.Delivery) error {
-	pending := func(d store.Delivery) bool { return d.Outcome == store.Queued || d.Outcome == store.Waiting }
+	pending := func(d store.Delivery) bool {
+		return d.Outcome == store.Queued || d.Outcome == store.Sending || d.Outcome == store.Waiting
+	}
 	for _, d := range deliveries {
 		same := func(o store.Delivery) bool {
 			return o.Target == d.Target && o.Source == d.Source && o.Fingerprint == d.Fingerprint && o.At.Equal(d.At) && o.Event == d.Event

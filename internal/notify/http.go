@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -17,6 +18,9 @@ import (
 
 // refusal is the answer of a server that will never take a body.
 type refusal struct{ error }
+
+// unsure is the failure of a request of which it is not known whether the server took it.
+type unsure struct{ error }
 
 // busy is the answer of a server that asks for a pause.
 type busy struct {
@@ -61,7 +65,12 @@ func (c client) post(ctx context.Context, r request) (answer []byte, err error) 
 		if errors.As(err, &inner) {
 			err = inner.Err
 		}
-		return nil, fmt.Errorf("POST to %s: %w", req.URL.Host, err)
+		var dial *net.OpError
+		notSent := errors.As(err, &dial) && dial.Op == "dial"
+		if err = fmt.Errorf("POST to %s: %w", req.URL.Host, err); notSent {
+			return nil, err
+		}
+		return nil, unsure{err}
 	}
 	defer resp.Body.Close()
 	answer, _ = io.ReadAll(io.LimitReader(resp.Body, maxAnswer))

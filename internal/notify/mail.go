@@ -11,6 +11,8 @@ import (
 	"fmt"
 	htmltemplate "html/template"
 	"net"
+	netmail "net/mail"
+	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -53,7 +55,10 @@ func (nt *Notifier) newMail(name string, r MailReceiver, cfg Config) sender {
 			if err != nil {
 				return "", err
 			}
-			return id, mailError(r, c.DialAndSendWithContext(ctx, m))
+			if err := c.DialAndSendWithContext(ctx, m); !m.IsDelivered() { // a failed goodbye is none of the mail
+				return id, mailError(r, err)
+			}
+			return id, nil
 		}
 		id, err := post(to...)
 		var refused refusal
@@ -118,6 +123,15 @@ func (n Notice) mail(r MailReceiver, receiver string, to []string) (*mail.Msg, s
 		m.SetGenHeader(mail.HeaderReferences, "<"+parent+">")
 	}
 	m.SetGenHeader("Auto-Submitted", "auto-generated")
+	if r.Unsubscribe != "" && n.Messages[0].Alert == nil && len(to) == 1 {
+		// RFC 8058. A program posts to the URL, so that nobody has to open a page.
+		address, err := unsubscribeURL(r.Unsubscribe, to[0])
+		if err != nil {
+			return nil, "", err
+		}
+		m.SetGenHeader("List-Unsubscribe", "<"+address+">")
+		m.SetGenHeader("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
+	}
 	text, html := n.Messages[0].Text, n.Messages[0].HTML
 	if text == "" {
 		var b bytes.Buffer
@@ -136,6 +150,54 @@ func (n Notice) mail(r MailReceiver, receiver string, to []string) (*mail.Msg, s
 		m.AddAlternativeString(mail.TypeTextHTML, html)
 	}
 	return m, id, nil
+}
+
+// unsubscribeURL makes the URL at which an address is taken off a list of reports.
+func unsubscribeURL(text, address string) (string, error) {
+	t, err := parseTemplate("unsubscribe", text)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	if err := t.Execute(&b, struct{ Address string }{bareAddress(address)}); err != nil {
+		return "", err
+	}
+	u, err := url.Parse(b.String())
+	if err != nil || u.Scheme != "https" || u.Host == "" || strings.ContainsAny(b.String(), "<> \r\n") {
+		return "", errors.New(`is not a URL that begins with https://: write it like "https://lists.example.org/off?address={{.Address | urlquery}}"`)
+	}
+	return b.String(), nil
+}
+
+// bareAddress returns the address without a name, in lower case.
+func bareAddress(text string) string {
+	if parsed, err := netmail.ParseAddress(text); err == nil {
+		text = parsed.Address
+	}
+	return strings.ToLower(text)
+}
+
+// OneEach returns receivers that are sent a mail each, one for every address of a mail receiver, so
+// that one bad address holds up no other. Their names are the addresses, "mailto:" before them: it
+// does not matter by which receiver an address is reached. tenant is whose addresses a receiver with
+// to_tenant gets.
+func (r Receiver) OneEach(table []Addressees, tenant string) (each []Receiver) {
+	if r.Mail == nil {
+		return []Receiver{r}
+	}
+	to := slices.Clone(r.Mail.To)
+	if r.Mail.ToTenant {
+		to = append(to, addresses(table, tenant)...)
+	}
+	for _, address := range to {
+		one, m := r, *r.Mail
+		m.To, m.ToTenant = []string{address}, false
+		one.Name, one.Mail = "mailto:"+bareAddress(address), &m
+		if !slices.ContainsFunc(each, func(e Receiver) bool { return e.Name == one.Name }) {
+			each = append(each, one)
+		}
+	}
+	return each
 }
 
 // messageID returns the Message-ID of a key, at the domain of the sender.
@@ -202,5 +264,9 @@ func mailError(r MailReceiver, err error) error {
 			return refusal{fmt.Errorf("mail server %s: %w", r.Server, err)}
 		}
 	}
-	return fmt.Errorf("mail server %s: %s", r.Server, link.Cause(err))
+	sentence := fmt.Errorf("mail server %s: %s", r.Server, link.Cause(err))
+	if failed != nil && failed.Reason == mail.ErrSMTPDataClose && failed.ErrorCode() == 0 {
+		return unsure{sentence} // the whole mail was sent, and the answer did not come
+	}
+	return sentence
 }

@@ -24,7 +24,7 @@
 //     waiting, and the next process groups them.
 //   - Before a notice is sent, or after it is sent but before the sending is recorded: the next
 //     process sends it, with the same key and the same content. A target that honours keys takes it
-//     once.
+//     once. With AtMostOnce, it is recorded as being sent first, and not sent again.
 //
 // A notice and its events are stored in one INSERT into one partition, which ClickHouse does as a
 // whole or not at all. The key of a message is a hash of what it tells, so two processes that group
@@ -66,6 +66,9 @@ type Notifier struct {
 	// Fence returns an error if another process sends. It is asked before each step that only one
 	// process may take. nil: there is no other process.
 	Fence func(context.Context) error
+	// AtMostOnce makes a message of which it is not known whether it was sent stay unsent. Otherwise
+	// it is sent again, with the same key.
+	AtMostOnce bool
 
 	queue         Queue
 	log           *slog.Logger

@@ -10,11 +10,13 @@ import (
 )
 
 // Queue stores the deliveries of messages to targets, by the identity of the message and the
-// target. A delivery with an outcome other than store.Queued and store.Waiting is settled: it stays
-// so, whatever is recorded of it later.
+// target. A delivery with an outcome other than store.Queued, store.Sending and store.Waiting is
+// settled: it stays so, whatever is recorded of it later.
 type Queue interface {
 	// QueuedDeliveries returns up to limit messages to a target that are queued, oldest first.
 	QueuedDeliveries(ctx context.Context, target string, limit int) ([]store.Delivery, error)
+	// SendingDeliveries returns up to limit messages that a process was sending when it last said so.
+	SendingDeliveries(ctx context.Context, target string, limit int) ([]store.Delivery, error)
 	// WaitingDeliveries returns up to limit events that no message carries yet, oldest first.
 	WaitingDeliveries(ctx context.Context, target string, limit int) ([]store.Delivery, error)
 	// RecordDeliveries queues deliveries, or settles them: all of them, or none.
@@ -44,6 +46,10 @@ type stored struct{ *store.Store } // which has RecordDeliveries
 
 func (s stored) QueuedDeliveries(ctx context.Context, target string, limit int) ([]store.Delivery, error) {
 	return s.deliveries(ctx, target, store.Queued, limit)
+}
+
+func (s stored) SendingDeliveries(ctx context.Context, target string, limit int) ([]store.Delivery, error) {
+	return s.deliveries(ctx, target, store.Sending, limit)
 }
 
 func (s stored) WaitingDeliveries(ctx context.Context, target string, limit int) ([]store.Delivery, error) {
@@ -139,6 +145,7 @@ type target struct {
 
 	idle    bool             // its queue was empty when it was read last
 	settled []store.Delivery // and not yet recorded
+	claimed bool             // what earlier processes were sending has been looked through
 	retry   *retry
 }
 
@@ -164,6 +171,9 @@ func (n *Notifier) deliver(ctx context.Context, t *target) (left bool, err error
 	if err := n.settle(ctx, t); err != nil {
 		return true, err
 	}
+	if err := n.claim(ctx, t); err != nil {
+		return true, err
+	}
 	queue, err := n.queue.QueuedDeliveries(ctx, t.name, turnLength)
 	if err != nil {
 		return true, err
@@ -175,8 +185,19 @@ func (n *Notifier) deliver(ctx context.Context, t *target) (left bool, err error
 		if err := n.MaySend(ctx); err != nil {
 			return true, err
 		}
+		if n.AtMostOnce {
+			d.Outcome = store.Sending
+			if err := n.queue.RecordDeliveries(ctx, []store.Delivery{d}); err != nil {
+				return true, fmt.Errorf("record that a notification is about to be sent: %w", err)
+			}
+		}
 		outcome, receipt, err := n.attempt(ctx, t, d)
 		if err != nil {
+			if d.Outcome == store.Sending {
+				d.Outcome = store.Queued
+				t.settled = append(t.settled, d)
+				err = errors.Join(err, n.settle(ctx, t))
+			}
 			return true, fmt.Errorf("%s did not take a notification, next try in %s: %w", t.name, t.retry.failed(n.Now(), err), err)
 		}
 		t.retry.succeeded()
@@ -193,14 +214,48 @@ func (n *Notifier) deliver(ctx context.Context, t *target) (left bool, err error
 	return !t.idle, nil
 }
 
+// claim decides once about messages that a process was sending when it died. Whether these were sent
+// cannot be known.
+func (n *Notifier) claim(ctx context.Context, t *target) error {
+	if t.claimed {
+		return nil
+	}
+	rows, err := n.queue.SendingDeliveries(ctx, t.name, maxWaiting)
+	if err != nil {
+		return err
+	}
+	for i := range rows {
+		rows[i].Outcome = store.Queued
+		if n.AtMostOnce {
+			rows[i].Outcome, rows[i].Written = store.Unsure, n.Now()
+			n.logUnsure(t, rows[i], errors.New("the process that was sending it died"))
+		}
+	}
+	if len(rows) > 0 {
+		if err := n.queue.RecordDeliveries(ctx, rows); err != nil {
+			return fmt.Errorf("record what became of notifications: %w", err)
+		}
+	}
+	t.claimed = true
+	return nil
+}
+
+func (n *Notifier) logUnsure(t *target, d store.Delivery, err error) {
+	n.log.Error("a notification may have been sent or not, and is not sent again", "target", t.name, "source", d.Source, "event", d.Event, "error", err)
+}
+
 // attempt sends one delivery and returns its outcome. After an error it is to be tried again.
 func (n *Notifier) attempt(ctx context.Context, t *target, d store.Delivery) (outcome, receipt string, err error) {
 	// The outcome of a request that is cut short is unknown, so this one may finish.
 	receipt, err = t.send(context.WithoutCancel(ctx), d)
 	var refusal refusal
+	var unsure unsure
 	switch {
 	case err == nil:
 		return store.Sent, receipt, nil
+	case n.AtMostOnce && errors.As(err, &unsure):
+		n.logUnsure(t, d, err)
+		return store.Unsure, "", nil
 	case errors.As(err, &refusal):
 		n.log.Error("dropped a notification that its target refused", "target", t.name, "source", d.Source, "event", d.Event, "error", err)
 		return store.Refused, "", nil

@@ -102,6 +102,9 @@ func addresses(table []Addressees, tenant string) (all []string) {
 	return all
 }
 
+// Addresses returns the mail addresses of a tenant, nil if it has none.
+func (c Config) Addresses(tenant string) []string { return addresses(c.Tenants, tenant) }
+
 // receives returns the first route by which a receiver is told of an alert, nil if it is not.
 func (n *Notifier) receives(receiver string, m Message) *route {
 	for _, r := range n.routes {

@@ -8,29 +8,38 @@ type window struct{ From, To time.Time }
 // length returns how long the window is.
 func (w window) length() time.Duration { return w.To.Sub(w.From) }
 
-// startOfDay returns the first instant of a calendar day in a zone. Where the clocks change at
-// midnight, that is not always 00:00, or 00:00 comes twice.
-func startOfDay(year int, month time.Month, day int, zone *time.Location) time.Time {
-	t := time.Date(year, month, day, 0, 0, 0, 0, zone)
+// wallClock returns what the clock on the wall shows at a time, as if it were in UTC.
+func wallClock(t time.Time) time.Time {
+	year, month, day := t.Date()
+	return time.Date(year, month, day, t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
+}
+
+// instant returns when the wall clock of a zone shows a time. Where it does so twice, because the
+// clocks go back, that is the first time. Where it never does, that is when the clocks go forward.
+func instant(wall time.Time, zone *time.Location) time.Time {
+	year, month, day := wall.Date()
+	t := time.Date(year, month, day, wall.Hour(), wall.Minute(), wall.Second(), wall.Nanosecond(), zone)
 	begins, ends := t.ZoneBounds()
-	wanted := time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
-	switch t.Day() {
-	case wanted.Day():
-		if t.Hour() != 0 || t.Minute() != 0 { // there is no midnight: the day begins when the clocks change
-			return begins
-		}
-	default: // likewise, and t lies before the change
+	switch shown := wallClock(t); {
+	case shown.After(wall):
+		return begins
+	case shown.Before(wall):
 		return ends
-	}
-	if begins.IsZero() {
+	case begins.IsZero():
 		return t
 	}
 	_, offset := t.Zone()
 	_, before := begins.Add(-time.Nanosecond).Zone()
-	if first := t.Add(-time.Duration(before-offset) * time.Second); first.Before(begins) && first.Day() == t.Day() {
-		return first // midnight came twice
+	if first := t.Add(-time.Duration(before-offset) * time.Second); before > offset && first.Before(begins) {
+		return first
 	}
 	return t
+}
+
+// startOfDay returns the first instant of a calendar day in a zone. Where the clocks change at
+// midnight, that is not always 00:00, or 00:00 comes twice.
+func startOfDay(year int, month time.Month, day int, zone *time.Location) time.Time {
+	return instant(time.Date(year, month, day, 0, 0, 0, 0, time.UTC), zone)
 }
 
 // dayOf returns the calendar day that is so many days after a date.

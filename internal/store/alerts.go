@@ -44,7 +44,7 @@ type Delivery struct {
 	At          time.Time
 	Event       string // what happened at that time, such as "firing"
 	Body        string
-	Outcome     string    // Queued or Waiting, or what became of it
+	Outcome     string    // Queued, Sending or Waiting, or what became of it
 	Written     time.Time // by the wall clock
 	Key         string    // the same whenever it is sent; of a grouped event: that of its message
 	Groups      []string  // the groups of alerts that a message covers
@@ -57,6 +57,8 @@ const (
 	Sent    = "sent"
 	Refused = "refused" // by the target, which will never take this body
 	Expired = "expired" // not taken in time
+	Sending = "sending" // queued, and a process is just sending it, or died while it did
+	Unsure  = "unsure"  // it may have been sent, and is not sent again
 
 	Waiting = "waiting" // an event that no message carries yet
 	Grouped = "grouped" // an event that a message carries
@@ -125,7 +127,7 @@ var deliveryTable = table[Delivery]{
 		col("body", func(_ *Batch, r *Delivery) *string { return &r.Body }),
 		col("outcome", func(_ *Batch, r *Delivery) *string { return &r.Outcome }),
 		computed("settled", func(_ *Batch, r *Delivery) uint8 {
-			if r.Outcome == Queued || r.Outcome == Waiting {
+			if r.Outcome == Queued || r.Outcome == Waiting || r.Outcome == Sending {
 				return 0
 			}
 			return 1

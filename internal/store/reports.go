@@ -42,6 +42,56 @@ func (s *Store) MarkReportSent(ctx context.Context, r Report, at time.Time) erro
 	return nil
 }
 
+// DueReport is a row of the view reports_due: a report that a schedule has promised. Date, Period,
+// Zone and Scope are its identity, as in a Report.
+type DueReport struct {
+	Date     time.Time `ch:"date"`
+	Period   string    `ch:"period"`
+	Zone     string    `ch:"zone"`
+	Scope    string    `ch:"scope"`
+	Schedule string    `ch:"schedule"` // what the schedule reports on: a scope, or each tenant
+	Due      time.Time `ch:"due"`
+	Outcome  string    `ch:"outcome"` // ReportDue, or what became of it
+	Written  time.Time `ch:"at"`      // by the wall clock
+}
+
+// The outcomes of a report that is due.
+const (
+	ReportDue       = "due"
+	ReportSent      = "sent"
+	ReportWithdrawn = "withdrawn" // its schedule ended, or no longer reports on its scope
+	ReportMissed    = "missed"    // it was not sent in time, and no longer will be
+)
+
+// RecordDueReports promises reports, withdraws them, or says what became of them. That stays, whatever
+// is recorded later.
+func (s *Store) RecordDueReports(ctx context.Context, due []DueReport) error {
+	if err := dueReportTable.insert(ctx, s, alone(due)); err != nil {
+		return fmt.Errorf("record which reports are due: %w", err)
+	}
+	return nil
+}
+
+var dueReportTable = table[DueReport]{
+	name: "report_due_rows",
+	columns: []column[DueReport]{
+		col("date", func(_ *Batch, r *DueReport) *time.Time { return &r.Date }),
+		col("period", func(_ *Batch, r *DueReport) *string { return &r.Period }),
+		col("zone", func(_ *Batch, r *DueReport) *string { return &r.Zone }),
+		col("scope", func(_ *Batch, r *DueReport) *string { return &r.Scope }),
+		col("schedule", func(_ *Batch, r *DueReport) *string { return &r.Schedule }),
+		col("due", func(_ *Batch, r *DueReport) *time.Time { return &r.Due }),
+		col("outcome", func(_ *Batch, r *DueReport) *string { return &r.Outcome }),
+		computed("settled", func(_ *Batch, r *DueReport) uint8 {
+			if r.Outcome == ReportSent || r.Outcome == ReportMissed {
+				return 1
+			}
+			return 0
+		}),
+		col("at", func(_ *Batch, r *DueReport) *time.Time { return &r.Written }),
+	},
+}
+
 var reportTable = table[Report]{
 	name: "report_rows",
 	columns: []column[Report]{
