@@ -83,8 +83,8 @@ type posted struct {
 	message notify.Message
 }
 
-// post queues a recorded report for those of its receivers that were never sent it. A later revision
-// is a reply where the first one was sent.
+// post queues a recorded report for those of its receivers that were never sent it. A later
+// revision is a reply where the first one was sent.
 func (o *postOffice) post(ctx context.Context, d report.Daily, q report.DailyQuery) (*posted, error) {
 	settings := o.cfg.Notify
 	settings.Receivers, settings.Routes, settings.Webhook, settings.Alertmanager = nil, nil, notify.Endpoint{}, notify.Endpoint{}

@@ -18,8 +18,8 @@ import (
 	"errata/internal/store"
 )
 
-// scheduled is a database with a day of which a report has been due for an hour, and the settings of
-// who gets it.
+// scheduled is a database with a day of which a report has been due for an hour, and the settings
+// of who gets it.
 type scheduled struct {
 	t      *testing.T
 	store  *store.Store

@@ -88,7 +88,7 @@ type data struct {
 	began     map[string]time.Time // of tenants: a time at which they had traffic already
 	lag       time.Duration        // of the watermark behind the clock
 	unsent    unsent
-	usual     *usual               // nil if the condition does not ask for it
+	usual     *usual // nil if the condition does not ask for it
 }
 
 func newData() data {

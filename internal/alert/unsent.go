@@ -8,9 +8,9 @@ import (
 	"errata/internal/store"
 )
 
-// ReportUnsent compares for how long a report has been due that a schedule promised and that was not
-// sent. A promise is stored before it is due, so that it is missed even if nothing runs that would
-// send the report.
+// ReportUnsent compares for how long a report has been due that a schedule promised and that was
+// not sent. A promise is stored before it is due, so that it is missed even if nothing runs that
+// would send the report.
 type ReportUnsent struct{ Levels []level } // in seconds
 
 func (l *lint) reportUnsent(k spanKeys) ReportUnsent {
@@ -29,11 +29,10 @@ func (r ReportUnsent) judge(c counts, at time.Time, t thresholds, s State) Verdi
 	v, says := Verdict{}, "no report is overdue"
 	if u := c.unsent; u.reports > 0 {
 		v.Value = max(0, at.Sub(u.due).Seconds())
-		says = fmt.Sprintf("%s that was due at %s has not been sent", u.oldest, clock(u.due))
+		says = fmt.Sprintf("%s, due at %s, is %s overdue", u.oldest, clock(u.due), short(time.Duration(v.Value)*time.Second))
 		if u.reports > 1 {
-			says += fmt.Sprintf(", nor have %d others", u.reports-1)
+			says = fmt.Sprintf("%s are overdue; %s", count(u.reports, "report"), says)
 		}
-		says += ", " + short(time.Duration(v.Value)*time.Second) + " later"
 	}
 	v.compare(t, s.active(), says, func(f float64) string { return short(time.Duration(f) * time.Second) })
 	return v

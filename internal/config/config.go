@@ -42,7 +42,7 @@ type Config struct {
 	Reports struct {
 		Delivery string `mapstructure:"delivery"` // AtLeastOnce or AtMostOnce
 	} `mapstructure:"reports"`
-	Log    struct {
+	Log struct {
 		Level slog.Level `mapstructure:"level"`
 	} `mapstructure:"log"`
 	HTTP struct {

@@ -179,8 +179,8 @@ func bareAddress(text string) string {
 
 // OneEach returns receivers that are sent a mail each, one for every address of a mail receiver, so
 // that one bad address holds up no other. Their names are the addresses, "mailto:" before them: it
-// does not matter by which receiver an address is reached. tenant is whose addresses a receiver with
-// to_tenant gets.
+// does not matter by which receiver an address is reached. tenant is whose addresses a receiver
+// with to_tenant gets.
 func (r Receiver) OneEach(table []Addressees, tenant string) (each []Receiver) {
 	if r.Mail == nil {
 		return []Receiver{r}

@@ -66,8 +66,8 @@ type Notifier struct {
 	// Fence returns an error if another process sends. It is asked before each step that only one
 	// process may take. nil: there is no other process.
 	Fence func(context.Context) error
-	// AtMostOnce makes a message of which it is not known whether it was sent stay unsent. Otherwise
-	// it is sent again, with the same key.
+	// AtMostOnce makes a message of which it is not known whether it was sent stay unsent.
+	// Otherwise it is sent again, with the same key.
 	AtMostOnce bool
 
 	queue         Queue

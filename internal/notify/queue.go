@@ -15,7 +15,8 @@ import (
 type Queue interface {
 	// QueuedDeliveries returns up to limit messages to a target that are queued, oldest first.
 	QueuedDeliveries(ctx context.Context, target string, limit int) ([]store.Delivery, error)
-	// SendingDeliveries returns up to limit messages that a process was sending when it last said so.
+	// SendingDeliveries returns up to limit messages that a process was sending when it last said
+	// so.
 	SendingDeliveries(ctx context.Context, target string, limit int) ([]store.Delivery, error)
 	// WaitingDeliveries returns up to limit events that no message carries yet, oldest first.
 	WaitingDeliveries(ctx context.Context, target string, limit int) ([]store.Delivery, error)
@@ -214,8 +215,8 @@ func (n *Notifier) deliver(ctx context.Context, t *target) (left bool, err error
 	return !t.idle, nil
 }
 
-// claim decides once about messages that a process was sending when it died. Whether these were sent
-// cannot be known.
+// claim decides once about messages that a process was sending when it died. Whether these were
+// sent cannot be known.
 func (n *Notifier) claim(ctx context.Context, t *target) error {
 	if t.claimed {
 		return nil

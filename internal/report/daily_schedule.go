@@ -38,8 +38,8 @@ func ParseSchedule(text string, zone *time.Location, week bool) (Schedule, error
 }
 
 // Next returns the first time after another at which reports go out; zero: there is none. Each time
-// of the wall clock counts once: if the clocks go back, the first of the two. A time that the clocks
-// leave out counts when they have changed.
+// of the wall clock counts once: if the clocks go back, the first of the two. A time that the
+// clocks leave out counts when they have changed.
 func (s Schedule) Next(after time.Time) time.Time {
 	for wall := wallClock(after.In(s.zone)); ; {
 		if wall = s.spec.Next(wall); wall.IsZero() {

@@ -20,9 +20,9 @@ import (
 
 // Scheduler sends reports at the times of a Schedule. It promises each report in ClickHouse before
 // it is due. After a time in which it was down it sends what it promised and what it would have
-// promised since, and it continues whatever an earlier process began: a report is recorded before it
-// is queued, and queued before it is sent. While late data can be expected, it looks for days that
-// need another revision. It belongs to one goroutine, apart from Ready.
+// promised since, and it continues whatever an earlier process began: a report is recorded before
+// it is queued, and queued before it is sent. While late data can be expected, it looks for days
+// that need another revision. It belongs to one goroutine, apart from Ready.
 type Scheduler struct {
 	Store    *store.Store
 	Catalogs *catalog.Set

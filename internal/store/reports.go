@@ -63,8 +63,8 @@ const (
 	ReportMissed    = "missed"    // it was not sent in time, and no longer will be
 )
 
-// RecordDueReports promises reports, withdraws them, or says what became of them. That stays, whatever
-// is recorded later.
+// RecordDueReports promises reports, withdraws them, or says what became of them. That stays,
+// whatever is recorded later.
 func (s *Store) RecordDueReports(ctx context.Context, due []DueReport) error {
 	if err := dueReportTable.insert(ctx, s, alone(due)); err != nil {
 		return fmt.Errorf("record which reports are due: %w", err)
