@@ -23,11 +23,13 @@ type target struct {
 	*httptest.Server
 	arrived chan string // "KEY STATUS" of each request
 	mu      sync.Mutex
-	hang    chan struct{} // requests wait until it is closed; nil: they are answered at once
+	hang    chan struct{}       // requests wait until it is closed; nil: they are answered at once
+	took    []string            // keys of the requests that were answered at once, in order
+	bodies  map[string][]string // by key
 }
 
 func newTarget(t *testing.T) *target {
-	h := &target{arrived: make(chan string, 100)}
+	h := &target{arrived: make(chan string, 100), bodies: map[string][]string{}}
 	h.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		var n struct{ ID, Status string }
@@ -36,6 +38,10 @@ func newTarget(t *testing.T) *target {
 		}
 		h.mu.Lock()
 		hang := h.hang
+		h.bodies[n.ID] = append(h.bodies[n.ID], string(body))
+		if hang == nil {
+			h.took = append(h.took, n.ID)
+		}
 		h.mu.Unlock()
 		h.arrived <- n.ID + " " + n.Status
 		if hang != nil {
@@ -59,6 +65,13 @@ func (h *target) answer() {
 	if h.hang != nil {
 		close(h.hang)
 		h.hang = nil
+	}
+}
+
+// forget passes over what has arrived.
+func (h *target) forget() {
+	for len(h.arrived) > 0 {
+		<-h.arrived
 	}
 }
 
@@ -87,12 +100,16 @@ func (e *evaluator) logged(t *testing.T, text string) bool {
 	return strings.Contains(string(log), text)
 }
 
-func startEvaluator(t *testing.T) *evaluator {
+const shippedRules = "../../alerts.yaml"
+
+// startEvaluator starts a process with more settings in its environment.
+func startEvaluator(t *testing.T, rules string, env ...string) *evaluator {
 	t.Helper()
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	stacktest.Must(t, err)
 	defer log.Close()
-	cmd := exec.Command("report", "alert", "run", "--rules", "../../alerts.yaml") // testscript.Main puts it on the PATH
+	cmd := exec.Command("report", "alert", "run", "--rules", rules) // testscript.Main puts it on the PATH
+	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	p, err := stacktest.StartProcess(cmd)
 	stacktest.Must(t, err)
@@ -159,7 +176,7 @@ func TestKilledSenderRepeatsTheKeyAlone(t *testing.T) {
 	first := ""
 	for range 3 {
 		h.hangs()
-		e := startEvaluator(t)
+		e := startEvaluator(t, shippedRules)
 		key, status := h.next(t)
 		if first == "" {
 			first = key
@@ -170,14 +187,14 @@ func TestKilledSenderRepeatsTheKeyAlone(t *testing.T) {
 		e.Kill()
 		h.answer() // to nobody
 	}
-	e := startEvaluator(t)
+	e := startEvaluator(t, shippedRules)
 	if key, status := h.next(t); key != first || status != "firing" {
 		t.Errorf("got %s %s, want %s firing", key, status, first)
 	}
 	awaitOutcome(t, s, store.Sent, 1)
 	e.Kill()
 	mark(10)
-	startEvaluator(t)
+	startEvaluator(t, shippedRules)
 	if key, status := h.next(t); key == first || status != "resolved" {
 		t.Errorf("got %s %s, want another key and resolved", key, status)
 	}
@@ -199,9 +216,9 @@ func TestSecondEvaluatorTakesOver(t *testing.T) {
 	t.Setenv("ERRATA_NOTIFY_FENCE_TOPIC", "errata-alerts")
 	mark(4)
 	h.hangs()
-	one := startEvaluator(t)
+	one := startEvaluator(t, shippedRules)
 	first, status := h.next(t)
-	other := startEvaluator(t)
+	other := startEvaluator(t, shippedRules)
 	for deadline := time.Now().Add(time.Minute); !other.logged(t, "waiting for the fence"); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the second evaluator does not wait")

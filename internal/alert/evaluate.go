@@ -345,7 +345,7 @@ var builtIn = []*Rule{&ruleFailing, &dataLate}
 // own `for`. The outcome is nil if nothing changes.
 func (e *evaluator) checkRules(ctx context.Context, outcomes []*outcome, now time.Time) (*outcome, error) {
 	before := e.standing[ruleFailing.Name]
-	o := &outcome{rule: &ruleFailing, standing: standing{evaluated: now, alerts: maps.Clone(before.alerts)}}
+	o := &outcome{rule: &ruleFailing, standing: standing{evaluated: now, alerts: maps.Clone(before.alerts)}, tried: now}
 	if o.standing.alerts == nil {
 		o.standing.alerts = map[string]Alert{}
 	}

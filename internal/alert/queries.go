@@ -368,10 +368,18 @@ func latestRequests(ctx context.Context, s *store.Store, sel Select, from, to ti
 
 // states returns where all rules and their groups stand, except for inactive groups. The row of a
 // rule comes before those of its groups.
-func states(ctx context.Context, s *store.Store) (all []store.AlertState, err error) {
-	const sql = `SELECT rule, fingerprint, labels, state, since, low_since, frozen, memory, notice, evaluated FROM alert_states
-		WHERE fingerprint = '' OR state != 'inactive' ORDER BY rule, fingerprint`
-	err = s.Query(ctx, sql, nil, func(scan func(...any) error) error {
+func states(ctx context.Context, s *store.Store) ([]store.AlertState, error) {
+	return statesWhere(ctx, s, "fingerprint = '' OR state != 'inactive'")
+}
+
+// ended returns the rows of alerts that receivers were told of and that were resolved since a time.
+func ended(ctx context.Context, s *store.Store, since time.Time) ([]store.AlertState, error) {
+	return statesWhere(ctx, s, "state = 'inactive' AND JSONExtractInt(memory, 'ended') >= ?", since.UnixMilli())
+}
+
+func statesWhere(ctx context.Context, s *store.Store, where string, args ...any) (all []store.AlertState, err error) {
+	const sql = "SELECT rule, fingerprint, labels, state, since, low_since, frozen, memory, notice, evaluated FROM alert_states"
+	err = s.Query(ctx, sql+" WHERE "+where+" ORDER BY rule, fingerprint", args, func(scan func(...any) error) error {
 		var r store.AlertState
 		err := scan(&r.Rule, &r.Fingerprint, &r.Labels, &r.State, &r.Since, &r.LowSince, &r.Frozen, &r.Memory, &r.Notice, &r.Evaluated)
 		r.Since, r.LowSince = store.OrZero(r.Since), store.OrZero(r.LowSince)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"errata/internal/notify"
 	"errata/internal/store"
 )
 
@@ -25,6 +26,7 @@ type alertMemory struct {
 	LevelName string    `json:"level_name,omitempty"`
 	HighSince time.Time `json:"high_since,omitzero"`
 	Held      time.Time `json:"held,omitzero"`
+	Ended     int64     `json:"ended,omitempty"` // when an alert that was told of was resolved, by the clock, in Unix milliseconds
 	Says      string    `json:"says,omitempty"`
 	Value     float64   `json:"value"`
 }
@@ -109,12 +111,12 @@ func (s standing) state() string {
 
 // states returns the rows of the rule itself and of those alerts whose state has changed.
 func (o *outcome) states(before standing, file string) []store.AlertState {
-	row := func(a Alert, phase, notice string) store.AlertState {
+	row := func(a Alert, phase, notice string, ended int64) store.AlertState {
 		s := a.State
 		return store.AlertState{
 			Rule: o.rule.Name, Fingerprint: o.rule.fingerprint(a.Keys), Labels: o.rule.labels(a.Keys, s.Level), State: phase,
 			Since: s.Since, LowSince: s.LowSince, Frozen: s.Frozen, Notice: notice, Evaluated: o.standing.evaluated,
-			Memory: text(alertMemory{s.Level, o.rule.levelName(s.Level), s.HighSince, a.Held, a.Says, a.Value}),
+			Memory: text(alertMemory{s.Level, o.rule.levelName(s.Level), s.HighSince, a.Held, ended, a.Says, a.Value}),
 		}
 	}
 	states := []store.AlertState{{
@@ -124,12 +126,22 @@ func (o *outcome) states(before standing, file string) []store.AlertState {
 	for name, a := range o.standing.alerts {
 		was := before.alerts[name]
 		if (a.State != was.State || a.Held != was.Held || a.Notice.ID != was.Notice.ID) && a.State.Phase != Learning {
-			states = append(states, row(a, a.State.Phase, a.Notice.text()))
+			states = append(states, row(a, a.State.Phase, a.Notice.text(), 0))
+		}
+	}
+	ends := map[string]Notification{}
+	for i, s := range o.steps {
+		if s.change.To == Resolved {
+			ends[nameOf(s.keys)] = o.notices[i]
 		}
 	}
 	for name, a := range before.alerts {
 		if now, still := o.standing.alerts[name]; a.State.Phase != Learning && (!still || now.State.Phase == Learning) {
-			states = append(states, row(Alert{Keys: a.Keys}, Inactive, ""))
+			notice, ended := ends[name].text(), int64(0)
+			if notice != "" {
+				ended = o.tried.UnixMilli()
+			}
+			states = append(states, row(Alert{Keys: a.Keys}, Inactive, notice, ended))
 		}
 	}
 	return states
@@ -182,6 +194,27 @@ func (r *Runner) resume(ctx context.Context) error {
 			return err
 		}
 	}
+	return r.repeatEnds(ctx, func(rule string) bool { return rules[rule] != nil || memories[rule].File == r.File })
+}
+
+// repeatEnds tells those targets again that need no queue which alerts were resolved lately: the
+// process before may have ended before it told them.
+func (r *Runner) repeatEnds(ctx context.Context, ours func(rule string) bool) error {
+	rows, err := ended(ctx, r.Store, r.Now().Add(-notify.RepeatResolved))
+	if err != nil {
+		return err
+	}
+	var all []Notification
+	for _, s := range rows {
+		a, err := alertOf(nil, s)
+		if err != nil {
+			return err
+		}
+		if ours(s.Rule) {
+			all = append(all, a.Notice)
+		}
+	}
+	r.Notifier.Update(messages(all...)...)
 	return nil
 }
 
@@ -247,7 +280,10 @@ func (r *Runner) end(ctx context.Context, s store.AlertState, a Alert, at time.T
 			n = n.past()
 		}
 	}
-	s.State, s.Since, s.LowSince, s.Frozen, s.Notice, s.Memory, s.Evaluated = Inactive, time.Time{}, time.Time{}, "", "", "", at
+	s.State, s.Since, s.LowSince, s.Frozen, s.Notice, s.Memory, s.Evaluated = Inactive, time.Time{}, time.Time{}, "", n.text(), "", at
+	if n.ID != "" {
+		s.Memory = text(alertMemory{Ended: r.Now().UnixMilli()})
+	}
 	if err := r.write(ctx, []store.AlertTransition{t}, []Notification{n}, []store.AlertState{s}); err != nil {
 		return fmt.Errorf("end an alert of rule %s: %w", s.Rule, err)
 	}

@@ -6,12 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -24,7 +20,6 @@ import (
 	"errata/internal/cli"
 	"errata/internal/enrich"
 	"errata/internal/notify"
-	"errata/internal/stack"
 	"errata/internal/stack/stacktest"
 	"errata/internal/store"
 )
@@ -499,54 +494,15 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// startAlertmanager starts the real one on a free port and returns its address.
-func startAlertmanager(t *testing.T) string {
+// quietAlertmanager starts a real Alertmanager that notifies no one.
+func quietAlertmanager(t *testing.T) string {
 	t.Helper()
-	var binary string
-	for _, name := range []string{"alertmanager", "prometheus-alertmanager"} {
-		if path, err := exec.LookPath(name); err == nil {
-			binary = path
-		}
-	}
-	if binary == "" {
-		stacktest.Must(t, &stack.Missing{Part: "there is no alertmanager on the PATH", Remedy: "apt-get install prometheus-alertmanager"})
-	}
-	dir := t.TempDir()
-	config := filepath.Join(dir, "alertmanager.yml")
-	if err := os.WriteFile(config, []byte("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := listener.Addr().String()
-	listener.Close()
-	cmd := exec.Command(binary, "--config.file="+config, "--storage.path="+dir, "--web.listen-address="+addr, "--cluster.listen-address=")
-	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	for range 200 {
-		if resp, err := http.Get("http://" + addr + "/-/ready"); err == nil {
-			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return "http://" + addr
-			}
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	t.Fatal("alertmanager does not become ready")
-	return ""
+	return stacktest.Alertmanager(t, "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n")
 }
 
 func TestAlertmanagerKnowsWhatIsFiring(t *testing.T) {
 	t.Parallel()
-	url := startAlertmanager(t)
+	url := quietAlertmanager(t)
 	w := newWorld(t)
 	w.burst()
 	type alert struct {
@@ -614,7 +570,7 @@ func TestAlertmanagerKnowsWhatIsFiring(t *testing.T) {
 // one.
 func TestAlertmanagerHasTheHigherLevelAlone(t *testing.T) {
 	t.Parallel()
-	url := startAlertmanager(t)
+	url := quietAlertmanager(t)
 	w := newWorld(t)
 	w.insert(request{10, 30, "acme", quota}, request{20, 300, "acme", quota})
 	w.mark(0)

@@ -30,10 +30,13 @@ type ended struct {
 }
 
 const (
-	resend         = time.Minute
-	endsAhead      = 4 * time.Minute  // as in Prometheus: so many tellings in a row may fail
-	repeatResolved = 15 * time.Minute // as in Prometheus
+	resend    = time.Minute
+	endsAhead = 4 * time.Minute // as in Prometheus: so many tellings in a row may fail
 )
+
+// RepeatResolved is how long an Alertmanager is told again and again that an alert is resolved, as
+// Prometheus does.
+const RepeatResolved = 15 * time.Minute
 
 func newAlertmanager(name string, root func() string, c client) *alertmanager {
 	am := &alertmanager{name: name, retry: newRetry(), send: func(ctx context.Context, told []postable) error {
@@ -69,13 +72,13 @@ func (am *alertmanager) update(m Message, now time.Time) {
 		ends := *before.Alert
 		ends.EndsAt = m.At
 		before.Alert = &ends
-		am.resolved[before.event()] = ended{before, now.Add(repeatResolved)}
+		am.resolved[before.event()] = ended{before, now.Add(RepeatResolved)}
 	}
 	delete(am.firing, m.Fingerprint)
 	delete(am.resolved, m.Fingerprint)
 	maps.DeleteFunc(am.resolved, func(_ string, e ended) bool { return maps.Equal(e.Alert.Labels, m.Alert.Labels) })
 	if m.Alert.resolved() {
-		am.resolved[m.Fingerprint] = ended{m, now.Add(repeatResolved)}
+		am.resolved[m.Fingerprint] = ended{m, now.Add(RepeatResolved)}
 	} else {
 		am.firing[m.Fingerprint] = m
 	}
