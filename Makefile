@@ -11,7 +11,7 @@ RACE := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 # the packages. At exit the race detector would sleep for a second in each process.
 TEST := CGO_ENABLED=$(if $(RACE),1,0) GORACE=atexit_sleep_ms=0 $(GO) test $(RACE) -vet=off -p 3 -parallel 4
 
-.PHONY: build run test prove lint fmt fuzz bench chaos clean
+.PHONY: build run test prove lint fmt fuzz bench microbench chaos clean
 
 # build, lint and the tests that build programs compile with the same settings, so that each package
 # is compiled once without the race detector and once with it.
@@ -51,7 +51,11 @@ chaos: ## break everything at random around running ingesters, then count the re
 	ERRATA_PROVE=1 ERRATA_CHAOS_STRICT=$(STRICT) ERRATA_CHAOS_FOR=$(FOR) ERRATA_CHAOS_SEED=$(SEED) ERRATA_CHAOS_FAULTS=$(FAULTS) ERRATA_CHAOS_RATE=$(RATE) ERRATA_CHAOS_PARSERS=$(PARSERS) \
 	ERRATA_CHAOS_REPORT=$(abspath $(REPORT)) ERRATA_CHAOS_ONLY="$(ONLY)" ERRATA_OUTAGE_FOR=$(OUTAGE) $(GO) test -count=1 -v -timeout 12h -run '^Test(Chaos|Outage)$$' ./internal/chaos
 
-bench: ## run the benchmarks, with allocations
+bench: ## measure CPU, memory and bytes from a real Kafka to a real ClickHouse, beside ClickHouse's own Kafka engine: COUNT=2000000 ERRORS=8 BODY=150 CODEC=lz4 PARTITIONS=8 FORMAT=apisix ENGINE=0 REPORT=bench.json PROFILE=cpu.pprof
+	ERRATA_BENCH=1 ERRATA_BENCH_COUNT=$(COUNT) ERRATA_BENCH_ERRORS=$(ERRORS) ERRATA_BENCH_BODY=$(BODY) ERRATA_BENCH_CODEC=$(CODEC) ERRATA_BENCH_PARTITIONS=$(PARTITIONS) ERRATA_BENCH_FORMAT=$(FORMAT) \
+	ERRATA_BENCH_ENGINE=$(ENGINE) ERRATA_BENCH_REPORT=$(abspath $(REPORT)) ERRATA_BENCH_PROFILE=$(abspath $(PROFILE)) CGO_ENABLED=0 $(GO) test -count=1 -v -timeout 2h -run '^TestPipeline$$' ./internal/bench
+
+microbench: ## run the Go benchmarks, with allocations
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/...
 
 clean: ## remove what was built, and the data of the stack

@@ -286,6 +286,9 @@ func (b *RealBroker) end(how syscall.Signal) {
 	b.away(true) // cannot fail: it only closes
 }
 
+// Pid returns the process id of the broker, which must have been started.
+func (b *RealBroker) Pid() int { return b.proc.Pid() }
+
 // LogTail returns the end of the broker's log.
 func (b *RealBroker) LogTail() string {
 	log, err := os.ReadFile(filepath.Join(b.Dir, "broker.log"))
