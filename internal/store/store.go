@@ -78,7 +78,7 @@ type Config struct {
 
 	InsertTimeout time.Duration `mapstructure:"insert_timeout"` // how long an INSERT waits for its answer before it is sent again; 0: defaultInsertTimeout
 
-	atOnce bool // a server that does not answer is not waited for
+	AtOnce bool `mapstructure:"-"` // see [OpenAtOnce]
 }
 
 const defaultInsertTimeout = time.Minute
@@ -131,7 +131,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 // OpenAtOnce is Open for those who have an answer without the server too: one that refuses the
 // connection is not asked again, and one that is silent is waited for atOnceTimeout.
 func OpenAtOnce(ctx context.Context, cfg Config) (*Store, error) {
-	cfg.atOnce = true
+	cfg.AtOnce = true
 	return Open(ctx, cfg)
 }
 
@@ -252,7 +252,7 @@ func connect(cfg Config, database string) (*Store, error) {
 		return nil, fmt.Errorf("clickhouse.addr: %w", err)
 	}
 	addr := strings.Join(cfg.Addr, ",")
-	return &Store{conn: conn{pool, addr}, addr: addr, database: cfg.Database, addrs: cfg.Addr, tls: cfg.TLS, insertTimeout: cmp.Or(cfg.InsertTimeout, defaultInsertTimeout), atOnce: cfg.atOnce}, nil
+	return &Store{conn: conn{pool, addr}, addr: addr, database: cfg.Database, addrs: cfg.Addr, tls: cfg.TLS, insertTimeout: cmp.Or(cfg.InsertTimeout, defaultInsertTimeout), atOnce: cfg.AtOnce}, nil
 }
 
 // awaitAnswer repeats ask until the server answers it, refuses us, or the time for that has passed.
