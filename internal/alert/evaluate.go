@@ -74,6 +74,7 @@ type evaluator struct {
 	source   source
 	catalogs *catalog.Set
 	log      *slog.Logger
+	ping     func(context.Context) error // the server of the source; nil: it always answers
 
 	standing map[string]standing // by rule
 }
@@ -124,6 +125,7 @@ const (
 
 // round evaluates each rule up to the watermark, or by one span nearer to it. more reports whether
 // some are not there yet. A rule whose query fails does not stop the others: its outcome says so.
+// If the server does not answer, no rule is at fault, and that is the error.
 func (e *evaluator) round(ctx context.Context, watermark, now time.Time) (outcomes []*outcome, more bool, err error) {
 	for rule, g := range e.rules() {
 		began := time.Now()
@@ -132,6 +134,9 @@ func (e *evaluator) round(ctx context.Context, watermark, now time.Time) (outcom
 		case ctx.Err() != nil:
 			return nil, false, ctx.Err()
 		case err != nil:
+			if e.isAway(ctx) {
+				return nil, false, fmt.Errorf("evaluate rule %s: %w", rule.Name, err)
+			}
 			o = &outcome{rule: rule, standing: e.standing[rule.Name], failed: err.Error()}
 		case o != nil:
 			more = more || !rule.Condition.needs().clock && o.standing.evaluated.Before(watermark.Truncate(g.Interval))
@@ -154,6 +159,19 @@ func (e *evaluator) round(ctx context.Context, watermark, now time.Time) (outcom
 		}
 	}
 	return outcomes, more, nil
+}
+
+// pingTimeout is how long a server may take to say that it is there.
+const pingTimeout = 10 * time.Second
+
+// isAway reports whether the server of the source does not answer.
+func (e *evaluator) isAway(ctx context.Context) bool {
+	if e.ping == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	return e.ping(ctx) != nil
 }
 
 // evaluate brings a rule up to the watermark, or by one span nearer to it. The outcome is nil if

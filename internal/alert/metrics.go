@@ -10,6 +10,7 @@ import (
 type Metrics struct {
 	delay     prometheus.Gauge
 	late      prometheus.Gauge
+	outage    prometheus.Gauge
 	evaluated *prometheus.GaugeVec
 	duration  *prometheus.GaugeVec
 	failures  *prometheus.CounterVec
@@ -24,12 +25,13 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		delay:     prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "errata", Name: "alert_watermark_delay_seconds", Help: "How far the watermark of the data is behind the clock."}),
 		late:      prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "errata", Name: "alert_data_late", Help: "1 while the watermark is so far behind that the data counts as late."}),
+		outage:    prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "errata", Name: "alert_evaluation_failing", Help: "1 while no rule can be evaluated, because ClickHouse cannot be read or written."}),
 		evaluated: gauge("alert_rule_evaluated_timestamp_seconds", "The time up to which a rule has been evaluated.", "rule"),
 		duration:  gauge("alert_rule_duration_seconds", "How long the latest evaluation of a rule took.", "rule"),
 		failures:  prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "errata", Name: "alert_rule_failures_total", Help: "Evaluations of a rule that failed."}, []string{"rule"}),
 		alerts:    gauge("alerts", "Alerts of a rule that are not inactive, by state.", "rule", "state"),
 	}
-	registry.MustRegister(m.delay, m.late, m.evaluated, m.duration, m.failures, m.alerts)
+	registry.MustRegister(m.delay, m.late, m.outage, m.evaluated, m.duration, m.failures, m.alerts)
 	return m
 }
 
@@ -69,5 +71,16 @@ func (m *Metrics) data(watermark, now time.Time) {
 	m.late.Set(0)
 	if behind > lateAfter {
 		m.late.Set(1)
+	}
+}
+
+// failing shows whether no rule can be evaluated.
+func (m *Metrics) failing(is bool) {
+	if m == nil {
+		return
+	}
+	m.outage.Set(0)
+	if is {
+		m.outage.Set(1)
 	}
 }

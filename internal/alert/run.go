@@ -37,6 +37,9 @@ type Runner struct {
 	Now      func() time.Time // the clock; nil: time.Now
 
 	evaluator *evaluator
+	outage    *outage // nil: ClickHouse can be reached
+	waiting   string  // why there is nothing to evaluate, as the log says
+	retry     *backoff.ExponentialBackOff
 }
 
 const (
@@ -55,43 +58,74 @@ func (r *Runner) Run(ctx context.Context) error {
 	if err := r.start(ctx); err != nil {
 		return err
 	}
-	var waiting string
-	retry := backoff.ExponentialBackOff{InitialInterval: poll, Multiplier: 2, MaxInterval: longestPause}
+	r.retry = &backoff.ExponentialBackOff{InitialInterval: poll, Multiplier: 2, MaxInterval: longestPause}
 	for ctx.Err() == nil {
-		if err := r.Notifier.MaySend(ctx); err != nil {
-			if ctx.Err() == nil {
-				r.Log.Warn("stopped evaluating, because another process may do so", "reason", err)
-				r.takeOver(ctx)
-			}
-			continue
-		}
-		more, err := r.catchUp(ctx)
-		pause := poll
-		var none noWatermark
-		var unprinted printError
-		switch {
-		case err == nil:
-			waiting = ""
-			retry.Reset()
-		case errors.As(err, &none):
-			if waiting != err.Error() {
-				waiting = err.Error()
-				r.Log.Info("waiting for data", "reason", waiting)
-			}
-		case errors.As(err, &unprinted):
+		pause, err := r.turn(ctx)
+		if err != nil {
 			return err
-		case ctx.Err() == nil:
-			pause = retry.NextBackOff()
-			r.Log.Warn("failed to evaluate the rules", "retry_in", pause, "error", err)
 		}
-		if _, err := r.Notifier.Send(ctx); err != nil && ctx.Err() == nil {
-			r.Log.Warn("failed to notify", "error", err)
-		}
-		if !more {
-			sleep(ctx, pause)
-		}
+		sleep(ctx, pause)
 	}
 	return nil
+}
+
+// turn evaluates up to the watermark, or by one span, and sends what is due. It returns the pause
+// until the next turn. Its errors end the run.
+func (r *Runner) turn(ctx context.Context) (pause time.Duration, err error) {
+	if err := r.Notifier.MaySend(ctx); err != nil {
+		if ctx.Err() == nil {
+			r.Log.Warn("stopped evaluating, because another process may do so", "reason", err)
+			r.takeOver(ctx)
+		}
+		return 0, nil
+	}
+	pause = poll
+	more, err := r.catchUp(ctx)
+	var none noWatermark
+	var unprinted printError
+	switch {
+	case err == nil:
+		r.waiting = ""
+		r.retry.Reset()
+		err = r.endOutage(ctx)
+	case errors.As(err, &none):
+		if r.waiting != err.Error() {
+			r.waiting = err.Error()
+			r.Log.Info("waiting for data", "reason", r.waiting)
+		}
+		err = r.endOutage(ctx)
+	case errors.As(err, &unprinted):
+		return 0, err
+	case ctx.Err() == nil:
+		pause = r.retry.NextBackOff()
+		r.Log.Warn("failed to evaluate the rules", "retry_in", pause, "error", err)
+		r.suffer(ctx, err)
+		err = nil
+	default:
+		err = nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	r.send(ctx)
+	if more {
+		return 0, nil
+	}
+	return pause, nil
+}
+
+// send gives every target its turn. In an outage that takes no longer than the time after which
+// Alertmanagers are told again.
+func (r *Runner) send(ctx context.Context) {
+	whole := ctx
+	if r.outage != nil {
+		var cancel func()
+		ctx, cancel = context.WithTimeout(ctx, longestPause)
+		defer cancel()
+	}
+	if _, err := r.Notifier.Send(ctx); err != nil && whole.Err() == nil {
+		r.Log.Warn("failed to notify", "error", err)
+	}
 }
 
 // Once evaluates up to the watermark and notifies. If a target stays in trouble, its notifications
@@ -141,15 +175,17 @@ func (r *Runner) awaitFence(ctx context.Context) {
 // takeOver waits for the fence and goes on from what the process that held it has recorded.
 func (r *Runner) takeOver(ctx context.Context) {
 	retry := backoff.ExponentialBackOff{InitialInterval: time.Second, Multiplier: 2, MaxInterval: longestPause}
+	r.Notifier.Reset()
+	r.outage = nil
 	for ctx.Err() == nil {
 		r.awaitFence(ctx)
-		r.Notifier.Reset()
 		err := r.start(ctx)
 		if err == nil || ctx.Err() != nil {
 			return
 		}
 		pause := retry.NextBackOff()
 		r.Log.Warn("failed to take over from another process", "retry_in", pause, "error", err)
+		r.suffer(ctx, err)
 		sleep(ctx, pause)
 	}
 }
@@ -161,6 +197,7 @@ func (r *Runner) start(ctx context.Context) error {
 		r.Now = time.Now
 	}
 	r.evaluator = newEvaluator(r.Config, newStored(r.Store), r.Catalogs, r.Log)
+	r.evaluator.ping = r.Store.Ping
 	if err := r.resume(ctx); err != nil {
 		return err
 	}

@@ -28,6 +28,8 @@ import (
 type world struct {
 	t        *testing.T
 	store    *store.Store
+	addr     string // of its server
+	database string
 	catalogs *catalog.Set
 	offset   int64
 	now      time.Time // the clock of evaluators: where the watermark is
@@ -47,7 +49,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &world{t: t, store: s, catalogs: c}
+	return &world{t: t, store: s, addr: addr, database: database, catalogs: c}
 }
 
 const (

@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -85,8 +86,9 @@ func (am *alertmanager) update(m Message, now time.Time) {
 }
 
 // tell sends all that is firing or was resolved lately, when that is due. An alert that is muted is
-// left out, so Alertmanager resolves it. The result reports whether Alertmanager has yet to hear of
-// something.
+// left out, so Alertmanager resolves it. If the silences cannot be read, those that were read last
+// count: Alertmanager would resolve every alert otherwise. The result reports whether Alertmanager
+// has yet to hear of something.
 func (n *Notifier) tell(ctx context.Context, am *alertmanager) (left bool, err error) {
 	now := n.Now()
 	if now.Before(am.retry.next) || !am.dirty && now.Sub(am.told) < resend {
@@ -96,21 +98,20 @@ func (n *Notifier) tell(ctx context.Context, am *alertmanager) (left bool, err e
 		return true, err
 	}
 	muted := func(Message) bool { return false }
+	var unread error
 	if am.name != legacyAlertmanager {
-		if err := n.mutes.load(ctx, now); err != nil {
-			return true, err
-		}
+		unread = n.mutes.load(ctx, now)
 		muted = func(m Message) bool { return n.mutes.reason(m, now) != "" }
 	}
 	maps.DeleteFunc(am.resolved, func(_ string, e ended) bool { return now.After(e.until) })
 	if all := am.postable(now, muted); len(all) > 0 {
 		if err := am.send(ctx, all); err != nil {
-			return true, fmt.Errorf("%s did not take alerts, next try in %s: %w", am.name, am.retry.failed(now, err), err)
+			return true, errors.Join(unread, fmt.Errorf("%s did not take alerts, next try in %s: %w", am.name, am.retry.failed(now, err), err))
 		}
 	}
 	am.retry.succeeded()
 	am.told, am.dirty = now, false
-	return false, nil
+	return unread != nil, unread
 }
 
 // postable is an alert in Alertmanager's API, version 2.

@@ -17,6 +17,7 @@ type memory struct {
 	codes    []store.CodeState
 	fail     error // of every record
 	after    error // of every record, which is stored all the same
+	unread   error // of every look at the silences
 }
 
 func (m *memory) RecordDeliveries(ctx context.Context, deliveries []store.Delivery) error {
@@ -45,7 +46,7 @@ func (m *memory) ToldGroups(_ context.Context, target string, since time.Time) (
 }
 
 func (m *memory) Silences(_ context.Context, now time.Time) ([]store.Silence, error) {
-	return slices.DeleteFunc(slices.Clone(m.silences), func(s store.Silence) bool { return !s.Ends.After(now) }), nil
+	return slices.DeleteFunc(slices.Clone(m.silences), func(s store.Silence) bool { return !s.Ends.After(now) }), m.unread
 }
 
 func (m *memory) CodeStates(context.Context) ([]store.CodeState, error) { return m.codes, nil }

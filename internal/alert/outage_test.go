@@ -1,0 +1,140 @@
+package alert
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"errata/internal/notify"
+	"errata/internal/stack/stacktest"
+	"errata/internal/store"
+)
+
+// While ClickHouse is away, people hear that no rule is evaluated, and an Alertmanager keeps what
+// was firing. When ClickHouse is back, evaluation goes on, and people hear of that once.
+func TestOutageIsToldWithoutClickHouse(t *testing.T) {
+	t.Parallel()
+	w, h, url := newWorld(t), newHook(t), quietAlertmanager(t)
+	w.burst()
+	w.mark(0)
+	proxy := stacktest.StartProxy(t, w.addr, stacktest.FrontHost(0))
+	direct := w.store
+	through, err := store.Open(t.Context(), store.Config{Addr: []string{proxy.Addr}, Database: w.database, Username: "default"})
+	stacktest.Must(t, err)
+	defer through.Close()
+	w.store = through
+	r := w.runner(caseQuota, func(c *notify.Config) {
+		c.Webhook.URL = h.URL
+		c.Receivers = []notify.Receiver{{Name: "am", Alertmanager: &notify.HTTPReceiver{URL: url}}}
+		c.Routes = []notify.Route{{Receivers: []string{"am"}}}
+	})
+	w.store = direct
+	registry := prometheus.NewRegistry()
+	r.Metrics = NewMetrics(registry)
+	began := time.Now()
+	r.Notifier.Now = func() time.Time { return began.Add(w.now.Sub(midnight)) } // Alertmanager's clock cannot be set
+	r.retry = &backoff.ExponentialBackOff{InitialInterval: poll, Multiplier: 2, MaxInterval: longestPause}
+	stacktest.Must(t, r.start(t.Context()))
+	turn := func(after time.Duration) {
+		t.Helper()
+		w.now = w.now.Add(after)
+		if _, err := r.turn(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(told, active string, failing float64) {
+		t.Helper()
+		var all []string
+		for _, n := range h.got {
+			all = append(all, n.Alert+" "+n.Status)
+		}
+		if got := strings.Join(all, ", "); got != told {
+			t.Errorf("told %s, want %s", got, told)
+		}
+		if got := activeAlerts(t, url); got != active {
+			t.Errorf("Alertmanager has %s, want %s", got, active)
+		}
+		if got := gauge(t, registry, "errata_alert_evaluation_failing"); got != failing {
+			t.Errorf("failing %g, want %g", got, failing)
+		}
+	}
+	turn(0)
+	w.mark(16)
+	turn(0)
+	const quotaFires = "CaseQuotaExhausted firing"
+	want(quotaFires, "CaseQuotaExhausted", 0)
+
+	proxy.Refuse()
+	turn(time.Minute)
+	stacktest.Must(t, proxy.Accept())
+	turn(time.Second)
+	want(quotaFires, "CaseQuotaExhausted", 0) // a restart tells nobody
+	proxy.Refuse()
+	for range 4 {
+		turn(time.Minute)
+	}
+	want(quotaFires+", RuleFailing firing", "CaseQuotaExhausted, RuleFailing", 1)
+	n := h.got[1]
+	if n.Labels["rule"] != "(all)" || !strings.Contains(n.Reason, "no rule is evaluated, for 2m: read the watermarks: ") || !strings.Contains(n.Reason, "connection refused") {
+		t.Errorf("%+v", n)
+	}
+	w.mark(25)
+	stacktest.Must(t, proxy.Accept())
+	for range 3 {
+		turn(time.Minute)
+	}
+	want(quotaFires+", RuleFailing firing, CaseQuotaExhausted resolved, RuleFailing resolved", "", 0)
+	if !slices.Contains(w.reasons, "the rules are evaluated again") {
+		t.Error(w.reasons)
+	}
+	var rows []string
+	stacktest.Must(t, w.store.Query(t.Context(), "SELECT `from` || '>' || `to` FROM alerts WHERE rule = 'RuleFailing' ORDER BY ts", nil, func(scan func(...any) error) error {
+		var row string
+		err := scan(&row)
+		rows = append(rows, row)
+		return err
+	}))
+	if got := strings.Join(rows, ", "); got != "inactive>firing, firing>resolved" {
+		t.Error(got)
+	}
+	list, err := List(t.Context(), w.store)
+	if err != nil || len(list) != 0 {
+		t.Error(list, err)
+	}
+}
+
+// activeAlerts returns the names of what an Alertmanager takes for firing.
+func activeAlerts(t *testing.T, url string) string {
+	t.Helper()
+	resp, err := http.Get(url + "/api/v2/alerts?active=true")
+	stacktest.Must(t, err)
+	defer resp.Body.Close()
+	var active []struct{ Labels map[string]string }
+	stacktest.Must(t, json.NewDecoder(resp.Body).Decode(&active))
+	var names []string
+	for _, a := range active {
+		names = append(names, a.Labels[alertname])
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
+
+// gauge returns the value of a gauge without labels.
+func gauge(t *testing.T, registry prometheus.Gatherer, name string) float64 {
+	t.Helper()
+	families, err := registry.Gather()
+	stacktest.Must(t, err)
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	t.Fatalf("there is no metric %s", name)
+	return 0
+}
