@@ -1,7 +1,9 @@
 package alert
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -106,6 +108,36 @@ func TestOutageIsToldWithoutClickHouse(t *testing.T) {
 	list, err := List(t.Context(), w.store)
 	if err != nil || len(list) != 0 {
 		t.Error(list, err)
+	}
+}
+
+// A query that fails because the server has gone is no fault of its rule.
+func TestServerThatHasGoneIsNoFaultOfARule(t *testing.T) {
+	t.Parallel()
+	groups, err := read("alerts.yaml", []byte(twoRules))
+	stacktest.Must(t, err)
+	e := newEvaluator(Config{Groups: groups}, broken{nil, map[string]error{"Broken": errors.New("EOF"), "Works": errors.New("EOF")}}, nil, stacktest.Log(t))
+	stacktest.Must(t, e.Since.Set("1h"))
+	for answers, want := range map[bool]string{true: "Broken EOF, Works EOF", false: "evaluate rule Broken: EOF"} {
+		e.ping = func(context.Context) error {
+			if answers {
+				return nil
+			}
+			return errors.New("connection refused")
+		}
+		var got []string
+		outcomes, _, err := e.round(t.Context(), midnight, midnight)
+		for _, o := range outcomes {
+			if o.failed != "" {
+				got = append(got, o.rule.Name+" "+o.failed)
+			}
+		}
+		if err != nil {
+			got = append(got, err.Error())
+		}
+		if strings.Join(got, ", ") != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }
 
