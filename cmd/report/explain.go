@@ -22,8 +22,9 @@ import (
 	"errata/internal/store"
 )
 
-// liveTimeout is how long explain waits for ClickHouse. The catalogs answer without it.
-const liveTimeout = 5 * time.Second
+// liveTimeout is how long explain waits for live counts from a server that accepted its connection.
+// The catalogs answer without one: see store.OpenAtOnce for a server that is away.
+const liveTimeout = 30 * time.Second
 
 func newExplain(env *environment) *cobra.Command {
 	var (

@@ -94,12 +94,18 @@ func Database(t testing.TB) (addr, database string) {
 }
 
 // Query runs one statement over HTTP as the user default and returns its output without the last
-// line end. An error ends the test.
+// line end. It waits for a server that is being restarted after a crash. An error ends the test.
 func Query(t testing.TB, c *stack.ClickHouse, sql string) string {
 	t.Helper()
 	// An idle connection would delay the server's shutdown by five seconds.
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := client.Post("http://"+c.HTTPAddr+"/", "text/plain", strings.NewReader(sql))
+	post := func() (*http.Response, error) {
+		return client.Post("http://"+c.HTTPAddr+"/", "text/plain", strings.NewReader(sql))
+	}
+	resp, err := post()
+	for deadline := time.Now().Add(time.Minute); errors.Is(err, syscall.ECONNREFUSED) && time.Now().Before(deadline); resp, err = post() {
+		time.Sleep(100 * time.Millisecond)
+	}
 	if err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
