@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -15,7 +16,9 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"errata/dashboards"
+	"errata/internal/alert"
 	"errata/internal/delivery"
+	"errata/internal/report"
 	"errata/internal/stack/stacktest"
 )
 
@@ -197,6 +200,25 @@ func checkExpressions(t *testing.T, expressions []string) {
 func TestAlertRules(t *testing.T) {
 	t.Parallel()
 	const folder = "../deploy/prometheus/"
+	docs := read(t, "../docs/monitoring.md")
+	known := documented(t)
+	maps.Copy(known, watched(t))
+	alerts := map[string]bool{}
+	for _, name := range []string{"errata.rules", "errata-report.rules"} {
+		checkRules(t, folder+name, docs, known, alerts)
+	}
+	for _, m := range regexp.MustCompile("(?m)^\\| `(Errata\\w+)` \\|").FindAllStringSubmatch(docs, -1) {
+		if !alerts[m[1]] {
+			t.Errorf("docs/monitoring.md tells of %s, and there is none", m[1])
+		}
+	}
+	checkNames(t, docs, known)
+	stacktest.Promtool(t, "", "check", "config", folder+"prometheus.yml")
+}
+
+// checkRules checks a file of alert rules, and its tests, and adds its alerts to those given.
+func checkRules(t *testing.T, file, docs string, known map[string]string, alerts map[string]bool) {
+	t.Helper()
 	var rules struct {
 		Groups []struct {
 			Rules []struct {
@@ -205,12 +227,10 @@ func TestAlertRules(t *testing.T) {
 			}
 		}
 	}
-	if err := yaml.Unmarshal([]byte(read(t, folder+"errata.rules.yml")), &rules); err != nil {
+	if err := yaml.Unmarshal([]byte(read(t, file+".yml")), &rules); err != nil {
 		t.Fatal(err)
 	}
-	known := documented(t)
-	docs, tests := read(t, "../docs/monitoring.md"), read(t, folder+"errata.rules.test.yml")
-	alerts := map[string]bool{}
+	tests := read(t, file+".test.yml")
 	for _, g := range rules.Groups {
 		for _, r := range g.Rules {
 			alerts[r.Alert] = true
@@ -230,22 +250,45 @@ func TestAlertRules(t *testing.T) {
 			}
 		}
 	}
-	for _, m := range regexp.MustCompile("(?m)^\\| `(Errata\\w+)` \\|").FindAllStringSubmatch(docs, -1) {
-		if !alerts[m[1]] {
-			t.Errorf("docs/monitoring.md tells of %s, and there is none", m[1])
+	checkNames(t, read(t, file+".yml"), known) // what an alert says to look at is there too
+	stacktest.Promtool(t, "", "check", "rules", file+".yml")
+	stacktest.Promtool(t, "", "test", "rules", file+".test.yml")
+}
+
+// checkNames checks that all metrics that a text names exist.
+func checkNames(t *testing.T, text string, known map[string]string) {
+	t.Helper()
+	for _, name := range metric.FindAllString(text, -1) {
+		if _, ok := known[name]; !ok {
+			t.Errorf("there is no metric %s", name)
 		}
 	}
-	// What an alert or a dashboard says to look at is there too.
-	for _, text := range []string{read(t, folder+"errata.rules.yml"), docs} {
-		for _, name := range metric.FindAllString(text, -1) {
-			if _, ok := known[name]; !ok {
-				t.Errorf("there is no metric %s", name)
+}
+
+// watched are the metrics of the alert evaluator and of the schedule of reports. It checks that
+// docs/alerts.md and docs/reports.md list them.
+func watched(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for file, register := range map[string]func(prometheus.Registerer){
+		"alerts.md":  func(r prometheus.Registerer) { alert.NewMetrics(r) },
+		"reports.md": func(r prometheus.Registerer) { report.NewScheduleMetrics(r) },
+	} {
+		has := registered{}
+		register(has)
+		for _, m := range regexp.MustCompile("(?m)^\\| `(errata_\\w+)` \\|").FindAllStringSubmatch(read(t, "../docs/"+file), -1) {
+			if labels, ok := has[m[1]]; !ok {
+				t.Errorf("docs/%s tells of %s, and there is none", file, m[1])
+			} else {
+				all[m[1]] = labels
 			}
+			delete(has, m[1])
+		}
+		for name := range has {
+			t.Errorf("docs/%s does not tell of %s", file, name)
 		}
 	}
-	stacktest.Promtool(t, "", "check", "rules", folder+"errata.rules.yml")
-	stacktest.Promtool(t, "", "test", "rules", folder+"errata.rules.test.yml")
-	stacktest.Promtool(t, "", "check", "config", folder+"prometheus.yml")
+	return all
 }
 
 // registered is a registry that only notes names and labels, also of metrics that have no value
@@ -267,7 +310,14 @@ func (r registered) Register(c prometheus.Collector) error {
 	return nil
 }
 
-func (r registered) MustRegister(...prometheus.Collector) { panic("not used") }
+func (r registered) MustRegister(all ...prometheus.Collector) {
+	for _, c := range all {
+		if err := r.Register(c); err != nil {
+			panic(err)
+		}
+	}
+}
+
 func (r registered) Unregister(prometheus.Collector) bool { panic("not used") }
 
 // The table in docs/monitoring.md has each metric of the delivery, with its labels, and no other
@@ -301,6 +351,7 @@ func TestMetricsTable(t *testing.T) {
 func TestPipelineDeployment(t *testing.T) {
 	var compose struct {
 		Services map[string]struct {
+			Command     any // a list, or one text
 			Environment map[string]string
 			Networks    []string
 			Volumes     []string
@@ -322,8 +373,17 @@ func TestPipelineDeployment(t *testing.T) {
 		t.Fatal(err)
 	}
 	ingest, watcher, grafana := compose.Services["ingest"], compose.Services["prometheus"], compose.Services["grafana"]
-	if s := scraped.Scrape; len(s) != 1 || s[0].Job != "errata" || len(s[0].DNS) != 1 || !slices.Equal(s[0].DNS[0].Names, []string{"ingest"}) || s[0].DNS[0].Port != 9464 {
-		t.Errorf("scraped is %+v", s)
+	var jobs []string
+	for _, s := range scraped.Scrape {
+		for _, d := range s.DNS {
+			jobs = append(jobs, fmt.Sprintf("%s %s:%d", s.Job, strings.Join(d.Names, ","), d.Port))
+		}
+	}
+	if got := strings.Join(jobs, ", "); got != "errata ingest:9464, errata-alerts report:9465" {
+		t.Errorf("scraped is %s", got)
+	}
+	if s := compose.Services["report"]; !strings.HasSuffix(fmt.Sprint(s.Command), "--http :9465]") || !slices.Contains(s.Networks, "metrics") {
+		t.Errorf("report %+v", s)
 	}
 	if ingest.Environment["ERRATA_HTTP_ADDR"] != ":9464" || !slices.Contains(ingest.Networks, "metrics") || !slices.Contains(watcher.Networks, "metrics") {
 		t.Errorf("ingest %+v, prometheus %+v", ingest, watcher)
