@@ -18,6 +18,7 @@ import (
 	"errata/dashboards"
 	"errata/internal/alert"
 	"errata/internal/delivery"
+	"errata/internal/notify"
 	"errata/internal/report"
 	"errata/internal/stack/stacktest"
 )
@@ -271,7 +272,7 @@ func watched(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	for file, register := range map[string]func(prometheus.Registerer){
-		"alerts.md":  func(r prometheus.Registerer) { alert.NewMetrics(r) },
+		"alerts.md":  func(r prometheus.Registerer) { alert.NewMetrics(r); notify.NewMetrics(r) },
 		"reports.md": func(r prometheus.Registerer) { report.NewScheduleMetrics(r) },
 	} {
 		has := registered{}

@@ -70,7 +70,10 @@ func newAlertRun(env *environment) *cobra.Command {
 			return err
 		}
 		log := env.log(cmd, settings)
-		stop, err := serveMetrics(cmd.Context(), addr, func() error { return nil }, log, func(registry prometheus.Registerer) { cfg.Metrics = alert.NewMetrics(registry) })
+		var sending *notify.Metrics
+		stop, err := serveMetrics(cmd.Context(), addr, func() error { return nil }, log, func(registry prometheus.Registerer) {
+			cfg.Metrics, sending = alert.NewMetrics(registry), notify.NewMetrics(registry)
+		})
 		if err != nil {
 			return err
 		}
@@ -93,6 +96,9 @@ func newAlertRun(env *environment) *cobra.Command {
 			}
 			defer fence.Close()
 			notifier.Fence = fence.Check
+		}
+		if sending != nil {
+			notifier.Watch(sending)
 		}
 		r := alert.Runner{
 			Config: cfg, Store: s, Catalogs: catalogs, Log: log, Notifier: notifier, Dry: dry,

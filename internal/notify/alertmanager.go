@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"errata/internal/store"
 )
 
 // alertmanager is told again and again what is firing. When it is not told of an alert any more, it
@@ -106,8 +108,10 @@ func (n *Notifier) tell(ctx context.Context, am *alertmanager) (left bool, err e
 	maps.DeleteFunc(am.resolved, func(_ string, e ended) bool { return now.After(e.until) })
 	if all := am.postable(now, muted); len(all) > 0 {
 		if err := am.send(ctx, all); err != nil {
+			n.metrics.attempted(am.name, "")
 			return true, errors.Join(unread, fmt.Errorf("%s did not take alerts, next try in %s: %w", am.name, am.retry.failed(now, err), err))
 		}
+		n.metrics.attempted(am.name, store.Sent)
 	}
 	am.retry.succeeded()
 	am.told, am.dirty = now, false

@@ -86,6 +86,26 @@ func (o *overlay) WaitingDeliveries(_ context.Context, target string, limit int)
 	return o.of(target, store.Waiting, limit), nil
 }
 
+func (o *overlay) Backlogs(_ context.Context, targets []string) (map[string]Backlog, error) {
+	all := map[string]Backlog{}
+	for _, d := range o.rows {
+		b := all[d.Target]
+		switch {
+		case !slices.Contains(targets, d.Target) || !isPending(d):
+			continue
+		case d.Outcome == store.Waiting:
+			b.Waiting++
+		default:
+			b.Queued++
+			if b.Oldest.IsZero() || d.Written.Before(b.Oldest) {
+				b.Oldest = d.Written
+			}
+		}
+		all[d.Target] = b
+	}
+	return all, nil
+}
+
 func (o *overlay) of(target, outcome string, limit int) (found []store.Delivery) {
 	for _, d := range o.rows {
 		if d.Target == target && d.Outcome == outcome {
@@ -97,9 +117,6 @@ func (o *overlay) of(target, outcome string, limit int) (found []store.Delivery)
 }
 
 func (o *overlay) RecordDeliveries(ctx context.Context, deliveries []store.Delivery) error {
-	pending := func(d store.Delivery) bool {
-		return d.Outcome == store.Queued || d.Outcome == store.Sending || d.Outcome == store.Waiting
-	}
 	for _, d := range deliveries {
 		same := func(o store.Delivery) bool {
 			return o.Target == d.Target && o.Source == d.Source && o.Fingerprint == d.Fingerprint && o.At.Equal(d.At) && o.Event == d.Event
@@ -114,11 +131,16 @@ func (o *overlay) RecordDeliveries(ctx context.Context, deliveries []store.Deliv
 				d.Outcome = outcome
 			}
 			o.rows = append(o.rows, d)
-		case pending(o.rows[i]) || !pending(d):
+		case isPending(o.rows[i]) || !isPending(d):
 			o.rows[i] = d
 		}
 	}
 	return nil
+}
+
+// isPending reports whether a delivery is not settled.
+func isPending(d store.Delivery) bool {
+	return d.Outcome == store.Queued || d.Outcome == store.Sending || d.Outcome == store.Waiting
 }
 
 // before returns the outcome that a delivery has in the queue behind, "" if it is not settled

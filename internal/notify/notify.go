@@ -80,6 +80,8 @@ type Notifier struct {
 	link          linker
 	mutes         mutes
 	unrouted      map[string]bool // sources that the log has mentioned
+	metrics       *Metrics        // nil: none
+	measured      time.Time       // when the backlogs were counted last
 }
 
 // The targets of the settings that are no receivers.
@@ -247,7 +249,7 @@ func (n *Notifier) send(ctx context.Context, last bool) (left bool, err error) {
 		more, problem := n.tell(ctx, am)
 		left, err = left || more, errors.Join(err, problem)
 	}
-	return left, err
+	return left, errors.Join(err, n.measure(ctx))
 }
 
 // patience is how long Flush waits for targets that are in trouble.
@@ -290,6 +292,8 @@ func (n *Notifier) Reset() {
 	for _, am := range n.alertmanagers {
 		am.reset()
 	}
+	n.metrics.forget()
+	n.measured = time.Time{}
 }
 
 // MaySend returns nil if the fence lets this process send, or if there is no fence.

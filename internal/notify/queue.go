@@ -20,6 +20,9 @@ type Queue interface {
 	SendingDeliveries(ctx context.Context, target string, limit int) ([]store.Delivery, error)
 	// WaitingDeliveries returns up to limit events that no message carries yet, oldest first.
 	WaitingDeliveries(ctx context.Context, target string, limit int) ([]store.Delivery, error)
+	// Backlogs returns what the named targets have not been sent yet. A target without any is left
+	// out.
+	Backlogs(ctx context.Context, targets []string) (map[string]Backlog, error)
 	// RecordDeliveries queues deliveries, or settles them: all of them, or none.
 	RecordDeliveries(ctx context.Context, deliveries []store.Delivery) error
 	// Outcome returns what became of a delivery, "" if it is not known.
@@ -38,6 +41,13 @@ type ToldGroup struct {
 	At      time.Time
 	Event   string
 	Receipt string // "" if the message held other groups too
+}
+
+// Backlog is what a target has not been sent yet.
+type Backlog struct {
+	Queued  int       // messages
+	Waiting int       // events that no message carries yet
+	Oldest  time.Time // when the oldest message was queued; zero: there is none
 }
 
 // Stored returns the queue in ClickHouse.
@@ -70,6 +80,27 @@ func (s stored) deliveries(ctx context.Context, target, outcome string, limit in
 		return nil, fmt.Errorf("read the %s notifications: %w", outcome, err)
 	}
 	return queued, nil
+}
+
+func (s stored) Backlogs(ctx context.Context, targets []string) (map[string]Backlog, error) {
+	const sql = "SELECT target, countIf(outcome != ?), countIf(outcome = ?), minIf(at, outcome != ?) FROM alert_deliveries " +
+		"WHERE target IN (?) AND outcome IN (?) GROUP BY target"
+	all := map[string]Backlog{}
+	args := []any{store.Waiting, store.Waiting, store.Waiting, targets, []string{store.Queued, store.Sending, store.Waiting}}
+	err := s.Query(ctx, sql, args, func(scan func(...any) error) error {
+		var target string
+		var queued, waiting uint64
+		var oldest time.Time
+		if err := scan(&target, &queued, &waiting, &oldest); err != nil {
+			return err
+		}
+		all[target] = Backlog{int(queued), int(waiting), store.OrZero(oldest)}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count the notifications that are not sent: %w", err)
+	}
+	return all, nil
 }
 
 func (s stored) Outcome(ctx context.Context, d store.Delivery) (outcome string, err error) {
@@ -247,6 +278,7 @@ func (n *Notifier) logUnsure(t *target, d store.Delivery, err error) {
 
 // attempt sends one delivery and returns its outcome. After an error it is to be tried again.
 func (n *Notifier) attempt(ctx context.Context, t *target, d store.Delivery) (outcome, receipt string, err error) {
+	defer func() { n.metrics.attempted(t.name, outcome) }()
 	// The outcome of a request that is cut short is unknown, so this one may finish.
 	receipt, err = t.send(context.WithoutCancel(ctx), d)
 	var refusal refusal
