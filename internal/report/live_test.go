@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -257,19 +258,80 @@ func TestTopOutputs(t *testing.T) {
 	f("table", 80, "+2 (+200%)     2            2       █     ▄  2026-11-02T11:00:00.000+01:00", "r-1 r-3")
 }
 
-// No code of the demo that the catalogs list is without its texts, however its rows are grouped.
-func TestKnownCodesOfTheDemoHaveTheirTexts(t *testing.T) {
+// The sample day of the load generator.
+func TestSampleDay(t *testing.T) {
 	t.Parallel()
 	var values []string
+	tenants := map[string]bool{}
 	cfg := loadgen.Config{Seed: 1, From: noon.Add(-12 * time.Hour), To: noon.Add(12 * time.Hour), Requests: 20_000}
-	if _, err := loadgen.Generate(cfg, func(m loadgen.Message) error {
+	_, err := loadgen.Generate(cfg, func(m loadgen.Message) error {
 		values = append(values, string(m.Value))
+		tenants[string(m.Key)] = true
 		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
+	})
+	stacktest.Must(t, err)
 	s, c := fill(t, values...)
-	scope := store.Scope{From: cfg.From, To: cfg.To}
+	delete(tenants, "")
+	t.Run("known codes have their texts", func(t *testing.T) { textsOfKnownCodes(t, s, c, store.Scope{From: cfg.From, To: cfg.To}) })
+	t.Run("tenants are kept apart", func(t *testing.T) { tenantsApart(t, s, c, slices.Sorted(maps.Keys(tenants))) })
+}
+
+// tenantsApart checks that the report and the mail of a tenant hold neither the name nor the id of
+// another one, in any output and language.
+func tenantsApart(t *testing.T, s *store.Store, c *catalog.Set, tenants []string) {
+	if len(tenants) != 12 {
+		t.Fatalf("%d tenants", len(tenants))
+	}
+	for _, tenant := range tenants {
+		stacktest.Must(t, s.RecordAlerts(t.Context(), []store.AlertTransition{{At: noon, Rule: "of " + tenant, Fingerprint: tenant, Labels: map[string]string{"tenant": tenant}, From: "pending", To: "firing", Reason: "for " + tenant}}, nil, nil))
+	}
+	written := func(tenants []string, lang string) string {
+		d, err := report.NewDaily(t.Context(), s, c, report.DailyQuery{Tenants: tenants, Date: noon, Zone: time.UTC, Lang: lang, Limit: 100})
+		stacktest.Must(t, err)
+		d.Full = true
+		var all strings.Builder
+		for _, d.Lang = range report.DailyLanguages {
+			for _, output := range report.DailyOutputs {
+				stacktest.Must(t, output.Write(d, cli.Screen{Writer: &all, Columns: 100}))
+			}
+			subject, text, html, err := d.Mail()
+			stacktest.Must(t, err)
+			all.WriteString(subject + text + html)
+		}
+		return strings.ToLower(all.String())
+	}
+	// The load generator's project of a tenant is the start of its name in hexadecimal digits.
+	names := func(tenant string) []string { return []string{tenant, fmt.Sprintf("%032x", tenant)[:32]} }
+	whole, ids := written(nil, "en"), 0
+	for _, tenant := range tenants {
+		if !strings.Contains(whole, tenant) {
+			t.Errorf("the report of all tenants does not name %s, so its absence elsewhere says nothing", tenant)
+		}
+		if strings.Contains(whole, names(tenant)[1]) {
+			ids++
+		}
+	}
+	if ids < 3 {
+		t.Errorf("the report of all tenants has the ids of %d", ids)
+	}
+	for i, own := range tenants {
+		text := written([]string{own}, report.DailyLanguages[i%2])
+		if !strings.Contains(text, "of "+own) {
+			t.Errorf("%s: its alert is missing", own)
+		}
+		for _, other := range tenants {
+			for _, name := range names(other) {
+				if at := strings.Index(text, name); other != own && at >= 0 {
+					t.Errorf("the report for %s has %q: …%s…", own, name, text[max(0, at-100):min(len(text), at+100)])
+				}
+			}
+		}
+	}
+}
+
+// textsOfKnownCodes checks that no code that the catalogs list is without its texts, however rows
+// are grouped.
+func textsOfKnownCodes(t *testing.T, s *store.Store, c *catalog.Set, scope store.Scope) {
 	for _, by := range [][]string{{"code"}, {"tenant", "code"}, {"code", "template"}} {
 		known := map[string]bool{}
 		err := s.Query(t.Context(), "SELECT DISTINCT "+strings.Join(by, " || ' ' || ")+" FROM errors WHERE known", nil, func(scan func(...any) error) error {
