@@ -144,7 +144,7 @@ func (s *stored) fetchReturned(ctx context.Context, rule *Rule, around around, f
 	return err
 }
 
-// fixed returns from which minute on people say that a code of a tenant is fixed, or of
+// fixed returns store.FixedFrom of each code of a tenant that people say is fixed, or of
 // store.AnyTenant.
 func (s *stored) fixed(ctx context.Context) (map[[2]string]time.Time, error) {
 	fixed := map[[2]string]time.Time{}
@@ -152,7 +152,7 @@ func (s *stored) fixed(ctx context.Context) (map[[2]string]time.Time, error) {
 		var of [2]string
 		var at time.Time
 		err := scan(&of[0], &of[1], &at)
-		fixed[of] = at.Add(time.Minute).Truncate(time.Minute)
+		fixed[of] = store.FixedFrom(at)
 		return err
 	})
 	if err != nil {

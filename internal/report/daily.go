@@ -106,6 +106,7 @@ type DailyCode struct {
 	Description string        `json:"description"`
 	Remedy      string        `json:"remedy"`
 	Message     string        `json:"message"` // the most frequent one
+	Said        []Said        `json:"said"`    // about it, of the tenants that met it
 	Arguments   []Argument    `json:"arguments"`
 
 	dialect, service string
@@ -202,6 +203,7 @@ func NewDaily(ctx context.Context, s *store.Store, c *catalog.Set, q DailyQuery)
 		{"the requests", a.askTraffic},
 		{"the requests of the owner's codes", a.askOwned},
 		{"the codes that are new", a.askNew},
+		{"what was said about codes", a.askSaid},
 		{"the gaps", a.askGaps},
 		{"changes of catalogs and parser", a.askVersions},
 		{"the hours", func(ctx context.Context) error { return a.chart(ctx, &d, parts) }},
@@ -364,6 +366,7 @@ func (a *dailyAsker) fillCodes(ctx context.Context, c *catalog.Set, d *Daily) er
 	for _, k := range slices.SortedFunc(maps.Keys(sums), func(a, b key) int { return cmp.Or(cmp.Compare(a.code, b.code), cmp.Compare(a.family, b.family)) }) {
 		x := sums[k]
 		x.Share = share(x.Errors, d.Totals.Errors)
+		x.Said = a.saidOfAll(x.Code, tenants[k])
 		if all = append(all, *x); !x.Known {
 			unknown = append(unknown, *x)
 		}

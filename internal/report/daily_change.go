@@ -31,6 +31,8 @@ type Change struct {
 	Requests    uint64        `json:"requests"`    // of the tenant
 	FirstSeen   cli.Timestamp `json:"first_seen"`  // on the day; null: not at all
 	SeenBefore  cli.Timestamp `json:"seen_before"` // the last time in the past weeks; null: not at all
+	Said        *Said         `json:"said"`        // about the code of this tenant; null: nothing
+	Returned    uint64        `json:"returned"`    // errors after the code was said to be fixed. Then none are usual, and P and Q are 0
 	Description string        `json:"description"`
 	Remedy      string        `json:"remedy"`
 
@@ -40,7 +42,7 @@ type Change struct {
 // The kinds of changes.
 const (
 	IsNew       = "new"       // the tenant never met the code before
-	IsRegressed = "regressed" // the tenant has not met it for regressedAfter
+	IsRegressed = "regressed" // the tenant has not met it for regressedAfter, or it was fixed
 	IsWorse     = "worse"
 	IsBetter    = "better"
 	IsGone      = "gone"
@@ -200,7 +202,7 @@ func (a *dailyAsker) compare() (changes []Change, explained []Explained, about C
 	changes = []Change{}
 	for i, q := range spike.BenjaminiHochberg(ps) {
 		c := &all[i]
-		if c.Q = q; q > dailyQ || !worthy(*c) {
+		if c.Q = q; q > dailyQ || !worthy(*c) || a.returned[[2]string{c.Tenant, c.Code}] > 0 {
 			continue
 		}
 		a.name(c, tested[i])
@@ -209,6 +211,14 @@ func (a *dailyAsker) compare() (changes []Change, explained []Explained, about C
 			continue
 		}
 		changes = append(changes, *c)
+	}
+	for _, of := range a.merged(without) {
+		if c, ok := a.back(of, exposure[of.Tenant]); ok {
+			changes = append(changes, c)
+		}
+	}
+	for i := range changes {
+		changes[i].Said = a.saidOf(changes[i].Tenant, changes[i].Code)
 	}
 	slices.SortStableFunc(changes, func(x, y Change) int {
 		switch {

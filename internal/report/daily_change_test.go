@@ -266,6 +266,26 @@ Daily error report, Tuesday 2026-11-10, all tenants: 2026-11-10 00:00 +00:00 to 
 		t.Error(text)
 	}
 
+	// The error at one o'clock came after the code was fixed, or before.
+	fixed := func(at time.Duration, level string, returned uint64) {
+		t.Helper()
+		stacktest.Must(t, w.store.RecordCodeState(t.Context(), store.CodeState{Tenant: "acme", Code: "OSM.01010037", State: store.Fixed, Author: "ann", Comment: "TICKET-7", Written: day0.Add(at)}))
+		for _, q := range []DailyQuery{{}, {Tenants: []string{"acme"}}} {
+			q.Date, q.Zone = day0, time.UTC
+			d := w.report(q)
+			if d.Verdict.Level != level || len(d.Changes) != int(returned) || returned > 0 && (d.Changes[0].Change != IsRegressed || d.Changes[0].Returned != returned) {
+				t.Errorf("fixed at %s: %+v %+v", at, d.Verdict, d.Changes)
+			}
+			if s := d.TopCodes[0].Said; len(s) != 1 || s[0].State != store.Fixed || (s[0].Comment == "TICKET-7") != (q.Tenants == nil) || (s[0].Author == "") != (q.Tenants != nil) {
+				t.Errorf("%+v", s)
+			}
+		}
+	}
+	fixed(-48*time.Hour, Watch, 1)
+	fixed(30*time.Minute, Watch, 1)
+	fixed(2*time.Hour, Quiet, 0)
+	stacktest.Must(t, w.store.RecordCodeState(t.Context(), store.CodeState{Tenant: "acme", Code: "OSM.01010037", State: store.Reopened, Written: day0.Add(3 * time.Hour)}))
+
 	// Recorded once; again only if late data changed more than one in a thousand.
 	q := DailyQuery{Date: day0, Zone: time.UTC, Lang: "en", Limit: 10}
 	at := day0.AddDate(0, 0, 1).Add(9 * time.Hour)

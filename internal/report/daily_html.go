@@ -39,15 +39,15 @@ type dailyBar struct {
 // dailyChangeRow is a change with a scale on which the usual range and the day are drawn.
 type dailyChangeRow struct {
 	Change
-	Word, Who, Count, Usually, Owned string
-	From, Width, At                  float64 // of 100
+	Word, Who, Count, Usually, Owned, State string
+	From, Width, At                         float64 // of 100
 }
 
 // dailyCodeRow is a code with the length of its bar.
 type dailyCodeRow struct {
 	DailyCode
-	Count, Percent, Before, Affected, Met, Owned, Often string
-	Bar                                                 float64 // of 100
+	Count, Percent, Before, Affected, Met, Owned, Often, State string
+	Bar                                                        float64 // of 100
 }
 
 //go:embed daily.html
@@ -81,14 +81,14 @@ func (d Daily) page() dailyPage {
 	page.chart()
 	for _, c := range d.Changes {
 		scale := 1.05 * float64(max(c.Errors, c.UsualHigh, 1))
-		row := dailyChangeRow{Change: c, Word: p.word(c.Change), Who: p.tenant(c.Tenant), Count: p.number(c.Errors), Usually: p.usual(c), Owned: d.owner(c.Owner),
+		row := dailyChangeRow{Change: c, Word: p.word(c.Change), Who: p.tenant(c.Tenant), Count: p.number(c.Errors), Usually: p.usual(c), Owned: d.owner(c.Owner), State: p.saidBy(c.Said),
 			From: 100 * float64(c.UsualLow) / scale, At: 100 * float64(c.Errors) / scale}
 		row.Width = max(1, 100*float64(c.UsualHigh)/scale-row.From)
 		page.ChangeRows = append(page.ChangeRows, row)
 	}
 	for _, x := range d.TopCodes {
 		page.CodeRows = append(page.CodeRows, dailyCodeRow{DailyCode: x, Count: p.number(x.Errors), Percent: p.percent(x.Share), Before: p.number(x.LastWeek), Affected: p.requests(x.Requests),
-			Met: p.Sprintf("%d tenants", x.Tenants), Owned: d.owner(x.Owner), Often: p.arguments(x.Arguments), Bar: 100 * share(x.Errors, d.TopCodes[0].Errors)})
+			Met: p.Sprintf("%d tenants", x.Tenants), Owned: d.owner(x.Owner), Often: p.arguments(x.Arguments), State: p.saidAll(x.Said), Bar: 100 * share(x.Errors, d.TopCodes[0].Errors)})
 	}
 	for _, s := range []dailySection{d.tenantsSection(), d.partsSection("families", "By family", "family", d.Families), d.partsSection("kinds", "By kind", "kind", d.Kinds)} {
 		if !s.empty() {

@@ -26,6 +26,8 @@ type dailyAsker struct {
 	gaps     []DailyGap              // of the day, the day before, or both
 	parser   time.Time               // when another parser took over on the day; zero: it did not
 	catalogs catalogChange
+	said     map[[2]string]Said   // about codes, by tenant (or store.AnyTenant) and code
+	returned map[[2]string]uint64 // errors of the day after their code was fixed, by tenant and code
 }
 
 // pair is a tenant's errors of a code at a gateway, with one count for each window.

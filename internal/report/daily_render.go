@@ -140,15 +140,28 @@ func (d Daily) changesSection() dailySection {
 	for _, e := range d.Explained {
 		s.Lines = append(s.Lines, p.cause(e))
 	}
-	s.Table.Columns = d.columns("what", "code", "tenant", "errors", "usually", "owner", "description", "remedy")
+	s.Table.Columns = d.columns("what", "code", "tenant", "errors", "usually", "owner", "code state", "description", "remedy")
 	for _, c := range d.Changes {
 		usual := strings.TrimPrefix(strings.TrimPrefix(p.usual(c), p.word("usually")), " ")
-		s.Table.Rows = append(s.Table.Rows, []string{p.word(c.Change), c.Code, p.tenant(c.Tenant), p.number(c.Errors), usual, d.owner(c.Owner), c.Description, c.Remedy})
+		s.Table.Rows = append(s.Table.Rows, []string{p.word(c.Change), c.Code, p.tenant(c.Tenant), p.number(c.Errors), usual, d.owner(c.Owner), p.saidBy(c.Said), c.Description, c.Remedy})
 	}
+	s.withoutEmpty(p.word("code state"))
 	if s.empty() {
 		s.Lines = []string{p.word("nothing")}
 	}
 	return s
+}
+
+// withoutEmpty takes a column out of the table in which no row has anything.
+func (s *dailySection) withoutEmpty(name string) {
+	i := slices.IndexFunc(s.Table.Columns, func(c cli.Column) bool { return c.Name == name })
+	if slices.ContainsFunc(s.Table.Rows, func(row []string) bool { return row[i] != "" }) {
+		return
+	}
+	s.Table.Columns = slices.Delete(s.Table.Columns, i, i+1)
+	for j, row := range s.Table.Rows {
+		s.Table.Rows[j] = slices.Delete(row, i, i+1)
+	}
 }
 
 // columns lays out the columns of a table.
@@ -157,7 +170,7 @@ func (d Daily) columns(names ...string) (columns []cli.Column) {
 	for _, name := range names {
 		c := cli.Column{Name: p.word(name)}
 		c.Number = slices.Contains([]string{"errors", "share", "week before", "requests", "with errors", "error share", "tenants", "records", "fired"}, name)
-		c.Prose = slices.Contains([]string{"description", "remedy", "message", "reason"}, name)
+		c.Prose = slices.Contains([]string{"code state", "description", "remedy", "message", "reason"}, name)
 		c.Spare = slices.Index([]string{"", "family", "kind", "first seen", "most in", "share", "week before"}, name)
 		columns = append(columns, c)
 	}
@@ -173,14 +186,15 @@ func (d Daily) owner(name string) string {
 
 func (d Daily) codesSection() dailySection {
 	p := d.printer()
-	s := dailySection{ID: "codes", Title: p.word("Top codes"), Table: cli.Table{Columns: d.columns("code", "family", "kind", "errors", "share", "week before", "requests", "tenants", "owner", "most in", "description", "remedy")}}
+	s := dailySection{ID: "codes", Title: p.word("Top codes"), Table: cli.Table{Columns: d.columns("code", "family", "kind", "errors", "share", "week before", "requests", "tenants", "owner", "most in", "code state", "description", "remedy")}}
 	for _, x := range d.TopCodes {
 		s.Table.Rows = append(s.Table.Rows, []string{x.Code, x.Family, x.Kind, p.number(x.Errors), p.percent(x.Share), p.number(x.LastWeek), p.number(x.Requests), p.number(x.Tenants),
-			d.owner(x.Owner), p.arguments(x.Arguments), x.Description, x.Remedy})
+			d.owner(x.Owner), p.arguments(x.Arguments), p.saidAll(x.Said), x.Description, x.Remedy})
 	}
 	if d.OtherCodes.Number > 0 {
-		s.Table.Rows = append(s.Table.Rows, []string{p.Sprintf("%d others", d.OtherCodes.Number), "", "", p.number(d.OtherCodes.Errors), p.percent(share(d.OtherCodes.Errors, d.Totals.Errors)), "", "", "", "", "", "", ""})
+		s.Table.Rows = append(s.Table.Rows, []string{p.Sprintf("%d others", d.OtherCodes.Number), "", "", p.number(d.OtherCodes.Errors), p.percent(share(d.OtherCodes.Errors, d.Totals.Errors)), "", "", "", "", "", "", "", ""})
 	}
+	s.withoutEmpty(p.word("code state"))
 	return s
 }
 
@@ -307,6 +321,9 @@ func (d Daily) alertsSection() dailySection {
 		if a.Firing {
 			state = p.word("firing")
 		}
+		if a.Said != nil {
+			state += ", " + p.said(a.Said)
+		}
 		s.Table.Rows = append(s.Table.Rows, []string{a.Rule, strings.Join(labels, " "), p.number(a.Fired), p.time(a.At.Time), state, a.Reason})
 	}
 	return s
@@ -332,7 +349,7 @@ func (d Daily) unknownSection() dailySection {
 // family, kind and hour.
 func (d Daily) csv(w io.Writer) error {
 	t := cli.Table{}
-	for _, name := range []string{"section", "name", "tenant", "code", "family", "kind", "owner", "errors", "requests", "error_requests", "last_week", "usual_low", "usual_high", "description", "remedy"} {
+	for _, name := range []string{"section", "name", "tenant", "code", "family", "kind", "owner", "errors", "requests", "error_requests", "last_week", "usual_low", "usual_high", "description", "remedy", "state"} {
 		t.Columns = append(t.Columns, cli.Column{Name: name, Prose: name == "description" || name == "remedy"})
 	}
 	n := func(x uint64) string { return strconv.FormatUint(x, 10) }
@@ -341,27 +358,27 @@ func (d Daily) csv(w io.Writer) error {
 		name string
 		of   DailyTotals
 	}{{"day", d.Totals}, {"previous", d.Previous}, {"last_week", d.LastWeek}} {
-		add("total", x.name, "", "", "", "", "", n(x.of.Errors), n(x.of.Requests), n(x.of.ErrorRequests), "", "", "", "", "")
+		add("total", x.name, "", "", "", "", "", n(x.of.Errors), n(x.of.Requests), n(x.of.ErrorRequests), "", "", "", "", "", "")
 	}
 	for _, c := range d.Changes {
-		add("change", c.Change, c.Tenant, c.Code, c.Family, c.Kind, c.Owner, n(c.Errors), n(c.Requests), "", "", n(c.UsualLow), n(c.UsualHigh), c.Description, c.Remedy)
+		add("change", c.Change, c.Tenant, c.Code, c.Family, c.Kind, c.Owner, n(c.Errors), n(c.Requests), "", "", n(c.UsualLow), n(c.UsualHigh), c.Description, c.Remedy, states(c.said()...))
 	}
 	for _, x := range d.TopCodes {
-		add("code", "", "", x.Code, x.Family, x.Kind, x.Owner, n(x.Errors), n(x.Requests), n(x.Requests), n(x.LastWeek), "", "", x.Description, x.Remedy)
+		add("code", "", "", x.Code, x.Family, x.Kind, x.Owner, n(x.Errors), n(x.Requests), n(x.Requests), n(x.LastWeek), "", "", x.Description, x.Remedy, states(x.Said...))
 	}
-	add("code", "(others)", "", "", "", "", "", n(d.OtherCodes.Errors), "", "", "", "", "", "", "")
+	add("code", "(others)", "", "", "", "", "", n(d.OtherCodes.Errors), "", "", "", "", "", "", "", "")
 	for _, x := range d.TopTenants {
-		add("tenant", "", x.Tenant, x.Code, "", "", "", n(x.Errors), n(x.Requests), n(x.ErrorRequests), n(x.LastWeek), "", "", "", "")
+		add("tenant", "", x.Tenant, x.Code, "", "", "", n(x.Errors), n(x.Requests), n(x.ErrorRequests), n(x.LastWeek), "", "", "", "", "")
 	}
-	add("tenant", "(others)", "", "", "", "", "", n(d.OtherTenants.Errors), "", "", "", "", "", "", "")
+	add("tenant", "(others)", "", "", "", "", "", n(d.OtherTenants.Errors), "", "", "", "", "", "", "", "")
 	for _, x := range d.Families {
-		add("family", "", "", "", x.Name, "", "", n(x.Errors), "", "", n(x.LastWeek), "", "", "", "")
+		add("family", "", "", "", x.Name, "", "", n(x.Errors), "", "", n(x.LastWeek), "", "", "", "", "")
 	}
 	for _, x := range d.Kinds {
-		add("kind", "", "", "", "", x.Name, "", n(x.Errors), "", "", n(x.LastWeek), "", "", "", "")
+		add("kind", "", "", "", "", x.Name, "", n(x.Errors), "", "", n(x.LastWeek), "", "", "", "", "")
 	}
 	for _, b := range d.Chart {
-		add("time", b.From.String(), "", "", "", "", "", n(b.Errors), n(b.Requests), "", "", "", "", "", "")
+		add("time", b.From.String(), "", "", "", "", "", n(b.Errors), n(b.Requests), "", "", "", "", "", "", "")
 	}
 	return t.CSV(w)
 }

@@ -53,6 +53,8 @@ type DailyAlert struct {
 	At     cli.Timestamp     `json:"at" ch:"at_"`       // when it fired last
 	Firing bool              `json:"firing" ch:"firing_"`
 	Reason string            `json:"reason" ch:"reason_"`
+	Said   *Said             `json:"said" ch:"-"`   // about its code, if it is of one code of one tenant; null: nothing
+	Errors uint64            `json:"errors" ch:"-"` // of this code on the day
 }
 
 // unseen asks for what could not be seen.
@@ -114,6 +116,16 @@ func (a *dailyAsker) alerts(ctx context.Context, d *Daily) error {
 	slices.SortStableFunc(alerts, func(a, b DailyAlert) int {
 		return cmp.Or(b.At.Compare(a.At.Time), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Labels["tenant"], b.Labels["tenant"]))
 	})
+	for i := range alerts {
+		x := &alerts[i]
+		tenant, code := x.Labels["tenant"], x.Labels["code"]
+		x.Said = a.saidOf(tenant, code)
+		for j := range a.pairs {
+			if p := &a.pairs[j]; p.Tenant == tenant && p.Code == code {
+				x.Errors += p.Counts[today]
+			}
+		}
+	}
 	d.Alerts = append([]DailyAlert{}, alerts...)
 	return err
 }

@@ -1,6 +1,10 @@
 package report
 
-import "slices"
+import (
+	"slices"
+
+	"errata/internal/store"
+)
 
 // Verdict says whether to read on.
 type Verdict struct {
@@ -26,7 +30,39 @@ const (
 
 // urgent reports whether someone has to do something about a change.
 func (c Change) urgent() bool {
-	return c.Up() && c.Errors >= actFrom && float64(c.Errors) >= actFactor*c.Usual && c.Excess >= actShare*float64(c.Requests)
+	errors := c.Errors
+	if c.Returned > 0 {
+		errors = c.Returned
+	}
+	return c.Up() && errors >= actFrom && float64(errors) >= actFactor*c.Usual && c.Excess >= actShare*float64(c.Requests)
+}
+
+// level returns the level of a change. What was said about the code softens it, unless the code was
+// fixed and is back.
+func (d Daily) level(c Change) string {
+	level := Watch
+	switch {
+	case !c.Up():
+		return Quiet
+	case c.urgent():
+		level = Act
+	}
+	if c.Returned > 0 {
+		return level
+	}
+	return c.Said.soften(level, c.Errors, d.To.Time)
+}
+
+// alertLevel returns the level of an alert, softened likewise.
+func (d Daily) alertLevel(a DailyAlert) string {
+	level := Watch
+	if a.Firing {
+		level = Act
+	}
+	if a.Said != nil && a.Said.State == store.Fixed && !a.At.Before(store.FixedFrom(a.Said.At.Time)) {
+		return level
+	}
+	return a.Said.soften(level, a.Errors, d.To.Time)
 }
 
 // judge returns the verdict on what the report holds.
@@ -40,28 +76,33 @@ func (d Daily) judge() Verdict {
 	}
 	changes := slices.Clone(d.Changes)
 	slices.SortStableFunc(changes, func(a, b Change) int { // the urgent ones first
+		urgent := func(c Change) bool { return d.level(c) == Act }
 		switch {
-		case a.urgent() == b.urgent():
+		case urgent(a) == urgent(b):
 			return 0
-		case a.urgent():
+		case urgent(a):
 			return -1
 		}
 		return 1
 	})
+	about := func(reason string, s *Said) string {
+		if s == nil {
+			return reason
+		}
+		return reason + " (" + p.said(s) + ")"
+	}
 	for _, c := range changes {
-		if c.Up() {
-			level := Watch
-			if c.urgent() {
-				level = Act
-			}
-			say(level, p.change(c))
+		if level := d.level(c); level != Quiet {
+			say(level, about(p.change(c), c.Said))
 		}
 	}
 	for _, a := range d.Alerts {
+		text := p.Sprintf("alert %s fired", a.Rule)
 		if a.Firing {
-			say(Act, p.Sprintf("alert %s is firing", a.Rule))
-		} else {
-			say(Watch, p.Sprintf("alert %s fired", a.Rule))
+			text = p.Sprintf("alert %s is firing", a.Rule)
+		}
+		if level := d.alertLevel(a); level != Quiet {
+			say(level, about(text, a.Said))
 		}
 	}
 	for _, e := range d.Explained {

@@ -42,6 +42,7 @@ var dailyChinese = [][2]string{
 	{"; %d more findings", "；另有 %d 项"},
 	{"%s is new for %s: %s", "%[2]s 新出现 %[1]s：%[3]s"},
 	{"%s is back for %s: %s", "%[2]s 再次出现 %[1]s：%[3]s"},
+	{"%s is back for %s after it was fixed: %s", "%[2]s 修复后再次出现 %[1]s：%[3]s"},
 	{"%s rose for %s: %s, %s", "%[2]s 的 %[1]s 增多：%[3]s，%[4]s"},
 	{"%s fell for %s: %s, %s", "%[2]s 的 %[1]s 减少：%[3]s，%[4]s"},
 	{"%s is gone for %s: %s", "%[2]s 不再出现 %[1]s：%[3]s"},
@@ -102,6 +103,13 @@ var dailyChinese = [][2]string{
 	{"at", "时间"},
 	{"state", "状态"},
 	{"reason", "原因"},
+	{"acknowledged", "已确认"},
+	{"ignored", "已忽略"},
+	{"fixed", "已修复"},
+	{"code state", "标记"},
+	{"%s until %s", "%s，至 %s"},
+	{"%s up to %s", "%s，上限 %s"},
+	{"%s (%s: %s)", "%s（%s：%s）"},
 	{"firing", "触发中"},
 	{"over", "已结束"},
 	{"none", "无"},
@@ -244,6 +252,9 @@ func (p dailyPrinter) change(c Change) string {
 	case IsNew:
 		return p.Sprintf("%s is new for %s: %s", c.Code, tenant, p.errors(c.Errors))
 	case IsRegressed:
+		if c.Returned > 0 {
+			return p.Sprintf("%s is back for %s after it was fixed: %s", c.Code, tenant, p.errors(c.Returned))
+		}
 		return p.Sprintf("%s is back for %s: %s", c.Code, tenant, p.errors(c.Errors))
 	case IsWorse:
 		return p.Sprintf("%s rose for %s: %s, %s", c.Code, tenant, p.errors(c.Errors), p.usual(c))

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"errata/internal/store"
 )
 
 // Every text of a daily report has its Chinese, with the same placeholders.
@@ -18,7 +20,7 @@ func TestEveryTextIsTranslated(t *testing.T) {
 	}
 	key := regexp.MustCompile(`(?:p\.Sprintf\(|\.word\(|\.W )"([^"]+)"`)
 	columns := regexp.MustCompile(`d\.columns\((?:name, )?("[^)]*)\)`)
-	used := []string{Quiet, Watch, Act, IsNew, IsRegressed, IsWorse, IsBetter, IsGone, "caller", "operator", "vendor", "By family", "By kind", "family", "kind"}
+	used := []string{Quiet, Watch, Act, IsNew, IsRegressed, IsWorse, IsBetter, IsGone, "caller", "operator", "vendor", "By family", "By kind", "family", "kind", store.Acknowledged, store.Ignored, store.Fixed}
 	for _, file := range files {
 		if strings.HasSuffix(file, "_test.go") {
 			continue

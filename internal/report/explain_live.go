@@ -148,20 +148,13 @@ func (e *explainer) history(ctx context.Context) error {
 
 // states asks what people have said about the code.
 func (e *explainer) states(ctx context.Context) error {
-	e.x.States = []Said{}
 	ever := store.Scope{}.Where("").And(foldedCode+" = ?", e.code)
 	if len(e.scope.Tenants) > 0 {
 		ever = ever.And("tenant IN (?)", append([]string{store.AnyTenant}, e.scope.Tenants...))
 	}
-	const columns = "code, tenant, state, until, above, author, comment, at"
-	return e.s.Query(ctx, "SELECT "+columns+" FROM code_states WHERE "+ever.SQL+" ORDER BY tenant, code", ever.Args, func(scan func(...any) error) error {
-		var said Said
-		var until time.Time
-		err := scan(&said.Code, &said.Tenant, &said.State, &until, &said.Above, &said.Author, &said.Comment, &said.At.Time)
-		said.Until.Time = store.OrZero(until)
-		e.x.States = append(e.x.States, said)
-		return err
-	})
+	all, err := readSaid(ctx, e.s, ever)
+	e.x.States = all
+	return err
 }
 
 func (e *explainer) sightings(ctx context.Context) error {

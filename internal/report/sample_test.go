@@ -8,6 +8,7 @@ import (
 	"errata/internal/catalog"
 	"errata/internal/cli"
 	"errata/internal/stack/stacktest"
+	"errata/internal/store"
 )
 
 // sampleDay is the report of a day on which much happened, in Berlin, with the texts of the
@@ -92,9 +93,11 @@ func sampleDay(t *testing.T, lang string) Daily {
 	d.Unseen = Unseen{Bodies: []Bodies{{"edge-us-1", 190200, map[string]uint64{"absent": 190200}}, {"edge-eu-1", 801000, map[string]uint64{"truncated": 1204, "json": 799796}}}, Hidden: 190200,
 		Gaps:        []DailyGap{{"edge-eu-1", 3, 7710233, 7715232, 5000, "deleted", at(3, 10), at(3, 14)}},
 		DeadLetters: []DeadLetters{{"bad_time", 12}, {"no_format", 3}}, Other: 220}
-	d.Alerts = []DailyAlert{{"CaseQuotaExhausted", map[string]string{"tenant": "cobalt-games", "severity": "page"}, 1, at(14, 7), true, "412 errors in 5m, above 20"},
-		{"VendorTrouble", map[string]string{"code": "HTTP.502"}, 2, at(15, 41), false, "31 tenants met it within 10m"}}
+	d.Alerts = []DailyAlert{{Rule: "CaseQuotaExhausted", Labels: map[string]string{"tenant": "cobalt-games", "severity": "page"}, Fired: 1, At: at(14, 7), Firing: true, Reason: "412 errors in 5m, above 20"},
+		{Rule: "VendorTrouble", Labels: map[string]string{"code": "HTTP.502"}, Fired: 2, At: at(15, 41), Reason: "31 tenants met it within 10m"}}
 	d.Unknown = []DailyCode{unknown}
+	d.Changes[3].Said = &Said{Code: "4104", Tenant: "globex", State: store.Acknowledged, Author: "ann", Comment: "OPS-412", At: at(15, 2)}
+	d.TopCodes[1].Said = []Said{{Code: "AIS.0011", Tenant: store.AnyTenant, State: store.Ignored, Until: at(24*5, 0), Author: "bob", At: at(8, 0)}}
 	d.Verdict = d.judge()
 	return d
 }

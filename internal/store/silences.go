@@ -28,6 +28,10 @@ type CodeState struct {
 	Written time.Time
 }
 
+// FixedFrom returns from when on errors count against a code that was said to be Fixed: the first
+// whole minute after that.
+func FixedFrom(written time.Time) time.Time { return written.Add(time.Minute).Truncate(time.Minute) }
+
 // AnyTenant stands for all tenants in a CodeState.
 const AnyTenant = "*"
 
