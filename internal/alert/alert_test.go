@@ -21,8 +21,8 @@ func walk(r *Rule, all ...seen) (changes string, reasons []string) {
 	for i, n := range all {
 		at := midnight.Add(time.Duration(i) * time.Minute)
 		d := newData()
-		add(d.errors, nil, at.Add(-time.Minute), n.errors)
-		add(d.requests, nil, at.Add(-time.Minute), n.requests)
+		addAt(d.errors, nil, at.Add(-time.Minute), n.errors)
+		addAt(d.requests, nil, at.Add(-time.Minute), n.requests)
 		v := r.Condition.judge(counts{errors: d.errors[""], requests: d.requests[""]}, at, r.thresholdsOf(nil), s)
 		var c *Change
 		if s, c = r.step(at, v, s); c != nil {
@@ -129,7 +129,7 @@ func TestReplayInPiecesIsTheSame(t *testing.T) {
 	d := newData()
 	for minute := range 120 {
 		for tenant := range 5 {
-			add(d.errors, []string{fmt.Sprint("t", tenant)}, midnight.Add(time.Duration(minute)*time.Minute), uint64(minute*(7+tenant)%(11+tenant)/3))
+			addAt(d.errors, []string{fmt.Sprint("t", tenant)}, midnight.Add(time.Duration(minute)*time.Minute), uint64(minute*(7+tenant)%(11+tenant)/3))
 		}
 	}
 	end := midnight.Add(2 * time.Hour)
@@ -164,4 +164,9 @@ func TestIdentityIsRuleAndKeysAlone(t *testing.T) {
 	if a.fingerprint([]string{"acme", "1"}) == a.fingerprint([]string{"acme1", ""}) {
 		t.Error("keys run together")
 	}
+}
+
+// addAt counts in one minute.
+func addAt(all map[string]*series, keys []string, minute time.Time, n uint64) {
+	add(all, counted{at: minute, keys: keys, name: nameOf(keys)}, n)
 }

@@ -200,7 +200,7 @@ func try(ctx context.Context, s *stored, rule *Rule, interval time.Duration, fro
 		if end.After(to) {
 			end = to
 		}
-		d, err := s.fetch(ctx, rule, start, end)
+		d, err := s.fetch(ctx, span{rule, start, end})
 		if err != nil {
 			return Tried{}, fmt.Errorf("rule %s: %w", rule.Name, err)
 		}

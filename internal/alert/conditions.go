@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,7 +18,8 @@ type Condition interface {
 	// levels returns the thresholds as the rule has them. resolve_below cannot exceed the lowest.
 	levels() []level
 	// judge decides on one group at one time. Thresholds are those of the group, and the state that
-	// of its alert: one that is firing has to recover.
+	// of its alert: one that is firing has to recover. A verdict that leaves an alert in the zero
+	// state may say nothing, because words cost more than the rest.
 	judge(c counts, at time.Time, t thresholds, s State) Verdict
 }
 
@@ -139,7 +141,7 @@ func (c Count) levels() []level          { return c.Levels }
 func (c Count) judge(n counts, at time.Time, t thresholds, s State) Verdict {
 	v := Verdict{Errors: n.errors.between(at.Add(-c.Over), at)}
 	v.Value = float64(v.Errors)
-	v.compare(t, s.active(), fmt.Sprintf("%s in %s", count(v.Errors, "error"), short(c.Over)), number)
+	v.compare(t, s, func() string { return fmt.Sprintf("%s in %s", count(v.Errors, "error"), short(c.Over)) }, number)
 	return v
 }
 
@@ -206,12 +208,16 @@ func (v *Verdict) share(part, least uint64, over time.Duration, t thresholds, s 
 	switch {
 	case v.Requests == 0:
 		v.Finding, v.Says = NoRequests, fmt.Sprintf("no requests in %s", short(over))
+	case v.Requests < least && s.Phase == "":
+		v.Value, v.Finding = float64(part)/float64(v.Requests), Clear
 	case v.Requests < least:
 		v.Value = float64(part) / float64(v.Requests)
 		v.Finding, v.Says = Clear, fmt.Sprintf("%s in %s, fewer than the %d needed to judge", count(v.Requests, "request"), short(over), least)
 	default:
 		v.Value = float64(part) / float64(v.Requests)
-		v.compare(t, s.active(), fmt.Sprintf("%s of %s in %s (%d)", percent(v.Value), count(v.Requests, "request"), short(over), part), percent)
+		v.compare(t, s, func() string {
+			return fmt.Sprintf("%s of %s in %s (%d)", percent(v.Value), count(v.Requests, "request"), short(over), part)
+		}, percent)
 	}
 }
 
@@ -395,9 +401,16 @@ func (l *lint) flatline(k flatlineKeys) Flatline {
 	return f
 }
 
-// windows are as long as a silence can be told from a group that never was.
-func (f Flatline) windows() []time.Duration { return []time.Duration{f.Before + f.Over, f.Over} }
-func (f Flatline) levels() []level          { return once }
+func (f Flatline) levels() []level { return once }
+
+// windows go as far back as a silence can be told from a group that never was.
+func (f Flatline) windows() []time.Duration {
+	all := []time.Duration{f.Before + f.Over}
+	for n := f.Before / f.Over; n >= 1; n-- {
+		all = append(all, n*f.Over+f.Over)
+	}
+	return slices.Compact(append(all, f.Over))
+}
 
 func (f Flatline) needs() needs {
 	return needs{errors: f.Of == "errors", requests: f.Of == "requests", idle: true}
@@ -413,9 +426,12 @@ func (f Flatline) judge(c counts, at time.Time, _ thresholds, s State) Verdict {
 		of = c.errors
 	}
 	n := of.between(at.Add(-f.Over), at)
+	v := Verdict{Finding: Clear, Value: float64(n), Threshold: float64(f.Below)}
+	if n >= f.Below && s.Phase == "" {
+		return v
+	}
 	says := fmt.Sprintf("%s in %s", count(n, strings.TrimSuffix(f.Of, "s")), short(f.Over))
-	v := decided(false, float64(n), "%s", says)
-	v.Threshold = float64(f.Below)
+	v.Says = says
 	switch {
 	case n >= f.Below:
 	case s.active() && at.Sub(s.Since) >= f.Forget:
@@ -497,7 +513,7 @@ func (b BurnRate) windows() (all []time.Duration) {
 	return all
 }
 
-func (b BurnRate) judge(c counts, at time.Time, _ thresholds, _ State) Verdict {
+func (b BurnRate) judge(c counts, at time.Time, _ thresholds, s State) Verdict {
 	in := func(over time.Duration) (errors, requests uint64) {
 		return c.errors.between(at.Add(-over), at), c.requests.between(at.Add(-over), at)
 	}
@@ -507,23 +523,26 @@ func (b BurnRate) judge(c counts, at time.Time, _ thresholds, _ State) Verdict {
 	var quiet Verdict
 	for i, w := range burnWindows {
 		errors, requests := in(w.long)
-		recentErrors, recentRequests := in(w.short)
 		v := Verdict{Level: w.level, Threshold: w.factor, Errors: errors, Requests: requests, Value: burn(errors, requests), Window: Window{Over: w.long}, Finding: Clear}
-		v.Says = fmt.Sprintf("%s of %s in %s (%d) use up the budget %s times as fast as allowed", percent(float64(errors)/float64(max(1, requests))), count(requests, "request"), short(w.long), errors, digits(v.Value))
-		holds := v.Value > w.factor && burn(recentErrors, recentRequests) > w.factor
+		holds := v.Value > w.factor && burn(in(w.short)) > w.factor
+		says := func() string {
+			return fmt.Sprintf("%s of %s in %s (%d) use up the budget %s times as fast as allowed", percent(float64(errors)/float64(max(1, requests))), count(requests, "request"), short(w.long), errors, digits(v.Value))
+		}
 		if requests < b.MinRequests {
 			v.Value, v.Threshold = float64(errors), b.Count
-			v.Says = fmt.Sprintf("%s in %s, with fewer than %d requests", count(errors, "error"), short(w.long), b.MinRequests)
-			holds = v.Value > b.Count && recentErrors > 0
+			holds = v.Value > b.Count && c.errors.between(at.Add(-w.short), at) > 0
+			says = func() string {
+				return fmt.Sprintf("%s in %s, with fewer than %d requests", count(errors, "error"), short(w.long), b.MinRequests)
+			}
 		}
 		switch {
 		case holds:
-			v.Finding, v.Says = Holds, fmt.Sprintf("%s, above %s", v.Says, number(v.Threshold))
+			v.Finding, v.Says = Holds, fmt.Sprintf("%s, above %s", says(), number(v.Threshold))
 			return v
 		case requests == 0:
 			v.Finding, v.Says = NoRequests, fmt.Sprintf("no requests in %s", short(w.long))
-		default:
-			v.Says += fmt.Sprintf(", not above %s in both %s and %s", number(v.Threshold), short(w.long), short(w.short))
+		case s.Phase != "":
+			v.Says = fmt.Sprintf("%s, not above %s in both %s and %s", says(), number(v.Threshold), short(w.long), short(w.short))
 		}
 		if i == 0 {
 			quiet = v
@@ -572,7 +591,7 @@ func (g Lag) levels() []level          { return g.Levels }
 func (g Lag) judge(c counts, _ time.Time, t thresholds, s State) Verdict {
 	v := Verdict{Value: c.lag.Seconds()}
 	seconds := func(f float64) string { return short(time.Duration(f) * time.Second) }
-	v.compare(t, s.active(), "the watermark is "+seconds(v.Value)+" behind the clock", seconds)
+	v.compare(t, s, func() string { return "the watermark is " + seconds(v.Value) + " behind the clock" }, seconds)
 	return v
 }
 
@@ -592,6 +611,7 @@ func (o OutOf) windows() (all []time.Duration) {
 
 func (o OutOf) judge(c counts, at time.Time, t thresholds, s State) Verdict {
 	over, held := o.Condition.windows()[0], make([]int, len(t.levels))
+	s.Phase = cmp.Or(s.Phase, Inactive) // what the latest window says may be of use
 	latest := o.Condition.judge(c, at, t, s)
 	for i := range o.outOf {
 		v := o.Condition.judge(c, at.Add(-time.Duration(i)*over), t, s)

@@ -142,7 +142,7 @@ groups:
 	r := w.runner(rules, nil)
 	rule := &r.Groups[0].Rules[0]
 	at := midnight.Add(10 * time.Minute)
-	d, err := newStored(w.store).fetch(t.Context(), rule, at.Add(-time.Minute), at)
+	d, err := newStored(w.store).fetch(t.Context(), span{rule, at.Add(-time.Minute), at})
 	if err != nil {
 		t.Fatal(err)
 	}

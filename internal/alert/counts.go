@@ -2,31 +2,37 @@ package alert
 
 import (
 	"slices"
-	"sort"
 	"strings"
 	"time"
 )
 
-// series holds the counts of one group: the sums up to and including each minute that has any.
+// series holds the counts of one group: the sums up to and including each minute that has any. What
+// lies between two edges is counted in the first minute of it.
 type series struct {
-	keys    []string
-	minutes []time.Time
-	sums    []uint64
-	dense   []uint64 // the count before each minute from the first on; nil: not made yet, empty: too long
+	keys   []string
+	sums   []sum
+	dense  []uint64 // the count before each minute from the first on; nil: not made yet, empty: too long
+	looked int      // how often a count was looked up before dense was made
+}
+
+// sum is the count up to and including a minute, in Unix seconds.
+type sum struct {
+	minute int64
+	count  uint64
 }
 
 // add counts in the last minute or a later one.
-func (s *series) add(minute time.Time, n uint64) {
-	before := uint64(0)
+func (s *series) add(at time.Time, n uint64) {
+	minute, before := at.Unix(), uint64(0)
 	s.dense = nil
 	if last := len(s.sums) - 1; last >= 0 {
-		before = s.sums[last]
-		if s.minutes[last].Equal(minute) {
-			s.sums[last] += n
+		before = s.sums[last].count
+		if s.sums[last].minute == minute {
+			s.sums[last].count += n
 			return
 		}
 	}
-	s.minutes, s.sums = append(s.minutes, minute), append(s.sums, before+n)
+	s.sums = append(s.sums, sum{minute, before + n})
 }
 
 // between returns the count of the minutes in [from, to). A nil series is empty.
@@ -39,39 +45,53 @@ func (s *series) between(from, to time.Time) uint64 {
 
 // before returns the count of the minutes before t.
 func (s *series) before(t time.Time) uint64 {
-	if len(s.minutes) == 0 {
+	if len(s.sums) == 0 {
 		return 0
+	}
+	at := t.Unix()
+	if t.Nanosecond() > 0 {
+		at++
 	}
 	if s.dense == nil {
 		s.index()
 	}
 	if len(s.dense) > 0 {
-		since := t.Sub(s.minutes[0])
-		return s.dense[min(max(int((since+time.Minute-1)/time.Minute), 0), len(s.dense)-1)]
+		return s.dense[min(max((at-s.sums[0].minute+59)/60, 0), int64(len(s.dense)-1))]
 	}
-	i := sort.Search(len(s.minutes), func(i int) bool { return !s.minutes[i].Before(t) })
-	if i == 0 {
+	low, high := 0, len(s.sums) // every sum before low is of a minute before at, and none from high on
+	for low < high {
+		if middle := (low + high) / 2; s.sums[middle].minute < at {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	if low == 0 {
 		return 0
 	}
-	return s.sums[i-1]
+	return s.sums[low-1].count
 }
 
-// index fills dense, because a backtest asks for millions of counts. Where few minutes have counts,
-// it stays empty.
+// index fills dense, because a backtest asks for millions of counts. It stays nil while few were
+// asked for, and empty where few minutes have counts.
 func (s *series) index() {
-	first, n := s.minutes[0], len(s.minutes)
-	span := int(s.minutes[n-1].Sub(first) / time.Minute)
+	const many = 100
+	if s.looked++; s.looked < many {
+		return
+	}
+	first, n := s.sums[0].minute, len(s.sums)
+	span := int(s.sums[n-1].minute-first) / 60
 	if s.dense = []uint64{}; span > 64*n {
 		return
 	}
 	s.dense = make([]uint64, span+2)
 	next := 0
 	for i := range s.dense {
-		for next < n && s.minutes[next].Before(first.Add(time.Duration(i)*time.Minute)) {
+		for next < n && s.sums[next].minute < first+int64(i)*60 {
 			next++
 		}
 		if next > 0 {
-			s.dense[i] = s.sums[next-1]
+			s.dense[i] = s.sums[next-1].count
 		}
 	}
 }
@@ -98,15 +118,16 @@ func newData() data {
 	}
 }
 
-func add(all map[string]*series, keys []string, minute time.Time, n uint64) {
+func add(all map[string]*series, c counted, n uint64) {
 	if n == 0 {
 		return
 	}
-	name := nameOf(keys)
-	if all[name] == nil {
-		all[name] = &series{keys: keys}
+	of := all[c.name]
+	if of == nil {
+		of = &series{keys: c.keys}
+		all[c.name] = of
 	}
-	all[name].add(minute, n)
+	of.add(c.at, n)
 }
 
 func nameOf(keys []string) string { return strings.Join(keys, "\x00") }

@@ -113,8 +113,10 @@ type outcome struct {
 }
 
 const (
-	// span is the most time that one evaluation covers, so that its data fits into memory.
-	span = 6 * time.Hour
+	// longestSpan is the most time that one evaluation covers, so that its data fits into memory.
+	longestSpan = 6 * time.Hour
+	// together is for how many evaluations, of all rules, data is read at once.
+	together = 720
 	// lateAfter is how far the watermark may be behind the clock until the data counts as late, and
 	// how old the beginning of an alert may be until its notification is marked late.
 	lateAfter = 10 * time.Minute
@@ -127,8 +129,20 @@ const (
 // some are not there yet. A rule whose query fails does not stop the others: its outcome says so.
 // If the server does not answer, no rule is at fault, and that is the error.
 func (e *evaluator) round(ctx context.Context, watermark, now time.Time) (outcomes []*outcome, more bool, err error) {
+	due := e.due(watermark)
+	var ahead []span // of due: read, and not yet evaluated
+	var reading time.Duration
 	for rule, g := range e.rules() {
 		began := time.Now()
+		if len(due) > 0 && due[0].rule == rule {
+			if len(ahead) == 0 {
+				ahead = chunk(due)
+				e.source.prepare(ctx, ahead)
+				reading = time.Since(began) / time.Duration(len(ahead))
+				began = time.Now()
+			}
+			due, ahead, began = due[1:], ahead[1:], began.Add(-reading)
+		}
 		o, err := e.evaluate(ctx, g, rule, watermark, now)
 		switch {
 		case ctx.Err() != nil:
@@ -174,6 +188,41 @@ func (e *evaluator) isAway(ctx context.Context) bool {
 	return e.ping(ctx) != nil
 }
 
+// next returns what is to be evaluated next of a rule, up to the watermark. Nothing is due if from
+// is not before to.
+func (e *evaluator) next(g *Group, rule *Rule, evaluated, watermark time.Time) span {
+	from, to := evaluated, watermark.Truncate(g.Interval)
+	if from.IsZero() {
+		from = e.Since.At(watermark, time.UTC).Truncate(g.Interval)
+	}
+	if end := from.Truncate(g.Interval).Add(max(longestSpan.Truncate(g.Interval), g.Interval)); to.After(end) {
+		to = end
+	}
+	return span{rule, from, to}
+}
+
+// due returns what is to be evaluated next of all rules, in their order.
+func (e *evaluator) due(watermark time.Time) (all []span) {
+	for rule, g := range e.rules() {
+		next := e.next(g, rule, e.standing[rule.Name].evaluated, watermark)
+		if !rule.Condition.needs().clock && next.from.Before(next.to) {
+			all = append(all, next)
+		}
+	}
+	return all
+}
+
+// chunk returns the first of the spans, as many as fit into memory together.
+func chunk(due []span) []span {
+	minutes := 0
+	for i, sp := range due {
+		if minutes += int(sp.to.Sub(sp.from) / time.Minute); i > 0 && minutes > together {
+			return due[:i]
+		}
+	}
+	return due
+}
+
 // evaluate brings a rule up to the watermark, or by one span nearer to it. The outcome is nil if
 // nothing is due. A rule that was never evaluated learns from the past in one go.
 func (e *evaluator) evaluate(ctx context.Context, g *Group, rule *Rule, watermark, now time.Time) (*outcome, error) {
@@ -181,23 +230,18 @@ func (e *evaluator) evaluate(ctx context.Context, g *Group, rule *Rule, watermar
 	if rule.Condition.needs().clock {
 		return e.evaluateClock(ctx, g, rule, watermark, now)
 	}
-	to := watermark.Truncate(g.Interval)
 	first := s.evaluated.IsZero()
-	if first {
-		s.evaluated = e.Since.At(watermark, time.UTC).Truncate(g.Interval)
-	}
 	o := &outcome{rule: rule, standing: s}
-	for from := s.evaluated; from.Before(to); from = o.standing.evaluated {
-		end := from.Truncate(g.Interval).Add(max(span.Truncate(g.Interval), g.Interval))
-		if end.After(to) {
-			end = to
-		}
-		d, err := e.source.fetch(ctx, rule, from, end)
+	next := e.next(g, rule, s.evaluated, watermark)
+	s.evaluated = next.from
+	o.standing.evaluated = next.from
+	for ; next.from.Before(next.to); next = e.next(g, rule, o.standing.evaluated, watermark) {
+		d, err := e.source.fetch(ctx, next)
 		if err != nil {
 			return nil, err
 		}
-		alerts, steps := rule.replay(from, end, g.Interval, d, o.standing.alerts)
-		o.standing.evaluated, o.standing.alerts = end, alerts
+		alerts, steps := rule.replay(next.from, next.to, g.Interval, d, o.standing.alerts)
+		o.standing.evaluated, o.standing.alerts = next.to, alerts
 		o.steps = append(o.steps, steps...)
 		if !first {
 			break
@@ -208,7 +252,7 @@ func (e *evaluator) evaluate(ctx context.Context, g *Group, rule *Rule, watermar
 	}
 	// While the rule is behind its data or the data behind the clock, the end of an alert may
 	// follow.
-	waits := o.standing.evaluated.Before(to) || now.Sub(watermark) > lateAfter
+	waits := o.standing.evaluated.Before(watermark.Truncate(g.Interval)) || now.Sub(watermark) > lateAfter
 	if err := e.tell(ctx, o, waits, now); err != nil {
 		return nil, err
 	}

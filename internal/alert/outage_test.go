@@ -116,7 +116,7 @@ func TestServerThatHasGoneIsNoFaultOfARule(t *testing.T) {
 	t.Parallel()
 	groups, err := read("alerts.yaml", []byte(twoRules))
 	stacktest.Must(t, err)
-	e := newEvaluator(Config{Groups: groups}, broken{nil, map[string]error{"Broken": errors.New("EOF"), "Works": errors.New("EOF")}}, nil, stacktest.Log(t))
+	e := newEvaluator(Config{Groups: groups}, broken{&simulated{}, map[string]error{"Broken": errors.New("EOF"), "Works": errors.New("EOF")}}, nil, stacktest.Log(t))
 	stacktest.Must(t, e.Since.Set("1h"))
 	for answers, want := range map[bool]string{true: "Broken EOF, Works EOF", false: "evaluate rule Broken: EOF"} {
 		e.ping = func(context.Context) error {

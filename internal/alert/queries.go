@@ -3,18 +3,19 @@ package alert
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 	"time"
 
-	"errata/internal/accesslog"
 	"errata/internal/store"
 )
 
 // source is where an evaluator looks: the store, or the inputs of a unit test.
 type source interface {
-	// fetch counts what a rule looks at when it is evaluated at times in (from, to].
-	fetch(ctx context.Context, rule *Rule, from, to time.Time) (data, error)
+	// prepare reads what several rules look at together. An error of one of them is left to fetch.
+	prepare(ctx context.Context, spans []span)
+	// fetch counts what a rule looks at when it is evaluated at the times of the span.
+	fetch(ctx context.Context, sp span) (data, error)
 	// unsent returns the reports that are due at a time and were not sent.
 	unsent(ctx context.Context, now time.Time) (unsent, error)
 	// behind returns what is behind the errors of a group in [from, to).
@@ -31,78 +32,134 @@ type behind struct {
 // stored is the source in ClickHouse.
 type stored struct {
 	*store.Store
-	usuals map[string]*usual // by rule
+	usuals   map[string]*usual // by rule
+	prepared map[span]data     // what was read together, until it is fetched
+	shared   map[string]any    // what several rules ask for at one time, by what it is
 }
 
-func newStored(s *store.Store) *stored { return &stored{s, map[string]*usual{}} }
+func newStored(s *store.Store) *stored {
+	return &stored{s, map[string]*usual{}, map[span]data{}, map[string]any{}}
+}
 
-func (s *stored) fetch(ctx context.Context, rule *Rule, from, to time.Time) (d data, err error) {
-	d, needs := newData(), rule.Condition.needs()
-	around := rule.around(from, to)
-	if needs.usual != nil {
-		if d.usual, err = s.usual(ctx, rule, from, to); err != nil {
-			return d, err
+// askOnce returns the answer to a question that several rules ask at one time, and asks it once.
+func askOnce[T any](s *stored, what string, ask func() (T, error)) (T, error) {
+	if answer, ok := s.shared[what]; ok {
+		return answer.(T), nil
+	}
+	answer, err := ask()
+	if err == nil {
+		s.shared[what] = answer
+	}
+	return answer, err
+}
+
+func (s *stored) prepare(ctx context.Context, spans []span) {
+	s.prepared, s.shared = map[span]data{}, map[string]any{}
+	var tallies []*tally
+	of := map[*tally][]span{}
+	for _, sp := range spans {
+		d, needed, err := s.plan(ctx, sp)
+		if err != nil {
+			continue
+		}
+		s.prepared[sp] = d
+		for _, t := range needed {
+			if of[t] == nil {
+				tallies = append(tallies, t)
+			}
+			of[t] = append(of[t], sp)
 		}
 	}
-	if needs.requests {
-		if err := s.fetchRequests(ctx, rule, around, d); err != nil {
-			return d, err
+	for g := range s.countAll(ctx, grouped(tallies)) { // perhaps because of one rule alone
+		for _, t := range g.tallies {
+			for _, sp := range of[t] {
+				delete(s.prepared, sp)
+			}
 		}
 	}
-	switch {
-	case needs.sightings > 0:
-		return d, s.fetchNew(ctx, rule, around, to, d)
-	case needs.silent > 0:
-		return d, s.fetchReturned(ctx, rule, around, from, to, d)
-	case !needs.errors || rule.ofRequests():
+}
+
+func (s *stored) fetch(ctx context.Context, sp span) (data, error) {
+	if d, ok := s.prepared[sp]; ok {
+		delete(s.prepared, sp)
 		return d, nil
 	}
-	minutes, err := s.errorsPerMinute(ctx, rule.Select, around, rule.By, "")
-	for _, m := range minutes {
-		add(d.errors, m.keys, m.at, m.errors)
-	}
-	return d, err
-}
-
-func (s *stored) fetchRequests(ctx context.Context, rule *Rule, around around, d data) error {
-	minutes, err := s.requestsPerMinute(ctx, rule.Select, around, rule.place(rule.By))
-	for _, m := range minutes {
-		add(d.requests, m.keys, m.at, m.requests)
-		add(d.blind, m.keys, m.at, m.blind)
-		if rule.ofRequests() {
-			add(d.errors, m.keys, m.at, m.errors)
-		}
-	}
-	return err
-}
-
-// fetchNew counts the errors of codes that their tenants first met in the window. Errors of a topic
-// that the same parser has not read for long are young.
-func (s *stored) fetchNew(ctx context.Context, rule *Rule, around around, to time.Time, d data) error {
-	learn := rule.Condition.needs().sightings
-	firstSeen, err := s.firstSeen(ctx, rule, "first_seen >= fromUnixTimestamp64Milli(?) AND first_seen < fromUnixTimestamp64Milli(?)", around.from, to)
-	if err != nil || len(firstSeen) == 0 {
-		return err
-	}
-	if err := s.fetchBegan(ctx, around.from.Add(-2*learn), to, firstSeen, d); err != nil {
-		return err
-	}
-	starts, err := s.parserStarts(ctx)
+	s.shared = map[string]any{}
+	d, tallies, err := s.plan(ctx, sp)
 	if err != nil {
-		return err
+		return d, err
 	}
-	minutes, err := s.errorsPerMinute(ctx, rule.Select, around, append(slices.Clone(rule.By), "topic"),
-		"(tenant, code) IN (SELECT tenant, code FROM codes_seen WHERE first_seen >= "+milli(around.from)+")")
-	for _, m := range minutes {
-		keys, topic := m.keys[:len(rule.By)], m.keys[len(rule.By)]
-		d.firstSeen[nameOf(keys)] = firstSeen[nameOf(keys)]
-		if learned(starts[topic], m.at, learn) {
-			add(d.errors, keys, m.at, m.errors)
-		} else {
-			add(d.young, keys, m.at, m.errors)
+	for _, err := range s.countAll(ctx, grouped(tallies)) {
+		return d, err
+	}
+	return d, nil
+}
+
+// plan returns the data of a rule without its counts, and the tallies that add these to it.
+func (s *stored) plan(ctx context.Context, sp span) (d data, tallies []*tally, err error) {
+	rule := sp.rule
+	d, needs := newData(), rule.Condition.needs()
+	switch {
+	case needs.sightings > 0:
+		tallies, err = s.planNew(ctx, sp, d)
+		return d, tallies, err
+	case needs.silent > 0:
+		tallies, err = s.planReturned(ctx, sp, d)
+		return d, tallies, err
+	}
+	var more []time.Time
+	if needs.usual != nil {
+		if d.usual, err = s.usual(ctx, rule, sp.from, sp.to); err != nil {
+			return d, nil, err
 		}
+		more = d.usual.resolved()
 	}
-	return err
+	edges := rule.edges(sp.from, sp.to, more...)
+	ofRequests := rule.ofRequests()
+	if needs.requests {
+		p := s.plain(viewRequests, rule.Select, rule.place(rule.By), edges)
+		if d.requests, d.blind = p.counts.requests, p.counts.blind; ofRequests {
+			d.errors = p.counts.errors
+		}
+		tallies = append(tallies, p.tally)
+	}
+	if needs.errors && !ofRequests {
+		p := s.plain(errorsView(rule.Select), rule.Select, rule.By, edges)
+		d.errors, tallies = p.counts.errors, append(tallies, p.tally)
+	}
+	return d, tallies, nil
+}
+
+// planNew counts the errors of codes that their tenants first met in the window. Errors of a topic
+// that the same parser has not read for long are young.
+func (s *stored) planNew(ctx context.Context, sp span, d data) ([]*tally, error) {
+	rule, edges := sp.rule, sp.rule.edges(sp.from, sp.to)
+	learn := rule.Condition.needs().sightings
+	firstSeen, err := s.firstSeen(ctx, rule, "first_seen >= fromUnixTimestamp64Milli(?) AND first_seen < fromUnixTimestamp64Milli(?)", edges.from(), sp.to)
+	if err != nil || len(firstSeen) == 0 {
+		return nil, err
+	}
+	began, err := s.began(ctx, edges.from().Add(-2*learn), sp.to)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(d.began, began)
+	starts, err := askOnce(s, "parsers", func() (map[string][]time.Time, error) { return s.parserStarts(ctx) })
+	if err != nil {
+		return nil, err
+	}
+	only := "(tenant, code) IN (SELECT tenant, code FROM codes_seen WHERE first_seen >= " + milli(edges.from()) + ")"
+	return []*tally{{errorsView(rule.Select), rule.Select, append(slices.Clone(rule.By), "topic"), only, edges, func(c counted) {
+		topic := c.keys[len(rule.By)]
+		c.keys = c.keys[:len(rule.By):len(rule.By)]
+		c.name = nameOf(c.keys)
+		d.firstSeen[c.name] = firstSeen[c.name]
+		if learned(starts[topic], c.at, learn) {
+			add(d.errors, c, c.errors)
+		} else {
+			add(d.young, c, c.errors)
+		}
+	}}}, nil
 }
 
 // learned reports whether a parser has read a topic for long at a time.
@@ -116,32 +173,30 @@ func learned(starts []time.Time, at time.Time, learn time.Duration) bool {
 	return !latest.IsZero() && at.Sub(latest) >= learn
 }
 
-// fetchReturned counts the errors of codes that have some in the short window and are older than
-// the long one.
-func (s *stored) fetchReturned(ctx context.Context, rule *Rule, around around, from, to time.Time, d data) error {
-	over := rule.Condition.windows()[1]
-	recent := from.Add(-over)
-	oldest := to.Add(-rule.lookback())
+// planReturned counts the errors of codes that have some in the short window and are older than the
+// long one.
+func (s *stored) planReturned(ctx context.Context, sp span, d data) ([]*tally, error) {
+	rule := sp.rule
+	recent, oldest := sp.from.Add(-rule.Condition.windows()[1]), sp.to.Add(-rule.lookback())
 	firstSeen, err := s.firstSeen(ctx, rule, "last_seen >= fromUnixTimestamp64Milli(?) AND first_seen < fromUnixTimestamp64Milli(?)", recent, oldest)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	fixed, err := s.fixed(ctx)
+	fixed, err := askOnce(s, "fixed", func() (map[[2]string]time.Time, error) { return s.fixed(ctx) })
 	if err != nil || len(firstSeen)+len(fixed) == 0 {
-		return err
+		return nil, err
 	}
-	minutes, err := s.errorsPerMinute(ctx, rule.Select, around, rule.By,
-		"((tenant, code) IN (SELECT tenant, code FROM codes_seen WHERE last_seen >= "+milli(recent)+" AND first_seen < "+milli(oldest)+") OR code IN (SELECT code FROM code_states WHERE state = '"+store.Fixed+"'))")
-	for _, m := range minutes {
-		name := nameOf(m.keys)
-		add(d.errors, m.keys, m.at, m.errors)
-		d.firstSeen[name] = firstSeen[name]
-		tenant, code := m.keys[slices.Index(rule.By, "tenant")], m.keys[slices.Index(rule.By, "code")]
-		if d.fixed[name] = fixed[[2]string{tenant, code}]; d.fixed[name].IsZero() {
-			d.fixed[name] = fixed[[2]string{store.AnyTenant, code}]
+	only := "((tenant, code) IN (SELECT tenant, code FROM codes_seen WHERE last_seen >= " + milli(recent) + " AND first_seen < " + milli(oldest) +
+		") OR code IN (SELECT code FROM code_states WHERE state = '" + store.Fixed + "'))"
+	edges := rule.edges(sp.from, sp.to, slices.Collect(maps.Values(fixed))...)
+	return []*tally{{errorsView(rule.Select), rule.Select, rule.By, only, edges, func(c counted) {
+		add(d.errors, c, c.errors)
+		d.firstSeen[c.name] = firstSeen[c.name]
+		tenant, code := c.keys[slices.Index(rule.By, "tenant")], c.keys[slices.Index(rule.By, "code")]
+		if d.fixed[c.name] = fixed[[2]string{tenant, code}]; d.fixed[c.name].IsZero() {
+			d.fixed[c.name] = fixed[[2]string{store.AnyTenant, code}]
 		}
-	}
-	return err
+	}}}, nil
 }
 
 // fixed returns store.FixedFrom of each code of a tenant that people say is fixed, or of
@@ -189,24 +244,27 @@ func (s *stored) firstSeen(ctx context.Context, rule *Rule, condition string, ar
 	return first, nil
 }
 
-// fetchBegan finds a time at which each tenant had traffic already: its first code, or its first
+// began returns a time at which each tenant had traffic already: its first code, or its first
 // request in [from, to).
-func (s *stored) fetchBegan(ctx context.Context, from, to time.Time, of map[string]time.Time, d data) error {
+func (s *stored) began(ctx context.Context, from, to time.Time) (map[string]time.Time, error) {
 	const sql = `SELECT toString(tenant), min(at) FROM (
 			SELECT tenant, min(first_seen) AS at FROM codes_seen GROUP BY tenant
 			UNION ALL SELECT tenant, min(hour) FROM traffic_hour WHERE hour >= fromUnixTimestamp64Milli(?) AND hour < fromUnixTimestamp64Milli(?) GROUP BY tenant)
 		GROUP BY tenant`
-	err := s.Query(ctx, sql, []any{from.UnixMilli(), to.UnixMilli()}, func(scan func(...any) error) error {
-		var tenant string
-		var at time.Time
-		err := scan(&tenant, &at)
-		d.began[tenant] = at
-		return err
+	return askOnce(s, fmt.Sprint("began ", from, to), func() (map[string]time.Time, error) {
+		began := map[string]time.Time{}
+		err := s.Query(ctx, sql, []any{from.UnixMilli(), to.UnixMilli()}, func(scan func(...any) error) error {
+			var tenant string
+			var at time.Time
+			err := scan(&tenant, &at)
+			began[tenant] = at
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read since when tenants have had traffic: %w", err)
+		}
+		return began, nil
 	})
-	if err != nil {
-		return fmt.Errorf("read since when tenants have had traffic: %w", err)
-	}
-	return nil
 }
 
 // parserStarts returns the event times from which each parser has read each topic.
@@ -223,89 +281,6 @@ func (s *stored) parserStarts(ctx context.Context) (map[string][]time.Time, erro
 		return nil, fmt.Errorf("read since when topics have been read: %w", err)
 	}
 	return starts, nil
-}
-
-// around is the time that has to be read to evaluate a rule at times in (first, to].
-type around struct {
-	from, first, to time.Time
-	windows         []time.Duration
-}
-
-func (r *Rule) around(from, to time.Time) around {
-	return around{from.Add(-r.lookback()), from, to, r.Condition.windows()}
-}
-
-// split reports whether an hour has to be read by the minute, because a window begins or ends in
-// it.
-func (a around) split(hour time.Time) bool {
-	end := hour.Add(time.Hour)
-	within := func(from, to time.Time) bool { return end.After(from) && !hour.After(to) }
-	return within(a.first, a.to) || slices.ContainsFunc(a.windows, func(w time.Duration) bool { return within(a.first.Add(-w), a.to.Add(-w)) })
-}
-
-// minute is what one group counted in one minute, or in an hour in which no window begins or ends.
-type minute struct {
-	at                      time.Time
-	keys                    []string // the values of the columns that were grouped by
-	errors, requests, blind uint64
-}
-
-// errorsPerMinute counts errors, in the order of time. They may be grouped by Columns. If the
-// select looks at what sums do not have, single errors are counted. only is a further condition, ""
-// for none.
-func (s *stored) errorsPerMinute(ctx context.Context, sel Select, a around, by []string, only string) ([]minute, error) {
-	scope := store.Scope{From: a.from, To: a.to}
-	if sel.single() {
-		where := sel.where(scope.Where("ts"), false)
-		return s.perMinute(ctx, "errors", "toStartOfMinute(ts)", "count(), toUInt64(0), toUInt64(0)", narrowed(where, only), by)
-	}
-	where := sel.where(scope.Where(""), false)
-	return s.perMinute(ctx, scope.Rollup("error", a.split), "at", "sum(errors), toUInt64(0), toUInt64(0)", narrowed(where, only), by)
-}
-
-func narrowed(where store.Condition, only string) store.Condition {
-	if only == "" {
-		return where
-	}
-	return where.And(only)
-}
-
-// blindBodies are the states of bodies that could not be seen.
-var blindBodies = []accesslog.BodyState{accesslog.Absent, accesslog.Undecodable}
-
-// requestsPerMinute counts requests, in the order of time, as errors those of them that had one or
-// more, and as blind those whose body could not be seen. They may be grouped by requestColumns. Of
-// the select, only these matter.
-func (s *stored) requestsPerMinute(ctx context.Context, sel Select, a around, by []string) ([]minute, error) {
-	scope := store.Scope{From: a.from, To: a.to}
-	var states []string
-	for _, state := range blindBodies {
-		states = append(states, "'"+string(state)+"'")
-	}
-	sums := "sum(errors), sum(requests), sumIf(requests, body_state IN (" + strings.Join(states, ", ") + "))"
-	return s.perMinute(ctx, scope.Rollup("traffic", a.split), "at", sums, sel.where(scope.Where(""), true), by)
-}
-
-func (s *stored) perMinute(ctx context.Context, from, at, sums string, where store.Condition, by []string) (minutes []minute, err error) {
-	group, columns := "minute_", at+" AS minute_, "+sums
-	for _, column := range by {
-		group += ", " + column
-		columns += ", toString(" + column + ")"
-	}
-	err = s.Query(ctx, "SELECT "+columns+" FROM "+from+" WHERE "+where.SQL+" GROUP BY "+group+" ORDER BY "+group, where.Args, func(scan func(...any) error) error {
-		m := minute{keys: make([]string, len(by))}
-		into := []any{&m.at, &m.errors, &m.requests, &m.blind}
-		for i := range m.keys {
-			into = append(into, &m.keys[i])
-		}
-		err := scan(into...)
-		minutes = append(minutes, m)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("count by the minute: %w", err)
-	}
-	return minutes, nil
 }
 
 func within(from, to time.Time, timeColumn string) store.Condition {

@@ -24,7 +24,7 @@ func TestGlobsAreThoseOfPathMatch(t *testing.T) {
 			t.Fatalf("%q: %v", glob, err)
 		}
 		// The second glob makes a list of it, and matches nothing.
-		counted, err := newStored(w.store).errorsPerMinute(t.Context(), Select{Tenants: []string{glob, "no[b]ody"}}, around{from: midnight, first: midnight, to: midnight.Add(time.Minute)}, []string{"tenant"}, "")
+		counted, err := countErrors(t, w.store, Select{Tenants: []string{glob, "no[b]ody"}}, midnight, 1, "tenant")
 		if err != nil {
 			t.Fatalf("%q: %v", glob, err)
 		}
@@ -44,12 +44,29 @@ func TestGlobsAreThoseOfPathMatch(t *testing.T) {
 	}
 }
 
+// everyMinute returns edges at which each minute is counted by itself.
+func everyMinute(from time.Time, minutes int) (all edges) {
+	for i := range minutes + 1 {
+		all = append(all, from.Add(time.Duration(i)*time.Minute).Unix())
+	}
+	return all
+}
+
+func groupOf(t tally) *tallyGroup { return grouped([]*tally{&t})[0] }
+
+// countErrors counts errors by the minute.
+func countErrors(t *testing.T, s *store.Store, sel Select, from time.Time, minutes int, by ...string) (all []counted, err error) {
+	t.Helper()
+	err = newStored(s).count(t.Context(), groupOf(tally{errorsView(sel), sel, by, "", everyMinute(from, minutes), func(c counted) { all = append(all, c) }}))
+	return all, err
+}
+
 func TestMinutesAndWhatIsBehindThem(t *testing.T) {
 	w := newWorld(t)
 	w.insertLines(logged{midnight.Add(time.Second), "r-0-0", "acme", quota, ""}, logged{midnight.Add(time.Minute - time.Millisecond), "r-0-1", "acme", quota, ""})
 	w.insert(request{1, 1, "acme", quota}, request{1, 1, "acme", fine}, request{1, 1, "globex", denied}, request{2, 1, "acme", quota})
 	s, from := newStored(w.store), midnight
-	f := func(what string, minutes []minute, err error, want string) {
+	f := func(what string, minutes []counted, err error, want string) {
 		t.Helper()
 		got := ""
 		for _, m := range minutes {
@@ -60,12 +77,12 @@ func TestMinutesAndWhatIsBehindThem(t *testing.T) {
 		}
 	}
 	to := from.Add(2 * time.Minute)
-	span := around{from: from, first: from, to: to}
-	minutes, err := s.errorsPerMinute(t.Context(), Select{}, span, []string{"tenant", "code"}, "")
+	minutes, err := countErrors(t, w.store, Select{}, from, 2, "tenant", "code")
 	f("all", minutes, err, "00:00 [acme OSM.01010037] 2/0; 00:01 [acme OSM.01010037] 1/0; 00:01 [globex OptVerse_10000004] 1/0; ")
-	minutes, err = s.errorsPerMinute(t.Context(), Select{Families: []string{"OSM"}, Kinds: []string{"quota"}, Codes: []string{"OSM.01010037"}, Services: []string{"o*"}, Equal: map[string]string{"tenant": "acme", "kind": "quota"}}, span, nil, "")
+	minutes, err = countErrors(t, w.store, Select{Families: []string{"OSM"}, Kinds: []string{"quota"}, Codes: []string{"OSM.01010037"}, Services: []string{"o*"}, Equal: map[string]string{"tenant": "acme", "kind": "quota"}}, from, 2)
 	f("everything picked", minutes, err, "00:00 [] 2/0; 00:01 [] 1/0; ")
-	minutes, err = s.requestsPerMinute(t.Context(), Select{Codes: []string{"X"}}, span, []string{"tenant"})
+	minutes = nil
+	err = s.count(t.Context(), groupOf(tally{viewRequests, Select{Codes: []string{"X"}}, []string{"tenant"}, "", everyMinute(from, 2), func(c counted) { minutes = append(minutes, c) }}))
 	f("requests", minutes, err, "00:00 [acme] 2/2; 00:01 [acme] 1/2; 00:01 [globex] 1/1; ")
 
 	codes, err := topCodes(t.Context(), s.Store, Select{}, from, to, 5)

@@ -48,8 +48,12 @@ func (s *simulated) watermark(now time.Time) time.Time {
 	return mark
 }
 
+// prepare implements source. There is nothing to read.
+func (s *simulated) prepare(context.Context, []span) {}
+
 // fetch implements source.
-func (s *simulated) fetch(_ context.Context, rule *Rule, from, to time.Time) (data, error) {
+func (s *simulated) fetch(_ context.Context, sp span) (data, error) {
+	rule := sp.rule
 	for _, t := range s.troubles {
 		if t.fails && !s.now.Before(t.from) && s.now.Before(t.to) {
 			return data{}, errSimulated
@@ -61,7 +65,7 @@ func (s *simulated) fetch(_ context.Context, rule *Rule, from, to time.Time) (da
 		s.cached[rule.Name] = d
 	}
 	if rule.Condition.needs().usual != nil {
-		d.usual = s.usual(rule, from, to, d)
+		d.usual = s.usual(rule, sp.from, sp.to, d)
 	}
 	return d, nil
 }
@@ -69,14 +73,14 @@ func (s *simulated) fetch(_ context.Context, rule *Rule, from, to time.Time) (da
 // count counts all that a rule looks at, as the store would.
 func (s *simulated) count(rule *Rule) data {
 	d := newData()
-	counted := map[string]map[time.Time]uint64{} // of each series that is not yet in order
+	counts := map[string]map[time.Time]uint64{} // of each series that is not yet in order
 	keysOf := map[string][]string{}
 	put := func(kind string, keys []string, at time.Time, n uint64) {
 		name := kind + "\x00" + nameOf(keys)
-		if counted[name] == nil {
-			counted[name], keysOf[name] = map[time.Time]uint64{}, keys
+		if counts[name] == nil {
+			counts[name], keysOf[name] = map[time.Time]uint64{}, keys
 		}
-		counted[name][at] += n
+		counts[name][at] += n
 	}
 	for _, in := range s.inputs {
 		requestRow := map[string]string{}
@@ -102,12 +106,12 @@ func (s *simulated) count(rule *Rule) data {
 			}
 		})
 	}
-	for name, minutes := range counted {
+	for name, minutes := range counts {
 		into := map[string]map[string]*series{"requests": d.requests, "blind": d.blind, "errors": d.errors}
 		for kind, all := range into {
 			if len(name) > len(kind) && name[:len(kind)] == kind && name[len(kind)] == 0 {
 				for _, at := range slices.SortedFunc(maps.Keys(minutes), time.Time.Compare) {
-					add(all, keysOf[name], at, minutes[at])
+					add(all, counted{at: at, keys: keysOf[name], name: nameOf(keysOf[name])}, minutes[at])
 				}
 			}
 		}
@@ -176,9 +180,10 @@ func (s *simulated) usual(rule *Rule, from, to time.Time, d data) *usual {
 func bucketed(s *series) *buckets {
 	var at []int64
 	var counts []uint64
-	for _, minute := range s.minutes {
-		bucket := bucketOf(minute)
-		n := s.between(minute, minute.Add(time.Minute))
+	before := uint64(0)
+	for _, sum := range s.sums {
+		bucket, n := sum.minute/bucketSeconds, sum.count-before
+		before = sum.count
 		if last := len(at) - 1; last >= 0 && at[last] == bucket {
 			counts[last] += n
 			continue

@@ -142,11 +142,11 @@ type broken struct {
 	rules map[string]error
 }
 
-func (b broken) fetch(ctx context.Context, rule *Rule, from, to time.Time) (data, error) {
-	if err := b.rules[rule.Name]; err != nil {
+func (b broken) fetch(ctx context.Context, sp span) (data, error) {
+	if err := b.rules[sp.rule.Name]; err != nil {
 		return data{}, err
 	}
-	return b.source.fetch(ctx, rule, from, to)
+	return b.source.fetch(ctx, sp)
 }
 
 const twoRules = `
@@ -403,11 +403,10 @@ func TestSelects(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.insert(request{1, 3, "acme", quota}, request{1, 4, "test", quota}, request{1, 5, "globex", unknown}, request{1, 10, "globex", fine})
-	a := around{from: midnight, first: midnight, to: midnight.Add(5 * time.Minute)}
 	yes, no := true, false
 	f := func(sel Select, want uint64) {
 		t.Helper()
-		minutes, err := newStored(w.store).errorsPerMinute(t.Context(), sel, a, nil, "")
+		minutes, err := countErrors(t, w.store, sel, midnight, 5)
 		got := uint64(0)
 		for _, m := range minutes {
 			got += m.errors

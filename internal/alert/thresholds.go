@@ -54,7 +54,7 @@ func (r *Rule) levelName(i int) string {
 
 // compare finds the highest level that the value exceeds, and words the decision. An alert does not
 // hold at exactly a threshold, and has not recovered at exactly resolveBelow.
-func (v *Verdict) compare(t thresholds, firing bool, what string, format func(float64) string) {
+func (v *Verdict) compare(t thresholds, s State, what func() string, format func(float64) string) {
 	v.Finding, v.Level, v.Threshold = Clear, 0, t.levels[0].above
 	side := "not above"
 	for i, l := range t.levels {
@@ -62,13 +62,15 @@ func (v *Verdict) compare(t thresholds, firing bool, what string, format func(fl
 			v.Finding, v.Level, v.Threshold, side = Holds, i, l.above, "above"
 		}
 	}
-	if firing && t.resolveBelow > 0 && v.Finding == Clear {
+	if s.active() && t.resolveBelow > 0 && v.Finding == Clear {
 		v.Threshold, side = t.resolveBelow, "below"
 		if v.Value >= t.resolveBelow {
 			v.Finding, side = Holds, "not below"
 		}
 	}
-	v.Says = fmt.Sprintf("%s, %s %s", what, side, format(v.Threshold))
+	if v.Finding != Clear || s.Phase != "" {
+		v.Says = fmt.Sprintf("%s, %s %s", what(), side, format(v.Threshold))
+	}
 }
 
 // levelKeys are the thresholds as they are written: above, or warning and critical.

@@ -34,7 +34,7 @@ func (r ReportUnsent) judge(c counts, at time.Time, t thresholds, s State) Verdi
 			says = fmt.Sprintf("%s are overdue; %s", count(u.reports, "report"), says)
 		}
 	}
-	v.compare(t, s.active(), says, func(f float64) string { return short(time.Duration(f) * time.Second) })
+	v.compare(t, s, func() string { return says }, func(f float64) string { return short(time.Duration(f) * time.Second) })
 	return v
 }
 

@@ -110,6 +110,18 @@ func (p *past) after(from, at time.Time) time.Time {
 	return from
 }
 
+// resolved returns when the alerts of all groups were resolved: times that after returns.
+func (u *usual) resolved() (all []time.Time) {
+	for _, p := range u.pasts {
+		for _, f := range p.firing {
+			if !f.to.IsZero() {
+				all = append(all, f.to)
+			}
+		}
+	}
+	return all
+}
+
 // baseline returns what is usual at a time for one of the windows.
 func (p *past) baseline(at time.Time, window int) spike.Baseline {
 	bucket := bucketOf(at)
@@ -285,11 +297,11 @@ func (s *stored) readUsual(ctx context.Context, rule *Rule, from, to time.Time) 
 		errors: map[string]*buckets{}, requests: map[string]*buckets{}, pasts: map[string]*past{}, shared: map[int64][]float64{},
 	}
 	reads := u.reads()
-	gaps, err := gapPeriods(ctx, s.Store, reads[0].from, to)
+	gaps, err := askOnce(s, fmt.Sprint("gaps ", reads[0].from, to), func() ([]period, error) { return gapPeriods(ctx, s.Store, reads[0].from, to) })
 	if err != nil {
 		return nil, err
 	}
-	u.without = append(gaps, u.holidayPeriods()...)
+	u.without = slices.Concat(gaps, u.holidayPeriods())
 	if err := s.readRequests(ctx, rule, u, reads); err != nil {
 		return nil, err
 	}
@@ -351,14 +363,25 @@ func withinAny(periods []period, timeColumn string) store.Condition {
 }
 
 // readRequests counts the requests of each place and, if the rule looks at nothing else, those of
-// them that had an error.
+// them that had an error. Rules that ask for the same share the answer.
 func (s *stored) readRequests(ctx context.Context, rule *Rule, u *usual, reads []period) error {
 	sums := []string{"sum(requests)"}
 	if rule.ofRequests() {
 		sums = append(sums, "sum(errors)")
 	}
+	place := rule.place(rule.By)
 	where := func(periods []period) store.Condition { return rule.Select.where(withinAny(periods, "minute"), true) }
-	return bucketsOf(ctx, s.Store, "traffic_minute", sums, reads, where, rule.place(rule.By), u.requests, u.errors)
+	picked := where(reads)
+	what := fmt.Sprint("usual ", sums, place, picked.SQL, picked.Args)
+	counts, err := askOnce(s, what, func() ([2]map[string]*buckets, error) {
+		all := [2]map[string]*buckets{{}, {}}
+		return all, bucketsOf(ctx, s.Store, "traffic_minute", sums, reads, where, place, all[:]...)
+	})
+	u.requests = counts[0]
+	if rule.ofRequests() {
+		u.errors = counts[1]
+	}
+	return err
 }
 
 // readErrors counts the errors of each group, single ones if the select looks at what sums do not
