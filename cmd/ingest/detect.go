@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"encoding/json"
@@ -95,7 +94,7 @@ func newDetect(env *environment) *cobra.Command {
 	var output *cli.Chosen[*detection]
 	cmd := &cobra.Command{
 		Use:   "detect [FILE]",
-		Short: "Show the formats and fields of the log records, one per line, of FILE or standard input, and what is missing",
+		Short: "Show the formats and fields of the log records, one per line or as indented JSON, of FILE or standard input, and what is missing",
 		Example: "ingest detect access.log\n" +
 			"tail -n 1000 access.log | ingest detect",
 		Args: cli.Arguments(0, 1),
@@ -141,21 +140,20 @@ func (d *detection) finding() error {
 func detect(in io.Reader, processor *enrich.Processor) (*detection, error) {
 	d := &detection{Formats: []*detectedFormat{}, DeadLetters: []detectedDeadLetter{}}
 	clock := accesslog.Clock{Latest: time.Now().Add(24 * time.Hour), Optional: true}
-	lines := bufio.NewReaderSize(in, 1<<16)
+	sample := newSampleReader(in)
 	for {
-		line, err := lines.ReadBytes('\n')
-		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, fmt.Errorf("line %d: %w", d.Lines+1, err)
-		}
-		if line = bytes.TrimSpace(line); len(line) > 0 {
-			d.Lines++
-			d.add(line, processor.Record(line, enrich.Position{Clock: clock}))
-		} else if err == nil {
-			d.Lines++
-		}
-		if err != nil {
+		text, line, err := sample.next()
+		if errors.Is(err, io.EOF) {
 			break
 		}
+		if err != nil {
+			return nil, err
+		}
+		if text = bytes.TrimSpace(text); len(text) > 0 {
+			d.Lines = line
+			d.add(text, processor.Record(text, enrich.Position{Clock: clock}))
+		}
+		d.Lines = sample.lines
 	}
 	slices.SortStableFunc(d.Formats, func(a, b *detectedFormat) int { return b.Records - a.Records })
 	slices.SortStableFunc(d.DeadLetters, func(a, b detectedDeadLetter) int { return b.Count - a.Count })

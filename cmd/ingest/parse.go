@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -70,7 +69,7 @@ func newParse(env *environment) *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use:   "parse [FILE]",
-		Short: "Show what would be found in the log records, one per line, of FILE or standard input",
+		Short: "Show what would be found in the log records, one per line or as indented JSON, of FILE or standard input",
 		Example: "ingest parse access.log\n" +
 			"ingest parse --format kong --output text access.log",
 		Args: cli.Arguments(0, 1),
@@ -109,18 +108,17 @@ func (env *environment) parse(cmd *cobra.Command, args []string, format string, 
 }
 
 func parseLines(in io.Reader, processor *enrich.Processor, write func(parsedLine) error) error {
-	lines := bufio.NewReaderSize(in, 1<<16)
+	sample := newSampleReader(in)
 	clock := accesslog.Clock{Latest: time.Now().Add(24 * time.Hour), Optional: true}
-	for n := 1; ; n++ {
-		line, err := lines.ReadBytes('\n')
-		if len(line) == 0 && errors.Is(err, io.EOF) {
+	for {
+		text, line, err := sample.next()
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
-		if err != nil && !errors.Is(err, io.EOF) {
-			return fmt.Errorf("line %d: %w", n, err)
+		if err != nil {
+			return err
 		}
-		record := processor.Record(bytes.TrimRight(line, "\r\n"), enrich.Position{Clock: clock})
-		if err := write(describe(n, record)); err != nil {
+		if err := write(describe(line, processor.Record(text, enrich.Position{Clock: clock}))); err != nil {
 			return err
 		}
 	}

@@ -62,11 +62,12 @@ const (
 	ReasonUnknownFormat Reason = "unknown_format" // no known gateway writes such a record
 	ReasonTooMany       Reason = "too_many"       // more than 10,000 elements
 	ReasonBadTime       Reason = "bad_time"       // before 2000, or more than a day after Kafka's time
+	ReasonBadField      Reason = "bad_field"      // a status that is none, or a list where an object belongs
 	ReasonTooOld        Reason = "too_old"        // more than MaxAge before Kafka's time: the tables keep nothing that old
 )
 
 // Reasons are all of them.
-var Reasons = []Reason{ReasonEmpty, ReasonMalformed, ReasonTruncated, ReasonNotAnObject, ReasonUnknownFormat, ReasonTooMany, ReasonBadTime, ReasonTooOld}
+var Reasons = []Reason{ReasonEmpty, ReasonMalformed, ReasonTruncated, ReasonNotAnObject, ReasonUnknownFormat, ReasonTooMany, ReasonBadField, ReasonBadTime, ReasonTooOld}
 
 // Access is one request as the gateway logged it. A zero field is unknown.
 type Access struct {
@@ -370,6 +371,7 @@ func (r *Reader) add(f *format, a Access, o *object, at place) {
 			a = a.filled(b)
 		}
 	}
+	absurd := a.Time.IsZero() && r.absurdTime(f, o)
 	if a.Time.IsZero() {
 		a.Time = r.clock.Fallback.UTC().Truncate(time.Millisecond)
 	}
@@ -380,7 +382,11 @@ func (r *Reader) add(f *format, a Access, o *object, at place) {
 		r.elements = append(r.elements, Element{Excluded: true, Raw: at.raw})
 		return
 	}
-	if late := a.Time.After(r.clock.Latest); late || a.Time.Before(earliest) && !(a.Time.IsZero() && r.clock.Optional) {
+	if (a.Status == 0 || a.Path == "") && r.misshapen(f, o, &a) {
+		r.deadLetter(ReasonBadField, at)
+		return
+	}
+	if late := absurd || a.Time.After(r.clock.Latest); late || a.Time.Before(earliest) && !(a.Time.IsZero() && r.clock.Optional) {
 		r.deadLetter(ReasonBadTime, at)
 		return
 	}
@@ -481,6 +487,9 @@ func (r *Reader) status(o *object, f *format) int {
 		if len(b) == 0 {
 			continue
 		}
+		if len(b) > 3 && b[3] == ' ' { // 200 OK
+			b = b[:3]
+		}
 		n, err := strconv.ParseFloat(string(b), 64)
 		if err == nil && 0 < n && n < 1000 && n == math.Trunc(n) {
 			return int(n)
@@ -529,7 +538,11 @@ func (r *Reader) time(o *object, f *format) time.Time {
 
 func (r *Reader) body(a *Access, f *format, o *object) {
 	for i := range f.body {
-		switch b := o.value(&f.body[i]); b.Kind() {
+		b := o.value(&f.body[i])
+		if f.body[i].either && r.ofRequest(a, f, o, b) {
+			continue
+		}
+		switch b.Kind() {
 		case jsontree.Missing:
 			continue
 		case jsontree.Null: // perhaps the body is under another key: some loggers write all their keys

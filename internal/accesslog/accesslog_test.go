@@ -65,7 +65,7 @@ func TestFields(t *testing.T) {
 	f(`{"status":200,"response_body":"","response_body_base64":""}`, "generic", Access{Time: kafkaTime, Status: 200, BodyState: Empty})
 	f(`{"status":503.0,"path":"/proxy/https://host/b","latency_ms":1e305}`, "generic", Access{Time: kafkaTime, Status: 503, Path: "/proxy/https://host/b", BodyState: Absent})
 	f(`{"status":200,"latency_ms":0}`, "generic", Access{Time: kafkaTime, Status: 200, HasLatency: true, BodyState: Absent})
-	f(`{"status":"teapot","path":"/x#y","latency_ms":-1}`, "generic", Access{Time: kafkaTime, Path: "/x", BodyState: Absent})
+	f(`{"status":"-","path":"/x#y","latency_ms":-1}`, "generic", Access{Time: kafkaTime, Path: "/x", BodyState: Absent})
 }
 
 func TestDeadLetters(t *testing.T) {
@@ -89,6 +89,7 @@ func TestDeadLetters(t *testing.T) {
 	f(ok+ok, ReasonMalformed)
 	f(ok[:20], ReasonTruncated)
 	f(`{"hello":1}`, ReasonUnknownFormat)
+	f(`{"status":"teapot","path":"/x"}`, "", ReasonBadField)
 	f(`[`, ReasonTruncated)
 	f(`[`+ok+`,`+ok[:20], "", "", ReasonTruncated)
 	f(`[`+ok+`,7,"x",null,{},`+ok+`]`, "", "", ReasonNotAnObject, ReasonNotAnObject, ReasonNotAnObject, ReasonUnknownFormat, "")

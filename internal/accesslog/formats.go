@@ -28,6 +28,7 @@ type fields struct {
 	method, path, requestLine    field
 	status, latency, requestID   field
 	body                         field // text, or JSON itself
+	bodySize                     field // of the response in bytes: tells whose a plain "body" is
 	bodyBase64                   field
 	rawResponse                  field // a whole HTTP response, or its base64
 	contentType, contentEncoding field
@@ -37,8 +38,8 @@ type fields struct {
 
 func (f *fields) all() []*field {
 	return []*field{
-		&f.time, &f.tenant, &f.service, &f.route, &f.method, &f.path, &f.requestLine, &f.status, &f.latency, &f.requestID, &f.body, &f.bodyBase64,
-		&f.rawResponse, &f.contentType, &f.contentEncoding, &f.gatewayCode, &f.gatewayMessage, &f.grpcStatus, &f.grpcMessage,
+		&f.time, &f.tenant, &f.service, &f.route, &f.method, &f.path, &f.requestLine, &f.status, &f.latency, &f.requestID, &f.body, &f.bodySize,
+		&f.bodyBase64, &f.rawResponse, &f.contentType, &f.contentEncoding, &f.gatewayCode, &f.gatewayMessage, &f.grpcStatus, &f.grpcMessage,
 	}
 }
 
@@ -54,6 +55,7 @@ type source struct {
 	claim    []string       // if the text is a JWT: the keys of a claim in its payload
 	pattern  *regexp.Regexp // its first group, else the whole match, is the value; no match: no value
 	names    []string       // if the text is a number: the values by that number
+	either   bool           // the body of the request or of the response, see ofRequest
 
 	// Given by New.
 	key  int  // the number of path[0]
@@ -144,7 +146,8 @@ var (
 	tenantKeys       = from("tenant", "tenant_id", "tenantId", "x_tenant", "x_tenant_id", "x-tenant", "x-tenant-id", "http_x_tenant", "http_x_tenant_id", "http_x_project_id")
 	tenantHeaders    = []string{"x-tenant", "x-tenant-id", "x-tenant-name", "x-project-id"}
 	requestIDHeaders = []string{"x-request-id", "x-correlation-id"}
-	bodyKeys         = from("response_body", "resp_body", "responseBody", "body")
+	bodyKeys         = append(from("response_body", "resp_body", "responseBody"), source{path: []string{"body"}, either: true})
+	bodySizes        = from("body_bytes_sent", "bytes_sent", "upstream_response_length", "responseLength", "DownstreamContentSize")
 )
 
 // Names of the status, the latency and the request id in JSON whose keys an operator chose.
@@ -219,6 +222,7 @@ var formats = []format{
 			latency:         slices.Concat(in(milliseconds, "latency"), secondsKeys),
 			requestID:       slices.Concat(under(requestIDHeaders, "request.headers.", "response.headers."), requestIDKeys),
 			body:            slices.Concat(from("response.body"), bodyKeys),
+			bodySize:        bodySizes,
 			contentType:     from("response.headers.content-type", "sent_http_content_type"),
 			contentEncoding: from("response.headers.content-encoding", "sent_http_content_encoding"),
 			grpcStatus:      from("response.headers.grpc-status"),
@@ -242,6 +246,7 @@ var formats = []format{
 			latency:         in(milliseconds, "latencies.request"),
 			requestID:       slices.Concat(under(requestIDHeaders, "request.headers.", "response.headers."), from("request.id")),
 			body:            slices.Concat(from("response.body"), bodyKeys),
+			bodySize:        bodySizes,
 			contentType:     from("response.headers.content-type"),
 			contentEncoding: from("response.headers.content-encoding"),
 			grpcStatus:      from("response.headers.grpc-status"),
@@ -283,6 +288,7 @@ var formats = []format{
 			latency:         in(nanoseconds, "Duration"),
 			requestID:       under(requestIDHeaders, "request_", "downstream_"),
 			body:            bodyKeys,
+			bodySize:        bodySizes,
 			contentType:     from("downstream_content-type", "origin_content-type"),
 			contentEncoding: from("downstream_content-encoding", "origin_content-encoding"),
 			grpcStatus:      from("downstream_grpc-status", "origin_grpc-status"),
@@ -298,7 +304,7 @@ var formats = []format{
 		known: []signature{
 			known(graviteeAPI, oneOf("client-response", "clientResponse", "proxy-response", "proxyResponse", "entrypoint-response", "entrypointResponse", "endpoint-response", "endpointResponse")),
 			known(graviteeAPI, oneOf("transactionId", "transaction-id", "transaction", "response-time", "gatewayResponseTimeMs", "gateway-response-time-ms"), noneOf("steps")), // steps: it is a health check
-			known(graviteeAPI, oneOf("requestId", "request-id"), noneOf(awsKeys...)),
+			known(graviteeAPI, oneOf("requestId", "request-id"), noneOf(append([]string{"operation", "connectorType", "connector-type"}, awsKeys...)...)),                      // operation: one message of many
 		},
 		fields: fields{
 			time: from("@timestamp", "timestamp"),
@@ -355,6 +361,7 @@ var formats = []format{
 			latency:        in(milliseconds, "responseLatency"),
 			requestID:      from("requestId"),
 			body:           bodyKeys,
+			bodySize:       bodySizes,
 			gatewayCode:    from("errorResponseType", "error_response_type", "error_responseType", "error.responseType", `error\.responseType`),
 			gatewayMessage: from("errorMessage", "error_message", "error.message", `error\.message`),
 		},
@@ -451,6 +458,7 @@ var formats = []format{
 			latency:   in(seconds, "request_time"),
 			requestID: from("request_id"),
 			body:      bodyKeys,
+			bodySize:  bodySizes,
 		},
 	},
 	{
@@ -506,6 +514,7 @@ var formats = []format{
 			latency:         secondsKeys,
 			requestID:       requestIDKeys,
 			body:            slices.Concat(from("resp_body"), bodyKeys),
+			bodySize:        bodySizes,
 			contentType:     from("sent_http_content_type", "upstream_http_content_type"),
 			contentEncoding: from("sent_http_content_encoding", "upstream_http_content_encoding"),
 			grpcStatus:      from("grpc_status", "sent_trailer_grpc_status", "sent_http_grpc_status", "upstream_trailer_grpc_status"),
@@ -584,6 +593,7 @@ var envoyFields = fields{
 	latency:         in(milliseconds, "duration"),
 	requestID:       from("request_id", "x_request_id"),
 	body:            bodyKeys,
+	bodySize:        bodySizes,
 	contentType:     from("response_content_type", "resp_content_type"),
 	contentEncoding: from("response_content_encoding", "resp_content_encoding"),
 	grpcStatus:      from("grpc_status", "grpc_status_number"),

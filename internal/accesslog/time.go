@@ -43,8 +43,8 @@ func (s *source) parseTime(b []byte) (time.Time, bool) {
 		return t.UTC().Truncate(time.Millisecond), err == nil
 	case s.unit != 0:
 		f, err := strconv.ParseFloat(string(b), 64)
-		if ms := f * s.unit; err == nil && ms < earliestMS { // perhaps the number is in another unit: its size tells
-			if t, ok := parseTime(b); ok && !t.Before(earliest) {
+		if ms := f * s.unit; err == nil && (ms < earliestMS || ms >= 1e15) { // perhaps the number is in another unit: its size tells
+			if t, ok := parseTime(b); ok && Plausible(t) {
 				return t, true
 			}
 		}

@@ -115,6 +115,7 @@ func (p *rereader) add(b store.Counted, r record) {
 func (p *rereader) compare(b store.Counted) {
 	p.begin(b)
 	made := p.made
+	made.Seal()
 	p.made = nil
 	p.Batches++
 	p.Records += made.Records

@@ -292,6 +292,7 @@ func (p *partition) seal() {
 func (p *partition) close(last int64) {
 	b := p.open
 	b.LastOffset = last
+	b.Seal()
 	p.open, p.cut = nil, last+1
 	p.place(planned{run: run{b.FirstOffset, last, b.Epoch}, batch: b})
 }

@@ -429,6 +429,7 @@ func (done *Replayed) finish(tp topicPartition, j job, b *store.Batch) {
 
 // keep adds a batch to the result.
 func (done *Replayed) keep(b *store.Batch, was *store.Counted) {
+	b.Seal()
 	done.Batches++
 	done.Records += int(b.Records)
 	if was != nil {

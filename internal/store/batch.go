@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"time"
 
 	"errata/internal/accesslog"
@@ -8,7 +9,7 @@ import (
 )
 
 // Batch is the rows of one run of offsets of one partition. It is filled record by record, in the
-// order of offsets, and does not change afterwards. Its rows are a pure function of its records,
+// order of offsets, sealed, and does not change afterwards. Its rows are a pure function of its records,
 // its place and the parser, never of the clock.
 type Batch struct {
 	Topic       string
@@ -27,6 +28,8 @@ type Batch struct {
 
 	size int64 // see Size
 
+	halves      []half         // of requests, in the order of their records
+	waiting     map[string]int // the half of a request that waits for the other, by request id
 	limits      Limits
 	tenants     map[string]bool // those that are counted by name
 	routes      map[string]bool
@@ -44,6 +47,14 @@ type errorRow struct {
 	index     uint32
 	envelope  uint32
 	latencyMS *float64
+}
+
+// half is one of the two records that a gateway wrote of a request.
+type half struct {
+	offset  int64
+	index   int
+	element enrich.Element
+	joined  bool // with a later half
 }
 
 type deadLetterRow struct {
@@ -96,7 +107,7 @@ const Other = "(other)"
 func NewBatch(topic string, partition int, firstOffset int64, limits Limits) *Batch {
 	return &Batch{
 		Topic: topic, Partition: partition, FirstOffset: firstOffset, LastOffset: firstOffset - 1,
-		limits: limits, tenants: map[string]bool{}, routes: map[string]bool{},
+		limits: limits, waiting: map[string]int{}, tenants: map[string]bool{}, routes: map[string]bool{},
 		traffic: map[trafficKey]trafficSum{}, codes: map[codeKey]codeSum{},
 	}
 }
@@ -137,9 +148,52 @@ func (b *Batch) Add(offset int64, kafkaTime time.Time, record enrich.Record) {
 		case e.Excluded:
 			b.Excluded++
 		default:
+			if id, isLog := e.Access.Half(); id != "" {
+				b.half(id, isLog, half{offset: offset, index: i, element: e})
+				continue
+			}
 			b.request(offset, i, e)
 		}
 	}
+}
+
+// half keeps a half of a request until Seal. Two halves in one batch are one request: the log, which
+// has the response, completed from the metrics.
+func (b *Batch) half(id string, isLog bool, h half) {
+	h.element.Events = slices.Clone(h.element.Events) // the processor's
+	h.element.Access.Body, h.element.Raw = nil, nil
+	b.size += trafficRowSize
+	if i, ok := b.waiting[id]; ok {
+		other := &b.halves[i]
+		if _, otherIsLog := other.element.Access.Half(); isLog != otherIsLog {
+			log, metrics := &h.element, &other.element
+			if otherIsLog {
+				log, metrics = metrics, log
+			}
+			joined := *log
+			joined.Access = log.Access.Joined(metrics.Access)
+			if len(joined.Events) == 0 {
+				joined.Events = metrics.Events
+			}
+			h.element, other.joined = joined, true
+			delete(b.waiting, id)
+			b.halves = append(b.halves, h)
+			return
+		}
+	}
+	b.waiting[id] = len(b.halves)
+	b.halves = append(b.halves, h)
+}
+
+// Seal ends the batch: it counts the requests that waited for their other half. Nothing may be added
+// afterwards.
+func (b *Batch) Seal() {
+	for _, h := range b.halves {
+		if b.size -= trafficRowSize; !h.joined {
+			b.request(h.offset, h.index, h.element)
+		}
+	}
+	b.halves, b.waiting = nil, map[string]int{}
 }
 
 func (b *Batch) deadLetter(offset int64, index int, at time.Time, reason accesslog.Reason, sample string) {
