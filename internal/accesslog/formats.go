@@ -255,17 +255,20 @@ var formats = []format{
 	},
 	{
 		// Tyk Pump: analytics.AnalyticsRecord. raw_response is present if detailed recording is on.
-		name:  "tyk",
-		hint:  "turn on detailed recording (enable_detailed_recording) for the API",
-		known: []signature{known(allOf("api_id", "org_id", "response_code"))},
+		name: "tyk",
+		hint: "turn on detailed recording (enable_detailed_recording) for the API",
+		known: []signature{
+			known(allOf("api_id", "org_id", "response_code")),
+			known(allOf("latency_total", "status"), oneOf("prefix", "upstream_addr", "upstream_address", "upstream_latency")), // the gateway's access log
+		},
 		fields: fields{
-			time:        from("timestamp"),
+			time:        from("timestamp", "time"),
 			tenant:      slices.Concat(tenantKeys, from("alias", "oauth_id", "org_id")),
 			service:     from("api_name", "api_id"),
 			method:      from("method"),
 			path:        from("path", "raw_path"),
-			status:      from("response_code"),
-			latency:     in(milliseconds, "request_time_ms", "request_time"),
+			status:      from("response_code", "status"),
+			latency:     in(milliseconds, "request_time_ms", "request_time", "latency_total"),
 			rawResponse: from("raw_response"),
 		},
 	},
@@ -295,6 +298,7 @@ var formats = []format{
 			grpcMessage:     from("downstream_grpc-message", "origin_grpc-message"),
 		},
 	},
+	caddy,
 	{
 		// Gravitee, the Elasticsearch and JSON shapes of both engines: gravitee-reporter-common,
 		// freemarker/es8x/index/{log,request,v4-log,v4-metrics}.ftl. A request makes two records,
@@ -350,6 +354,12 @@ var formats = []format{
 		name:  "aws-apigateway",
 		hint:  "this gateway's access log has no body: let the integration log it in the generic format",
 		known: []signature{known(oneOf("status"), twoOf(append([]string{"requestId", "apiId"}, awsKeys...)...))},
+		// The CLF of the console, of REST APIs and of HTTP APIs.
+		lines: []string{
+			`$ip $caller $user [$requestTime]"$httpMethod $resourcePath $protocol" $status $responseLength $requestId`,
+			`$ip $caller $user [$requestTime]"$httpMethod $resourcePath $protocol" $status $responseLength $requestId $extendedRequestId`,
+			`$ip $caller $user [$requestTime] "$httpMethod $routeMethod $resourcePath $protocol" $status $responseLength $requestId`,
+		},
 		fields: fields{
 			time:           slices.Concat(in(milliseconds, "requestTimeEpoch"), from("requestTime")),
 			tenant:         slices.Concat(tenantKeys, from("user", "principalId", "apiKeyId", "caller")),
@@ -366,6 +376,7 @@ var formats = []format{
 			gatewayMessage: from("errorMessage", "error_message", "error.message", `error\.message`),
 		},
 	},
+	azureAPIM,
 	{
 		// An OpenTelemetry log record, as otlp.go writes it: the fields of LogRecord, then its
 		// attributes, then those of its resource.
@@ -393,13 +404,14 @@ var formats = []format{
 			grpcMessage:     from(`rpc\.grpc\.status_message`, `http\.response\.header\.grpc-message`),
 		},
 	},
+	kgateway,
 	{
 		// Istio's sidecars: Envoy's log with the mesh's names.
 		// https://istio.io/latest/docs/tasks/observability/logs/access-log.
 		name: "istio",
 		hint: envoyByLua,
 		known: []signature{
-			known(append(envoyKeys, oneOf("requested_server_name", "istio_policy_status", "upstream_transport_failure_reason"))...),
+			known(append(envoyKeys, oneOf("requested_server_name", "istio_policy_status", "upstream_transport_failure_reason"), noneOf("x-envoy-origin-path"))...),
 			{clauses: envoyKeys, where: []condition{{source: source{path: []string{"upstream_cluster"}, pattern: regexp.MustCompile(`^(?:in|out)bound\|`)}}}},
 		},
 		lines: []string{`[$start_time] "$method $path $protocol" $response_code $response_flags $response_code_details $connection_termination_details "$upstream_transport_failure_reason" ` +
@@ -481,6 +493,7 @@ var formats = []format{
 			latency:     in(seconds, "request_time"),
 		},
 	},
+	haproxy,
 	{
 		// nginx and OpenResty. The operator chooses the keys; these are the names of nginx's own
 		// variables and those in the usual guides. $request_time is in seconds. The lines are those
@@ -560,8 +573,9 @@ var formats = []format{
 		name:  "generic",
 		hint:  genericHint,
 		loose: true,
-		// A path beside a message is that of a file: a shipper read the message there.
-		known: []signature{known(oneOf("response_body", "response_body_base64", "status")), known(oneOf("path"), noneOf("message", "log", "event", "msg", "line"))},
+		// A path beside a message is that of a file: a shipper read the message there. An err_trace
+		// beside a status is from Caddy's error log, which has the request a second time.
+		known: []signature{known(oneOf("response_body", "response_body_base64", "status"), noneOf("err_trace")), known(oneOf("path"), noneOf("message", "log", "event", "msg", "line"))},
 		fields: fields{
 			time:            from("time"),
 			tenant:          from("tenant"),
@@ -585,13 +599,13 @@ var formats = []format{
 var envoyFields = fields{
 	time:            from("start_time", "@timestamp", "timestamp", "time"),
 	tenant:          tenantKeys,
-	service:         from("upstream_cluster", "authority"),
+	service:         from("upstream_cluster", "authority", ":authority"),
 	route:           from("route_name"),
 	method:          from("method", "req_method", "request_method"),
-	path:            from("path", "x_envoy_original_path"),
+	path:            from("path", "x_envoy_original_path", "x-envoy-origin-path", "x-envoy-original-path"),
 	status:          from("response_code"),
 	latency:         in(milliseconds, "duration"),
-	requestID:       from("request_id", "x_request_id"),
+	requestID:       from("request_id", "x_request_id", "x-request-id"),
 	body:            bodyKeys,
 	bodySize:        bodySizes,
 	contentType:     from("response_content_type", "resp_content_type"),

@@ -97,6 +97,9 @@ func (r *Reader) line(line []byte, at place) string {
 		return ""
 	}
 	line = r.withoutColors(line)
+	if name := r.keyValues(line, at); name != "" {
+		return name
+	}
 	for _, f := range r.formats {
 		if f.pattern != nil {
 			if name := r.patterned(f, line, at); name != "" {
@@ -108,6 +111,67 @@ func (r *Reader) line(line []byte, at place) string {
 		}
 	}
 	return ""
+}
+
+// keyValues reads a line of key=value pairs, as logrus and others write it, like a JSON object with
+// these members: time="2026-01-01T00:00:00Z" level=info method=GET status=200
+func (r *Reader) keyValues(line []byte, at place) string {
+	if end := bytes.IndexByte(line, '='); end <= 0 || !isKey(line[:end]) {
+		return ""
+	}
+	w := r.newObject()
+	for rest := line; len(rest) > 0; rest = bytes.TrimLeft(rest, " ") {
+		key, value, ok := bytes.Cut(rest, []byte("="))
+		if !ok || !isKey(key) {
+			return ""
+		}
+		w.key(key)
+		if len(value) > 0 && value[0] == '"' {
+			end := quotedEnd(value)
+			if end < 0 {
+				return ""
+			}
+			r.buf = append(r.buf, value[:end]...)
+			rest = value[end:]
+			continue
+		}
+		value, rest, _ = bytes.Cut(value, []byte(" "))
+		r.buf = appendQuoted(r.buf, value, false)
+	}
+	o := r.parsed(w, at)
+	for _, f := range r.formats {
+		if !f.given && (f.loose || !o.is(r, f)) {
+			continue
+		}
+		if a, ok := r.access(f, o); ok && (a.Status != 0 || noResponse(r.name(o, f.status))) {
+			r.add(f, a, o, at)
+			return f.name
+		}
+	}
+	return ""
+}
+
+// isKey reports whether a text may be the key of a key=value pair.
+func isKey(text []byte) bool {
+	for _, c := range text {
+		if !(c == '_' || c == '-' || c == '.' || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z') {
+			return false
+		}
+	}
+	return len(text) > 0
+}
+
+// quotedEnd returns the length of the quoted text with which a text begins, -1 if it has no end.
+func quotedEnd(text []byte) int {
+	for i := 1; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return -1
 }
 
 // patterned reads a text with the user's pattern of a format.
@@ -149,7 +213,7 @@ func (r *Reader) templates(f *format, line []byte, at place) string {
 			}
 			o := r.parsed(w, at)
 			a, _ := r.access(f, o)
-			if a.Time.IsZero() || a.Path == "" && withPath || a.Status == 0 && r.name(o, f.status) != "0" { // 0: the client gave up
+			if a.Time.IsZero() || a.Path == "" && withPath || a.Status == 0 && !noResponse(r.name(o, f.status)) {
 				continue
 			}
 			r.add(f, a, o, at)
@@ -158,6 +222,9 @@ func (r *Reader) templates(f *format, line []byte, at place) string {
 	}
 	return ""
 }
+
+// noResponse reports whether a status says that the client gave up before there was one.
+func noResponse(status string) bool { return status == "0" || status == "-1" }
 
 // objectWriter writes a JSON object to the end of the Reader's buffer. The object stays there until
 // the next Read, because a body may be read from it.

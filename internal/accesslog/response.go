@@ -31,6 +31,12 @@ func (r *Reader) rawResponse(a *Access, f *format, o *object) {
 }
 
 func (r *Reader) response(a *Access, text []byte) {
+	if bytes.IndexByte(text, '\n') < 0 { // Tyk's clean_json: the head on one line, a space, the JSON
+		if i := bytes.IndexAny(text, "{["); i > 0 && text[i-1] == ' ' {
+			a.Body, a.BodyState = text[i:], ""
+			return
+		}
+	}
 	body, _, ok := bodycoding.ParseResponse(text, func(name, value []byte) {
 		switch string(name) {
 		case "content-type":

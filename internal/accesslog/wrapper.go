@@ -21,6 +21,7 @@ type wrappers struct {
 	fill         format
 	texts        field // a record as text
 	objects      field // a record as JSON
+	records      field // a list of records: Azure Monitor's, in an event hub
 	logEvents    field // those of Amazon CloudWatch: each holds a message and its time
 	resourceLogs field // of OTLP
 	otlpBody     field // that of an OTLP log record
@@ -32,7 +33,8 @@ var shippers = wrappers{
 		tenant: slices.Concat(from("fields.tenant", "labels.tenant"), tenantKeys),
 	}},
 	texts:        from("message", "log", "event", "msg", "line", "short_message", "full_message", "_raw", "payload", "textPayload", "contents.content"),
-	objects:      from("json", "log_processed", "event", "log", "message", "payload", "jsonPayload"),
+	objects:      from("json", "log_processed", "event", "log", "message", "payload", "jsonPayload", "tyk-analytics-record"),
+	records:      from("records"),
 	logEvents:    from("logEvents"),
 	resourceLogs: from("resourceLogs"),
 	otlpBody:     from("body"),
@@ -51,6 +53,9 @@ func (r *Reader) inside(o *object, at place) string {
 	o.fill = &w.fill
 	if events := o.value(&w.logEvents[0]); events.Kind() == jsontree.Array {
 		return r.cloudWatch(events, inner)
+	}
+	if records := o.value(&w.records[0]); records.Kind() == jsontree.Array {
+		return r.listed(records, inner)
 	}
 	before := len(r.elements)
 	name := r.record(o, inner)
@@ -94,6 +99,30 @@ func (r *Reader) wrapped(text []byte, at place) string {
 	}
 	if why == ReasonTruncated {
 		r.why = why
+	}
+	return name
+}
+
+// listed reads the records of a list, one element each. It appends nothing if none of them is one.
+func (r *Reader) listed(records jsontree.Value, at place) (name string) {
+	before := len(r.elements)
+	for item := records.First(); item.Kind() != jsontree.Missing && len(r.elements) <= maxElements; item = item.Next() {
+		if at.depth == 1 {
+			at.raw = item.Raw()
+		}
+		format := ""
+		if item.Kind() == jsontree.Object {
+			format = r.object(item, at)
+		}
+		if format == "" {
+			r.deadLetter(r.unknown(), at)
+		}
+		if name == "" {
+			name = format
+		}
+	}
+	if name == "" {
+		r.elements = r.elements[:before]
 	}
 	return name
 }

@@ -40,8 +40,8 @@ func (r *Reader) misshapen(f *format, o *object, a *Access) bool {
 	return false
 }
 
-// noStatus reports whether a value stands for a status and can be none. 0 and an empty text mean
-// that there was no response.
+// noStatus reports whether a value stands for a status and can be none. 0, HAProxy's -1 and an empty
+// text mean that there was no response.
 func (r *Reader) noStatus(v jsontree.Value) bool {
 	if v.Kind() == jsontree.Array {
 		v = v.First()
@@ -52,7 +52,7 @@ func (r *Reader) noStatus(v jsontree.Value) bool {
 	case jsontree.String, jsontree.Number:
 		text := string(trimSpace(v.AppendText(nil)))
 		n, err := strconv.ParseFloat(text, 64)
-		return text != "" && text != "-" && (err != nil || n != 0)
+		return text != "" && text != "-" && (err != nil || n != 0 && n != -1)
 	}
 	return false
 }

@@ -134,6 +134,7 @@ func (p *rereader) compare(b store.Counted) {
 		say("errors", b.Errors, made.Errors)
 		say("dead letters", b.DeadLetters, made.DeadLetters)
 		say("excluded requests", b.Excluded, made.Excluded)
+		say("records joined with another", b.Joined, made.Joined)
 	} else {
 		p.OtherParser++
 	}

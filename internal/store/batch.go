@@ -22,6 +22,7 @@ type Batch struct {
 	Records, Requests, Errors, DeadLetters uint64
 	Excluded                               uint64    // requests that the configuration leaves out
 	Limited                                uint64    // requests whose tenant or route is counted as Other
+	Joined                                 uint64    // log records that were the second one of a request
 	MinTime, MaxTime                       time.Time // of the requests; zero if there are none
 	FirstRecord                            uint64    // a hash of the first record, which tells a topic from another of the same name
 	Newest                                 time.Time // the greatest Kafka time of a record
@@ -176,6 +177,7 @@ func (b *Batch) half(id string, isLog bool, h half) {
 				joined.Events = metrics.Events
 			}
 			h.element, other.joined = joined, true
+			b.Joined++
 			delete(b.waiting, id)
 			b.halves = append(b.halves, h)
 			return

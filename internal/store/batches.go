@@ -85,7 +85,7 @@ type Counted struct {
 	Topic     string
 	Partition int
 	Recorded
-	Records, Requests, Errors, DeadLetters, Excluded uint64
+	Records, Requests, Errors, DeadLetters, Excluded, Joined uint64
 }
 
 // BatchesWith returns the batches that contain dead letters of a selection, by partition and
@@ -108,7 +108,7 @@ func (s *Store) BatchesFrom(ctx context.Context, topic string, partition int, fr
 
 // batches returns the batches that count and meet a condition, in order; limit 0 is no limit.
 func (s *Store) batches(ctx context.Context, where string, limit int, args ...any) (all []Counted, err error) {
-	sql := `SELECT topic, partition, first_offset, last_offset, epoch, fingerprint, first_record, records, requests, errors, dead_letters, excluded
+	sql := `SELECT topic, partition, first_offset, last_offset, epoch, fingerprint, first_record, records, requests, errors, dead_letters, excluded, joined
 		FROM batches WHERE ` + where + ` ORDER BY topic, partition, first_offset, last_offset`
 	if limit > 0 {
 		sql, args = sql+" LIMIT ?", append(args, limit)
@@ -116,7 +116,7 @@ func (s *Store) batches(ctx context.Context, where string, limit int, args ...an
 	err = s.ask(ctx, sql, args, func(scan func(...any) error) error {
 		var c Counted
 		var partition int32
-		err := scan(&c.Topic, &partition, &c.FirstOffset, &c.LastOffset, &c.Epoch, &c.Fingerprint, &c.FirstRecord, &c.Records, &c.Requests, &c.Errors, &c.DeadLetters, &c.Excluded)
+		err := scan(&c.Topic, &partition, &c.FirstOffset, &c.LastOffset, &c.Epoch, &c.Fingerprint, &c.FirstRecord, &c.Records, &c.Requests, &c.Errors, &c.DeadLetters, &c.Excluded, &c.Joined)
 		c.Partition = int(partition)
 		all = append(all, c)
 		return err

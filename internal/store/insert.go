@@ -207,6 +207,7 @@ var batchTable = table[struct{}]{
 		col("dead_letters", func(b *Batch, _ *struct{}) *uint64 { return &b.DeadLetters }),
 		col("excluded", func(b *Batch, _ *struct{}) *uint64 { return &b.Excluded }),
 		col("limited", func(b *Batch, _ *struct{}) *uint64 { return &b.Limited }),
+		col("joined", func(b *Batch, _ *struct{}) *uint64 { return &b.Joined }),
 		col("first_record", func(b *Batch, _ *struct{}) *uint64 { return &b.FirstRecord }),
 		optionalTime("min_ts", func(b *Batch, _ *struct{}) *time.Time { return &b.MinTime }),
 		optionalTime("max_ts", func(b *Batch, _ *struct{}) *time.Time { return &b.MaxTime }),
