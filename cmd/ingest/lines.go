@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// sampleReader reads the records of a file of log lines. A record is a line, or a JSON document that
-// a tool such as jq has spread over indented lines.
+// sampleReader reads the records of a file of log lines. A record is a line, or a JSON document
+// that a tool such as jq has spread over indented lines.
 type sampleReader struct {
 	in    *bufio.Reader
 	lines int    // read so far
@@ -83,7 +83,8 @@ func continuesDocument(line []byte) bool {
 // openBrackets follows the brackets of a JSON document line by line.
 type openBrackets struct{ depth int }
 
-// after reports whether brackets are open after a further line. No text of JSON goes beyond its line.
+// after reports whether brackets are open after a further line. No text of JSON goes beyond its
+// line.
 func (o *openBrackets) after(line []byte) bool {
 	inText := false
 	for i := 0; i < len(line); i++ {

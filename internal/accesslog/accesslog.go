@@ -524,16 +524,30 @@ func (r *Reader) latency(o *object, f *format) (ms float64, ok bool) {
 	return 0, false
 }
 
-func (r *Reader) time(o *object, f *format) time.Time {
+// time returns the time of a record. If that is a whole second and there is a finer one of the same
+// second, it returns the finer one.
+func (r *Reader) time(o *object, f *format) (found time.Time) {
 	for i := range f.time {
 		s := &f.time[i]
-		if b := r.find(o, s); len(b) > 0 {
-			if t, ok := s.parseTime(b); ok {
+		t, ok := timeOf(o.value(s))
+		if !ok {
+			b := r.find(o, s)
+			if len(b) == 0 {
+				continue
+			}
+			t, ok = s.parseTime(b)
+		}
+		switch {
+		case !ok:
+		case found.IsZero():
+			if found = t; t.Nanosecond() != 0 {
 				return t
 			}
+		case t.Truncate(time.Second).Equal(found):
+			return t
 		}
 	}
-	return time.Time{}
+	return found
 }
 
 func (r *Reader) body(a *Access, f *format, o *object) {

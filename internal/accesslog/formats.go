@@ -154,7 +154,8 @@ var (
 var (
 	statusKeys    = from("status", "http_status", "response_status", "http_code", "status_code")
 	secondsKeys   = in(seconds, "request_time", "responsetime", "resp_time", "response_time")
-	requestIDKeys = from("request_id", "http_x_request_id", "sent_http_x_request_id", "x-request-id", "x_request_id", "trace_id", "req_id")
+	requestIDKeys = from("request_id", "http_x_request_id", "sent_http_x_request_id", "x-request-id", "x_request_id", "trace_id", "req_id", "kong_request_id")
+	latencyKeys   = slices.Concat(secondsKeys, in(seconds, "rt"), in(milliseconds, "duration_ms", "latency_ms", "request_time_ms", "elapsed_ms"))
 )
 
 const (
@@ -219,7 +220,7 @@ var formats = []format{
 			path:            from("request.uri", "request.url", "request_uri", "uri"),
 			requestLine:     from("request"),
 			status:          slices.Concat(from("response.status"), statusKeys),
-			latency:         slices.Concat(in(milliseconds, "latency"), secondsKeys),
+			latency:         slices.Concat(in(milliseconds, "latency"), latencyKeys),
 			requestID:       slices.Concat(under(requestIDHeaders, "request.headers.", "response.headers."), requestIDKeys),
 			body:            slices.Concat(from("response.body"), bodyKeys),
 			bodySize:        bodySizes,
@@ -353,7 +354,7 @@ var formats = []format{
 		// strings.
 		name:  "aws-apigateway",
 		hint:  "this gateway's access log has no body: let the integration log it in the generic format",
-		known: []signature{known(oneOf("status"), twoOf(append([]string{"requestId", "apiId"}, awsKeys...)...))},
+		known: []signature{known(oneOf("status"), twoOf(append([]string{"requestId", "apiId"}, awsKeys...)...), noneOf("requestMethod"))},
 		// The CLF of the console, of REST APIs and of HTTP APIs.
 		lines: []string{
 			`$ip $caller $user [$requestTime]"$httpMethod $resourcePath $protocol" $status $responseLength $requestId`,
@@ -524,7 +525,7 @@ var formats = []format{
 			path:            from("request_uri", "uri", "path", "url"),
 			requestLine:     from("request"),
 			status:          statusKeys,
-			latency:         secondsKeys,
+			latency:         latencyKeys,
 			requestID:       requestIDKeys,
 			body:            slices.Concat(from("resp_body"), bodyKeys),
 			bodySize:        bodySizes,
@@ -550,9 +551,11 @@ var formats = []format{
 	},
 	{
 		// Spring Cloud Gateway: Reactor Netty's AccessLog, the newer line and the older one, which
-		// Tomcat and Undertow also write.
-		name: "spring",
-		hint: "write the generic format from a GlobalFilter that wraps the response",
+		// Tomcat and Undertow also write; and the bean that a global filter of the usual guides
+		// logs as JSON.
+		name:  "spring",
+		known: []signature{known(oneOf("requestPath", "requestUri", "requestUrl"), oneOf("requestMethod", "responseData", "responseBody", "executeTime", "costTime"))},
+		hint:  "write the generic format from a GlobalFilter that wraps the response",
 		lines: []string{
 			`$remote_addr - $user [$time] "$request" $status $bytes $duration`,
 			`$remote_addr - $user [$time] "$request" $status $bytes $port $duration ms`,
@@ -560,11 +563,17 @@ var formats = []format{
 			`$remote_addr - $user [$time] "$request" $status $bytes`,
 		},
 		fields: fields{
-			time:        from("time"),
-			tenant:      from("user"),
+			time:        from("time", "requestTime", "startTime", "createTime", "timestamp", "@timestamp"),
+			tenant:      slices.Concat(tenantKeys, from("user", "userId", "userName")),
+			service:     from("targetServer", "serviceName", "serviceId", "applicationName"),
+			route:       from("routeId"),
+			method:      from("requestMethod", "method"),
+			path:        from("requestPath", "requestUri", "requestUrl", "path"),
 			requestLine: from("request"),
-			status:      from("status"),
-			latency:     in(milliseconds, "duration"),
+			status:      from("status", "statusCode", "responseStatus", "responseCode", "httpStatus"),
+			latency:     in(milliseconds, "duration", "executeTime", "costTime", "elapsed"),
+			requestID:   from("requestId", "traceId"),
+			body:        from("responseBody", "responseData"),
 		},
 	},
 	{

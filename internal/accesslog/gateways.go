@@ -35,8 +35,8 @@ var haproxy = format{
 	},
 }
 
-// Azure API Management's resource log GatewayLogs, as it arrives from an event hub, and as the table
-// ApiManagementGatewayLogs has it:
+// Azure API Management's resource log GatewayLogs, as it arrives from an event hub, and as the
+// table ApiManagementGatewayLogs has it:
 // https://learn.microsoft.com/azure/api-management/gateway-log-schema-reference.
 var azureAPIM = format{
 	name: "azure-apim",

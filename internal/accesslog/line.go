@@ -44,12 +44,12 @@ func compileTemplate(text string) (t template) {
 	return t
 }
 
-// match appends the values of a line, one for each part.
-func (t *template) match(line []byte, values [][]byte) ([][]byte, bool) {
+// match appends the values of a line, one for each part, and returns what follows them.
+func (t *template) match(line []byte, values [][]byte) (all [][]byte, rest []byte, ok bool) {
 	if !bytes.HasPrefix(line, []byte(t.head)) {
-		return nil, false
+		return nil, nil, false
 	}
-	rest := line[len(t.head):]
+	rest = line[len(t.head):]
 	for _, p := range t.parts {
 		value := rest
 		if p.until == "" {
@@ -59,22 +59,22 @@ func (t *template) match(line []byte, values [][]byte) ([][]byte, bool) {
 			for p.until == " " && i > 0 && rest[i-1] == ',' { // nginx separates the tries of an upstream with ", "
 				next := bytes.IndexByte(rest[i+1:], ' ')
 				if next < 0 {
-					return nil, false
+					return nil, nil, false
 				}
 				i += 1 + next
 			}
 			if i < 0 {
-				return nil, false
+				return nil, nil, false
 			}
 			value, rest = rest[:i], rest[i+len(p.until):]
 		}
 		value = trimSpace(value)
 		if p.word && p.until != " " && hasSpace(value) {
-			return nil, false
+			return nil, nil, false
 		}
 		values = append(values, value)
 	}
-	return values, t.open || len(rest) == 0
+	return values, rest, t.open || len(rest) == 0
 }
 
 // hasSpace reports whether a value has a space other than those of a list: 192.0.2.1, 10.0.0.1
@@ -111,6 +111,33 @@ func (r *Reader) line(line []byte, at place) string {
 		}
 	}
 	return ""
+}
+
+// pairs writes the key=value pairs and key: "value" pairs in the rest of a line as members. What
+// stands between them is passed over.
+func (w objectWriter) pairs(rest []byte) {
+	for len(rest) > 0 {
+		if rest[0] == '"' {
+			rest = rest[max(quotedEnd(rest), 1):]
+			continue
+		}
+		word := rest
+		if end := bytes.IndexAny(rest, " \""); end >= 0 {
+			word = rest[:max(end, 1)]
+		}
+		rest = rest[len(word):]
+		key, value, _ := bytes.Cut(word, []byte("="))
+		if len(value) == 0 {
+			if rest = trimSpace(rest); len(rest) == 0 || rest[0] != '"' || !bytes.HasSuffix(word, []byte("=")) && !bytes.HasSuffix(word, []byte(":")) {
+				continue
+			}
+			key, value = word[:len(word)-1], rest[1:max(quotedEnd(rest)-1, 1)]
+			rest = rest[max(quotedEnd(rest), 1):]
+		}
+		if isKey(key) {
+			w.member(string(key), bytes.TrimRight(value, ",;"))
+		}
+	}
 }
 
 // keyValues reads a line of key=value pairs, as logrus and others write it, like a JSON object with
@@ -202,7 +229,7 @@ func (r *Reader) templates(f *format, line []byte, at place) string {
 	for _, withPath := range [...]bool{true, false} {
 		for i := range f.templates {
 			t := &f.templates[i]
-			values, ok := t.match(line, r.values[:0])
+			values, rest, ok := t.match(line, r.values[:0])
 			if !ok {
 				continue
 			}
@@ -211,6 +238,7 @@ func (r *Reader) templates(f *format, line []byte, at place) string {
 			for i, p := range t.parts {
 				w.member(p.name, values[i])
 			}
+			w.pairs(rest)
 			o := r.parsed(w, at)
 			a, _ := r.access(f, o)
 			if a.Time.IsZero() || a.Path == "" && withPath || a.Status == 0 && !noResponse(r.name(o, f.status)) {

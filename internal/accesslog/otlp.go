@@ -66,14 +66,41 @@ func (r *Reader) logRecord(row *format, log, resource jsontree.Value, at place) 
 		}
 	}
 	if row == nil || !row.given && !o.is(r, row) {
-		return ""
+		return r.ownNames(row, o, at)
 	}
 	a, ok := r.access(row, o)
+	if a.Status == 0 && a.Path == "" {
+		if name := r.ownNames(row, o, at); name != "" {
+			return name
+		}
+	}
 	if !ok {
 		return ""
 	}
 	r.add(row, a, o, at)
 	return row.name
+}
+
+// ownNames reads a log record whose attributes have the names of a gateway's own log, as Traefik
+// and Envoy export it and a collector's parser makes it of a line. What that lacks comes from the
+// fields of OTLP.
+func (r *Reader) ownNames(row *format, o *object, at place) string {
+	for _, f := range r.formats {
+		if f.loose || !o.is(r, f) {
+			continue
+		}
+		a, ok := r.access(f, o)
+		if !ok {
+			continue
+		}
+		if row != nil {
+			otlp, _ := r.access(row, o)
+			a = a.filled(otlp)
+		}
+		r.add(f, a, o, at)
+		return f.name
+	}
+	return ""
 }
 
 // attributes writes a list of KeyValue as members.

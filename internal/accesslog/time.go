@@ -1,9 +1,12 @@
 package accesslog
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"time"
+
+	"errata/internal/jsontree"
 )
 
 // commonLog is the time of the common log format.
@@ -55,12 +58,49 @@ func (s *source) parseTime(b []byte) (time.Time, bool) {
 	return parseTime(b)
 }
 
+// timeOf reads what Jackson makes of Java's times without settings: a list of the year, the month
+// and so on to the nanoseconds, or an object of seconds and nanoseconds. A list without a zone is
+// UTC.
+func timeOf(v jsontree.Value) (time.Time, bool) {
+	var t time.Time
+	switch v.Kind() {
+	case jsontree.Array:
+		parts := [7]int{1: 1, 2: 1}
+		n := 0
+		for item := v.First(); item.Kind() != jsontree.Missing; item = item.Next() {
+			part, err := strconv.Atoi(string(item.Raw()))
+			if n == len(parts) || item.Kind() != jsontree.Number || err != nil {
+				return t, false
+			}
+			parts[n] = part
+			n++
+		}
+		t = time.Date(parts[0], time.Month(parts[1]), parts[2], parts[3], parts[4], parts[5], parts[6], time.UTC)
+		if n < 5 || t.Month() != time.Month(parts[1]) || t.Day() != parts[2] {
+			return t, false
+		}
+	case jsontree.Object:
+		seconds, err := strconv.ParseInt(string(v.Get("epochSecond").Raw()), 10, 64)
+		if err != nil {
+			return t, false
+		}
+		nanoseconds, _ := strconv.Atoi(string(v.Get("nano").Raw()))
+		t = time.Unix(seconds, int64(nanoseconds)).UTC()
+	default:
+		return t, false
+	}
+	return t.Truncate(time.Millisecond), true
+}
+
 // parseTime reads a time in one of the layouts, or a number of seconds, milliseconds, microseconds
 // or nanoseconds since 1970. The size of a number tells its unit: the ranges that the units have
 // for the years 1973 to 5138 do not overlap. The result is cut to milliseconds.
 func parseTime(b []byte) (time.Time, bool) {
 	if len(b) < 8 || len(b) > 64 || b[0] < '0' || b[0] > '9' && b[0] < 'A' {
 		return time.Time{}, false
+	}
+	if i := bytes.IndexByte(b, '['); i > 0 && b[len(b)-1] == ']' { // Java: 2026-01-01T08:00:00+08:00[Asia/Shanghai]
+		b = b[:i]
 	}
 	if len(b) >= 20 && b[10] == 'T' {
 		var t time.Time

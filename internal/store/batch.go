@@ -9,8 +9,8 @@ import (
 )
 
 // Batch is the rows of one run of offsets of one partition. It is filled record by record, in the
-// order of offsets, sealed, and does not change afterwards. Its rows are a pure function of its records,
-// its place and the parser, never of the clock.
+// order of offsets, sealed, and does not change afterwards. Its rows are a pure function of its
+// records, its place and the parser, never of the clock.
 type Batch struct {
 	Topic       string
 	Partition   int
@@ -158,8 +158,8 @@ func (b *Batch) Add(offset int64, kafkaTime time.Time, record enrich.Record) {
 	}
 }
 
-// half keeps a half of a request until Seal. Two halves in one batch are one request: the log, which
-// has the response, completed from the metrics.
+// half keeps a half of a request until Seal. Two halves in one batch are one request: the log,
+// which has the response, completed from the metrics.
 func (b *Batch) half(id string, isLog bool, h half) {
 	h.element.Events = slices.Clone(h.element.Events) // the processor's
 	h.element.Access.Body, h.element.Raw = nil, nil
@@ -187,8 +187,8 @@ func (b *Batch) half(id string, isLog bool, h half) {
 	b.halves = append(b.halves, h)
 }
 
-// Seal ends the batch: it counts the requests that waited for their other half. Nothing may be added
-// afterwards.
+// Seal ends the batch: it counts the requests that waited for their other half. Nothing may be
+// added afterwards.
 func (b *Batch) Seal() {
 	for _, h := range b.halves {
 		if b.size -= trafficRowSize; !h.joined {
