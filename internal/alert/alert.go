@@ -78,6 +78,7 @@ type Alert struct {
 	State  State
 	Says   string       // the reason of its latest transition
 	Value  float64      // at its latest transition
+	Peak   uint64       // the most errors in its window since it fired
 	Notice Notification // the one that was made when it fired
 	Held   time.Time    // since when that waits to be sent; zero: it was sent
 }

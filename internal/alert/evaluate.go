@@ -50,6 +50,9 @@ func (r *Rule) replay(from, to time.Time, interval time.Duration, d data, before
 			if change != nil {
 				a.Says, a.Value = change.Reason, change.Value
 			}
+			if next.active() {
+				a.Peak = max(a.Peak, v.Errors)
+			}
 			alerts[name] = a
 		}
 	}

@@ -29,6 +29,7 @@ type alertMemory struct {
 	Ended     int64     `json:"ended,omitempty"` // when an alert that was told of was resolved, by the clock, in Unix milliseconds
 	Says      string    `json:"says,omitempty"`
 	Value     float64   `json:"value"`
+	Peak      uint64    `json:"peak,omitempty"`
 }
 
 // text returns a memory as JSON.
@@ -56,6 +57,7 @@ func (r *Runner) record(ctx context.Context, outcomes []*outcome) error {
 		return fmt.Errorf("record the alerts: %w", err)
 	}
 	r.evaluator.accept(outcomes)
+	r.escalate()
 	slices.SortStableFunc(transitions, func(a, b store.AlertTransition) int { return a.At.Compare(b.At) })
 	for _, t := range transitions {
 		if err := r.print(t); err != nil {
@@ -63,6 +65,18 @@ func (r *Runner) record(ctx context.Context, outcomes []*outcome) error {
 		}
 	}
 	return nil
+}
+
+// escalate makes receivers hear of alerts that have more errors now than when they fired, if their
+// codes are ignored up to fewer.
+func (r *Runner) escalate() {
+	for rule, s := range r.evaluator.standing {
+		for _, a := range s.alerts {
+			if a.State.active() && a.Peak > a.Notice.Errors {
+				r.Notifier.Escalate(rule, a.Notice.fingerprint(), a.Peak)
+			}
+		}
+	}
 }
 
 // write stores transitions, queues the notifications of them, and stores the states, in that order.
@@ -116,7 +130,7 @@ func (o *outcome) states(before standing, file string) []store.AlertState {
 		return store.AlertState{
 			Rule: o.rule.Name, Fingerprint: o.rule.fingerprint(a.Keys), Labels: o.rule.labels(a.Keys, s.Level), State: phase,
 			Since: s.Since, LowSince: s.LowSince, Frozen: s.Frozen, Notice: notice, Evaluated: o.standing.evaluated,
-			Memory: text(alertMemory{s.Level, o.rule.levelName(s.Level), s.HighSince, a.Held, ended, a.Says, a.Value}),
+			Memory: text(alertMemory{s.Level, o.rule.levelName(s.Level), s.HighSince, a.Held, ended, a.Says, a.Value, a.Peak}),
 		}
 	}
 	states := []store.AlertState{{
@@ -125,7 +139,7 @@ func (o *outcome) states(before standing, file string) []store.AlertState {
 	}}
 	for name, a := range o.standing.alerts {
 		was := before.alerts[name]
-		if (a.State != was.State || a.Held != was.Held || a.Notice.ID != was.Notice.ID) && a.State.Phase != Learning {
+		if (a.State != was.State || a.Held != was.Held || a.Notice.ID != was.Notice.ID || a.Peak != was.Peak) && a.State.Phase != Learning {
 			states = append(states, row(a, a.State.Phase, a.Notice.text(), 0))
 		}
 	}
@@ -258,7 +272,7 @@ func alertOf(rule *Rule, s store.AlertState) (Alert, error) {
 			return a, fmt.Errorf("read the state of an alert of rule %s: %w", s.Rule, err)
 		}
 	}
-	a.State.Level, a.State.HighSince, a.Held, a.Says, a.Value = memory.Level, memory.HighSince, memory.Held, memory.Says, memory.Value
+	a.State.Level, a.State.HighSince, a.Held, a.Says, a.Value, a.Peak = memory.Level, memory.HighSince, memory.Held, memory.Says, memory.Value, memory.Peak
 	if a.State.Phase == Firing && !a.State.LowSince.IsZero() && memory.Says == "" { // of an earlier version
 		a.State.Phase = Recovering
 	}

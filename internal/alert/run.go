@@ -202,7 +202,11 @@ func (r *Runner) start(ctx context.Context) error {
 		return err
 	}
 	r.announce()
-	return r.Notifier.Enqueue(ctx, messages(r.evaluator.told()...)...)
+	if err := r.Notifier.Enqueue(ctx, messages(r.evaluator.told()...)...); err != nil {
+		return err
+	}
+	r.escalate()
+	return nil
 }
 
 // announce logs what is evaluated, from when, and who is told.

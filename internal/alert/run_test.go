@@ -597,3 +597,47 @@ func TestAlertmanagerHasTheHigherLevelAlone(t *testing.T) {
 		}
 	}
 }
+
+// A code that is ignored up to a number of errors is told of when an alert that fires already has
+// more, and after a restart the alert is still told of.
+func TestIgnoredCodeEscalatesWhileItFires(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var titles []string
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var got struct{ Status, Title string }
+		stacktest.Must(t, json.NewDecoder(r.Body).Decode(&got))
+		titles = append(titles, got.Status+" "+got.Title)
+	}))
+	t.Cleanup(server.Close)
+	stacktest.Must(t, w.store.RecordCodeState(t.Context(), store.CodeState{
+		Tenant: "acme", Code: "OSM.01010037", State: store.Ignored, Above: 60, Author: "jo", Comment: "low volume", Written: time.Now(),
+	}))
+	w.burst() // 50 errors
+	w.insert(request{17, 55, "acme", quota}, request{18, 1, "acme", quota}, request{40, 1, "globex", fine})
+	began := time.Now()
+	f := func(minute, told int) {
+		t.Helper()
+		w.mark(minute)
+		r := w.runner(caseQuota, func(c *notify.Config) {
+			c.Receivers = []notify.Receiver{{Name: "ops", Webhook: &notify.WebhookReceiver{HTTPReceiver: notify.HTTPReceiver{URL: server.URL}}}}
+			c.Routes = []notify.Route{{Receivers: []string{"ops"}}}
+		})
+		r.Notifier.Now = func() time.Time { return began.Add(w.now.Sub(midnight)) }
+		w.once(r)
+		if len(titles) != told {
+			t.Errorf("at %d minutes it had told %q, want %d", minute, titles, told)
+		}
+	}
+	f(0, 0)
+	f(16, 0)
+	w.want("13 CaseQuotaExhausted inactive>pending, 15 CaseQuotaExhausted pending>firing")
+	f(18, 1) // 75 errors from 13 to 18
+	w.now = w.now.Add(5 * time.Hour)
+	f(20, 2) // fewer again, and it is repeated
+	w.now = w.now.Add(5 * time.Minute)
+	f(40, 3)
+	if got := strings.Join(titles, ", "); strings.Count(got, "firing ") != 2 || !strings.HasPrefix(titles[2], "resolved ") {
+		t.Error(got)
+	}
+}

@@ -259,6 +259,9 @@ func (n *Notifier) gather(in *inbox, now time.Time) (map[string]*draft, []store.
 	for _, m := range in.firing {
 		if n.mutes.reason(m, now) == "" {
 			d := of(m)
+			if text := n.mutes.escalated(m, now); text != "" {
+				m.Details = append([]Detail{{"Escalated", text}}, m.Details...)
+			}
 			d.firing = append(d.firing, m)
 		}
 	}

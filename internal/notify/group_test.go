@@ -460,11 +460,24 @@ func TestSilencesAndStatesOfCodes(t *testing.T) {
 	p.want("resolved A tenant=acme")
 
 	// Ignored until a date or until it escalates, for one tenant.
-	p.queue.codes = []store.CodeState{{Tenant: "acme", Code: "X", State: store.Ignored, Until: p.now.Add(time.Hour), Above: 100}}
+	p.queue.codes = []store.CodeState{{Tenant: "acme", Code: "X", State: store.Ignored, Until: p.now.Add(80 * time.Minute), Above: 100, Author: "jo", Comment: "known"}}
 	fire("acme", "X", "", 100)
 	fire("globex", "X", "", 5)
 	p.wait(10 * time.Minute)
 	p.want("firing A tenant=globex")
+	p.Escalate("A", "alertname=A,tenant=acme", 100)
+	p.wait(10 * time.Minute)
+	p.want()
+	p.Escalate("A", "alertname=A,tenant=acme", 101) // while it fires, without an event
+	p.Escalate("A", "alertname=A,tenant=acme", 7)
+	p.wait(10 * time.Minute)
+	if d := p.got[len(p.got)-1].Messages[0].Details; len(d) != 1 || d[0] != (Detail{"Escalated", "101 errors in its window, more than the 100 up to which jo has ignored X: known"}) {
+		t.Error(d)
+	}
+	p.want("firing A tenant=acme")
+	p.resolves("alertname=A", "tenant=acme")
+	p.wait(10 * time.Minute)
+	p.want("resolved A tenant=acme")
 	fire("acme", "X", "", 101)
 	p.wait(10 * time.Minute)
 	p.want("firing A tenant=acme")

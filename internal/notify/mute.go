@@ -86,6 +86,18 @@ func (m *mutes) ignored(a Message, now time.Time) string {
 	return ""
 }
 
+// escalated says that an alert is told although all its codes are ignored, because it has too many
+// errors. It is "" for an alert of which that is not so.
+func (m *mutes) escalated(a Message, now time.Time) string {
+	s := m.state(a, func(s store.CodeState) bool {
+		return s.State == store.Ignored && (s.Until.IsZero() || now.Before(s.Until)) && s.Above > 0
+	})
+	if s == nil || a.Alert.Errors <= s.Above {
+		return ""
+	}
+	return fmt.Sprintf("%d errors in its window, more than the %d up to which %s has ignored %s: %s", a.Alert.Errors, s.Above, s.Author, s.Code, s.Comment)
+}
+
 func (s silence) matches(a Message) bool {
 	for _, matcher := range s.matchers {
 		if !matcher.Matches(a.Alert.label(matcher.Name)) {

@@ -189,6 +189,26 @@ func (n *Notifier) Update(messages ...Message) {
 	}
 }
 
+// Escalate says that an alert, of which Update was told, has more errors in its window now. It is
+// told if its codes are ignored, but only up to fewer errors.
+func (n *Notifier) Escalate(source, fingerprint string, errors uint64) {
+	raise := func(all map[string]Message, key string) {
+		m, known := all[key]
+		if !known || m.Source != source || m.Alert.Errors >= errors {
+			return
+		}
+		raised := *m.Alert
+		raised.Errors, m.Alert = errors, &raised
+		all[key] = m
+	}
+	for _, am := range n.alertmanagers {
+		raise(am.firing, fingerprint)
+	}
+	for _, in := range n.inboxes {
+		raise(in.firing, Message{Source: source, Fingerprint: fingerprint}.alert())
+	}
+}
+
 // mentionUnrouted logs once for each source that an alert of it goes to no receiver.
 func (n *Notifier) mentionUnrouted(m Message) {
 	if len(n.routes) == 0 || n.unrouted[m.Source] || m.Alert.resolved() {
