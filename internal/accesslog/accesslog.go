@@ -164,6 +164,9 @@ type Reader struct {
 	exclude     []exclusion
 	ignore      []exclusion
 	fingerprint string
+	paths       jsontree.Paths // all places that the quick way asks for
+	wrapperKeys set            // of keys under which shippers put records
+	plain       bool           // never use the quick way
 
 	// Of the record at hand.
 	formats  []*format // the candidates, in order
@@ -234,6 +237,9 @@ func (r *Reader) text(text []byte, at place) (name string, why Reason) {
 			return r.several(text, at)
 		}
 		return r.textLine(text, at)
+	}
+	if name, ok := r.quick(text, at); ok {
+		return name, ""
 	}
 	tree := &r.level(at.depth).tree
 	root := tree.Parse(text)
@@ -337,6 +343,17 @@ func (r *Reader) deadLetter(why Reason, at place) {
 func (r *Reader) object(v jsontree.Value, at place) string {
 	o := r.level(at.depth)
 	o.index(v, r.keys)
+	if name := r.own(o, at); name != "" {
+		return name
+	}
+	if name := r.inside(o, at); name != "" {
+		return name
+	}
+	return r.shared(o, at)
+}
+
+// own reads o in a format with keys of its own.
+func (r *Reader) own(o *object, at place) string {
 	for _, f := range r.formats {
 		if f.loose || !o.is(r, f) {
 			continue
@@ -346,9 +363,12 @@ func (r *Reader) object(v jsontree.Value, at place) string {
 			return f.name
 		}
 	}
-	if name := r.inside(o, at); name != "" {
-		return name
-	}
+	return ""
+}
+
+// shared reads o in a format whose keys others have too, or in the one that the configuration
+// names.
+func (r *Reader) shared(o *object, at place) string {
 	for _, f := range r.formats {
 		if !f.given && !(f.loose && o.is(r, f)) {
 			continue

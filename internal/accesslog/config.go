@@ -230,6 +230,7 @@ func (r *Reader) number(rows []*format) {
 		*field = slices.Clone(*field)
 		r.keys.resolveAll(*field)
 	}
+	r.placePaths(rows)
 }
 
 func (k keyNumbers) resolveAll(f field) {

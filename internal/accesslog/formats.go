@@ -59,6 +59,7 @@ type source struct {
 
 	// Given by New.
 	key  int  // the number of path[0]
+	slot int  // the number of path
 	fold bool // the last key is the name of a header
 }
 

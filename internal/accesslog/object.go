@@ -25,16 +25,19 @@ func (k keyNumbers) number(key string) int {
 	return n
 }
 
+// maxHeader is the longest name of a header that is found in any case.
+const maxHeader = 64
+
 // odd finds the number of a key that is written otherwise than in the table: with escapes, or as a
 // header name in another case.
 func (k keyNumbers) odd(v jsontree.Value) (n int, ok bool) {
 	key := v.RawKey()
 	if v.KeyEscaped() {
 		key = []byte(v.Key())
-	} else if len(key) > 64 || bytes.IndexByte(key, '-') < 0 {
+	} else if len(key) > maxHeader || bytes.IndexByte(key, '-') < 0 {
 		return 0, false
 	}
-	var lower [64]byte
+	var lower [maxHeader]byte
 	if n, ok = k[string(key)]; ok || len(key) > len(lower) || bytes.IndexByte(key, '-') < 0 {
 		return n, ok
 	}
@@ -56,16 +59,17 @@ func (s set) add(n int)      { s[n/64] |= 1 << (n % 64) }
 
 // object is a JSON object of a record, with an index of its top-level keys.
 type object struct {
-	tree jsontree.Tree // holds the object if it was parsed from text
-	keys set           // the numbered keys that are present
-	at   []jsontree.Value
-	fill *format // of a wrapper: how it completes the record inside
+	tree     jsontree.Tree // holds the object if it was read from text
+	selected bool          // it was read the quick way: keys and at are about paths, of which the first are the keys
+	keys     set           // the numbered keys that are present
+	at       []jsontree.Value
+	fill     *format // of a wrapper: how it completes the record inside
 }
 
 // level returns the object at a depth of the record. It is made when a record first gets that deep.
 func (r *Reader) level(depth int) *object {
 	for len(r.levels) <= depth {
-		r.levels = append(r.levels, &object{keys: make(set, (len(r.keys)+63)/64), at: make([]jsontree.Value, len(r.keys))})
+		r.levels = append(r.levels, &object{keys: make(set, (r.paths.Len()+63)/64), at: make([]jsontree.Value, r.paths.Len())})
 	}
 	return r.levels[depth]
 }
@@ -73,7 +77,7 @@ func (r *Reader) level(depth int) *object {
 // index makes o the index of v's top-level keys. If a key occurs twice, the first one counts.
 func (o *object) index(v jsontree.Value, keys keyNumbers) {
 	clear(o.keys)
-	o.fill = nil
+	o.selected, o.fill = false, nil
 	for m := v.First(); m.Kind() != jsontree.Missing; m = m.Next() {
 		n, ok := keys[string(m.RawKey())]
 		if !ok {
@@ -92,6 +96,12 @@ func (o *object) index(v jsontree.Value, keys keyNumbers) {
 func (o *object) value(s *source) jsontree.Value {
 	if s.path == nil || !o.keys.has(s.key) {
 		return jsontree.Value{}
+	}
+	if o.selected {
+		if !o.keys.has(s.slot) {
+			return jsontree.Value{}
+		}
+		return o.at[s.slot]
 	}
 	v := o.at[s.key]
 	if len(s.path) == 1 {

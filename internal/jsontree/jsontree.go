@@ -221,16 +221,16 @@ func isNumberByte(c byte) bool {
 // scanString finds the closing quote of the string whose first byte is src[i]. A string that the
 // input cuts off is not complete, and ends where the input ends.
 func scanString(src []byte, i int) (end int, escaped, complete bool) {
-	for ; i < len(src); i++ {
-		switch src[i] {
-		case '"':
-			return i, escaped, true
-		case '\\':
-			escaped = true
-			i++
+	for {
+		if i = quoteOrBackslash(src, i); i >= len(src) {
+			return len(src), escaped, false
 		}
+		if src[i] == '"' {
+			return i, escaped, true
+		}
+		escaped = true
+		i += 2 // the backslash, and what it escapes
 	}
-	return len(src), escaped, false
 }
 
 func scanLiteral(src []byte, i int) (kind Kind, end int, complete bool) {

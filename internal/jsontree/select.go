@@ -1,0 +1,351 @@
+package jsontree
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"strings"
+)
+
+// Paths are the places in an object that a reader asks for, each with a number. The zero value has
+// none.
+type Paths struct {
+	root pathNode
+	n    int
+}
+
+// Key is one key of a path.
+type Key struct {
+	Name    string
+	AnyCase bool // it matches in any case of its ASCII letters
+}
+
+// pathNode is a place, and the places below it.
+type pathNode struct {
+	number  int
+	members []*pathMember
+	table   []*pathMember // the members by hash, at most a quarter full; its length is a power of two
+}
+
+type pathMember struct {
+	Key // in lower case if AnyCase
+	pathNode
+}
+
+// Add adds a path and the places around it, and returns its number. Numbers begin at 0, and a place
+// keeps its number.
+//
+// It is not ok if a key of an object could then stand for two places, one of which asks for a
+// certain case and the other for none.
+func (p *Paths) Add(path []Key) (number int, ok bool) {
+	at := &p.root
+	for _, key := range path {
+		if at, ok = p.member(at, key); !ok {
+			return 0, false
+		}
+	}
+	return at.number, true
+}
+
+// Len is how many numbers there are.
+func (p *Paths) Len() int { return p.n }
+
+func (p *Paths) member(of *pathNode, key Key) (n *pathNode, ok bool) {
+	if key.AnyCase {
+		key.Name = lowerASCII(key.Name)
+	}
+	for _, m := range of.members {
+		switch {
+		case m.Key == key:
+			return &m.pathNode, true
+		case (m.AnyCase || key.AnyCase) && lowerASCII(m.Name) == lowerASCII(key.Name):
+			return nil, false
+		}
+	}
+	m := &pathMember{key, pathNode{number: p.n}}
+	p.n++
+	of.members = append(of.members, m)
+	of.build()
+	return &m.pathNode, true
+}
+
+func lowerASCII(key string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			r += 'a' - 'A'
+		}
+		return r
+	}, key)
+}
+
+func (n *pathNode) build() {
+	size := 8
+	for size < 4*len(n.members) {
+		size *= 2
+	}
+	n.table = make([]*pathMember, size)
+	for _, m := range n.members {
+		h := hashKey([]byte(m.Name)) & (size - 1)
+		for n.table[h] != nil {
+			h = (h + 1) & (size - 1)
+		}
+		n.table[h] = m
+	}
+}
+
+// hashKey is a hash of a key that is the same for letters of either case.
+func hashKey(key []byte) int {
+	n := len(key)
+	if n == 0 {
+		return 0
+	}
+	return n*37 + int(key[0]|0x20)*5 + int(key[n/2]|0x20)*113 + int(key[n-1]|0x20)*19
+}
+
+// find returns the member that a key stands for, nil if there is none.
+func (n *pathNode) find(key []byte) *pathNode {
+	for h := hashKey(key) & (len(n.table) - 1); n.table[h] != nil; h = (h + 1) & (len(n.table) - 1) {
+		if m := n.table[h]; string(key) == m.Name || m.AnyCase && foldsTo(key, m.Name) {
+			return &m.pathNode
+		}
+	}
+	return nil
+}
+
+// foldsTo reports whether a key is a lower-case one in any case.
+func foldsTo(key []byte, lower string) bool {
+	if len(key) != len(lower) {
+		return false
+	}
+	for i, c := range key {
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// maxSkipDepth limits how deep the values may be nested that Select passes over.
+const maxSkipDepth = 64
+
+// Select reads the object that begins at src[from], looks up the paths on the way, and keeps nothing
+// else. For each path that the object has, it sets the bit of its number in present and its value in
+// at. If a key occurs twice in an object, the first one counts. The values have no children, except
+// that an array has its first item.
+//
+// It is ok only if Parse reads the same object as whole. It is not ok either if the nesting is
+// extreme, or if a key that might be asked for has an escape: such an object is for Parse. end is
+// where the object ends; what follows is not looked at. Select ends the life of all earlier Values
+// of the Tree.
+func (t *Tree) Select(src []byte, from int, paths *Paths, present []uint64, at []Value) (end int, ok bool) {
+	t.src, t.nodes, t.open = src, t.nodes[:0], -1
+	clear(present)
+	if from >= len(src) || src[from] != '{' {
+		return 0, false
+	}
+	s := selection{t, present, at}
+	return s.object(from, &paths.root)
+}
+
+type selection struct {
+	tree    *Tree
+	present []uint64
+	at      []Value
+}
+
+// object reads the object that begins at i.
+func (s *selection) object(i int, paths *pathNode) (end int, ok bool) {
+	src := s.tree.src
+	if i = skipSpace(src, i+1); i < len(src) && src[i] == '}' {
+		return i + 1, true
+	}
+	for i < len(src) && src[i] == '"' {
+		from := i + 1
+		end := quoteOrBackslash(src, from)
+		if end >= len(src) || src[end] == '\\' {
+			return 0, false
+		}
+		if i = skipSpace(src, end+1); i >= len(src) || src[i] != ':' {
+			return 0, false
+		}
+		if i = skipSpace(src, i+1); i >= len(src) {
+			return 0, false
+		}
+		if n := paths.find(src[from:end]); n == nil || s.present[n.number/64]&(1<<(n.number%64)) != 0 {
+			if i, ok = skip(src, i); !ok {
+				return 0, false
+			}
+		} else if i, ok = s.value(i, n); !ok {
+			return 0, false
+		}
+		if i = skipSpace(src, i); i >= len(src) {
+			return 0, false
+		}
+		if src[i] == '}' {
+			return i + 1, true
+		}
+		if src[i] != ',' {
+			return 0, false
+		}
+		i = skipSpace(src, i+1)
+	}
+	return 0, false
+}
+
+// value reads the value at i, which is at a path.
+func (s *selection) value(i int, path *pathNode) (end int, ok bool) {
+	t := s.tree
+	self := int32(len(t.nodes))
+	s.present[path.number/64] |= 1 << (path.number % 64)
+	s.at[path.number] = Value{t, self}
+	if t.src[i] == '{' && path.members != nil {
+		t.nodes = append(t.nodes, node{kind: Object, start: int32(i), parent: -1, after: self + 1, complete: true})
+		if end, ok = s.object(i, path); ok {
+			t.nodes[self].end = int32(end)
+		}
+		return end, ok
+	}
+	if end, ok = t.single(i, -1); !ok || t.nodes[self].kind != Array {
+		return end, ok
+	}
+	if first := skipSpace(t.src, i+1); t.src[first] != ']' {
+		_, ok = t.single(first, self)
+		t.nodes[self].after++
+	}
+	return end, ok
+}
+
+// single appends the value at i without what is inside it.
+func (t *Tree) single(i int, parent int32) (end int, ok bool) {
+	n := node{start: int32(i), parent: parent, after: int32(len(t.nodes)) + 1, complete: true}
+	switch c := t.src[i]; {
+	case c == '"':
+		var text int
+		text, n.escaped, ok = scanString(t.src, i+1)
+		n.kind, n.start, n.end, end = String, int32(i+1), int32(text), text+1
+	default:
+		end, ok = skip(t.src, i)
+		n.end = int32(end)
+		switch {
+		case c == '{':
+			n.kind = Object
+		case c == '[':
+			n.kind = Array
+		case c == '-' || '0' <= c && c <= '9':
+			n.kind = Number
+		case c == 'n':
+			n.kind = Null
+		default:
+			n.kind = Bool
+		}
+	}
+	t.nodes = append(t.nodes, n)
+	return end, ok
+}
+
+// skip returns where the value at i ends. It is ok only if Parse would read it as whole.
+func skip(src []byte, i int) (end int, ok bool) {
+	var objects uint64 // which of the open containers are objects, a bit each
+	depth := 0
+	for {
+		switch c := src[i]; {
+		case c == '"':
+			end, _, complete := scanString(src, i+1)
+			if !complete {
+				return 0, false
+			}
+			i = end + 1
+		case c == '-' || '0' <= c && c <= '9':
+			for i++; i < len(src) && isNumberByte(src[i]); i++ {
+			}
+		case c == '{' || c == '[':
+			if depth++; depth >= maxSkipDepth {
+				return 0, false
+			}
+			objects <<= 1
+			if c == '{' {
+				objects |= 1
+			}
+			if i = skipSpace(src, i+1); i >= len(src) {
+				return 0, false
+			}
+			if src[i] != c+2 { // not empty: a closing bracket is two after the opening one
+				if c == '{' {
+					if i, ok = skipKey(src, i); !ok {
+						return 0, false
+					}
+				}
+				continue
+			}
+		default:
+			kind, end, complete := scanLiteral(src, i)
+			if kind == Missing || !complete {
+				return 0, false
+			}
+			i = end
+		}
+		for {
+			if depth == 0 {
+				return i, true
+			}
+			if i = skipSpace(src, i); i >= len(src) {
+				return 0, false
+			}
+			if src[i] == ',' {
+				if i = skipSpace(src, i+1); i >= len(src) {
+					return 0, false
+				}
+				if objects&1 != 0 {
+					if i, ok = skipKey(src, i); !ok {
+						return 0, false
+					}
+				}
+				break
+			}
+			if last := byte(']') + byte(objects&1)*('}'-']'); src[i] != last {
+				return 0, false
+			}
+			objects >>= 1
+			depth--
+			i++
+		}
+	}
+}
+
+// skipKey returns where the value begins after the key at i.
+func skipKey(src []byte, i int) (value int, ok bool) {
+	if src[i] != '"' {
+		return 0, false
+	}
+	end, _, complete := scanString(src, i+1)
+	if !complete {
+		return 0, false
+	}
+	if i = skipSpace(src, end+1); i >= len(src) || src[i] != ':' {
+		return 0, false
+	}
+	i = skipSpace(src, i+1)
+	return i, i < len(src)
+}
+
+// quoteOrBackslash returns the index of the first quote or backslash from i on, len(src) if there
+// is none. It looks at eight bytes at a time: (x - lows) &^ x & highs has the highest bit of each
+// byte of x that is zero, up to the first such byte.
+func quoteOrBackslash(src []byte, i int) int {
+	const lows, highs = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(src); i += 8 {
+		word := binary.LittleEndian.Uint64(src[i:])
+		quote, backslash := word^('"'*lows), word^('\\'*lows)
+		if found := ((quote-lows)&^quote | (backslash-lows)&^backslash) & highs; found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
+	for ; i < len(src); i++ {
+		if src[i] == '"' || src[i] == '\\' {
+			return i
+		}
+	}
+	return i
+}
