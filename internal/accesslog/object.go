@@ -60,16 +60,17 @@ func (s set) add(n int)      { s[n/64] |= 1 << (n % 64) }
 // object is a JSON object of a record, with an index of its top-level keys.
 type object struct {
 	tree     jsontree.Tree // holds the object if it was read from text
-	selected bool          // it was read the quick way: keys and at are about paths, of which the first are the keys
 	keys     set           // the numbered keys that are present
 	at       []jsontree.Value
+	selected bool    // it was read the quick way: keys is about all paths, and found says where in the tree they are
+	found    []int32 // not Values: pointers would cost a write barrier each
 	fill     *format // of a wrapper: how it completes the record inside
 }
 
 // level returns the object at a depth of the record. It is made when a record first gets that deep.
 func (r *Reader) level(depth int) *object {
 	for len(r.levels) <= depth {
-		r.levels = append(r.levels, &object{keys: make(set, (r.paths.Len()+63)/64), at: make([]jsontree.Value, r.paths.Len())})
+		r.levels = append(r.levels, &object{keys: make(set, (r.paths.Len()+63)/64), at: make([]jsontree.Value, len(r.keys)), found: make([]int32, r.paths.Len())})
 	}
 	return r.levels[depth]
 }
@@ -101,7 +102,7 @@ func (o *object) value(s *source) jsontree.Value {
 		if !o.keys.has(s.slot) {
 			return jsontree.Value{}
 		}
-		return o.at[s.slot]
+		return o.tree.Selected(o.found[s.slot])
 	}
 	v := o.at[s.key]
 	if len(s.path) == 1 {

@@ -15,6 +15,8 @@ package jsontree
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -220,17 +222,32 @@ func isNumberByte(c byte) bool {
 
 // scanString finds the closing quote of the string whose first byte is src[i]. A string that the
 // input cuts off is not complete, and ends where the input ends.
+//
+// It looks at eight bytes at a time: (x - lows) &^ x & highs has the highest bit of each byte of x
+// that is zero, up to the first such byte.
 func scanString(src []byte, i int) (end int, escaped, complete bool) {
-	for {
-		if i = quoteOrBackslash(src, i); i >= len(src) {
-			return len(src), escaped, false
+	const lows, highs = 0x0101010101010101, 0x8080808080808080
+	for i < len(src) {
+		if i+8 <= len(src) {
+			word := binary.LittleEndian.Uint64(src[i:])
+			quote, backslash := word^('"'*lows), word^('\\'*lows)
+			found := ((quote-lows)&^quote | (backslash-lows)&^backslash) & highs
+			if found == 0 {
+				i += 8
+				continue
+			}
+			i += bits.TrailingZeros64(found) / 8
 		}
-		if src[i] == '"' {
+		switch src[i] {
+		case '"':
 			return i, escaped, true
+		case '\\':
+			escaped = true
+			i++
 		}
-		escaped = true
-		i += 2 // the backslash, and what it escapes
+		i++
 	}
+	return len(src), escaped, false
 }
 
 func scanLiteral(src []byte, i int) (kind Kind, end int, complete bool) {

@@ -1,10 +1,6 @@
 package jsontree
 
-import (
-	"encoding/binary"
-	"math/bits"
-	"strings"
-)
+import "strings"
 
 // Paths are the places in an object that a reader asks for, each with a number. The zero value has
 // none.
@@ -131,15 +127,15 @@ func foldsTo(key []byte, lower string) bool {
 const maxSkipDepth = 64
 
 // Select reads the object that begins at src[from], looks up the paths on the way, and keeps nothing
-// else. For each path that the object has, it sets the bit of its number in present and its value in
-// at. If a key occurs twice in an object, the first one counts. The values have no children, except
+// else. For each path that the object has, it sets the bit of its number in present, and in at where
+// its value is, for Selected. If a key occurs twice in an object, the first one counts. The values have no children, except
 // that an array has its first item.
 //
 // It is ok only if Parse reads the same object as whole. It is not ok either if the nesting is
 // extreme, or if a key that might be asked for has an escape: such an object is for Parse. end is
 // where the object ends; what follows is not looked at. Select ends the life of all earlier Values
 // of the Tree.
-func (t *Tree) Select(src []byte, from int, paths *Paths, present []uint64, at []Value) (end int, ok bool) {
+func (t *Tree) Select(src []byte, from int, paths *Paths, present []uint64, at []int32) (end int, ok bool) {
 	t.src, t.nodes, t.open = src, t.nodes[:0], -1
 	clear(present)
 	if from >= len(src) || src[from] != '{' {
@@ -149,10 +145,13 @@ func (t *Tree) Select(src []byte, from int, paths *Paths, present []uint64, at [
 	return s.object(from, &paths.root)
 }
 
+// Selected returns a value that Select has found.
+func (t *Tree) Selected(at int32) Value { return Value{t, at} }
+
 type selection struct {
 	tree    *Tree
 	present []uint64
-	at      []Value
+	at      []int32
 }
 
 // object reads the object that begins at i.
@@ -163,8 +162,8 @@ func (s *selection) object(i int, paths *pathNode) (end int, ok bool) {
 	}
 	for i < len(src) && src[i] == '"' {
 		from := i + 1
-		end := quoteOrBackslash(src, from)
-		if end >= len(src) || src[end] == '\\' {
+		end, escaped, complete := scanString(src, from)
+		if !complete || escaped {
 			return 0, false
 		}
 		if i = skipSpace(src, end+1); i >= len(src) || src[i] != ':' {
@@ -199,7 +198,7 @@ func (s *selection) value(i int, path *pathNode) (end int, ok bool) {
 	t := s.tree
 	self := int32(len(t.nodes))
 	s.present[path.number/64] |= 1 << (path.number % 64)
-	s.at[path.number] = Value{t, self}
+	s.at[path.number] = self
 	if t.src[i] == '{' && path.members != nil {
 		t.nodes = append(t.nodes, node{kind: Object, start: int32(i), parent: -1, after: self + 1, complete: true})
 		if end, ok = s.object(i, path); ok {
@@ -328,24 +327,4 @@ func skipKey(src []byte, i int) (value int, ok bool) {
 	}
 	i = skipSpace(src, i+1)
 	return i, i < len(src)
-}
-
-// quoteOrBackslash returns the index of the first quote or backslash from i on, len(src) if there
-// is none. It looks at eight bytes at a time: (x - lows) &^ x & highs has the highest bit of each
-// byte of x that is zero, up to the first such byte.
-func quoteOrBackslash(src []byte, i int) int {
-	const lows, highs = 0x0101010101010101, 0x8080808080808080
-	for ; i+8 <= len(src); i += 8 {
-		word := binary.LittleEndian.Uint64(src[i:])
-		quote, backslash := word^('"'*lows), word^('\\'*lows)
-		if found := ((quote-lows)&^quote | (backslash-lows)&^backslash) & highs; found != 0 {
-			return i + bits.TrailingZeros64(found)/8
-		}
-	}
-	for ; i < len(src); i++ {
-		if src[i] == '"' || src[i] == '\\' {
-			return i
-		}
-	}
-	return i
 }
