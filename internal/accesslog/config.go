@@ -226,7 +226,7 @@ func (r *Reader) number(rows []*format) {
 	}
 	r.wrappers = shippers
 	r.wrappers.fill.clone()
-	for _, field := range append(r.wrappers.fill.all(), &r.wrappers.texts, &r.wrappers.objects, &r.wrappers.records, &r.wrappers.logEvents, &r.wrappers.resourceLogs, &r.wrappers.otlpBody) {
+	for _, field := range slices.Concat(r.wrappers.fill.all(), r.wrappers.holders(), []*field{&r.wrappers.otlpBody}) {
 		*field = slices.Clone(*field)
 		r.keys.resolveAll(*field)
 	}

@@ -59,7 +59,7 @@ type source struct {
 
 	// Given by New.
 	key  int  // the number of path[0]
-	slot int  // the number of path
+	slot int  // the number of path; equal to key if path is a single key
 	fold bool // the last key is the name of a header
 }
 

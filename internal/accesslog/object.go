@@ -59,18 +59,18 @@ func (s set) add(n int)      { s[n/64] |= 1 << (n % 64) }
 
 // object is a JSON object of a record, with an index of its top-level keys.
 type object struct {
-	tree     jsontree.Tree // holds the object if it was read from text
-	keys     set           // the numbered keys that are present
-	at       []jsontree.Value
-	selected bool    // it was read the quick way: keys is about all paths, and found says where in the tree they are
-	found    []int32 // not Values: pointers would cost a write barrier each
-	fill     *format // of a wrapper: how it completes the record inside
+	tree     jsontree.Tree    // holds the object if it was read from text
+	keys     set              // the numbered keys that are present
+	indexed  []jsontree.Value // their values, for top and value
+	selected bool             // it was read the quick way: keys is about all paths, and found says where in the tree they are
+	found    []int32          // not Values: pointers would cost a write barrier each
+	fill     *format          // of a wrapper: how it completes the record inside
 }
 
 // level returns the object at a depth of the record. It is made when a record first gets that deep.
 func (r *Reader) level(depth int) *object {
 	for len(r.levels) <= depth {
-		r.levels = append(r.levels, &object{keys: make(set, (r.paths.Len()+63)/64), at: make([]jsontree.Value, len(r.keys)), found: make([]int32, r.paths.Len())})
+		r.levels = append(r.levels, &object{keys: make(set, (r.paths.Len()+63)/64), indexed: make([]jsontree.Value, len(r.keys)), found: make([]int32, r.paths.Len())})
 	}
 	return r.levels[depth]
 }
@@ -88,7 +88,7 @@ func (o *object) index(v jsontree.Value, keys keyNumbers) {
 		}
 		if !o.keys.has(n) {
 			o.keys.add(n)
-			o.at[n] = m
+			o.indexed[n] = m
 		}
 	}
 }
@@ -104,7 +104,7 @@ func (o *object) value(s *source) jsontree.Value {
 		}
 		return o.tree.Selected(o.found[s.slot])
 	}
-	v := o.at[s.key]
+	v := o.indexed[s.key]
 	if len(s.path) == 1 {
 		return v
 	}

@@ -11,7 +11,7 @@ import (
 // rest. It gives up on everything else: wrappers, damage, objects in no format. Such a record is
 // read again as a whole. FuzzQuick checks that both ways read the same from every record.
 
-// placePaths numbers the paths that formats and exclusions ask for. Those of a single key get the
+// placePaths numbers the paths that formats and exclusions ask for. A path of a single key gets the
 // key's number.
 func (r *Reader) placePaths(rows []*format) {
 	tops := make([]jsontree.Key, len(r.keys))
@@ -53,11 +53,10 @@ func (r *Reader) placePaths(rows []*format) {
 			add(&list[i].field)
 		}
 	}
-	w := &r.wrappers
 	r.wrapperKeys = make(set, (len(r.keys)+63)/64)
-	for _, f := range []field{w.texts, w.objects, w.logEvents, w.resourceLogs} {
-		for i := range f {
-			r.wrapperKeys.add(f[i].key)
+	for _, f := range r.wrappers.holders() {
+		for i := range *f {
+			r.wrapperKeys.add((*f)[i].key)
 		}
 	}
 }
@@ -72,9 +71,9 @@ func (r *Reader) quick(text []byte, at place) (name string, ok bool) {
 		name, end := r.quickObject(text, 0, at)
 		return name, end == len(text)
 	}
-	before := len(r.elements)
+	before, why := len(r.elements), r.why
 	if name, ok = r.quickArray(text, at); !ok {
-		r.elements = r.elements[:before]
+		r.elements, r.why = r.elements[:before], why
 	}
 	return name, ok
 }

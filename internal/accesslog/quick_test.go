@@ -73,6 +73,7 @@ func recordCorpus(t testing.TB) (all [][]byte) {
 		`{"edge":{"kind":"front","headers":{"x-statu\u0073":"200"},"who":"w"},"x-at":"2026-11-02T10:00:00Z"}`,
 		`{"edge":{"kind":"front","headers":{"x-status":200},"who":{},"answer":[ ]},"labels":{"job":"probe"}}`,
 		`{"edge":{"kind":"front","headers":{"x-status":2e2},"who":"\ud83d","answer":null},"answers":-1,"labels":{"job":"probe"},"labels":1}`,
+		`{"time":"2026-11-02T10:00:00Z","message":"{\"log\":","log":"[{\"started_at\":1793613600000,\"latencies\":{}}, 1 x"}`, // what is found wrong first is what is said
 	} {
 		all = append(all, []byte(text))
 	}

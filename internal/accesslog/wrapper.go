@@ -40,6 +40,12 @@ var shippers = wrappers{
 	otlpBody:     from("body"),
 }
 
+// holders are the fields under which records stand. An object that has none of their keys wraps
+// nothing.
+func (w *wrappers) holders() []*field {
+	return []*field{&w.texts, &w.objects, &w.records, &w.logEvents, &w.resourceLogs}
+}
+
 // inside reads the record that an object wraps and returns its format, "" if there is none.
 func (r *Reader) inside(o *object, at place) string {
 	w := &r.wrappers

@@ -17,9 +17,9 @@ type Key struct {
 
 // pathNode is a place, and the places below it.
 type pathNode struct {
-	number  int
-	members []*pathMember
-	table   []*pathMember // the members by hash, at most a quarter full; its length is a power of two
+	number int
+	below  int           // how many places are right below it
+	table  []*pathMember // these by hash, at most a quarter full; its length is a power of two
 }
 
 type pathMember struct {
@@ -49,8 +49,12 @@ func (p *Paths) member(of *pathNode, key Key) (n *pathNode, ok bool) {
 	if key.AnyCase {
 		key.Name = lowerASCII(key.Name)
 	}
-	for _, m := range of.members {
-		switch {
+	if 4*of.below >= len(of.table) {
+		of.grow()
+	}
+	h := of.hash([]byte(key.Name)) // equal for both cases of a letter, so that it leads to all names like this one
+	for ; of.table[h] != nil; h = of.after(h) {
+		switch m := of.table[h]; {
 		case m.Key == key:
 			return &m.pathNode, true
 		case (m.AnyCase || key.AnyCase) && lowerASCII(m.Name) == lowerASCII(key.Name):
@@ -59,8 +63,8 @@ func (p *Paths) member(of *pathNode, key Key) (n *pathNode, ok bool) {
 	}
 	m := &pathMember{key, pathNode{number: p.n}}
 	p.n++
-	of.members = append(of.members, m)
-	of.build()
+	of.table[h] = m
+	of.below++
 	return &m.pathNode, true
 }
 
@@ -73,33 +77,38 @@ func lowerASCII(key string) string {
 	}, key)
 }
 
-func (n *pathNode) build() {
-	size := 8
-	for size < 4*len(n.members) {
-		size *= 2
-	}
-	n.table = make([]*pathMember, size)
-	for _, m := range n.members {
-		h := hashKey([]byte(m.Name)) & (size - 1)
+func (n *pathNode) grow() {
+	old := n.table
+	n.table = make([]*pathMember, max(8, 2*len(old)))
+	for _, m := range old {
+		if m == nil {
+			continue
+		}
+		h := n.hash([]byte(m.Name))
 		for n.table[h] != nil {
-			h = (h + 1) & (size - 1)
+			h = n.after(h)
 		}
 		n.table[h] = m
 	}
 }
 
-// hashKey is a hash of a key that is the same for letters of either case.
-func hashKey(key []byte) int {
-	n := len(key)
-	if n == 0 {
+// hash returns where in the table to look for a key, and after where to look next.
+func (n *pathNode) hash(key []byte) int {
+	size := len(key)
+	if size == 0 {
 		return 0
 	}
-	return n*37 + int(key[0]|0x20)*5 + int(key[n/2]|0x20)*113 + int(key[n-1]|0x20)*19
+	return (size*37 + int(key[0]|0x20)*5 + int(key[size/2]|0x20)*113 + int(key[size-1]|0x20)*19) & (len(n.table) - 1)
 }
 
-// find returns the member that a key stands for, nil if there is none.
+func (n *pathNode) after(h int) int { return (h + 1) & (len(n.table) - 1) }
+
+// find returns the place that a key leads to, nil if there is none.
 func (n *pathNode) find(key []byte) *pathNode {
-	for h := hashKey(key) & (len(n.table) - 1); n.table[h] != nil; h = (h + 1) & (len(n.table) - 1) {
+	if len(n.table) == 0 {
+		return nil
+	}
+	for h := n.hash(key); n.table[h] != nil; h = n.after(h) {
 		if m := n.table[h]; string(key) == m.Name || m.AnyCase && foldsTo(key, m.Name) {
 			return &m.pathNode
 		}
@@ -126,10 +135,10 @@ func foldsTo(key []byte, lower string) bool {
 // maxSkipDepth limits how deep the values may be nested that Select passes over.
 const maxSkipDepth = 64
 
-// Select reads the object that begins at src[from], looks up the paths on the way, and keeps nothing
-// else. For each path that the object has, it sets the bit of its number in present, and in at where
-// its value is, for Selected. If a key occurs twice in an object, the first one counts. The values have no children, except
-// that an array has its first item.
+// Select reads the object that begins at src[from], looks up the paths on the way, and keeps
+// nothing else. For each path that the object has, it sets the bit of its number in present, and in
+// at where its value is, for Selected. If a key occurs twice in an object, the first one counts.
+// The values have no children, except that an array has its first item.
 //
 // It is ok only if Parse reads the same object as whole. It is not ok either if the nesting is
 // extreme, or if a key that might be asked for has an escape: such an object is for Parse. end is
@@ -199,7 +208,7 @@ func (s *selection) value(i int, path *pathNode) (end int, ok bool) {
 	self := int32(len(t.nodes))
 	s.present[path.number/64] |= 1 << (path.number % 64)
 	s.at[path.number] = self
-	if t.src[i] == '{' && path.members != nil {
+	if t.src[i] == '{' && path.table != nil {
 		t.nodes = append(t.nodes, node{kind: Object, start: int32(i), parent: -1, after: self + 1, complete: true})
 		if end, ok = s.object(i, path); ok {
 			t.nodes[self].end = int32(end)
