@@ -549,7 +549,7 @@ func (r *Reader) latency(o *object, f *format) (ms float64, ok bool) {
 func (r *Reader) time(o *object, f *format) (found time.Time) {
 	for i := range f.time {
 		s := &f.time[i]
-		t, ok := timeOf(o.value(s))
+		t, ok := timeOf(r.whole(o, s))
 		if !ok {
 			b := r.find(o, s)
 			if len(b) == 0 {
@@ -568,6 +568,16 @@ func (r *Reader) time(o *object, f *format) (found time.Time) {
 		}
 	}
 	return found
+}
+
+// whole is o.value with all that is inside, of which the quick way keeps little. It is valid until
+// the next whole.
+func (r *Reader) whole(o *object, s *source) jsontree.Value {
+	v := o.value(s)
+	if k := v.Kind(); o.selected && (k == jsontree.Object || k == jsontree.Array) {
+		return r.claims.Parse(v.Raw())
+	}
+	return v
 }
 
 func (r *Reader) body(a *Access, f *format, o *object) {

@@ -93,16 +93,24 @@ func (o *object) index(v jsontree.Value, keys keyNumbers) {
 	}
 }
 
+// top returns the value of a numbered key.
+func (o *object) top(key int) jsontree.Value {
+	switch {
+	case !o.keys.has(key):
+		return jsontree.Value{}
+	case o.selected:
+		return o.tree.Selected(o.found[key])
+	}
+	return o.indexed[key]
+}
+
 // value returns what a source's path leads to.
 func (o *object) value(s *source) jsontree.Value {
 	if s.path == nil || !o.keys.has(s.key) {
 		return jsontree.Value{}
 	}
 	if o.selected {
-		if !o.keys.has(s.slot) {
-			return jsontree.Value{}
-		}
-		return o.tree.Selected(o.found[s.slot])
+		return o.top(s.slot)
 	}
 	v := o.indexed[s.key]
 	if len(s.path) == 1 {

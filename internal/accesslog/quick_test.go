@@ -73,6 +73,8 @@ func recordCorpus(t testing.TB) (all [][]byte) {
 		`{"edge":{"kind":"front","headers":{"x-statu\u0073":"200"},"who":"w"},"x-at":"2026-11-02T10:00:00Z"}`,
 		`{"edge":{"kind":"front","headers":{"x-status":200},"who":{},"answer":[ ]},"labels":{"job":"probe"}}`,
 		`{"edge":{"kind":"front","headers":{"x-status":2e2},"who":"\ud83d","answer":null},"answers":-1,"labels":{"job":"probe"},"labels":1}`,
+		`{"status":200,"path":"/a","timestamp":[2026,11,2,10,0,0,5000000]}`, `{"status":200,"path":"/a","timestamp":{"epochSecond":1793613600,"nano":5000000}}`,
+		`{"request":[{"uri":"/a"}],"response":"x","start_time":1793613600000,"route_id":"r"}`, `{"request":[],"response":{"status":"2xx"},"start_time":1793613600000,"route_id":"r"}`,
 		`{"time":"2026-11-02T10:00:00Z","message":"{\"log\":","log":"[{\"started_at\":1793613600000,\"latencies\":{}}, 1 x"}`, // what is found wrong first is what is said
 	} {
 		all = append(all, []byte(text))

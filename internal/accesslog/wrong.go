@@ -25,7 +25,7 @@ func (r *Reader) misshapen(f *format, o *object, a *Access) bool {
 			if len(s.path) < 2 || !o.keys.has(s.key) {
 				continue
 			}
-			switch around := o.at[s.key]; around.Kind() {
+			switch around := o.top(s.key); around.Kind() {
 			case jsontree.Array:
 				if nothing || around.First().Kind() != jsontree.Missing {
 					return true
