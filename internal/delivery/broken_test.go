@@ -92,6 +92,9 @@ func (b *breaker) message() (value []byte, elements int) {
 	if t := bytes.TrimLeft(value, "\x00 \t\r\n\v\f\xef\xbb\xbf"); len(t) > 0 && t[0] == '[' || bytes.Contains(value, []byte(`[`)) && bytes.Contains(value, []byte(`\"[`)) {
 		return []byte("{"), 1 // it might have become an array
 	}
+	if bytes.IndexByte(value, '\n') >= 0 {
+		return []byte("{"), 1 // it might have become several lines, each a record
+	}
 	return value, 1
 }
 
