@@ -340,7 +340,7 @@ func (g *generation) due(now time.Time) bool {
 		if len(ready) == 0 {
 			continue
 		}
-		if now.Sub(p.openedAt) >= limit.Age {
+		if now.Sub(p.openedAt) >= p.ageLimit(limit.Age, now) {
 			return true
 		}
 		for _, b := range ready {

@@ -385,6 +385,19 @@ func (p *partition) caughtUp() bool {
 	return !p.reached.IsZero() && p.next >= p.end && p.open == nil && len(p.sealed) == 0 && p.allIn()
 }
 
+// whileBehind is how many times older a batch may become while its partition is behind.
+const whileBehind = 5
+
+// ageLimit returns how old the open batch may become. A partition is behind if the end of its log
+// has not been reached for that many times the usual age. Its rows are late anyway, and a larger
+// batch has fewer of them: a batch has one row of sums for each minute and group in it.
+func (p *partition) ageLimit(usual time.Duration, now time.Time) time.Duration {
+	if now.Sub(p.reached) > whileBehind*usual {
+		return whileBehind * usual
+	}
+	return usual
+}
+
 // maxDisorder is how far behind the newest event of its batch an event can hold the watermark back:
 // a client whose clock is wrong must not stop all alerts.
 const maxDisorder = time.Hour

@@ -270,3 +270,22 @@ func TestWatermark(t *testing.T) {
 	f("more is to be read, one clock was never set", -20*365*24*h, -2*m, -h, -2*m-h, 500)
 	f("more is to be read, all clocks are fast", 2*h, 3*h, -h, 0, 500)
 }
+
+// A batch may become older while the partition is behind, and before it is known whether it is.
+func TestAgeLimit(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		reached time.Time
+		want    time.Duration
+	}{
+		{time.Time{}, 10 * time.Second},
+		{now.Add(-time.Hour), 10 * time.Second},
+		{now.Add(-9 * time.Second), 2 * time.Second},
+		{now, 2 * time.Second},
+	} {
+		p := &partition{reached: test.reached}
+		if got := p.ageLimit(2*time.Second, now); got != test.want {
+			t.Errorf("reached %s: %s, want %s", test.reached, got, test.want)
+		}
+	}
+}
