@@ -60,6 +60,7 @@ type Rule struct {
 	Condition     Condition
 	Key           string                        // of the condition in the file
 	Overrides     []override                    // of the condition's thresholds, for some tenants; the first that matches counts
+	Table         tenantTable                   // the same, from a file
 	ResolveBelow  float64                       // a firing alert recovers below it; 0: when the condition stops to hold
 	For           time.Duration                 // how long the condition has to hold before the alert fires
 	KeepFiringFor time.Duration                 // how long the alert has to have recovered before it is resolved

@@ -19,6 +19,7 @@ type lint struct {
 	problems []error
 	notes    []error // what is no mistake, but may not be what was meant
 	at       string  // the YAML path of the current group or rule
+	row      *place  // of a table, that problems are about; nil: they are about the rule
 	what     string  // "rule X: ", "group X: "
 	interval time.Duration
 	catalogs *catalog.Set // nil: rules are not compared with catalogs
@@ -114,6 +115,13 @@ func (l *lint) bad(key, format string, args ...any) {
 }
 
 func (l *lint) problem(key, format string, args ...any) error {
+	if l.row != nil {
+		column, text := strings.TrimPrefix(key, "."), l.what
+		if column != "" {
+			text += column + ": "
+		}
+		return l.row.problem(column, text+fmt.Sprintf(format, args...))
+	}
 	path, text := l.at, l.what
 	if key != "" {
 		path, text = path+"."+key, text+key+": "

@@ -1,7 +1,6 @@
 package alert
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -41,6 +40,7 @@ type written struct {
 	Condition     conditionKeys `yaml:",inline"`
 	Windows       string
 	Overrides     []overrideKeys
+	OverridesFile string `yaml:"overrides_file" json:",omitempty"`
 	For           string
 	KeepFiringFor string   `yaml:"keep_firing_for"`
 	ResolveBelow  *float64 `yaml:"resolve_below"`
@@ -176,7 +176,6 @@ func (l *lint) rule(w written) Rule {
 		By:            w.By,
 		For:           l.duration("for", w.For),
 		KeepFiringFor: l.duration("keep_firing_for", w.KeepFiringFor),
-		definition:    definition(w),
 	}
 	r.Select.Known = w.Select.Known
 	l.picks("select", w.Select.Picks)
@@ -191,6 +190,8 @@ func (l *lint) rule(w written) Rule {
 	l.by(&r)
 	r.ResolveBelow = l.resolveBelow("resolve_below", w.ResolveBelow, r.Condition, r.Condition.levels())
 	r.Overrides = l.overrides(w, r)
+	r.Table = l.overridesFile(w.OverridesFile, r)
+	r.definition = definition(w, r.Table)
 	r.Condition = l.outOf(w.Windows, r.Condition)
 	r.Active = l.active(w.Active)
 	l.labels(&r, w)
@@ -201,13 +202,13 @@ func (l *lint) rule(w written) Rule {
 }
 
 // definition returns a hash of what decides when a rule fires.
-func definition(w written) string {
-	w.Labels, w.Annotations, w.KeepFiringFor = nil, nil, ""
+func definition(w written, table tenantTable) string {
+	w.Labels, w.Annotations, w.KeepFiringFor, w.OverridesFile = nil, nil, "", ""
 	text, err := json.Marshal(w)
 	if err != nil {
 		panic(err) // texts, numbers and lists alone
 	}
-	sum := sha256.Sum256(text)
+	sum := sha256.Sum256(append(text, table.says...))
 	return hex.EncodeToString(sum[:8])
 }
 
@@ -249,7 +250,7 @@ func (l *lint) resolveBelow(key string, given *float64, c Condition, levels []le
 		return 0
 	}
 	below, least := *given, levels[0]
-	name := cmp.Or(least.name, "above")
+	name := least.key()
 	_, isSpike := c.(Spike)
 	switch {
 	case isSpike:
@@ -266,50 +267,57 @@ func (l *lint) resolveBelow(key string, given *float64, c Condition, levels []le
 
 // overrides reads the thresholds of some tenants.
 func (l *lint) overrides(w written, r Rule) (all []override) {
-	if len(w.Overrides) == 0 {
+	if len(w.Overrides) == 0 || !l.canOverride("overrides", r) {
 		return nil
 	}
-	usual := r.Condition.levels()
+	for i, k := range w.Overrides {
+		key := fmt.Sprintf("overrides[%d]", i)
+		if len(k.Tenants) == 0 {
+			l.bad(key, "no tenants: list those that the thresholds are for")
+		}
+		all = append(all, l.override(key, k, r))
+	}
+	return all
+}
+
+// canOverride reports whether tenants can have thresholds of their own.
+func (l *lint) canOverride(key string, r Rule) bool {
 	switch r.Condition.(type) {
 	case Count, Rate, BodyBlind:
 	default:
-		l.bad("overrides", "only count, rate and body_blind have thresholds to override: remove the key")
-		return nil
+		l.bad(key, "only count, rate and body_blind have thresholds to override: remove the key")
+		return false
 	}
 	if !slices.Contains(r.By, "tenant") {
-		l.bad("overrides", "the thresholds are those of tenants, and the rule does not group by tenant: add tenant to by")
+		l.bad(key, "the thresholds are those of tenants, and the rule does not group by tenant: add tenant to by")
 	}
+	return true
+}
+
+func (l *lint) override(key string, k overrideKeys, r Rule) (o override) {
 	valid := l.notNegative
 	if _, count := r.Condition.(Count); !count {
 		valid = l.share
 	}
-	for i, k := range w.Overrides {
-		key := fmt.Sprintf("overrides[%d]", i)
-		o := override{}
-		if len(k.Tenants) == 0 {
-			l.bad(key, "no tenants: list those that the thresholds are for")
+	for j, text := range k.Tenants {
+		if l.globIsGood(fmt.Sprintf("%s.tenants[%d]", key, j), text) {
+			o.tenants = append(o.tenants, newGlob(text))
 		}
-		for j, text := range k.Tenants {
-			if l.globIsGood(fmt.Sprintf("%s.tenants[%d]", key, j), text) {
-				o.tenants = append(o.tenants, newGlob(text))
-			}
-		}
-		o.levels = l.levels(key, k.Levels, "the threshold of these tenants", valid)
-		if !slices.EqualFunc(o.levels, usual, func(a, b level) bool { return a.name == b.name }) {
-			l.bad(key, "the rule and its overrides have to have the same levels: give %s", names(usual))
-		}
-		if o.resolveBelow = l.resolveBelow(key+".resolve_below", k.ResolveBelow, r.Condition, o.levels); k.ResolveBelow == nil {
-			o.resolveBelow = min(r.ResolveBelow, o.levels[0].above)
-		}
-		all = append(all, o)
 	}
-	return all
+	o.levels = l.levels(key, k.Levels, "the threshold of these tenants", valid)
+	if usual := r.Condition.levels(); !slices.EqualFunc(o.levels, usual, func(a, b level) bool { return a.name == b.name }) {
+		l.bad(key, "the rule and its overrides have to have the same levels: give %s", names(usual))
+	}
+	if o.resolveBelow = l.resolveBelow(key+".resolve_below", k.ResolveBelow, r.Condition, o.levels); k.ResolveBelow == nil {
+		o.resolveBelow = min(r.ResolveBelow, o.levels[0].above)
+	}
+	return o
 }
 
 func names(levels []level) string {
 	var all []string
 	for _, l := range levels {
-		all = append(all, cmp.Or(l.name, "above"))
+		all = append(all, l.key())
 	}
 	return strings.Join(all, " and ")
 }

@@ -1,11 +1,15 @@
 package alert
 
 import (
+	"errors"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	"errata/internal/stack/stacktest"
 )
 
 func TestShippedRules(t *testing.T) {
@@ -138,6 +142,111 @@ func TestProblemsPointAtTheLine(t *testing.T) {
 	f(head+"      - alert: First\n        count: {over: 5m, above: 1}\n", `a.yaml:6:16: rule First: alert: another rule is called "First" too`)
 	f(head+"      - count: {over: 5m, above: 1}\n", "a.yaml:6:9: rule 2 of group g: alert: the rule has no name")
 	f(rule("count: {over: 5m}", "resolve_below: 0", "by: [x]"), "count.above", "resolve_below", "by[0]") // all at once
+}
+
+// tableRule is a rule with thresholds from the file tenants.csv.
+const tableRule = `groups:
+  - name: g
+    rules:
+      - alert: A
+        by: [tenant]
+        count: {over: 5m, above: 20}
+        resolve_below: 10
+        overrides: [{tenants: [vip], above: 5}]
+        overrides_file: tenants.csv
+`
+
+// loadTable reads a rule whose thresholds are in a table.
+func loadTable(t *testing.T, rule, table string) (Rule, string, error) {
+	t.Helper()
+	file, csv := filepath.Join(t.TempDir(), "alerts.yaml"), ""
+	csv = filepath.Join(filepath.Dir(file), "tenants.csv")
+	stacktest.Must(t, errors.Join(os.WriteFile(file, []byte(rule), 0o600), os.WriteFile(csv, []byte(table), 0o600)))
+	groups, err := Load(file)
+	if err != nil {
+		return Rule{}, csv, err
+	}
+	return groups[0].Rules[0], csv, nil
+}
+
+func TestThresholdsFromATable(t *testing.T) {
+	t.Parallel()
+	r, _, err := loadTable(t, tableRule, "\uFEFF# of the contract\ntenant, above, resolve_below\nvip,1,\n\"a,b\",100,50\nbig-*,500\t,\nbig-1, 7.5 ,\n*,30,\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := func(tenant string, above, resolveBelow float64) {
+		t.Helper()
+		if got := r.thresholdsOf([]string{tenant}); len(got.levels) != 1 || got.levels[0].above != above || got.resolveBelow != resolveBelow {
+			t.Errorf("%s: %+v, want %v and %v", tenant, got, above, resolveBelow)
+		}
+	}
+	f("vip", 5, 5) // what the rule says itself comes first
+	f("a,b", 100, 50)
+	f("big-1", 7.5, 7.5) // a name comes before globs
+	f("big-2", 500, 10)
+	f("acme", 30, 10)
+
+	// Only another meaning is another definition of the rule.
+	is := func(table string, same bool) {
+		t.Helper()
+		other, _, err := loadTable(t, tableRule, table)
+		if err != nil || (other.definition == r.definition) != same {
+			t.Errorf("%v; same definition %t, want %t, with\n%s", err, !same, same, table)
+		}
+	}
+	is("resolve_below,tenant,above\n,big-*,500\n,*,30\n,big-1,7.5\n50,\"a,b\",100\n,vip,1\n", true)
+	is("resolve_below,tenant,above\n,*,30\n,big-*,500\n,big-1,7.5\n50,\"a,b\",100\n,vip,1\n", false)
+	is("tenant,above\nvip,1\n", false)
+	two := strings.NewReplacer("above: 20", "warning: 20, critical: 50", "above: 5}", "warning: 5, critical: 9}").Replace(tableRule)
+	if r, _, err = loadTable(t, two, "critical,tenant,warning\n300,acme,100\n"); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.thresholdsOf([]string{"acme"}).levels; len(got) != 2 || got[0].above != 100 || got[1].above != 300 {
+		t.Error(got)
+	}
+}
+
+func TestProblemsOfATablePointAtItsLine(t *testing.T) {
+	t.Parallel()
+	f := func(table string, want ...string) {
+		t.Helper()
+		_, file, err := loadTable(t, tableRule, table)
+		if err == nil {
+			t.Errorf("no error, want %q in\n%s", want, table)
+			return
+		}
+		for _, w := range want {
+			if !strings.Contains(err.Error(), file+":"+w) {
+				t.Errorf("got\n%v\nwant %q", err, w)
+			}
+		}
+	}
+	f("", "1: rule A: the file is empty: begin with the header tenant,above")
+	f("# nothing\n", "1: rule A: the file is empty")
+	f("tenant,abov\nx,1\n", `1: rule A: unknown column "abov": did you mean "above"? The columns are tenant, above, resolve_below`, `1: rule A: no column "above"`)
+	f("# x\n\ntenant\nx\n", `3: rule A: no column "above": the header has to be tenant,above, and may have resolve_below`)
+	f("tenant,warning,critical\nx,1,2\n", `1: rule A: unknown column "warning"`, `1: rule A: no column "above"`)
+	f("tenant,above,above\nx,1,2\n", `1: rule A: the column "above" stands twice`)
+	f("tenant,above\n", "1: rule A: the table has no rows")
+	f("tenant,above\nx,1\ny,1,2\n", "3: rule A: the row does not have the 2 fields of the header: tenant,above")
+	f("tenant,above\nx,1\n\"y,1\n", `3: rule A: extraneous or missing " in quoted-field`)
+	f("tenant,above\nx,many\ny,\nz,NaN\n", `2:3: rule A: above: "many" is not a number`, `3:3: rule A: above: "" is not a number`, `4:3: rule A: above: "NaN" is not a number`) // all at once
+	f("tenant,above\nx,-1\n", "2:3: rule A: above: -1 is negative")
+	f("tenant,above,resolve_below\nx,5,6\n", "2:5: rule A: resolve_below: 6 is more than above, 5")
+	f("tenant,above\nx,1\ny,1\nx,2\n", `4:1: rule A: tenant: "x" stands in line 2 already: remove one of the two rows`)
+	f("tenant,above\n ,1\n", "2:2: rule A: tenant: empty: name a tenant, or write * for all others")
+	f("tenant,above\nx[,1\n", `2:1: rule A: tenant: "x[" is not a glob`)
+
+	g := func(rule, want string) {
+		t.Helper()
+		if _, _, err := loadTable(t, rule, "tenant,above\nx,1\n"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+	g(strings.Replace(tableRule, "tenants.csv", "nowhere.csv", 1), "alerts.yaml:9:25: rule A: overrides_file: the file of thresholds cannot be read: open ")
+	g(strings.Replace(tableRule, "by: [tenant]", "by: [code]", 1), "overrides_file: the thresholds are those of tenants")
+	g("groups: [{name: g, rules: [{alert: A, lag: {above: 5m}, overrides_file: tenants.csv}]}]", "overrides_file: only count, rate and body_blind have thresholds to override")
 }
 
 func TestMissingFileIsASentence(t *testing.T) {

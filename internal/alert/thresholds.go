@@ -1,14 +1,16 @@
 package alert
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
 
-// The names of the levels of a rule with two of them.
+// The keys of thresholds. Two of them are the names of the levels of a rule with two.
 const (
-	warning  = "warning"
-	critical = "critical"
+	onlyLevel = "above" // of a rule without others; that level has no name
+	warning   = "warning"
+	critical  = "critical"
 )
 
 // level is a threshold. Above it, a condition holds.
@@ -16,6 +18,9 @@ type level struct {
 	name  string // "": the rule has no other
 	above float64
 }
+
+// key returns the key that the threshold is written under.
+func (l level) key() string { return cmp.Or(l.name, onlyLevel) }
 
 // thresholds are what a condition compares its value with.
 type thresholds struct {
@@ -29,16 +34,27 @@ type override struct {
 	thresholds
 }
 
+// firstOverride returns the thresholds of the first override that matches a tenant.
+func firstOverride(all []override, tenant string) (thresholds, bool) {
+	for _, o := range all {
+		if matchesAny(o.tenants, tenant) {
+			return o.thresholds, true
+		}
+	}
+	return thresholds{}, false
+}
+
 // thresholdsOf returns the thresholds of a group.
 func (r *Rule) thresholdsOf(keys []string) thresholds {
 	for i, column := range r.By {
 		if column != "tenant" {
 			continue
 		}
-		for _, o := range r.Overrides {
-			if matchesAny(o.tenants, keys[i]) {
-				return o.thresholds
-			}
+		if found, ok := firstOverride(r.Overrides, keys[i]); ok {
+			return found
+		}
+		if found, ok := r.Table.of(keys[i]); ok {
+			return found
 		}
 	}
 	return thresholds{r.Condition.levels(), r.ResolveBelow}
@@ -87,13 +103,13 @@ func (l *lint) levels(key string, k levelKeys, what string, valid func(key strin
 	for _, given := range []struct {
 		name  string
 		value *float64
-	}{{"above", k.Above}, {warning, k.Warning}, {critical, k.Critical}} {
+	}{{onlyLevel, k.Above}, {warning, k.Warning}, {critical, k.Critical}} {
 		if given.value == nil {
 			continue
 		}
 		valid(key+"."+given.name, *given.value)
 		name := given.name
-		if name == "above" {
+		if name == onlyLevel {
 			name = ""
 		}
 		all = append(all, level{name, *given.value})
