@@ -173,8 +173,10 @@ type tally struct {
 	Bytes            int
 }
 
-// send writes the records of a workload to a topic and returns what they must become.
-func (w *workload) send(ctx context.Context, t testing.TB, brokers []string, topic string) tally {
+// producer returns a client that writes to a topic as the workload says. It is closed with the
+// test.
+func (w *workload) producer(t testing.TB, brokers []string, topic string) *kgo.Client {
+	t.Helper()
 	codec, known := map[string]kgo.CompressionCodec{"none": kgo.NoCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
 		"gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression()}[w.Codec]
 	if !known {
@@ -185,7 +187,13 @@ func (w *workload) send(ctx context.Context, t testing.TB, brokers []string, top
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer client.Close()
+	t.Cleanup(client.Close)
+	return client
+}
+
+// send writes the records of a workload to a topic and returns what they must become.
+func (w *workload) send(ctx context.Context, t testing.TB, brokers []string, topic string) tally {
+	client := w.producer(t, brokers, topic)
 	sent := tally{ByCode: map[string]int{}}
 	var failed error
 	for n := range w.Count {

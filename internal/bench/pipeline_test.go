@@ -51,8 +51,8 @@ const (
 
 // TestPipeline is `make bench`.
 func TestPipeline(t *testing.T) {
-	if os.Getenv("ERRATA_BENCH") != "1" {
-		t.Skip("make bench runs it")
+	if os.Getenv("ERRATA_BENCH") != "1" || os.Getenv("ERRATA_BENCH_RATES") != "" {
+		t.Skip("make bench without RATES runs it")
 	}
 	w := workloadOf(t)
 	binary := build(t)
@@ -182,51 +182,73 @@ func countsOf(t testing.TB, c *stack.ClickHouse, database string) string {
 		stacktest.Query(t, c, "SELECT count(), sum(cityHash64(toString(tenant), toString(path), toString(code), toString(description), toString(remedy), toString(request_id), toString(message))) FROM "+database+".errors")
 }
 
-// runErrata lets the ingester read the topic, audits what it stored, and compares its counts with
-// what was sent.
-func runErrata(t *testing.T, w *workload, broker *stacktest.RealBroker, binary string, sent tally) (result, string) {
-	c := stacktest.ClickHouse(t)
+// ingester is `ingest run` with settings of its own.
+type ingester struct {
+	*stacktest.Process                                // once it is started
+	command            func(args ...string) *exec.Cmd // another command with the same settings
+	address            string                         // of its metrics
+	log                string
+}
+
+// newIngester makes the schema for an ingester that begins at the earliest offset.
+func newIngester(t testing.TB, binary string, broker *stacktest.RealBroker, c *stack.ClickHouse) *ingester {
+	t.Helper()
 	dir := t.TempDir()
-	address := stacktest.FreeAddr(t)
+	in := &ingester{address: stacktest.FreeAddr(t), log: filepath.Join(dir, "ingest.log")}
 	env := append(os.Environ(), "ERRATA_KAFKA_BROKERS="+broker.Addr, "ERRATA_KAFKA_TOPICS="+topic, "ERRATA_KAFKA_START=earliest", "ERRATA_CLICKHOUSE_ADDR="+c.Addr,
-		"ERRATA_CLICKHOUSE_DATABASE="+database, "ERRATA_CATALOGS_DIR="+catalogFolder(t), "ERRATA_HTTP_ADDR="+address, "ERRATA_HTTP_PPROF=true")
-	command := func(args ...string) *exec.Cmd {
+		"ERRATA_CLICKHOUSE_DATABASE="+database, "ERRATA_CATALOGS_DIR="+catalogFolder(t), "ERRATA_HTTP_ADDR="+in.address, "ERRATA_HTTP_PPROF=true")
+	in.command = func(args ...string) *exec.Cmd {
 		command := exec.Command(binary, args...)
 		command.Dir = dir // where no config.yaml is
 		command.Env = slices.DeleteFunc(slices.Clone(env), func(v string) bool { return strings.HasPrefix(v, "ERRATA_BENCH") })
 		return command
 	}
-	if out, err := command("check", "--create").CombinedOutput(); err != nil { // so that reading begins at once
+	if out, err := in.command("check", "--create").CombinedOutput(); err != nil { // so that reading begins at once
 		t.Fatalf("ingest check --create: %v\n%s", err, out)
 	}
-	log, err := os.Create(filepath.Join(dir, "ingest.log"))
+	return in
+}
+
+func (in *ingester) start(t testing.TB) {
+	t.Helper()
+	log, err := os.Create(in.log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	run := command("run")
+	run := in.command("run")
 	run.Stdout, run.Stderr = log, log
-	m := startMeter(t, "errata", w, c, broker)
-	process, err := stacktest.StartProcess(run)
-	if err != nil {
+	if in.Process, err = stacktest.StartProcess(run); err != nil {
 		t.Fatal(err)
 	}
-	defer process.Kill()
-	profiled := profile(t, address)
-	m.readAll(t, w, c, "SELECT sum(records) FROM "+database+".batches", func() error {
-		if process.State() == nil {
-			return nil
-		}
-		said, _ := os.ReadFile(log.Name())
-		return fmt.Errorf("the ingester ended: %v\n%s", process.State(), said)
-	})
-	m.Client, m.ClientPeak = cpuSeconds(t, process.Pid())/m.millions, peakMemory(t, process.Pid())
+	t.Cleanup(in.Kill)
+}
+
+// ended returns an error with the log if the ingester is not running.
+func (in *ingester) ended() error {
+	if in.State() == nil {
+		return nil
+	}
+	said, _ := os.ReadFile(in.log)
+	return fmt.Errorf("the ingester ended: %v\n%s", in.State(), said)
+}
+
+// runErrata lets the ingester read the topic, audits what it stored, and compares its counts with
+// what was sent.
+func runErrata(t *testing.T, w *workload, broker *stacktest.RealBroker, binary string, sent tally) (result, string) {
+	c := stacktest.ClickHouse(t)
+	in := newIngester(t, binary, broker, c)
+	m := startMeter(t, "errata", w, c, broker)
+	in.start(t)
+	profiled := profile(t, in.address)
+	m.readAll(t, w, c, "SELECT sum(records) FROM "+database+".batches", in.ended)
+	m.Client, m.ClientPeak = cpuSeconds(t, in.Pid())/m.millions, peakMemory(t, in.Pid())
 	<-profiled
-	process.Signal(syscall.SIGTERM)
-	<-process.Done()
+	in.Signal(syscall.SIGTERM)
+	<-in.Done()
 	r := m.stop(t, c, database)
 
-	if out, err := command("audit").CombinedOutput(); err != nil {
+	if out, err := in.command("audit").CombinedOutput(); err != nil {
 		t.Errorf("ingest audit: %v\n%s", err, out)
 	} else {
 		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
