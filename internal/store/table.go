@@ -174,11 +174,33 @@ func (t table[R]) insert(ctx context.Context, s *Store, rows []of[R]) error {
 	return nil
 }
 
-// watchdogGrace is how long the context of an INSERT outlives it. The client's Send watches the
-// context in a goroutine, and closes the connection when the context ends. On a busy machine that
-// goroutine may first run after Send has returned; if the context has ended by then as well, it may
-// close a connection that is back in the pool.
-const watchdogGrace = time.Minute
+// insertContext is the context of an INSERT. It ends like the context it is made of until the INSERT
+// has returned, and never after. The client's Send watches the context in a goroutine, and closes
+// the connection when the context ends. On a busy machine that goroutine may first run after Send
+// has returned. If the context has ended by then, it may close a connection that is back in the
+// pool, under the next query.
+type insertContext struct {
+	context.Context
+	done <-chan struct{}
+}
+
+// untilReturned returns the context of an INSERT, and a function to call when it has returned.
+func untilReturned(ctx context.Context) (context.Context, func()) {
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() { close(done) })
+	return insertContext{ctx, done}, func() { stop() }
+}
+
+func (c insertContext) Done() <-chan struct{} { return c.done }
+
+func (c insertContext) Err() error {
+	select {
+	case <-c.done:
+		return c.Context.Err()
+	default:
+		return nil
+	}
+}
 
 // send writes one block. Appending whole columns is several times cheaper than appending rows.
 func (t table[R]) send(ctx context.Context, s *Store, rows []of[R]) (err error) {
@@ -187,7 +209,9 @@ func (t table[R]) send(ctx context.Context, s *Store, rows []of[R]) (err error) 
 		names[i] = "`" + c.name + "`"
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.insertTimeout)
-	defer time.AfterFunc(watchdogGrace, cancel)
+	defer cancel()
+	ctx, returned := untilReturned(ctx)
+	defer returned() // before cancel
 	block, err := s.conn.PrepareBatch(ctx, "INSERT INTO "+t.name+" ("+strings.Join(names, ", ")+")")
 	if err != nil {
 		return err
