@@ -140,10 +140,13 @@ func (f *dailyFlags) check(cmd *cobra.Command) error {
 	return checkLimit(f.query.Limit)
 }
 
-// receivers returns the settings and the receivers of --to.
+// receivers returns the settings and the receivers of --to, and sets the links of the report.
 func (f *dailyFlags) receivers(env *environment) (config.Config, []notify.Receiver, error) {
 	cfg, err := env.config()
-	if err != nil || len(f.to) == 0 {
+	if err != nil {
+		return cfg, nil, err
+	}
+	if f.query.Link, err = report.ParseLink(cfg.Reports.Link); err != nil || len(f.to) == 0 {
 		return cfg, nil, err
 	}
 	chosen, err := chooseReceivers(cfg.Notify, f.to, f.eachTenant || len(f.query.Tenants) == 1)

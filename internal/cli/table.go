@@ -25,6 +25,7 @@ type Column struct {
 	Number bool   // aligned to the right
 	Prose  bool   // wraps on a narrow terminal; such columns share the width that the others leave
 	Spare  int    // above 0: gives way if the terminal is still too narrow, the lowest first
+	Whole  bool   // on a terminal, stands below its row and is never broken: an address
 }
 
 const (
@@ -46,8 +47,8 @@ var style = table.Style{
 
 // Text writes the table for people, nothing if it has no rows. On a terminal it fits the width:
 // spare columns give way to prose, and where prose has no room beside the other columns, it stands
-// below its row, and so do the spare columns that have none. What is still too wide is cut.
-// Elsewhere each row is one line of any length.
+// below its row, and so do the spare columns that have none, and addresses always. What is still
+// too wide is cut. Elsewhere each row is one line of any length.
 func (t Table) Text(w io.Writer) error {
 	if len(t.Rows) == 0 {
 		return nil
@@ -59,7 +60,7 @@ func (t Table) Text(w io.Writer) error {
 	}
 	width -= len(t.Indent) + 1 // a line that ends in the last column looks wrapped on some terminals
 	beside := t.spared(width - t.leastProse())
-	fits := beside.fixedWidth()+t.leastProse() <= width
+	fits := beside.fixedWidth()+t.leastProse() <= width && !slices.ContainsFunc(t.Columns, func(c Column) bool { return c.Whole })
 	if !fits || t.leastProse() == 0 && len(beside.Columns) < len(t.Columns) { // below a row no column is left out
 		return t.writeBelow(w, width)
 	}
@@ -103,12 +104,12 @@ func wrapped(cell string, width int) string { return strings.Join(wrap(cell, wid
 // writeBelow writes the table with its prose, and the spare columns that have no room, below each
 // row.
 func (t Table) writeBelow(w io.Writer, width int) error {
-	head := t.without(func(c Column) bool { return c.Prose }).spared(width).narrowed(width)
+	head := t.without(func(c Column) bool { return c.Prose || c.Whole }).spared(width).narrowed(width)
 	lines := head.lines(func(int) table.ColumnConfig { return table.ColumnConfig{} })
 	rows := lines[len(lines)-len(t.Rows):]
 	under, label := strings.Repeat(" ", below), 0
 	for _, c := range t.Columns {
-		if c.Prose {
+		if c.Prose || c.Whole {
 			label = max(label, columns(c.Name))
 		}
 	}
@@ -122,6 +123,8 @@ func (t Table) writeBelow(w io.Writer, width int) error {
 			cell := t.Rows[i][j]
 			switch {
 			case cell == "" || !c.Prose && slices.ContainsFunc(head.Columns, func(h Column) bool { return h.Name == c.Name }):
+			case c.Whole:
+				prose = append(prose, c.Name+strings.Repeat(" ", label-columns(c.Name))+gap+cell)
 			case c.Prose:
 				prose = append(prose, labelled(c.Name, cell, label, width-below)...)
 			default:

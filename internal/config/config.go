@@ -23,6 +23,7 @@ import (
 	"errata/internal/delivery"
 	"errata/internal/enrich"
 	"errata/internal/notify"
+	"errata/internal/report"
 	"errata/internal/store"
 	"errata/internal/yamlfile"
 )
@@ -41,6 +42,7 @@ type Config struct {
 	Notify  notify.Config `mapstructure:"notify"`
 	Reports struct {
 		Delivery string `mapstructure:"delivery"` // AtLeastOnce or AtMostOnce
+		Link     string `mapstructure:"link"`     // template of a report.Link; "": no links
 	} `mapstructure:"reports"`
 	Log struct {
 		Level slog.Level `mapstructure:"level"`
@@ -124,6 +126,7 @@ var defaults = []struct {
 	{"notify.tenants", []any{}},
 	{"notify.time_intervals", []any{}},
 	{"reports.delivery", AtLeastOnce},
+	{"reports.link", ""},
 	{"log.level", "info"},
 	{"http.addr", "127.0.0.1:9464"},
 	{"http.pprof", false},
@@ -234,6 +237,9 @@ func (c Config) validate() error {
 		if at.addr != "" && !canListen(at.addr) {
 			return fmt.Errorf("%s is %q: give host:port to listen on, such as 127.0.0.1:9464", at.key, at.addr)
 		}
+	}
+	if _, err := report.ParseLink(c.Reports.Link); err != nil {
+		return fmt.Errorf("reports.link: %w", err)
 	}
 	return errors.Join(c.Kafka.Validate(), c.ClickHouse.Validate(), c.Ingest.Validate(), c.Notify.Validate())
 }

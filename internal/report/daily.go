@@ -23,6 +23,7 @@ type DailyQuery struct {
 	Week    bool
 	Lang    string // of the texts: en or zh
 	Limit   int    // the greatest number of rows of a list; the rest is summed up
+	Link    Link   // of each line
 }
 
 // Daily is the report of a day or week. All outputs show its values. It holds nothing of tenants
@@ -107,6 +108,7 @@ type DailyCode struct {
 	Remedy      string        `json:"remedy"`
 	Message     string        `json:"message"` // the most frequent one
 	Said        []Said        `json:"said"`    // about it, of the tenants that met it
+	Link        string        `json:"link"`    // to a page about it; "": no page is configured
 	Arguments   []Argument    `json:"arguments"`
 
 	dialect, service string
@@ -125,6 +127,7 @@ type DailyTenant struct {
 	DailyTotals
 	LastWeek uint64 `json:"last_week"` // errors
 	Code     string `json:"code"`      // with the most errors
+	Link     string `json:"link"`      // as above
 }
 
 // Bar is an hour or a day of the chart.
@@ -223,6 +226,9 @@ func NewDaily(ctx context.Context, s *store.Store, c *catalog.Set, q DailyQuery)
 		return Daily{}, fmt.Errorf("ask for the details of codes: %w", err)
 	}
 	d.Verdict = d.judge()
+	if err := d.setLinks(q.Link); err != nil {
+		return Daily{}, err
+	}
 	revisions, err := NewRevisions(ctx, s, q)
 	if err != nil {
 		return Daily{}, err

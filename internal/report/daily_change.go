@@ -35,6 +35,7 @@ type Change struct {
 	Returned    uint64        `json:"returned"`    // errors after the code was said to be fixed. Then none are usual, and P and Q are 0
 	Description string        `json:"description"`
 	Remedy      string        `json:"remedy"`
+	Link        string        `json:"link"` // to a page about it; "": no page is configured
 
 	dialect, service string
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"html/template"
@@ -27,7 +28,8 @@ type dailyPage struct {
 
 // dailyTile is a figure with what it was before.
 type dailyTile struct {
-	Name, Value, Before string
+	Name, Value string
+	Before      []string
 }
 
 // dailyBar is a bar of the chart, in its coordinates.
@@ -36,11 +38,17 @@ type dailyBar struct {
 	Text                string
 }
 
+// About is what the error means, or the message of a code that no catalog explains.
+func (c dailyChangeRow) About() string { return cmp.Or(c.Description, c.Message) }
+
+// About is what the error means, or the message of a code that no catalog explains.
+func (c dailyCodeRow) About() string { return cmp.Or(c.Description, c.Message) }
+
 // dailyChangeRow is a change with a scale on which the usual range and the day are drawn.
 type dailyChangeRow struct {
 	Change
-	Word, Who, Count, Usually, Owned, State string
-	From, Width, At                         float64 // of 100
+	Word, Who, Count, Usually, Owned, State, Message string
+	From, Width, At                                  float64 // of 100
 }
 
 // dailyCodeRow is a code with the length of its bar.
@@ -81,7 +89,7 @@ func (d Daily) page() dailyPage {
 	page.chart()
 	for _, c := range d.Changes {
 		scale := 1.05 * float64(max(c.Errors, c.UsualHigh, 1))
-		row := dailyChangeRow{Change: c, Word: p.word(c.Change), Who: p.tenant(c.Tenant), Count: p.number(c.Errors), Usually: p.usual(c), Owned: d.owner(c.Owner), State: p.saidBy(c.Said),
+		row := dailyChangeRow{Change: c, Word: p.word(c.Change), Who: p.tenant(c.Tenant), Count: p.number(c.Errors), Usually: p.usual(c), Owned: d.owner(c.Owner), State: p.saidBy(c.Said), Message: d.message(c),
 			From: 100 * float64(c.UsualLow) / scale, At: 100 * float64(c.Errors) / scale}
 		row.Width = max(1, 100*float64(c.UsualHigh)/scale-row.From)
 		page.ChangeRows = append(page.ChangeRows, row)
@@ -103,6 +111,15 @@ func (d Daily) page() dailyPage {
 	return page
 }
 
+// message returns the most frequent message of a changed code that no catalog lists.
+func (d Daily) message(c Change) string {
+	i := slices.IndexFunc(d.Unknown, func(x DailyCode) bool { return x.Code == c.Code && x.Family == c.Family })
+	if i < 0 {
+		return ""
+	}
+	return d.Unknown[i].Message
+}
+
 // Changed is the section of what changed.
 func (p dailyPage) Changed() dailySection { return p.changesSection() }
 
@@ -112,11 +129,11 @@ func (s dailySection) Numeric(column int) bool { return s.Table.Columns[column].
 // tiles sets the figures at the top.
 func (page *dailyPage) tiles() {
 	d, p := page.Daily, page.p
-	before := func(text func(DailyTotals) string) string {
+	before := func(text func(DailyTotals) string) []string {
 		if d.Week {
-			return p.Sprintf("Week before: %s", text(d.Previous))
+			return []string{p.Sprintf("Week before: %s", text(d.Previous))}
 		}
-		return p.Sprintf("Day before: %s", text(d.Previous)) + " · " + p.Sprintf("%s a week before: %s", p.weekday(), text(d.LastWeek))
+		return []string{p.Sprintf("Day before: %s", text(d.Previous)), p.Sprintf("%s a week before: %s", p.weekday(), text(d.LastWeek))}
 	}
 	for _, tile := range []struct {
 		name string

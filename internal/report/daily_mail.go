@@ -4,6 +4,8 @@ import (
 	_ "embed"
 	"html/template"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"errata/internal/cli"
 )
@@ -17,7 +19,13 @@ var dailyMailText string
 // dailyMail uses tables and inline styles: mail clients show neither SVG nor style sheets with
 // variables. Its short style sheet only adapts it to the dark and to phones, where a client reads
 // it.
-var dailyMail = template.Must(template.New("daily_mail.html").Parse(dailyMailText))
+var dailyMail = template.Must(template.New("daily_mail.html").Funcs(template.FuncMap{"capital": capital}).Parse(dailyMailText))
+
+// capital returns a text with its first letter in upper case, which mail clients cannot do.
+func capital(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(first)) + text[size:]
+}
 
 // mailBar is an hour of the chart as a cell, in pixels.
 type mailBar struct {

@@ -21,12 +21,14 @@ var DailyOutputs = cli.Outputs[Daily]{
 
 // dailySection is a part of the report for people.
 type dailySection struct {
-	ID    string
-	Title string
-	Note  string
-	Lines []string
-	Table cli.Table
-	Code  string // a command
+	ID     string
+	Title  string
+	Note   string
+	Lines  []string
+	Table  cli.Table
+	Links  []string // of the rows; it may be shorter
+	linkAt int      // see LinkAt
+	Code   string   // a command
 }
 
 // empty reports whether the section has nothing to say.
@@ -67,7 +69,7 @@ func (d Daily) text(w io.Writer) error {
 		}
 		if len(s.Table.Rows) > 0 {
 			s.Table.Indent = "  "
-			if err := s.Table.Text(w); err != nil {
+			if err := s.withLinks(p.word("link")).Text(w); err != nil {
 				return err
 			}
 		}
@@ -104,7 +106,7 @@ func (d Daily) markdown(w io.Writer) error {
 			if len(s.Lines) > 0 {
 				fmt.Fprintln(w)
 			}
-			if err := s.Table.Markdown(w); err != nil {
+			if err := s.linked().Markdown(w); err != nil {
 				return err
 			}
 		}
@@ -128,7 +130,7 @@ func (d Daily) sections() []dailySection {
 
 func (d Daily) changesSection() dailySection {
 	p := d.printer()
-	s := dailySection{ID: "changes", Title: p.word("What changed")}
+	s := dailySection{ID: "changes", Title: p.word("What changed"), linkAt: 1}
 	if weeks := p.Sprintf("%d weeks", d.Comparison.Weeks); d.Week {
 		s.Note = p.Sprintf("%d pairs of tenant and code, compared with the last %s", d.Comparison.Pairs, weeks)
 	} else {
@@ -144,6 +146,7 @@ func (d Daily) changesSection() dailySection {
 	for _, c := range d.Changes {
 		usual := strings.TrimPrefix(strings.TrimPrefix(p.usual(c), p.word("usually")), " ")
 		s.Table.Rows = append(s.Table.Rows, []string{p.word(c.Change), c.Code, p.tenant(c.Tenant), p.number(c.Errors), usual, d.owner(c.Owner), p.saidBy(c.Said), c.Description, c.Remedy})
+		s.link(c.Link)
 	}
 	s.withoutEmpty(p.word("code state"))
 	if s.empty() {
@@ -190,6 +193,7 @@ func (d Daily) codesSection() dailySection {
 	for _, x := range d.TopCodes {
 		s.Table.Rows = append(s.Table.Rows, []string{x.Code, x.Family, x.Kind, p.number(x.Errors), p.percent(x.Share), p.number(x.LastWeek), p.number(x.Requests), p.number(x.Tenants),
 			d.owner(x.Owner), p.arguments(x.Arguments), p.saidAll(x.Said), x.Description, x.Remedy})
+		s.link(x.Link)
 	}
 	if d.OtherCodes.Number > 0 {
 		s.Table.Rows = append(s.Table.Rows, []string{p.Sprintf("%d others", d.OtherCodes.Number), "", "", p.number(d.OtherCodes.Errors), p.percent(share(d.OtherCodes.Errors, d.Totals.Errors)), "", "", "", "", "", "", "", ""})
@@ -212,6 +216,7 @@ func (d Daily) tenantsSection() dailySection {
 	s := dailySection{ID: "tenants", Title: p.word("Top tenants"), Table: cli.Table{Columns: d.columns("tenant", "errors", "week before", "requests", "with errors", "error share", "top code")}}
 	for _, t := range d.TopTenants {
 		s.Table.Rows = append(s.Table.Rows, []string{p.tenant(t.Tenant), p.number(t.Errors), p.number(t.LastWeek), p.number(t.Requests), p.number(t.ErrorRequests), p.percent(t.Share), t.Code})
+		s.link(t.Link)
 	}
 	if d.OtherTenants.Number > 0 {
 		s.Table.Rows = append(s.Table.Rows, []string{p.Sprintf("%d others", d.OtherTenants.Number), p.number(d.OtherTenants.Errors), "", "", "", "", ""})
@@ -325,6 +330,7 @@ func (d Daily) alertsSection() dailySection {
 			state += ", " + p.said(a.Said)
 		}
 		s.Table.Rows = append(s.Table.Rows, []string{a.Rule, strings.Join(labels, " "), p.number(a.Fired), p.time(a.At.Time), state, a.Reason})
+		s.link(a.Link)
 	}
 	return s
 }
@@ -335,6 +341,7 @@ func (d Daily) unknownSection() dailySection {
 		Table: cli.Table{Columns: d.columns("code", "family", "errors", "tenants", "first seen", "message")}}
 	for _, x := range d.Unknown {
 		s.Table.Rows = append(s.Table.Rows, []string{x.Code, x.Family, p.number(x.Errors), p.number(x.Tenants), p.time(x.FirstSeen.Time), x.Message})
+		s.link(x.Link)
 	}
 	if d.MoreUnknown.Number > 0 {
 		s.Table.Rows = append(s.Table.Rows, []string{p.Sprintf("%d others", d.MoreUnknown.Number), "", p.number(d.MoreUnknown.Errors), "", "", ""})
@@ -349,7 +356,7 @@ func (d Daily) unknownSection() dailySection {
 // family, kind and hour.
 func (d Daily) csv(w io.Writer) error {
 	t := cli.Table{}
-	for _, name := range []string{"section", "name", "tenant", "code", "family", "kind", "owner", "errors", "requests", "error_requests", "last_week", "usual_low", "usual_high", "description", "remedy", "state"} {
+	for _, name := range []string{"section", "name", "tenant", "code", "family", "kind", "owner", "errors", "requests", "error_requests", "last_week", "usual_low", "usual_high", "description", "remedy", "state", "link"} {
 		t.Columns = append(t.Columns, cli.Column{Name: name, Prose: name == "description" || name == "remedy"})
 	}
 	n := func(x uint64) string { return strconv.FormatUint(x, 10) }
@@ -358,27 +365,27 @@ func (d Daily) csv(w io.Writer) error {
 		name string
 		of   DailyTotals
 	}{{"day", d.Totals}, {"previous", d.Previous}, {"last_week", d.LastWeek}} {
-		add("total", x.name, "", "", "", "", "", n(x.of.Errors), n(x.of.Requests), n(x.of.ErrorRequests), "", "", "", "", "", "")
+		add("total", x.name, "", "", "", "", "", n(x.of.Errors), n(x.of.Requests), n(x.of.ErrorRequests), "", "", "", "", "", "", "")
 	}
 	for _, c := range d.Changes {
-		add("change", c.Change, c.Tenant, c.Code, c.Family, c.Kind, c.Owner, n(c.Errors), n(c.Requests), "", "", n(c.UsualLow), n(c.UsualHigh), c.Description, c.Remedy, states(c.said()...))
+		add("change", c.Change, c.Tenant, c.Code, c.Family, c.Kind, c.Owner, n(c.Errors), n(c.Requests), "", "", n(c.UsualLow), n(c.UsualHigh), c.Description, c.Remedy, states(c.said()...), c.Link)
 	}
 	for _, x := range d.TopCodes {
-		add("code", "", "", x.Code, x.Family, x.Kind, x.Owner, n(x.Errors), n(x.Requests), n(x.Requests), n(x.LastWeek), "", "", x.Description, x.Remedy, states(x.Said...))
+		add("code", "", "", x.Code, x.Family, x.Kind, x.Owner, n(x.Errors), n(x.Requests), n(x.Requests), n(x.LastWeek), "", "", x.Description, x.Remedy, states(x.Said...), x.Link)
 	}
-	add("code", "(others)", "", "", "", "", "", n(d.OtherCodes.Errors), "", "", "", "", "", "", "", "")
+	add("code", "(others)", "", "", "", "", "", n(d.OtherCodes.Errors), "", "", "", "", "", "", "", "", "")
 	for _, x := range d.TopTenants {
-		add("tenant", "", x.Tenant, x.Code, "", "", "", n(x.Errors), n(x.Requests), n(x.ErrorRequests), n(x.LastWeek), "", "", "", "", "")
+		add("tenant", "", x.Tenant, x.Code, "", "", "", n(x.Errors), n(x.Requests), n(x.ErrorRequests), n(x.LastWeek), "", "", "", "", "", x.Link)
 	}
-	add("tenant", "(others)", "", "", "", "", "", n(d.OtherTenants.Errors), "", "", "", "", "", "", "", "")
+	add("tenant", "(others)", "", "", "", "", "", n(d.OtherTenants.Errors), "", "", "", "", "", "", "", "", "")
 	for _, x := range d.Families {
-		add("family", "", "", "", x.Name, "", "", n(x.Errors), "", "", n(x.LastWeek), "", "", "", "", "")
+		add("family", "", "", "", x.Name, "", "", n(x.Errors), "", "", n(x.LastWeek), "", "", "", "", "", "")
 	}
 	for _, x := range d.Kinds {
-		add("kind", "", "", "", "", x.Name, "", n(x.Errors), "", "", n(x.LastWeek), "", "", "", "", "")
+		add("kind", "", "", "", "", x.Name, "", n(x.Errors), "", "", n(x.LastWeek), "", "", "", "", "", "")
 	}
 	for _, b := range d.Chart {
-		add("time", b.From.String(), "", "", "", "", "", n(b.Errors), n(b.Requests), "", "", "", "", "", "", "")
+		add("time", b.From.String(), "", "", "", "", "", n(b.Errors), n(b.Requests), "", "", "", "", "", "", "", "")
 	}
 	return t.CSV(w)
 }

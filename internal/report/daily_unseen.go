@@ -55,6 +55,7 @@ type DailyAlert struct {
 	Reason string            `json:"reason" ch:"reason_"`
 	Said   *Said             `json:"said" ch:"-"`   // about its code, if it is of one code of one tenant; null: nothing
 	Errors uint64            `json:"errors" ch:"-"` // of this code on the day
+	Link   string            `json:"link" ch:"-"`   // to a page about it; "": no page is configured
 }
 
 // unseen asks for what could not be seen.

@@ -83,6 +83,7 @@ var dailyChinese = [][2]string{
 	{"errors", "错误"},
 	{"usually", "通常"},
 	{"owner", "责任方"},
+	{"link", "链接"},
 	{"family", "族"},
 	{"kind", "类型"},
 	{"share", "占比"},

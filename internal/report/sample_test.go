@@ -70,7 +70,7 @@ func sampleDay(t *testing.T, lang string) Daily {
 	}
 	d.OtherCodes = Others{58, 1226}
 	tenant := func(name string, requests, errorRequests, errors, before uint64, code string) {
-		d.TopTenants = append(d.TopTenants, DailyTenant{name, DailyTotals{requests, errorRequests, errors, share(errorRequests, requests)}, before, code})
+		d.TopTenants = append(d.TopTenants, DailyTenant{Tenant: name, DailyTotals: DailyTotals{requests, errorRequests, errors, share(errorRequests, requests)}, LastWeek: before, Code: code})
 	}
 	tenant("acme", 210345, 1410, 1466, 1502, "AIS.0011")
 	tenant("cobalt-games", 88210, 903, 911, 502, "OSM.01010037")

@@ -174,11 +174,11 @@ func (t table[R]) insert(ctx context.Context, s *Store, rows []of[R]) error {
 	return nil
 }
 
-// insertContext is the context of an INSERT. It ends like the context it is made of until the INSERT
-// has returned, and never after. The client's Send watches the context in a goroutine, and closes
-// the connection when the context ends. On a busy machine that goroutine may first run after Send
-// has returned. If the context has ended by then, it may close a connection that is back in the
-// pool, under the next query.
+// insertContext is the context of an INSERT. It ends like the context it is made of until the
+// INSERT has returned, and never after. The client's Send watches the context in a goroutine, and
+// closes the connection when the context ends. On a busy machine that goroutine may first run after
+// Send has returned. If the context has ended by then, it may close a connection that is back in
+// the pool, under the next query.
 type insertContext struct {
 	context.Context
 	done <-chan struct{}
