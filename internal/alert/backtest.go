@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"errata/internal/cli"
 )
 
@@ -170,20 +172,40 @@ func (r *Runner) Backtest(ctx context.Context, from, to time.Time, o BacktestOpt
 	if !to.After(from) {
 		return Backtest{}, fmt.Errorf("all data is in up to %s, so there is nothing to replay from %s on", cli.Timestamp{Time: to}, cli.Timestamp{Time: from})
 	}
-	b := Backtest{From: cli.Timestamp{Time: from}, To: cli.Timestamp{Time: to}, Rules: []Tried{}}
-	for g := range r.Groups {
-		for i := range r.Groups[g].Rules {
-			t, err := try(ctx, newStored(r.Store), &r.Groups[g].Rules[i], r.Groups[g].Interval, from, to, o.Suggest)
-			if err != nil {
-				return b, err
-			}
-			b.Rules = append(b.Rules, t)
-		}
+	b := Backtest{From: cli.Timestamp{Time: from}, To: cli.Timestamp{Time: to}}
+	if b.Rules, err = r.tryAll(ctx, from, to, o.Suggest); err != nil {
+		return b, err
 	}
 	if o.Incidents != nil {
 		b.Score = b.score(o.Incidents)
 	}
 	return b, nil
+}
+
+// triesAtOnce is how many rules are replayed at a time. Each holds the data of a backtestSpan.
+const triesAtOnce = 2
+
+// tryAll replays all rules and returns them in their order.
+func (r *Runner) tryAll(ctx context.Context, from, to time.Time, suggest float64) ([]Tried, error) {
+	n := 0
+	for _, g := range r.Groups {
+		n += len(g.Rules)
+	}
+	all := make([]Tried, n)
+	tries, ctx := errgroup.WithContext(ctx)
+	tries.SetLimit(triesAtOnce)
+	n = 0
+	for _, g := range r.Groups {
+		for i := range g.Rules {
+			into := &all[n]
+			tries.Go(func() (err error) {
+				*into, err = try(ctx, newStored(r.Store), &g.Rules[i], g.Interval, from, to, suggest)
+				return err
+			})
+			n++
+		}
+	}
+	return all, tries.Wait()
 }
 
 // try replays one rule.

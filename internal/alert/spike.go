@@ -143,11 +143,15 @@ type measured struct {
 }
 
 // measure looks up what is usual only for windows in which the alert could fire, because that costs
-// most. The windows of a firing alert are those that are frozen.
-func (s Spike) measure(n counts, at time.Time, state State) measured {
-	from := at.Add(-s.window())
-	m := measured{errors: n.errors.between(from, at), requests: n.requests.between(from, at)}
-	if n.past == nil || m.errors == 0 && state.Frozen == "" {
+// most. The windows of a firing alert are those that are frozen. They are appended to windows.
+func (s Spike) measure(windows []Window, n counts, at time.Time, state State) measured {
+	start := at.Add(-s.window())
+	m := measured{errors: n.errors.between(start, at), windows: windows}
+	few := m.errors == 0 || float64(m.errors) < s.Floor // and no shorter window has more
+	if state.Phase != "" || !few {
+		m.requests = n.requests.between(start, at)
+	}
+	if n.past == nil || few && state.Frozen == "" {
 		return m
 	}
 	var frozen frozenSpike
@@ -157,24 +161,25 @@ func (s Spike) measure(n counts, at time.Time, state State) measured {
 		}
 	}
 	for i, over := range s.Windows {
-		usual, isFrozen := frozen[short(over)]
-		if len(frozen) > 0 && !isFrozen {
-			continue
-		}
 		w := Window{Over: over, Alpha: n.past.all.alpha(s.PagesPerWeek)}
-		from := at.Add(-over)
-		if len(frozen) == 0 {
+		from, isFrozen := at.Add(-over), false
+		if len(frozen) > 0 {
+			if w.Usual, isFrozen = frozen[short(over)]; !isFrozen {
+				continue
+			}
+		} else {
 			from = n.past.after(from, at)
 		}
-		w.Errors, w.Requests = n.errors.between(from, at), n.requests.between(from, at)
-		if len(frozen) == 0 && float64(w.Errors) < s.Floor {
+		w.Errors = n.errors.between(from, at)
+		if !isFrozen && float64(w.Errors) < s.Floor {
 			continue
 		}
+		w.Requests = n.requests.between(from, at)
 		w.Exposure = float64(at.Sub(from)) / float64(over)
 		if s.PerRequest {
 			w.Exposure = float64(w.Requests)
 		}
-		if w.Usual, w.Present = usual, n.past.baseline(at, i); !isFrozen {
+		if w.Present = n.past.baseline(at, i); !isFrozen {
 			w.Usual = w.Present
 		}
 		m.windows = append(m.windows, w)
@@ -187,7 +192,8 @@ func (s Spike) test(w Window) spike.Test {
 }
 
 func (s Spike) judge(n counts, at time.Time, _ thresholds, state State) Verdict {
-	m := s.measure(n, at, state)
+	var few [4]Window // to append to without an allocation
+	m := s.measure(few[:0], n, at, state)
 	if state.active() {
 		return s.judgeFiring(m)
 	}

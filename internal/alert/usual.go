@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sort"
 	"strings"
 	"time"
 
@@ -34,8 +33,12 @@ type usual struct {
 	without  []period            // gaps and holidays
 	pasts    map[string]*past    // by group
 	shared   map[int64][]float64 // the rule's dispersion for each window, by hour
-	groups   int                 // that share the budget of the rule
-	sample   []string            // the groups whose dispersions the others share
+	middle   struct {            // what middles returned last
+		bucket int64
+		of     [spike.Weeks]time.Time
+	}
+	groups int      // that share the budget of the rule
+	sample []string // the groups whose dispersions the others share
 }
 
 // period is the time [from, to). It has no end while to is zero.
@@ -137,21 +140,23 @@ func (p *past) baseline(at time.Time, window int) spike.Baseline {
 func (p *past) weeks(at time.Time, window int) []spike.Week {
 	weeks := make([]spike.Week, spike.Weeks)
 	u := p.all
-	length := int64(u.windows[window] / spike.Step)
-	for i := range weeks {
-		middle := u.weeksBefore(at, i+1)
-		around := u.windows[window] + spike.Reach
+	length, around := int64(u.windows[window]/spike.Step), u.windows[window]+spike.Reach
+	for i, middle := range u.middles(at) {
 		left := u.leftOut(middle.Add(-around), middle.Add(spike.Reach), p.firing)
-		for shift := -reach; shift <= reach; shift++ {
-			to := bucketOf(middle) + shift
-			if to-length < p.first || leaves(left, to-length, to) {
-				continue
+		end := bucketOf(middle) - reach
+		errors, exposure := p.errors.ending(end, length), [spike.Starts]uint64{}
+		if u.perRequest {
+			exposure = p.requests.ending(end, length)
+		}
+		for j, n := range errors {
+			to := end + int64(j)
+			switch {
+			case to-length < p.first || len(left) > 0 && leaves(left, to-length, to):
+			case u.perRequest:
+				weeks[i].Add(float64(n), float64(exposure[j]))
+			default:
+				weeks[i].Add(float64(n), 1)
 			}
-			exposure := 1.0
-			if u.perRequest {
-				exposure = float64(p.requests.between(to-length, to))
-			}
-			weeks[i].Add(float64(p.errors.between(to-length, to)), exposure)
 		}
 	}
 	return weeks
@@ -173,6 +178,17 @@ func leaves(left []period, from, to int64) bool {
 // weeksBefore returns the same local time some weeks before, at a multiple of spike.Step.
 func (u *usual) weeksBefore(at time.Time, weeks int) time.Time {
 	return at.Truncate(spike.Step).In(u.zone).AddDate(0, 0, -7*weeks)
+}
+
+// middles returns the middles of the last weeks' reference times.
+func (u *usual) middles(at time.Time) [spike.Weeks]time.Time {
+	if bucket := bucketOf(at); u.middle.bucket != bucket {
+		u.middle.bucket = bucket
+		for i := range u.middle.of {
+			u.middle.of[i] = u.weeksBefore(at, i+1)
+		}
+	}
+	return u.middle.of
 }
 
 // leftOut returns the periods within a time whose windows are not compared.
@@ -262,11 +278,49 @@ func (b *buckets) before(bucket int64) uint64 {
 	if b.dense != nil {
 		return b.dense[min(max(bucket-b.at[0], 0), int64(len(b.dense)-1))]
 	}
-	i := sort.Search(len(b.at), func(i int) bool { return b.at[i] >= bucket })
-	if i == 0 {
+	return b.sum(b.index(bucket))
+}
+
+// index returns how many of the buckets in at are before one.
+func (b *buckets) index(bucket int64) int {
+	i, _ := slices.BinarySearch(b.at, bucket)
+	return i
+}
+
+// sum returns the count of the first buckets of at.
+func (b *buckets) sum(n int) uint64 {
+	if n == 0 {
 		return 0
 	}
-	return b.sums[i-1]
+	return b.sums[n-1]
+}
+
+// ending returns the counts of windows of equal length: of the one that ends before the given
+// bucket, and of those that end one bucket later each.
+func (b *buckets) ending(end, length int64) (counts [spike.Starts]uint64) {
+	if b == nil || len(b.at) == 0 {
+		return counts
+	}
+	if b.dense != nil {
+		last := int64(len(b.dense) - 1)
+		for i := range counts {
+			to := end - b.at[0] + int64(i)
+			counts[i] = b.dense[min(max(to, 0), last)] - b.dense[min(max(to-length, 0), last)]
+		}
+		return counts
+	}
+	low, high := b.index(end-length), b.index(end)
+	for i := range counts {
+		to := end + int64(i)
+		for low < len(b.at) && b.at[low] < to-length {
+			low++
+		}
+		for high < len(b.at) && b.at[high] < to {
+			high++
+		}
+		counts[i] = b.sum(high) - b.sum(low)
+	}
+	return counts
 }
 
 // readAhead is how long a past that was read serves.
