@@ -36,7 +36,7 @@ func TestAlertCheck(t *testing.T) {
 			t.Errorf("%v: %d %q %q, want %d %q", args, got, stdout, stderr, code, want)
 		}
 	}
-	f(0, "../../alerts.yaml is fine: rules 12, groups 5", "--rules", "../../alerts.yaml")
+	f(0, "../../alerts.yaml is fine: rules 13, groups 5", "--rules", "../../alerts.yaml")
 	f(2, "there is no file of alert rules alerts.yaml")
 	bad := filepath.Join(t.TempDir(), "bad.yaml")
 	if err := os.WriteFile(bad, []byte("groups:\n  - name: g\n    rules:\n      - alert: A\n        count: {over: 90s, above: 1}\n"), 0o600); err != nil {

@@ -187,23 +187,25 @@ const triesAtOnce = 2
 
 // tryAll replays all rules and returns them in their order.
 func (r *Runner) tryAll(ctx context.Context, from, to time.Time, suggest float64) ([]Tried, error) {
-	n := 0
-	for _, g := range r.Groups {
-		n += len(g.Rules)
-	}
-	all := make([]Tried, n)
-	tries, ctx := errgroup.WithContext(ctx)
-	tries.SetLimit(triesAtOnce)
-	n = 0
+	var all []Tried
+	var jobs []func(context.Context) error
 	for _, g := range r.Groups {
 		for i := range g.Rules {
-			into := &all[n]
-			tries.Go(func() (err error) {
-				*into, err = try(ctx, newStored(r.Store), &g.Rules[i], g.Interval, from, to, suggest)
+			at := len(all)
+			all = append(all, Tried{})
+			job := func(ctx context.Context) (err error) {
+				all[at], err = try(ctx, newStored(r.Store), &g.Rules[i], g.Interval, from, to, suggest)
 				return err
-			})
-			n++
+			}
+			if jobs = append(jobs, job); g.Rules[i].Condition.needs().usual != nil {
+				jobs[0], jobs[at] = jobs[at], jobs[0] // it takes longest, so it starts first
+			}
 		}
+	}
+	tries, ctx := errgroup.WithContext(ctx)
+	tries.SetLimit(triesAtOnce)
+	for _, job := range jobs {
+		tries.Go(func() error { return job(ctx) })
 	}
 	return all, tries.Wait()
 }

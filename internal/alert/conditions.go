@@ -338,23 +338,27 @@ func (r Regressed) windows() []time.Duration { return []time.Duration{r.Over + r
 func (r Regressed) needs() needs             { return needs{errors: true, silent: r.Silent} }
 func (r Regressed) levels() []level          { return once }
 
-func (r Regressed) judge(c counts, at time.Time, _ thresholds, _ State) Verdict {
+func (r Regressed) judge(c counts, at time.Time, _ thresholds, s State) Verdict {
 	back := at.Add(-r.Over)
 	silent := back.Add(-r.Silent)
 	errors := c.errors.between(back, at)
-	holds := errors >= r.MinErrors && c.errors.between(silent, back) == 0 && !c.firstSeen.IsZero() && c.firstSeen.Before(silent)
-	v := decided(holds, float64(errors), "%s in %s", count(errors, "error"), short(r.Over))
-	if v.Errors = errors; holds {
-		v.Says += fmt.Sprintf(", after none in %s", short(r.Silent))
+	v := Verdict{Finding: Clear, Value: float64(errors), Errors: errors}
+	if errors >= r.MinErrors && c.errors.between(silent, back) == 0 && !c.firstSeen.IsZero() && c.firstSeen.Before(silent) {
+		v.Finding, v.Says = Holds, fmt.Sprintf("%s in %s, after none in %s", count(errors, "error"), short(r.Over), short(r.Silent))
+		return v
 	}
-	if fixed := c.fixed; !holds && !fixed.IsZero() && fixed.Before(at) {
+	if fixed := c.fixed; !fixed.IsZero() && fixed.Before(at) {
 		if fixed.Before(back) {
 			fixed = back
 		}
 		if n := c.errors.between(fixed, at); n >= r.MinErrors {
 			v = decided(true, float64(n), "%s in %s, although it was marked as fixed %s", count(n, "error"), short(r.Over), clock(c.fixed))
 			v.Errors = n
+			return v
 		}
+	}
+	if s.Phase != "" {
+		v.Says = fmt.Sprintf("%s in %s", count(errors, "error"), short(r.Over))
 	}
 	return v
 }

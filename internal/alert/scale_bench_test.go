@@ -117,23 +117,23 @@ func fleetRules() string {
 }
 
 // event returns the sum of some of ClickHouse's counters.
-func (f *fleet) event(b *testing.B, names string) int64 {
+func event(b *testing.B, clickhouse *stack.ClickHouse, names string) int64 {
 	b.Helper()
-	n, err := strconv.ParseInt(stacktest.Query(b, f.clickhouse, "SELECT sum(value) FROM system.events WHERE event IN ("+names+")"), 10, 64)
+	n, err := strconv.ParseInt(stacktest.Query(b, clickhouse, "SELECT sum(value) FROM system.events WHERE event IN ("+names+")"), 10, 64)
 	if err != nil {
 		b.Fatal(err)
 	}
 	return n
 }
 
-// cpu returns the CPU time that this process and ClickHouse's queries have used.
-func (f *fleet) cpu(b *testing.B) time.Duration {
+// cpuTime returns the CPU time that this process and ClickHouse's queries have used.
+func cpuTime(b *testing.B, clickhouse *stack.ClickHouse) time.Duration {
 	b.Helper()
 	var own syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &own); err != nil {
 		b.Fatal(err)
 	}
-	micros := f.event(b, "'UserTimeMicroseconds', 'SystemTimeMicroseconds'")
+	micros := event(b, clickhouse, "'UserTimeMicroseconds', 'SystemTimeMicroseconds'")
 	return time.Duration(own.Utime.Nano()+own.Stime.Nano()) + time.Duration(micros)*time.Microsecond
 }
 
@@ -171,13 +171,13 @@ func BenchmarkEvaluate(b *testing.B) {
 		if err := f.store.InsertWatermarks(b.Context(), marks); err != nil {
 			b.Fatal(err)
 		}
-		asked := f.event(b, "'SelectQuery'")
-		before, began := f.cpu(b), time.Now()
+		asked := event(b, f.clickhouse, "'SelectQuery'")
+		before, began := cpuTime(b, f.clickhouse), time.Now()
 		if more, err := r.catchUp(b.Context()); err != nil || more {
 			b.Fatal(more, err)
 		}
-		took, cpu = time.Since(began), f.cpu(b)-before
-		queries = f.event(b, "'SelectQuery'") - asked
+		took, cpu = time.Since(began), cpuTime(b, f.clickhouse)-before
+		queries = event(b, f.clickhouse, "'SelectQuery'") - asked
 		return took, cpu
 	}
 	if err := r.start(b.Context()); err != nil {

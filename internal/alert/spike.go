@@ -100,7 +100,7 @@ func (s Spike) windows() []time.Duration {
 }
 
 func (s Spike) needs() needs {
-	return needs{errors: true, requests: true, usual: &reference{s.Windows, s.PerRequest, s.Zone, s.Holidays}}
+	return needs{errors: true, requests: true, idle: true, usual: &reference{s.Windows, s.PerRequest, s.Zone, s.Holidays}}
 }
 
 // Window is one of the windows of a condition that looks at several, with what is usual for it.

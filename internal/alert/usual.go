@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"errata/internal/spike"
 	"errata/internal/store"
 )
@@ -483,10 +485,21 @@ type bucketCount struct {
 // bucketsOf counts by steps of spike.Step in all periods: each sum into a map of its own, by group.
 // A row of the result is a whole group.
 func bucketsOf(ctx context.Context, s *store.Store, view string, sums []string, reads []period, where func([]period) store.Condition, by []string, into ...map[string]*buckets) error {
+	parts := pieces(reads)
+	found := make([]map[string][]bucketCount, len(parts))
+	queries, ctx := errgroup.WithContext(ctx)
+	queries.SetLimit(2) // ClickHouse works on one while the rows of the other are read
+	for i, part := range parts {
+		found[i] = map[string][]bucketCount{}
+		queries.Go(func() error { return readBuckets(ctx, s, view, sums, where(part), by, found[i]) })
+	}
+	if err := queries.Wait(); err != nil {
+		return fmt.Errorf("count what is usual: %w", err)
+	}
 	groups := map[string][]bucketCount{}
-	for _, piece := range pieces(reads) {
-		if err := readBuckets(ctx, s, view, sums, where(piece), by, groups); err != nil {
-			return fmt.Errorf("count what is usual: %w", err)
+	for _, part := range found {
+		for name, counts := range part {
+			groups[name] = append(groups[name], counts...)
 		}
 	}
 	for name, counts := range groups {
