@@ -133,10 +133,10 @@ func rise(hours int, to float64) (errors []int) {
 	return errors
 }
 
-// BenchmarkBacktest replays the shipped rules over thirty days of 500 tenants with seasons, a holiday, three
-// hours without any data and twelve incidents, two of them slow rises and three on tenants with
-// less than an error an hour. It has to find all of them at no more than one false page a week, in
-// less than a minute.
+// BenchmarkBacktest replays the shipped rules over thirty days of 500 tenants with seasons, a
+// holiday, three hours without any data and twelve incidents, two of them slow rises and three on
+// tenants with less than an error an hour. It has to find all of them at no more than one false
+// page a week, in less than a minute.
 func BenchmarkBacktest(b *testing.B) {
 	m := newMonth(b)
 	incidents := []Incident{
