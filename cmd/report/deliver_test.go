@@ -141,6 +141,8 @@ notify:
       mail: {server: %[1]q, from: errata@example.org, to_tenant: true, tls: none}
   tenants:
     - {tenants: [acme], to: [ops@acme.example]}
+    - {tenants: [globex], to: [ops@globex.example]}
+    - {tenants: [initech-1], to: [ops@initech.example]}
 `, server), 0o600))
 	t.Setenv("ERRATA_CLICKHOUSE_ADDR", addr)
 	t.Setenv("ERRATA_CLICKHOUSE_DATABASE", database)
@@ -187,6 +189,11 @@ notify:
 	if mails = box.got(); len(mails) != 2 || mails[1].header.Get("In-Reply-To") != m.header.Get("Message-Id") || mails[1].header.Get("Message-Id") == m.header.Get("Message-Id") {
 		t.Fatalf("%d mails, %v", len(mails), mails[len(mails)-1].header)
 	}
+	for _, part := range []string{mails[1].text, mails[1].html} {
+		if !strings.Contains(part, "revision 2, with +1 requests and +1 errors") {
+			t.Errorf("revision 2 does not say what is new: %s", part)
+		}
+	}
 	if got := daily("--revisions"); strings.Count(got, "2026-") != 4 { // made at, and sent
 		t.Error(got)
 	}
@@ -198,9 +205,28 @@ notify:
 	if m = mails[len(mails)-1]; len(mails) != 3 || !slices.Equal(m.to, []string{"ops@acme.example"}) {
 		t.Fatalf("%d mails, to %v", len(mails), m.to)
 	}
-	for _, secret := range []string{"globex", "HOOLI", "gateway-logs"} {
-		if strings.Contains(m.raw+m.text+m.html, secret) {
-			t.Errorf("the tenant's mail names %s", secret)
+	apart := func(m delivered, secrets ...string) {
+		t.Helper()
+		for _, secret := range append(secrets, "gateway-logs") {
+			if strings.Contains(m.raw+m.text+m.html, secret) {
+				t.Errorf("the mail to %v names %s", m.to, secret)
+			}
 		}
 	}
+	apart(m, "globex", "HOOLI")
+
+	// Each tenant that is named gets a report, even one without requests. What was sent is not sent
+	// again.
+	want := "revision 1 of tenant \"acme\" is with tenants\nrevision 1 of tenant \"globex\" is with tenants\nrevision 1 of tenant \"initech-1\" is with tenants\n"
+	if got := daily("--each-tenant", "--to", "tenants"); got != want {
+		t.Error(got)
+	}
+	if mails = box.got(); len(mails) != 5 || !slices.Equal(mails[3].to, []string{"ops@globex.example"}) || !slices.Equal(mails[4].to, []string{"ops@initech.example"}) {
+		t.Fatalf("%d mails", len(mails))
+	}
+	if !strings.Contains(mails[3].text, "HOOLI-1") || !strings.Contains(mails[4].text, "initech-1") {
+		t.Error(mails[3].text, mails[4].text)
+	}
+	apart(mails[3], "acme", "initech", "OSM.")
+	apart(mails[4], "acme", "globex", "HOOLI")
 }

@@ -77,11 +77,13 @@ type DailyTotals struct {
 
 // DailyRevision is the last recorded revision of the report, and what has been counted since.
 type DailyRevision struct {
-	Number       uint32        `json:"number"`  // 0: none is recorded
-	MadeAt       cli.Timestamp `json:"made_at"` // null: likewise
-	Changed      bool          `json:"changed"` // so much that it is worth another revision
-	LateRequests int64         `json:"late_requests"`
-	LateErrors   int64         `json:"late_errors"`
+	Number        uint32        `json:"number"`         // 0: none is recorded
+	MadeAt        cli.Timestamp `json:"made_at"`        // null: likewise
+	AddedRequests int64         `json:"added_requests"` // that it has more than the revision before
+	AddedErrors   int64         `json:"added_errors"`
+	Changed       bool          `json:"changed"` // so much since then that it is worth another revision
+	LateRequests  int64         `json:"late_requests"`
+	LateErrors    int64         `json:"late_errors"`
 }
 
 // Others sums up what a list leaves out.

@@ -312,7 +312,7 @@ Daily error report, Tuesday 2026-11-10, all tenants: 2026-11-10 00:00 +00:00 to 
 	w.add(b, day0.Add(time.Hour), "acme", 2) // 2 of 2100: too few
 	w.insert(b)
 	record(false, 2, 2, 0)
-	if text := w.report(q).windowLine(); !strings.HasSuffix(text, "; revision 2, since then +2 requests and +0 errors") {
+	if text := w.report(q).windowLine(); !strings.HasSuffix(text, "; revision 2, with +2,000 requests and +1 errors of late data, since then +2 requests and +0 errors") {
 		t.Error(text)
 	}
 	r, err := NewRevisions(t.Context(), w.store, q)

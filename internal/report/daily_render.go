@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -145,7 +146,7 @@ func (d Daily) changesSection() dailySection {
 	s.Table.Columns = d.columns("what", "code", "tenant", "errors", "usually", "owner", "code state", "description", "remedy")
 	for _, c := range d.Changes {
 		usual := strings.TrimPrefix(strings.TrimPrefix(p.usual(c), p.word("usually")), " ")
-		s.Table.Rows = append(s.Table.Rows, []string{p.word(c.Change), c.Code, p.tenant(c.Tenant), p.number(c.Errors), usual, d.owner(c.Owner), p.saidBy(c.Said), c.Description, c.Remedy})
+		s.Table.Rows = append(s.Table.Rows, []string{p.word(c.Change), c.Code, p.tenant(c.Tenant), p.number(c.Errors), usual, d.owner(c.Owner), p.saidBy(c.Said), cmp.Or(c.Description, d.message(c)), c.Remedy})
 		s.link(c.Link)
 	}
 	s.withoutEmpty(p.word("code state"))
@@ -192,7 +193,7 @@ func (d Daily) codesSection() dailySection {
 	s := dailySection{ID: "codes", Title: p.word("Top codes"), Table: cli.Table{Columns: d.columns("code", "family", "kind", "errors", "share", "week before", "requests", "tenants", "owner", "most in", "code state", "description", "remedy")}}
 	for _, x := range d.TopCodes {
 		s.Table.Rows = append(s.Table.Rows, []string{x.Code, x.Family, x.Kind, p.number(x.Errors), p.percent(x.Share), p.number(x.LastWeek), p.number(x.Requests), p.number(x.Tenants),
-			d.owner(x.Owner), p.arguments(x.Arguments), p.saidAll(x.Said), x.Description, x.Remedy})
+			d.owner(x.Owner), p.arguments(x.Arguments), p.saidAll(x.Said), cmp.Or(x.Description, x.Message), x.Remedy})
 		s.link(x.Link)
 	}
 	if d.OtherCodes.Number > 0 {

@@ -92,7 +92,7 @@ func (d *Daily) compareWith(r Revisions) {
 		return
 	}
 	last := r.Revisions[len(r.Revisions)-1]
-	d.Revision = DailyRevision{Number: last.Revision, MadeAt: last.MadeAt, LateRequests: int64(d.Totals.Requests - last.Requests),
+	d.Revision = DailyRevision{Number: last.Revision, MadeAt: last.MadeAt, AddedRequests: last.LateRequests, AddedErrors: last.LateErrors, LateRequests: int64(d.Totals.Requests - last.Requests),
 		LateErrors: int64(d.Totals.Errors - last.Errors)}
 	d.Revision.Changed = late(last.Requests, d.Totals.Requests) || late(last.ErrorRequests, d.Totals.ErrorRequests) || late(last.Errors, d.Totals.Errors) ||
 		last.Verdict != d.Verdict.Level
@@ -120,17 +120,15 @@ func (d *Daily) Record(ctx context.Context, s *store.Store, q DailyQuery, now ti
 	if err := s.RecordReport(ctx, next); err != nil {
 		return false, err
 	}
-	d.Revision = DailyRevision{Number: uint32(next.Revision), MadeAt: cli.Timestamp{Time: next.MadeAt}}
+	d.Revision = DailyRevision{Number: uint32(next.Revision), MadeAt: cli.Timestamp{Time: next.MadeAt}, AddedRequests: next.LateRequests, AddedErrors: next.LateErrors}
 	return true, nil
 }
 
-// revision says which revision the report is, and what came since.
+// revision says which revision the report is, what it has more than the one before, and what came
+// since.
 func (p dailyPrinter) revision(r DailyRevision) string {
-	switch {
-	case r.Number == 0:
+	if r.Number == 0 {
 		return p.Sprintf("not recorded")
-	case r.LateRequests == 0 && r.LateErrors == 0:
-		return p.Sprintf("revision %d", r.Number)
 	}
 	signed := func(n int64) string {
 		if n < 0 {
@@ -138,7 +136,14 @@ func (p dailyPrinter) revision(r DailyRevision) string {
 		}
 		return "+" + p.number(uint64(n))
 	}
-	return p.Sprintf("revision %d, since then %s requests and %s errors", r.Number, signed(r.LateRequests), signed(r.LateErrors))
+	text := p.Sprintf("revision %d", r.Number)
+	if r.AddedRequests != 0 || r.AddedErrors != 0 {
+		text = p.Sprintf("%s, with %s requests and %s errors of late data", text, signed(r.AddedRequests), signed(r.AddedErrors))
+	}
+	if r.LateRequests != 0 || r.LateErrors != 0 {
+		text = p.Sprintf("%s, since then %s requests and %s errors", text, signed(r.LateRequests), signed(r.LateErrors))
+	}
+	return text
 }
 
 // RevisionOutputs are the ways to write Revisions.

@@ -1,12 +1,16 @@
 package report
 
 import (
+	"context"
+	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"errata/internal/stack/stacktest"
+	"errata/internal/store"
 )
 
 // The times are those that people in these places would name.
@@ -55,4 +59,88 @@ func TestScheduleOfWeeks(t *testing.T) {
 			t.Errorf("%q is taken", wrong)
 		}
 	}
+}
+
+// sentAtOnce is a report that reaches all of its receivers at the first try.
+type sentAtOnce struct{}
+
+func (sentAtOnce) Send(context.Context) (left bool, missed []string, err error) {
+	return false, nil, nil
+}
+
+// A schedule that keeps running sends a report for each tenant, of this tenant alone, and looks for
+// late data every ten minutes for a week: each tenant gets a revision if its own counts have
+// changed by enough.
+func TestScheduleLooksForLateData(t *testing.T) {
+	t.Parallel()
+	w := newDailyWorld(t)
+	add := func(tenant string, requests int, errors ...dailyError) {
+		b := w.batch("logs")
+		w.add(b, day0.Add(time.Hour), tenant, requests, errors...)
+		w.insert(b)
+	}
+	add("acme", 100, quotaError)
+	add("globex", 2000, policyError)
+	w.complete(day0.AddDate(0, 0, 1), "logs")
+	schedule, err := ParseSchedule("0 9 * * *", time.UTC, false)
+	stacktest.Must(t, err)
+	now := day0.Add(20 * time.Hour)
+	var posted []string
+	s := &Scheduler{Store: w.store, Catalogs: w.catalogs, Schedule: schedule, Query: DailyQuery{Lang: "en", Limit: 10}, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }}
+	s.Tenants = func(context.Context) ([]string, error) { return []string{"acme", "globex"}, nil }
+	s.Post = func(_ context.Context, d Daily, q DailyQuery) (Posted, error) {
+		posted = append(posted, fmt.Sprintf("%s %s revision %d: %d requests, %d late", d.Date, q.Tenants[0], d.Revision.Number, d.Totals.Requests, d.Revision.AddedRequests))
+		for _, other := range []string{"acme", "globex"} {
+			if named := strings.Contains(written(t, d), other); named != (other == q.Tenants[0]) {
+				t.Errorf("the report for %s names %s: %v", q.Tenants[0], other, named)
+			}
+		}
+		return sentAtOnce{}, nil
+	}
+	turn := func(at time.Duration, want ...string) {
+		t.Helper()
+		now, posted = day0.Add(at), nil
+		_, err := s.Turn(t.Context())
+		stacktest.Must(t, err)
+		slices.Sort(posted)
+		if !slices.Equal(posted, want) {
+			t.Errorf("%s: %q, want %q", now, posted, want)
+		}
+	}
+	turn(20 * time.Hour) // the first start waits for the next time
+	turn(33*time.Hour - time.Second)
+	turn(33*time.Hour, "2026-11-10 acme revision 1: 100 requests, 0 late", "2026-11-10 globex revision 1: 2000 requests, 0 late")
+	add("acme", 1, quotaError) // 1 of 100 is worth a revision
+	add("globex", 1)           // 1 of 2000 is not
+	turn(33*time.Hour + 9*time.Minute)
+	turn(33*time.Hour+10*time.Minute, "2026-11-10 acme revision 2: 101 requests, 1 late")
+	turn(33*time.Hour + 20*time.Minute)
+	add("globex", 8) // 9 of 2000
+	turn(33*time.Hour+30*time.Minute, "2026-11-10 globex revision 2: 2009 requests, 9 late")
+	if n := len(schedulePromises(t, w, store.ReportSent)); n != 2 {
+		t.Errorf("%d promises are kept", n)
+	}
+
+	// A week after the report was due, its day is done. Those of the days between were missed.
+	s.Tenants = func(context.Context) ([]string, error) { return []string{"acme"}, nil }
+	add("acme", 50, quotaError)
+	now = day0.Add(33*time.Hour + 7*24*time.Hour + time.Minute)
+	posted = nil
+	_, err = s.Turn(t.Context())
+	stacktest.Must(t, err)
+	if slices.ContainsFunc(posted, func(p string) bool { return strings.HasPrefix(p, "2026-11-10 ") }) || len(posted) != 7 {
+		t.Errorf("%q", posted)
+	}
+}
+
+// schedulePromises returns the dates of the promises that have an outcome.
+func schedulePromises(t *testing.T, w *dailyWorld, outcome string) (dates []string) {
+	t.Helper()
+	stacktest.Must(t, w.store.Query(t.Context(), "SELECT toString(date) FROM reports_due WHERE outcome = ?", []any{outcome}, func(scan func(...any) error) error {
+		var date string
+		err := scan(&date)
+		dates = append(dates, date)
+		return err
+	}))
+	return dates
 }
