@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"html"
 	"io"
 	"log"
 	"mime"
@@ -189,7 +190,7 @@ notify:
 	if mails = box.got(); len(mails) != 2 || mails[1].header.Get("In-Reply-To") != m.header.Get("Message-Id") || mails[1].header.Get("Message-Id") == m.header.Get("Message-Id") {
 		t.Fatalf("%d mails, %v", len(mails), mails[len(mails)-1].header)
 	}
-	for _, part := range []string{mails[1].text, mails[1].html} {
+	for _, part := range []string{mails[1].text, html.UnescapeString(mails[1].html)} {
 		if !strings.Contains(part, "revision 2, with +1 requests and +1 errors") {
 			t.Errorf("revision 2 does not say what is new: %s", part)
 		}
