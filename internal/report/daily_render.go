@@ -32,6 +32,18 @@ type dailySection struct {
 	Code   string   // a command
 }
 
+// command returns a command for a terminal of a width, 0 for any: one that is too long continues in
+// a second line, as a shell reads it.
+func command(text string, width int) string {
+	if width <= 0 || len(text) < width {
+		return text
+	}
+	if at := strings.LastIndex(text[:min(len(text), width+1)], " --"); at > 0 { // and the backslash fits
+		return text[:at] + " \\\n    " + text[at+1:]
+	}
+	return text
+}
+
 // empty reports whether the section has nothing to say.
 func (s dailySection) empty() bool { return len(s.Lines)+len(s.Table.Rows) == 0 && s.Code == "" }
 
@@ -75,7 +87,7 @@ func (d Daily) text(w io.Writer) error {
 			}
 		}
 		if s.Code != "" {
-			fmt.Fprintln(w, "  "+s.Code)
+			fmt.Fprintln(w, "  "+command(s.Code, cli.Width(w)-2))
 		}
 	}
 	return nil
@@ -132,9 +144,11 @@ func (d Daily) sections() []dailySection {
 func (d Daily) changesSection() dailySection {
 	p := d.printer()
 	s := dailySection{ID: "changes", Title: p.word("What changed"), linkAt: 1}
-	if weeks := p.Sprintf("%d weeks", d.Comparison.Weeks); d.Week {
+	switch weeks := p.Sprintf("%d weeks", d.Comparison.Weeks); {
+	case d.Comparison.Pairs == 0: // nothing could be compared, and the lines say why
+	case d.Week:
 		s.Note = p.Sprintf("%d pairs of tenant and code, compared with the last %s", d.Comparison.Pairs, weeks)
-	} else {
+	default:
 		s.Note = p.Sprintf("%d pairs of tenant and code, compared with the same weekday of the last %s", d.Comparison.Pairs, weeks)
 	}
 	if d.Comparison.Skipped > 0 {

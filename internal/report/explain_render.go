@@ -290,7 +290,7 @@ func (x Explanation) live() explainPart {
 	if len(x.Tenants) == 0 {
 		return explainPart{title: fmt.Sprintf("last %s: no tenant met it", x.Since)}
 	}
-	part := explainPart{title: fmt.Sprintf("last %s: %s met by", x.Since, sparkline(x.History)), table: cli.Table{Columns: []cli.Column{{Name: "tenant"}, {Name: "errors", Prose: true}}}}
+	part := explainPart{title: fmt.Sprintf("last %s |%s| met by", x.Since, sparkline(x.History)), table: cli.Table{Columns: []cli.Column{{Name: "tenant"}, {Name: "errors", Prose: true}}}}
 	for _, h := range x.Tenants {
 		part.table.Rows = append(part.table.Rows, []string{tenantName(h.Tenant), fmt.Sprintf("%s, last at %s, first ever at %s", countOf(h.Errors, "error"), h.LastSeen, h.FirstSeen)})
 	}
