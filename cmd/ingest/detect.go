@@ -72,7 +72,7 @@ var detectedFields = []struct {
 	{"path", func(a *accesslog.Access) string { return a.Path }, "no record has a path"},
 	{"status", detectedStatus, "no record has a status: errors without an envelope cannot be recognized"},
 	{"latency", detectedLatency, "no record has a latency"},
-	{"request_id", func(a *accesslog.Access) string { return a.RequestID },
+	{"request_id", func(a *accesslog.Access) string { return a.RequestID.String() },
 		"no record has a request id: only those in the bodies are shown"},
 }
 

@@ -79,7 +79,7 @@ type Access struct {
 	Path      string // without the query
 	Status    int
 	LatencyMS float64 // meaningful when HasLatency
-	RequestID string
+	RequestID RawText
 
 	HasLatency bool
 	Body       []byte    // of the response; valid until the Reader's next Read
@@ -99,6 +99,13 @@ type Access struct {
 
 	Format string // the dialect under which package parse reports the gateway's own errors
 }
+
+// RawText is a text that only errors need, as the record has it. It is valid until the Reader's next
+// Read. String copies it.
+type RawText []byte
+
+// String returns the text as valid UTF-8 of limited length.
+func (t RawText) String() string { return clip(t) }
 
 // Element is one request of a record: the record itself, or one item of its array. The Access is
 // zero if the element is a dead letter or excluded.
@@ -429,7 +436,9 @@ func (a Access) filled(b Access) Access {
 	a.Method = cmp.Or(a.Method, b.Method)
 	a.Path = cmp.Or(a.Path, b.Path)
 	a.Status = cmp.Or(a.Status, b.Status)
-	a.RequestID = cmp.Or(a.RequestID, b.RequestID)
+	if len(a.RequestID) == 0 {
+		a.RequestID = b.RequestID
+	}
 	a.ContentType = cmp.Or(a.ContentType, b.ContentType)
 	a.ContentEncoding = cmp.Or(a.ContentEncoding, b.ContentEncoding)
 	a.GRPCStatus = cmp.Or(a.GRPCStatus, b.GRPCStatus)
@@ -452,7 +461,7 @@ func (r *Reader) access(f *format, o *object) (a Access, ok bool) {
 		Route:           r.name(o, f.route),
 		Method:          r.name(o, f.method),
 		Path:            pathOf(r.name(o, f.path)),
-		RequestID:       r.once(o, f.requestID),
+		RequestID:       r.kept(o, f.requestID),
 		ContentType:     r.lower(o, f.contentType),
 		ContentEncoding: r.lower(o, f.contentEncoding),
 		GatewayCode:     r.name(o, f.gatewayCode),
@@ -703,6 +712,18 @@ func (r *Reader) once(o *object, f field) string {
 		}
 	}
 	return ""
+}
+
+// kept is once without a copy that outlives the record.
+func (r *Reader) kept(o *object, f field) RawText {
+	for i := range f {
+		if b := r.find(o, &f[i]); len(b) > 0 {
+			from := len(r.buf)
+			r.buf = append(r.buf, b[:min(len(b), maxText)]...)
+			return RawText(r.buf[from:len(r.buf):len(r.buf)])
+		}
+	}
+	return nil
 }
 
 // lower is name in lower case.

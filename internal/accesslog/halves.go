@@ -7,7 +7,7 @@ func (a *Access) Half() (id string, isLog bool) {
 	if a.Format != "gravitee" {
 		return "", false
 	}
-	return a.RequestID, !a.HasLatency
+	return a.RequestID.String(), !a.HasLatency
 }
 
 // Joined returns a log completed from the metrics of the same request.

@@ -48,10 +48,10 @@ func (r *Reader) response(a *Access, text []byte) {
 		case "grpc-message":
 			a.GRPCMessage = clip(value)
 		case "x-request-id":
-			a.RequestID = clip(value)
+			a.RequestID = RawText(clip(value))
 		case "x-correlation-id":
-			if a.RequestID == "" {
-				a.RequestID = clip(value)
+			if len(a.RequestID) == 0 {
+				a.RequestID = RawText(clip(value))
 			}
 		}
 	})

@@ -26,48 +26,87 @@ func writeOwn(x *exchange) []byte {
 
 func path(dotted string) accesslog.FieldConfig { return accesslog.FieldConfig{Paths: []string{dotted}} }
 
-// BenchmarkRecord is a record without an error, from its bytes to its place in the sums of a batch,
-// with its body in bytes and time.
+// recordFormats are the formats whose records the benchmark reads.
+var recordFormats = []string{"apisix", "kong", "nginx", "own"}
+
+// successes are records without an error in one format, and what reads them.
+type successes struct {
+	format    string
+	processor *enrich.Processor
+	values    [][]byte
+	at        time.Time
+	batch     *store.Batch
+	n         int64
+}
+
+func newSuccesses(t testing.TB, catalogs *catalog.Set, format string, body int) *successes {
+	t.Helper()
+	var config enrich.Config
+	write := writers[format]
+	if format == "own" {
+		config.Formats, write = []accesslog.FormatConfig{ownFormat}, writeOwn
+	}
+	processor, err := enrich.NewProcessor(config, catalogs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := workload{Body: body, from: time.Date(2026, 11, 29, 1, 0, 0, 0, time.UTC)}
+	s := &successes{format: format, processor: processor, at: w.from, batch: store.NewBatch("logs", 0, 0, store.Limits{})}
+	for n := range 1024 {
+		x := w.exchange(n)
+		s.values = append(s.values, write(&x))
+	}
+	return s
+}
+
+// next takes one record from its bytes to its place in the sums of the batch.
+func (s *successes) next(t testing.TB) {
+	value := s.values[int(s.n)%len(s.values)]
+	r := s.processor.Record(value, enrich.Position{Clock: accesslog.KafkaClock(s.at)})
+	if r.Format != s.format || len(r.Elements[0].Events) != 0 {
+		t.Fatalf("%s: %+v", value, r)
+	}
+	s.batch.Add(s.n, s.at, r)
+	s.n++
+}
+
+func TestRecordWithoutAnErrorAllocatesNothing(t *testing.T) {
+	catalogs, err := catalog.Open(catalog.Default)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range recordFormats {
+		s := newSuccesses(t, catalogs, format, 150)
+		for range s.values {
+			s.next(t)
+		}
+		if n := testing.AllocsPerRun(len(s.values), func() { s.next(t) }); n != 0 {
+			t.Errorf("%s: %v allocations a record, want none", format, n)
+		}
+	}
+}
+
+// BenchmarkRecord is a record without an error, with its body in bytes and time.
 func BenchmarkRecord(b *testing.B) {
 	catalogs, err := catalog.Open(catalog.Default)
 	if err != nil {
 		b.Fatal(err)
 	}
-	for _, format := range []string{"apisix", "kong", "nginx", "own"} {
+	for _, format := range recordFormats {
 		for _, body := range []int{150, 16 << 10} {
 			b.Run(fmt.Sprintf("%s/body=%d", format, body), func(b *testing.B) {
-				var config enrich.Config
-				write := writers[format]
-				if format == "own" {
-					config.Formats, write = []accesslog.FormatConfig{ownFormat}, writeOwn
-				}
-				processor, err := enrich.NewProcessor(config, catalogs)
-				if err != nil {
-					b.Fatal(err)
-				}
-				w := workload{Body: body, from: time.Date(2026, 11, 29, 1, 0, 0, 0, time.UTC)}
-				const records = 1024
-				var values [][]byte
+				s := newSuccesses(b, catalogs, format, body)
 				bytes := 0
-				for n := range records {
-					x := w.exchange(n)
-					values = append(values, write(&x))
-					bytes += len(values[n])
+				for _, value := range s.values {
+					bytes += len(value)
 				}
-				at := enrich.Position{Clock: accesslog.KafkaClock(w.from)}
-				b.SetBytes(int64(bytes / records))
+				b.SetBytes(int64(bytes / len(s.values)))
 				b.ReportAllocs()
-				batch := store.NewBatch("logs", 0, 0, store.Limits{})
-				n, began := 0, cpuTime(b)
+				began := cpuTime(b)
 				for b.Loop() {
-					r := processor.Record(values[n%records], at)
-					if r.Format != format || len(r.Elements[0].Events) != 0 {
-						b.Fatalf("%s: %+v", values[n%records], r)
-					}
-					batch.Add(int64(n), w.from, r)
-					n++
+					s.next(b)
 				}
-				b.ReportMetric(float64((cpuTime(b)-began).Nanoseconds())/float64(n), "cpu-ns/op") // which other work on the machine changes little
+				b.ReportMetric(float64((cpuTime(b)-began).Nanoseconds())/float64(s.n), "cpu-ns/op") // which other work on the machine changes little
 			})
 		}
 	}

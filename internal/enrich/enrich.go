@@ -210,7 +210,7 @@ func (p *Processor) sample(raw []byte) string {
 // enrich turns an envelope into an Event; a is the request that it came with.
 func (p *Processor) enrich(catalogs *catalog.Set, envelope parse.Envelope, a *accesslog.Access) Event {
 	if envelope.RequestID == "" {
-		envelope.RequestID = a.RequestID
+		envelope.RequestID = a.RequestID.String()
 	}
 	// The catalogs see only the redacted message, so the template's arguments are redacted too.
 	envelope.Message = p.redactor.Redact(envelope.Message)

@@ -94,7 +94,7 @@ func TestRedact(t *testing.T) {
 
 func TestEventKeepsModuleCodeAndArgs(t *testing.T) {
 	c := shipped(t)
-	e := processor(t, c).enrich(c, parse.Envelope{Code: "4000", ModuleCode: "100004", Message: "(100004) incorrect projectId", Dialect: "tencent-v2"}, &accesslog.Access{RequestID: "log-1"})
+	e := processor(t, c).enrich(c, parse.Envelope{Code: "4000", ModuleCode: "100004", Message: "(100004) incorrect projectId", Dialect: "tencent-v2"}, &accesslog.Access{RequestID: accesslog.RawText("log-1")})
 	if e.ModuleCode != "100004" || e.Family != "TencentCloud" || e.Message != "(100004) incorrect projectId" || e.RequestID != "log-1" {
 		t.Errorf("%+v", e)
 	}

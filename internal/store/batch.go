@@ -37,7 +37,7 @@ type Batch struct {
 	errors      []errorRow
 	deadLetters []deadLetterRow
 	audits      []auditRow
-	traffic     map[trafficKey]trafficSum
+	traffic     map[trafficKey]*trafficSum
 	codes       map[codeKey]codeSum
 }
 
@@ -109,7 +109,7 @@ func NewBatch(topic string, partition int, firstOffset int64, limits Limits) *Ba
 	return &Batch{
 		Topic: topic, Partition: partition, FirstOffset: firstOffset, LastOffset: firstOffset - 1,
 		limits: limits, waiting: map[string]int{}, tenants: map[string]bool{}, routes: map[string]bool{},
-		traffic: map[trafficKey]trafficSum{}, codes: map[codeKey]codeSum{},
+		traffic: map[trafficKey]*trafficSum{}, codes: map[codeKey]codeSum{},
 	}
 }
 
@@ -142,7 +142,8 @@ func (b *Batch) Add(offset int64, kafkaTime time.Time, record enrich.Record) {
 	if record.DeadLetter != "" {
 		b.deadLetter(offset, 0, kafkaTime, record.DeadLetter, record.Sample)
 	}
-	for i, e := range record.Elements {
+	for i := range record.Elements {
+		e := &record.Elements[i]
 		switch {
 		case e.DeadLetter != "":
 			b.deadLetter(offset, i, kafkaTime, e.DeadLetter, e.Sample)
@@ -150,7 +151,7 @@ func (b *Batch) Add(offset int64, kafkaTime time.Time, record enrich.Record) {
 			b.Excluded++
 		default:
 			if id, isLog := e.Access.Half(); id != "" {
-				b.half(id, isLog, half{offset: offset, index: i, element: e})
+				b.half(id, isLog, half{offset: offset, index: i, element: *e})
 				continue
 			}
 			b.request(offset, i, e)
@@ -163,6 +164,7 @@ func (b *Batch) Add(offset int64, kafkaTime time.Time, record enrich.Record) {
 func (b *Batch) half(id string, isLog bool, h half) {
 	h.element.Events = slices.Clone(h.element.Events) // the processor's
 	h.element.Access.Body, h.element.Raw = nil, nil
+	h.element.Access.RequestID = accesslog.RawText(id)
 	b.size += trafficRowSize
 	if i, ok := b.waiting[id]; ok {
 		other := &b.halves[i]
@@ -190,9 +192,10 @@ func (b *Batch) half(id string, isLog bool, h half) {
 // Seal ends the batch: it counts the requests that waited for their other half. Nothing may be
 // added afterwards.
 func (b *Batch) Seal() {
-	for _, h := range b.halves {
+	for i := range b.halves {
+		h := &b.halves[i]
 		if b.size -= trafficRowSize; !h.joined {
-			b.request(h.offset, h.index, h.element)
+			b.request(h.offset, h.index, &h.element)
 		}
 	}
 	b.halves, b.waiting = nil, map[string]int{}
@@ -220,36 +223,47 @@ func limited(names map[string]bool, name string, limit int) string {
 	return name
 }
 
-func (b *Batch) request(offset int64, index int, e enrich.Element) {
-	a := e.Access
+func (b *Batch) request(offset int64, index int, e *enrich.Element) {
+	a := &e.Access
 	b.Requests++
-	a.Tenant, a.Route = limited(b.tenants, a.Tenant, b.limits.Tenants), limited(b.routes, a.Route, b.limits.Routes)
-	if a.Tenant != e.Access.Tenant || a.Route != e.Access.Route {
-		b.Limited++
-	}
 	if b.MinTime.IsZero() || a.Time.Before(b.MinTime) {
 		b.MinTime = a.Time
 	}
 	if a.Time.After(b.MaxTime) {
 		b.MaxTime = a.Time
 	}
-	minute := a.Time.Truncate(time.Minute)
-	tk := trafficKey{minute, a.Tenant, a.Service, a.Route, a.Status, a.BodyState}
-	sum, seen := b.traffic[tk]
-	if !seen {
-		b.size += trafficRowSize
+	key := trafficKey{a.Time.Truncate(time.Minute), a.Tenant, a.Service, a.Route, a.Status, a.BodyState}
+	sum := b.traffic[key]
+	if sum == nil { // the first of its key, or counted as Other
+		key.tenant, key.route = limited(b.tenants, a.Tenant, b.limits.Tenants), limited(b.routes, a.Route, b.limits.Routes)
+		if key.tenant != a.Tenant || key.route != a.Route {
+			b.Limited++
+		}
+		if sum = b.traffic[key]; sum == nil {
+			b.size += trafficRowSize
+			sum = new(trafficSum)
+			b.traffic[key] = sum
+		}
 	}
 	sum.requests++
 	if len(e.Events) > 0 {
 		sum.errors++
 	}
-	b.traffic[tk] = sum
+	if len(e.Events) > 0 || e.Sample != "" {
+		b.rows(offset, index, e, key)
+	}
+}
 
+// rows adds the rows of a request that has errors or is in the audit sample; key is that of its
+// sum.
+func (b *Batch) rows(offset int64, index int, e *enrich.Element, key trafficKey) {
+	a := e.Access
+	a.Tenant, a.Route = key.tenant, key.route
+	a.Body, a.RequestID = nil, nil // never stored, and their memory belongs to the reader
 	var latency *float64
 	if a.HasLatency {
 		latency = &a.LatencyMS
 	}
-	a.Body = nil // never stored, and its memory belongs to the reader
 	if e.Sample != "" {
 		b.size += auditRowSize + 2*int64(len(e.Sample)+len(a.Path))
 		b.audits = append(b.audits, auditRow{access: a, offset: offset, index: uint32(index), sample: e.Sample})
@@ -258,7 +272,7 @@ func (b *Batch) request(offset int64, index int, e enrich.Element) {
 		b.Errors++
 		b.size += errorRowSize + 2*int64(len(a.Path)+len(event.Message)+len(event.RequestID))
 		b.errors = append(b.errors, errorRow{access: a, event: event, offset: offset, index: uint32(index), envelope: uint32(i), latencyMS: latency})
-		ck := codeKey{minute, a.Tenant, a.Service, a.Route, event.Code, event.Dialect}
+		ck := codeKey{key.minute, a.Tenant, a.Service, a.Route, event.Code, event.Dialect}
 		c, seen := b.codes[ck]
 		if !seen {
 			b.size += codeRowSize

@@ -112,7 +112,7 @@ type (
 
 func (b *Batch) trafficRows() (rows []trafficRow) {
 	for k, v := range b.traffic {
-		rows = append(rows, trafficRow{k, v})
+		rows = append(rows, trafficRow{k, *v})
 	}
 	return rows
 }
