@@ -223,21 +223,27 @@ func isNumberByte(c byte) bool {
 // scanString finds the closing quote of the string whose first byte is src[i]. A string that the
 // input cuts off is not complete, and ends where the input ends.
 //
-// It looks at eight bytes at a time: (x - lows) &^ x & highs has the highest bit of each byte of x
-// that is zero, up to the first such byte.
+// It looks at eight bytes at a time. In equal(word, c), the highest bit of each byte is set that is
+// c, and no other bit.
 func scanString(src []byte, i int) (end int, escaped, complete bool) {
-	const lows, highs = 0x0101010101010101, 0x8080808080808080
-	for i < len(src) {
-		if i+8 <= len(src) {
-			word := binary.LittleEndian.Uint64(src[i:])
-			quote, backslash := word^('"'*lows), word^('\\'*lows)
-			found := ((quote-lows)&^quote | (backslash-lows)&^backslash) & highs
-			if found == 0 {
-				i += 8
-				continue
+	for i+8 <= len(src) {
+		word := binary.LittleEndian.Uint64(src[i:])
+		quotes := equal(word, '"')
+		found := quotes | equal(word, '\\')
+		i += 8
+		for found != 0 {
+			at := bits.TrailingZeros64(found) &^ 7
+			if quotes&(0x80<<at) != 0 {
+				return i - 8 + at/8, escaped, true
 			}
-			i += bits.TrailingZeros64(found) / 8
+			escaped = true
+			if at == 56 {
+				i++ // the escaped byte is the first one of the next word
+			}
+			found &= ^uint64(0) << (at + 16)
 		}
+	}
+	for ; i < len(src); i++ {
 		switch src[i] {
 		case '"':
 			return i, escaped, true
@@ -245,9 +251,14 @@ func scanString(src []byte, i int) (end int, escaped, complete bool) {
 			escaped = true
 			i++
 		}
-		i++
 	}
 	return len(src), escaped, false
+}
+
+func equal(word uint64, c byte) uint64 {
+	const lows, highs = 0x0101010101010101, 0x8080808080808080
+	x := word ^ lows*uint64(c)
+	return ^((x&^highs + ^uint64(highs)) | x) & highs
 }
 
 func scanLiteral(src []byte, i int) (kind Kind, end int, complete bool) {

@@ -173,3 +173,25 @@ func BenchmarkParse(b *testing.B) {
 		tree.Parse(in)
 	}
 }
+
+// FuzzScanString compares scanString with a scan of single bytes.
+func FuzzScanString(f *testing.F) {
+	for _, s := range []string{``, `"`, `\"`, `abcdefg\"h"`, `abcdef\"h"`, `\\\\\\\\"`, `1234567\`, `12345678\`, "\x01!#\"", `\u0022[\"a\":\"b\"]" more`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, src []byte) {
+		for from := range min(len(src), 9) {
+			end, escaped, complete := scanString(src, from)
+			wantEscaped, i := false, from
+			for ; i < len(src) && src[i] != '"'; i++ {
+				if src[i] == '\\' {
+					wantEscaped = true
+					i++
+				}
+			}
+			if want := min(i, len(src)); end != want || escaped != wantEscaped || complete != (i < len(src)) {
+				t.Fatalf("%q from %d: %d %v %v, want %d %v %v", src, from, end, escaped, complete, want, wantEscaped, i < len(src))
+			}
+		}
+	})
+}
