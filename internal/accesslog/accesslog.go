@@ -100,8 +100,8 @@ type Access struct {
 	Format string // the dialect under which package parse reports the gateway's own errors
 }
 
-// RawText is a text that only errors need, as the record has it. It is valid until the Reader's next
-// Read. String copies it.
+// RawText is a text that only errors need, as the record has it. It is valid until the Reader's
+// next Read. String copies it.
 type RawText []byte
 
 // String returns the text as valid UTF-8 of limited length.
