@@ -32,7 +32,7 @@ var shippers = wrappers{
 		time:   from("time", "@timestamp", "timestamp", "date", "_time", "ts"),
 		tenant: slices.Concat(from("fields.tenant", "labels.tenant"), tenantKeys),
 	}},
-	texts:        from("message", "log", "event", "msg", "line", "short_message", "full_message", "_raw", "payload", "textPayload", "contents.content"),
+	texts:        from("message", "log", "event", "msg", "line", "short_message", "full_message", "_raw", "payload", "textPayload", "contents.content", "content", "entry", "event.original"),
 	objects:      from("json", "log_processed", "event", "log", "message", "payload", "jsonPayload", "tyk-analytics-record"),
 	records:      from("records"),
 	logEvents:    from("logEvents"),

@@ -22,6 +22,10 @@ const (
 )
 
 var (
+	// An object of Java as its toString prints it: ErrorResponse(code=E1, message=m)
+	printedObject = regexp.MustCompile(`^[A-Za-z_$][\w.$]*[({\[][A-Za-z_]\w*=`)
+	// An element of XML in a text.
+	element   = regexp.MustCompile(`<[A-Za-z_?][^<>]*>\s*<`)
 	formPairs = regexp.MustCompile(`^[A-Za-z_][\w.\[\]-]{0,80}=[^&\s{}<>"]*(?:&[A-Za-z_][\w.\[\]-]{0,80}=[^&\s{}<>"]*)+$`)
 	// What a page holds that its reader does not see.
 	unseen = regexp.MustCompile(`(?is)<script\b.*?(?:</script>|$)|<style\b.*?(?:</style>|$)|<!--.*?(?:-->|$)`)
@@ -29,7 +33,7 @@ var (
 
 // loose looks for envelopes in a body that is neither JSON nor XML.
 func (p *Parser) loose(body []byte) {
-	if p.ignoreBody || len(body) > maxLoose || bytes.IndexByte(body, '{') < 0 && bytes.IndexByte(body, '&') < 0 {
+	if p.ignoreBody || len(body) > maxLoose || !bytes.ContainsAny(body, "{&<=") {
 		return
 	}
 	p.isXML = false
@@ -49,7 +53,7 @@ func (p *Parser) loose(body []byte) {
 	if bytes.Contains(body, []byte("&quot;")) || bytes.Contains(body, []byte("&#34;")) {
 		body = []byte(html.UnescapeString(string(body)))
 	}
-	if bytes.HasPrefix(body, []byte("{")) {
+	if bytes.HasPrefix(body, []byte("{")) || p.status >= 400 && printedObject.Match(body) {
 		if json, ok := fromPrinted(body); ok {
 			p.json = append(p.json[:0], json...)
 			p.walk(p.tree.Parse(p.json), Exact)
@@ -57,11 +61,44 @@ func (p *Parser) loose(body []byte) {
 		}
 	}
 	p.embedded(body)
+	if len(p.found) == 0 && p.status >= 400 && !bytes.HasPrefix(body, []byte("<")) {
+		p.embeddedXML(body)
+	}
+}
+
+// embeddedXML reads the XML in a text.
+func (p *Parser) embeddedXML(text []byte) {
+	at := element.FindIndex(text)
+	if at == nil {
+		return
+	}
+	document := text[at[0] : bytes.LastIndexByte(text, '>')+1]
+	var ending xmlEnding
+	if p.json, ending = xmlToJSON(p.json[:0], document); ending != xmlWhole {
+		return
+	}
+	p.isXML = true
+	p.walk(p.tree.Parse(p.json), Exact)
+}
+
+// quotesJSON reports whether a text only shows JSON to its readers: the answer to a successful call
+// is documentation if JSON stands in a block of code, or in the middle of a line below the first.
+func (p *Parser) quotesJSON(before []byte) bool {
+	if p.status >= 400 {
+		return false
+	}
+	line := bytes.LastIndexByte(before, '\n')
+	if bytes.Contains(before, []byte("```")) {
+		return true
+	}
+	start := bytes.TrimSpace(before[line+1:])
+	return line >= 0 && len(start) > 0 && !bytes.HasSuffix(start, []byte("data:")) && !bytes.HasSuffix(start, []byte("("))
 }
 
 // embedded reads the first JSON object in a text that holds an envelope.
 func (p *Parser) embedded(text []byte) {
 	before := len(p.found)
+	whole := text
 	for n := 0; n < maxEmbedded && len(p.found) == before; n++ {
 		plain, escaped := bytes.Index(text, []byte(`{"`)), bytes.Index(text, []byte(`{\"`))
 		if plain < 0 && escaped < 0 {
@@ -69,9 +106,13 @@ func (p *Parser) embedded(text []byte) {
 		}
 		if plain < 0 || escaped >= 0 && escaped < plain {
 			text = jsontree.AppendUnescaped(nil, text[escaped:])
-			plain = 0
+			plain, whole = 0, text
 		}
 		text = text[plain:]
+		if p.quotesJSON(whole[:len(whole)-len(text)]) {
+			text = text[1:]
+			continue
+		}
 		root := p.tree.Parse(text)
 		if p.tree.Ending != jsontree.Whole && p.tree.Ending != jsontree.Trailing {
 			text = text[1:]
@@ -82,6 +123,9 @@ func (p *Parser) embedded(text []byte) {
 		text = rest
 	}
 }
+
+// formNames are the usual names of what PayPal's forms name otherwise: NVP, and Payflow's RESULT.
+var formNames = map[string]string{"CORRELATIONID": "correlationId", "RESULT": "resultCode", "RESPMSG": "resultMsg"}
 
 // appendForm writes the pairs of a form as a JSON object. The errors of PayPal's NVP, which are
 // numbered, become a list.
@@ -100,9 +144,8 @@ func appendForm(dst, body []byte) []byte {
 	}
 	for pair := range strings.SplitSeq(string(body), "&") {
 		key, _, _ := strings.Cut(pair, "=")
-		if key == "CORRELATIONID" {
-			key = "correlationId"
-			member(key, values.Get("CORRELATIONID"))
+		if name, ok := formNames[key]; ok && (key != "RESULT" || values.Has("RESPMSG")) {
+			member(name, values.Get(key))
 			continue
 		}
 		if values.Has(key) && !strings.HasPrefix(key, "L_") {

@@ -258,6 +258,21 @@ func saysSuccess(kind jsontree.Kind, code string, how manner) bool {
 // successWords are messages that say nothing but success, in lower case.
 var successWords = []string{"success", "ok", "succeed", "succeeded", "successful", "successfully", "request success", "request successful", "no error", "成功", "操作成功", "请求成功", "处理成功", "调用成功", "查询成功"}
 
+// calmWords are whole messages that say that nothing is wrong, or that work goes on, in lower case.
+// Below status 400 they are no failure, unless what holds them is named an error.
+var calmWords = []string{
+	"no errors", "no failure", "no failures", "all good", "completed", "accepted", "created", "done",
+	"pending", "processing", "in progress", "queued", "running", "submitted", "处理中", "排队中", "进行中", "等待中",
+}
+
+func saysCalm(text string) bool {
+	if len(text) > 32 {
+		return false
+	}
+	text = strings.TrimRight(text, ".!。！… ")
+	return slices.ContainsFunc(calmWords, func(word string) bool { return strings.EqualFold(word, text) })
+}
+
 // successInitials are the first bytes of successWords, in either case.
 var successInitials = func() (initials [256]bool) {
 	for _, word := range successWords {
@@ -326,7 +341,7 @@ func (o *object) isSuccess(code, text string, how manner, whole bool) bool {
 			return true
 		}
 	}
-	return said || reportsSuccess(text)
+	return said || reportsSuccess(text) || whole && saysCalm(text) && !o.isError() && !o.keys.has(keyError)
 }
 
 // saysAll reports whether the message under the keys is not cut off.

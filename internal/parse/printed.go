@@ -5,31 +5,51 @@ import (
 	"regexp"
 )
 
-// printed reads a map as other languages print it: Python's {'a': None}, Java's {a=b, c=d}, Ruby's
-// {"a"=>nil}, JavaScript's {a: NaN,}. It writes JSON.
+// printed reads a map as other languages print it: Python's {'a': None}, Java's {a=b, c=d} and
+// Name(a=b, c=d), Ruby's {"a"=>nil} and {:a=>nil}, JavaScript's {a: NaN,}. It writes JSON.
 type printed struct {
-	src   []byte
-	at    int
-	depth int
-	out   []byte
+	src    []byte
+	at     int
+	depth  int
+	closer byte // of the brackets at hand
+	out    []byte
 }
 
 // maxPrinted is how deep such a map is read.
 const maxPrinted = 32
 
+// printedName is the name of a Java class before the values of one of its objects.
+var printedName = regexp.MustCompile(`^[A-Za-z_$][\w.$]*`)
+
 // fromPrinted returns a printed map as JSON. It is ok only if the whole text is one.
 func fromPrinted(text []byte) (json []byte, ok bool) {
 	p := &printed{src: text}
-	if !p.object() {
+	p.at = len(printedName.Find(text))
+	if p.at == len(text) || !p.object() {
 		return nil, false
 	}
 	p.space()
 	return p.out, p.at == len(p.src)
 }
 
+// space passes over white space and comments.
 func (p *printed) space() {
-	for p.at < len(p.src) && p.src[p.at] <= ' ' {
-		p.at++
+	for p.at < len(p.src) {
+		rest := p.src[p.at:]
+		end := 0
+		switch {
+		case rest[0] <= ' ':
+			p.at++
+			continue
+		case bytes.HasPrefix(rest, []byte("/*")):
+			end = bytes.Index(rest, []byte("*/")) + len("*/")
+		case bytes.HasPrefix(rest, []byte("//")):
+			end = bytes.IndexByte(rest, '\n') + 1
+		}
+		if end < len("*/") {
+			return
+		}
+		p.at += end
 	}
 }
 
@@ -41,18 +61,20 @@ func (p *printed) next() byte {
 	return 0
 }
 
-// list reads what stands between brackets, and a comma more.
-func (p *printed) list(closer byte, item func() bool) bool {
+// list reads what stands between brackets, and a comma more. It writes the brackets of JSON.
+func (p *printed) list(closer byte, brackets string, item func() bool) bool {
 	if p.depth++; p.depth > maxPrinted {
 		return false
 	}
-	defer func() { p.depth-- }()
-	p.out = append(p.out, p.src[p.at])
+	around := p.closer
+	p.closer = closer
+	defer func() { p.depth, p.closer = p.depth-1, around }()
+	p.out = append(p.out, brackets[0])
 	p.at++
 	for first := true; ; first = false {
 		if p.next() == closer {
 			p.at++
-			p.out = append(p.out, closer)
+			p.out = append(p.out, brackets[1])
 			return true
 		}
 		if !first {
@@ -71,7 +93,11 @@ func (p *printed) list(closer byte, item func() bool) bool {
 	}
 }
 
-func (p *printed) object() bool { return p.list('}', p.member) }
+// object reads {…}, or the (…) or […] that follow the name of a class.
+func (p *printed) object() bool {
+	closers := map[byte]byte{'{': '}', '(': ')', '[': ']'}
+	return p.list(closers[p.src[p.at]], "{}", p.member)
+}
 
 func (p *printed) member() bool {
 	switch c := p.next(); c {
@@ -80,6 +106,9 @@ func (p *printed) member() bool {
 			return false
 		}
 	default:
+		if c == ':' { // a symbol of Ruby
+			p.at++
+		}
 		from := p.at
 		for p.at < len(p.src) && isNameByte(p.src[p.at]) {
 			p.at++
@@ -118,11 +147,13 @@ func (p *printed) value(bare bool) bool {
 	case c == '{':
 		return p.object()
 	case c == '[':
-		return p.list(']', func() bool { return p.value(bare) })
+		return p.list(']', "[]", func() bool { return p.value(bare) })
 	case c == '"', c == '\'' && !bare:
 		return p.quoted(c)
 	case bare:
-		return p.bare()
+		return p.quotedWhole() || p.bare()
+	case c == ':': // a symbol of Ruby
+		p.at++
 	}
 	from := p.at
 	for p.at < len(p.src) && (isNameByte(p.src[p.at]) || p.src[p.at] == '+') {
@@ -132,18 +163,49 @@ func (p *printed) value(bare bool) bool {
 }
 
 var (
-	numeral = regexp.MustCompile(`^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$`)
-	// Where a bare text ends: at the end of its map, or before the next name.
-	bareEnd = regexp.MustCompile(`, ?[A-Za-z_][\w.-]*=|[}\]]`)
+	numeral  = regexp.MustCompile(`^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$`)
+	nextName = regexp.MustCompile(`^, ?[A-Za-z_][\w.-]*=`)
 )
 
+// quotedWhole reads a value that the printing code has put between single quotes. Without a quote
+// at its end, the first one belongs to the text.
+func (p *printed) quotedWhole() bool {
+	at, out := p.at, len(p.out)
+	if at < len(p.src) && p.src[at] == '\'' && p.quoted('\'') {
+		if c := p.next(); c == ',' || c == p.closer {
+			return true
+		}
+	}
+	p.at, p.out = at, p.out[:out]
+	return false
+}
+
+// bareEnd returns where the bare text at hand ends: at the end of its map, or before the next name.
+// It returns -1 if there is no end.
+func (p *printed) bareEnd() int {
+	open := 0
+	for i := p.at; i < len(p.src); i++ {
+		switch c := p.src[i]; {
+		case c == ',' && nextName.Match(p.src[i:]):
+			return i
+		case c == '(' && p.closer == ')':
+			open++
+		case c == ')' && open > 0:
+			open--
+		case c == p.closer, c == '}', c == ']':
+			return i
+		}
+	}
+	return -1
+}
+
 func (p *printed) bare() bool {
-	end := bareEnd.FindIndex(p.src[p.at:])
-	if end == nil {
+	end := p.bareEnd()
+	if end < 0 {
 		return false
 	}
-	text := bytes.TrimSpace(p.src[p.at : p.at+end[0]])
-	p.at += end[0]
+	text := bytes.TrimSpace(p.src[p.at:end])
+	p.at = end
 	if len(text) == 0 {
 		p.out = append(p.out, `""`...)
 		return true
