@@ -70,6 +70,7 @@ func newAlertRun(env *environment) *cobra.Command {
 			return err
 		}
 		log := env.log(cmd, settings)
+		cfg.TopCodes = settings.Metrics.TopCodes
 		var sending *notify.Metrics
 		stop, err := serveMetrics(cmd.Context(), addr, func() error { return nil }, log, func(registry prometheus.Registerer) {
 			cfg.Metrics, sending = alert.NewMetrics(registry), notify.NewMetrics(registry)

@@ -15,6 +15,7 @@ type Metrics struct {
 	duration  *prometheus.GaugeVec
 	failures  *prometheus.CounterVec
 	alerts    *prometheus.GaugeVec
+	codes     *prometheus.GaugeVec
 }
 
 // NewMetrics registers the metrics of an evaluator.
@@ -30,8 +31,9 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		duration:  gauge("alert_rule_duration_seconds", "How long the latest evaluation of a rule took.", "rule"),
 		failures:  prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "errata", Name: "alert_rule_failures_total", Help: "Evaluations of a rule that failed."}, []string{"rule"}),
 		alerts:    gauge("alerts", "Alerts of a rule that are not inactive, by state.", "rule", "state"),
+		codes:     gauge("code_errors", "Errors in the hour before the watermark, of the most frequent codes of each tenant.", "tenant", "family", "code"),
 	}
-	registry.MustRegister(m.delay, m.late, m.outage, m.evaluated, m.duration, m.failures, m.alerts)
+	registry.MustRegister(m.delay, m.late, m.outage, m.evaluated, m.duration, m.failures, m.alerts, m.codes)
 	return m
 }
 

@@ -34,6 +34,7 @@ func (r *Runner) suffer(ctx context.Context, cause error) {
 	if r.outage == nil {
 		r.outage = &outage{since: now}
 		r.Metrics.failing(true)
+		r.Metrics.topCodes(nil)
 	}
 	o := r.outage
 	if o.told == nil && now.Sub(o.since) >= outageAfter {

@@ -22,6 +22,8 @@ type Config struct {
 	Groups  []Group
 	Since   cli.Time // where a rule begins that has never been evaluated; a span counts back from the watermark
 	Metrics *Metrics // nil: none
+	// TopCodes is how many codes of tenants Metrics shows, at most.
+	TopCodes int
 }
 
 // Runner evaluates rules as the data comes in, and notifies of transitions. It belongs to one
@@ -40,6 +42,8 @@ type Runner struct {
 	outage    *outage // nil: ClickHouse can be reached
 	waiting   string  // why there is nothing to evaluate, as the log says
 	retry     *backoff.ExponentialBackOff
+
+	topCodesAt time.Time // when they were counted last
 }
 
 const (
@@ -177,6 +181,7 @@ func (r *Runner) takeOver(ctx context.Context) {
 	retry := backoff.ExponentialBackOff{InitialInterval: time.Second, Multiplier: 2, MaxInterval: longestPause}
 	r.Notifier.Reset()
 	r.outage = nil
+	r.Metrics.topCodes(nil)
 	for ctx.Err() == nil {
 		r.awaitFence(ctx)
 		err := r.start(ctx)
@@ -257,6 +262,7 @@ func (r *Runner) catchUp(ctx context.Context) (more bool, err error) {
 	}
 	now := r.Now()
 	r.Metrics.data(watermark, now)
+	r.showTopCodes(ctx, watermark)
 	outcomes, more, err := r.evaluator.round(ctx, watermark, now)
 	if err != nil || len(outcomes) == 0 {
 		return false, err

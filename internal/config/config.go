@@ -44,6 +44,9 @@ type Config struct {
 		Delivery string `mapstructure:"delivery"` // AtLeastOnce or AtMostOnce
 		Link     string `mapstructure:"link"`     // template of a report.Link; "": no links
 	} `mapstructure:"reports"`
+	Metrics struct {
+		TopCodes int `mapstructure:"top_codes"` // how many the alert evaluator shows; 0: none
+	} `mapstructure:"metrics"`
 	Log struct {
 		Level slog.Level `mapstructure:"level"`
 	} `mapstructure:"log"`
@@ -127,6 +130,7 @@ var defaults = []struct {
 	{"notify.time_intervals", []any{}},
 	{"reports.delivery", AtLeastOnce},
 	{"reports.link", ""},
+	{"metrics.top_codes", 0},
 	{"log.level", "info"},
 	{"http.addr", "127.0.0.1:9464"},
 	{"http.pprof", false},
@@ -232,6 +236,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("clickhouse.insert_timeout is %s: give 1s to 1h", c.ClickHouse.InsertTimeout)
 	case c.Reports.Delivery != AtLeastOnce && c.Reports.Delivery != AtMostOnce:
 		return fmt.Errorf("reports.delivery is %q: give %s or %s", c.Reports.Delivery, AtLeastOnce, AtMostOnce)
+	case c.Metrics.TopCodes < 0 || c.Metrics.TopCodes > 1000:
+		return fmt.Errorf("metrics.top_codes is %d: give 1 to 1000, or 0 for none", c.Metrics.TopCodes)
 	}
 	for _, at := range []struct{ key, addr string }{{"http.addr", c.HTTP.Addr}, {"web.addr", c.Web.Addr}} {
 		if at.addr != "" && !canListen(at.addr) {

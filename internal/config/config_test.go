@@ -128,6 +128,7 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 	f("kafka: {sasl: {mechanism: GSSAPI}}\n", "kafka.sasl.mechanism", "GSSAPI")
 	f("ingest: {batch: {age: soon}}\n", ":1:23: ", "ingest.batch.age")
 	f("ingest: {batch: {rows: 0}}\n", ":1:24: ingest.batch.rows")
+	f("metrics: {top_codes: 1001}\n", ":1:22: metrics.top_codes is 1001: give 1 to 1000, or 0 for none")
 	f("log: {level: verbose}\n", `:1:14: log.level is one of debug, info, warn and error, and "verbose" is not`)
 	f("ingest: {batch: {rows: many}}\n", `:1:24: ingest.batch.rows is a whole number, and "many" is not`)
 	f("ingest: {batch: {age: 5 seconds}}\n", `:1:23: ingest.batch.age is a time span such as 2s, and "5 seconds" is not`)
