@@ -212,6 +212,7 @@ func (r *Reader) Read(topic string, value []byte, clock Clock) Record {
 	name, why := r.text(value, place{raw: value})
 	if why == ReasonMalformed {
 		if text := r.decoded(value); len(text) > 0 {
+			r.level(0).fill = nil // of an earlier record: no object is around the text
 			if inner, not := r.text(text, place{depth: 1, wrapped: 1, raw: value}); not == "" && inner != "" {
 				name, why = inner, ""
 			} else {

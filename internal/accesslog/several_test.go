@@ -153,3 +153,23 @@ func TestNothingIsLost(t *testing.T) {
 		}
 	}
 }
+
+// TestEncodedRecordTakesNothingFromAnother reads a record that was encoded once more after one in a
+// shipper's wrapper: it has no wrapper to complete it.
+func TestEncodedRecordTakesNothingFromAnother(t *testing.T) {
+	r, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const (
+		wrapped = `{"@timestamp":"2026-03-04T05:06:08Z","fields":{"tenant":"acme"},"message":"{\"request_uri\":\"/a\",\"status\":200,\"remote_addr\":\"192.0.2.1\"}"}`
+		encoded = `"{\"request_uri\":\"/b\",\"status\":200,\"remote_addr\":\"192.0.2.1\"}"`
+	)
+	if a := r.Read("", []byte(wrapped), KafkaClock(kafkaTime)).Elements[0].Access; a.Tenant != "acme" {
+		t.Fatalf("tenant %q, want that of the wrapper", a.Tenant)
+	}
+	a := r.Read("", []byte(encoded), KafkaClock(kafkaTime)).Elements[0].Access
+	if a.Path != "/b" || a.Tenant != "" || !a.Time.Equal(kafkaTime) {
+		t.Errorf("path %q, tenant %q, time %s; want /b, no tenant and Kafka's time", a.Path, a.Tenant, a.Time)
+	}
+}
