@@ -96,11 +96,11 @@ func timeOf(v jsontree.Value) (time.Time, bool) {
 // or nanoseconds since 1970. The size of a number tells its unit: the ranges that the units have
 // for the years 1973 to 5138 do not overlap. The result is cut to milliseconds.
 func parseTime(b []byte) (time.Time, bool) {
-	if len(b) < 8 || len(b) > 64 || b[0] < '0' || b[0] > '9' && b[0] < 'A' {
-		return time.Time{}, false
-	}
 	if i := bytes.IndexByte(b, '['); i > 0 && b[len(b)-1] == ']' { // Java: 2026-01-01T08:00:00+08:00[Asia/Shanghai]
 		b = b[:i]
+	}
+	if len(b) < 8 || len(b) > 64 || b[0] < '0' || b[0] > '9' && b[0] < 'A' {
+		return time.Time{}, false
 	}
 	if len(b) >= 20 && b[10] == 'T' {
 		var t time.Time
