@@ -127,7 +127,7 @@ func (b *mailbox) got() []delivered {
 	return slices.Clone(b.mails)
 }
 
-// lacks reports what of other tenants a tenant's mail names.
+// lacks reports an error for each name of another tenant that the mail holds.
 func (m delivered) lacks(t *testing.T, secrets ...string) {
 	t.Helper()
 	for _, secret := range append(secrets, "gateway-logs") {

@@ -19,16 +19,19 @@ import (
 // 0, to 60 an hour, and fifty times as many requests. Both follow the hours of the day and the days
 // of the week, and the variance of the errors grows beyond Poisson's with their number.
 type month struct {
+	benchData
+	from, to time.Time
+	offset   int // of the next inserted batch
+}
+
+// benchData is a database of a benchmark.
+type benchData struct {
 	clickhouse *stack.ClickHouse
 	database   string
 	store      *store.Store
-	from, to   time.Time
-	offset     int // of the next inserted batch
 }
 
-const monthTenants = 500
-
-func newMonth(b *testing.B) *month {
+func newBenchData(b *testing.B) benchData {
 	b.Helper()
 	addr, database := stacktest.Database(b)
 	s, err := store.OpenAndMigrate(b.Context(), store.Config{Addr: []string{addr}, Database: database, Username: "default"})
@@ -36,19 +39,27 @@ func newMonth(b *testing.B) *month {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { s.Close() })
-	m := &month{stacktest.SharedClickHouse(b), database, s, midnight, midnight.AddDate(0, 0, 30), 1}
+	return benchData{stacktest.SharedClickHouse(b), database, s}
+}
+
+// sql executes statements, in which @ stands before the name of a table.
+func (d benchData) sql(b *testing.B, statements ...string) {
+	b.Helper()
+	for _, sql := range statements {
+		stacktest.Query(b, d.clickhouse, strings.ReplaceAll(sql, "@", d.database+"."))
+	}
+}
+
+const monthTenants = 500
+
+func newMonth(b *testing.B) *month {
+	b.Helper()
+	m := &month{newBenchData(b), midnight, midnight.AddDate(0, 0, 30), 1}
 	m.sql(b, m.generate()...)
-	if err := s.InsertWatermarks(b.Context(), []store.Watermark{{Topic: "logs", Watermark: m.to, At: m.to}}); err != nil {
+	if err := m.store.InsertWatermarks(b.Context(), []store.Watermark{{Topic: "logs", Watermark: m.to, At: m.to}}); err != nil {
 		b.Fatal(err)
 	}
 	return m
-}
-
-func (m *month) sql(b *testing.B, statements ...string) {
-	b.Helper()
-	for _, sql := range statements {
-		stacktest.Query(b, m.clickhouse, strings.ReplaceAll(sql, "@", m.database+"."))
-	}
 }
 
 // holiday is the day on which there is little traffic, and lost the time of which nothing was

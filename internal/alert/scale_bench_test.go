@@ -19,11 +19,7 @@ import (
 
 // fleet is the generated data of BenchmarkEvaluate: 90 days of 5,000 tenants, which have between 6
 // and 288 minutes with requests a day. A tenth of these minutes have errors, of 40 codes.
-type fleet struct {
-	clickhouse *stack.ClickHouse
-	database   string
-	store      *store.Store
-}
+type fleet struct{ benchData }
 
 const (
 	fleetTenants = 5000
@@ -32,13 +28,7 @@ const (
 
 func newFleet(b *testing.B) *fleet {
 	b.Helper()
-	addr, database := stacktest.Database(b)
-	s, err := store.OpenAndMigrate(b.Context(), store.Config{Addr: []string{addr}, Database: database, Username: "default"})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { s.Close() })
-	f := &fleet{stacktest.SharedClickHouse(b), database, s}
+	f := &fleet{newBenchData(b)}
 	for day := range fleetDays {
 		f.generate(b, midnight.AddDate(0, 0, day+1-fleetDays))
 	}
@@ -47,13 +37,6 @@ func newFleet(b *testing.B) *fleet {
 		FROM numbers(%d)`, midnight.AddDate(0, 0, 1-fleetDays).UnixMilli(), fleetDays*24*60*8),
 		`INSERT INTO @code_sightings (tenant, code, first_seen, last_seen) SELECT tenant, code, min(minute), max(minute) FROM @error_sums GROUP BY tenant, code`)
 	return f
-}
-
-func (f *fleet) sql(b *testing.B, statements ...string) {
-	b.Helper()
-	for _, sql := range statements {
-		stacktest.Query(b, f.clickhouse, strings.ReplaceAll(sql, "@", f.database+"."))
-	}
 }
 
 // generate inserts the minutes of a day and, if the day is over, its hours.
