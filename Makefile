@@ -51,8 +51,9 @@ chaos: ## break everything at random around running ingesters, then count the re
 	ERRATA_PROVE=1 ERRATA_CHAOS_STRICT=$(STRICT) ERRATA_CHAOS_FOR=$(FOR) ERRATA_CHAOS_SEED=$(SEED) ERRATA_CHAOS_FAULTS=$(FAULTS) ERRATA_CHAOS_RATE=$(RATE) ERRATA_CHAOS_PARSERS=$(PARSERS) \
 	ERRATA_CHAOS_REPORT=$(abspath $(REPORT)) ERRATA_CHAOS_ONLY="$(ONLY)" ERRATA_OUTAGE_FOR=$(OUTAGE) $(GO) test -count=1 -v -timeout 12h -run '^Test(Chaos|Outage)$$' ./internal/chaos
 
-bench: ## measure CPU, memory and bytes from a real Kafka to a real ClickHouse, beside ClickHouse's own Kafka engine: COUNT=2000000 ERRORS=8 BODY=150 CODEC=lz4 PARTITIONS=8 FORMAT=apisix ENGINE=0 REPORT=bench.json PROFILE=cpu.pprof; RATES=5000,20000 measures the time from a record to its count at these rates
+bench: ## measure CPU, memory and bytes from a real Kafka to a real ClickHouse, beside ClickHouse's own Kafka engine: COUNT=2000000 ERRORS=8 BODY=150 CODEC=lz4 PARTITIONS=8 FORMAT=apisix ARRAY=1 TENANTS=500 ROUTES=20 CODES=300 INGESTERS=1 SHARE=50 (percent of a core for each) ENGINE=0 REPORT=bench.json PROFILE=cpu.pprof; RATES=5000,20000 measures the time from a record to its count at these rates
 	ERRATA_BENCH=1 ERRATA_BENCH_COUNT=$(COUNT) ERRATA_BENCH_ERRORS=$(ERRORS) ERRATA_BENCH_BODY=$(BODY) ERRATA_BENCH_CODEC=$(CODEC) ERRATA_BENCH_PARTITIONS=$(PARTITIONS) ERRATA_BENCH_FORMAT=$(FORMAT) \
+	ERRATA_BENCH_ARRAY=$(ARRAY) ERRATA_BENCH_TENANTS=$(TENANTS) ERRATA_BENCH_ROUTES=$(ROUTES) ERRATA_BENCH_CODES=$(CODES) ERRATA_BENCH_INGESTERS=$(INGESTERS) ERRATA_BENCH_SHARE=$(SHARE) \
 	ERRATA_BENCH_RATES=$(RATES) ERRATA_BENCH_ENGINE=$(ENGINE) ERRATA_BENCH_REPORT=$(abspath $(REPORT)) ERRATA_BENCH_PROFILE=$(abspath $(PROFILE)) CGO_ENABLED=0 $(GO) test -count=1 -v -timeout 2h -run '^Test(Pipeline|Latency)$$' ./internal/bench
 
 microbench: ## run the Go benchmarks, with allocations

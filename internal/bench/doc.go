@@ -14,6 +14,10 @@
 //	make bench                                two million records, some five minutes on two cores
 //	make bench COUNT=200000 ENGINE=0          fewer, and without the Kafka engine
 //	make bench ERRORS=20 BODY=16384 CODEC=zstd PARTITIONS=64 FORMAT=kong
+//	make bench ARRAY=1000 CODEC=none          a thousand records in each Kafka value
+//	make bench FORMAT=nginx-line              lines of text, without bodies
+//	make bench TENANTS=1000000 CODES=5000     more groups to count
+//	make bench INGESTERS=4 SHARE=20           four ingesters, each with a fifth of a core
 //	make bench PROFILE=cpu.pprof              also a CPU profile of the ingester
 //
 // docs/performance.md has the results.

@@ -48,7 +48,7 @@ func createEngine(t testing.TB, c *stack.ClickHouse, w *workload, broker, topic 
 	for _, sql := range []string{
 		`CREATE DATABASE engine`,
 		`CREATE TABLE engine.codes (code String, kind String, description String, remedy String, retry String, owner String) ENGINE = MergeTree ORDER BY code`,
-		`INSERT INTO engine.codes VALUES ` + codeValues(),
+		`INSERT INTO engine.codes VALUES ` + w.codeValues(),
 		`CREATE DICTIONARY engine.catalog (code String, kind String, description String, remedy String, retry String, owner String)
 			PRIMARY KEY code SOURCE(CLICKHOUSE(DB 'engine' TABLE 'codes')) LAYOUT(COMPLEX_KEY_HASHED()) LIFETIME(0)`,
 		`CREATE TABLE engine.parsed (ts DateTime64(3, 'UTC'), tenant String, service String, route String, method String, path String, status UInt16, latency_ms Float64,
@@ -82,9 +82,9 @@ func createEngine(t testing.TB, c *stack.ClickHouse, w *workload, broker, topic 
 	}
 }
 
-func codeValues() string {
+func (w *workload) codeValues() string {
 	var all []string
-	for i := range codes {
+	for i := range w.Codes {
 		e := entryOf(i)
 		all = append(all, fmt.Sprintf("('%s','%s','%s','%s','%s','%s')", e.code, e.kind, e.description, e.remedy, e.retry, e.owner))
 	}

@@ -36,7 +36,7 @@ func TestLatency(t *testing.T) {
 		t.Fatal(err)
 	}
 	values := w.values(min(w.Count, 200_000))
-	in := newIngester(t, binary, broker, c)
+	in := newIngester(t, &w, binary, broker, c)
 	in.start(t)
 	client := w.producer(t, []string{broker.Addr}, topic)
 	seen := watchQueryable(t, c, w.Partitions)
@@ -69,10 +69,9 @@ func ratesOf(t testing.TB) (rates []int) {
 
 // values makes records in advance, so that producing takes little of the processor.
 func (w *workload) values(n int) [][]byte {
-	all := make([][]byte, n)
+	all, sent := make([][]byte, n), tally{ByCode: map[string]int{}}
 	for i := range all {
-		x := w.exchange(i)
-		all[i] = writers[w.Format](&x)
+		all[i], _ = w.value(i, &sent)
 	}
 	return all
 }

@@ -28,22 +28,24 @@ type workload struct {
 	Codec      string  `json:"codec"`
 	Partitions int     `json:"partitions"`
 	Format     string  `json:"format"` // a key of writers
-	from       time.Time
+	Array      int     `json:"array"`  // records in a Kafka value; above 1 they are a JSON array
+	Tenants    int     `json:"tenants"`
+	Routes     int     `json:"routes"`
+	Codes      int     `json:"codes"`
+	Ingesters  int     `json:"ingesters"`
+	Share      int     `json:"cpu_share,omitempty"` // of one core that each ingester gets, in percent; 0: no limit
+
+	from    time.Time
+	weights []float64 // of the tenants, cumulative
 }
 
 // standard is the workload that runs are compared by: its records have about 970 bytes, and a
 // minute of it has 28,000 groups of requests and 70,000 of errors.
-var standard = workload{Count: 2_000_000, Errors: 8, Body: 150, Codec: "lz4", Partitions: 8, Format: "apisix"}
+var standard = workload{Count: 2_000_000, Errors: 8, Body: 150, Codec: "lz4", Partitions: 8, Format: "apisix", Array: 1, Tenants: 500, Routes: 20, Codes: 300, Ingesters: 1}
 
-const (
-	tenants = 500
-	routes  = 20
-	codes   = 300
-
-	// perSecond is how many records happen in a second of event time, as in production: reading
-	// faster than that is catching up, and must not make the sums smaller.
-	perSecond = 50_000
-)
+// perSecond is how many records happen in a second of event time, as in production: reading faster
+// than that is catching up, and must not make the sums smaller.
+const perSecond = 50_000
 
 // exchange is one request and its response.
 type exchange struct {
@@ -63,6 +65,10 @@ var (
 	words    = strings.Fields("available zone network volume image flavor router subnet gateway policy tenant backup replica cluster node bucket queue topic stream function")
 )
 
+// textLine is the writer whose records are lines that hold no service, no route and no body: an
+// error has no other code than its status.
+const textLine = "nginx-line"
+
 // seed makes every run the same.
 const seed = 16
 
@@ -71,12 +77,20 @@ func (w *workload) exchange(n int) exchange {
 	random := rand.New(rand.NewPCG(seed, uint64(n)))
 	x := exchange{
 		n: n, at: w.from.Add(time.Duration(n) * time.Second / perSecond).Truncate(time.Millisecond),
-		tenant: someTenant(random), route: random.IntN(routes), status: 200, latency: float64(random.IntN(400_000)) / 1000,
+		tenant: w.someTenant(random), route: random.IntN(w.Routes), status: 200, latency: float64(random.IntN(400_000)) / 1000,
 		requestID: fmt.Sprintf("%016x%016x", random.Uint64(), random.Uint64()), client: fmt.Sprintf("10.%d.%d.%d", random.IntN(64), random.IntN(256), random.IntN(256)),
 	}
+	if w.Format == textLine {
+		x.at = x.at.Truncate(time.Second)
+		if x.status = 200; random.Float64() < w.Errors/100 {
+			x.status = 400 + 4*random.IntN(26)
+			x.code = fmt.Sprintf("HTTP.%d", x.status)
+		}
+		return x
+	}
 	if random.Float64() < w.Errors/100 {
-		code := random.IntN(codes)
-		x.route, x.status, x.code = code%routes, failures[code/routes%len(failures)], codeOf(code)
+		code := random.IntN(w.Codes)
+		x.route, x.status, x.code = code%w.Routes, failures[code/w.Routes%len(failures)], codeOf(code)
 		x.body = fmt.Sprintf(`{"error_code":"%s","error_msg":"The %s quota of %s is used up.","request_id":"%s"}`, x.code, words[random.IntN(len(words))], words[random.IntN(len(words))], x.requestID)
 		return x
 	}
@@ -89,20 +103,17 @@ func (w *workload) exchange(n int) exchange {
 
 // someTenant picks a tenant. As in production, few of them make most of the requests: the n-th
 // makes 1/n^0.8 of those of the first.
-func someTenant(random *rand.Rand) int {
-	i, _ := slices.BinarySearch(tenantWeights, random.Float64()*tenantWeights[tenants-1])
-	return min(i, tenants-1)
-}
-
-// tenantWeights are cumulative.
-var tenantWeights = func() (all []float64) {
-	sum := 0.0
-	for n := range tenants {
-		sum += math.Pow(float64(n+1), -0.8)
-		all = append(all, sum)
+func (w *workload) someTenant(random *rand.Rand) int {
+	if w.weights == nil {
+		sum := 0.0
+		for n := range w.Tenants {
+			sum += math.Pow(float64(n+1), -0.8)
+			w.weights = append(w.weights, sum)
+		}
 	}
-	return all
-}()
+	i, _ := slices.BinarySearch(w.weights, random.Float64()*w.weights[w.Tenants-1])
+	return min(i, w.Tenants-1)
+}
 
 // success makes a body without an envelope: a page of resources.
 func (w *workload) success(random *rand.Rand) string {
@@ -148,14 +159,20 @@ var writers = map[string]func(x *exchange) []byte{
 			`"upstream_addr":"10.0.3.17:8080","upstream_status":"%d","http_user_agent":"python-requests/2.32.3","http_x_tenant_id":"%s","service":"%s","route":"%s","request_id":"%s","sent_http_content_type":"application/json"%s}`,
 			x.at.Format("2006-01-02T15:04:05.000+00:00"), x.client, methodOf(x), targetOf(x), x.status, len(x.body), x.latency/1000, x.status, tenantOf(x), serviceOf(x), routeOf(x), x.requestID, bodyMember("resp_body", x))
 	},
+	textLine: func(x *exchange) []byte {
+		return fmt.Appendf(nil, `%s - %s [%s] "%s %s HTTP/1.1" %d %d "-" "python-requests/2.32.3"`, x.client, tenantOf(x), x.at.Format("02/Jan/2006:15:04:05 -0700"),
+			methodOf(x), targetOf(x), x.status, 220+x.n%400)
+	},
 }
 
-func tenantOf(x *exchange) string  { return fmt.Sprintf("tenant-%03d", x.tenant) }
-func routeOf(x *exchange) string   { return fmt.Sprintf("list-%s-%02d", words[x.route], x.route) }
+func tenantOf(x *exchange) string { return fmt.Sprintf("tenant-%03d", x.tenant) }
+func routeOf(x *exchange) string {
+	return fmt.Sprintf("list-%s-%02d", words[x.route%len(words)], x.route)
+}
 func serviceOf(x *exchange) string { return words[x.route%5] }
 func methodOf(x *exchange) string  { return methods[x.n%len(methods)] }
 func targetOf(x *exchange) string {
-	return fmt.Sprintf("/v2/%s/%ss/%06d?limit=20", tenantOf(x), words[x.route], x.n%1_000_000)
+	return fmt.Sprintf("/v2/%s/%ss/%06d?limit=20", tenantOf(x), words[x.route%len(words)], x.n%1_000_000)
 }
 
 // bodyMember returns the body as a further member of an object, or nothing if it is not logged.
@@ -168,9 +185,29 @@ func bodyMember(key string, x *exchange) string {
 
 // tally is what a workload must become.
 type tally struct {
-	Requests, Errors int
-	ByCode           map[string]int
-	Bytes            int
+	Values, Requests, Errors int
+	ByCode                   map[string]int
+	Bytes                    int
+}
+
+// value makes the Kafka value of the records from n on, and adds them to a tally.
+func (w *workload) value(n int, sent *tally) (value []byte, at time.Time) {
+	for i := range min(w.Array, w.Count-n) {
+		x := w.exchange(n + i)
+		if at = x.at; i > 0 {
+			value = append(value, ',')
+		}
+		value = append(value, writers[w.Format](&x)...)
+		if sent.Requests++; x.code != "" {
+			sent.Errors++
+			sent.ByCode[x.code]++
+		}
+	}
+	if w.Array > 1 {
+		value = append(append([]byte{'['}, value...), ']')
+	}
+	sent.Values, sent.Bytes = sent.Values+1, sent.Bytes+len(value)
+	return value, at
 }
 
 // producer returns a client that writes to a topic as the workload says. It is closed with the
@@ -196,16 +233,10 @@ func (w *workload) send(ctx context.Context, t testing.TB, brokers []string, top
 	client := w.producer(t, brokers, topic)
 	sent := tally{ByCode: map[string]int{}}
 	var failed error
-	for n := range w.Count {
-		x := w.exchange(n)
-		value := writers[w.Format](&x)
-		sent.Requests, sent.Bytes = sent.Requests+1, sent.Bytes+len(value)
-		if x.code != "" {
-			sent.Errors++
-			sent.ByCode[x.code]++
-		}
+	for n := 0; n < w.Count; n += w.Array {
+		value, at := w.value(n, &sent)
 		// A gateway's producer fills a batch for one partition and goes on to the next.
-		client.Produce(ctx, &kgo.Record{Partition: int32(n / 64 % w.Partitions), Timestamp: x.at, Value: value}, func(_ *kgo.Record, err error) {
+		client.Produce(ctx, &kgo.Record{Partition: int32(n / max(64, w.Array) % w.Partitions), Timestamp: at, Value: value}, func(_ *kgo.Record, err error) {
 			if err != nil {
 				failed = err // kgo calls back from one goroutine at a time
 			}
@@ -221,12 +252,12 @@ func (w *workload) send(ctx context.Context, t testing.TB, brokers []string, top
 }
 
 // catalogFolder writes the catalog of the workload's codes.
-func catalogFolder(t testing.TB) string {
+func (w *workload) catalogFolder(t testing.TB) string {
 	t.Helper()
 	var text strings.Builder
 	text.WriteString("family: BENCH\ntitle: Bench\nvendor: Bench\nlanguage: en\nsource:\n  title: \"Made for the bench\"\n  date: \"2026-11-29\"\n" +
 		"match:\n  prefixes: [BENCH]\n  dialects: []\n  services: []\nfallback:\n  description: \"\"\n  remedy: \"Ask the operator.\"\ncodes:\n")
-	for i := range codes {
+	for i := range w.Codes {
 		e := entryOf(i)
 		fmt.Fprintf(&text, "  - code: %s\n    status: %d\n    message: %q\n    description: %q\n    remedy: %q\n    kind: %s\n    retry: %s\n    owner: %s\n",
 			e.code, e.status, e.message, e.description, e.remedy, e.kind, e.retry, e.owner)
@@ -252,7 +283,7 @@ func entryOf(i int) entry {
 
 // TestLoad holds that the ingester makes of the records what the workload says they must become.
 func TestLoad(t *testing.T) {
-	catalogs, err := catalog.Open(catalog.Config{Dir: catalogFolder(t), BuiltIn: true})
+	catalogs, err := catalog.Open(catalog.Config{Dir: standard.catalogFolder(t), BuiltIn: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,17 +301,18 @@ func TestLoad(t *testing.T) {
 			value := write(&x)
 			bytes += len(value)
 			r := processor.Record(value, enrich.Position{Topic: "bench", Offset: int64(i), Clock: accesslog.KafkaClock(x.at)})
-			if r.Format != format || len(r.Elements) != 1 || r.Elements[0].DeadLetter != "" {
+			if r.Format != strings.TrimSuffix(format, "-line") || len(r.Elements) != 1 || r.Elements[0].DeadLetter != "" {
 				t.Fatalf("%s: became %+v", value, r)
 			}
 			a, events := r.Elements[0].Access, r.Elements[0].Events
-			if a.Tenant != tenantOf(&x) || a.Service != serviceOf(&x) || a.Route != routeOf(&x) || a.Status != x.status || !a.Time.Equal(x.at) || !a.HasLatency {
+			line := format == textLine
+			if a.Tenant != tenantOf(&x) || a.Status != x.status || !a.Time.Equal(x.at) || !line && (a.Service != serviceOf(&x) || a.Route != routeOf(&x) || !a.HasLatency) {
 				t.Fatalf("%s: became %+v", value, a)
 			}
 			var found []string
 			for _, e := range events {
 				found = append(found, e.Code)
-				if !e.Known || e.Family != "BENCH" {
+				if !line && (!e.Known || e.Family != "BENCH") {
 					t.Fatalf("%s: no catalog knows %s: %+v", value, e.Code, e)
 				}
 			}

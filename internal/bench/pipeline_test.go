@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -63,12 +64,12 @@ func TestPipeline(t *testing.T) {
 	began := time.Now()
 	sent := w.send(t.Context(), t, []string{broker.Addr}, topic)
 	run := report{Workload: w, RecordBytes: sent.Bytes / max(1, w.Count)}
-	fmt.Printf("%d records of %d bytes in %s, %s, %d partitions, %.3g %% with an error, written in %.0f s\n\n",
-		w.Count, run.RecordBytes, w.Format, w.Codec, w.Partitions, w.Errors, time.Since(began).Seconds())
+	fmt.Printf("%d records of %d bytes in %s, %d in a Kafka value, %s, %d partitions, %.3g %% with an error, %d tenants, %d routes, %d codes, written in %.0f s\n\n",
+		w.Count, run.RecordBytes, w.Format, w.Array, w.Codec, w.Partitions, w.Errors, w.Tenants, w.Routes, w.Codes, time.Since(began).Seconds())
 
 	ours, oursCounts := runErrata(t, &w, broker, binary, sent)
 	run.Results = append(run.Results, ours)
-	if os.Getenv("ERRATA_BENCH_ENGINE") != "0" {
+	if w.Format != textLine && os.Getenv("ERRATA_BENCH_ENGINE") != "0" { // JSONExtract reads no lines
 		engine, engineCounts := runEngine(t, &w, broker)
 		run.Results = append(run.Results, engine)
 		if oursCounts != engineCounts {
@@ -88,17 +89,23 @@ func TestPipeline(t *testing.T) {
 // workloadOf reads the workload from the environment, which the Makefile fills.
 func workloadOf(t testing.TB) workload {
 	w := standard
-	number := func(name string, n *int) {
+	number := func(name string, least int, n *int) {
 		if text := os.Getenv("ERRATA_BENCH_" + name); text != "" {
 			var err error
-			if *n, err = strconv.Atoi(text); err != nil || *n < 0 {
-				t.Fatalf("%s=%s: give a number from 0 up", name, text)
+			if *n, err = strconv.Atoi(text); err != nil || *n < least {
+				t.Fatalf("%s=%s: give a number from %d up", name, text, least)
 			}
 		}
 	}
-	number("COUNT", &w.Count)
-	number("BODY", &w.Body)
-	number("PARTITIONS", &w.Partitions)
+	number("COUNT", 0, &w.Count)
+	number("BODY", 0, &w.Body)
+	number("PARTITIONS", 1, &w.Partitions)
+	number("ARRAY", 1, &w.Array)
+	number("TENANTS", 1, &w.Tenants)
+	number("ROUTES", 1, &w.Routes)
+	number("CODES", 1, &w.Codes)
+	number("INGESTERS", 1, &w.Ingesters)
+	number("SHARE", 0, &w.Share)
 	if text := os.Getenv("ERRATA_BENCH_ERRORS"); text != "" {
 		var err error
 		if w.Errors, err = strconv.ParseFloat(text, 64); err != nil || w.Errors < 0 || w.Errors > 100 {
@@ -108,10 +115,7 @@ func workloadOf(t testing.TB) workload {
 	w.Codec = cmp.Or(os.Getenv("ERRATA_BENCH_CODEC"), w.Codec)
 	w.Format = cmp.Or(os.Getenv("ERRATA_BENCH_FORMAT"), w.Format)
 	if writers[w.Format] == nil {
-		t.Fatalf("FORMAT=%s: give apisix, kong or nginx", w.Format)
-	}
-	if w.Partitions == 0 {
-		t.Fatal("PARTITIONS=0: give at least 1")
+		t.Fatalf("FORMAT=%s: give apisix, kong, nginx or %s", w.Format, textLine)
 	}
 	w.from = time.Now().UTC().Truncate(time.Minute).Add(-2 * time.Hour)
 	return w
@@ -147,16 +151,16 @@ func startMeter(t testing.TB, system string, w *workload, c *stack.ClickHouse, b
 	return m
 }
 
-// readAll returns when a query counts all records.
-func (m *meter) readAll(t testing.TB, w *workload, c *stack.ClickHouse, sql string, alive func() error) {
+// readAll returns when a query counts all that was sent.
+func (m *meter) readAll(t testing.TB, want int, c *stack.ClickHouse, sql string, alive func() error) {
 	t.Helper()
 	for ; ; time.Sleep(500 * time.Millisecond) {
 		n := count(t, c, sql)
-		if n == w.Count {
+		if n == want {
 			break
 		}
-		if err := alive(); err != nil || n > w.Count || time.Since(m.began) > patience {
-			t.Fatalf("%s has %d of %d records after %.0f s: %v", m.System, n, w.Count, time.Since(m.began).Seconds(), err)
+		if err := alive(); err != nil || n > want || time.Since(m.began) > patience {
+			t.Fatalf("%s has %d of %d after %.0f s: %v", m.System, n, want, time.Since(m.began).Seconds(), err)
 		}
 	}
 	m.Seconds, m.Broker = time.Since(m.began).Seconds(), (cpuSeconds(t, m.broker)-m.brokerAt)/m.millions
@@ -188,15 +192,16 @@ type ingester struct {
 	command            func(args ...string) *exec.Cmd // another command with the same settings
 	address            string                         // of its metrics
 	log                string
+	unlimit            func() // ends its limit
 }
 
 // newIngester makes the schema for an ingester that begins at the earliest offset.
-func newIngester(t testing.TB, binary string, broker *stacktest.RealBroker, c *stack.ClickHouse) *ingester {
+func newIngester(t testing.TB, w *workload, binary string, broker *stacktest.RealBroker, c *stack.ClickHouse) *ingester {
 	t.Helper()
 	dir := t.TempDir()
 	in := &ingester{address: stacktest.FreeAddr(t), log: filepath.Join(dir, "ingest.log")}
 	env := append(os.Environ(), "ERRATA_KAFKA_BROKERS="+broker.Addr, "ERRATA_KAFKA_TOPICS="+topic, "ERRATA_KAFKA_START=earliest", "ERRATA_CLICKHOUSE_ADDR="+c.Addr,
-		"ERRATA_CLICKHOUSE_DATABASE="+database, "ERRATA_CATALOGS_DIR="+catalogFolder(t), "ERRATA_HTTP_ADDR="+in.address, "ERRATA_HTTP_PPROF=true")
+		"ERRATA_CLICKHOUSE_DATABASE="+database, "ERRATA_CATALOGS_DIR="+w.catalogFolder(t), "ERRATA_HTTP_ADDR="+in.address, "ERRATA_HTTP_PPROF=true")
 	in.command = func(args ...string) *exec.Cmd {
 		command := exec.Command(binary, args...)
 		command.Dir = dir // where no config.yaml is
@@ -233,22 +238,62 @@ func (in *ingester) ended() error {
 	return fmt.Errorf("the ingester ended: %v\n%s", in.State(), said)
 }
 
-// runErrata lets the ingester read the topic, audits what it stored, and compares its counts with
+// limit keeps an ingester to a share of one core, in percent, until it is told to end: while it has
+// taken more, it is suspended.
+func (in *ingester) limit(t testing.TB, share int) {
+	if in.unlimit = func() {}; share == 0 {
+		return
+	}
+	stopped := make(chan struct{})
+	var running sync.WaitGroup
+	in.unlimit = sync.OnceFunc(func() { close(stopped); running.Wait() })
+	t.Cleanup(in.unlimit)
+	running.Go(func() {
+		defer in.Signal(syscall.SIGCONT)
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		for began := time.Now(); ; {
+			select {
+			case <-stopped:
+				return
+			case <-tick.C:
+			}
+			if cpuSeconds(t, in.Pid())*100 > time.Since(began).Seconds()*float64(share) {
+				in.Signal(syscall.SIGSTOP)
+			} else {
+				in.Signal(syscall.SIGCONT)
+			}
+		}
+	})
+}
+
+// runErrata lets the ingesters read the topic, audits what it stored, and compares its counts with
 // what was sent.
 func runErrata(t *testing.T, w *workload, broker *stacktest.RealBroker, binary string, sent tally) (result, string) {
 	c := stacktest.ClickHouse(t)
-	in := newIngester(t, binary, broker, c)
+	all := make([]*ingester, w.Ingesters)
+	for i := range all {
+		all[i] = newIngester(t, w, binary, broker, c)
+	}
 	m := startMeter(t, "errata", w, c, broker)
-	in.start(t)
-	profiled := profile(t, in.address)
-	m.readAll(t, w, c, "SELECT sum(records) FROM "+database+".batches", in.ended)
-	m.Client, m.ClientPeak = cpuSeconds(t, in.Pid())/m.millions, peakMemory(t, in.Pid())
+	for _, in := range all {
+		in.start(t)
+		in.limit(t, w.Share)
+	}
+	profiled := profile(t, all[0].address)
+	m.readAll(t, sent.Values, c, "SELECT sum(records) FROM "+database+".batches", all[0].ended)
+	for _, in := range all {
+		m.Client, m.ClientPeak = m.Client+cpuSeconds(t, in.Pid())/m.millions, max(m.ClientPeak, peakMemory(t, in.Pid()))
+	}
 	<-profiled
-	in.Signal(syscall.SIGTERM)
-	<-in.Done()
+	for _, in := range all {
+		in.unlimit()
+		in.Signal(syscall.SIGTERM)
+		<-in.Done()
+	}
 	r := m.stop(t, c, database)
 
-	if out, err := in.command("audit").CombinedOutput(); err != nil {
+	if out, err := all[0].command("audit").CombinedOutput(); err != nil {
 		t.Errorf("ingest audit: %v\n%s", err, out)
 	} else {
 		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
@@ -276,7 +321,7 @@ func runEngine(t *testing.T, w *workload, broker *stacktest.RealBroker) (result,
 	c := stacktest.ClickHouse(t)
 	m := startMeter(t, "ClickHouse's Kafka engine", w, c, broker)
 	createEngine(t, c, w, broker.Addr, topic)
-	m.readAll(t, w, c, "SELECT sum(requests) FROM engine.traffic_minute", func() error { return nil })
+	m.readAll(t, w.Count, c, "SELECT sum(requests) FROM engine.traffic_minute", func() error { return nil })
 	r := m.stop(t, c, "engine")
 	counts := countsOf(t, c, "engine")
 	stacktest.Query(t, c, "DROP TABLE engine.queue SYNC")

@@ -50,7 +50,8 @@ func newSuccesses(t testing.TB, catalogs *catalog.Set, format string, body int) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := workload{Body: body, from: time.Date(2026, 11, 29, 1, 0, 0, 0, time.UTC)}
+	w := standard
+	w.Errors, w.Body, w.from = 0, body, time.Date(2026, 11, 29, 1, 0, 0, 0, time.UTC)
 	s := &successes{format: format, processor: processor, at: w.from, batch: store.NewBatch("logs", 0, 0, store.Limits{})}
 	for n := range 1024 {
 		x := w.exchange(n)
