@@ -2,7 +2,9 @@ package parse
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
+	"strings"
 
 	"errata/internal/jsontree"
 )
@@ -86,6 +88,58 @@ func (p *Parser) insideText(t innerText, confidence Confidence) {
 			e.RequestID = t.requestID
 		}
 	}
+}
+
+// insideMessages reads the JSON in the messages of envelopes without a code of their own, from one
+// on. Such a message quotes the answer of another service, whose envelope says what failed:
+// [404] during [GET] to [http://…] [Orders#get(Long)]: [{"code":"E1","message":"…"}]
+func (p *Parser) insideMessages(from int) {
+	for i := from; i < len(p.found) && i-from < maxInner; i++ {
+		if e := p.found[i]; hasOwnCode(e) || !strings.Contains(e.Message, `{"`) && !strings.Contains(e.Message, `{\"`) {
+			continue
+		}
+		if e, ok := p.quoted([]byte(p.found[i].Message)); ok {
+			e.RequestID = cmp.Or(p.found[i].RequestID, e.RequestID)
+			p.found[i] = e
+		}
+	}
+}
+
+// hasOwnCode reports whether the code of an envelope is more than a status.
+func hasOwnCode(e Envelope) bool { return e.Code != "" && !strings.HasPrefix(e.Code, "HTTP.") }
+
+// quoted returns the first envelope with a code in the JSON in a text.
+func (p *Parser) quoted(text []byte) (e Envelope, ok bool) {
+	before := len(p.found)
+	defer func() { p.found = p.found[:before] }()
+	for range maxEmbedded {
+		plain, escaped := bytes.Index(text, []byte(`{"`)), bytes.Index(text, []byte(`{\"`))
+		if plain < 0 && escaped < 0 {
+			return e, false
+		}
+		if plain < 0 || escaped >= 0 && escaped < plain {
+			text, plain = jsontree.AppendUnescaped(nil, text[escaped:]), 0
+		}
+		text = text[plain:]
+		confidence := Exact
+		root := p.innerTree.Parse(text)
+		switch p.innerTree.Ending {
+		case jsontree.Whole, jsontree.Trailing:
+		case jsontree.Cut:
+			confidence = Salvaged
+		default:
+			text = text[1:]
+			continue
+		}
+		p.tour(root, confidence, false)
+		for _, e := range p.found[before:] {
+			if hasOwnCode(e) {
+				return e, true
+			}
+		}
+		p.found, text = p.found[:before], text[max(len(root.Raw()), 1):]
+	}
+	return e, false
 }
 
 // always are the dialects in which an object itself says that it failed.

@@ -23,7 +23,10 @@ const (
 
 var (
 	// An object of Java as its toString prints it: ErrorResponse(code=E1, message=m)
-	printedObject = regexp.MustCompile(`^[A-Za-z_$][\w.$]*[({\[][A-Za-z_]\w*=`)
+	// and one of Rust: ApiError { code: "E1" }
+	printedObject = regexp.MustCompile(`^[A-Za-z_$][\w.$]*(?:[({\[][A-Za-z_]\w* ?=| ?[({]\s?[A-Za-z_]\w*: ?["'\w])`)
+	// An error as Go's package status of gRPC prints it.
+	grpcError = regexp.MustCompile(`(?s)^(?:[^{}<>"\n]{0,80}: )?rpc error: code = (\w+) desc = (.+)$`)
 	// An element of XML in a text.
 	element   = regexp.MustCompile(`<[A-Za-z_?][^<>]*>\s*<`)
 	formPairs = regexp.MustCompile(`^[A-Za-z_][\w.\[\]-]{0,80}=[^&\s{}<>"]*(?:&[A-Za-z_][\w.\[\]-]{0,80}=[^&\s{}<>"]*)+$`)
@@ -33,7 +36,7 @@ var (
 
 // loose looks for envelopes in a body that is neither JSON nor XML.
 func (p *Parser) loose(body []byte) {
-	if p.ignoreBody || len(body) > maxLoose || !bytes.ContainsAny(body, "{&<=") {
+	if p.ignoreBody || len(body) > maxLoose || !bytes.ContainsAny(body, "{&<=:[") {
 		return
 	}
 	p.isXML = false
@@ -44,6 +47,7 @@ func (p *Parser) loose(body []byte) {
 		}
 		return
 	}
+	whole := body
 	if bytes.HasPrefix(body, []byte("<")) {
 		if p.status < 400 { // a page that shows JSON
 			return
@@ -60,10 +64,36 @@ func (p *Parser) loose(body []byte) {
 			return
 		}
 	}
-	p.embedded(body)
-	if len(p.found) == 0 && p.status >= 400 && !bytes.HasPrefix(body, []byte("<")) {
-		p.embeddedXML(body)
+	if m := grpcError.FindSubmatch(body); m != nil && p.status >= 400 {
+		p.found = append(p.found, Envelope{Code: string(m[1]), Message: string(m[2]), Dialect: "grpc", Confidence: Exact})
+		return
 	}
+	if json, ok := fromText(body, p.status >= 400); ok {
+		p.json = append(p.json[:0], json...)
+		if p.walk(p.tree.Parse(p.json), Exact); len(p.found) > 0 {
+			return
+		}
+	}
+	p.embedded(body)
+	if len(p.found) > 0 || p.status < 400 {
+		return
+	}
+	if isPage(whole) {
+		if p.json = readPage(whole).appendPage(p.json[:0], p.status); len(p.json) > 0 {
+			p.walk(p.tree.Parse(p.json), Exact)
+		}
+		return
+	}
+	p.embeddedXML(body)
+}
+
+// words returns what the body of a failed response says in words: the text of a page, the whole of
+// anything else.
+func (p *Parser) words() []byte {
+	if isPage(p.readable) {
+		return []byte(readPage(p.readable).message(p.status))
+	}
+	return p.readable
 }
 
 // embeddedXML reads the XML in a text.

@@ -157,7 +157,7 @@ func (p *Parser) Body(a *accesslog.Access) ([]Envelope, accesslog.BodyState) {
 	if len(p.found) == 0 {
 		e := Envelope{Code: httpCode(a.Status), Dialect: HTTPDialect, Confidence: Exact}
 		if state != accesslog.Undecodable {
-			e.Message = Clip(p.readable, HTTPMessageLength+httpMessageMargin)
+			e.Message = Clip(p.words(), HTTPMessageLength+httpMessageMargin)
 		}
 		p.found = append(p.found, e)
 	}
@@ -362,6 +362,7 @@ func (p *Parser) walk(root jsontree.Value, confidence Confidence) {
 	if len(p.found) == before && p.status >= 400 && !muted {
 		p.lastResort(root, confidence)
 	}
+	p.insideMessages(before)
 }
 
 // tour visits all objects of a document in order. It may be inside a success envelope.

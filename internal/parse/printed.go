@@ -6,7 +6,8 @@ import (
 )
 
 // printed reads a map as other languages print it: Python's {'a': None}, Java's {a=b, c=d} and
-// Name(a=b, c=d), Ruby's {"a"=>nil} and {:a=>nil}, JavaScript's {a: NaN,}. It writes JSON.
+// Name(a=b, c=d), Ruby's {"a"=>nil} and {:a=>nil}, Rust's Name { a: "b" }, PHP's array ('a' => 1),
+// JavaScript's {a: NaN,}. It writes JSON.
 type printed struct {
 	src    []byte
 	at     int
@@ -25,7 +26,7 @@ var printedName = regexp.MustCompile(`^[A-Za-z_$][\w.$]*`)
 func fromPrinted(text []byte) (json []byte, ok bool) {
 	p := &printed{src: text}
 	p.at = len(printedName.Find(text))
-	if p.at == len(text) || !p.object() {
+	if c := p.next(); c != '{' && c != '(' && c != '[' || !p.object() {
 		return nil, false
 	}
 	p.space()
@@ -159,7 +160,11 @@ func (p *printed) value(bare bool) bool {
 	for p.at < len(p.src) && (isNameByte(p.src[p.at]) || p.src[p.at] == '+') {
 		p.at++
 	}
-	return p.word(p.src[from:p.at])
+	word := p.src[from:p.at]
+	if c := p.next(); len(word) > 0 && (c == '(' || c == '{') { // one more object: its class, and its members
+		return p.object()
+	}
+	return p.word(word)
 }
 
 var (

@@ -1,0 +1,336 @@
+package parse
+
+import (
+	"bytes"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Some services answer with a text that has the parts of an envelope under names: YAML, lines of
+// names and values, what Go and PHP print. Each form is written as JSON here.
+
+// maxText is how many bytes of such a text are read.
+const maxText = 64 << 10
+
+// fromText returns a text of names and values as JSON. It is ok only if the whole text is one. Forms
+// that programs write for themselves too, such as settings, count only in a failed response.
+func fromText(text []byte, failed bool) (json []byte, ok bool) {
+	if len(text) > maxText || len(text) < len("code:1") {
+		return nil, false
+	}
+	switch c := text[0]; {
+	case phpPrinted.Match(text):
+		return fromPHP(text)
+	case goPrinted.Match(text):
+		return fromGo(text)
+	case c == '<' || c == '{':
+		return nil, false
+	case firstLabel.Match(text):
+		if json, ok = fromYAML(text); !ok {
+			json, ok = fromLines(text)
+		}
+		return json, ok
+	case !failed:
+		return nil, false
+	}
+	return fromPairs(text)
+}
+
+// firstLabel matches a text that begins like a map or a list of YAML.
+var firstLabel = regexp.MustCompile(`^(?:---\s*\n)?(?:- )?["']?[A-Za-z_][\w.-]*["']?:(?:[ \t]|\r?\n)`)
+
+// fromYAML returns a map or a list of YAML as JSON.
+func fromYAML(text []byte) (json []byte, ok bool) {
+	var document yaml.Node
+	if yaml.Unmarshal(text, &document) != nil || len(document.Content) != 1 {
+		return nil, false
+	}
+	root := document.Content[0]
+	if root.Kind == yaml.MappingNode && len(root.Content) < 4 && root.Content[1].Kind == yaml.ScalarNode { // prose with a colon
+		return nil, false
+	}
+	return appendYAML(nil, root, 0)
+}
+
+func appendYAML(dst []byte, n *yaml.Node, depth int) (json []byte, ok bool) {
+	if depth > maxPrinted {
+		return nil, false
+	}
+	switch n.Kind {
+	case yaml.MappingNode, yaml.SequenceNode:
+		brackets, step := "[]", 1
+		if n.Kind == yaml.MappingNode {
+			brackets, step = "{}", 2
+		}
+		dst = append(dst, brackets[0])
+		for i := 0; i+step <= len(n.Content); i += step {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			if step == 2 {
+				dst = append(appendQuoted(dst, []byte(n.Content[i].Value)), ':')
+			}
+			if dst, ok = appendYAML(dst, n.Content[i+step-1], depth+1); !ok {
+				return nil, false
+			}
+		}
+		return append(dst, brackets[1]), true
+	case yaml.ScalarNode:
+		switch text := strings.TrimSpace(n.Value); {
+		case n.Tag == "!!null":
+			return append(dst, "null"...), true
+		case n.Tag == "!!bool":
+			return strconv.AppendBool(dst, strings.EqualFold(text, "true")), true
+		case n.Tag != "!!str" && numeral.MatchString(text):
+			return append(dst, text...), true
+		default:
+			return appendQuoted(dst, []byte(text)), true
+		}
+	}
+	return nil, false // an alias
+}
+
+// line is a line with a name and a value.
+var line = regexp.MustCompile(`^["']?([A-Za-z_][\w.-]*)["']?:(?:[ \t]+(.*))?$`)
+
+// fromLines returns lines of names and values as JSON. A line without a name belongs to the value
+// before it.
+func fromLines(text []byte) (json []byte, ok bool) {
+	var pairs []pair
+	for l := range bytes.SplitSeq(text, []byte("\n")) {
+		l = bytes.TrimRight(l, " \t\r")
+		switch m := line.FindSubmatch(l); {
+		case m != nil:
+			pairs = append(pairs, pair{m[1], bytes.TrimSpace(m[2])})
+		case len(pairs) == 0:
+			if string(l) != "---" {
+				return nil, false
+			}
+		case len(bytes.TrimSpace(l)) > 0:
+			last := &pairs[len(pairs)-1]
+			last.value = bytes.TrimSpace(bytes.Join([][]byte{last.value, bytes.TrimSpace(l)}, []byte("\n")))
+		}
+	}
+	return appendTexts(pairs)
+}
+
+// pair is a name and a value.
+type pair struct{ name, value []byte }
+
+// appendTexts writes pairs as a JSON object. It takes two to make one.
+func appendTexts(pairs []pair) (json []byte, ok bool) {
+	if len(pairs) < 2 {
+		return nil, false
+	}
+	json = append(json, '{')
+	for i, m := range pairs {
+		if i > 0 {
+			json = append(json, ',')
+		}
+		json = append(appendQuoted(json, m.name), ':')
+		switch value := m.value; {
+		case len(value) > 1 && (value[0] == '"' || value[0] == '\'') && value[len(value)-1] == value[0]:
+			unquoted := bytes.ReplaceAll(value[1:len(value)-1], []byte(`\"`), []byte(`"`))
+			json = appendQuoted(json, unquoted)
+		case string(value) == "null", string(value) == "true", string(value) == "false":
+			json = append(json, value...)
+		case numeral.Match(value):
+			json = append(json, value...)
+		default:
+			json = appendQuoted(json, value)
+		}
+	}
+	return append(json, '}'), true
+}
+
+// name matches a name before an equals sign, and what separates it from the value before it.
+var name = regexp.MustCompile(`(^|[,;|]?[ \t\r\n]+|[,;|&])([A-Za-z_][\w.-]*)[ \t]?=[ \t]?`)
+
+// fromPairs returns name=value pairs as JSON, separated by spaces, commas, semicolons or line ends.
+// A value goes on to the next name, unless it is between quotes.
+func fromPairs(text []byte) (json []byte, ok bool) {
+	if end := len(text) - 1; text[0] == '[' && text[end] == ']' || text[0] == '(' && text[end] == ')' {
+		text = text[1:end]
+	}
+	var pairs []pair
+	for from := 0; from < len(text); {
+		m := name.FindSubmatchIndex(text[from:])
+		if m == nil || m[0] != 0 {
+			return nil, false
+		}
+		value := text[from+m[1]:]
+		end := len(value)
+		if q := quotedEnd(value); q > 0 {
+			end = q
+		} else if next := name.FindIndex(value); next != nil && next[0] > 0 {
+			end = next[0]
+		} else if next != nil { // an empty value
+			if next = name.FindIndex(append([]byte{' '}, value...)); next != nil {
+				end = max(next[0]-1, 0)
+			}
+		}
+		pairs = append(pairs, pair{text[from+m[4] : from+m[5]], bytes.TrimRight(bytes.TrimSpace(value[:end]), ",;")})
+		if len(pairs) > 64 {
+			return nil, false
+		}
+		from += m[1] + end
+		if len(bytes.Trim(text[from:], " \t\r\n,;")) == 0 {
+			break
+		}
+	}
+	return appendTexts(pairs)
+}
+
+// quotedEnd returns where a value between quotes ends, 0 if it is not between quotes.
+func quotedEnd(value []byte) int {
+	if len(value) == 0 || value[0] != '"' && value[0] != '\'' {
+		return 0
+	}
+	for i := 1; i < len(value); i++ {
+		switch {
+		case value[i] == '\\':
+			i++
+		case value[i] == value[0]:
+			if i+1 == len(value) || bytes.IndexByte([]byte(" \t\r\n,;|&"), value[i+1]) >= 0 {
+				return i + 1
+			}
+		}
+	}
+	return 0
+}
+
+// goPrinted matches a map or a struct as Go prints it with %v, %+v and %#v.
+var goPrinted = regexp.MustCompile(`^(?:map\[[A-Za-z_]|&?\{[A-Za-z_]\w*:\S|map\[string\][\w{} ]+?\{"|&[\w.]+\{[A-Z])`)
+
+// goSyntax matches the type before a value that %#v prints.
+var goSyntax = regexp.MustCompile(`^(?:map\[string\](?:interface ?\{\}|any|string)|&[A-Za-z_][\w.]*)\{`)
+
+func fromGo(text []byte) (json []byte, ok bool) {
+	if m := goSyntax.Find(text); m != nil {
+		return fromPrinted(text[len(m)-1:])
+	}
+	g := &goReader{src: text}
+	if !g.value(0) || g.at != len(text) {
+		return nil, false
+	}
+	return g.out, true
+}
+
+// goReader reads map[a:b c:d] and {A:b C:d}. It writes JSON.
+type goReader struct {
+	src []byte
+	at  int
+	out []byte
+}
+
+var (
+	goName     = regexp.MustCompile(`^([A-Za-z_][\w.-]*):`)
+	goNextName = regexp.MustCompile(`^ [A-Za-z_][\w.-]*:(?:[^ /]|$| [A-Za-z_][\w.-]*:)`)
+)
+
+func (g *goReader) value(depth int) bool {
+	if depth > maxPrinted {
+		return false
+	}
+	rest := g.src[g.at:]
+	switch {
+	case bytes.HasPrefix(rest, []byte("map[")):
+		g.at += len("map[")
+		return g.members(']', depth)
+	case bytes.HasPrefix(rest, []byte("&{")):
+		g.at += len("&{")
+		return g.members('}', depth)
+	case bytes.HasPrefix(rest, []byte("{")) && goName.Match(rest[1:]):
+		g.at++
+		return g.members('}', depth)
+	case bytes.HasPrefix(rest, []byte("[map[")), bytes.HasPrefix(rest, []byte("[{")):
+		return g.items(depth)
+	}
+	return g.text()
+}
+
+func (g *goReader) members(closer byte, depth int) bool {
+	g.out = append(g.out, '{')
+	for first := true; g.at < len(g.src); first = false {
+		if g.src[g.at] == closer {
+			g.at++
+			g.out = append(g.out, '}')
+			return true
+		}
+		if !first {
+			if g.src[g.at] != ' ' {
+				return false
+			}
+			g.at++
+			g.out = append(g.out, ',')
+		}
+		m := goName.FindSubmatch(g.src[g.at:])
+		if m == nil {
+			return false
+		}
+		g.out = append(appendQuoted(g.out, m[1]), ':')
+		g.at += len(m[0])
+		if !g.value(depth + 1) {
+			return false
+		}
+	}
+	return false
+}
+
+func (g *goReader) items(depth int) bool {
+	g.at++
+	g.out = append(g.out, '[')
+	for first := true; g.at < len(g.src); first = false {
+		if g.src[g.at] == ']' {
+			g.at++
+			g.out = append(g.out, ']')
+			return true
+		}
+		if !first {
+			if g.src[g.at] != ' ' {
+				return false
+			}
+			g.at++
+			g.out = append(g.out, ',')
+		}
+		if !g.value(depth + 1) {
+			return false
+		}
+	}
+	return false
+}
+
+// text reads a bare value: up to the next name, or to the bracket that closes what is around it.
+func (g *goReader) text() bool {
+	open := 0
+	for i := g.at; i < len(g.src); i++ {
+		switch c := g.src[i]; {
+		case c == ' ' && open == 0 && goNextName.Match(g.src[i:]):
+			return g.bare(i)
+		case c == '[' || c == '{':
+			open++
+		case (c == ']' || c == '}') && open > 0:
+			open--
+		case c == ']' || c == '}':
+			return g.bare(i)
+		}
+	}
+	return false
+}
+
+func (g *goReader) bare(end int) bool {
+	text := g.src[g.at:end]
+	g.at = end
+	switch {
+	case string(text) == "<nil>":
+		g.out = append(g.out, "null"...)
+	case string(text) == "true", string(text) == "false", numeral.Match(text):
+		g.out = append(g.out, text...)
+	default:
+		g.out = appendQuoted(g.out, text)
+	}
+	return true
+}
