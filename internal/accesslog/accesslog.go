@@ -210,14 +210,15 @@ func (r *Reader) Read(topic string, value []byte, clock Clock) Record {
 		return deadRecord(ReasonEmpty)
 	}
 	name, why := r.text(value, place{raw: value})
-	if why == ReasonMalformed {
-		if text := r.decoded(value); len(text) > 0 {
-			r.level(0).fill = nil // of an earlier record: no object is around the text
-			if inner, not := r.text(text, place{depth: 1, wrapped: 1, raw: value}); not == "" && inner != "" {
-				name, why = inner, ""
-			} else {
-				r.elements = r.elements[:0]
-			}
+	for layers, text := 0, value; why == ReasonMalformed && layers < maxEncoded; layers++ {
+		if text = r.decoded(text); len(text) == 0 {
+			break
+		}
+		r.level(0).fill = nil // of an earlier record: no object is around the text
+		if inner, not := r.text(text, place{depth: 1, wrapped: 1, raw: value}); not == "" && inner != "" {
+			name, why = inner, ""
+		} else {
+			r.elements = r.elements[:0]
 		}
 	}
 	switch {

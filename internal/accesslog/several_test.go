@@ -128,8 +128,14 @@ func TestNothingIsLost(t *testing.T) {
 	quoted := func(s string) string {
 		return strings.ReplaceAll(strings.ReplaceAll(strings.ReplaceAll(string(appendQuoted(nil, []byte(s), false)), "\n", `\n`), "\t", `\t`), "\r", `\r`)
 	}
+	const twice = `{"@timestamp":"2026-02-02T00:00:00Z","message": %s}` // the text is encoded once more
 	wraps := []string{"%s", `{"@timestamp":"2026-02-02T00:00:00.000Z","message":%s}`, `{"log":%s,"stream":"stdout","time":"2026-02-02T00:00:00.123456789Z"}`,
-		`{"logEvents":[{"id":"1","timestamp":1769990400500,"message":%s}]}`, `{"time":1769990400.5,"host":"h","event":%s}`}
+		`{"logEvents":[{"id":"1","timestamp":1769990400500,"message":%s}]}`, `{"time":1769990400.5,"host":"h","event":%s}`,
+		`{"streams":[{"stream":{"app":"gw"},"values":[["1769990400500000000",%s]]}]}`,
+		`{"specversion":"1.0","type":"t","source":"/gw","id":"1","time":"2026-02-02T00:00:00Z","data":%s}`,
+		`{"payload":{"before":null,"after":{"id":1,"message":%s},"op":"c","ts_ms":1769990400500}}`,
+		`{"id":"A","content":{"timestamp":"2026-02-02T00:00:00Z","message":%s}}`,
+		`{"logs":[{"id":"A","content":{"message":%s}}]}`, twice}
 	all, r := reader(t, Config{}), rand.New(rand.NewPCG(1, 2))
 	for range 3000 {
 		want := 1
@@ -145,6 +151,9 @@ func TestNothingIsLost(t *testing.T) {
 		r.Shuffle(len(lines), func(i, j int) { lines[i], lines[j] = lines[j], lines[i] })
 		value := strings.Join(lines, "\n")
 		if wrap := wraps[r.IntN(len(wraps))]; wrap != "%s" {
+			if wrap == twice {
+				value = quoted(value)
+			}
 			value = fmt.Sprintf(wrap, quoted(value))
 		}
 		rec := all.Read("", []byte(value), KafkaClock(kafkaTime))

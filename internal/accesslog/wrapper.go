@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 
+	"errata/internal/bodycoding"
 	"errata/internal/jsontree"
 )
 
@@ -13,15 +14,21 @@ import (
 // a service that logs a message beside its status is not mistaken for a shipper, nor are a
 // shipper's own lines mistaken for requests.
 
-// maxWrapped is how many wrappers a record may be inside of.
-const maxWrapped = 3
+const (
+	// maxWrapped is how many wrappers a record may be inside of.
+	maxWrapped = 3
+	// maxEncoded is how often a text may be encoded once more.
+	maxEncoded = 4
+)
 
 // wrappers says where shippers put a record, and what they say about it.
 type wrappers struct {
 	fill         format
 	texts        field // a record as text
 	objects      field // a record as JSON
-	records      field // a list of records: Azure Monitor's, in an event hub
+	base64       field // a record in base64
+	records      field // lists of records: Azure Monitor's, in an event hub; Datadog's
+	streams      field // those of Loki: each holds lines, and their times
 	logEvents    field // those of Amazon CloudWatch: each holds a message and its time
 	resourceLogs field // of OTLP
 	otlpBody     field // that of an OTLP log record
@@ -29,12 +36,14 @@ type wrappers struct {
 
 var shippers = wrappers{
 	fill: format{fields: fields{
-		time:   from("time", "@timestamp", "timestamp", "date", "_time", "ts"),
+		time:   from("time", "@timestamp", "timestamp", "date", "_time", "ts", "content.timestamp", "attributes.timestamp", "ts_ms"),
 		tenant: slices.Concat(from("fields.tenant", "labels.tenant"), tenantKeys),
 	}},
-	texts:        from("message", "log", "event", "msg", "line", "short_message", "full_message", "_raw", "payload", "textPayload", "contents.content", "content", "entry", "event.original"),
-	objects:      from("json", "log_processed", "event", "log", "message", "payload", "jsonPayload", "tyk-analytics-record"),
-	records:      from("records"),
+	texts:        from("message", "log", "event", "msg", "line", "short_message", "full_message", "_raw", "payload", "textPayload", "contents.content", "content", "entry", "event.original", "content.message", "attributes.message", "data"),
+	objects:      from("json", "log_processed", "event", "log", "message", "payload", "jsonPayload", "tyk-analytics-record", "data", "after", "content.attributes", "attributes.attributes"),
+	base64:       from("data_base64"),
+	records:      from("records", "logs", "data"),
+	streams:      from("streams"),
 	logEvents:    from("logEvents"),
 	resourceLogs: from("resourceLogs"),
 	otlpBody:     from("body"),
@@ -43,7 +52,7 @@ var shippers = wrappers{
 // holders are the fields under which records stand. An object that has none of their keys wraps
 // nothing.
 func (w *wrappers) holders() []*field {
-	return []*field{&w.texts, &w.objects, &w.records, &w.logEvents, &w.resourceLogs}
+	return []*field{&w.texts, &w.objects, &w.base64, &w.records, &w.streams, &w.logEvents, &w.resourceLogs}
 }
 
 // inside reads the record that an object wraps and returns its format, "" if there is none.
@@ -60,8 +69,13 @@ func (r *Reader) inside(o *object, at place) string {
 	if events := o.value(&w.logEvents[0]); events.Kind() == jsontree.Array {
 		return r.cloudWatch(events, inner)
 	}
-	if records := o.value(&w.records[0]); records.Kind() == jsontree.Array {
-		return r.listed(records, inner)
+	if streams := o.value(&w.streams[0]); streams.Kind() == jsontree.Array {
+		return r.loki(streams, inner)
+	}
+	for i := range w.records {
+		if records := o.value(&w.records[i]); records.Kind() == jsontree.Array {
+			return r.listed(records, inner)
+		}
 	}
 	before := len(r.elements)
 	name := r.record(o, inner)
@@ -90,16 +104,32 @@ func (r *Reader) record(o *object, inner place) string {
 			}
 		}
 	}
+	for i := range r.wrappers.base64 {
+		if v := o.value(&r.wrappers.base64[i]); v.Kind() == jsontree.String {
+			if text, _, ok := bodycoding.Base64(r.unescaped(v)); ok {
+				if name := r.wrapped(text, inner); name != "" {
+					return name
+				}
+			}
+		}
+	}
 	return ""
 }
 
-// wrapped reads a record that a wrapper holds as text.
+// wrapped reads a record that a wrapper holds as text, perhaps encoded once more.
 func (r *Reader) wrapped(text []byte, at place) string {
 	if text = trimSpace(text); len(text) == 0 {
 		return ""
 	}
 	before := len(r.elements)
 	name, why := r.text(text, at)
+	for layers := 0; name == "" && why == ReasonMalformed && layers < maxEncoded; layers++ {
+		r.elements = r.elements[:before]
+		if text = r.decoded(text); len(text) == 0 {
+			break
+		}
+		name, why = r.text(text, at)
+	}
 	if name == "" {
 		r.elements = r.elements[:before]
 	}
@@ -154,6 +184,48 @@ func (r *Reader) cloudWatch(events jsontree.Value, at place) (name string) {
 		return Unknown
 	}
 	return name
+}
+
+// loki reads the lines of a push to Grafana Loki, one element each:
+// {"streams":[{"stream":{"app":"gw"},"values":[["1772600768500000000","line"]]}]}. The labels of a
+// stream and the time of a line complete the record.
+func (r *Reader) loki(streams jsontree.Value, at place) (name string) {
+	before := len(r.elements)
+	for s := streams.First(); s.Kind() != jsontree.Missing; s = s.Next() {
+		for entry := s.Get("values").First(); entry.Kind() != jsontree.Missing && len(r.elements) <= maxElements; entry = entry.Next() {
+			if at.depth == 1 {
+				at.raw = entry.Raw()
+			}
+			format := r.lokiLine(s.Get("stream"), entry, at)
+			if format == "" {
+				r.deadLetter(r.unknown(), at)
+			}
+			if name == "" {
+				name = format
+			}
+		}
+	}
+	if name == "" && len(r.elements) > before {
+		return Unknown
+	}
+	return name
+}
+
+func (r *Reader) lokiLine(labels, entry jsontree.Value, at place) string {
+	o := r.level(at.depth)
+	o.index(labels, r.keys)
+	o.fill = &r.wrappers.fill
+	at.depth++
+	time := entry.First()
+	w := r.newObject()
+	w.member("time", time.Raw())
+	r.parsed(w, at).fill = &r.wrappers.fill
+	line := time.Next()
+	if line.Kind() != jsontree.String {
+		return ""
+	}
+	at.depth++
+	return r.wrapped(r.unescaped(line), at)
 }
 
 // prefixed reads a record after the prefix with which container runtimes, syslog and loggers begin

@@ -335,8 +335,8 @@ func (g *page) code(status int) string {
 	return ""
 }
 
-// appendPage writes what a page says as the JSON of an envelope. It writes nothing if the page names
-// no code.
+// appendPage writes what a page says as the JSON of an envelope. It writes nothing if the page
+// names no code.
 func (g *page) appendPage(dst []byte, status int) []byte {
 	code := g.code(status)
 	if code == "" {

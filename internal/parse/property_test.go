@@ -192,7 +192,7 @@ func TestWrappingChangesNoCode(t *testing.T) {
 	wholeJSON(t, func(name string, a accesslog.Access, want expectation) {
 		whole := codes(p, a)
 		for _, w := range wrappings {
-			if placeMatters[w.name] && strings.HasPrefix(name, "enc-lambda") {
+			if placeMatters[w.name] && (strings.HasPrefix(name, "enc-lambda") || strings.HasPrefix(name, "text-json-in-message")) {
 				continue // such an answer is the whole body
 			}
 			if placeMatters[w.name] && want.Errors[0].Dialect != "huawei" && want.Errors[0].Dialect != "error-code" {

@@ -15,8 +15,8 @@ import (
 // maxText is how many bytes of such a text are read.
 const maxText = 64 << 10
 
-// fromText returns a text of names and values as JSON. It is ok only if the whole text is one. Forms
-// that programs write for themselves too, such as settings, count only in a failed response.
+// fromText returns a text of names and values as JSON. It is ok only if the whole text is one.
+// Forms that programs write for themselves too, such as settings, count only in a failed response.
 func fromText(text []byte, failed bool) (json []byte, ok bool) {
 	if len(text) > maxText || len(text) < len("code:1") {
 		return nil, false
