@@ -146,6 +146,7 @@ type Part struct {
 	Errors   uint64  `json:"errors"`
 	Share    float64 `json:"share"` // of all errors of the report
 	LastWeek uint64  `json:"last_week"`
+	Link     string  `json:"link"` // as above
 }
 
 // The windows that a report compares: the day, the one before, and the same weekday of past weeks.

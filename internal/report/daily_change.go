@@ -59,6 +59,7 @@ type Explained struct {
 	Since  cli.Timestamp `json:"since"` // null: not known
 	Codes  []string      `json:"codes"` // without repeats
 	Errors uint64        `json:"errors"`
+	Link   string        `json:"link"` // to a page about the gateway or tenant; "": no page is configured
 }
 
 // The causes of what looks like a change.

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"slices"
@@ -16,11 +17,13 @@ type Link struct{ template *template.Template }
 
 // LinkTarget is what a line of a report is about, as the template of a Link sees it.
 type LinkTarget struct {
-	Tenant string // "": all of the report
-	Code   string // "": all
-	Family string // of the code
-	From   time.Time
-	To     time.Time
+	Tenant  string // "": all of the report
+	Code    string // "": all
+	Family  string // of the code, or that the line is about; "": all
+	Kind    string // that the line is about; "": all
+	Gateway string // its topic; "": all
+	From    time.Time
+	To      time.Time
 }
 
 // ParseLink reads the template of a Link. An empty text makes no links.
@@ -33,14 +36,19 @@ func ParseLink(text string) (Link, error) {
 		return Link{}, err
 	}
 	link := Link{t}
-	_, err = link.to(LinkTarget{Tenant: "acme", Code: "OSM.01010037", Family: "OSM", From: time.Unix(0, 0), To: time.Unix(86400, 0)})
-	return link, err
+	for _, example := range []LinkTarget{{Tenant: "acme", Code: "OSM.01010037", Family: "OSM"}, {Family: "OSM"}, {Kind: "quota"}, {Gateway: "edge"}} {
+		example.From, example.To = time.Unix(0, 0), time.Unix(86400, 0)
+		if _, err := link.to(example); err != nil {
+			return Link{}, err
+		}
+	}
+	return link, nil
 }
 
 // inMarkup escapes what would end an address in Markdown.
 var inMarkup = strings.NewReplacer(" ", "%20", "<", "%3C", ">", "%3E", "|", "%7C")
 
-// to returns the address of a page, "" if there is none.
+// to returns the address of a page, "" if there is none: the template wrote nothing.
 func (l Link) to(target LinkTarget) (string, error) {
 	if l.template == nil {
 		return "", nil
@@ -51,6 +59,8 @@ func (l Link) to(target LinkTarget) (string, error) {
 	}
 	address, err := url.Parse(strings.TrimSpace(text.String()))
 	switch {
+	case strings.TrimSpace(text.String()) == "":
+		return "", nil
 	case err != nil:
 		return "", err
 	case address.Host == "" || address.Scheme != "http" && address.Scheme != "https":
@@ -59,7 +69,7 @@ func (l Link) to(target LinkTarget) (string, error) {
 	return inMarkup.Replace(address.String()), nil
 }
 
-// setLinks gives each line about a code, a tenant or an alert its link.
+// setLinks gives each line about a code, a family, a kind, a tenant, a gateway or an alert its link.
 func (d *Daily) setLinks(l Link) error {
 	if l.template == nil {
 		return nil
@@ -68,39 +78,97 @@ func (d *Daily) setLinks(l Link) error {
 	if len(d.Tenants) == 1 {
 		about.Tenant = d.Tenants[0]
 	}
-	type line struct {
-		link                 *string
-		tenant, code, family string
-	}
-	var lines []line
-	for i := range d.Changes {
-		c := &d.Changes[i]
-		lines = append(lines, line{&c.Link, c.Tenant, c.Code, c.Family})
-	}
-	for _, codes := range [][]DailyCode{d.TopCodes, d.Unknown} {
-		for i := range codes {
-			lines = append(lines, line{&codes[i].Link, "", codes[i].Code, codes[i].Family})
-		}
-	}
-	for i := range d.TopTenants {
-		lines = append(lines, line{&d.TopTenants[i].Link, d.TopTenants[i].Tenant, "", ""})
-	}
-	for i := range d.Alerts {
-		a := &d.Alerts[i]
-		lines = append(lines, line{&a.Link, a.Labels["tenant"], a.Labels["code"], a.Labels["family"]})
-	}
-	for _, x := range lines {
-		to := about
-		if x.tenant != "" {
-			to.Tenant = x.tenant
-		}
-		to.Code, to.Family = x.code, x.family
+	for _, x := range d.linked() {
+		to := x.about
+		to.Tenant, to.From, to.To = cmp.Or(to.Tenant, about.Tenant), about.From, about.To
 		var err error
 		if *x.link, err = l.to(to); err != nil {
 			return fmt.Errorf("reports.link: %w", err)
 		}
 	}
 	return nil
+}
+
+// linkedLine is a line of a report that has a link.
+type linkedLine struct {
+	link  *string
+	about LinkTarget // without the window
+}
+
+// linked returns the lines that have links.
+func (d *Daily) linked() (lines []linkedLine) {
+	add := func(link *string, about LinkTarget) { lines = append(lines, linkedLine{link, about}) }
+	for i := range d.Changes {
+		c := &d.Changes[i]
+		add(&c.Link, LinkTarget{Tenant: c.Tenant, Code: c.Code, Family: c.Family})
+	}
+	for i := range d.Explained {
+		switch e := &d.Explained[i]; {
+		case e.Name == "": // of no gateway and no tenant, or of one that the reader may not know
+		case e.Cause == NewGateway, e.Cause == SilentGateway:
+			add(&e.Link, LinkTarget{Gateway: e.Name})
+		case e.Cause == NewTenant, e.Cause == SilentTenant:
+			add(&e.Link, LinkTarget{Tenant: e.Name})
+		}
+	}
+	for _, codes := range [][]DailyCode{d.TopCodes, d.Unknown} {
+		for i := range codes {
+			add(&codes[i].Link, LinkTarget{Code: codes[i].Code, Family: codes[i].Family})
+		}
+	}
+	for i := range d.TopTenants {
+		add(&d.TopTenants[i].Link, LinkTarget{Tenant: d.TopTenants[i].Tenant})
+	}
+	for i := range d.Families {
+		add(&d.Families[i].Link, LinkTarget{Family: d.Families[i].Name})
+	}
+	for i := range d.Kinds {
+		if d.Kinds[i].Name != "" { // which would mean all kinds
+			add(&d.Kinds[i].Link, LinkTarget{Kind: d.Kinds[i].Name})
+		}
+	}
+	for i := range d.Unseen.Bodies {
+		if b := &d.Unseen.Bodies[i]; b.Gateway != "" {
+			add(&b.Link, LinkTarget{Gateway: b.Gateway})
+		}
+	}
+	for i := range d.Unseen.Gaps {
+		if g := &d.Unseen.Gaps[i]; g.Topic != "" {
+			add(&g.Link, LinkTarget{Gateway: g.Topic})
+		}
+	}
+	for i := range d.Alerts {
+		a := &d.Alerts[i]
+		add(&a.Link, LinkTarget{Tenant: a.Labels["tenant"], Code: a.Labels["code"], Family: a.Labels["family"]})
+	}
+	return lines
+}
+
+// dailyLine is a line of text in a section.
+type dailyLine struct {
+	Text string
+	Link string // to a page about what it names; "": none
+	name string // the part of the text that is linked
+}
+
+// Parts returns the text before, in and after the link.
+func (l dailyLine) Parts() [3]string {
+	if l.Link == "" {
+		return [3]string{l.Text}
+	}
+	if before, after, found := strings.Cut(l.Text, l.name); found && l.name != "" {
+		return [3]string{before, l.name, after}
+	}
+	return [3]string{"", l.Text, ""}
+}
+
+// markdown is the line with its link.
+func (l dailyLine) markdown() string {
+	parts := l.Parts()
+	if parts[1] == "" {
+		return markdownText(l.Text)
+	}
+	return markdownText(parts[0]) + markdownLink(markdownText(parts[1]), l.Link) + markdownText(parts[2])
 }
 
 // link adds the link of the row that was added last.
@@ -137,13 +205,16 @@ func (s dailySection) withLinks(name string) cli.Table {
 // linkText escapes what would end the text of a link in Markdown.
 var linkText = strings.NewReplacer("[", `\[`, "]", `\]`)
 
-// linked returns the table with links in Markdown.
-func (s dailySection) linked() cli.Table {
+// markdownLink links a text, which must be escaped as far as its place asks for it.
+func markdownLink(text, address string) string { return "[" + text + "](<" + address + ">)" }
+
+// linkedTable returns the table with links in Markdown.
+func (s dailySection) linkedTable() cli.Table {
 	t := cli.Table{Columns: s.Table.Columns}
 	for i, row := range s.Table.Rows {
 		if address := s.Link(i); address != "" {
 			row = slices.Clone(row)
-			row[s.LinkAt()] = "[" + linkText.Replace(row[s.LinkAt()]) + "](<" + address + ">)"
+			row[s.LinkAt()] = markdownLink(linkText.Replace(row[s.LinkAt()]), address)
 		}
 		t.Rows = append(t.Rows, row)
 	}

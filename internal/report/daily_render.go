@@ -25,7 +25,7 @@ type dailySection struct {
 	ID     string
 	Title  string
 	Note   string
-	Lines  []string
+	Lines  []dailyLine
 	Table  cli.Table
 	Links  []string // of the rows; it may be shorter
 	linkAt int      // see LinkAt
@@ -43,6 +43,9 @@ func command(text string, width int) string {
 	}
 	return text
 }
+
+// line adds a line without a link.
+func (s *dailySection) line(text string) { s.Lines = append(s.Lines, dailyLine{Text: text}) }
 
 // empty reports whether the section has nothing to say.
 func (s dailySection) empty() bool { return len(s.Lines)+len(s.Table.Rows) == 0 && s.Code == "" }
@@ -76,8 +79,11 @@ func (d Daily) text(w io.Writer) error {
 			return err
 		}
 		for _, line := range s.Lines {
-			if err := cli.Paragraph(w, "  ", line); err != nil {
+			if err := cli.Paragraph(w, "  ", line.Text); err != nil {
 				return err
+			}
+			if line.Link != "" {
+				fmt.Fprintln(w, "      "+p.word("link")+"  "+line.Link)
 			}
 		}
 		if len(s.Table.Rows) > 0 {
@@ -113,13 +119,13 @@ func (d Daily) markdown(w io.Writer) error {
 			fmt.Fprintf(w, "%s\n\n", s.Note)
 		}
 		for _, line := range s.Lines {
-			fmt.Fprintf(w, "- %s\n", markdownText(line))
+			fmt.Fprintf(w, "- %s\n", line.markdown())
 		}
 		if len(s.Table.Rows) > 0 {
 			if len(s.Lines) > 0 {
 				fmt.Fprintln(w)
 			}
-			if err := s.linked().Markdown(w); err != nil {
+			if err := s.linkedTable().Markdown(w); err != nil {
 				return err
 			}
 		}
@@ -152,10 +158,10 @@ func (d Daily) changesSection() dailySection {
 		s.Note = p.Sprintf("%d pairs of tenant and code, compared with the same weekday of the last %s", d.Comparison.Pairs, weeks)
 	}
 	if d.Comparison.Skipped > 0 {
-		s.Lines = append(s.Lines, p.Sprintf("of %d tenants too little is known: they have requests in fewer than %d of the past weeks", d.Comparison.Skipped, leastWeeks))
+		s.line(p.Sprintf("of %d tenants too little is known: they have requests in fewer than %d of the past weeks", d.Comparison.Skipped, leastWeeks))
 	}
 	for _, e := range d.Explained {
-		s.Lines = append(s.Lines, p.cause(e))
+		s.Lines = append(s.Lines, dailyLine{p.cause(e), e.Link, e.Name})
 	}
 	s.Table.Columns = d.columns("what", "code", "tenant", "errors", "usually", "owner", "code state", "description", "remedy")
 	for _, c := range d.Changes {
@@ -165,7 +171,7 @@ func (d Daily) changesSection() dailySection {
 	}
 	s.withoutEmpty(p.word("code state"))
 	if s.empty() {
-		s.Lines = []string{p.word("nothing")}
+		s.line(p.word("nothing"))
 	}
 	return s
 }
@@ -269,7 +275,7 @@ func (d Daily) chartSection() dailySection {
 	}
 	if most := d.busiest(); most.Errors > 0 {
 		last := d.Chart[len(d.Chart)-1]
-		s.Lines = []string{d.chartLabel(d.Chart[0]) + " |" + sparkline(counts) + "| " + d.chartLabel(last) + "   " + p.Sprintf("most at %s: %s", d.chartLabel(most), p.errors(most.Errors))}
+		s.line(d.chartLabel(d.Chart[0]) + " |" + sparkline(counts) + "| " + d.chartLabel(last) + "   " + p.Sprintf("most at %s: %s", d.chartLabel(most), p.errors(most.Errors)))
 	}
 	return s
 }
@@ -283,6 +289,7 @@ func (d Daily) partsSection(id, title, name string, parts []Part) dailySection {
 			label = p.word("none")
 		}
 		s.Table.Rows = append(s.Table.Rows, []string{label, p.number(part.Errors), p.percent(part.Share), p.number(part.LastWeek)})
+		s.link(part.Link)
 	}
 	return s
 }
@@ -290,24 +297,24 @@ func (d Daily) partsSection(id, title, name string, parts []Part) dailySection {
 func (d Daily) unseenSection() dailySection {
 	p := d.printer()
 	s := dailySection{ID: "unseen", Title: p.word("What we could not see")}
-	add := func(line string) { s.Lines = append(s.Lines, line) }
+	about := func(gateway, link, line string) { s.Lines = append(s.Lines, dailyLine{line, link, gateway}) }
 	for _, b := range d.Unseen.Bodies {
 		gateway := b.Gateway
 		if gateway == "" {
 			gateway = p.word("all gateways")
 		}
 		if hidden := b.States["absent"] + b.States["undecodable"]; hidden > 0 {
-			add(p.Sprintf("%s: the bodies of %s (%s) could not be read", gateway, p.requests(hidden), p.percent(share(hidden, b.Requests))))
+			about(gateway, b.Link, p.Sprintf("%s: the bodies of %s (%s) could not be read", gateway, p.requests(hidden), p.percent(share(hidden, b.Requests))))
 		}
 		if cut := b.States["truncated"]; cut > 0 {
-			add(p.Sprintf("%s: %s were cut off and read in part", gateway, p.requests(cut)))
+			about(gateway, b.Link, p.Sprintf("%s: %s were cut off and read in part", gateway, p.requests(cut)))
 		}
 	}
 	for _, g := range d.Unseen.Gaps {
 		if g.Offsets == 0 {
-			add(p.Sprintf("records lost between %s and %s (%s)", p.time(g.From.Time), p.time(g.To.Time), g.Reason))
+			s.line(p.Sprintf("records lost between %s and %s (%s)", p.time(g.From.Time), p.time(g.To.Time), g.Reason))
 		} else {
-			add(p.Sprintf("%d records lost: %s/%d, offsets %s to %s, between %s and %s (%s)", g.Offsets, g.Topic, g.Partition,
+			about(g.Topic, g.Link, p.Sprintf("%d records lost: %s/%d, offsets %s to %s, between %s and %s (%s)", g.Offsets, g.Topic, g.Partition,
 				strconv.FormatInt(g.FirstOffset, 10), strconv.FormatInt(g.LastOffset, 10), p.time(g.From.Time), p.time(g.To.Time), g.Reason))
 		}
 	}
@@ -317,13 +324,13 @@ func (d Daily) unseenSection() dailySection {
 			total += l.Records
 			reasons = append(reasons, l.Reason+" "+p.number(l.Records))
 		}
-		add(p.Sprintf("%d dead letters: %s", total, strings.Join(reasons, ", ")))
+		s.line(p.Sprintf("%d dead letters: %s", total, strings.Join(reasons, ", ")))
 	}
 	if d.Unseen.Other > 0 {
-		add(p.Sprintf("the tenant or route of %s is counted as (other)", p.requests(d.Unseen.Other)))
+		s.line(p.Sprintf("the tenant or route of %s is counted as (other)", p.requests(d.Unseen.Other)))
 	}
 	if s.empty() {
-		add(p.word("Everything could be seen."))
+		s.line(p.word("Everything could be seen."))
 	}
 	return s
 }
@@ -394,10 +401,10 @@ func (d Daily) csv(w io.Writer) error {
 	}
 	add("tenant", "(others)", "", "", "", "", "", n(d.OtherTenants.Errors), "", "", "", "", "", "", "", "", "")
 	for _, x := range d.Families {
-		add("family", "", "", "", x.Name, "", "", n(x.Errors), "", "", n(x.LastWeek), "", "", "", "", "", "")
+		add("family", "", "", "", x.Name, "", "", n(x.Errors), "", "", n(x.LastWeek), "", "", "", "", "", x.Link)
 	}
 	for _, x := range d.Kinds {
-		add("kind", "", "", "", "", x.Name, "", n(x.Errors), "", "", n(x.LastWeek), "", "", "", "", "", "")
+		add("kind", "", "", "", "", x.Name, "", n(x.Errors), "", "", n(x.LastWeek), "", "", "", "", "", x.Link)
 	}
 	for _, b := range d.Chart {
 		add("time", b.From.String(), "", "", "", "", "", n(b.Errors), n(b.Requests), "", "", "", "", "", "", "", "")

@@ -24,6 +24,7 @@ type Bodies struct {
 	Gateway  string            `json:"gateway"` // its topic
 	Requests uint64            `json:"requests"`
 	States   map[string]uint64 `json:"states"`
+	Link     string            `json:"link"` // to a page about the gateway; "": no page is configured
 }
 
 // DailyGap is a run of offsets that were never read. The topic and the offsets are empty in a
@@ -37,6 +38,7 @@ type DailyGap struct {
 	Reason      string        `json:"reason" ch:"reason_"`
 	From        cli.Timestamp `json:"from" ch:"from_"` // the last request before it; 1970: there is none
 	To          cli.Timestamp `json:"to" ch:"to_"`     // the first request after it
+	Link        string        `json:"link" ch:"-"`     // as above
 }
 
 // DeadLetters counts the records of the day that could not be used.

@@ -86,12 +86,12 @@ func sampleDay(t *testing.T, lang string) Daily {
 		d.Chart = append(d.Chart, Bar{at(hour, 0), at(hour+1, 0), uint64(72000 * busy), errors})
 	}
 	part := func(name string, errors, before uint64) Part {
-		return Part{name, errors, share(errors, d.Totals.Errors), before}
+		return Part{Name: name, Errors: errors, Share: share(errors, d.Totals.Errors), LastWeek: before}
 	}
 	d.Families = []Part{part("HTTP", 2210, 2140), part("AIS", 1204, 1330), part("OSM", 701, 290), part("iMetal", 519, 402), part("OptVerse", 401, 215), part("unknown", 275, 0)}
 	d.Kinds = []Part{part("dependency", 2105, 2044), part("auth", 1204, 1301), part("quota", 720, 301), part("validation", 610, 540), part("", 671, 191)}
-	d.Unseen = Unseen{Bodies: []Bodies{{"edge-us-1", 190200, map[string]uint64{"absent": 190200}}, {"edge-eu-1", 801000, map[string]uint64{"truncated": 1204, "json": 799796}}}, Hidden: 190200,
-		Gaps:        []DailyGap{{"edge-eu-1", 3, 7710233, 7715232, 5000, "deleted", at(3, 10), at(3, 14)}},
+	d.Unseen = Unseen{Bodies: []Bodies{{Gateway: "edge-us-1", Requests: 190200, States: map[string]uint64{"absent": 190200}}, {Gateway: "edge-eu-1", Requests: 801000, States: map[string]uint64{"truncated": 1204, "json": 799796}}}, Hidden: 190200,
+		Gaps:        []DailyGap{{Topic: "edge-eu-1", Partition: 3, FirstOffset: 7710233, LastOffset: 7715232, Offsets: 5000, Reason: "deleted", From: at(3, 10), To: at(3, 14)}},
 		DeadLetters: []DeadLetters{{"bad_time", 12}, {"no_format", 3}}, Other: 220}
 	d.Alerts = []DailyAlert{{Rule: "CaseQuotaExhausted", Labels: map[string]string{"tenant": "cobalt-games", "severity": "page"}, Fired: 1, At: at(14, 7), Firing: true, Reason: "412 errors in 5m, above 20"},
 		{Rule: "VendorTrouble", Labels: map[string]string{"code": "HTTP.502"}, Fired: 2, At: at(15, 41), Reason: "31 tenants met it within 10m"}}
