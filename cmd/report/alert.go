@@ -91,7 +91,7 @@ func newAlertRun(env *environment) *cobra.Command {
 		if dry {
 			notifier = notify.NewDry(settings.Notify, notify.Stored(s), log, dryOutput{cmd.OutOrStdout()})
 		} else if topic := settings.Notify.Fence.Topic; topic != "" {
-			fence, err := delivery.OpenFence(cmd.Context(), settings.Kafka, topic, log)
+			fence, err := delivery.OpenFence(cmd.Context(), settings.Kafka, delivery.FenceName{Key: "notify.fence.topic", Topic: topic, Group: topic}, log)
 			if err != nil {
 				return err
 			}

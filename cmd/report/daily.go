@@ -14,6 +14,7 @@ import (
 	"errata/internal/catalog"
 	"errata/internal/cli"
 	"errata/internal/config"
+	"errata/internal/delivery"
 	"errata/internal/notify"
 	"errata/internal/report"
 	"errata/internal/store"
@@ -290,6 +291,14 @@ func (f *dailyFlags) runSchedule(cmd *cobra.Command, env *environment) error {
 	office := newPostOffice(cmd, env, cfg, receivers, s)
 	r.Post = func(ctx context.Context, d report.Daily, q report.DailyQuery) (report.Posted, error) {
 		return office.post(ctx, d, q)
+	}
+	if topic := cfg.Reports.Fence.Topic; topic != "" {
+		fence, err := delivery.OpenFence(ctx, cfg.Kafka, delivery.FenceName{Key: "reports.fence.topic", Topic: topic, Group: r.FenceGroup(topic)}, r.Log)
+		if err != nil {
+			return err
+		}
+		defer fence.Close()
+		r.Fence, office.fence = fence.Check, fence.Check
 	}
 	stop, err := serveMetrics(ctx, f.http, r.Ready, r.Log, func(registry prometheus.Registerer) { r.Metrics = report.NewScheduleMetrics(registry) })
 	if err != nil {

@@ -54,12 +54,13 @@ type postOffice struct {
 	receivers []notify.Receiver
 	queue     notify.Queue
 	notifier  func(notify.Config) *notify.Notifier
+	fence     func(context.Context) error // nil: there is no other process
 }
 
 // newPostOffice makes a postOffice that sends to the receivers of --to.
 func newPostOffice(cmd *cobra.Command, env *environment, cfg config.Config, receivers []notify.Receiver, s *store.Store) *postOffice {
 	queue, log := notify.Stored(s), env.log(cmd, cfg)
-	return &postOffice{cfg, receivers, queue, func(settings notify.Config) *notify.Notifier {
+	return &postOffice{cfg: cfg, receivers: receivers, queue: queue, notifier: func(settings notify.Config) *notify.Notifier {
 		n := notify.New(settings, queue, log)
 		n.AtMostOnce = cfg.Reports.Delivery == config.AtMostOnce
 		return n
@@ -101,6 +102,7 @@ func (o *postOffice) post(ctx context.Context, d report.Daily, q report.DailyQue
 		return nil, link.Refused("notify.tenants has no address for tenant %q", m.Tenant)
 	}
 	p := &posted{o.notifier(settings), o, m}
+	p.Fence = o.fence
 	var err error
 	if m.Title, m.Text, m.HTML, err = d.Mail(); err != nil {
 		return nil, err

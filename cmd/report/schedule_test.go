@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,14 +53,14 @@ notify:
 }
 
 // start runs the schedule in a process of its own. It is due on one day of the year alone.
-func (s *scheduled) start() *evaluator {
+func (s *scheduled) start(env ...string) *evaluator {
 	s.t.Helper()
 	log, err := os.Create(filepath.Join(s.t.TempDir(), "log"))
 	stacktest.Must(s.t, err)
 	defer log.Close()
 	cmd := exec.Command("report", "daily", "--config", s.config, "--schedule", "0 0 1 1 *", "--to", "sre", "--http", "127.0.0.1:0")
 	// The library of ClickHouse aborts if a client that is killed resets its connection.
-	cmd.Env = append(os.Environ(), "ERRATA_CLICKHOUSE_ADDR="+stacktest.StartProxy(s.t, s.addr, stacktest.FrontHost(0)).Addr, "ERRATA_CLICKHOUSE_DATABASE="+s.name)
+	cmd.Env = slices.Concat(os.Environ(), []string{"ERRATA_CLICKHOUSE_ADDR=" + stacktest.StartProxy(s.t, s.addr, stacktest.FrontHost(0)).Addr, "ERRATA_CLICKHOUSE_DATABASE=" + s.name}, env)
 	cmd.Stdout, cmd.Stderr = log, log
 	p, err := stacktest.StartProcess(cmd)
 	stacktest.Must(s.t, err)
@@ -182,4 +183,33 @@ func TestScheduleIsKilledWhileItSends(t *testing.T) {
 	}
 	f(config.AtLeastOnce, 2, store.Sent)
 	f(config.AtMostOnce, 1, store.Unsure)
+}
+
+// Of two processes of a schedule one sends. When it is killed in the middle of a mail, the other
+// takes over and sends it with the same Message-ID.
+func TestSecondScheduleTakesOver(t *testing.T) {
+	t.Parallel()
+	box, server := startMailbox(t)
+	box.hang = make(chan struct{})
+	s := newScheduled(t, server, config.AtLeastOnce)
+	broker := stacktest.Kafka(t)
+	stacktest.Must(t, broker.CreateTopic(t.Context(), "errata-reports", 1))
+	env := []string{"ERRATA_KAFKA_BROKERS=" + broker.Addr, "ERRATA_REPORTS_FENCE_TOPIC=errata-reports"}
+	one := s.start(env...)
+	s.await("a mail", func() bool { return len(box.got()) == 1 })
+	other := s.start(env...)
+	s.await("the second one waits", func() bool { return other.logged(t, "waiting for the fence") })
+	if other.logged(t, "sending the reports") || len(box.got()) != 1 {
+		t.Error("both send")
+	}
+	one.Kill()
+	box.mu.Lock()
+	close(box.hang)
+	box.hang = nil
+	box.mu.Unlock()
+	s.await("the promise is kept", func() bool { return s.count("reports_due", "outcome = 'sent'") == 1 })
+	mails := box.got()
+	if len(mails) != 2 || mails[0].header.Get("Message-Id") != mails[1].header.Get("Message-Id") || !other.logged(t, "sending the reports from now on") {
+		t.Errorf("%d mails, want 2 with one Message-ID", len(mails))
+	}
 }

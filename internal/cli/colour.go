@@ -11,11 +11,12 @@ type Style string
 
 // The styles. The colours are those of the terminal's palette, which its user has chosen.
 const (
-	Plain Style = ""
-	Bold  Style = "1"
-	Faint Style = "2"
-	Red   Style = "31"
-	Green Style = "32"
+	Plain  Style = ""
+	Bold   Style = "1"
+	Faint  Style = "2"
+	Red    Style = "31"
+	Green  Style = "32"
+	Yellow Style = "33"
 )
 
 // Span is text in a style.

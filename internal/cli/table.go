@@ -17,6 +17,8 @@ type Table struct {
 	Columns []Column
 	Rows    [][]string // one cell per column
 	Indent  string     // before each line of the text form
+	// Style returns the style of a cell of a named column. If it is set, the header is faint.
+	Style func(row int, column string) Style
 }
 
 // Column says how a column is laid out. The zero value is a column of words that stay whole.
@@ -56,7 +58,7 @@ func (t Table) Text(w io.Writer) error {
 	t = t.printable()
 	width := Width(w)
 	if width == 0 {
-		return t.write(w, func(int) table.ColumnConfig { return table.ColumnConfig{Transformer: oneLine} })
+		return t.write(w, nil)
 	}
 	width -= len(t.Indent) + 1 // a line that ends in the last column looks wrapped on some terminals
 	beside := t.spared(width - t.leastProse())
@@ -64,17 +66,96 @@ func (t Table) Text(w io.Writer) error {
 	if !fits || t.leastProse() == 0 && len(beside.Columns) < len(t.Columns) { // below a row no column is left out
 		return t.writeBelow(w, width)
 	}
-	widths := beside.proseWidths(width - beside.fixedWidth())
-	return beside.write(w, func(i int) table.ColumnConfig {
-		return table.ColumnConfig{WidthMax: widths[i], WidthMaxEnforcer: wrapped}
-	})
+	return beside.write(w, beside.proseWidths(width-beside.fixedWidth()))
 }
 
-// write writes the table with columns that are configured so.
-func (t Table) write(w io.Writer, configure func(column int) table.ColumnConfig) error {
+// write writes the table with prose that is wrapped to some widths, as proseWidths returns them;
+// nil: each row is one line.
+func (t Table) write(w io.Writer, widths []int) error {
+	configure := func(i int) table.ColumnConfig {
+		return table.ColumnConfig{WidthMax: widths[i], WidthMaxEnforcer: wrapped}
+	}
+	if widths == nil {
+		t = t.mapped(func(cell string, _ Column) string { return strings.ReplaceAll(cell, "\n", " ") })
+		configure = func(int) table.ColumnConfig { return table.ColumnConfig{} }
+	}
 	lines := t.lines(configure)
-	_, err := fmt.Fprintln(w, t.Indent+strings.Join(lines, "\n"+t.Indent))
-	return err
+	if widths != nil { // the cells as they were laid out
+		t.Rows = slices.Clone(t.Rows)
+		for i, row := range t.Rows {
+			t.Rows[i] = slices.Clone(row)
+			for j, width := range widths {
+				if width > 0 {
+					t.Rows[i][j] = wrapped(row[j], width)
+				}
+			}
+		}
+	}
+	header := len(lines)
+	for i := range t.Rows {
+		header -= t.height(i)
+	}
+	for _, line := range lines[:header] {
+		if err := t.header(w, line); err != nil {
+			return err
+		}
+	}
+	lines = lines[header:]
+	for i := range t.Rows {
+		for _, line := range lines[:t.height(i)] {
+			if err := Line(w, t.spans(line, i)...); err != nil {
+				return err
+			}
+		}
+		lines = lines[t.height(i):]
+	}
+	return nil
+}
+
+// height returns the number of lines of a row.
+func (t Table) height(row int) int {
+	most := 1
+	for _, cell := range t.Rows[row] {
+		most = max(most, strings.Count(cell, "\n")+1)
+	}
+	return most
+}
+
+// header writes a line above the rows.
+func (t Table) header(w io.Writer, line string) error {
+	if t.Style == nil {
+		return Line(w, Span{Plain, t.Indent + line})
+	}
+	return Line(w, Span{Plain, t.Indent}, Span{Faint, line})
+}
+
+// spans cuts a line of a row into its columns, each in its style.
+func (t Table) spans(line string, row int) []Span {
+	spans := []Span{{Plain, t.Indent}}
+	if t.Style == nil {
+		return append(spans, Span{Plain, line})
+	}
+	for i, c := range t.Columns {
+		cell := line
+		if i < len(t.Columns)-1 {
+			cell = t.columnOf(line, i)
+		}
+		spans = append(spans, Span{t.Style(row, c.Name), cell})
+		line = line[len(cell):]
+	}
+	return spans
+}
+
+// columnOf returns the start of a line that stands in a column, with the gap behind it.
+func (t Table) columnOf(line string, column int) string {
+	end, at := t.width(column)+len(gap), 0
+	for i, r := range line {
+		if at >= end {
+			return line[:i]
+		}
+		at += text.RuneWidth(r)
+	}
+	return line
 }
 
 // lines returns the lines of the table.
@@ -95,9 +176,6 @@ func (t Table) lines(configure func(column int) table.ColumnConfig) []string {
 	return strings.Split(out.Render(), "\n")
 }
 
-// oneLine keeps a row on one line.
-var oneLine = text.Transformer(func(v any) string { return strings.ReplaceAll(v.(string), "\n", " ") })
-
 // wrapped wraps a cell.
 func wrapped(cell string, width int) string { return strings.Join(wrap(cell, width), "\n") }
 
@@ -113,46 +191,76 @@ func (t Table) writeBelow(w io.Writer, width int) error {
 			label = max(label, columns(c.Name))
 		}
 	}
-	var out []string
-	out = append(out, lines[:len(lines)-len(t.Rows)]...)
+	for _, line := range lines[:len(lines)-len(t.Rows)] {
+		if err := t.header(w, line); err != nil {
+			return err
+		}
+	}
 	for i, row := range rows {
-		out = append(out, row)
+		if err := Line(w, head.spans(row, i)...); err != nil {
+			return err
+		}
 		var facts []string
-		var prose []string
+		var prose [][]Span
 		for j, c := range t.Columns {
 			cell := t.Rows[i][j]
 			switch {
 			case cell == "" || !c.Prose && slices.ContainsFunc(head.Columns, func(h Column) bool { return h.Name == c.Name }):
 			case c.Whole:
-				prose = append(prose, c.Name+strings.Repeat(" ", label-columns(c.Name))+gap+cell)
+				prose = append(prose, []Span{{t.label(), c.Name + strings.Repeat(" ", label-columns(c.Name)) + gap}, {t.style(i, c.Name), cell}})
 			case c.Prose:
-				prose = append(prose, labelled(c.Name, cell, label, width-below)...)
+				prose = append(prose, t.labelled(i, c.Name, cell, label, width-below)...)
 			default:
 				facts = append(facts, strings.TrimSpace(c.Name+" "+cell))
 			}
 		}
 		if len(facts) > 0 {
-			prose = slices.Concat(wrap(strings.Join(facts, ", "), width-below), prose)
+			for _, line := range slices.Backward(wrap(strings.Join(facts, ", "), width-below)) {
+				prose = slices.Insert(prose, 0, []Span{{t.label(), line}})
+			}
 		}
 		for _, line := range prose {
-			out = append(out, strings.TrimRight(under+line, " "))
+			if line[0].Text != "" {
+				line = slices.Insert(line, 0, Span{Plain, t.Indent + under})
+			}
+			if err := Line(w, line...); err != nil {
+				return err
+			}
 		}
 	}
-	_, err := fmt.Fprintln(w, t.Indent+strings.Join(out, "\n"+t.Indent))
-	return err
+	return nil
+}
+
+// style returns the style of a cell.
+func (t Table) style(row int, column string) Style {
+	if t.Style == nil {
+		return Plain
+	}
+	return t.Style(row, column)
+}
+
+// label returns the style of the name of a column beside a cell.
+func (t Table) label() Style {
+	if t.Style == nil {
+		return Plain
+	}
+	return Faint
 }
 
 // labelled returns the lines of a cell behind the name of its column, which gets so many columns.
-func labelled(name, cell string, label, width int) []string {
+func (t Table) labelled(row int, name, cell string, label, width int) (lines [][]Span) {
+	margin := gap
 	if label == 0 {
-		return wrap(cell, width)
+		margin = ""
 	}
-	lines := wrap(cell, width-label-len(gap))
-	margin := strings.Repeat(" ", label+len(gap))
-	for i, line := range lines {
-		if lines[i] = margin + line; i == 0 {
-			lines[i] = name + margin[columns(name):] + line
+	head := name + strings.Repeat(" ", label-columns(name)) + margin
+	for _, line := range wrap(cell, width-columns(head)) {
+		if line == "" {
+			lines = append(lines, []Span{{t.label(), strings.TrimRight(head, " ")}}) // no line ends in spaces
+		} else {
+			lines = append(lines, []Span{{t.label(), head}, {t.style(row, name), line}})
 		}
+		head = strings.Repeat(" ", label) + margin
 	}
 	return lines
 }
@@ -204,7 +312,7 @@ func (t Table) spared(width int) Table {
 
 // without returns the table without some of its columns.
 func (t Table) without(leave func(Column) bool) Table {
-	kept := Table{Indent: t.Indent, Rows: make([][]string, len(t.Rows))}
+	kept := Table{Indent: t.Indent, Style: t.Style, Rows: make([][]string, len(t.Rows))}
 	for i, c := range t.Columns {
 		if leave(c) {
 			continue

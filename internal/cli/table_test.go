@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -142,4 +143,49 @@ func TestParagraph(t *testing.T) {
 	f(40, "", strings.Repeat("资", 21), strings.Repeat("资", 20)+"\n资\n")
 	f(40, "", "at "+strings.Repeat("x", 50), "at "+strings.Repeat("x", 37)+"\n"+strings.Repeat("x", 13)+"\n")
 	f(40, "", "", "\n")
+}
+
+var sgr = regexp.MustCompile(`\x1b\[\d*m`)
+
+// Styles change nothing but the looks, and each stands on its whole cell, however it is laid out.
+func TestTableStyles(t *testing.T) {
+	table := errorsTable
+	table.Indent = "  "
+	table.Rows = append([][]string{{"a\x1b[1mb", "E", "auth", "1", "1%", "d", ""}}, table.Rows...)
+	for _, width := range []int{0, 40, 60, 100, 160, 300} {
+		plain := rendered(t, table, width)
+		styled := table
+		styled.Style = func(row int, column string) Style {
+			switch {
+			case column == "code" && row == 1:
+				return Red
+			case column == "remedy":
+				return Green
+			}
+			return Plain
+		}
+		if got := rendered(t, styled, width); got != plain {
+			t.Errorf("width %d without colours:\n%swant\n%s", width, got, plain)
+		}
+		var b strings.Builder
+		if err := styled.Text(Screen{Writer: printableWriter{&b}, Columns: width, Colours: true}); err != nil {
+			t.Fatal(err)
+		}
+		if got := sgr.ReplaceAllString(b.String(), ""); got != plain {
+			t.Errorf("width %d:\n%swant\n%s", width, got, plain)
+		}
+		red := regexp.MustCompile(`\x1b\[31m(.*?)\x1b\[0m`).FindAllStringSubmatch(b.String(), -1)
+		green := regexp.MustCompile(`\x1b\[32m(.*?)\x1b\[0m`).FindAllStringSubmatch(b.String(), -1)
+		words := ""
+		for _, m := range green {
+			words += strings.Trim(m[1], " ") + " "
+		}
+		if len(red) != 1 || !strings.HasPrefix("OSM.01010037", strings.Trim(red[0][1], " …")) || strings.TrimSpace(strings.Join(strings.Fields(words), " ")) != "Refer to the error message. one two" {
+			t.Errorf("width %d: red %q, green %q", width, red, words)
+		}
+		header, _, _ := strings.Cut(b.String(), "\n")
+		if !strings.Contains(header, "\x1b[2mtenant") {
+			t.Errorf("width %d: the header is %q", width, header)
+		}
+	}
 }

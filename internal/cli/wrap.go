@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"io"
 	"strings"
 
@@ -12,14 +11,24 @@ import (
 // text is wrapped, and each further line begins below the first word of the text. Elsewhere only
 // the text's own line breaks begin lines. What is written is Printable.
 func Paragraph(w io.Writer, lead, text string) error {
-	lead = OneLine(lead)
-	margin := columns(lead)
-	lines := strings.Split(Printable(text), "\n")
+	return StyledParagraph(w, Span{Plain, lead}, Span{Plain, text})
+}
+
+// StyledParagraph is a Paragraph in styles.
+func StyledParagraph(w io.Writer, lead, text Span) error {
+	lead.Text = OneLine(lead.Text)
+	margin := columns(lead.Text)
+	lines := strings.Split(Printable(text.Text), "\n")
 	if width := Width(w); width > 0 {
-		lines = wrap(Printable(text), max(width-margin, leastProse))
+		lines = wrap(Printable(text.Text), max(width-margin, leastProse))
 	}
-	_, err := fmt.Fprintln(w, lead+strings.Join(lines, "\n"+strings.Repeat(" ", margin)))
-	return err
+	for _, line := range lines {
+		if err := Line(w, lead, Span{text.Style, line}); err != nil {
+			return err
+		}
+		lead = Span{Plain, strings.Repeat(" ", margin)}
+	}
+	return nil
 }
 
 // wrap splits a text into lines of at most so many columns, at its line breaks, at spaces, and

@@ -41,8 +41,9 @@ type Config struct {
 	} `mapstructure:"ingest"`
 	Notify  notify.Config `mapstructure:"notify"`
 	Reports struct {
-		Delivery string `mapstructure:"delivery"` // AtLeastOnce or AtMostOnce
-		Link     string `mapstructure:"link"`     // template of a report.Link; "": no links
+		Delivery string       `mapstructure:"delivery"` // AtLeastOnce or AtMostOnce
+		Link     string       `mapstructure:"link"`     // template of a report.Link; "": no links
+		Fence    notify.Fence `mapstructure:"fence"`
 	} `mapstructure:"reports"`
 	Metrics struct {
 		TopCodes int `mapstructure:"top_codes"` // how many the alert evaluator shows; 0: none
@@ -130,6 +131,7 @@ var defaults = []struct {
 	{"notify.time_intervals", []any{}},
 	{"reports.delivery", AtLeastOnce},
 	{"reports.link", ""},
+	{"reports.fence.topic", ""},
 	{"metrics.top_codes", 0},
 	{"log.level", "info"},
 	{"http.addr", "127.0.0.1:9464"},

@@ -39,12 +39,19 @@ type Fence struct {
 // fenceRequest is how long a broker may take to confirm a generation.
 const fenceRequest = 5 * time.Second
 
-// OpenFence joins the group, which has the name of the topic. The cluster is that of the Config.
-func OpenFence(ctx context.Context, cfg Config, topic string, log *slog.Logger) (*Fence, error) {
-	cfg.Topics, cfg.Group = []string{topic}, topic
+// FenceName says what a Fence is called where.
+type FenceName struct {
+	Key   string // of the settings, which names the topic
+	Topic string
+	Group string // of the processes of which one may act
+}
+
+// OpenFence joins the group. The cluster is that of the Config.
+func OpenFence(ctx context.Context, cfg Config, name FenceName, log *slog.Logger) (*Fence, error) {
+	cfg.Topics, cfg.Group = []string{name.Topic}, name.Group
 	k, err := Connect(ctx, cfg)
 	if errors.Is(err, link.ErrRefused) {
-		return nil, link.Refused("%s", strings.ReplaceAll(err.Error(), "kafka.topics", "notify.fence.topic"))
+		return nil, link.Refused("%s", strings.ReplaceAll(err.Error(), "kafka.topics", name.Key))
 	}
 	if err != nil {
 		return nil, err
@@ -52,7 +59,7 @@ func OpenFence(ctx context.Context, cfg Config, topic string, log *slog.Logger) 
 	meta, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: cfg.Topics})
 	if err == nil && len(meta.Topics) == 1 && len(meta.Topics[0].Partitions) != 1 {
 		k.Close()
-		return nil, link.Refused("notify.fence.topic %q has %d partitions: it takes a topic of its own with exactly one", topic, len(meta.Topics[0].Partitions))
+		return nil, link.Refused("%s %q has %d partitions: it takes a topic of its own with exactly one", name.Key, name.Topic, len(meta.Topics[0].Partitions))
 	}
 	f := &Fence{kafka: k, balancer: &sticky{}, log: log, ended: make(chan struct{})}
 	debug := kafka.LoggerFunc(func(format string, args ...any) { log.Debug("kafka-go: " + fmt.Sprintf(format, args...)) })

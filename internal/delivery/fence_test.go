@@ -37,7 +37,7 @@ func TestFenceHasOneHolder(t *testing.T) {
 	cfg := Config{Brokers: []string{broker.Addr}, Topics: []string{"logs"}, Group: "errata", Start: startEarliest}
 	open := func() *Fence {
 		t.Helper()
-		f, err := OpenFence(t.Context(), cfg, "fence", stacktest.Log(t))
+		f, err := OpenFence(t.Context(), cfg, FenceName{"notify.fence.topic", "fence", "fence"}, stacktest.Log(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,7 +90,7 @@ func TestFenceTopicHasOnePartition(t *testing.T) {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		_, err := OpenFence(ctx, cfg, topic, stacktest.Log(t))
+		_, err := OpenFence(ctx, cfg, FenceName{"notify.fence.topic", topic, topic}, stacktest.Log(t))
 		if !errors.Is(err, link.ErrRefused) || !strings.Contains(err.Error(), want) {
 			t.Error(err)
 		}

@@ -126,6 +126,10 @@ func (p dailyPage) Changed() dailySection { return p.changesSection() }
 // Numeric reports whether a column of a section is of numbers.
 func (s dailySection) Numeric(column int) bool { return s.Table.Columns[column].Number }
 
+// Stacks reports whether a phone shows the cells of a row below each other, since they have no room
+// side by side.
+func (s dailySection) Stacks() bool { return len(s.Table.Columns) > 4 }
+
 // tiles sets the figures at the top.
 func (page *dailyPage) tiles() {
 	d, p := page.Daily, page.p

@@ -195,7 +195,7 @@ func (s dailySection) withLinks(name string) cli.Table {
 	if len(s.Links) == 0 {
 		return s.Table
 	}
-	t := cli.Table{Indent: s.Table.Indent, Columns: append(slices.Clone(s.Table.Columns), cli.Column{Name: name, Whole: true})}
+	t := cli.Table{Indent: s.Table.Indent, Style: s.Table.Style, Columns: append(slices.Clone(s.Table.Columns), cli.Column{Name: name, Whole: true})}
 	for i, row := range s.Table.Rows {
 		t.Rows = append(t.Rows, append(slices.Clone(row), s.Link(i)))
 	}

@@ -53,14 +53,14 @@ func (s dailySection) empty() bool { return len(s.Lines)+len(s.Table.Rows) == 0 
 func (d Daily) text(w io.Writer) error {
 	title, subject := d.heading()
 	p := d.printer()
-	lead := strings.ToUpper(p.word(d.Verdict.Level)) + ": "
-	if err := cli.Paragraph(w, lead, d.Verdict.Sentence); err != nil {
+	lead := cli.Span{Style: levelStyles[d.Verdict.Level], Text: strings.ToUpper(p.word(d.Verdict.Level)) + ": "}
+	if err := cli.StyledParagraph(w, lead, cli.Span{Style: cli.Bold, Text: d.Verdict.Sentence}); err != nil {
 		return err
 	}
 	if err := cli.Paragraph(w, "", d.requestsLine()); err != nil {
 		return err
 	}
-	if err := cli.Paragraph(w, "", title+", "+subject+": "+d.windowLine()); err != nil {
+	if err := cli.StyledParagraph(w, cli.Span{}, cli.Span{Style: cli.Faint, Text: title + ", " + subject + ": " + d.windowLine()}); err != nil {
 		return err
 	}
 	if d.Brief() {
@@ -70,33 +70,75 @@ func (d Daily) text(w io.Writer) error {
 		if s.empty() {
 			continue
 		}
-		note := ""
-		if s.Note != "" {
-			note = " (" + s.Note + ")"
-		}
-		fmt.Fprintln(w)
-		if err := cli.Paragraph(w, "", s.Title+note); err != nil {
+		if err := cli.Line(w); err != nil {
 			return err
 		}
-		for _, line := range s.Lines {
-			if err := cli.Paragraph(w, "  ", line.Text); err != nil {
-				return err
-			}
-			if line.Link != "" {
-				fmt.Fprintln(w, "      "+p.word("link")+"  "+line.Link)
-			}
-		}
-		if len(s.Table.Rows) > 0 {
-			s.Table.Indent = "  "
-			if err := s.withLinks(p.word("link")).Text(w); err != nil {
-				return err
-			}
-		}
-		if s.Code != "" {
-			fmt.Fprintln(w, "  "+command(s.Code, cli.Width(w)-2))
+		if err := d.section(w, s); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// section writes a section as text.
+func (d Daily) section(w io.Writer, s dailySection) error {
+	link := d.printer().word("link")
+	note := ""
+	if s.Note != "" {
+		note = " (" + s.Note + ")"
+	}
+	if err := cli.StyledParagraph(w, cli.Span{}, cli.Span{Style: cli.Bold, Text: s.Title + note}); err != nil {
+		return err
+	}
+	for _, line := range s.Lines {
+		if err := cli.Paragraph(w, "  ", line.Text); err != nil {
+			return err
+		}
+		if line.Link == "" {
+			continue
+		}
+		if err := cli.Line(w, cli.Span{Style: cli.Faint, Text: "      " + link + "  " + line.Link}); err != nil {
+			return err
+		}
+	}
+	if len(s.Table.Rows) > 0 {
+		s.Table.Indent = "  "
+		s.Table.Style = d.styles(s)
+		if err := s.withLinks(link).Text(w); err != nil {
+			return err
+		}
+	}
+	if s.Code == "" {
+		return nil
+	}
+	return cli.Line(w, cli.Span{Text: "  " + command(s.Code, cli.Width(w)-2)})
+}
+
+// levelStyles are the styles of the verdict.
+var levelStyles = map[string]cli.Style{Act: cli.Red, Watch: cli.Yellow, Quiet: cli.Green}
+
+// styles returns how the cells of a section look on a terminal with colours: what a row is about
+// and its errors stand out, what to do is plain, and what happened has a colour.
+func (d Daily) styles(s dailySection) func(row int, column string) cli.Style {
+	p := d.printer()
+	about := s.Table.Columns[s.LinkAt()].Name
+	plain := []string{p.word("tenant"), p.word("remedy"), p.word("code state"), p.word("reason"), p.word("usually"), p.word("labels"), p.word("message")}
+	return func(row int, column string) cli.Style {
+		switch {
+		case column == about, column == p.word("errors"):
+			return cli.Bold
+		case s.ID == "changes" && column == p.word("what"):
+			if d.Changes[row].Up() {
+				return cli.Red
+			}
+			return cli.Green
+		case s.ID == "alerts" && column == p.word("state") && d.Alerts[row].Firing:
+			return cli.Red
+		case slices.Contains(plain, column):
+			return cli.Plain
+		}
+		return cli.Faint
+	}
 }
 
 // Brief reports whether three lines say it all: the day was quiet, and the reader did not ask for

@@ -32,7 +32,10 @@ type Scheduler struct {
 	// report, of the scope of Query.
 	Tenants func(context.Context) ([]string, error)
 	// Post queues a recorded report for those of its receivers that were never sent it.
-	Post    func(context.Context, Daily, DailyQuery) (Posted, error)
+	Post func(context.Context, Daily, DailyQuery) (Posted, error)
+	// Fence returns an error if another process sends the reports of this schedule; nil: there is no
+	// other process.
+	Fence   func(context.Context) error
 	Metrics *ScheduleMetrics // nil: none
 	Log     *slog.Logger
 	Now     func() time.Time // nil: time.Now
@@ -40,6 +43,7 @@ type Scheduler struct {
 	jobs    map[jobKey]*job
 	kept    map[jobKey]bool // promises, in this turn
 	checked time.Time       // when late data was looked for
+	waiting bool            // for the fence
 	trouble atomic.Pointer[error]
 }
 
@@ -56,6 +60,8 @@ const (
 	catchUp = 7 * 24 * time.Hour
 	// lateEvery is the time between looks for late data.
 	lateEvery = 10 * time.Minute
+	// fencePoll is the time between looks at the fence while another process holds it.
+	fencePoll = 2 * time.Second
 
 	schedulePause  = time.Minute // the longest one between looks at what is due
 	sendingPause   = time.Second // while something is on its way
@@ -110,8 +116,36 @@ func (s *Scheduler) Ready() error {
 	return errors.New("starting")
 }
 
+// FenceGroup returns the group of Kafka whose members are the processes of this schedule. Schedules
+// share the topic.
+func (s *Scheduler) FenceGroup(topic string) string {
+	return fmt.Sprintf("%s: %s, %s", topic, s.Schedule, s.name())
+}
+
+// standBy reports whether another process may send the reports. What this one knew of reports that
+// were on their way is forgotten then, since the other goes on with them.
+func (s *Scheduler) standBy(ctx context.Context) bool {
+	if s.Fence == nil {
+		return false
+	}
+	err := s.Fence(ctx)
+	switch {
+	case err == nil && s.waiting:
+		s.Log.Info("sending the reports from now on")
+	case err != nil && !s.waiting && ctx.Err() == nil:
+		s.Log.Info("waiting for the fence", "reason", err)
+		s.jobs, s.checked = nil, time.Time{}
+		s.Metrics.stand(0, time.Time{})
+	}
+	s.waiting = err != nil
+	return s.waiting
+}
+
 // Turn does what is to be done now, and returns after which pause there may be more.
 func (s *Scheduler) Turn(ctx context.Context) (pause time.Duration, err error) {
+	if s.standBy(ctx) {
+		return fencePoll, nil
+	}
 	if s.jobs == nil {
 		s.jobs = map[jobKey]*job{}
 	}

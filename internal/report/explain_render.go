@@ -33,7 +33,7 @@ func (x Explanation) text(w io.Writer) (err error) {
 			fmt.Fprintln(w)
 		}
 		if part.title != "" {
-			err = errors.Join(err, cli.Paragraph(w, "", part.title))
+			err = errors.Join(err, cli.StyledParagraph(w, cli.Span{}, cli.Span{Style: cli.Bold, Text: part.title}))
 			part.table.Indent = "  "
 		}
 		for _, line := range part.lines {
@@ -41,13 +41,30 @@ func (x Explanation) text(w io.Writer) (err error) {
 		}
 		if i == 0 && part.title == "" { // the facts
 			for _, row := range part.table.Rows {
-				err = errors.Join(err, cli.Paragraph(w, fmt.Sprintf("%-12s ", row[0]), row[1]))
+				err = errors.Join(err, cli.StyledParagraph(w, cli.Span{Style: cli.Faint, Text: fmt.Sprintf("%-12s ", row[0])}, cli.Span{Style: factStyle(row[0]), Text: row[1]}))
 			}
 			continue
 		}
+		part.table.Style = part.style
 		err = errors.Join(err, part.table.Text(w))
 	}
 	return err
+}
+
+// factStyle is the style of a fact.
+func factStyle(name string) cli.Style {
+	if name == "code" {
+		return cli.Bold
+	}
+	return cli.Plain
+}
+
+// style is the style of a cell: what a row is about stands out.
+func (p explainPart) style(_ int, column string) cli.Style {
+	if column == p.table.Columns[0].Name && column != "" {
+		return cli.Bold
+	}
+	return cli.Plain
 }
 
 func (x Explanation) markdown(w io.Writer) error {
