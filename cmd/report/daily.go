@@ -32,6 +32,7 @@ type dailyFlags struct {
 	to         []string
 	eachTenant bool
 	schedule   string
+	giveUp     bool
 	http       string
 }
 
@@ -47,12 +48,14 @@ func newDaily(env *environment) *cobra.Command {
 			"weekday of the six weeks before, the top codes with their remedies, and what could not be seen. As text and Markdown, a quiet day " +
 			"has three lines, unless --full is given.\n\nWith --schedule it keeps running and sends the report of the day before, or with --week of the " +
 			"week before, at these times of the zone. After a time in which it was down it sends what it missed, for up to seven days, and for as " +
-			"long it sends a revision if a day gets late data. `--schedule off` ends a schedule for good, so that no alert says that its reports are missing.",
+			"long it sends a revision if a day gets late data. `--schedule off` ends a schedule for good, so that no alert says that its reports are missing, and --give-up does so for the reports of one day that " +
+			"cannot be sent. Give both the --zone, --week, --tenant, --owner and --each-tenant of the schedule.",
 		Example: "report daily --zone Europe/Berlin\n" +
 			"report daily --date 2026-11-02 --tenant acme --output markdown\n" +
 			"report daily --week --owner operator --output html > week.html\n" +
 			`report daily --schedule "0 9 * * *" --zone Europe/Berlin --to sre` + "\n" +
-			`report daily --schedule "0 9 * * mon" --week --each-tenant --to tenants`,
+			`report daily --schedule "0 9 * * mon" --week --each-tenant --to tenants` + "\n" +
+			"report daily --give-up --date 2026-11-02 --zone Europe/Berlin",
 		Args: cli.Arguments(0, 0),
 	}
 	flags := cmd.Flags()
@@ -69,6 +72,7 @@ func newDaily(env *environment) *cobra.Command {
 	flags.StringArrayVar(&f.to, "to", nil, "record the report and send it to this receiver of notify.receivers, once for each revision; may be repeated")
 	flags.BoolVar(&f.eachTenant, "each-tenant", false, "with --to: a report for each tenant that has addresses in notify.tenants, of this tenant alone")
 	flags.StringVar(&f.schedule, "schedule", "", "with --to: keep running, and send the report at these `times`, five fields as in cron, such as \"0 9 * * *\"; off: end the schedule")
+	flags.BoolVar(&f.giveUp, "give-up", false, "give up the scheduled reports of the day that have not been sent, so that no alert says that they are missing")
 	flags.StringVar(&f.http, "http", "", "with --schedule: serve /metrics, /healthz and /readyz at this `address`, such as 127.0.0.1:9466")
 	output := report.DailyOutputs.Flag(flags)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
@@ -79,6 +83,8 @@ func newDaily(env *environment) *cobra.Command {
 		switch {
 		case f.schedule != "":
 			return f.runSchedule(cmd, env)
+		case f.giveUp:
+			return f.giveDayUp(cmd, env)
 		case f.eachTenant:
 			return f.sendEach(cmd, env)
 		}
@@ -126,9 +132,11 @@ func (f *dailyFlags) check(cmd *cobra.Command) error {
 		return errors.New("--each-tenant and --tenant: give one of them")
 	case given("schedule") && (given("date") || f.revisions || f.record || given("output") || f.full):
 		return errors.New("--schedule sends the reports of the days to come: give it without --date, --output, --full, --record and --revisions")
+	case f.giveUp && (given("schedule") || f.revisions || f.record || given("output") || f.full || len(f.to) > 0):
+		return errors.New("--give-up ends the wait for reports: give it with --date, --zone, --week, --tenant, --owner and --each-tenant alone")
 	case f.eachTenant && (given("output") || f.full):
 		return errors.New("--each-tenant sends reports: give it without --output and --full")
-	case (given("schedule") && f.schedule != scheduleOff || f.eachTenant && f.schedule == "") && len(f.to) == 0:
+	case (given("schedule") && f.schedule != scheduleOff || f.eachTenant && f.schedule == "" && !f.giveUp) && len(f.to) == 0:
 		return errors.New("no receiver: name one of notify.receivers with --to")
 	case f.http != "" && f.schedule == "":
 		return errors.New("--http is for a process that keeps running: give it with --schedule")
@@ -242,10 +250,16 @@ const tenantMemory = 6 * 7 * 24 * time.Hour
 // addressedTenants returns the tenants that have mail addresses: those that notify.tenants names,
 // and of those that its globs match the ones that have sent requests.
 func addressedTenants(ctx context.Context, s *store.Store, cfg notify.Config) ([]string, error) {
-	tenants, err := report.SeenTenants(ctx, s, time.Now().Add(-tenantMemory))
+	seen, err := report.SeenTenants(ctx, s, time.Now().Add(-tenantMemory))
 	if err != nil {
 		return nil, fmt.Errorf("ask for the tenants: %w", err)
 	}
+	return addressedOf(seen, cfg), nil
+}
+
+// addressedOf returns the tenants with addresses, of those that were seen and those that are named.
+func addressedOf(seen []string, cfg notify.Config) []string {
+	tenants := slices.Clone(seen)
 	for _, row := range cfg.Tenants {
 		for _, name := range row.Tenants {
 			if !strings.ContainsAny(name, `*?[\`) && !slices.Contains(tenants, name) {
@@ -254,7 +268,7 @@ func addressedTenants(ctx context.Context, s *store.Store, cfg notify.Config) ([
 		}
 	}
 	slices.Sort(tenants)
-	return slices.DeleteFunc(tenants, func(tenant string) bool { return len(cfg.Addresses(tenant)) == 0 }), nil
+	return slices.DeleteFunc(tenants, func(tenant string) bool { return len(cfg.Addresses(tenant)) == 0 })
 }
 
 // runSchedule sends reports at the times of a schedule until the process is told to end.
@@ -306,6 +320,35 @@ func (f *dailyFlags) runSchedule(cmd *cobra.Command, env *environment) error {
 	}
 	defer stop()
 	return r.Run(ctx)
+}
+
+// giveDayUp ends the wait for the reports of a day that a schedule could not send.
+func (f *dailyFlags) giveDayUp(cmd *cobra.Command, env *environment) error {
+	date, err := reportDate(f.date, time.Now().In(f.query.Zone), f.query.Week)
+	if err != nil {
+		return err
+	}
+	schedule, err := report.ParseSchedule("@daily", f.query.Zone, f.query.Week) // which times does not matter
+	if err != nil {
+		return err
+	}
+	s, _, err := env.open(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	r := &report.Scheduler{Store: s, Schedule: schedule, Query: f.query}
+	if f.eachTenant {
+		r.Tenants = func(context.Context) ([]string, error) { return nil, nil } // which ones does not matter
+	}
+	n, err := r.GiveUp(cmd.Context(), date)
+	switch {
+	case err != nil:
+		return err
+	case n == 0:
+		return cli.Findings(fmt.Sprintf("no report of %s waits to be sent (%s): the view reports_due lists those that do, with their date, zone and schedule", date.Format(time.DateOnly), r))
+	}
+	return cli.Paragraph(cmd.OutOrStdout(), "", fmt.Sprintf("reports of %s that were given up (%s): %d", date.Format(time.DateOnly), r, n))
 }
 
 // reportDate returns the date of --date, or yesterday's or last week's by the clock. A day that has

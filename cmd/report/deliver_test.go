@@ -18,9 +18,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-smtp"
 
+	"errata/internal/notify"
 	"errata/internal/stack/stacktest"
 )
 
@@ -28,6 +30,7 @@ import (
 type mailbox struct {
 	mu    sync.Mutex
 	mails []delivered
+	bad   string        // an address that is refused for good; "": none
 	hang  chan struct{} // a mail is kept, and its sender gets no answer, until it is closed; nil: all are answered
 }
 
@@ -48,6 +51,9 @@ func (s *mailSession) Reset()                               { s.to = nil }
 func (s *mailSession) Logout() error                        { return nil }
 
 func (s *mailSession) Rcpt(to string, _ *smtp.RcptOptions) error {
+	if to == s.box.bad {
+		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such mailbox"}
+	}
 	s.to = append(s.to, to)
 	return nil
 }
@@ -154,6 +160,7 @@ notify:
     - {tenants: [acme], to: [ops@acme.example]}
     - {tenants: [globex], to: [ops@globex.example]}
     - {tenants: [initech-1], to: [ops@initech.example]}
+    - {tenants: ["wayne-*"], to: [ops@wayne.example]}
 `, server), 0o600))
 	t.Setenv("ERRATA_CLICKHOUSE_ADDR", addr)
 	t.Setenv("ERRATA_CLICKHOUSE_DATABASE", database)
@@ -232,4 +239,33 @@ notify:
 	}
 	mails[3].lacks(t, "acme", "initech", "OSM.")
 	mails[4].lacks(t, "acme", "globex", "HOOLI")
+
+	// A glob stands for the tenants that have sent requests lately.
+	recent := strings.ReplaceAll(record("wayne-eu", "OSM.01010037"), "2026-11-02T10:00:00Z", time.Now().UTC().Add(-time.Hour).Format(time.RFC3339))
+	stacktest.Must(t, insertFrom(t.Context(), addr, database, 200, recent))
+	if got := daily("--each-tenant", "--to", "tenants"); got != want+"revision 1 of tenant \"wayne-eu\" is with tenants\n" {
+		t.Error(got)
+	}
+	if mails = box.got(); len(mails) != 6 || !slices.Equal(mails[5].to, []string{"ops@wayne.example"}) || !strings.Contains(mails[5].text, "wayne-eu") {
+		t.Fatalf("%d mails", len(mails))
+	}
+	mails[5].lacks(t, "acme", "globex", "initech", "HOOLI")
+}
+
+// Tenants that are named get reports whether they were seen or not, those of a glob if they were
+// seen, and those without addresses never.
+func TestAddressedTenants(t *testing.T) {
+	cfg := notify.Config{Tenants: []notify.Addressees{
+		{Tenants: []string{"acme", "hooli-?", "hooli-1"}, To: []string{"a@b.example"}},
+		{Tenants: []string{"wayne-*"}, To: []string{"c@b.example"}},
+		{Tenants: []string{"initech", "globex-[ab]"}, To: nil},
+	}}
+	f := func(want string, seen ...string) {
+		t.Helper()
+		if got := strings.Join(addressedOf(seen, cfg), " "); got != want {
+			t.Errorf("of %q: %q, want %q", seen, got, want)
+		}
+	}
+	f("acme hooli-1")
+	f("acme hooli-1 hooli-2 wayne-eu wayne-us", "wayne-us", "hooli-2", "hooli-22", "umbrella", "wayne-eu", "acme", "wayne", "globex-a", "initech")
 }

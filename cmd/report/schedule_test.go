@@ -213,3 +213,40 @@ func TestSecondScheduleTakesOver(t *testing.T) {
 		t.Errorf("%d mails, want 2 with one Message-ID", len(mails))
 	}
 }
+
+// A report that an address refuses for good stays due, and the log says what to do, until somebody
+// gives it up. The process that runs stops waiting then.
+func TestRefusedReportIsGivenUp(t *testing.T) {
+	t.Parallel()
+	box, server := startMailbox(t)
+	box.bad = "sre@example.org"
+	s := newScheduled(t, server, config.AtLeastOnce)
+	e := s.start()
+	s.await("a word about the refusal", func() bool { return e.logged(t, "did not reach all of its receivers") && e.logged(t, "--give-up") })
+	s.await("a metric of unsent reports", func() bool { return s.metric(e, "errata_reports_unsent") == "errata_reports_unsent 1" })
+	e.Kill()
+	give := func(want int, says string, args ...string) {
+		t.Helper()
+		cmd := exec.Command("report", append([]string{"daily", "--config", s.config, "--give-up"}, args...)...)
+		cmd.Env = append(os.Environ(), "ERRATA_CLICKHOUSE_ADDR="+s.addr, "ERRATA_CLICKHOUSE_DATABASE="+s.name)
+		out, _ := cmd.CombinedOutput()
+		if code := cmd.ProcessState.ExitCode(); code != want || !strings.Contains(string(out), says) {
+			t.Errorf("%v: %d %s", args, code, out)
+		}
+	}
+	give(1, "no report of 2026-11-01 waits to be sent (daily in UTC, scope all)", "--date", "2026-11-01")
+	give(1, "no report of 2026-11-02 waits to be sent (daily in Europe/Berlin, scope all)", "--date", "2026-11-02", "--zone", "Europe/Berlin")
+	give(1, "(daily in UTC, scope each tenant)", "--date", "2026-11-02", "--each-tenant")
+	if n := s.count("reports_due", "outcome = 'due' AND date = '2026-11-02'"); n != 1 {
+		t.Errorf("%d reports are due", n)
+	}
+	give(0, "reports of 2026-11-02 that were given up (daily in UTC, scope all): 1", "--date", "2026-11-02")
+	if n := s.count("reports_due", "outcome = 'missed' AND date = '2026-11-02'"); n != 1 {
+		t.Errorf("%d reports are given up", n)
+	}
+	e = s.start()
+	s.await("no metric of unsent reports", func() bool { return s.metric(e, "errata_reports_unsent") == "errata_reports_unsent 0" })
+	if len(box.got()) != 0 || e.logged(t, "did not reach") {
+		t.Error("the report is tried again")
+	}
+}

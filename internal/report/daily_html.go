@@ -61,7 +61,7 @@ type dailyCodeRow struct {
 //go:embed daily.html
 var dailyTemplateText string
 
-var dailyTemplate = template.Must(template.New("daily.html").Parse(dailyTemplateText))
+var dailyTemplate = template.Must(template.New("daily.html").Funcs(template.FuncMap{"capital": capital}).Parse(dailyTemplateText))
 
 const chartWidth, chartHeight = 720, 120
 

@@ -119,7 +119,7 @@ func (s *Scheduler) Ready() error {
 // FenceGroup returns the group of Kafka whose members are the processes of this schedule. Schedules
 // share the topic.
 func (s *Scheduler) FenceGroup(topic string) string {
-	return fmt.Sprintf("%s: %s, %s", topic, s.Schedule, s.name())
+	return topic + ": " + s.String()
 }
 
 // standBy reports whether another process may send the reports. What this one knew of reports that
@@ -162,6 +162,9 @@ func (s *Scheduler) Turn(ctx context.Context) (pause time.Duration, err error) {
 	var problems []error
 	for i := range promises {
 		p := &promises[i]
+		if p.Outcome == store.ReportMissed { // somebody may have given it up
+			delete(s.jobs, keyOf(*p))
+		}
 		if p.Outcome != store.ReportDue || p.Due.After(now) || s.jobs[keyOf(*p)] != nil {
 			continue
 		}
@@ -179,6 +182,9 @@ func (s *Scheduler) Turn(ctx context.Context) (pause time.Duration, err error) {
 	pause = s.show(promises, now)
 	return pause, errors.Join(problems...)
 }
+
+// String is "daily in Europe/Berlin, scope all".
+func (s *Scheduler) String() string { return fmt.Sprintf("%s, scope %s", s.Schedule, s.name()) }
 
 // name is what the schedule reports on.
 func (s *Scheduler) name() string {
@@ -352,7 +358,8 @@ func (s *Scheduler) send(ctx context.Context) error {
 		case len(missed) > 0:
 			j.failed = true
 			s.Metrics.failed()
-			s.Log.Error("a report did not reach all of its receivers", "date", key.date, "scope", key.scope, "revision", j.revision, "missed", strings.Join(missed, ", "))
+			s.Log.Error("a report did not reach all of its receivers", "date", key.date, "scope", key.scope, "revision", j.revision, "missed", strings.Join(missed, ", "),
+				"help", "correct notify and start again, or give the report up with --give-up")
 		default:
 			if err := s.settle(ctx, j); err != nil {
 				problems = append(problems, err)
@@ -498,14 +505,30 @@ func (s *Scheduler) show(promises []store.DueReport, now time.Time) time.Duratio
 // Withdraw takes back all promises of the schedule, so that none of its reports is missed. It
 // returns how many there were.
 func (s *Scheduler) Withdraw(ctx context.Context) (int, error) {
+	return s.end(ctx, store.ReportWithdrawn, "1")
+}
+
+// GiveUp ends the reports of a day that should have been sent, so that none is waited for any
+// longer. It returns how many there were. What is in the queue may still be sent.
+func (s *Scheduler) GiveUp(ctx context.Context, date time.Time) (int, error) {
+	if s.Schedule.Week {
+		date = monday(date)
+	}
+	return s.end(ctx, store.ReportMissed, "date = toDate(?) AND due <= now64(3)", date.Format(time.DateOnly))
+}
+
+// end records an outcome of the promises of the schedule that are open, and of which a condition is
+// true.
+func (s *Scheduler) end(ctx context.Context, outcome, condition string, args ...any) (int, error) {
 	_, period, _ := DailyQuery{Week: s.Schedule.Week}.identity()
+	args = append([]any{s.name(), period, s.Schedule.zone.String(), store.ReportDue}, args...)
 	rows, err := store.Select[store.DueReport](ctx, s.Store, `SELECT date, period, zone, scope, schedule, due, outcome, at FROM reports_due
-		WHERE schedule = ? AND period = ? AND zone = ? AND outcome = ?`, []any{s.name(), period, s.Schedule.zone.String(), store.ReportDue})
+		WHERE schedule = ? AND period = ? AND zone = ? AND outcome = ? AND `+condition, args)
 	if err != nil {
 		return 0, fmt.Errorf("ask which reports are due: %w", err)
 	}
 	for i := range rows {
-		rows[i].Outcome, rows[i].Written = store.ReportWithdrawn, time.Now().UTC()
+		rows[i].Outcome, rows[i].Written = outcome, time.Now().UTC()
 	}
 	return len(rows), s.Store.RecordDueReports(ctx, rows)
 }
