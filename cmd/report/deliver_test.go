@@ -241,8 +241,9 @@ notify:
 	mails[4].lacks(t, "acme", "globex", "HOOLI")
 
 	// A glob stands for the tenants that have sent requests lately.
-	recent := strings.ReplaceAll(record("wayne-eu", "OSM.01010037"), "2026-11-02T10:00:00Z", time.Now().UTC().Add(-time.Hour).Format(time.RFC3339))
-	stacktest.Must(t, insertFrom(t.Context(), addr, database, 200, recent))
+	now := time.Now().UTC()
+	recent := strings.ReplaceAll(record("wayne-eu", "OSM.01010037"), "2026-11-02T10:00:00Z", now.Add(-time.Hour).Format(time.RFC3339))
+	stacktest.Must(t, insertAt(t.Context(), addr, database, 200, now, recent))
 	if got := daily("--each-tenant", "--to", "tenants"); got != want+"revision 1 of tenant \"wayne-eu\" is with tenants\n" {
 		t.Error(got)
 	}

@@ -88,7 +88,12 @@ func insert(ctx context.Context, addr, database, records string) error {
 }
 
 // insertFrom inserts records as those of a batch that begins at an offset.
-func insertFrom(ctx context.Context, addr, database string, first int64, records string) (err error) {
+func insertFrom(ctx context.Context, addr, database string, first int64, records string) error {
+	return insertAt(ctx, addr, database, first, time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC), records)
+}
+
+// insertAt inserts records that Kafka got at a time.
+func insertAt(ctx context.Context, addr, database string, first int64, at time.Time, records string) (err error) {
 	catalogs, err := catalog.Open(catalog.Default)
 	if err != nil {
 		return err
@@ -103,7 +108,6 @@ func insertFrom(ctx context.Context, addr, database string, first int64, records
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	b := store.NewBatch("gateway-logs", 0, first, store.Limits{})
-	at := time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC)
 	for i, line := range strings.Split(strings.TrimSpace(records), "\n") {
 		b.Add(first+int64(i), at, processor.Record([]byte(line), enrich.Position{Clock: accesslog.KafkaClock(at)}))
 	}

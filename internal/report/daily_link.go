@@ -69,7 +69,8 @@ func (l Link) to(target LinkTarget) (string, error) {
 	return inMarkup.Replace(address.String()), nil
 }
 
-// setLinks gives each line about a code, a family, a kind, a tenant, a gateway or an alert its link.
+// setLinks gives each line about a code, a family, a kind, a tenant, a gateway or an alert its
+// link.
 func (d *Daily) setLinks(l Link) error {
 	if l.template == nil {
 		return nil
@@ -205,7 +206,7 @@ func (s dailySection) withLinks(name string) cli.Table {
 // linkText escapes what would end the text of a link in Markdown.
 var linkText = strings.NewReplacer("[", `\[`, "]", `\]`)
 
-// markdownLink links a text, which must be escaped as far as its place asks for it.
+// markdownLink links a text that is already escaped.
 func markdownLink(text, address string) string { return "[" + text + "](<" + address + ">)" }
 
 // linkedTable returns the table with links in Markdown.

@@ -33,8 +33,8 @@ type Scheduler struct {
 	Tenants func(context.Context) ([]string, error)
 	// Post queues a recorded report for those of its receivers that were never sent it.
 	Post func(context.Context, Daily, DailyQuery) (Posted, error)
-	// Fence returns an error if another process sends the reports of this schedule; nil: there is no
-	// other process.
+	// Fence returns an error if another process sends the reports of this schedule; nil: there is
+	// none.
 	Fence   func(context.Context) error
 	Metrics *ScheduleMetrics // nil: none
 	Log     *slog.Logger
