@@ -130,6 +130,16 @@ func (f *dailyFlags) check(cmd *cobra.Command) error {
 		return errors.New("--revisions lists what is recorded: give it without --record and --to")
 	case f.eachTenant && len(q.Tenants) > 0:
 		return errors.New("--each-tenant and --tenant: give one of them")
+	}
+	if err := f.checkSending(given); err != nil {
+		return err
+	}
+	return checkLimit(f.query.Limit)
+}
+
+// checkSending reports what is wrong with the flags that say how reports are sent.
+func (f *dailyFlags) checkSending(given func(name string) bool) error {
+	switch {
 	case given("schedule") && (given("date") || f.revisions || f.record || given("output") || f.full):
 		return errors.New("--schedule sends the reports of the days to come: give it without --date, --output, --full, --record and --revisions")
 	case f.giveUp && (given("schedule") || f.revisions || f.record || given("output") || f.full || len(f.to) > 0):
@@ -146,7 +156,7 @@ func (f *dailyFlags) check(cmd *cobra.Command) error {
 			return fmt.Errorf("--schedule %q: %w", f.schedule, err)
 		}
 	}
-	return checkLimit(f.query.Limit)
+	return nil
 }
 
 // receivers returns the settings and the receivers of --to, and sets the links of the report.

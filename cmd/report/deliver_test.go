@@ -225,13 +225,24 @@ notify:
 	}
 	m.lacks(t, "globex", "HOOLI")
 
+	eachTenantIsMailed(t, box, daily, func() error {
+		now := time.Now().UTC()
+		recent := strings.ReplaceAll(record("wayne-eu", "OSM.01010037"), "2026-11-02T10:00:00Z", now.Add(-time.Hour).Format(time.RFC3339))
+		return insertAt(t.Context(), addr, database, 200, now, recent)
+	})
+}
+
+// eachTenantIsMailed goes on after acme was mailed its report.
+func eachTenantIsMailed(t *testing.T, box *mailbox, daily func(...string) string, insertWayne func() error) {
+	t.Helper()
 	// Each tenant that is named gets a report, even one without requests. What was sent is not sent
 	// again.
 	want := "revision 1 of tenant \"acme\" is with tenants\nrevision 1 of tenant \"globex\" is with tenants\nrevision 1 of tenant \"initech-1\" is with tenants\n"
 	if got := daily("--each-tenant", "--to", "tenants"); got != want {
 		t.Error(got)
 	}
-	if mails = box.got(); len(mails) != 5 || !slices.Equal(mails[3].to, []string{"ops@globex.example"}) || !slices.Equal(mails[4].to, []string{"ops@initech.example"}) {
+	mails := box.got()
+	if len(mails) != 5 || !slices.Equal(mails[3].to, []string{"ops@globex.example"}) || !slices.Equal(mails[4].to, []string{"ops@initech.example"}) {
 		t.Fatalf("%d mails", len(mails))
 	}
 	if !strings.Contains(mails[3].text, "HOOLI-1") || !strings.Contains(mails[4].text, "initech-1") {
@@ -241,9 +252,7 @@ notify:
 	mails[4].lacks(t, "acme", "globex", "HOOLI")
 
 	// A glob stands for the tenants that have sent requests lately.
-	now := time.Now().UTC()
-	recent := strings.ReplaceAll(record("wayne-eu", "OSM.01010037"), "2026-11-02T10:00:00Z", now.Add(-time.Hour).Format(time.RFC3339))
-	stacktest.Must(t, insertAt(t.Context(), addr, database, 200, now, recent))
+	stacktest.Must(t, insertWayne())
 	if got := daily("--each-tenant", "--to", "tenants"); got != want+"revision 1 of tenant \"wayne-eu\" is with tenants\n" {
 		t.Error(got)
 	}

@@ -347,9 +347,9 @@ func (a *dailyAsker) details(ctx context.Context, codes []*DailyCode) error {
 	if err != nil {
 		return err
 	}
-	const most = 3
+	const most = 3 // and none that came once, as each id does
 	return a.s.Query(ctx, "SELECT "+codeKeySQL+" AS key, toString(name), toString(value), count() AS n FROM errors ARRAY JOIN mapKeys(args) AS name, mapValues(args) AS value WHERE "+
-		where.SQL+fmt.Sprintf(" GROUP BY key, name, value ORDER BY n DESC, name, value LIMIT %d BY key", most), where.Args,
+		where.SQL+fmt.Sprintf(" GROUP BY key, name, value HAVING n > 1 ORDER BY n DESC, name, value LIMIT %d BY key", most), where.Args,
 		func(scan func(...any) error) error {
 			var key string
 			var arg Argument

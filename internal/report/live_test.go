@@ -439,7 +439,7 @@ func TestExplainSaysWhereTheCodeIsMet(t *testing.T) {
 }
 
 // The arguments are the values that stand in place of the published placeholders.
-func TestExplainListsArguments(t *testing.T) {
+func TestArgumentsThatAreMet(t *testing.T) {
 	t.Parallel()
 	body := func(names string) string { // published as "Missing required parameters: %s"
 		return fmt.Sprintf(`{"error_code":"iMetal.0002","error_msg":"Missing required parameters: %s"}`, names)
@@ -450,6 +450,12 @@ func TestExplainListsArguments(t *testing.T) {
 	stacktest.Must(t, x.AddLive(t.Context(), s, c, day().Scope, "1d", time.UTC))
 	if want := []report.Argument{{Name: "0", Value: "size", Errors: 2}, {Name: "0", Value: "name", Errors: 1}}; !slices.Equal(x.Arguments, want) {
 		t.Errorf("%+v", x.Arguments)
+	}
+	// A daily report names those that came more than once.
+	d, err := report.NewDaily(t.Context(), s, c, report.DailyQuery{Date: noon, Zone: time.UTC, Lang: "en", Limit: 10})
+	stacktest.Must(t, err)
+	if want := []report.Argument{{Name: "0", Value: "size", Errors: 2}}; len(d.TopCodes) != 1 || !slices.Equal(d.TopCodes[0].Arguments, want) {
+		t.Errorf("%+v", d.TopCodes)
 	}
 }
 
