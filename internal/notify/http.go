@@ -34,6 +34,15 @@ const longestBusy = 10 * time.Minute
 // client posts JSON.
 type client struct{ timeout time.Duration }
 
+// poster follows a redirect only if the body goes along: behind the others Go sends a GET, whose
+// 200 does not say that the message was taken.
+var poster = http.Client{CheckRedirect: func(next *http.Request, before []*http.Request) error {
+	if next.Method != http.MethodPost || len(before) == 10 {
+		return http.ErrUseLastResponse
+	}
+	return nil
+}}
+
 // request is a body and where it goes. The URL and the header may hold secrets.
 type request struct {
 	url, body string
@@ -59,7 +68,7 @@ func (c client) post(ctx context.Context, r request) (answer []byte, err error) 
 		req.Header.Set("Content-Type", "application/json")
 	}
 	req.Header.Set("User-Agent", "errata")
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := poster.Do(req)
 	if err != nil {
 		var inner *url.Error
 		if errors.As(err, &inner) {
@@ -74,8 +83,11 @@ func (c client) post(ctx context.Context, r request) (answer []byte, err error) 
 	}
 	defer resp.Body.Close()
 	answer, _ = io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if resp.StatusCode/100 == 2 {
+	switch resp.StatusCode / 100 {
+	case 2:
 		return answer, nil
+	case 3: // the answer may repeat the secret of the URL
+		return nil, fmt.Errorf("POST to %s: %s: set the URL to the one that it redirects to", req.URL.Host, resp.Status)
 	}
 	err = fmt.Errorf("POST to %s: %s: %s", req.URL.Host, resp.Status, shortened(string(bytes.TrimSpace(answer)), 512))
 	switch resp.StatusCode {

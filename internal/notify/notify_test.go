@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -309,4 +311,34 @@ func TestAlertmanagerIsToldAgainAndAgain(t *testing.T) {
 		send(false)
 	}
 	told(17, "a +4m")
+}
+
+// Go follows most redirects with a GET that lacks the body, so that a 200 behind one does not say
+// that a message was taken.
+func TestRedirectThatLosesTheMessageIsAFailure(t *testing.T) {
+	t.Parallel()
+	var taken []string
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if code, err := strconv.Atoi(strings.TrimPrefix(r.URL.Path, "/moved/")); err == nil {
+			http.Redirect(w, r, "/secret", code)
+			return
+		}
+		body, _ := io.ReadAll(r.Body)
+		taken = append(taken, r.Method+" "+string(body))
+	}))
+	defer s.Close()
+	c := client{timeout: 5 * time.Second}
+	for code, follows := range map[int]bool{301: false, 302: false, 303: false, 307: true, 308: true} {
+		taken = nil
+		_, err := c.post(t.Context(), request{url: fmt.Sprintf("%s/moved/%d", s.URL, code), body: "{}"})
+		if follows {
+			if err != nil || !slices.Equal(taken, []string{"POST {}"}) {
+				t.Errorf("%d: %v, and the target took %q", code, err, taken)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), fmt.Sprint(code)) || strings.Contains(err.Error(), "secret") || taken != nil {
+			t.Errorf("%d: %v, and the target took %q", code, err, taken)
+		}
+	}
 }
