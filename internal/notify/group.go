@@ -368,6 +368,9 @@ func merge(all []*draft) *draft {
 		if d.since.Before(m.since) {
 			m.since = d.since
 		}
+		if d.state.at.After(m.state.at) { // row makes the key of a repeat of it
+			m.state.at = d.state.at
+		}
 	}
 	slices.Sort(m.keys)
 	return m
@@ -447,8 +450,8 @@ func (d *draft) thread() string {
 	return d.state.thread
 }
 
-// row returns the delivery of a draft's notice. Its key is that of the events that it tells, or of
-// the notice that it repeats.
+// row returns the delivery of a draft's notice. Its key is made of the events that it tells, or for
+// a repeat of the groups and the time when they were told last.
 func (d *draft) row(target string, now time.Time) store.Delivery {
 	parts := []string{"notice", target}
 	for _, e := range d.events {

@@ -404,6 +404,25 @@ func TestOneCauseAcrossManyTenantsIsOneMessage(t *testing.T) {
 	}
 }
 
+// A target that honours keys drops what has a key that it has seen, so each repeat has its own.
+func TestRepeatsOfAFoldedNoticeHaveDifferentKeys(t *testing.T) {
+	t.Parallel()
+	p := newPost(t, Route{GroupBy: []string{"tenant"}, FoldAbove: ptr(1), RepeatInterval: ptr(time.Hour)})
+	for _, tenant := range []string{"acme", "globex"} {
+		m := alertMessage(p.now, "alertname=A", "tenant="+tenant)
+		m.Alert.Attributes[familyLabel] = "OSM"
+		p.record(m)
+	}
+	p.wait(3*time.Hour + 2*time.Minute)
+	keys := map[string]bool{}
+	for _, n := range p.got {
+		keys[n.Key] = true
+	}
+	if len(p.got) != 4 || p.got[3].Family != "OSM" || len(keys) != 4 {
+		t.Errorf("%d notices with %d keys, want 4", len(p.got), len(keys))
+	}
+}
+
 // Beyond the limit, one message holds the rest. Nothing is dropped, and nothing waits longer than
 // five minutes.
 func TestLimitFoldsAndNeverDrops(t *testing.T) {
