@@ -53,7 +53,7 @@ func Password(given, file string) (string, error) {
 	}
 	line, _, _ := strings.Cut(string(text), "\n")
 	if line = strings.TrimRight(line, "\r"); line == "" {
-		return "", fmt.Errorf("password_file %s: its first line is empty, and that is the password", file)
+		return "", fmt.Errorf("password_file: %s: its first line is empty: write the secret there", file)
 	}
 	return line, nil
 }

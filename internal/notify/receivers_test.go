@@ -325,6 +325,7 @@ func TestAlertmanagerReceiverHearsItsRoute(t *testing.T) {
 func TestWrongSettings(t *testing.T) {
 	t.Parallel()
 	missing := filepath.Join(t.TempDir(), "missing")
+	empty := file(t, "")
 	hook := func(change func(*WebhookReceiver)) func(*Config) {
 		return func(c *Config) {
 			w := &WebhookReceiver{HTTPReceiver: HTTPReceiver{URL: "http://x.test"}}
@@ -358,6 +359,7 @@ func TestWrongSettings(t *testing.T) {
 		{`notify.receivers[0].webhook.url is not a URL: give one like http://host:port/path`, hook(func(w *WebhookReceiver) { w.URL = "secret" })},
 		{`notify.receivers[0].webhook.url and url_file are both set: give one of them`, hook(func(w *WebhookReceiver) { w.URLFile = missing })},
 		{`notify.receivers[0].webhook.token_file: open ` + missing, hook(func(w *WebhookReceiver) { w.TokenFile = missing })},
+		{`notify.receivers[0].webhook.url_file: ` + empty + `: its first line is empty: write`, hook(func(w *WebhookReceiver) { w.URL, w.URLFile = "", empty })},
 		{`notify.receivers[0].webhook.secret begins with whsec_, so base64 has to follow`, hook(func(w *WebhookReceiver) { w.Secret = "whsec_!!" })},
 		{`notify.receivers[0].webhook.body: template: body:1: unclosed action`, hook(func(w *WebhookReceiver) { w.Body = "{{" })},
 		{`notify.receivers[0].slack.channel is empty: a bot needs one`, func(c *Config) { c.Receivers = []Receiver{{Name: "a", Slack: &SlackReceiver{Token: "x"}}} }},
