@@ -19,4 +19,5 @@ var reasons = map[accesslog.Reason]string{
 	accesslog.ReasonBadTime:       "its time is before 2000 or more than a day ahead: check the gateway's clock, and the unit and the field of the time",
 	accesslog.ReasonTooOld: fmt.Sprintf("its time is more than %d days before the one that Kafka gave it, and the tables keep nothing so old: check the gateway's clock, and the unit and the field of the time",
 		accesslog.MaxAge/(24*time.Hour)),
+	accesslog.ReasonParserPanic: "the parser panicked on it, which is a fault in Errata and not in the record: report it with the log lines of `ingest run`, and read it again with a later version (`ingest deadletters replay`)",
 }

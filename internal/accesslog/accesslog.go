@@ -64,10 +64,11 @@ const (
 	ReasonBadTime       Reason = "bad_time"       // before 2000, or more than a day after Kafka's time
 	ReasonBadField      Reason = "bad_field"      // a status that is none, or a list where an object belongs
 	ReasonTooOld        Reason = "too_old"        // more than MaxAge before Kafka's time: the tables keep nothing that old
+	ReasonParserPanic   Reason = "parser_panic"   // the parser panicked on it: a fault of ours (package enrich)
 )
 
 // Reasons are all of them.
-var Reasons = []Reason{ReasonEmpty, ReasonMalformed, ReasonTruncated, ReasonNotAnObject, ReasonUnknownFormat, ReasonTooMany, ReasonBadField, ReasonBadTime, ReasonTooOld}
+var Reasons = []Reason{ReasonEmpty, ReasonMalformed, ReasonTruncated, ReasonNotAnObject, ReasonUnknownFormat, ReasonTooMany, ReasonBadField, ReasonBadTime, ReasonTooOld, ReasonParserPanic}
 
 // Access is one request as the gateway logged it. A zero field is unknown.
 type Access struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -197,7 +198,9 @@ func (g *generation) add(p *partition, r record) (grown int64) {
 	p.bytes += int64(len(r.value))
 	p.add(r.offset, func(b *store.Batch) {
 		before := b.Size()
-		fill(b, g.processor, r)
+		if cause := fill(b, g.processor, r); cause != nil {
+			g.panicked(p.topicPartition, r.offset, cause)
+		}
 		grown = b.Size() - before
 	})
 	p.next = r.offset + 1
@@ -205,13 +208,30 @@ func (g *generation) add(p *partition, r record) (grown int64) {
 	return grown
 }
 
-// fill puts a record into a batch. The result depends on nothing else.
-func fill(b *store.Batch, processor *enrich.Processor, r record) {
+// panicked is what the log says of a record on which the parser panicked.
+const panicked = "the parser panicked on a record: what it could not read is a dead letter, and the rest goes on"
+
+// panicked logs that the parser panicked on a record.
+func (g *generation) panicked(tp topicPartition, offset int64, cause *enrich.Panic) {
+	if g.mayComplain(panicked) {
+		logPanic(g.log, tp, offset, cause)
+	}
+}
+
+func logPanic(log *slog.Logger, tp topicPartition, offset int64, cause *enrich.Panic) {
+	log.Error(panicked, "topic", tp.topic, "partition", tp.id, "offset", offset, "panic", cause.Text, "stack", cause.Stack)
+}
+
+// fill puts a record into a batch. What it puts there depends on nothing else. It returns the
+// parser's panic, nil if there was none.
+func fill(b *store.Batch, processor *enrich.Processor, r record) *enrich.Panic {
 	if b.Records == 0 {
 		b.FirstRecord = r.hash()
 	}
 	at := enrich.Position{Topic: b.Topic, Partition: b.Partition, Offset: r.offset, Clock: accesslog.KafkaClock(r.time)}
-	b.Add(r.offset, r.time, processor.Record(r.value, at))
+	made := processor.Record(r.value, at)
+	b.Add(r.offset, r.time, made)
+	return made.Panic
 }
 
 // held estimates the memory of the batches that are not inserted yet.
@@ -315,10 +335,19 @@ const complainEvery = 5 * time.Second
 
 // complain logs a problem, unless it did so a moment ago.
 func (g *generation) complain(what string, err error) {
-	if now := g.now(); now.Sub(g.complained[what]) >= complainEvery {
-		g.complained[what] = now
+	if g.mayComplain(what) {
 		g.log.Warn(what, "error", err)
 	}
+}
+
+// mayComplain reports whether a problem is to be logged: the same one was not a moment ago.
+func (g *generation) mayComplain(what string) bool {
+	now := g.now()
+	if now.Sub(g.complained[what]) < complainEvery {
+		return false
+	}
+	g.complained[what] = now
+	return true
 }
 
 // problem logs what is wrong now and may pass, and pauses.

@@ -385,7 +385,9 @@ func (r *Replay) read(ctx context.Context, tp topicPartition, jobs []job, done *
 			if len(jobs) == 0 || rec.offset < jobs[0].first {
 				return false // and continue where the next one begins
 			}
-			fill(batch, r.Processor, rec)
+			if cause := fill(batch, r.Processor, rec); cause != nil {
+				logPanic(r.Log, tp, rec.offset, cause)
+			}
 			return done.pendingRows < r.Kafka.cfg.Batch.Rows && done.pendingSize < r.Kafka.cfg.memory()/2
 		})
 		switch {

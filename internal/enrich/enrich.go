@@ -75,6 +75,7 @@ type Record struct {
 	Elements   []Element
 	DeadLetter accesslog.Reason
 	Sample     string // of the dead letter, clipped and redacted
+	Panic      *Panic // nil: the parser did not panic on it
 }
 
 // Processor turns records into events. It reuses its memory: only one goroutine may use it at a
@@ -82,6 +83,7 @@ type Record struct {
 type Processor struct {
 	reader      *accesslog.Reader
 	parser      *parse.Parser
+	fresh       func() (*accesslog.Reader, *parse.Parser, error) // returns new ones
 	redactor    *Redactor
 	catalogs    atomic.Pointer[catalog.Set]
 	audit       uint64 // an element is in the sample when its hash is below it
@@ -95,11 +97,18 @@ type Processor struct {
 // decide it for good, because a batch that is inserted again must have the same rows. Use changes
 // only the texts.
 func NewProcessor(c Config, catalogs *catalog.Set) (*Processor, error) {
-	reader, err := accesslog.New(c.Config)
-	if err != nil {
-		return nil, err
+	fresh := func() (*accesslog.Reader, *parse.Parser, error) {
+		reader, err := accesslog.New(c.Config)
+		if err != nil {
+			return nil, nil, err
+		}
+		parser, err := parse.NewParser(c.Dialects)
+		if err == nil && lists(catalogs) {
+			parser.Consult(standing(catalogs))
+		}
+		return reader, parser, err
 	}
-	parser, err := parse.NewParser(c.Dialects)
+	reader, parser, err := fresh()
 	if err != nil {
 		return nil, err
 	}
@@ -110,20 +119,11 @@ func NewProcessor(c Config, catalogs *catalog.Set) (*Processor, error) {
 	if !(c.AuditShare >= 0 && c.AuditShare <= 1) {
 		return nil, fmt.Errorf("ingest.audit_share is %v: give a share from 0 to 1", c.AuditShare)
 	}
-	p := &Processor{reader: reader, parser: parser, redactor: redactor, audit: uint64(c.AuditShare * (math.MaxUint64 >> 1))}
+	p := &Processor{reader: reader, parser: parser, fresh: fresh, redactor: redactor, audit: uint64(c.AuditShare * (math.MaxUint64 >> 1))}
 	p.catalogs.Store(catalogs)
 	p.fingerprint = parserVersion + "-" + reader.Fingerprint()
-	if catalogs != nil && len(catalogs.Families) > 0 {
+	if lists(catalogs) {
 		p.fingerprint += "-" + catalogs.CodesHash()
-		parser.Consult(func(code, dialect, service string) parse.Standing {
-			switch listed, success := catalogs.Standing(code, dialect, service); {
-			case success:
-				return parse.NotFailure
-			case listed:
-				return parse.Failure
-			}
-			return parse.Unlisted
-		})
 	}
 	if len(c.Dialects)+len(c.Redact) > 0 {
 		text, err := json.Marshal([]any{c.Dialects, c.Redact})
@@ -136,12 +136,38 @@ func NewProcessor(c Config, catalogs *catalog.Set) (*Processor, error) {
 	return p, nil
 }
 
+func lists(catalogs *catalog.Set) bool { return catalogs != nil && len(catalogs.Families) > 0 }
+
+// standing returns what the catalogs say about whether a code is an error.
+func standing(catalogs *catalog.Set) func(code, dialect, service string) parse.Standing {
+	return func(code, dialect, service string) parse.Standing {
+		switch listed, success := catalogs.Standing(code, dialect, service); {
+		case success:
+			return parse.NotFailure
+		case listed:
+			return parse.Failure
+		}
+		return parse.Unlisted
+	}
+}
+
 // Use switches to other catalogs from the next record on. Any goroutine may call it.
 func (p *Processor) Use(catalogs *catalog.Set) { p.catalogs.Store(catalogs) }
 
-// Record processes one record.
-func (p *Processor) Record(value []byte, at Position) Record {
-	catalogs := p.catalogs.Load()
+// Record processes one record. If the parser panics on it, the Record says so (panic.go).
+func (p *Processor) Record(value []byte, at Position) (record Record) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			panicked := p.newPanic(cause)
+			record = p.again(value, at)
+			record.Panic = panicked
+		}
+	}()
+	return p.record(value, at, p.catalogs.Load(), false)
+}
+
+// record processes one record. With care, a request on which the parser panics is a dead letter.
+func (p *Processor) record(value []byte, at Position, catalogs *catalog.Set, care bool) Record {
 	p.elements, p.events = p.elements[:0], p.events[:0]
 	read := p.reader.Read(at.Topic, value, at.Clock)
 	record := Record{Format: read.Format, DeadLetter: read.DeadLetter}
@@ -153,22 +179,30 @@ func (p *Processor) Record(value []byte, at Position) Record {
 		switch {
 		case e.DeadLetter != "":
 			element.Sample = p.sample(e.Raw)
-		case !e.Excluded:
-			envelopes, state := p.parser.Body(&e.Access)
-			element.Access.BodyState = state
-			first := len(p.events)
-			for _, envelope := range envelopes {
-				p.events = append(p.events, p.enrich(catalogs, envelope, &e.Access))
-			}
-			element.Events = p.events[first:]
-			if len(envelopes) == 0 && p.audit > 0 && p.audited(at, i) && mentionsError(e.Access.Body) {
-				element.Sample = p.sample(parse.Text(&e.Access))
-			}
+		case e.Excluded:
+		case care:
+			p.requestWithCare(&element, at, i, catalogs)
+		default:
+			p.request(&element, at, i, catalogs)
 		}
 		p.elements = append(p.elements, element)
 	}
 	record.Elements = p.elements
 	return record
+}
+
+// request finds the errors of the request at an index of a record.
+func (p *Processor) request(e *Element, at Position, index int, catalogs *catalog.Set) {
+	envelopes, state := p.parser.Body(&e.Access)
+	e.Access.BodyState = state
+	first := len(p.events)
+	for _, envelope := range envelopes {
+		p.events = append(p.events, p.enrich(catalogs, envelope, &e.Access))
+	}
+	e.Events = p.events[first:]
+	if len(envelopes) == 0 && p.audit > 0 && p.audited(at, index) && mentionsError(e.Access.Body) {
+		e.Sample = p.sample(parse.Text(&e.Access))
+	}
 }
 
 // audited reports whether an element is in the audit sample. The answer depends only on the
