@@ -148,8 +148,9 @@ func rounded(x float64) float64 {
 	return math.Round(x/unit) * unit
 }
 
-// backtestSpan is how much of the data by the minute is held at a time.
-const backtestSpan = 48 * time.Hour
+// backtestSpan is how much of the data by the minute is read at a time. Twice as much is held: one
+// span is replayed while the next one is read.
+const backtestSpan = 24 * time.Hour
 
 // BacktestOptions say what a backtest adds to what would have fired.
 type BacktestOptions struct {
@@ -182,82 +183,169 @@ func (r *Runner) Backtest(ctx context.Context, from, to time.Time, o BacktestOpt
 	return b, nil
 }
 
-// triesAtOnce is how many rules are replayed at a time. Each holds the data of a backtestSpan.
-const triesAtOnce = 2
+// triedTogether is for how many rules data is read together.
+const triedTogether = 32
+
+// trial is a rule that is tried.
+type trial struct {
+	rule     *Rule
+	interval time.Duration
+	variants []*variant // the rule itself comes first
+}
 
 // tryAll replays all rules and returns them in their order.
 func (r *Runner) tryAll(ctx context.Context, from, to time.Time, suggest float64) ([]Tried, error) {
-	var all []Tried
-	var jobs []func(context.Context) error
+	var all []*trial
 	for _, g := range r.Groups {
 		for i := range g.Rules {
-			at := len(all)
-			all = append(all, Tried{})
-			job := func(ctx context.Context) (err error) {
-				all[at], err = try(ctx, newStored(r.Store), &g.Rules[i], g.Interval, from, to, suggest)
-				return err
+			rule := &g.Rules[i]
+			t := &trial{rule: rule, interval: g.Interval}
+			if !rule.needs().clock {
+				t.variants = variants(rule, suggest > 0)
 			}
-			if jobs = append(jobs, job); g.Rules[i].Condition.needs().usual != nil {
-				jobs[0], jobs[at] = jobs[at], jobs[0] // it takes longest, so it starts first
-			}
+			all = append(all, t)
 		}
 	}
-	tries, ctx := errgroup.WithContext(ctx)
-	tries.SetLimit(triesAtOnce)
-	for _, job := range jobs {
-		tries.Go(func() error { return job(ctx) })
+	for some := range slices.Chunk(all, triedTogether) {
+		if err := try(ctx, newStored(r.Store), some, from, to); err != nil {
+			return nil, err
+		}
 	}
-	return all, tries.Wait()
+	var results []Tried
+	for _, t := range all {
+		results = append(results, t.result(from, to, suggest))
+	}
+	return results, nil
 }
 
-// try replays one rule.
-func try(ctx context.Context, s *stored, rule *Rule, interval time.Duration, from, to time.Time, suggest float64) (Tried, error) {
-	if rule.needs().clock {
-		return Tried{Rule: rule.Name, Episodes: []Episode{}, Skipped: "it is about the clock, which is not stored"}, nil
+func (t *trial) result(from, to time.Time, suggest float64) Tried {
+	if t.variants == nil {
+		return Tried{Rule: t.rule.Name, Episodes: []Episode{}, Skipped: "it is about the clock, which is not stored"}
 	}
-	all := variants(rule, suggest > 0)
-	if err := s.remember(ctx, rule, all, from, to); err != nil {
-		return Tried{}, fmt.Errorf("rule %s: %w", rule.Name, err)
+	result := tried(t.rule, t.variants[0].steps, from, to)
+	if c, ok := t.rule.Condition.(tunable); ok && suggest > 0 {
+		result.Suggestion = suggestion(c, t.variants[1:], from, to, suggest)
 	}
-	for start := from; start.Before(to); start = start.Add(backtestSpan) {
-		end := start.Add(backtestSpan)
-		if end.After(to) {
-			end = to
+	return result
+}
+
+// fetched is what a trial's rule looks at in a span.
+type fetched struct {
+	*trial
+	span
+	data data
+}
+
+// try replays rules, span by span: one is replayed while the next one is read.
+func try(ctx context.Context, s *stored, trials []*trial, from, to time.Time) error {
+	trials = slices.DeleteFunc(slices.Clone(trials), func(t *trial) bool { return t.variants == nil })
+	// Those that compare with the past take longest, so each of their replays starts first.
+	slices.SortStableFunc(trials, func(a, b *trial) int { return cmp.Compare(b.weight(), a.weight()) })
+	for _, t := range trials {
+		if err := s.remember(ctx, t, from, to); err != nil {
+			return fmt.Errorf("rule %s: %w", t.rule.Name, err)
 		}
-		d, err := s.fetch(ctx, span{rule, start, end})
-		if err != nil {
-			return Tried{}, fmt.Errorf("rule %s: %w", rule.Name, err)
-		}
-		for _, v := range all {
-			d.usual = v.usual
-			var steps []step
-			v.alerts, steps = v.rule.replay(start, end, interval, d, v.alerts)
-			v.steps = append(v.steps, steps...)
-		}
 	}
-	t := tried(rule, all[0].steps, from, to)
-	if c, ok := rule.Condition.(tunable); ok && suggest > 0 {
-		t.Suggestion = suggestion(c, all[1:], from, to, suggest)
+	work, ctx := errgroup.WithContext(ctx)
+	ready := make(chan []fetched)
+	work.Go(func() error {
+		defer close(ready)
+		for start := from; start.Before(to); start = start.Add(backtestSpan) {
+			end := start.Add(backtestSpan)
+			if end.After(to) {
+				end = to
+			}
+			all, err := s.fetchAll(ctx, trials, start, end)
+			if err != nil {
+				return err
+			}
+			select {
+			case ready <- all:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return nil
+	})
+	work.Go(func() error {
+		for all := range ready {
+			replays := new(errgroup.Group)
+			replays.SetLimit(replaysAtOnce)
+			for _, f := range all {
+				replays.Go(func() error { return f.replay(ctx) })
+			}
+			if err := replays.Wait(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return work.Wait()
+}
+
+// weight is how much a trial costs beside others.
+func (t *trial) weight() int {
+	if t.rule.needs().usual != nil {
+		return 1
 	}
-	return t, nil
+	return 0
+}
+
+// fetchAll reads what rules look at in a span of time, in as few queries as it can.
+func (s *stored) fetchAll(ctx context.Context, trials []*trial, from, to time.Time) (all []fetched, err error) {
+	var spans []span
+	for _, t := range trials {
+		spans = append(spans, span{t.rule, from, to, t.interval})
+	}
+	prepared := s.prepare(ctx, spans)
+	for i, t := range trials {
+		d, ok := prepared[spans[i]]
+		if !ok {
+			if d, err = s.fetch(ctx, spans[i]); err != nil {
+				return nil, fmt.Errorf("rule %s: %w", t.rule.Name, err)
+			}
+		}
+		all = append(all, fetched{t, spans[i], d})
+	}
+	return all, nil
+}
+
+// replay takes each variant of the rule through the span.
+func (f fetched) replay(ctx context.Context) error {
+	for _, v := range f.variants {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		d := f.data
+		d.usual = v.usual
+		var steps []step
+		v.alerts, steps = v.rule.replay(f.from, f.to, f.span.interval, d, v.alerts)
+		v.steps = append(v.steps, steps...)
+	}
+	return nil
 }
 
 // remember reads the past of the whole time at once. Each variant knows when its own alerts would
 // have been firing.
-func (s *stored) remember(ctx context.Context, rule *Rule, all []*variant, from, to time.Time) error {
-	if rule.Condition.needs().usual == nil {
+func (s *stored) remember(ctx context.Context, t *trial, from, to time.Time) (err error) {
+	if t.rule.needs().silent > 0 {
+		s.returned[t.rule.Name], err = s.mayReturn(ctx, t.rule, from, to)
+		return err
+	}
+	if t.rule.needs().usual == nil {
 		return nil
 	}
-	u, err := s.readUsual(ctx, rule, from, to)
+	u, err := s.readUsual(ctx, t.rule, from, to)
 	if err != nil {
 		return err
 	}
-	u.prepare(rule)
-	s.usuals[rule.Name] = u
-	for _, v := range all {
+	u.replayed = true
+	u.prepare(t.rule)
+	s.usuals[t.rule.Name] = u
+	for _, v := range t.variants {
 		own := *u
-		own.pasts, own.shared = map[string]*past{}, maps.Clone(u.shared)
-		own.prepare(rule)
+		own.pasts, own.shared, own.middle = map[string]*past{}, maps.Clone(u.shared), maps.Clone(u.middle)
+		own.prepare(t.rule)
 		v.usual = &own
 	}
 	return nil

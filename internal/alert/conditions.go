@@ -40,6 +40,7 @@ var conditions = []struct {
 	{"burn_rate", func(k conditionKeys) bool { return k.BurnRate != nil }, func(l *lint, k conditionKeys) Condition { return l.burnRate(*k.BurnRate) }},
 	{"body_blind", func(k conditionKeys) bool { return k.BodyBlind != nil }, func(l *lint, k conditionKeys) Condition { return l.bodyBlind(*k.BodyBlind) }},
 	{"lag", func(k conditionKeys) bool { return k.Lag != nil }, func(l *lint, k conditionKeys) Condition { return l.lag(*k.Lag) }},
+	{"watchdog", func(k conditionKeys) bool { return k.Watchdog != nil }, func(*lint, conditionKeys) Condition { return Watchdog{} }},
 	{"report_unsent", func(k conditionKeys) bool { return k.ReportUnsent != nil }, func(l *lint, k conditionKeys) Condition { return l.reportUnsent(*k.ReportUnsent) }},
 }
 
@@ -56,6 +57,7 @@ type conditionKeys struct {
 	Lag       *spanKeys
 
 	ReportUnsent *spanKeys `yaml:"report_unsent"`
+	Watchdog     *struct{} // has no keys
 }
 
 // needs is what has to be counted for a condition.
@@ -65,6 +67,9 @@ type needs struct {
 	blind    bool // those of the requests whose body could not be seen
 	// idle groups are judged too. Otherwise one without errors is passed over while it is inactive.
 	idle bool
+	// least is the number of errors in the longest window with which an inactive alert can change.
+	// With fewer its group is passed over; 0: one.
+	least uint64
 	// sightings are when the codes of each tenant were first seen. Errors of a topic are counted
 	// only if it has been read by the same parser for this long.
 	sightings time.Duration

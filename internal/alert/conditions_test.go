@@ -75,6 +75,10 @@ groups:
 	if got := w.reasons[0]; got != "2 errors in 30m, after none in 3d" {
 		t.Error(got)
 	}
+	// A day before, it was globex that had been silent, for four days.
+	if got, want := episodesOf(w.backtest(rules, -2*day, 60, BacktestOptions{}).Rules[0]), fmt.Sprintf("globex %d-%d, acme 11-41", -day+1, -day+31); got != want {
+		t.Errorf("the backtest has %s", got)
+	}
 }
 
 // A code that someone has marked as fixed is back with its first error, however short the silence.
@@ -98,6 +102,9 @@ groups:
 	w.want("13 Back inactive>firing, 43 Back firing>resolved")
 	if got := w.reasons[0]; got != "2 errors in 30m, although it was marked as fixed 2026-11-02 00:11" {
 		t.Error(got)
+	}
+	if got := episodesOf(w.backtest(rules, 0, 60, BacktestOptions{}).Rules[0]); got != "acme 13-43" {
+		t.Errorf("the backtest has %s", got)
 	}
 }
 
@@ -142,7 +149,7 @@ groups:
 	r := w.runner(rules, nil)
 	rule := &r.Groups[0].Rules[0]
 	at := midnight.Add(10 * time.Minute)
-	d, err := newStored(w.store).fetch(t.Context(), span{rule, at.Add(-time.Minute), at})
+	d, err := newStored(w.store).fetch(t.Context(), span{rule, at.Add(-time.Minute), at, time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -70,6 +71,28 @@ func (s *series) before(t time.Time) uint64 {
 		return 0
 	}
 	return s.sums[low-1].count
+}
+
+// reach returns the minute in which the count of the minutes from a time on reaches n. It is not ok
+// if it never does.
+func (s *series) reach(n uint64, from time.Time) (minute time.Time, ok bool) {
+	if s == nil {
+		return time.Time{}, false
+	}
+	wanted := s.before(from) + n
+	i, _ := slices.BinarySearchFunc(s.sums, wanted, func(s sum, wanted uint64) int { return cmp.Compare(s.count, wanted) })
+	if i == len(s.sums) {
+		return time.Time{}, false
+	}
+	return time.Unix(s.sums[i].minute, 0).UTC(), true
+}
+
+// own returns a series with the same counts that can be looked at while others look at this one.
+func (s *series) own() *series {
+	if s == nil {
+		return nil
+	}
+	return &series{keys: s.keys, sums: s.sums}
 }
 
 // index fills dense, because a backtest asks for millions of counts. It stays nil while few were
@@ -148,6 +171,12 @@ type counts struct {
 	lag                            time.Duration
 	unsent                         unsent
 	past                           *past // what is usual for the group; nil if the condition does not ask
+}
+
+// own returns counts that can be looked at while other rules look at the same series.
+func (c counts) own() counts {
+	c.errors, c.young, c.requests, c.blind = c.errors.own(), c.young.own(), c.requests.own(), c.blind.own()
+	return c
 }
 
 // groups returns the groups that the data has and those of alerts, by name.

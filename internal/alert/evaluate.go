@@ -7,9 +7,13 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"errata/internal/catalog"
+	"errata/internal/spike"
 )
 
 // step is a transition of an alert at one evaluation.
@@ -28,40 +32,94 @@ func (r *Rule) replay(from, to time.Time, interval time.Duration, d data, before
 	maps.Copy(alerts, before)
 	groups := r.groups(d, before)
 	names := slices.Sorted(maps.Keys(groups))
-	idle := r.Condition.needs().idle || !r.Condition.needs().errors
 	var steps []step
-	for at := from.Truncate(interval).Add(interval); !at.After(to); at = at.Add(interval) {
-		for _, name := range names {
-			a, g := alerts[name], groups[name]
-			if a.State.Phase == "" && !idle && g.counts.empty(at.Add(-r.lookback()), at) {
-				continue
-			}
-			v := r.Condition.judge(g.counts, at, g.thresholds, a.State)
-			next, change := r.step(at, v, a.State)
-			if change != nil {
-				steps = append(steps, step{at, g.keys, v, *change})
-				g.counts.past.note(at, *change)
-			}
-			if next.Phase == "" {
-				delete(alerts, name)
-				continue
-			}
-			a.Keys, a.State = g.keys, next
-			if change != nil {
-				a.Says, a.Value = change.Reason, change.Value
-			}
-			if next.active() {
-				a.Peak = max(a.Peak, v.Errors)
-			}
-			alerts[name] = a
+	for start := from; start.Before(to); {
+		end := start.Add(max(r.apart(), interval))
+		if end.After(to) {
+			end = to
 		}
+		first := len(steps)
+		for _, name := range names {
+			g := groups[name]
+			a, changes := r.replayGroup(start, end, interval, g, alerts[name])
+			steps = append(steps, changes...)
+			if delete(alerts, name); a.State.Phase != "" {
+				alerts[name] = a
+			}
+		}
+		slices.SortStableFunc(steps[first:], func(a, b step) int { return a.at.Compare(b.at) })
+		start = end
 	}
 	return alerts, steps
 }
 
-// empty reports whether a group has no errors in [from, to).
-func (c counts) empty(from, to time.Time) bool {
-	return c.errors.between(from, to) == 0 && c.young.between(from, to) == 0
+// apart returns for how long the evaluations of a group do not depend on those of others, so that
+// one group can be replayed after the other, which is much faster. Groups share the dispersion of
+// their past, and their alerts are left out of it.
+func (r *Rule) apart() time.Duration {
+	const week, slack = 7 * 24 * time.Hour, 3 * time.Hour // an hour each: what is shared, and a change of the clock
+	if r.needs().usual == nil {
+		return 1 << 62
+	}
+	return week - slack - spike.Reach - r.lookback()
+}
+
+// replayGroup evaluates one group.
+func (r *Rule) replayGroup(from, to time.Time, interval time.Duration, g group, a Alert) (Alert, []step) {
+	var steps []step
+	g.counts = g.counts.own()
+	needs := r.needs()
+	idle, least := needs.idle || !needs.errors, max(needs.least, 1)
+	for at := from.Truncate(interval).Add(interval); !at.After(to); at = at.Add(interval) {
+		if a.State.Phase == "" && !idle && g.counts.fewer(least, at.Add(-r.lookback()), at) {
+			next, ok := g.counts.reach(least, at.Add(-r.lookback()))
+			if !ok {
+				break
+			}
+			at = next.Truncate(interval) // the evaluation after it is the first that sees so many
+			continue
+		}
+		v := r.Condition.judge(g.counts, at, g.thresholds, a.State)
+		if a.State.Phase == "" && v.Finding == Clear {
+			continue // inactive, as before
+		}
+		next, change := r.step(at, v, a.State)
+		if change != nil {
+			steps = append(steps, step{at, g.keys, v, *change})
+			g.counts.past.note(at, *change)
+		}
+		if next.Phase == "" {
+			a = Alert{}
+			continue
+		}
+		a.Keys, a.State = g.keys, next
+		if change != nil {
+			a.Says, a.Value = change.Reason, change.Value
+		}
+		if next.active() {
+			a.Peak = max(a.Peak, v.Errors)
+		}
+	}
+	return a, steps
+}
+
+// fewer reports whether a group has fewer than so many errors in [from, to).
+func (c counts) fewer(least uint64, from, to time.Time) bool {
+	return c.errors.between(from, to)+c.young.between(from, to) < least
+}
+
+// reach returns the minute in which a group has met so many errors since from, at the earliest. It
+// is not ok if that is never.
+func (c counts) reach(least uint64, from time.Time) (minute time.Time, ok bool) {
+	if c.young != nil && c.errors != nil {
+		least = 1 // which of the two it meets first
+	}
+	for _, s := range []*series{c.errors, c.young} {
+		if at, met := s.reach(least, from); met && (!ok || at.Before(minute)) {
+			minute, ok = at, true
+		}
+	}
+	return minute, ok
 }
 
 // standing is where a rule stands.
@@ -80,6 +138,13 @@ type evaluator struct {
 	ping     func(context.Context) error // the server of the source; nil: it always answers
 
 	standing map[string]standing // by rule
+	ahead    map[span]replayed   // in this round, until it is told
+}
+
+// replayed is the result of replaying a rule over a span.
+type replayed struct {
+	alerts map[string]Alert
+	steps  []step
 }
 
 func newEvaluator(cfg Config, source source, catalogs *catalog.Set, log *slog.Logger) *evaluator {
@@ -120,6 +185,8 @@ const (
 	longestSpan = 6 * time.Hour
 	// together is for how many evaluations, of all rules, data is read at once.
 	together = 720
+	// replaysAtOnce is how many rules are replayed at a time.
+	replaysAtOnce = 2
 	// lateAfter is how far the watermark may be behind the clock until the data counts as late, and
 	// how old the beginning of an alert may be until its notification is marked late.
 	lateAfter = 10 * time.Minute
@@ -140,7 +207,7 @@ func (e *evaluator) round(ctx context.Context, watermark, now time.Time) (outcom
 		if len(due) > 0 && due[0].rule == rule {
 			if len(ahead) == 0 {
 				ahead = chunk(due)
-				e.source.prepare(ctx, ahead)
+				e.replayAhead(e.source.prepare(ctx, ahead))
 				reading = time.Since(began) / time.Duration(len(ahead))
 				began = time.Now()
 			}
@@ -178,6 +245,39 @@ func (e *evaluator) round(ctx context.Context, watermark, now time.Time) (outcom
 	return outcomes, more, nil
 }
 
+// replayAhead replays rules over what was read for all of them, several at a time.
+func (e *evaluator) replayAhead(prepared map[span]data) {
+	e.ahead = make(map[span]replayed, len(prepared))
+	var mu sync.Mutex
+	var replays errgroup.Group
+	replays.SetLimit(replaysAtOnce)
+	for sp, d := range prepared {
+		before := e.standing[sp.rule.Name].alerts
+		replays.Go(func() error {
+			alerts, steps := sp.rule.replay(sp.from, sp.to, sp.interval, d, before)
+			mu.Lock()
+			defer mu.Unlock()
+			e.ahead[sp] = replayed{alerts, steps}
+			return nil
+		})
+	}
+	_ = replays.Wait() // none fails
+}
+
+// replay returns the result of a replay that was made ahead, or makes it.
+func (e *evaluator) replay(ctx context.Context, sp span, before map[string]Alert) (replayed, error) {
+	if r, ok := e.ahead[sp]; ok {
+		delete(e.ahead, sp)
+		return r, nil
+	}
+	d, err := e.source.fetch(ctx, sp)
+	if err != nil {
+		return replayed{}, err
+	}
+	alerts, steps := sp.rule.replay(sp.from, sp.to, sp.interval, d, before)
+	return replayed{alerts, steps}, nil
+}
+
 // pingTimeout is how long a server may take to say that it is there.
 const pingTimeout = 10 * time.Second
 
@@ -201,7 +301,7 @@ func (e *evaluator) next(g *Group, rule *Rule, evaluated, watermark time.Time) s
 	if end := from.Truncate(g.Interval).Add(max(longestSpan.Truncate(g.Interval), g.Interval)); to.After(end) {
 		to = end
 	}
-	return span{rule, from, to}
+	return span{rule, from, to, g.Interval}
 }
 
 // due returns what is to be evaluated next of all rules, in their order.
@@ -239,13 +339,12 @@ func (e *evaluator) evaluate(ctx context.Context, g *Group, rule *Rule, watermar
 	s.evaluated = next.from
 	o.standing.evaluated = next.from
 	for ; next.from.Before(next.to); next = e.next(g, rule, o.standing.evaluated, watermark) {
-		d, err := e.source.fetch(ctx, next)
+		r, err := e.replay(ctx, next, o.standing.alerts)
 		if err != nil {
 			return nil, err
 		}
-		alerts, steps := rule.replay(next.from, next.to, g.Interval, d, o.standing.alerts)
-		o.standing.evaluated, o.standing.alerts = next.to, alerts
-		o.steps = append(o.steps, steps...)
+		o.standing.evaluated, o.standing.alerts = next.to, r.alerts
+		o.steps = append(o.steps, r.steps...)
 		if !first {
 			break
 		}

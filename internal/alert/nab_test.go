@@ -16,8 +16,8 @@ import (
 	"errata/internal/spike"
 )
 
-// trial is a public series of counts with labelled windows.
-type trial struct {
+// nabSeries is a public series of counts with labelled windows.
+type nabSeries struct {
 	name     string
 	errors   *series
 	buckets  *buckets
@@ -32,7 +32,7 @@ const nabLearning = 14 * 24 * time.Hour
 
 // readNAB reads the series of tweets and of taxis of the Numenta Anomaly Benchmark, which has a
 // count for every five minutes or every half hour.
-func readNAB(b *testing.B, dir string) (trials []trial) {
+func readNAB(b *testing.B, dir string) (trials []nabSeries) {
 	b.Helper()
 	files := map[string]string{} // by base name
 	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
@@ -59,7 +59,7 @@ func readNAB(b *testing.B, dir string) (trials []trial) {
 		if !strings.HasPrefix(base, "Twitter_volume_") && base != "nyc_taxi.csv" {
 			continue
 		}
-		t := readTrial(b, base, files[base])
+		t := readSeries(b, base, files[base])
 		for _, w := range labelled {
 			if from := nabTime(b, w[0]); from.After(t.from.Add(nabLearning)) {
 				t.labelled = append(t.labelled, period{from, nabTime(b, w[1])})
@@ -67,7 +67,7 @@ func readNAB(b *testing.B, dir string) (trials []trial) {
 		}
 		trials = append(trials, t)
 	}
-	slices.SortFunc(trials, func(x, y trial) int { return strings.Compare(x.name, y.name) })
+	slices.SortFunc(trials, func(x, y nabSeries) int { return strings.Compare(x.name, y.name) })
 	return trials
 }
 
@@ -80,7 +80,7 @@ func nabTime(b *testing.B, text string) time.Time {
 	return at
 }
 
-func readTrial(b *testing.B, name, file string) trial {
+func readSeries(b *testing.B, name, file string) nabSeries {
 	b.Helper()
 	f, err := os.Open(file)
 	if err != nil {
@@ -91,7 +91,7 @@ func readTrial(b *testing.B, name, file string) trial {
 	if err != nil {
 		b.Fatal(err)
 	}
-	t := trial{name: strings.TrimSuffix(name, ".csv"), errors: &series{}}
+	t := nabSeries{name: strings.TrimSuffix(name, ".csv"), errors: &series{}}
 	steps := 1
 	if second := nabTime(b, rows[2][0]); second.Sub(nabTime(b, rows[1][0])) == 30*time.Minute {
 		steps = 6 // spread over the half hour
@@ -121,9 +121,23 @@ func readTrial(b *testing.B, name, file string) trial {
 	return t
 }
 
-// BenchmarkNAB replays a rule over the series of the Numenta Anomaly Benchmark in the folder
-// ERRATA_NAB (github.com/numenta/NAB): how many labelled windows it finds, and how often it fires
-// outside them.
+// nabSettings are the settings that are compared. The first were chosen on the same data, so the
+// others say more about data that no one has seen.
+var nabSettings = []struct {
+	name          string
+	floor, factor float64
+	keepFiringFor time.Duration
+}{
+	{"`floor: 5, factor: 1.5`, `keep_firing_for: 6h`", 5, 1.5, 6 * time.Hour},
+	{"`floor: 5`, `keep_firing_for: 6h`", 5, 2, 6 * time.Hour},
+	{"the defaults, `keep_firing_for: 6h`", 10, 2, 6 * time.Hour},
+	{"the defaults, `keep_firing_for: 30m`, as the shipped rule", 10, 2, 30 * time.Minute},
+	{"the defaults", 10, 2, 0},
+}
+
+// BenchmarkNAB replays rules over the series of the Numenta Anomaly Benchmark in the folder
+// ERRATA_NAB (github.com/numenta/NAB): how many labelled windows they find, and how often they fire
+// outside them. The figures in docs/alerts.md are its output.
 func BenchmarkNAB(b *testing.B) {
 	dir := os.Getenv("ERRATA_NAB")
 	if dir == "" {
@@ -131,32 +145,30 @@ func BenchmarkNAB(b *testing.B) {
 	}
 	trials := readNAB(b, dir)
 	for b.Loop() {
-		found, labelled, falseEpisodes, weeks := 0, 0, 0, 0.0
-		fmt.Println("| series | labelled | found | false episodes a week |\n| --- | --- | --- | --- |")
-		for _, t := range trials {
-			hits, wrong := t.run(b, len(trials))
-			w := (t.to.Sub(t.from) - nabLearning).Hours() / 168
-			fmt.Printf("| %s | %d | %d | %.1f |\n", t.name, len(t.labelled), hits, float64(wrong)/w)
-			found, labelled, falseEpisodes, weeks = found+hits, labelled+len(t.labelled), falseEpisodes+wrong, weeks+w
-		}
-		fmt.Printf("| all | %d | %d | %.1f |\n", labelled, found, float64(falseEpisodes)/weeks)
-		if found < 25 || labelled != 27 || float64(falseEpisodes)/weeks >= 4 {
-			b.Errorf("found %d of %d, %.1f false episodes a week and series: at least 25 of 27 at fewer than 4", found, labelled, float64(falseEpisodes)/weeks)
+		fmt.Println("| settings | labelled | found | false episodes a week and series |\n| --- | --- | --- | --- |")
+		for i, setting := range nabSettings {
+			rule := Rule{Name: "NAB", KeepFiringFor: setting.keepFiringFor, Condition: Spike{
+				Windows: []time.Duration{5 * time.Minute, 30 * time.Minute, 3 * time.Hour}, PagesPerWeek: 1, Floor: setting.floor, Factor: setting.factor, Zone: time.UTC,
+			}}
+			found, labelled, falseEpisodes, weeks := 0, 0, 0, 0.0
+			for _, t := range trials {
+				hits, wrong := t.run(rule, len(trials))
+				b.Logf("%s: %s: found %d of %d, %d false episodes", setting.name, t.name, hits, len(t.labelled), wrong)
+				found, labelled, falseEpisodes = found+hits, labelled+len(t.labelled), falseEpisodes+wrong
+				weeks += (t.to.Sub(t.from) - nabLearning).Hours() / 168
+			}
+			fmt.Printf("| %s | %d | %d | %.1f |\n", setting.name, labelled, found, float64(falseEpisodes)/weeks)
+			if i == 0 && (found < 25 || labelled != 27 || float64(falseEpisodes)/weeks >= 4) {
+				b.Errorf("found %d of %d, %.1f false episodes a week and series: at least 25 of 27 at fewer than 4", found, labelled, float64(falseEpisodes)/weeks)
+			}
 		}
 	}
 }
 
 // run replays the rule over a series, one of several that share its budget.
-func (t trial) run(b *testing.B, of int) (hits, wrong int) {
-	b.Helper()
-	rule := Rule{Name: "NAB", KeepFiringFor: 6 * time.Hour, Condition: Spike{
-		Windows: []time.Duration{5 * time.Minute, 30 * time.Minute, 3 * time.Hour}, PagesPerWeek: 1, Floor: 5, Factor: 1.5, Zone: time.UTC,
-	}}
-	u := &usual{
-		reference: *rule.Condition.needs().usual, errors: map[string]*buckets{"": t.buckets}, requests: map[string]*buckets{"": t.traffic},
-		pasts: map[string]*past{}, shared: map[int64][]float64{},
-	}
-	u.groups = of
+func (t nabSeries) run(rule Rule, of int) (hits, wrong int) {
+	u := newUsual(&rule, t.from, t.to)
+	u.errors[""], u.requests[""], u.groups = t.buckets, t.traffic, of
 	d := data{errors: map[string]*series{"": t.errors}, usual: u}
 	_, steps := rule.replay(t.from, t.to, 5*time.Minute, d, nil)
 	found := make([]bool, len(t.labelled))

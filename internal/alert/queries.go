@@ -12,8 +12,9 @@ import (
 
 // source is where an evaluator looks: the store, or the inputs of a unit test.
 type source interface {
-	// prepare reads what several rules look at together. An error of one of them is left to fetch.
-	prepare(ctx context.Context, spans []span)
+	// prepare reads what several rules look at together. What is missing in the result, because of
+	// an error of one of them, is left to fetch.
+	prepare(ctx context.Context, spans []span) map[span]data
 	// fetch counts what a rule looks at when it is evaluated at the times of the span.
 	fetch(ctx context.Context, sp span) (data, error)
 	// unsent returns the reports that are due at a time and were not sent.
@@ -32,13 +33,14 @@ type behind struct {
 // stored is the source in ClickHouse.
 type stored struct {
 	*store.Store
-	usuals   map[string]*usual // by rule
-	prepared map[span]data     // what was read together, until it is fetched
-	shared   map[string]any    // what several rules ask for at one time, by what it is
+	usuals map[string]*usual // by rule
+	shared map[string]any    // what several rules ask for at one time, by what it is
+	// returned has, by rule, the groups that may return while a backtest replays it; nil: any.
+	returned map[string][]string
 }
 
 func newStored(s *store.Store) *stored {
-	return &stored{s, map[string]*usual{}, map[span]data{}, map[string]any{}}
+	return &stored{s, map[string]*usual{}, map[string]any{}, map[string][]string{}}
 }
 
 // askOnce returns the answer to a question that several rules ask at one time, and asks it once.
@@ -53,8 +55,9 @@ func askOnce[T any](s *stored, what string, ask func() (T, error)) (T, error) {
 	return answer, err
 }
 
-func (s *stored) prepare(ctx context.Context, spans []span) {
-	s.prepared, s.shared = map[span]data{}, map[string]any{}
+func (s *stored) prepare(ctx context.Context, spans []span) map[span]data {
+	prepared := map[span]data{}
+	s.shared = map[string]any{}
 	var tallies []*tally
 	of := map[*tally][]span{}
 	for _, sp := range spans {
@@ -62,7 +65,7 @@ func (s *stored) prepare(ctx context.Context, spans []span) {
 		if err != nil {
 			continue
 		}
-		s.prepared[sp] = d
+		prepared[sp] = d
 		for _, t := range needed {
 			if of[t] == nil {
 				tallies = append(tallies, t)
@@ -73,17 +76,14 @@ func (s *stored) prepare(ctx context.Context, spans []span) {
 	for g := range s.countAll(ctx, grouped(tallies)) { // perhaps because of one rule alone
 		for _, t := range g.tallies {
 			for _, sp := range of[t] {
-				delete(s.prepared, sp)
+				delete(prepared, sp)
 			}
 		}
 	}
+	return prepared
 }
 
 func (s *stored) fetch(ctx context.Context, sp span) (data, error) {
-	if d, ok := s.prepared[sp]; ok {
-		delete(s.prepared, sp)
-		return d, nil
-	}
 	s.shared = map[string]any{}
 	d, tallies, err := s.plan(ctx, sp)
 	if err != nil {
@@ -112,7 +112,7 @@ func (s *stored) plan(ctx context.Context, sp span) (d data, tallies []*tally, e
 		if d.usual, err = s.usual(ctx, rule, sp.from, sp.to); err != nil {
 			return d, nil, err
 		}
-		more = d.usual.resolved()
+		more = d.usual.resolved(sp.from.Add(-rule.lookback()).Truncate(time.Minute), sp.to)
 	}
 	edges := rule.edges(sp.from, sp.to, more...)
 	ofRequests := rule.ofRequests()
@@ -149,7 +149,7 @@ func (s *stored) planNew(ctx context.Context, sp span, d data) ([]*tally, error)
 		return nil, err
 	}
 	only := "(tenant, code) IN (SELECT tenant, code FROM codes_seen WHERE first_seen >= " + milli(edges.from()) + ")"
-	return []*tally{{errorsView(rule.Select), rule.Select, append(slices.Clone(rule.By), "topic"), only, edges, func(c counted) {
+	return []*tally{{errorsView(rule.Select), rule.Select, append(slices.Clone(rule.By), "topic"), only, nil, edges, func(c counted) {
 		topic := c.keys[len(rule.By)]
 		c.keys = c.keys[:len(rule.By):len(rule.By)]
 		c.name = nameOf(c.keys)
@@ -188,8 +188,16 @@ func (s *stored) planReturned(ctx context.Context, sp span, d data) ([]*tally, e
 	}
 	only := "((tenant, code) IN (SELECT tenant, code FROM codes_seen WHERE last_seen >= " + milli(recent) + " AND first_seen < " + milli(oldest) +
 		") OR code IN (SELECT code FROM code_states WHERE state = '" + store.Fixed + "'))"
+	var named []any
+	if may := s.returned[rule.Name]; may != nil && len(fixed) == 0 {
+		if len(may) == 0 {
+			return nil, nil
+		}
+		only += " AND concat(tenant, '\\0', code) IN (?)"
+		named = []any{may}
+	}
 	edges := rule.edges(sp.from, sp.to, slices.Collect(maps.Values(fixed))...)
-	return []*tally{{errorsView(rule.Select), rule.Select, rule.By, only, edges, func(c counted) {
+	return []*tally{{errorsView(rule.Select), rule.Select, rule.By, only, named, edges, func(c counted) {
 		add(d.errors, c, c.errors)
 		d.firstSeen[c.name] = firstSeen[c.name]
 		tenant, code := c.keys[slices.Index(rule.By, "tenant")], c.keys[slices.Index(rule.By, "code")]
@@ -197,6 +205,39 @@ func (s *stored) planReturned(ctx context.Context, sp span, d data) ([]*tally, e
 			d.fixed[c.name] = fixed[[2]string{store.AnyTenant, code}]
 		}
 	}}}, nil
+}
+
+// mostReturning is the number of groups above which a query does not name those that may return.
+const mostReturning = 1000
+
+// mayReturn returns the tenants and codes, as nameOf, that had no errors for as long as the rule
+// asks for in the time that evaluations in (from, to] look at. It is nil if they are too many to
+// name. It goes by whole hours, so a few of them did have errors.
+func (s *stored) mayReturn(ctx context.Context, rule *Rule, from, to time.Time) ([]string, error) {
+	if rule.Select.single() { // sums do not have it
+		return nil, nil
+	}
+	const hour = int64(time.Hour / time.Second)
+	scope := store.Scope{From: from.Add(-rule.lookback()), To: to}
+	where := rule.Select.where(scope.Where(""), false)
+	between := int64(rule.needs().silent/time.Second) - hour // two hours with errors
+	sql := fmt.Sprintf(`SELECT toString(tenant), toString(code) FROM %s WHERE %s GROUP BY tenant, code
+		HAVING arrayMax(arrayDifference(arraySort(arrayPushFront(groupUniqArray(intDiv(toInt64(toUnixTimestamp(at)), %d) * %d), toInt64(%d))))) >= %d
+		ORDER BY tenant, code LIMIT %d`, scope.Rollup("error", nil), where.SQL, hour, hour, scope.From.Truncate(time.Hour).Unix(), between, mostReturning+1)
+	may := []string{}
+	err := s.Query(ctx, sql, where.Args, func(scan func(...any) error) error {
+		var tenant, code string
+		err := scan(&tenant, &code)
+		may = append(may, nameOf([]string{tenant, code}))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find the codes that may be back: %w", err)
+	}
+	if len(may) > mostReturning {
+		return nil, nil
+	}
+	return may, nil
 }
 
 // fixed returns store.FixedFrom of each code of a tenant that people say is fixed, or of

@@ -57,7 +57,7 @@ func groupOf(t tally) *tallyGroup { return grouped([]*tally{&t})[0] }
 // countErrors counts errors by the minute.
 func countErrors(t *testing.T, s *store.Store, sel Select, from time.Time, minutes int, by ...string) (all []counted, err error) {
 	t.Helper()
-	err = newStored(s).count(t.Context(), groupOf(tally{errorsView(sel), sel, by, "", everyMinute(from, minutes), func(c counted) { all = append(all, c) }}))
+	err = newStored(s).count(t.Context(), groupOf(tally{errorsView(sel), sel, by, "", nil, everyMinute(from, minutes), func(c counted) { all = append(all, c) }}))
 	return all, err
 }
 
@@ -82,7 +82,7 @@ func TestMinutesAndWhatIsBehindThem(t *testing.T) {
 	minutes, err = countErrors(t, w.store, Select{Families: []string{"OSM"}, Kinds: []string{"quota"}, Codes: []string{"OSM.01010037"}, Services: []string{"o*"}, Equal: map[string]string{"tenant": "acme", "kind": "quota"}}, from, 2)
 	f("everything picked", minutes, err, "00:00 [] 2/0; 00:01 [] 1/0; ")
 	minutes = nil
-	err = s.count(t.Context(), groupOf(tally{viewRequests, Select{Codes: []string{"X"}}, []string{"tenant"}, "", everyMinute(from, 2), func(c counted) { minutes = append(minutes, c) }}))
+	err = s.count(t.Context(), groupOf(tally{viewRequests, Select{Codes: []string{"X"}}, []string{"tenant"}, "", nil, everyMinute(from, 2), func(c counted) { minutes = append(minutes, c) }}))
 	f("requests", minutes, err, "00:00 [acme] 2/2; 00:01 [acme] 1/2; 00:01 [globex] 1/1; ")
 
 	codes, err := topCodes(t.Context(), s.Store, Select{}, from, to, 5)

@@ -49,7 +49,7 @@ func (s *simulated) watermark(now time.Time) time.Time {
 }
 
 // prepare implements source. There is nothing to read.
-func (s *simulated) prepare(context.Context, []span) {}
+func (s *simulated) prepare(context.Context, []span) map[span]data { return nil }
 
 // fetch implements source.
 func (s *simulated) fetch(_ context.Context, sp span) (data, error) {
@@ -152,10 +152,7 @@ func (s *simulated) usual(rule *Rule, from, to time.Time, d data) *usual {
 	if u := d.usual; u != nil {
 		return u
 	}
-	u := &usual{
-		reference: *rule.Condition.needs().usual, from: from, to: to,
-		errors: map[string]*buckets{}, requests: map[string]*buckets{}, pasts: map[string]*past{}, shared: map[int64][]float64{},
-	}
+	u := newUsual(rule, from, to)
 	for _, t := range s.troubles {
 		if t.gap {
 			u.without = append(u.without, period{t.from, t.to})

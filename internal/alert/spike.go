@@ -3,6 +3,7 @@ package alert
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -100,7 +101,7 @@ func (s Spike) windows() []time.Duration {
 }
 
 func (s Spike) needs() needs {
-	return needs{errors: true, requests: true, idle: true, usual: &reference{s.Windows, s.PerRequest, s.Zone, s.Holidays}}
+	return needs{errors: true, requests: true, least: uint64(math.Ceil(s.Floor)), usual: &reference{s.Windows, s.PerRequest, s.Zone, s.Holidays}}
 }
 
 // Window is one of the windows of a condition that looks at several, with what is usual for it.

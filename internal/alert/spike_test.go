@@ -2,9 +2,13 @@ package alert
 
 import (
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"errata/internal/spike"
 )
@@ -40,12 +44,10 @@ func (s steady) replay(hours int) []step {
 		}
 		return newBuckets(at, counts)
 	}
-	d.usual = &usual{
-		reference: *s.rule.Condition.needs().usual, without: s.without, groups: 200,
-		errors: map[string]*buckets{"": bucketed(d.errors[""], s.errors)}, requests: map[string]*buckets{"": bucketed(d.requests[""], s.requests)},
-		pasts: map[string]*past{}, shared: map[int64][]float64{},
-	}
-	d.usual.without = append(d.usual.without, d.usual.holidayPeriods()...)
+	u := newUsual(&s.rule, from, to)
+	u.errors[""], u.requests[""], u.groups = bucketed(d.errors[""], s.errors), bucketed(d.requests[""], s.requests), 200
+	u.without = append(s.without, u.holidayPeriods()...)
+	d.usual = u
 	_, steps := s.rule.replay(from, to, time.Minute, d, nil)
 	return steps
 }
@@ -317,5 +319,50 @@ func TestBuckets(t *testing.T) {
 	var none *buckets
 	if none.between(1, 2) != 0 || none.first() < 1e15 {
 		t.Error("a nil one is not empty")
+	}
+}
+
+// Groups share the dispersion of their past, and a firing alert is left out of it. One group after
+// the other is replayed as minute after minute, also at the end of the time for which that holds.
+func TestGroupsAreReplayedOneAfterTheOther(t *testing.T) {
+	rule := Rule{Name: "S", By: []string{"tenant"}, Condition: Spike{Windows: []time.Duration{5 * time.Minute, 30 * time.Minute}, PagesPerWeek: 5, Floor: 5, Factor: 2, Zone: time.UTC}}
+	from, to := midnight, midnight.AddDate(0, 0, 8)
+	random := rand.New(rand.NewPCG(1, 2))
+	counted := map[string]*series{}
+	past := map[string]*buckets{}
+	for _, tenant := range []string{"a", "b", "c", "d"} {
+		of := &series{keys: []string{tenant}}
+		var at []int64
+		var counts []uint64
+		for t := midnight.AddDate(0, 0, -49); t.Before(to); t = t.Add(spike.Step) {
+			n := uint64(random.IntN(4)) // and a burst of twenty minutes every 37 hours
+			if since := int(t.Sub(midnight.AddDate(0, 0, -49))/time.Minute) + 300*int(tenant[0]); since%(37*60) < 20 {
+				n += 20
+			}
+			if n > 0 {
+				of.add(t, n)
+				at, counts = append(at, bucketOf(t)), append(counts, n)
+			}
+		}
+		counted[tenant], past[tenant] = of, newBuckets(at, counts)
+	}
+	replayed := func(piece time.Duration) (all []string) {
+		u := newUsual(&rule, from, to)
+		maps.Copy(u.errors, past)
+		maps.Copy(u.requests, past) // which say since when a group is known
+		u.prepare(&rule)
+		alerts := map[string]Alert{}
+		for start := from; start.Before(to); start = start.Add(piece) {
+			var steps []step
+			alerts, steps = rule.replay(start, start.Add(piece), time.Minute, data{errors: counted, usual: u}, alerts)
+			for _, s := range steps {
+				all = append(all, fmt.Sprint(s.at.Format("02 15:04"), s.keys, s.change.From, s.change.To, s.change.Reason))
+			}
+		}
+		return all
+	}
+	want, got := replayed(time.Minute), replayed(to.Sub(from))
+	if diff := cmp.Diff(want, got); diff != "" || len(want) < 20 {
+		t.Errorf("%d transitions, minute after minute (-) and group after group (+):\n%s", len(want), diff)
 	}
 }

@@ -142,6 +142,12 @@ type broken struct {
 	rules map[string]error
 }
 
+func (b broken) prepare(ctx context.Context, spans []span) map[span]data {
+	prepared := b.source.prepare(ctx, spans)
+	maps.DeleteFunc(prepared, func(sp span, _ data) bool { return b.rules[sp.rule.Name] != nil })
+	return prepared
+}
+
 func (b broken) fetch(ctx context.Context, sp span) (data, error) {
 	if err := b.rules[sp.rule.Name]; err != nil {
 		return data{}, err

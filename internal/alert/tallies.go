@@ -16,10 +16,12 @@ import (
 	"errata/internal/store"
 )
 
-// span is the times (from, to] at which a rule is to be evaluated.
+// span is the times at which a rule is to be evaluated: the multiples of the interval in (from,
+// to].
 type span struct {
 	rule     *Rule
 	from, to time.Time
+	interval time.Duration
 }
 
 // edges are the minutes at which windows begin or end, in Unix seconds and in order. Counts are
@@ -106,6 +108,7 @@ type tally struct {
 	sel   Select
 	by    []string // columns
 	only  string   // a further condition; "": none
+	args  []any    // of that condition
 	edges edges
 	add   func(counted) // gets the counts, in the order of time
 }
@@ -162,7 +165,7 @@ func (t *tally) reads() string {
 	case lookback > 4*time.Hour:
 		length = "medium"
 	}
-	return strings.Join([]string{string(t.view), t.only, length, nameOf(t.by)}, "\n")
+	return strings.Join([]string{string(t.view), t.only, fmt.Sprint(t.args...), length, nameOf(t.by)}, "\n")
 }
 
 // condition returns what the tally's select picks.
@@ -237,7 +240,7 @@ func (s *stored) count(ctx context.Context, g *tallyGroup) error {
 	first := g.tallies[0]
 	table, at, sums, where := g.source(all)
 	if first.only != "" {
-		where = where.And(first.only)
+		where = where.And(first.only, first.args...)
 	}
 	var bits []string
 	var args []any

@@ -170,6 +170,17 @@ func TestOverrides(t *testing.T) {
 `)
 }
 
+// A watchdog fires at once and for good, whatever the data does.
+func TestWatchdog(t *testing.T) {
+	passes(t, `{alert: A, watchdog: {}, labels: {severity: none}}`, `    data: [{from: 5m, to: 20m, is: error}, {from: 30m, to: 60m, is: late 20m}]
+    expect:
+      - {from: 0m, to: 1m, alert: A, sends: [{status: firing, labels: {severity: none}, reason: the evaluator runs}]}
+      - {at: 15m, alert: A, states: [{state: firing}]}
+      - {at: 50m, alert: A, states: [{state: firing}]}
+      - {from: 2m, to: 90m, alert: A, sends_nothing: true}
+`)
+}
+
 func TestFlatline(t *testing.T) {
 	rule := `{alert: A, by: [tenant], flatline: {of: requests, over: 15m, usual: 100}}`
 	passes(t, rule, `    input:

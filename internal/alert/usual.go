@@ -29,18 +29,29 @@ type reference struct {
 type usual struct {
 	reference
 	from, to time.Time
-	errors   map[string]*buckets // by group
-	requests map[string]*buckets // by place
-	firing   map[string][]period // when the alert of a group was firing, by fingerprint
-	without  []period            // gaps and holidays
-	pasts    map[string]*past    // by group
-	shared   map[int64][]float64 // the rule's dispersion for each window, by hour
-	middle   struct {            // what middles returned last
-		bucket int64
-		of     [spike.Weeks]time.Time
+	errors   map[string]*buckets               // by group
+	requests map[string]*buckets               // by place
+	firing   map[string][]period               // when the alert of a group was firing, by fingerprint
+	without  []period                          // gaps and holidays
+	replayed bool                              // alerts may be resolved at any time, which resolved does not know
+	pasts    map[string]*past                  // by group
+	shared   map[int64][]float64               // the rule's dispersion for each window, by hour
+	middle   map[int64]*[spike.Weeks]time.Time // what middles returned, by bucket
+	overlaps []float64                         // spike.Overlap of each window
+	groups   int                               // that share the budget of the rule
+	sample   []string                          // the groups whose dispersions the others share
+}
+
+func newUsual(rule *Rule, from, to time.Time) *usual {
+	u := &usual{
+		reference: *rule.Condition.needs().usual, from: from, to: to,
+		errors: map[string]*buckets{}, requests: map[string]*buckets{}, pasts: map[string]*past{}, shared: map[int64][]float64{},
+		middle: map[int64]*[spike.Weeks]time.Time{},
 	}
-	groups int      // that share the budget of the rule
-	sample []string // the groups whose dispersions the others share
+	for _, window := range u.windows {
+		u.overlaps = append(u.overlaps, spike.Overlap(window))
+	}
+	return u
 }
 
 // period is the time [from, to). It has no end while to is zero.
@@ -115,8 +126,12 @@ func (p *past) after(from, at time.Time) time.Time {
 	return from
 }
 
-// resolved returns when the alerts of all groups were resolved: times that after returns.
-func (u *usual) resolved() (all []time.Time) {
+// resolved returns when the alerts of all groups were resolved, or may be in [from, to]: times that
+// after returns.
+func (u *usual) resolved(from, to time.Time) (all []time.Time) {
+	for at := from; u.replayed && !at.After(to); at = at.Add(time.Minute) {
+		all = append(all, at)
+	}
 	for _, p := range u.pasts {
 		for _, f := range p.firing {
 			if !f.to.IsZero() {
@@ -132,15 +147,14 @@ func (p *past) baseline(at time.Time, window int) spike.Baseline {
 	bucket := bucketOf(at)
 	k := &p.known[window]
 	if k.bucket != bucket {
-		u := p.all
-		*k = known{bucket, spike.Usual(p.weeks(at, window), spike.Overlap(u.windows[window]), u.dispersion(at, window))}
+		u, weeks := p.all, p.weeks(at, window)
+		*k = known{bucket, spike.Usual(weeks[:], u.overlaps[window], u.dispersion(at, window))}
 	}
 	return k.baseline
 }
 
 // weeks sums up the reference windows of the last weeks.
-func (p *past) weeks(at time.Time, window int) []spike.Week {
-	weeks := make([]spike.Week, spike.Weeks)
+func (p *past) weeks(at time.Time, window int) (weeks [spike.Weeks]spike.Week) {
 	u := p.all
 	length, around := int64(u.windows[window]/spike.Step), u.windows[window]+spike.Reach
 	for i, middle := range u.middles(at) {
@@ -183,14 +197,17 @@ func (u *usual) weeksBefore(at time.Time, weeks int) time.Time {
 }
 
 // middles returns the middles of the last weeks' reference times.
-func (u *usual) middles(at time.Time) [spike.Weeks]time.Time {
-	if bucket := bucketOf(at); u.middle.bucket != bucket {
-		u.middle.bucket = bucket
-		for i := range u.middle.of {
-			u.middle.of[i] = u.weeksBefore(at, i+1)
+func (u *usual) middles(at time.Time) *[spike.Weeks]time.Time {
+	bucket := bucketOf(at)
+	middles := u.middle[bucket]
+	if middles == nil {
+		middles = new([spike.Weeks]time.Time)
+		for i := range middles {
+			middles[i] = u.weeksBefore(at, i+1)
 		}
+		u.middle[bucket] = middles
 	}
-	return u.middle.of
+	return middles
 }
 
 // leftOut returns the periods within a time whose windows are not compared.
@@ -211,11 +228,12 @@ func (u *usual) dispersion(at time.Time, window int) float64 {
 	shared := u.shared[hour.Unix()]
 	if shared == nil {
 		shared = make([]float64, len(u.windows))
-		for i, length := range u.windows {
+		for i := range u.windows {
 			var all []float64
 			for _, name := range u.sample {
 				if p := u.pasts[name]; p != nil {
-					if phi, ok := spike.Dispersion(p.weeks(hour, i), spike.Overlap(length)); ok {
+					weeks := p.weeks(hour, i)
+					if phi, ok := spike.Dispersion(weeks[:], u.overlaps[i]); ok {
 						all = append(all, phi)
 					}
 				}
@@ -305,6 +323,14 @@ func (b *buckets) ending(end, length int64) (counts [spike.Starts]uint64) {
 	}
 	if b.dense != nil {
 		last := int64(len(b.dense) - 1)
+		to := end - b.at[0]
+		if from := to - length; from >= 0 && to+int64(spike.Starts)-1 <= last {
+			ends, starts := b.dense[to:to+int64(spike.Starts)], b.dense[from:from+int64(spike.Starts)]
+			for i := range counts {
+				counts[i] = ends[i] - starts[i]
+			}
+			return counts
+		}
 		for i := range counts {
 			to := end - b.at[0] + int64(i)
 			counts[i] = b.dense[min(max(to, 0), last)] - b.dense[min(max(to-length, 0), last)]
@@ -348,10 +374,7 @@ func (s *stored) usual(ctx context.Context, rule *Rule, from, to time.Time) (*us
 
 // readUsual reads everything but when the alerts were firing.
 func (s *stored) readUsual(ctx context.Context, rule *Rule, from, to time.Time) (*usual, error) {
-	u := &usual{
-		reference: *rule.Condition.needs().usual, from: from, to: to,
-		errors: map[string]*buckets{}, requests: map[string]*buckets{}, pasts: map[string]*past{}, shared: map[int64][]float64{},
-	}
+	u := newUsual(rule, from, to)
 	reads := u.reads()
 	gaps, err := askOnce(s, fmt.Sprint("gaps ", reads[0].from, to), func() ([]period, error) { return gapPeriods(ctx, s.Store, reads[0].from, to) })
 	if err != nil {

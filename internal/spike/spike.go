@@ -131,7 +131,8 @@ type Baseline struct {
 // window's Overlap. phi is the dispersion that groups like this one have (Shared), 0 if that is
 // unknown: a quiet group cannot show its own.
 func Usual(weeks []Week, overlap, phi float64) Baseline {
-	kept := clean(weeks, overlap, phi)
+	var room [Weeks]Week
+	kept := clean(room[:0], weeks, overlap, phi)
 	all := sum(kept)
 	b := rising(kept, all.baseline(phi))
 	b.Learning = math.Round(all.windows/overlap) < learned
@@ -141,7 +142,8 @@ func Usual(weeks []Week, overlap, phi float64) Baseline {
 // Dispersion returns the dispersion that the reference windows of a group show. ok reports whether
 // they have enough errors to show any.
 func Dispersion(weeks []Week, overlap float64) (phi float64, ok bool) {
-	all := sum(clean(weeks, overlap, 0))
+	var room [Weeks]Week
+	all := sum(clean(room[:0], weeks, overlap, 0))
 	if all.errors < 20 || all.windows <= 1 {
 		return 0, false
 	}
@@ -198,12 +200,11 @@ func sum(weeks []Week) (all Week) {
 	return all
 }
 
-// clean returns the weeks that have reference windows, scaled by the overlap, without those that
-// are contaminated: the week that stands out most is tested against the others, and again, while
-// fewer than half of the weeks are dropped. A week below twice the others stays: it may be part of
-// a rise.
-func clean(weeks []Week, overlap, phi float64) []Week {
-	kept := make([]Week, 0, Weeks)
+// clean appends the weeks that have reference windows to kept, which is empty, scaled by the
+// overlap, without those that are contaminated: the week that stands out most is tested against the
+// others, and again, while fewer than half of the weeks are dropped. A week below twice the others
+// stays: it may be part of a rise.
+func clean(kept, weeks []Week, overlap, phi float64) []Week {
 	for i, w := range weeks {
 		if w.windows > 0 {
 			kept = append(kept, Week{w.windows * overlap, w.errors * overlap, w.exposure * overlap, w.square * overlap, float64(i + 1)})
