@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -297,7 +298,13 @@ func (s *stored) fetchAll(ctx context.Context, trials []*trial, from, to time.Ti
 	for _, t := range trials {
 		spans = append(spans, span{t.rule, from, to, t.interval})
 	}
-	prepared := s.prepare(ctx, spans)
+	prepared := map[span]data{}
+	var mu sync.Mutex
+	s.prepare(ctx, spans, func(sp span, d data) {
+		mu.Lock()
+		defer mu.Unlock()
+		prepared[sp] = d
+	})
 	for i, t := range trials {
 		d, ok := prepared[spans[i]]
 		if !ok {

@@ -207,7 +207,7 @@ func (e *evaluator) round(ctx context.Context, watermark, now time.Time) (outcom
 		if len(due) > 0 && due[0].rule == rule {
 			if len(ahead) == 0 {
 				ahead = chunk(due)
-				e.replayAhead(e.source.prepare(ctx, ahead))
+				e.replayAhead(ctx, ahead)
 				reading = time.Since(began) / time.Duration(len(ahead))
 				began = time.Now()
 			}
@@ -245,13 +245,14 @@ func (e *evaluator) round(ctx context.Context, watermark, now time.Time) (outcom
 	return outcomes, more, nil
 }
 
-// replayAhead replays rules over what was read for all of them, several at a time.
-func (e *evaluator) replayAhead(prepared map[span]data) {
-	e.ahead = make(map[span]replayed, len(prepared))
+// replayAhead reads what rules look at together, and replays them meanwhile: each as soon as its
+// data is there, several at a time.
+func (e *evaluator) replayAhead(ctx context.Context, spans []span) {
+	e.ahead = make(map[span]replayed, len(spans))
 	var mu sync.Mutex
 	var replays errgroup.Group
 	replays.SetLimit(replaysAtOnce)
-	for sp, d := range prepared {
+	e.source.prepare(ctx, spans, func(sp span, d data) {
 		before := e.standing[sp.rule.Name].alerts
 		replays.Go(func() error {
 			alerts, steps := sp.rule.replay(sp.from, sp.to, sp.interval, d, before)
@@ -260,7 +261,7 @@ func (e *evaluator) replayAhead(prepared map[span]data) {
 			e.ahead[sp] = replayed{alerts, steps}
 			return nil
 		})
-	}
+	})
 	_ = replays.Wait() // none fails
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"errata/internal/store"
@@ -12,9 +13,10 @@ import (
 
 // source is where an evaluator looks: the store, or the inputs of a unit test.
 type source interface {
-	// prepare reads what several rules look at together. What is missing in the result, because of
+	// prepare reads what several rules look at together. It calls ready with the data of each as soon
+	// as that is complete, perhaps several times at once. What it does not call it with, because of
 	// an error of one of them, is left to fetch.
-	prepare(ctx context.Context, spans []span) map[span]data
+	prepare(ctx context.Context, spans []span, ready func(span, data))
 	// fetch counts what a rule looks at when it is evaluated at the times of the span.
 	fetch(ctx context.Context, sp span) (data, error)
 	// unsent returns the reports that are due at a time and were not sent.
@@ -55,17 +57,22 @@ func askOnce[T any](s *stored, what string, ask func() (T, error)) (T, error) {
 	return answer, err
 }
 
-func (s *stored) prepare(ctx context.Context, spans []span) map[span]data {
-	prepared := map[span]data{}
+func (s *stored) prepare(ctx context.Context, spans []span, ready func(span, data)) {
 	s.shared = map[string]any{}
 	var tallies []*tally
-	of := map[*tally][]span{}
+	of, read := map[*tally][]span{}, map[span]data{}
+	var mu sync.Mutex
+	missing := map[span]int{} // how many tallies of each are not read yet
 	for _, sp := range spans {
 		d, needed, err := s.plan(ctx, sp)
-		if err != nil {
+		switch {
+		case err != nil:
+			continue
+		case len(needed) == 0:
+			ready(sp, d)
 			continue
 		}
-		prepared[sp] = d
+		read[sp], missing[sp] = d, len(needed)
 		for _, t := range needed {
 			if of[t] == nil {
 				tallies = append(tallies, t)
@@ -73,14 +80,24 @@ func (s *stored) prepare(ctx context.Context, spans []span) map[span]data {
 			of[t] = append(of[t], sp)
 		}
 	}
-	for g := range s.countAll(ctx, grouped(tallies)) { // perhaps because of one rule alone
+	s.countAll(ctx, grouped(tallies), func(g *tallyGroup, err error) {
+		if err != nil { // perhaps because of one rule alone
+			return
+		}
+		var complete []span
+		mu.Lock()
 		for _, t := range g.tallies {
 			for _, sp := range of[t] {
-				delete(prepared, sp)
+				if missing[sp]--; missing[sp] == 0 {
+					complete = append(complete, sp)
+				}
 			}
 		}
-	}
-	return prepared
+		mu.Unlock()
+		for _, sp := range complete {
+			ready(sp, read[sp])
+		}
+	})
 }
 
 func (s *stored) fetch(ctx context.Context, sp span) (data, error) {
@@ -89,10 +106,15 @@ func (s *stored) fetch(ctx context.Context, sp span) (data, error) {
 	if err != nil {
 		return d, err
 	}
-	for _, err := range s.countAll(ctx, grouped(tallies)) {
-		return d, err
-	}
-	return d, nil
+	var mu sync.Mutex
+	s.countAll(ctx, grouped(tallies), func(_ *tallyGroup, failed error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if failed != nil {
+			err = failed
+		}
+	})
+	return d, err
 }
 
 // plan returns the data of a rule without its counts, and the tallies that add these to it.

@@ -49,7 +49,7 @@ func (s *simulated) watermark(now time.Time) time.Time {
 }
 
 // prepare implements source. There is nothing to read.
-func (s *simulated) prepare(context.Context, []span) map[span]data { return nil }
+func (s *simulated) prepare(context.Context, []span, func(span, data)) {}
 
 // fetch implements source.
 func (s *simulated) fetch(_ context.Context, sp span) (data, error) {

@@ -142,10 +142,8 @@ type broken struct {
 	rules map[string]error
 }
 
-func (b broken) prepare(ctx context.Context, spans []span) map[span]data {
-	prepared := b.source.prepare(ctx, spans)
-	maps.DeleteFunc(prepared, func(sp span, _ data) bool { return b.rules[sp.rule.Name] != nil })
-	return prepared
+func (b broken) prepare(ctx context.Context, spans []span, ready func(span, data)) {
+	b.source.prepare(ctx, slices.DeleteFunc(slices.Clone(spans), func(sp span) bool { return b.rules[sp.rule.Name] != nil }), ready)
 }
 
 func (b broken) fetch(ctx context.Context, sp span) (data, error) {

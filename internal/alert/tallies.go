@@ -7,7 +7,6 @@ import (
 	"sort"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -276,23 +275,17 @@ func (s *stored) count(ctx context.Context, g *tallyGroup) error {
 }
 
 // countAll runs the queries of groups, two at a time: ClickHouse works on one while the rows of the
-// other are read. It returns the groups that failed, and their errors.
-func (s *stored) countAll(ctx context.Context, groups []*tallyGroup) map[*tallyGroup]error {
-	failed, mu := map[*tallyGroup]error{}, sync.Mutex{}
+// other are read. It calls done after each, perhaps twice at once.
+func (s *stored) countAll(ctx context.Context, groups []*tallyGroup, done func(*tallyGroup, error)) {
 	var g errgroup.Group
 	g.SetLimit(2)
 	for _, group := range groups {
 		g.Go(func() error {
-			if err := s.count(ctx, group); err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				failed[group] = err
-			}
+			done(group, s.count(ctx, group))
 			return nil
 		})
 	}
-	_ = g.Wait() // all errors are in failed
-	return failed
+	_ = g.Wait() // done has all errors
 }
 
 // give hands a count to the tallies that it is for.
