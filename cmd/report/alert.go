@@ -246,8 +246,15 @@ func newAlertList(env *environment) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := output.Write(list, cmd.OutOrStdout()); err != nil || *maxDelay == 0 {
+		progress, err := alert.Progress(cmd.Context(), s)
+		if err != nil {
 			return err
+		}
+		if err := output.Write(list, cmd.OutOrStdout()); err != nil {
+			return err
+		}
+		if *maxDelay == 0 {
+			return cli.Paragraph(cmd.ErrOrStderr(), "", progress)
 		}
 		sentence, err := alert.CheckDelay(cmd.Context(), s, *maxDelay)
 		if err == nil && sentence != "" {

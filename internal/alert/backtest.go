@@ -96,7 +96,7 @@ func thresholdKey(levels []level) string { return cmp.Or(levels[0].name, "above"
 func scaled(levels []level, lowest float64) []level {
 	all := slices.Clone(levels)
 	for i := range all {
-		all[i].above += lowest - levels[0].above
+		all[i].above = lowest + (levels[i].above - levels[0].above)
 	}
 	return all
 }
@@ -392,7 +392,8 @@ func suggestion(c tunable, all []*variant, from, to time.Time, wish float64) *Su
 	s.Key, s.Now, _ = c.tuning()
 	for _, v := range all {
 		s.Suggested, s.PagesPerWeek = v.value, perWeek(tried(&v.rule, v.steps, from, to).Pages, from, to)
-		if s.Found = s.PagesPerWeek <= wish; s.Found {
+		// As it is printed: a week up to the watermark is some minutes short.
+		if s.Found = math.Round(s.PagesPerWeek*10)/10 <= wish; s.Found {
 			return s
 		}
 	}

@@ -118,6 +118,15 @@ groups:
 	f(2, 40, true)    // the first above 30 in 20, 28, 40, 57, 80
 	f(1, 80, true)    // the first above 60
 	f(0.5, 110, true) // the first above 90
+	// Up to the watermark, this week is a minute short, and its one page is one a week all the same.
+	b := w.backtest(rules, 1, 7*24*60, BacktestOptions{Suggest: 1})
+	if s := b.Rules[0].Suggestion; s.Suggested != 80 || !(s.PagesPerWeek > 1) {
+		t.Errorf("a week less a minute: %+v", s)
+	}
+	// A share that is tried is a number with two digits.
+	if s := (Rate{Levels: above(0.05)}).tuned(0.0031).(Rate); s.Levels[0].above != 0.0031 {
+		t.Errorf("tuned to %v", s.Levels)
+	}
 }
 
 func TestScore(t *testing.T) {
