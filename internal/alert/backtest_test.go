@@ -118,7 +118,7 @@ groups:
 	f(2, 40, true)    // the first above 30 in 20, 28, 40, 57, 80
 	f(1, 80, true)    // the first above 60
 	f(0.5, 110, true) // the first above 90
-	// Up to the watermark, this week is a minute short, and its one page is one a week all the same.
+	// This week is a minute short, and its one page is one a week all the same.
 	b := w.backtest(rules, 1, 7*24*60, BacktestOptions{Suggest: 1})
 	if s := b.Rules[0].Suggestion; s.Suggested != 80 || !(s.PagesPerWeek > 1) {
 		t.Errorf("a week less a minute: %+v", s)

@@ -13,9 +13,9 @@ import (
 
 // source is where an evaluator looks: the store, or the inputs of a unit test.
 type source interface {
-	// prepare reads what several rules look at together. It calls ready with the data of each as soon
-	// as that is complete, perhaps several times at once. What it does not call it with, because of
-	// an error of one of them, is left to fetch.
+	// prepare reads what several rules look at together. It calls ready with the data of each as
+	// soon as that is complete, perhaps several times at once. What it does not call it with,
+	// because of an error of one of them, is left to fetch.
 	prepare(ctx context.Context, spans []span, ready func(span, data))
 	// fetch counts what a rule looks at when it is evaluated at the times of the span.
 	fetch(ctx context.Context, sp span) (data, error)
