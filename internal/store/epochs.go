@@ -11,9 +11,12 @@ import (
 
 // counted is the condition by which the views pick stored rows: those of epoch 0 unless their batch
 // was switched to a later epoch, and those of a later epoch if it is the last one switched to. Both
-// are answered by one set, so that a query sees one state of the switches.
-const counted = `((topic, partition, first_offset, epoch) IN (SELECT topic, partition, first_offset, arrayJoin([0, max(epoch)])
-	FROM epoch_switches GROUP BY topic, partition, first_offset)) != (epoch = 0)`
+// are answered by one set, so that a query sees one state of the switches. Where there are none,
+// nothing is looked up: a query that saw none sees the state before all switches. A hash stands for
+// the topic, because a set of numbers is quicker than one with texts.
+const counted = `if((SELECT count() FROM epoch_switches) = 0, epoch = 0,
+	((sipHash128(topic), partition, first_offset, epoch) IN (SELECT sipHash128(topic), partition, first_offset, arrayJoin([0, max(epoch)])
+		FROM epoch_switches GROUP BY topic, partition, first_offset)) != (epoch = 0))`
 
 // ClaimEpoch returns an epoch that is greater than least and than all epochs used so far. No other
 // call returns the same one. The fingerprint is for people to read.
