@@ -102,7 +102,7 @@ type TopRow struct {
 	Known       bool          `json:"known" ch:"-"`       // today's catalogs list Code
 	Description string        `json:"description" ch:"-"` // of Code, and of Template where rows are grouped by it, in today's catalogs
 	Remedy      string        `json:"remedy" ch:"-"`
-	Message     string        `json:"message" ch:"-"`     // the most frequent one of a Code that no catalog lists
+	Message     string        `json:"message" ch:"-"`     // of a Code that no catalog lists: the most frequent one of the UTC days of FirstSeen and LastSeen
 	RequestIDs  []string      `json:"request_ids" ch:"-"` // of the first and the last of these errors
 }
 
@@ -188,9 +188,11 @@ func (r *TopRow) explain(c *catalog.Set, q TopQuery) {
 	}
 }
 
-// addSamples adds messages and request ids to the rows whose codes no catalog lists.
+// addSamples adds messages and request ids to the rows whose codes no catalog lists. It looks at the
+// days on which the rows' errors were first and last met, because to read all errors of a long
+// window takes longer than all other queries together.
 func (t *Top) addSamples(ctx context.Context, s *store.Store, q TopQuery) error {
-	var codes []string
+	var codes, days []string
 	rows := map[string]*TopRow{}
 	for i := range t.Rows {
 		r := &t.Rows[i]
@@ -200,12 +202,17 @@ func (t *Top) addSamples(ctx context.Context, s *store.Store, q TopQuery) error 
 		if !slices.Contains(codes, r.Code) {
 			codes = append(codes, r.Code)
 		}
+		for _, at := range []cli.Timestamp{r.FirstSeen, r.LastSeen} {
+			if day := at.UTC().Format(time.DateOnly); !slices.Contains(days, day) {
+				days = append(days, day)
+			}
+		}
 		rows[strings.Join(r.keys(q.By), "\x00")] = r
 	}
 	if len(codes) == 0 {
 		return nil
 	}
-	samples, err := samplesOf(ctx, s, q.errors("ts").And("code IN (?)", codes), q.By)
+	samples, err := samplesOf(ctx, s, q.errors("ts").And("code IN (?)", codes).And("toDate(ts) IN (?)", days), q.By)
 	for _, sample := range samples {
 		if r := rows[strings.Join(sample.Keys, "\x00")]; r != nil {
 			r.Message, r.RequestIDs = sample.Message, requestIDs(sample)

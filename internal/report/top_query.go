@@ -97,8 +97,7 @@ type rankedRow struct {
 	TopRow
 	All            uint64   `ch:"all_errors"` // of the tenant, or of all; as is the next
 	Groups         uint64   `ch:"groups"`
-	Parts          []uint16 `ch:"parts"` // of the history in which there are errors
-	Counts         []uint64 `ch:"counts"`
+	Counts         []uint64 `ch:"history"`
 	BeforeRank     uint64   `ch:"before_rank"`
 	BeforeErrors   uint64   `ch:"before_errors"`
 	BeforeRequests uint64   `ch:"before_requests"`
@@ -115,10 +114,7 @@ func (t *Top) rank(ctx context.Context, s *store.Store, q TopQuery) error {
 	t.Rows, t.Others = []TopRow{}, []TopOther{}
 	for i := range ranked {
 		r := &ranked[i]
-		r.History, r.RequestIDs = make([]uint64, historyParts), []string{}
-		for j, part := range r.Parts {
-			r.History[part] = r.Counts[j]
-		}
+		r.History, r.RequestIDs = r.Counts, []string{}
 		r.Share = share(r.Errors, r.Requests)
 		if q.Compare != "" {
 			r.Before = &TopBefore{r.BeforeRank, r.BeforeErrors, r.BeforeRequests, share(r.BeforeErrors, r.BeforeRequests), int64(r.Errors) - int64(r.BeforeErrors)}
@@ -167,15 +163,15 @@ func (q TopQuery) ranking() (sql string, args []any) {
 		s.add(", n." + key + "_ AS " + key)
 	}
 	s.add(`, n.errors_ AS errors, r.requests_ AS requests, n.first_ AS first_seen, n.last_ AS last_seen,
-		n.all_ AS all_errors, n.groups_ AS groups, n.history_.1 AS parts, n.history_.2 AS counts`)
+		n.all_ AS all_errors, n.groups_ AS groups, n.history_ AS history`)
 	if q.Compare != "" {
 		s.add(", b.rank_ AS before_rank, b.errors_ AS before_errors, rb.requests_ AS before_requests")
 	} else {
 		s.add(", toUInt64(0) AS before_rank, toUInt64(0) AS before_errors, toUInt64(0) AS before_requests")
 	}
-	s.add("\nFROM (SELECT * FROM ")
-	q.ranked(&s)
-	s.add(" WHERE rank_ <= ?) AS n\nLEFT JOIN ", q.Limit)
+	s.add("\nFROM ")
+	q.first(&s)
+	s.add(" AS n\nLEFT JOIN ")
 	q.denominators(&s)
 	s.add(" AS r ON n.place_ = r.place_")
 	if q.Compare != "" {
@@ -194,6 +190,25 @@ func (q TopQuery) ranking() (sql string, args []any) {
 	return s.text.String(), s.args
 }
 
+// first adds the groups with the most errors, as ranked does with all groups. To rank all of them
+// takes as long as to count them, so without tenants to rank by themselves only the first are.
+func (q TopQuery) first(s *statement) {
+	if q.PerTenant {
+		s.add("(SELECT * FROM ")
+		q.ranked(s)
+		s.add(" WHERE rank_ <= ?)", q.Limit)
+		return
+	}
+	s.add("(SELECT *, row_number() OVER (" + q.order() + ") AS rank_ FROM (SELECT *, sum(errors_) OVER () AS all_, count() OVER () AS groups_ FROM ")
+	q.groups(s)
+	s.add(" "+q.order()+" LIMIT ?))", q.Limit)
+}
+
+// order is the order of the ranks.
+func (q TopQuery) order() string {
+	return "ORDER BY errors_ DESC, " + strings.Join(q.By, "_, ") + "_"
+}
+
 // ranked adds the groups with their ranks, and with the sum and the number of all groups that they
 // are ranked among.
 func (q TopQuery) ranked(s *statement) {
@@ -201,12 +216,7 @@ func (q TopQuery) ranked(s *statement) {
 	if q.PerTenant {
 		among = "PARTITION BY tenant_ "
 	}
-	keys := make([]string, len(q.By))
-	for i, key := range q.By {
-		keys[i] = key + "_"
-	}
-	s.add(fmt.Sprintf("(SELECT *, sum(errors_) OVER (%[1]s) AS all_, count() OVER (%[1]s) AS groups_, row_number() OVER (%[1]sORDER BY errors_ DESC, %[2]s) AS rank_ FROM ",
-		among, strings.Join(keys, ", ")))
+	s.add(fmt.Sprintf("(SELECT *, sum(errors_) OVER (%[1]s) AS all_, count() OVER (%[1]s) AS groups_, row_number() OVER (%[1]s%[2]s) AS rank_ FROM ", among, q.order()))
 	q.groups(s)
 	s.add(")")
 }
@@ -221,10 +231,14 @@ func (q TopQuery) groups(s *statement) {
 	for i, key := range q.By {
 		group[i] = "toString(" + key + ")"
 	}
+	history := make([]string, historyParts)
+	for i := range history {
+		history[i] = fmt.Sprintf("sumIf(errors, part_ = %d)", i)
+	}
 	where, parts, by := q.errors(""), partsOf(q.Scope), strings.Join(q.By, ", ")
 	s.add(fmt.Sprintf(`(SELECT %s, %s AS place_, [%s] AS group_, sum(errors) AS errors_, min(first_seen) AS first_, max(last_seen) AS last_,
-			sumMap([%s], [errors]) AS history_
-		FROM %s WHERE `, strings.Join(columns, ", "), q.place(), strings.Join(group, ", "), parts.number("at"), q.source(parts.split)))
+			[%s] AS history_
+		FROM (SELECT *, %s AS part_ FROM %s) WHERE `, strings.Join(columns, ", "), q.place(), strings.Join(group, ", "), strings.Join(history, ", "), parts.number("at"), q.source(parts.split)))
 	s.add(where.SQL+" GROUP BY "+by+")", where.Args...)
 }
 
@@ -255,7 +269,8 @@ func (q TopQuery) column(key string) string {
 	case slices.Contains(q.By, key):
 		return key
 	case key == "family" || key == "kind" || key == "dialect": // follow from the code where they can
-		return fmt.Sprintf("if(uniq(%[1]s) = 1, any(%[1]s), '')", key)
+		// As uniq(…) = 1, for a third of its time and memory.
+		return fmt.Sprintf("if(groupBitAnd(cityHash64(%[1]s)) = groupBitOr(cityHash64(%[1]s)), any(%[1]s), '')", key)
 	}
 	return "''"
 }
