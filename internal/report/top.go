@@ -192,7 +192,7 @@ func (r *TopRow) explain(c *catalog.Set, q TopQuery) {
 // days on which the rows' errors were first and last met, because to read all errors of a long
 // window takes longer than all other queries together.
 func (t *Top) addSamples(ctx context.Context, s *store.Store, q TopQuery) error {
-	var codes, days []string
+	var codes, tenants, days []string
 	rows := map[string]*TopRow{}
 	for i := range t.Rows {
 		r := &t.Rows[i]
@@ -201,6 +201,9 @@ func (t *Top) addSamples(ctx context.Context, s *store.Store, q TopQuery) error 
 		}
 		if !slices.Contains(codes, r.Code) {
 			codes = append(codes, r.Code)
+		}
+		if !slices.Contains(tenants, r.Tenant) {
+			tenants = append(tenants, r.Tenant)
 		}
 		for _, at := range []cli.Timestamp{r.FirstSeen, r.LastSeen} {
 			if day := at.UTC().Format(time.DateOnly); !slices.Contains(days, day) {
@@ -212,7 +215,11 @@ func (t *Top) addSamples(ctx context.Context, s *store.Store, q TopQuery) error 
 	if len(codes) == 0 {
 		return nil
 	}
-	samples, err := samplesOf(ctx, s, q.errors("ts").And("code IN (?)", codes).And("toDate(ts) IN (?)", days), q.By)
+	where := q.errors("ts").And("code IN (?)", codes).And("toDate(ts) IN (?)", days)
+	if slices.Contains(q.By, "tenant") {
+		where = where.And("tenant IN (?)", tenants) // the sorting key begins with it
+	}
+	samples, err := samplesOf(ctx, s, where, q.By)
 	for _, sample := range samples {
 		if r := rows[strings.Join(sample.Keys, "\x00")]; r != nil {
 			r.Message, r.RequestIDs = sample.Message, requestIDs(sample)
