@@ -188,8 +188,8 @@ func (r *TopRow) explain(c *catalog.Set, q TopQuery) {
 	}
 }
 
-// addSamples adds messages and request ids to the rows whose codes no catalog lists. It looks at the
-// days on which the rows' errors were first and last met, because to read all errors of a long
+// addSamples adds messages and request ids to the rows whose codes no catalog lists. It looks at
+// the days on which the rows' errors were first and last met, because to read all errors of a long
 // window takes longer than all other queries together.
 func (t *Top) addSamples(ctx context.Context, s *store.Store, q TopQuery) error {
 	var codes, tenants, days []string
