@@ -73,50 +73,86 @@ func (s *simulated) fetch(_ context.Context, sp span) (data, error) {
 // count counts all that a rule looks at, as the store would.
 func (s *simulated) count(rule *Rule) data {
 	d := newData()
-	counts := map[string]map[time.Time]uint64{} // of each series that is not yet in order
-	keysOf := map[string][]string{}
-	put := func(kind string, keys []string, at time.Time, n uint64) {
-		name := kind + "\x00" + nameOf(keys)
-		if counts[name] == nil {
-			counts[name], keysOf[name] = map[time.Time]uint64{}, keys
-		}
-		counts[name][at] += n
-	}
+	errorsOf, requestsOf, blindOf := minutes{}, minutes{}, minutes{}
 	for _, in := range s.inputs {
 		requestRow := map[string]string{}
 		for _, column := range requestColumns {
 			requestRow[column] = in.row[column]
 		}
-		keys, place := in.keys(rule.By), rule.place(in.keys(rule.By))
+		keys, place, tenant := in.keys(rule.By), rule.place(in.keys(rule.By)), in.row["tenant"]
 		ofRequests, ofErrors := rule.Select.picks(requestRow), in.row["code"] != "" && rule.Select.picks(in.row)
+		ofGroup, requestsOfPlace, blindOfPlace := errorsOf.series(keys), requestsOf.series(place), blindOf.series(place)
+		var firstSeen, began time.Time
 		s.each(in, func(at time.Time, errors, requests, blind uint64) {
 			if ofRequests {
-				put("requests", place, at, requests)
-				put("blind", place, at, blind)
+				requestsOfPlace.put(at, requests)
+				blindOfPlace.put(at, blind)
 			}
-			if ofErrors && errors > 0 {
-				put("errors", keys, at, errors)
+			if ofErrors {
+				ofGroup.put(at, errors)
 			}
-			if errors > 0 && (d.firstSeen[nameOf(keys)].IsZero() || at.Before(d.firstSeen[nameOf(keys)])) {
-				d.firstSeen[nameOf(keys)] = at
+			if errors > 0 && firstSeen.IsZero() {
+				firstSeen = at
 			}
-			tenant := in.row["tenant"]
-			if errors+requests > 0 && (d.began[tenant].IsZero() || at.Before(d.began[tenant])) {
-				d.began[tenant] = at
+			if errors+requests > 0 && began.IsZero() {
+				began = at
 			}
 		})
+		earliest(d.firstSeen, nameOf(keys), firstSeen)
+		earliest(d.began, tenant, began)
 	}
-	for name, minutes := range counts {
-		into := map[string]map[string]*series{"requests": d.requests, "blind": d.blind, "errors": d.errors}
-		for kind, all := range into {
-			if len(name) > len(kind) && name[:len(kind)] == kind && name[len(kind)] == 0 {
-				for _, at := range slices.SortedFunc(maps.Keys(minutes), time.Time.Compare) {
-					add(all, counted{at: at, keys: keysOf[name], name: nameOf(keysOf[name])}, minutes[at])
-				}
-			}
+	errorsOf.addTo(d.errors)
+	requestsOf.addTo(d.requests)
+	blindOf.addTo(d.blind)
+	return d
+}
+
+// earliest keeps the earlier of two times. A zero time is none.
+func earliest(times map[string]time.Time, name string, at time.Time) {
+	if was := times[name]; !at.IsZero() && (was.IsZero() || at.Before(was)) {
+		times[name] = at
+	}
+}
+
+// minutes are the counts of each series, input by input: a later input may begin before an earlier
+// one.
+type minutes map[string]*unordered
+
+type unordered struct {
+	keys   []string
+	counts []atMinute
+}
+
+type atMinute struct {
+	at time.Time
+	n  uint64
+}
+
+func (m minutes) series(keys []string) *unordered {
+	name := nameOf(keys)
+	if m[name] == nil {
+		m[name] = &unordered{keys: keys}
+	}
+	return m[name]
+}
+
+func (u *unordered) put(at time.Time, n uint64) {
+	if n > 0 {
+		u.counts = append(u.counts, atMinute{at, n})
+	}
+}
+
+// addTo adds the counts in the order of time.
+func (m minutes) addTo(all map[string]*series) {
+	for name, u := range m {
+		byTime := func(a, b atMinute) int { return a.at.Compare(b.at) }
+		if !slices.IsSortedFunc(u.counts, byTime) {
+			slices.SortFunc(u.counts, byTime)
+		}
+		for _, c := range u.counts {
+			add(all, counted{at: c.at, keys: u.keys, name: name}, c.n)
 		}
 	}
-	return d
 }
 
 // keys returns the values of columns.
