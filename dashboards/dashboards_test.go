@@ -20,7 +20,6 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"errata/catalogs"
 	"errata/dashboards"
 	"errata/internal/accesslog"
 	"errata/internal/catalog"
@@ -329,7 +328,7 @@ func fill(t *testing.T, s *store.Store) {
 		`{"time":"2026-11-02T00:12:00Z","tenant":"acme","service":"osm","route":"r","method":"GET","path":"/","status":200}`,
 		"not a record", "not one either", "[7]",
 	}
-	c, err := catalog.Load(catalogs.FS)
+	c, err := catalog.Open(catalog.Default)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func TestCutOffAnywhere(t *testing.T) {
 			})
 		})
 	}
-	f(3, "deadletters", "list")
+	f(1, "deadletters", "list") // only the last few pieces, those of the rows, break it
 	f(9, "audit")
 	f(2, "check")
 	f(15, "replay", "--force", "--at", "gateway-logs/0/0")

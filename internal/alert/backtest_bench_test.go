@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"errata/catalogs"
 	"errata/internal/catalog"
 	"errata/internal/stack"
 	"errata/internal/stack/stacktest"
@@ -168,7 +167,7 @@ func BenchmarkBacktest(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	c, err := catalog.Load(catalogs.FS)
+	c, err := catalog.Open(catalog.Default)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"errata/catalogs"
 	"errata/internal/accesslog"
 	"errata/internal/catalog"
 	"errata/internal/cli"
@@ -45,7 +44,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	c, err := catalog.Load(catalogs.FS)
+	c, err := catalog.Open(catalog.Default)
 	if err != nil {
 		t.Fatal(err)
 	}

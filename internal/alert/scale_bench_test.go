@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"errata/catalogs"
 	"errata/internal/catalog"
 	"errata/internal/notify"
 	"errata/internal/stack"
@@ -132,7 +131,7 @@ func BenchmarkEvaluate(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	c, err := catalog.Load(catalogs.FS)
+	c, err := catalog.Open(catalog.Default)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -6,14 +6,13 @@ import (
 	"strings"
 	"testing"
 
-	"errata/catalogs"
 	"errata/internal/catalog"
 )
 
 // shipped returns the catalogs that are compiled in.
 func shipped(t *testing.T) *catalog.Set {
 	t.Helper()
-	c, err := catalog.Load(catalogs.FS)
+	c, err := catalog.Open(catalog.Default)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"sync"
 
 	"errata/catalogs"
 )
@@ -152,15 +153,14 @@ func assemble(files []file) (*Set, []Problem) {
 	var problems []Problem
 	var own, builtIn []parsed
 	for _, f := range files {
-		source := parseSource(f)
-		family, found := source.family()
+		p, found := parse(f)
 		problems = append(problems, found...)
 		switch {
 		case anySevere(found):
 		case f.builtIn:
-			builtIn = append(builtIn, parsed{family, source})
+			builtIn = append(builtIn, p)
 		default:
-			own = append(own, parsed{family, source})
+			own = append(own, p)
 		}
 	}
 	used := override(builtIn, own)
@@ -174,11 +174,28 @@ func assemble(files []file) (*Set, []Problem) {
 	return s, problems
 }
 
-// parsed is a family with its file.
+// parsed is a family with its file. Sets share its entries, so they never change.
 type parsed struct {
 	family Family
 	source *source
 }
+
+// parse reads a file, and returns what is wrong with it by itself. A process reads a built-in file
+// once, however often it loads the catalogs.
+func parse(f file) (parsed, []Problem) {
+	read := func() (parsed, []Problem) {
+		source := parseSource(f)
+		family, problems := source.family()
+		return parsed{family, source}, problems
+	}
+	if !f.builtIn {
+		return read()
+	}
+	once, _ := builtInFiles.LoadOrStore(f.name, sync.OnceValues(read))
+	return once.(func() (parsed, []Problem))()
+}
+
+var builtInFiles sync.Map // of the result of parse, by name
 
 // override returns the families to use: the new ones, and then the built-in ones, each replaced by
 // those of its name.
@@ -215,7 +232,6 @@ func (s *Set) add(f *Family) {
 	s.within[f.Name] = own
 	for i := range f.Codes {
 		e := &f.Codes[i]
-		e.template = compile(e.Message)
 		for _, code := range e.spellings() {
 			own.add(code, Listed{f, e})
 			if !f.bound() {

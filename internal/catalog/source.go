@@ -25,6 +25,9 @@ func (s *source) family() (Family, []Problem) {
 		return f, []Problem{s.decodeProblem(err)}
 	}
 	f.Origin = Origin{File: s.name, Dir: s.dir}
+	for i := range f.Codes {
+		f.Codes[i].template = compile(f.Codes[i].Message)
+	}
 	l := &linter{source: s}
 	l.family(&f)
 	return f, l.problems

@@ -15,7 +15,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"errata/catalogs"
 	"errata/internal/accesslog"
 	"errata/internal/catalog"
 	"errata/internal/enrich"
@@ -134,7 +133,7 @@ func heavy(n uint64) (value []byte, want facts) {
 
 // TestRecord holds what the load says of its records against what is made of them in a quiet hour.
 func TestRecord(t *testing.T) {
-	loaded, err := catalog.Load(catalogs.FS)
+	loaded, err := catalog.Open(catalog.Default)
 	if err != nil {
 		t.Fatal(err)
 	}

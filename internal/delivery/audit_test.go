@@ -13,7 +13,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"errata/catalogs"
 	"errata/internal/accesslog"
 	"errata/internal/catalog"
 	"errata/internal/enrich"
@@ -65,7 +64,7 @@ func newAuditTopic(t *testing.T, broker string, stored *store.Store, database st
 		t.Fatal(err)
 	}
 	t.Cleanup(c.client.Close)
-	loaded, err := catalog.Load(catalogs.FS)
+	loaded, err := catalog.Open(catalog.Default)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,6 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
-	"errata/catalogs"
 	"errata/internal/catalog"
 	"errata/internal/delivery"
 	"errata/internal/enrich"
@@ -95,7 +94,7 @@ func (p *pipeline) produce(from, to int) {
 // ingester runs one until stop is called.
 func (p *pipeline) ingester(fingerprint string) (stop func(), s *store.Store) {
 	p.t.Helper()
-	c, err := catalog.Load(catalogs.FS)
+	c, err := catalog.Open(catalog.Default)
 	if err != nil {
 		p.t.Fatal(err)
 	}

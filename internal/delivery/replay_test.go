@@ -8,7 +8,6 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
-	"errata/catalogs"
 	"errata/internal/accesslog"
 	"errata/internal/catalog"
 	"errata/internal/delivery"
@@ -21,7 +20,7 @@ import (
 // replay is one with a mapping of its own beside what runs.
 func (p *pipeline) replay(fingerprint string, cfg enrich.Config) *delivery.Replay {
 	p.t.Helper()
-	c, err := catalog.Load(catalogs.FS)
+	c, err := catalog.Open(catalog.Default)
 	if err != nil {
 		p.t.Fatal(err)
 	}

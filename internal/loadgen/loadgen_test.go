@@ -13,7 +13,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"errata/catalogs"
 	"errata/internal/accesslog"
 	"errata/internal/catalog"
 	"errata/internal/enrich"
@@ -69,7 +68,7 @@ func TestPipelineCountsWhatWasSent(t *testing.T) {
 // count puts messages through the pipeline and counts as Sent does, and how often each
 // format, family, body state and confidence was seen.
 func count(t *testing.T, cfg Config, messages []Message) (got Sent, seen map[string]int) {
-	shipped, err := catalog.Load(catalogs.FS)
+	shipped, err := catalog.Open(catalog.Default)
 	if err != nil {
 		t.Fatal(err)
 	}

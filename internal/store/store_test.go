@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"errata/catalogs"
 	"errata/internal/accesslog"
 	"errata/internal/catalog"
 	"errata/internal/enrich"
@@ -36,7 +35,7 @@ func open(t *testing.T) (*store.Store, func(sql string) string) {
 }
 
 // builtIn are the catalogs of the program, loaded once.
-var builtIn = sync.OnceValues(func() (*catalog.Set, error) { return catalog.Load(catalogs.FS) })
+var builtIn = sync.OnceValues(func() (*catalog.Set, error) { return catalog.Open(catalog.Default) })
 
 func processor(t *testing.T) *enrich.Processor {
 	t.Helper()
