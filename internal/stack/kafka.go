@@ -20,6 +20,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // KafkaConfig configures a broker that we start.
@@ -108,7 +109,20 @@ func startKafka(cfg KafkaConfig, addr string) (*Kafka, error) {
 		return nil, fmt.Errorf("start Kafka: the data in %q are damaged or of another version (%w): "+
 			"remove them, together with ClickHouse's beside them, or use another folder (--dir)", cfg.Dir, err)
 	}
+	k.cluster.ControlKey(int16(kmsg.JoinGroup), rebalanceAfterSession)
 	return k, nil
+}
+
+// rebalanceAfterSession makes a group wait for a missing member a second longer than its session
+// lasts. Of a member that dies between join and sync, kfake ends the session and the wait by two
+// timers, which run out together if both timeouts are equal. When the wait ends first, kfake takes
+// the member's protocols off its books twice, and then refuses every other member with
+// INCONSISTENT_GROUP_PROTOCOL.
+func rebalanceAfterSession(request kmsg.Request) (kmsg.Response, error, bool) {
+	if join := request.(*kmsg.JoinGroupRequest); join.RebalanceTimeoutMillis < join.SessionTimeoutMillis+1000 {
+		join.RebalanceTimeoutMillis = join.SessionTimeoutMillis + 1000
+	}
+	return nil, nil, false
 }
 
 // Stop flushes the data and closes all connections.

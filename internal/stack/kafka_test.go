@@ -185,6 +185,37 @@ func committed(t testing.TB, addr, topic string) (offset int64, metadata string)
 	return p.CommittedOffset, p.Metadata
 }
 
+// A member that dies between join and sync is forgotten, and others can join.
+func TestGroupForgetsADeadMember(t *testing.T) {
+	t.Parallel()
+	k := stacktest.Kafka(t)
+	client := kafka.Client{Addr: kafka.TCP(k.Addr), Timeout: time.Minute}
+	join := func(group string) error {
+		request := kafka.JoinGroupRequest{
+			GroupID: group, SessionTimeout: time.Second, RebalanceTimeout: time.Second, ProtocolType: "consumer",
+			Protocols: []kafka.GroupProtocol{{Name: "range", Metadata: kafka.GroupProtocolSubscription{Topics: []string{"logs"}}}},
+		}
+		answer, err := client.JoinGroup(t.Context(), &request)
+		if err == nil && errors.Is(answer.Error, kafka.MemberIDRequired) {
+			request.MemberID = answer.MemberID
+			answer, err = client.JoinGroup(t.Context(), &request)
+		}
+		if err != nil {
+			return err
+		}
+		return answer.Error
+	}
+	const groups = 20 // which timer runs out first is chance
+	for _, pause := range []time.Duration{0, 1500 * time.Millisecond} {
+		time.Sleep(pause)
+		for n := range groups {
+			if err := join(fmt.Sprintf("group-%d", n)); err != nil {
+				t.Errorf("group %d, after %s: %v", n, pause, err)
+			}
+		}
+	}
+}
+
 func TestKafkaKeepsData(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
