@@ -1,36 +1,80 @@
 package jsontree
 
-import "bytes"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
-// checker walks over JSON that may stand inside a JSON string, with that string's escapes.
-type checker struct {
-	src     []byte
-	escaped bool
-	suspect func(key, value []byte) bool
-	failed  bool // an escape that the checker does not read
+// Suspects says which members of objects a Checker stops at.
+type Suspects struct {
+	// Asks says what to ask about the value of a key, a bit each. 0 means that no value makes this
+	// key a suspect. It must depend on the key alone, because a Checker remembers it. The key is as
+	// the source has it, with its escapes.
+	Asks func(key []byte) uint64
+
+	// Holds reports whether the answer to one of the questions is yes. value is the source from the
+	// value's first byte on, and quote is what texts in it begin and end with.
+	Holds func(asks uint64, value []byte, quote string) bool
 }
 
-// Check returns how a document ends, as Parse does, but builds nothing. If escaped is set, src is
-// what stands between the quotes of a JSON string that holds the document.
+// Checker finds how a document ends, as Parse does, and proves that it has no suspect. It builds
+// nothing and decodes nothing. Only one goroutine may use it at a time. The zero value suspects
+// nothing.
+//
+// It is exact because it reads every token of the document: each string to its closing quote, by
+// words of eight bytes, and each bracket against the one that it closes. So nothing inside a string
+// is taken for a key, and no key is missed. Documents are made of few different keys. The Checker
+// remembers what Suspects asks about the last ones, with all bytes of the key, and decides most
+// members by comparing two words.
+type Checker struct {
+	Suspects
+	recent [512]recentKey
+}
+
+// recentKey is a key of at most 15 bytes: its first eight, and the others with its length plus one
+// on top. No key has the zero value.
+type recentKey struct{ low, high, asks uint64 }
+
+const (
+	wordSize = 8
+	lows     = 0x0101010101010101
+	highs    = 0x8080808080808080
+)
+
+// check is the check of one document.
+type check struct {
+	*Checker
+	src     []byte
+	escaped bool
+	quote   string
+	marks   [2]uint64 // bytes that matter in a string, each repeated in a word
+	failed  bool      // an escape that the checker does not read
+}
+
+// Check returns how a document ends. If escaped is set, src is what stands between the quotes of a
+// JSON string that holds the document.
 //
 // It is ok only for an object or array that is whole or cut off and has no suspect key. In an
 // escaped document, the only escapes outside of its own strings may be \" \n \r and \t. Everything
-// else is for Parse. suspect, which may be nil, gets each key as src has it, and src from the key's
-// value on.
-func Check(src []byte, escaped bool, suspect func(key, value []byte) bool) (how Ending, ok bool) {
-	c := checker{src: src, escaped: escaped, suspect: suspect}
-	how, ok = c.document()
-	return how, ok && !c.failed
+// else is for Parse.
+func (c *Checker) Check(src []byte, escaped bool) (how Ending, ok bool) {
+	k := check{Checker: c, src: src, escaped: escaped, quote: `"`, marks: [2]uint64{lows * '"', lows * '\\'}}
+	if escaped { // every byte that matters in a string is escaped
+		k.quote, k.marks[0] = `\"`, k.marks[1]
+	}
+	how, ok = k.document()
+	return how, ok && !k.failed
 }
 
-func (c *checker) document() (how Ending, ok bool) {
+// document reads the document. Where it looks at src directly, it takes a shortcut for what is most
+// frequent; at, space and string would read the same there.
+func (c *check) document() (how Ending, ok bool) {
+	src, width, marks := c.src, len(c.quote), c.marks
 	var few [8]uint64
 	objects := few[:] // which of the open containers are objects, a bit each
-	depth, i := 0, 0
-	inObject := func() bool { return objects[(depth-1)/64]&(1<<((depth-1)%64)) != 0 }
+	depth, inObject, i := 0, false, c.space(0)
 	for {
-		i = c.space(i)
-		if depth > 0 && inObject() {
+		if inObject {
 			b, w := c.at(i)
 			if w == 0 {
 				return Cut, true
@@ -39,19 +83,57 @@ func (c *checker) document() (how Ending, ok bool) {
 				return Malformed, false
 			}
 			from := i + w
-			end, whole := c.string(from)
-			if !whole {
-				return Cut, true
+			var asks uint64
+			end := -1
+			if from+2*wordSize+2 <= len(src) {
+				var key recentKey
+				key.low = binary.LittleEndian.Uint64(src[from:])
+				if m := marked(key.low, marks); m != 0 {
+					key.low &= before(m)
+					end = from + bits.TrailingZeros64(m)/8
+				} else {
+					key.high = binary.LittleEndian.Uint64(src[from+wordSize:])
+					if m = marked(key.high, marks); m != 0 {
+						key.high &= before(m)
+						end = from + wordSize + bits.TrailingZeros64(m)/8
+					}
+				}
+				if end >= 0 && src[end+width-1] == '"' {
+					key.high |= uint64(end-from+1) << 56
+					recent := &c.recent[(key.low^key.high*0x9e3779b97f4a7c15)*0xd6e8feb86659fd93>>55]
+					if recent.low != key.low || recent.high != key.high {
+						if c.Asks != nil {
+							key.asks = c.Asks(src[from:end])
+						}
+						*recent = key
+					}
+					asks = recent.asks
+					i = end + width
+				} else {
+					end = -1
+				}
 			}
-			key := c.src[from : end-w] // the closing quote takes as many bytes as the opening one
-			i = c.space(end)
-			if b, w = c.at(i); w > 0 {
-				if b != ':' {
+			if end < 0 {
+				var whole bool
+				if i, whole = c.string(from); !whole {
+					return Cut, true
+				}
+				if c.Asks != nil {
+					asks = c.Asks(src[from : i-width])
+				}
+			}
+			if i >= len(src) || src[i] != ':' {
+				i = c.space(i)
+				if b, w = c.at(i); w > 0 && b != ':' {
 					return Malformed, false
 				}
-				i = c.space(i + w)
 			}
-			if c.suspect != nil && c.suspect(key, c.src[i:]) {
+			if i < len(src) {
+				if i++; !c.solid(i) {
+					i = c.space(i)
+				}
+			}
+			if asks != 0 && c.Holds(asks, src[i:], c.quote) {
 				return Malformed, false
 			}
 		}
@@ -60,6 +142,27 @@ func (c *checker) document() (how Ending, ok bool) {
 			return Cut, depth > 0
 		}
 		switch {
+		case b == '"' && depth > 0:
+			i += w
+			plain := false
+			for i+wordSize+1 <= len(src) {
+				m := marked(binary.LittleEndian.Uint64(src[i:]), marks)
+				if m == 0 {
+					i += wordSize
+					continue
+				}
+				i += bits.TrailingZeros64(m) / 8
+				if plain = src[i+width-1] == '"'; plain {
+					i += width
+				}
+				break
+			}
+			if !plain {
+				var whole bool
+				if i, whole = c.string(i); !whole {
+					return Cut, true
+				}
+			}
 		case b == '{' || b == '[':
 			if depth == len(objects)*64 {
 				objects = append(objects, 0)
@@ -67,28 +170,25 @@ func (c *checker) document() (how Ending, ok bool) {
 			end := byte(']')
 			bit := uint64(1) << (depth % 64)
 			objects[depth/64] &^= bit
-			if b == '{' {
+			inObject = b == '{'
+			if inObject {
 				end = '}'
 				objects[depth/64] |= bit
 			}
 			depth++
-			i = c.space(i + w)
+			if i += w; !c.solid(i) {
+				i = c.space(i)
+			}
 			if b, w := c.at(i); w > 0 && b != end {
 				continue
 			}
 		case depth == 0:
 			return Malformed, false
-		case b == '"':
-			end, whole := c.string(i + w)
-			if !whole {
-				return Cut, true
-			}
-			i = end
 		case b == '-' || '0' <= b && b <= '9':
-			for i += w; i < len(c.src) && isNumberByte(c.src[i]); i++ {
+			for i += w; i < len(src) && numberByte[src[i]]; i++ {
 			}
 		default:
-			kind, end, whole := scanLiteral(c.src, i)
+			kind, end, whole := scanLiteral(src, i)
 			if kind == Missing {
 				return Malformed, false
 			}
@@ -98,9 +198,11 @@ func (c *checker) document() (how Ending, ok bool) {
 			i = end
 		}
 		for {
-			i = c.space(i)
+			if !c.solid(i) {
+				i = c.space(i)
+			}
 			if depth == 0 {
-				return Whole, i == len(c.src)
+				return Whole, i == len(src)
 			}
 			b, w := c.at(i)
 			if w == 0 {
@@ -108,24 +210,51 @@ func (c *checker) document() (how Ending, ok bool) {
 			}
 			i += w
 			if b == ',' {
+				if !c.solid(i) {
+					i = c.space(i)
+				}
 				break
 			}
-			if end := byte(']'); b != end && !inObject() || b != '}' && inObject() {
+			if end := byte(']'); b != end && !inObject || b != '}' && inObject {
 				return Malformed, false
 			}
 			depth--
+			inObject = depth > 0 && objects[(depth-1)/64]&(1<<((depth-1)%64)) != 0
 		}
 	}
 }
 
+// numberByte has the bytes that numbers are made of.
+var numberByte = func() (is [256]bool) {
+	for _, c := range "0123456789.eE+-" {
+		is[c] = true
+	}
+	return is
+}()
+
+// marked sets the highest bit of the first byte of a word that is one of the marks, and perhaps
+// those of later bytes. It returns 0 if there is none.
+func marked(word uint64, marks [2]uint64) uint64 {
+	x, y := word^marks[0], word^marks[1]
+	return ((x-lows)&^x | (y-lows)&^y) & highs
+}
+
+// before has all bits of the bytes before the first one that is marked in m.
+func before(m uint64) uint64 { return (m ^ (m - 1)) >> 8 }
+
 // at returns the byte at i and how many bytes of src it takes, 0 at the end.
-func (c *checker) at(i int) (b byte, width int) {
+func (c *check) at(i int) (b byte, width int) {
 	if i >= len(c.src) {
 		return 0, 0
 	}
 	if b = c.src[i]; b != '\\' || !c.escaped {
 		return b, 1
 	}
+	return c.escape(i)
+}
+
+// escape is at for an escape.
+func (c *check) escape(i int) (b byte, width int) {
 	if i+1 == len(c.src) {
 		return 0, 0 // cut inside the escape
 	}
@@ -143,7 +272,13 @@ func (c *checker) at(i int) (b byte, width int) {
 	return b, 2
 }
 
-func (c *checker) space(i int) int {
+// solid reports whether no white space is at i. It is not sure at the end.
+func (c *check) solid(i int) bool {
+	return i+1 < len(c.src) && c.src[i] > ' ' && (c.src[i] != '\\' || c.src[i+1] == '"')
+}
+
+// space returns the place of the first byte from i on that is no white space.
+func (c *check) space(i int) int {
 	for {
 		b, w := c.at(i)
 		if w == 0 {
@@ -156,27 +291,33 @@ func (c *checker) space(i int) int {
 	}
 }
 
-// string finds the end of the string whose first byte is at i: the place after its closing quote.
-func (c *checker) string(i int) (end int, whole bool) {
-	if !c.escaped {
-		for from := i; ; {
-			next := bytes.IndexByte(c.src[i:], '"')
-			if next < 0 {
-				return 0, false
-			}
-			i += next
-			if !oddBackslash(c.src[from:i]) {
-				return i + 1, true
-			}
-			i++
-		}
-	}
+// string finds the end of the string whose first byte, or a later one, is at i: the place after its
+// closing quote.
+func (c *check) string(i int) (end int, whole bool) {
 	for i < len(c.src) {
-		next := bytes.IndexByte(c.src[i:], '\\') // every byte that matters here is escaped
-		if next < 0 || i+next+1 == len(c.src) {
-			return 0, false
+		for i+wordSize <= len(c.src) {
+			if m := marked(binary.LittleEndian.Uint64(c.src[i:]), c.marks); m != 0 {
+				i += bits.TrailingZeros64(m) / 8
+				break
+			}
+			i += wordSize
 		}
-		i += next + 1
+		if i == len(c.src) {
+			break
+		}
+		switch b := c.src[i]; {
+		case b != '\\':
+			if i++; b == '"' {
+				return i, true
+			}
+			continue
+		case !c.escaped:
+			i += 2
+			continue
+		}
+		if i++; i == len(c.src) {
+			break
+		}
 		switch c.src[i] {
 		case '"':
 			return i + 1, true

@@ -9,7 +9,7 @@
 // and, once the arena has grown, allocates nothing. Nesting takes no stack, so only the input
 // bounds its depth.
 //
-// Tree.parse and checker.document are long loops on purpose: splitting them into methods that are
+// Tree.parse and check.document are long loops on purpose: splitting them into methods that are
 // called for every value made parsing up to 30 percent slower.
 package jsontree
 
@@ -154,7 +154,7 @@ func (t *Tree) parse() {
 				i = end
 			}
 		case c == '-' || '0' <= c && c <= '9':
-			for i++; i < len(src) && isNumberByte(src[i]); i++ {
+			for i++; i < len(src) && numberByte[src[i]]; i++ {
 			}
 			n.kind, n.end = Number, int32(i)
 			n.complete = i < len(src) || t.open < 0 // a number at the very end may have lost digits
@@ -216,10 +216,6 @@ func skipSpace(src []byte, i int) int {
 	return i
 }
 
-func isNumberByte(c byte) bool {
-	return '0' <= c && c <= '9' || c == '.' || c == 'e' || c == 'E' || c == '+' || c == '-'
-}
-
 // scanString finds the closing quote of the string whose first byte is src[i]. A string that the
 // input cuts off is not complete, and ends where the input ends.
 //
@@ -256,7 +252,6 @@ func scanString(src []byte, i int) (end int, escaped, complete bool) {
 }
 
 func equal(word uint64, c byte) uint64 {
-	const lows, highs = 0x0101010101010101, 0x8080808080808080
 	x := word ^ lows*uint64(c)
 	return ^((x&^highs + ^uint64(highs)) | x) & highs
 }

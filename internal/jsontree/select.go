@@ -266,7 +266,7 @@ func skip(src []byte, i int) (end int, ok bool) {
 			}
 			i = end + 1
 		case c == '-' || '0' <= c && c <= '9':
-			for i++; i < len(src) && isNumberByte(src[i]); i++ {
+			for i++; i < len(src) && numberByte[src[i]]; i++ {
 			}
 		case c == '{' || c == '[':
 			if depth++; depth >= maxSkipDepth {

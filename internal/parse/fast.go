@@ -2,6 +2,7 @@ package parse
 
 import (
 	"bytes"
+	"math/bits"
 	"strings"
 	"unicode/utf8"
 
@@ -19,90 +20,51 @@ func (p *Parser) fast(a *accesslog.Access) (state accesslog.BodyState, ok bool) 
 		strings.Contains(a.ContentType, "charset") && !strings.Contains(a.ContentType, "utf-8") || !utf8.Valid(a.Body) {
 		return "", false
 	}
-	inBody := suspect
-	if a.Escaped {
-		inBody = suspectInString
-	}
-	how, ok := jsontree.Check(a.Body, a.Escaped, inBody)
+	how, ok := p.checker.Check(a.Body, a.Escaped)
 	if how == jsontree.Cut {
 		return accesslog.Truncated, ok
 	}
 	return accesslog.JSON, ok
 }
 
-// telltalesOf are the telltales by the letter at which they are looked for, in either case. rare
-// has those letters.
-var telltalesOf, rare = func() (all [256][]telltale, rare [256]bool) {
-	for _, t := range telltales {
-		c := t.word[t.at]
-		all[c], rare[c] = append(all[c], t), true
-		if upper := c - 'a' + 'A'; 'a' <= c && c <= 'z' {
-			all[upper], rare[upper] = append(all[upper], t), true
+// suspects says which members of objects may be part of an envelope or name one. It follows from
+// the table of telltales.
+var suspects = jsontree.Suspects{Asks: asksOf, Holds: holds}
+
+// asksOf returns a bit for each telltale that a key has.
+func asksOf(key []byte) (asks uint64) {
+	for i := range telltales {
+		if telltales[i].isIn(key) {
+			asks |= 1 << i
 		}
 	}
-	return all, rare
-}()
-
-// suspect reports whether a key, given how its value begins, may be part of an envelope or name
-// one.
-func suspect(key, value []byte) bool { return suspectBefore(key, value, `"`) }
-
-// suspectInString is suspect for a body that still has the escapes of the string that held it.
-func suspectInString(key, value []byte) bool { return suspectBefore(key, value, `\"`) }
-
-// suspectBefore is suspect for texts that begin and end with quote.
-func suspectBefore(key, value []byte, quote string) bool {
-	if len(value) > len(quote) && value[0] == quote[0] {
-		if c := value[len(quote)]; (c == '{' || c == '[' || c == ' ' || c == '\\') && isInnerKey(key) {
-			return true // JSON in a text
-		}
-	}
-	for i, c := range key {
-		if rare[c] && hasTelltale(key, i, value, quote) {
-			return true
-		}
-	}
-	switch string(key) { // keys of envelopes without a telltale
-	case "ret":
-		return saysNoSuccess(value, quote)
-	case "ok":
-		return saysFalse(value, quote)
-	case "detail":
-		return isList(value, quote)
-	case "state":
-		return saysFailure(value, quote)
-	case "messageId":
-		return true
-	case "kind":
-		return mayBegin(value, quote, "Status")
-	case "__type":
-		return true
-	}
-	return false
+	return asks
 }
 
-// hasTelltale reports whether a key has a telltale with its rare letter at i.
-func hasTelltale(key []byte, i int, value []byte, quote string) bool {
-	all := telltalesOf[key[i]]
-	for j := range all {
-		if t := &all[j]; t.standsIn(key, i-t.at) && (t.value == nil || t.value(value, quote)) {
+// holds reports whether a value is as one of the telltales says.
+func holds(asks uint64, value []byte, quote string) bool {
+	for ; asks != 0; asks &= asks - 1 {
+		if t := &telltales[bits.TrailingZeros64(asks)]; t.value == nil || t.value(value, quote) {
 			return true
 		}
 	}
 	return false
 }
 
-// standsIn reports whether a key has the telltale at from. Its rare letter is known to be there.
-func (t *telltale) standsIn(key []byte, from int) bool {
-	if from < 0 || len(key)-from < len(t.word) || from > 0 && t.notAfter != 0 && key[from-1]|0x20 == t.notAfter {
-		return false
+// isIn reports whether a key has the telltale.
+func (t *telltale) isIn(key []byte) bool {
+	switch {
+	case t.word == "":
+		return isInnerKey(key)
+	case t.whole:
+		return string(key) == t.word
 	}
-	for i := range len(t.word) {
-		if key[from+i]|0x20 != t.word[i] && i != t.at {
-			return false
+	for i := range len(key) - len(t.word) + 1 {
+		if follows(key, i, t.word) && (i == 0 || t.notAfter == 0 || key[i-1]|0x20 != t.notAfter) {
+			return true
 		}
 	}
-	return true
+	return false
 }
 
 // follows reports whether a text has a word at i, in any case. The word is in lower case.
@@ -161,8 +123,14 @@ func saysFalse(value []byte, _ string) bool { return bytes.HasPrefix(value, []by
 
 func isList(value []byte, _ string) bool { return bytes.HasPrefix(value, []byte("[")) }
 
-// mayBegin reports whether a value, or the text in it, may begin with a word.
-func mayBegin(value []byte, quote, word string) bool {
+// saysStatus reports whether a value may be the kind of a Status of Kubernetes.
+func saysStatus(value []byte, quote string) bool {
 	text, _, plain := textAt(value, quote)
-	return !plain || bytes.HasPrefix(text, []byte(word))
+	return !plain || bytes.HasPrefix(text, []byte("Status"))
+}
+
+// isText reports whether a value may be a text that holds JSON.
+func isText(value []byte, quote string) bool {
+	text, ok := bytes.CutPrefix(value, []byte(quote))
+	return ok && len(text) > 0 && (text[0] == '{' || text[0] == '[' || text[0] == ' ' || text[0] == '\\')
 }

@@ -69,6 +69,7 @@ const (
 // Parser reads bodies. It reuses its memory: only one goroutine may use it at a time.
 type Parser struct {
 	tree    jsontree.Tree
+	checker jsontree.Checker
 	decoder *bodycoding.Decoder
 	custom  []dialect // the user's own dialects: asked before those of the table
 
@@ -116,7 +117,7 @@ type scope struct {
 
 // NewParser returns a Parser that knows the user's dialects besides its own.
 func NewParser(custom []Custom) (*Parser, error) {
-	p := &Parser{tree: jsontree.Tree{Max: maxValues}, innerTree: jsontree.Tree{Max: maxValues}, ids: map[jsontree.Value]ids{}}
+	p := &Parser{tree: jsontree.Tree{Max: maxValues}, checker: jsontree.Checker{Suspects: suspects}, innerTree: jsontree.Tree{Max: maxValues}, ids: map[jsontree.Value]ids{}}
 	p.decoder = bodycoding.NewDecoder(&p.tree)
 	for i, c := range custom {
 		d, err := c.compile()
@@ -243,7 +244,8 @@ func (p *Parser) documents(body []byte, cut bool) accesslog.BodyState {
 		switch ending := p.tree.Ending; {
 		case ending == jsontree.TooMany:
 			rest = nil
-			how, ok := jsontree.Check(body, false, nil)
+			var checker jsontree.Checker
+			how, ok := checker.Check(body, false)
 			switch {
 			case !ok:
 				damaged = true

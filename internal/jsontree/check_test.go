@@ -1,0 +1,175 @@
+package jsontree
+
+import (
+	"bytes"
+	"fmt"
+	"hash/crc32"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// sumOf stands for a key. It is 1 for keys with an escape, which Check and Parse have differently.
+func sumOf(key []byte) uint64 {
+	if bytes.IndexByte(key, '\\') >= 0 {
+		return 1
+	}
+	return 1<<32 | uint64(crc32.ChecksumIEEE(key))
+}
+
+// checkCheck holds that Check, where it is ok, finds the ending and the members that Parse finds.
+// It reports whether Check was ok.
+func checkCheck(t *testing.T, checker *Checker, src []byte, escaped bool) bool {
+	t.Helper()
+	var asked []uint64
+	var values []byte
+	checker.Suspects = Suspects{Asks: sumOf, Holds: func(asks uint64, value []byte, quote string) bool {
+		asked = append(asked, asks)
+		if value = bytes.TrimPrefix(value, []byte(quote[:len(quote)-1])); len(value) > 0 {
+			values = append(values, value[0])
+		}
+		return false
+	}}
+	how, ok := checker.Check(src, escaped)
+	if !ok {
+		return false
+	}
+	plain := src
+	if escaped {
+		plain = AppendUnescaped(nil, src)
+	}
+	var tree Tree
+	root := tree.Parse(plain)
+	if tree.Ending != how {
+		t.Fatalf("%q: ending %d, Parse %d", src, how, tree.Ending)
+	}
+	for v := root; v.Kind() != Missing; v = v.Following() {
+		if v.Parent().Kind() != Object {
+			continue
+		}
+		sum := sumOf(v.RawKey())
+		if len(asked) == 0 || asked[0] != sum && asked[0] != 1 {
+			t.Fatalf("%q: the key %q was passed over", src, v.RawKey())
+		}
+		first := byte('"')
+		if v.Kind() != String {
+			first = plain[v.node().start]
+		}
+		if len(values) > 0 && values[0] != first {
+			t.Fatalf("%q: the value of %q begins with %q, want %q", src, v.RawKey(), values[0], first)
+		}
+		asked, values = asked[1:], values[min(1, len(values)):]
+	}
+	if len(asked) > 1 || len(asked) == 1 && how == Whole { // one key may have lost its value
+		t.Fatalf("%q: %d keys too many", src, len(asked))
+	}
+	return true
+}
+
+var checkInputs = map[string]bool{
+	`{}`: true, ` [ ] `: true, `[[],{},"",0,-1.5e+3,true,false,null]`: true,
+	`{"a":{"b":[{"c":"x","longer key, of more than fifteen bytes":{}}]},"exactly8":1,"exactly 15 byte":2,"sixteen bytes...":3}`: true,
+	"{\n  \"id\": \"a\",\n\t\"size\" : 17 ,\r\n \"list\": [ 1, 2 ] }\n":                                                         true,
+	`{"a":"}\",{","b\\":"\\","c":"\\\"","中文":"服务不可用"}`:                                                                          true,
+	`{"a":"12345678\"\\\\","b":"1234567\\"}`:                                                                                    true,
+	`{"a":1`:                                                                                                                    true, `{"a":"x`: true, `{"a`: true, `{"a":`: true, `[1,`: true, `{"a":tr`: true, `{"a":"x\`: true,
+	strings.Repeat(`[{"a":`, 200):                       true,
+	strings.Repeat(`[`, 600) + strings.Repeat(`]`, 600): true,
+	`{"a":1,}`: false, `{"a" 1}`: false, `[1}`: false, `{"a":1]`: false, `{1}`: false, `[tru]`: false, `[1] x`: false, `"a"`: false, `1`: false, ``: false, `{"a":.5}`: false, `{,}`: false,
+	"{\"raw\nnewline\":\"\x00\"}": true,
+}
+
+// inString returns a document as it stands in a JSON string.
+func inString(document string) string {
+	quoted := strconv.Quote(document)
+	return quoted[1 : len(quoted)-1]
+}
+
+func TestCheck(t *testing.T) {
+	var checker Checker
+	for input, want := range checkInputs {
+		if got := checkCheck(t, &checker, []byte(input), false); got != want {
+			t.Errorf("%s: ok %v, want %v", input, got, want)
+		}
+		for end := range input {
+			checkCheck(t, &checker, []byte(input[:end]), false)
+		}
+		escaped := inString(input)
+		if got := checkCheck(t, &checker, []byte(escaped), true); got != want && !strings.Contains(escaped, `\u`) && !strings.Contains(escaped, `\x`) {
+			t.Errorf("%s: ok %v, want %v", escaped, got, want)
+		}
+		for end := range escaped {
+			checkCheck(t, &checker, []byte(escaped[:end]), true)
+		}
+	}
+	if checkCheck(t, &checker, []byte(`{\u0022a\u0022:1}`), true) {
+		t.Error("an escape that may be a quote was read")
+	}
+}
+
+func TestCheckStopsAtSuspects(t *testing.T) {
+	checker := Checker{Suspects: Suspects{
+		Asks: func(key []byte) uint64 { return uint64(len(key)) },
+		Holds: func(asks uint64, value []byte, quote string) bool {
+			return asks > 4 && bytes.HasPrefix(value, []byte(quote+"x"))
+		},
+	}}
+	f := func(document string, want bool) {
+		t.Helper()
+		for range 2 { // the second time, the key is remembered
+			if _, ok := checker.Check([]byte(document), false); ok != want {
+				t.Errorf("%s: ok %v, want %v", document, ok, want)
+			}
+			if _, ok := checker.Check([]byte(inString(document)), true); ok != want {
+				t.Errorf("%s in a string: ok %v, want %v", document, ok, want)
+			}
+		}
+	}
+	f(`{"suspect":"y","more":"x","then":"much text to follow"}`, true)
+	f(`{"suspect":"x","more":"x","then":"much text to follow"}`, false)
+	f(`[{"more":[{"a suspect of many bytes" : "x"}]}]`, false)
+	f(`[{"more":[{"a suspect of many bytes" : "y"}]}]`, true)
+	f(`{"more":"\"suspect\":\"x\"","a":"much text to follow"}`, true)
+}
+
+// FuzzCheck compares Check with Parse. A document in a string is whole: what ends it is not in it.
+func FuzzCheck(f *testing.F) {
+	for input := range checkInputs {
+		f.Add([]byte(input), false)
+		f.Add([]byte(inString(input)), true)
+	}
+	var checker Checker
+	f.Fuzz(func(t *testing.T, src []byte, escaped bool) {
+		if escaped {
+			if _, _, complete := scanString(append(bytes.Clone(src), '"'), 0); !complete || bytes.IndexByte(bytes.ReplaceAll(bytes.ReplaceAll(src, []byte(`\\`), nil), []byte(`\"`), nil), '"') >= 0 {
+				return // it cannot stand in a string
+			}
+		}
+		checkCheck(t, &checker, src, escaped)
+	})
+}
+
+func BenchmarkCheck(b *testing.B) {
+	var document strings.Builder
+	document.WriteString(`{"count":2,"items":[`)
+	for n := range 170 {
+		fmt.Fprintf(&document, `{"id":"%012x","name":"%s","status":"ACTIVE","size":%d,"public":%t},`, n*7919*104729, strings.Repeat("ab", 3+n*7%9), n*7919%4096, n*7%3 == 0)
+	}
+	document.WriteString(`{}]}`)
+	for _, escaped := range []bool{false, true} {
+		src := []byte(document.String())
+		if escaped {
+			src = []byte(inString(document.String()))
+		}
+		b.Run(fmt.Sprintf("escaped=%t", escaped), func(b *testing.B) {
+			checker := Checker{Suspects: Suspects{Asks: func([]byte) uint64 { return 0 }}}
+			b.SetBytes(int64(len(src)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if how, ok := checker.Check(src, escaped); how != Whole || !ok {
+					b.Fatal(how, ok)
+				}
+			}
+		})
+	}
+}
