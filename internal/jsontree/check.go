@@ -66,62 +66,40 @@ func (c *Checker) Check(src []byte, escaped bool) (how Ending, ok bool) {
 	return how, ok && !k.failed
 }
 
-// document reads the document. Where it looks at src directly, it takes a shortcut for what is most
-// frequent; at, space and string would read the same there.
+// document reads the document.
 func (c *check) document() (how Ending, ok bool) {
-	src, width, marks := c.src, len(c.quote), c.marks
+	src, width := c.src, len(c.quote)
 	var few [8]uint64
 	objects := few[:] // which of the open containers are objects, a bit each
 	depth, inObject, i := 0, false, c.space(0)
+	var (
+		b     byte
+		w     int
+		whole bool
+		asks  uint64
+	)
 	for {
 		if inObject {
-			b, w := c.at(i)
-			if w == 0 {
+			var at stage
+			switch i, at = c.members(i); at {
+			case atValue:
+				goto value
+			case afterValue:
+				goto after
+			case atSuspect:
+				return Malformed, false
+			}
+			if b, w = c.at(i); w == 0 {
 				return Cut, true
 			}
 			if b != '"' {
 				return Malformed, false
 			}
 			from := i + w
-			var asks uint64
-			end := -1
-			if from+2*wordSize+2 <= len(src) {
-				var key recentKey
-				key.low = binary.LittleEndian.Uint64(src[from:])
-				if m := marked(key.low, marks); m != 0 {
-					key.low &= before(m)
-					end = from + bits.TrailingZeros64(m)/8
-				} else {
-					key.high = binary.LittleEndian.Uint64(src[from+wordSize:])
-					if m = marked(key.high, marks); m != 0 {
-						key.high &= before(m)
-						end = from + wordSize + bits.TrailingZeros64(m)/8
-					}
-				}
-				if end >= 0 && src[end+width-1] == '"' {
-					key.high |= uint64(end-from+1) << 56
-					recent := &c.recent[(key.low^key.high*0x9e3779b97f4a7c15)*0xd6e8feb86659fd93>>55]
-					if recent.low != key.low || recent.high != key.high {
-						if c.Asks != nil {
-							key.asks = c.Asks(src[from:end])
-						}
-						*recent = key
-					}
-					asks = recent.asks
-					i = end + width
-				} else {
-					end = -1
-				}
+			if i, whole = c.string(from); !whole {
+				return Cut, true
 			}
-			if end < 0 {
-				var whole bool
-				if i, whole = c.string(from); !whole {
-					return Cut, true
-				}
-				if c.Asks != nil {
-					asks = c.Asks(src[from : i-width])
-				}
-			}
+			asks = c.asks(src[from : i-width])
 			if i >= len(src) || src[i] != ':' {
 				i = c.space(i)
 				if b, w = c.at(i); w > 0 && b != ':' {
@@ -137,31 +115,14 @@ func (c *check) document() (how Ending, ok bool) {
 				return Malformed, false
 			}
 		}
-		b, w := c.at(i)
-		if w == 0 {
+	value:
+		if b, w = c.at(i); w == 0 {
 			return Cut, depth > 0
 		}
 		switch {
 		case b == '"' && depth > 0:
-			i += w
-			plain := false
-			for i+wordSize+1 <= len(src) {
-				m := marked(binary.LittleEndian.Uint64(src[i:]), marks)
-				if m == 0 {
-					i += wordSize
-					continue
-				}
-				i += bits.TrailingZeros64(m) / 8
-				if plain = src[i+width-1] == '"'; plain {
-					i += width
-				}
-				break
-			}
-			if !plain {
-				var whole bool
-				if i, whole = c.string(i); !whole {
-					return Cut, true
-				}
+			if i, whole = c.string(i + w); !whole {
+				return Cut, true
 			}
 		case b == '{' || b == '[':
 			if depth == len(objects)*64 {
@@ -197,6 +158,7 @@ func (c *check) document() (how Ending, ok bool) {
 			}
 			i = end
 		}
+	after:
 		for {
 			if !c.solid(i) {
 				i = c.space(i)
@@ -224,6 +186,91 @@ func (c *check) document() (how Ending, ok bool) {
 	}
 }
 
+// stage is a place in a member of an object.
+type stage uint8
+
+const (
+	atKey      stage = iota
+	atValue          // of a key that is no suspect
+	afterValue       // and there is no further member right after it
+	atSuspect
+)
+
+// members reads members of the object at hand from the key at i on, as long as their values are
+// texts without escapes, numbers and literals: most objects consist of these. It returns how far it
+// came.
+func (c *check) members(i int) (next int, at stage) {
+	src, width, mark, other := c.src, len(c.quote), c.marks[0], c.marks[1]
+	open := c.quote[0]
+	const room = 2 + 2*wordSize + 4 // for a key that the words hold, and what is around it
+	for i+room+wordSize <= len(src) && src[i] == open && src[i+width-1] == '"' {
+		from := i + width
+		key := recentKey{low: binary.LittleEndian.Uint64(src[from:])}
+		m, n := marked(key.low, mark, other), 0
+		if m != 0 {
+			key.low &= before(m)
+			n = bits.TrailingZeros64(m) / 8
+		} else {
+			key.high = binary.LittleEndian.Uint64(src[from+wordSize:])
+			if m = marked(key.high, mark, other); m == 0 {
+				return i, atKey
+			}
+			key.high &= before(m)
+			n = wordSize + bits.TrailingZeros64(m)/8
+		}
+		v := from + n + width
+		if src[v-1] != '"' || src[v] != ':' {
+			return i, atKey
+		}
+		if v++; !c.solid(v) {
+			if v = c.space(v); v+wordSize > len(src) {
+				return i, atKey
+			}
+		}
+		key.high |= uint64(n+1) << 56
+		recent := &c.recent[(key.low^key.high*0x9e3779b97f4a7c15)*0xd6e8feb86659fd93>>55]
+		if recent.low != key.low || recent.high != key.high {
+			key.asks = c.asks(src[from : from+n])
+			*recent = key
+		}
+		if recent.asks != 0 && c.Holds(recent.asks, src[v:], c.quote) {
+			return v, atSuspect
+		}
+		end := v
+		switch b := src[v]; {
+		case b == open && src[v+width-1] == '"':
+			for end += width; ; end += wordSize {
+				if end+wordSize+width > len(src) {
+					return v, atValue
+				}
+				if m = marked(binary.LittleEndian.Uint64(src[end:]), mark, other); m != 0 {
+					break
+				}
+			}
+			end += bits.TrailingZeros64(m)/8 + width
+			if src[end-1] != '"' {
+				return v, atValue
+			}
+		case '0' <= b && b <= '9' || b == '-':
+			for end++; end < len(src) && numberByte[src[end]]; end++ {
+			}
+		case string(src[v:v+4]) == "true", string(src[v:v+4]) == "null":
+			end += 4
+		case string(src[v:v+5]) == "false":
+			end += 5
+		default:
+			return v, atValue
+		}
+		if end >= len(src) || src[end] != ',' {
+			return end, afterValue
+		}
+		if i = end + 1; !c.solid(i) {
+			i = c.space(i)
+		}
+	}
+	return i, atKey
+}
+
 // numberByte has the bytes that numbers are made of.
 var numberByte = func() (is [256]bool) {
 	for _, c := range "0123456789.eE+-" {
@@ -232,15 +279,23 @@ var numberByte = func() (is [256]bool) {
 	return is
 }()
 
-// marked sets the highest bit of the first byte of a word that is one of the marks, and perhaps
-// those of later bytes. It returns 0 if there is none.
-func marked(word uint64, marks [2]uint64) uint64 {
-	x, y := word^marks[0], word^marks[1]
+// marked sets the highest bit of the first byte of a word that is one of two marks, and perhaps
+// those of later bytes. It returns 0 if there is none. The marks are repeated in all bytes.
+func marked(word, mark, other uint64) uint64 {
+	x, y := word^mark, word^other
 	return ((x-lows)&^x | (y-lows)&^y) & highs
 }
 
 // before has all bits of the bytes before the first one that is marked in m.
 func before(m uint64) uint64 { return (m ^ (m - 1)) >> 8 }
+
+// asks is Asks for a Checker that may suspect nothing.
+func (c *check) asks(key []byte) uint64 {
+	if c.Asks == nil {
+		return 0
+	}
+	return c.Asks(key)
+}
 
 // at returns the byte at i and how many bytes of src it takes, 0 at the end.
 func (c *check) at(i int) (b byte, width int) {
@@ -296,7 +351,7 @@ func (c *check) space(i int) int {
 func (c *check) string(i int) (end int, whole bool) {
 	for i < len(c.src) {
 		for i+wordSize <= len(c.src) {
-			if m := marked(binary.LittleEndian.Uint64(c.src[i:]), c.marks); m != 0 {
+			if m := marked(binary.LittleEndian.Uint64(c.src[i:]), c.marks[0], c.marks[1]); m != 0 {
 				i += bits.TrailingZeros64(m) / 8
 				break
 			}

@@ -220,26 +220,36 @@ func skipSpace(src []byte, i int) int {
 // input cuts off is not complete, and ends where the input ends.
 //
 // It looks at eight bytes at a time. In equal(word, c), the highest bit of each byte is set that is
-// c, and no other bit.
+// c, and no other bit. A quote after a backslash ends nothing, unless that backslash is itself
+// escaped: where two of them meet, bytes are read one by one.
 func scanString(src []byte, i int) (end int, escaped, complete bool) {
-	for i+8 <= len(src) {
+	var after uint64 // whether a backslash is before the first byte of the word
+	for i+wordSize <= len(src) {
 		word := binary.LittleEndian.Uint64(src[i:])
-		quotes := equal(word, '"')
-		found := quotes | equal(word, '\\')
-		i += 8
-		for found != 0 {
-			at := bits.TrailingZeros64(found) &^ 7
-			if quotes&(0x80<<at) != 0 {
-				return i - 8 + at/8, escaped, true
+		quotes, slashes := equal(word, '"'), equal(word, '\\')
+		afters := slashes<<8 | after
+		if slashes&afters != 0 {
+			stop := i + wordSize
+			for i += int(after >> 7); i < stop; i++ {
+				if src[i] == '"' {
+					return i, escaped, true
+				}
+				if src[i] == '\\' {
+					escaped = true
+					i++
+				}
 			}
-			escaped = true
-			if at == 56 {
-				i++ // the escaped byte is the first one of the next word
-			}
-			found &= ^uint64(0) << (at + 16)
+			after = 0
+			continue
 		}
+		if quotes &^= afters; quotes != 0 {
+			return i + bits.TrailingZeros64(quotes)/8, escaped || slashes&before(quotes) != 0, true
+		}
+		escaped = escaped || slashes != 0
+		after = slashes >> 56
+		i += wordSize
 	}
-	for ; i < len(src); i++ {
+	for i += int(after >> 7); i < len(src); i++ {
 		switch src[i] {
 		case '"':
 			return i, escaped, true
@@ -253,7 +263,7 @@ func scanString(src []byte, i int) (end int, escaped, complete bool) {
 
 func equal(word uint64, c byte) uint64 {
 	x := word ^ lows*uint64(c)
-	return ^((x&^highs + ^uint64(highs)) | x) & highs
+	return highs &^ ((x&^highs + ^uint64(highs)) | x)
 }
 
 func scanLiteral(src []byte, i int) (kind Kind, end int, complete bool) {

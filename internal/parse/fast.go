@@ -75,8 +75,13 @@ func follows(text []byte, i int, word string) bool {
 // textAt returns how a value begins, without the quote before it and spaces. It is plain unless an
 // escape comes first, or something else that may be trimmed.
 func textAt(value []byte, quote string) (text []byte, quoted, plain bool) {
-	text, quoted = bytes.CutPrefix(value, []byte(quote))
-	text = bytes.TrimLeft(text, " ")
+	text = value
+	if len(text) >= len(quote) && text[0] == quote[0] { // or it is no JSON
+		text, quoted = text[len(quote):], true
+	}
+	for len(text) > 0 && text[0] == ' ' {
+		text = text[1:]
+	}
 	return text, quoted, len(text) > 0 && ' ' < text[0] && text[0] < utf8.RuneSelf && text[0] != '\\'
 }
 
@@ -99,11 +104,18 @@ func saysNoSuccess(value []byte, quote string) bool {
 // may be any but 0, 1 and 200.
 func saysFailure(value []byte, quote string) bool {
 	text, quoted, plain := textAt(value, quote)
-	switch {
-	case !plain || '4' <= text[0] && text[0] <= '9' || follows(text, 0, "err") || follows(text, 0, "fail"):
+	if !plain {
 		return true
-	case quoted || text[0] < '1' || text[0] > '3' && text[0] != '-':
-		return text[0] == '-'
+	}
+	switch c := text[0] | 0x20; {
+	case c == 'e':
+		return follows(text, 0, "err")
+	case c == 'f':
+		return follows(text, 0, "fail")
+	case '4' <= c && c <= '9' || c == '-':
+		return true
+	case quoted || c < '1' || c > '3':
+		return false
 	}
 	n := 1
 	for n < len(text) && '0' <= text[n] && text[n] <= '9' {
