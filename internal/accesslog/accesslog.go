@@ -175,6 +175,7 @@ type Reader struct {
 	paths       jsontree.Paths // all places that the quick way asks for
 	wrapperKeys set            // of keys under which shippers put records
 	plain       bool           // never use the quick way
+	shapes      shapes
 
 	// Of the record at hand.
 	formats  []*format // the candidates, in order
@@ -353,18 +354,18 @@ func (r *Reader) deadLetter(why Reason, at place) {
 func (r *Reader) object(v jsontree.Value, at place) string {
 	o := r.level(at.depth)
 	o.index(v, r.keys)
-	if name := r.own(o, at); name != "" {
+	if name := r.own(o, r.formats, at); name != "" {
 		return name
 	}
 	if name := r.inside(o, at); name != "" {
 		return name
 	}
-	return r.shared(o, at)
+	return r.shared(o, r.formats, at)
 }
 
-// own reads o in a format with keys of its own.
-func (r *Reader) own(o *object, at place) string {
-	for _, f := range r.formats {
+// own reads o in one of the formats that has keys of its own.
+func (r *Reader) own(o *object, formats []*format, at place) string {
+	for _, f := range formats {
 		if f.loose || !o.is(r, f) {
 			continue
 		}
@@ -376,10 +377,10 @@ func (r *Reader) own(o *object, at place) string {
 	return ""
 }
 
-// shared reads o in a format whose keys others have too, or in the one that the configuration
-// names.
-func (r *Reader) shared(o *object, at place) string {
-	for _, f := range r.formats {
+// shared reads o in one of the formats whose keys others have too, or in the one that the
+// configuration names.
+func (r *Reader) shared(o *object, formats []*format, at place) string {
+	for _, f := range formats {
 		if !f.given && !(f.loose && o.is(r, f)) {
 			continue
 		}

@@ -112,7 +112,8 @@ func (r *Reader) quickObject(text []byte, i int, at place) (name string, end int
 	if at.depth == 0 {
 		at.raw = text[i:end]
 	}
-	if name = r.own(o, at); name != "" {
+	formats := r.shapes.of(o.keys, r.formats)
+	if name = r.own(o, formats, at); name != "" {
 		return name, end
 	}
 	for i, wrappers := range r.wrapperKeys {
@@ -120,7 +121,7 @@ func (r *Reader) quickObject(text []byte, i int, at place) (name string, end int
 			return "", 0
 		}
 	}
-	if name = r.shared(o, at); name != "" {
+	if name = r.shared(o, formats, at); name != "" {
 		return name, end
 	}
 	return "", 0

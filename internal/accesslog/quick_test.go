@@ -43,8 +43,11 @@ func bothWays(t testing.TB) (quick, plain *Reader) {
 func checkBothWays(t *testing.T, quick, plain *Reader, value []byte) {
 	t.Helper()
 	clock := KafkaClock(kafkaTime)
-	if a, b := quick.Read("", value, clock), plain.Read("", value, clock); !reflect.DeepEqual(a, b) {
-		t.Fatalf("%q: the quick and the plain way differ:\n%s", value, cmp.Diff(a, b))
+	want := plain.Read("", value, clock)
+	for range 2 { // the second time, its shape is known
+		if got := quick.Read("", value, clock); !reflect.DeepEqual(got, want) {
+			t.Fatalf("%q: the quick and the plain way differ:\n%s", value, cmp.Diff(got, want))
+		}
 	}
 }
 
