@@ -53,7 +53,7 @@ func newSuccesses(t testing.TB, catalogs *catalog.Set, format string, body int) 
 	w := standard
 	w.Errors, w.Body, w.from = 0, body, time.Date(2026, 11, 29, 1, 0, 0, 0, time.UTC)
 	s := &successes{format: format, processor: processor, at: w.from, batch: store.NewBatch("logs", 0, 0, store.Limits{})}
-	for n := range 1024 {
+	for n := range min(1024, max(16, 16<<20/(body+1))) {
 		x := w.exchange(n)
 		s.values = append(s.values, write(&x))
 	}
@@ -94,7 +94,7 @@ func BenchmarkRecord(b *testing.B) {
 		b.Fatal(err)
 	}
 	for _, format := range recordFormats {
-		for _, body := range []int{150, 16 << 10} {
+		for _, body := range []int{150, 1 << 10, 16 << 10, 512 << 10} {
 			b.Run(fmt.Sprintf("%s/body=%d", format, body), func(b *testing.B) {
 				s := newSuccesses(b, catalogs, format, body)
 				bytes := 0
