@@ -116,7 +116,9 @@ func (c *check) document() (how Ending, ok bool) {
 			}
 		}
 	value:
-		if b, w = c.at(i); w == 0 {
+		if i < len(src) && src[i] != '\\' { // as at would say, but inline
+			b, w = src[i], 1
+		} else if b, w = c.at(i); w == 0 {
 			return Cut, depth > 0
 		}
 		switch {
@@ -160,15 +162,16 @@ func (c *check) document() (how Ending, ok bool) {
 		}
 	after:
 		for {
-			if !c.solid(i) {
-				i = c.space(i)
-			}
 			if depth == 0 {
-				return Whole, i == len(src)
+				return Whole, c.space(i) == len(src)
 			}
-			b, w := c.at(i)
-			if w == 0 {
-				return Cut, true
+			if i < len(src) && (src[i] == ',' || src[i] == '}') {
+				b, w = src[i], 1
+			} else {
+				i = c.space(i)
+				if b, w = c.at(i); w == 0 {
+					return Cut, true
+				}
 			}
 			i += w
 			if b == ',' {
