@@ -65,6 +65,8 @@ type Daily struct {
 	Full bool `json:"-"` // show all sections of a quiet day too
 
 	zone *time.Location
+
+	moreChanges, moreAlerts int // that a mail leaves out
 }
 
 // DailyTotals are the counts of a window.

@@ -1,8 +1,12 @@
 package report
 
 import (
+	"bytes"
 	_ "embed"
+	"errors"
 	"html/template"
+	"io"
+	"mime/quotedprintable"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -40,19 +44,39 @@ type dailyMailPage struct {
 	Color string // of the verdict
 }
 
-// Mail returns the report as a mail: its subject, its text, and the same as HTML of less than 100
-// KB.
+// mailBytes bounds the text and the HTML of a mail as they are sent, since mail services cut off
+// what is longer.
+const mailBytes = 95_000
+
+// Mail returns the report as a mail: its subject, its text, and the same as HTML. Where they would
+// be longer than mailBytes, the lists are cut.
 func (d Daily) Mail() (subject, text, html string, err error) {
 	p := d.printer()
 	title, about := d.heading()
 	subject = "[" + strings.ToUpper(p.word(d.Verdict.Level)) + "] " + title + ", " + about + ": " + d.Verdict.Sentence
+	rows := max(len(d.Changes), len(d.TopCodes), len(d.TopTenants), len(d.Unknown), len(d.Alerts), len(d.Explained))
+	for {
+		if text, html, err = d.mail(); err != nil || rows <= 1 {
+			return subject, text, html, err
+		}
+		size, err := sentSize(text, html)
+		if err != nil || size <= mailBytes {
+			return subject, text, html, err
+		}
+		rows /= 2
+		d = d.cutTo(rows)
+	}
+}
+
+// mail returns the text and the HTML of the mail.
+func (d Daily) mail() (text, html string, err error) {
 	var plain, page strings.Builder
 	output, err := DailyOutputs.Named("text")
 	if err != nil {
-		return "", "", "", err
+		return "", "", err
 	}
 	if err := output.Write(d, cli.Screen{Writer: &plain, Columns: mailColumns}); err != nil {
-		return "", "", "", err
+		return "", "", err
 	}
 	m := dailyMailPage{dailyPage: d.page(), Color: map[string]string{Act: "#b3261e", Watch: "#95610a", Quiet: "#2c6e49"}[d.Verdict.Level]}
 	const height = 90
@@ -64,5 +88,33 @@ func (d Daily) Mail() (subject, text, html string, err error) {
 		}
 	}
 	err = dailyMail.Execute(&page, m)
-	return subject, cli.Printable(plain.String()), page.String(), err
+	return cli.Printable(plain.String()), page.String(), err
+}
+
+// sentSize returns how long texts are in the encoding of a mail, which makes three bytes of each
+// byte that is not ASCII.
+func sentSize(texts ...string) (int, error) {
+	var sent bytes.Buffer
+	w := quotedprintable.NewWriter(&sent)
+	_, err := io.WriteString(w, strings.Join(texts, ""))
+	return sent.Len(), errors.Join(err, w.Close())
+}
+
+// cutTo returns the report with at most so many rows in each list, the first ones. The others are
+// summed up.
+func (d Daily) cutTo(rows int) Daily {
+	d.moreChanges += len(d.Changes) - min(rows, len(d.Changes)) + len(d.Explained) - min(rows, len(d.Explained))
+	d.moreAlerts += len(d.Alerts) - min(rows, len(d.Alerts))
+	d.Changes, d.Alerts = d.Changes[:min(rows, len(d.Changes))], d.Alerts[:min(rows, len(d.Alerts))]
+	d.Explained = d.Explained[:min(rows, len(d.Explained))]
+	sum := func(all, more Others) Others { return Others{all.Number + more.Number, all.Errors + more.Errors} }
+	ofCode := func(x DailyCode) uint64 { return x.Errors }
+	var more Others
+	d.TopCodes, more = limitedTo(d.TopCodes, rows, ofCode)
+	d.OtherCodes = sum(d.OtherCodes, more)
+	d.Unknown, more = limitedTo(d.Unknown, rows, ofCode)
+	d.MoreUnknown = sum(d.MoreUnknown, more)
+	d.TopTenants, more = limitedTo(d.TopTenants, rows, func(t DailyTenant) uint64 { return t.Errors })
+	d.OtherTenants = sum(d.OtherTenants, more)
+	return d
 }

@@ -212,6 +212,9 @@ func (d Daily) changesSection() dailySection {
 		s.link(c.Link)
 	}
 	s.withoutEmpty(p.word("code state"))
+	if d.moreChanges > 0 {
+		s.line(p.Sprintf("%d more changes", d.moreChanges))
+	}
 	if s.empty() {
 		s.line(p.word("nothing"))
 	}
@@ -395,6 +398,9 @@ func (d Daily) alertsSection() dailySection {
 		}
 		s.Table.Rows = append(s.Table.Rows, []string{a.Rule, strings.Join(labels, " "), p.number(a.Fired), p.time(a.At.Time), state, a.Reason})
 		s.link(a.Link)
+	}
+	if d.moreAlerts > 0 {
+		s.line(p.Sprintf("%d more alerts", d.moreAlerts))
 	}
 	return s
 }

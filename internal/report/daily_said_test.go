@@ -115,3 +115,18 @@ func TestFixedCodesAreBack(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// A day of all tenants on which nothing was read is not quiet. One of a chosen tenant is.
+func TestDayWithoutRequests(t *testing.T) {
+	f := func(d Daily, level, sentence string) {
+		t.Helper()
+		d.Totals = DailyTotals{}
+		if v := d.judge(); v.Level != level || v.Sentence != sentence {
+			t.Errorf("%+v, want %s: %s", v, level, sentence)
+		}
+	}
+	d := quietDay(t, "en")
+	f(d, Watch, "no requests at all: is the date right, and did the ingester run?")
+	d.Tenants = []string{"acme"}
+	f(d, Quiet, "no requests")
+}

@@ -110,6 +110,9 @@ func (d Daily) judge() Verdict {
 			say(Watch, p.cause(e))
 		}
 	}
+	if d.Totals.Requests == 0 && len(d.Tenants) == 0 { // of all tenants that is no quiet day
+		say(Watch, p.word("no requests at all: is the date right, and did the ingester run?"))
+	}
 	if len(d.Unseen.Gaps) > 0 {
 		say(Watch, p.Sprintf("records were lost before they were read"))
 	}

@@ -35,6 +35,7 @@ var dailyChinese = [][2]string{
 	{"it is not known whether the data is complete", "数据是否完整未知"},
 	{"the data is complete only up to %s", "数据仅完整到 %s"},
 	{"no requests", "没有请求"},
+	{"no requests at all: is the date right, and did the ingester run?", "完全没有请求：日期是否正确？采集程序是否在运行？"},
 	{"too little history to say what has changed", "历史数据太少，无法判断变化"},
 	{"nothing got worse, %s", "没有恶化，%s"},
 	{"%d codes got better", "%d 个错误码好转"},
@@ -70,6 +71,8 @@ var dailyChinese = [][2]string{
 	{"%s, since then %s requests and %s errors", "%s，此后请求 %s，错误 %s"},
 	{"What changed", "变化"},
 	{"nothing", "无"},
+	{"%d more changes", "另有 %d 项变化"},
+	{"%d more alerts", "另有 %d 条告警"},
 	{"%d pairs of tenant and code, compared with the same weekday of the last %s", "%d 对租户与错误码，与过去 %s的同一星期几比较"},
 	{"%d pairs of tenant and code, compared with the last %s", "%d 对租户与错误码，与过去 %s比较"},
 	{"of %d tenants too little is known: they have requests in fewer than %d of the past weeks", "%d 个租户的历史不足：过去各周中少于 %d 周有请求"},
@@ -166,6 +169,7 @@ func newDailyCatalog() catalog.Catalog {
 		{"%d error", "%d errors"}, {"%d request", "%d requests"}, {"%d code", "%d codes"}, {"%d tenant", "%d tenants"}, {"%d week", "%d weeks"},
 		{"%d hour", "%d hours"}, {"%d other", "%d others"}, {"; %d more finding", "; %d more findings"}, {"%d code got better", "%d codes got better"},
 		{"%d record could not be used", "%d records could not be used"}, {"%d dead letter: %s", "%d dead letters: %s"},
+		{"%d more change", "%d more changes"}, {"%d more alert", "%d more alerts"},
 	} {
 		if err := b.Set(language.English, text.other, plural.Selectf(1, "%d", plural.One, text.one, plural.Other, text.other)); err != nil {
 			panic(err)

@@ -79,12 +79,12 @@ func forPrograms() []topColumn {
 
 // headline says what the report is about. at writes a time.
 func (t Top) headline(at func(cli.Timestamp) string) string {
-	line := fmt.Sprintf("%s to %s: %d requests, %d of them with errors; %d errors%s", at(t.From), at(t.To), t.Requests, t.ErrorRequests, t.Errors, t.Filter.words())
+	line := fmt.Sprintf("%s to %s: %s, %d of them with errors; %s%s", at(t.From), at(t.To), countOf(t.Requests, "request"), t.ErrorRequests, countOf(t.Errors, "error"), t.Filter.words())
 	if t.DeadLetters != nil {
-		line += fmt.Sprintf("; %d dead letters", *t.DeadLetters)
+		line += "; " + countOf(*t.DeadLetters, "dead letter")
 	}
 	if c := t.Compared; c != nil {
-		line += fmt.Sprintf("; before, %s to %s: %d requests, %d errors", at(c.From), at(c.To), c.Requests, c.Errors)
+		line += fmt.Sprintf("; before, %s to %s: %s, %s", at(c.From), at(c.To), countOf(c.Requests, "request"), countOf(c.Errors, "error"))
 	}
 	return line
 }
