@@ -502,6 +502,8 @@ func (r *Reader) access(f *format, o *object) (a Access, ok bool) {
 	return a, a.Status != 0 || a.Path != "" || a.BodyState != Absent || !f.loose && !f.given && !a.Time.IsZero()
 }
 
+func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
+
 func isMethod(s string) bool {
 	if len(s) > 24 {
 		return false
@@ -526,6 +528,9 @@ func (r *Reader) status(o *object, f *format) int {
 		n, err := strconv.ParseFloat(string(b), 64)
 		if err == nil && 0 < n && n < 1000 && n == math.Trunc(n) {
 			return int(n)
+		}
+		if s := f.status[i].path; err != nil && !f.loose && !f.given && isLetter(b[0]) && len(s) == 1 && s[0] != "status" { // what stands elsewhere is another status
+			return 0
 		}
 	}
 	return 0

@@ -516,6 +516,8 @@ var formats = []format{
 			// A latency after the size, or a host before the client.
 			`$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent $request_time "$http_referer" "$http_user_agent"$_`,
 			`$http_host $remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent"$_`,
+			`$remote_addr $ident $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent"$_`,
+			`$remote_addr - $real_ip - $remote_user [$time_local] "$request" $status $body_bytes_sent $_`,
 		},
 		fields: fields{
 			time:            from("time_iso8601", "@timestamp", "time_local", "msec", "timestamp", "time", "ts"),
@@ -562,6 +564,7 @@ var formats = []format{
 			`$remote_addr - $user [$time] "$request" $status $bytes $port $duration ms`,
 			`$remote_addr - $user [$time] "$request" $status $bytes $duration ms`,
 			`$remote_addr - $user [$time] "$request" $status $bytes`,
+			`$remote_addr $ident $user [$time] "$request" $status $bytes`,
 		},
 		fields: fields{
 			time:        from("time", "requestTime", "startTime", "createTime", "timestamp", "@timestamp"),

@@ -69,7 +69,7 @@ func (t *template) match(line []byte, values [][]byte) (all [][]byte, rest []byt
 			value, rest = rest[:i], rest[i+len(p.until):]
 		}
 		value = trimSpace(value)
-		if p.word && p.until != " " && hasSpace(value) {
+		if p.word && (p.until != " " && hasSpace(value) || len(value) > 1 && value[0] == '"') {
 			return nil, nil, false
 		}
 		values = append(values, value)
@@ -100,6 +100,36 @@ func (r *Reader) line(line []byte, at place) string {
 	if name := r.keyValues(line, at); name != "" {
 		return name
 	}
+	if name := r.formatted(line, at); name != "" {
+		return name
+	}
+	if folded, ok := r.folded(line); ok { // columns that were padded
+		return r.formatted(folded, at)
+	}
+	return ""
+}
+
+// folded returns a line with single spaces between its parts. It is not ok if they are already.
+func (r *Reader) folded(line []byte) (folded []byte, ok bool) {
+	if !bytes.Contains(line, []byte("  ")) {
+		return nil, false
+	}
+	from, quoted := len(r.buf), false
+	for i, c := range line {
+		if c == '"' && (i == 0 || line[i-1] != '\\') {
+			quoted = !quoted
+		}
+		if c == ' ' && !quoted && i > 0 && line[i-1] == ' ' {
+			ok = true
+			continue
+		}
+		r.buf = append(r.buf, c)
+	}
+	return r.buf[from:len(r.buf):len(r.buf)], ok
+}
+
+// formatted reads a line with the patterns and the templates of the formats.
+func (r *Reader) formatted(line []byte, at place) string {
 	for _, f := range r.formats {
 		if f.pattern != nil {
 			if name := r.patterned(f, line, at); name != "" {

@@ -42,6 +42,7 @@ var dialects = []dialect{
 	{"aws-json", "__type and message", keys(keyAWSType), awsJSON},
 	{"error-type", "errorType with errorMessage or error: AWS Lambda, Prometheus", keys(keyErrorType), errorType},
 	{"kubernetes", "an object of kind Status", keys(keyKind), kubernetes},
+	{"xml-rpc", "fault with a struct of faultCode and faultString", keys(keyMember), xmlRPC},
 	{"json-rpc", "error beside jsonrpc", keys(keyCode, keyMessage), jsonRPC},
 	{"google", "error with a status in words", keys(keyStatus), google},
 	{"microsoft", "error with code, message and innererror, target or details", keys(keyCode), microsoft},
@@ -128,6 +129,7 @@ const (
 	keyErrorTexts
 	keyMessageID
 	keyCategory
+	keyMember
 
 	// These say that an object is not an envelope: see exempt.go.
 	keyID
@@ -196,6 +198,7 @@ var spellings = [numKeys][]string{
 	keyErrorTexts:       {"errorMessages", "error_messages", "errorMsgs", "errMsgs"},
 	keyMessageID:        {"messageId"},
 	keyCategory:         {"category", "scimType"},
+	keyMember:           {"member"},
 
 	keyID:    {"id", "ID", "uuid", "sid", "run_id", "runId", "instance_id", "instanceId", "server_id", "operation_id", "operationId", "execution_id", "executionArn", "build_id", "pipeline_id"},
 	keyState: {"state", "phase", "job_status", "jobStatus", "task_status", "taskStatus", "task_state", "run_status", "conclusion", "lifecycle_state", "lifecycleState", "provisioningState", "provisioning_state"},
@@ -340,6 +343,29 @@ func kubernetes(o *object) (Envelope, verdict) {
 		return e, failure
 	}
 	return Envelope{}, neither
+}
+
+// xmlRPC reads <fault><value><struct><member><name>faultCode</name><value><int>4</int></value>…
+func xmlRPC(o *object) (e Envelope, says verdict) {
+	if !o.p.isXML || !o.KeyIs("struct") || !o.Parent().Parent().KeyIs("fault") {
+		return e, neither
+	}
+	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() {
+		value := m.Get("value")
+		if value.Kind() == jsontree.Object {
+			value = value.First()
+		}
+		switch scalarOf(m.Get("name")) {
+		case "faultCode":
+			e.Code = scalarOf(value)
+		case "faultString":
+			e.Message, _ = textOf(value)
+		}
+	}
+	if e.Code == "" && e.Message == "" {
+		return e, neither
+	}
+	return e, failure
 }
 
 func jsonRPC(o *object) (Envelope, verdict) {
@@ -933,11 +959,11 @@ var lastResorts = []dialect{
 		}
 		return e, says
 	}},
-	{"message", "a text under errors, title, description, reason and the like", keys(keyErrors, keyErrorMsg, keyError, keyErrorDescription, keyTitle, keyDescription, keyReason, keyDetails, keyResultMsg), func(o *object) (Envelope, verdict) {
+	{"message", "a text under errors, title, description, reason and the like", keys(keyErrors, keyErrorTexts, keyErrorMsg, keyError, keyErrorDescription, keyTitle, keyDescription, keyReason, keyDetails, keyResultMsg), func(o *object) (Envelope, verdict) {
 		if text := fieldTexts(o.get(keyErrors), true); text != "" {
 			return Envelope{Message: text}, failure
 		}
-		return o.messageOnly(keyErrors, keyErrorMsg, keyError, keyErrorDescription, keyTitle, keyDescription, keyReason, keyDetails, keyResultMsg)
+		return o.messageOnly(keyErrors, keyErrorTexts, keyErrorMsg, keyError, keyErrorDescription, keyTitle, keyDescription, keyReason, keyDetails, keyResultMsg)
 	}},
 	{"django-rest", "fields with lists of texts", everyKey, func(o *object) (Envelope, verdict) {
 		text := fieldTexts(o.Value, false)

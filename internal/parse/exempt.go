@@ -22,6 +22,7 @@ var exemptKeys = func() map[string]bool {
 		"translations", "i18n", "locales", "labels", "dictionary", "glossary", "templates",
 		"logs", "log", "logEntries", "log_entries", "history", "audit", "audits", "audit_logs", "auditLogs", "traces", "timeline", "activities",
 		"countries", "currencies", "languages", "coupons", "coupon", "promotions", "promotion", "region", "regions", "zones", "provinces", "cities",
+		"_source", "validators", "validationRules", "validation_rules", "constraints",
 		"alarms", "alarmList", "alarm_list", "alerts", "notifications", "announcements", "products", "plans", "menus", "dicts",
 	} {
 		m[name] = true

@@ -25,11 +25,13 @@ var (
 	// An object of Java as its toString prints it: ErrorResponse(code=E1, message=m)
 	// and one of Rust: ApiError { code: "E1" }
 	printedObject = regexp.MustCompile(`^[A-Za-z_$][\w.$]*(?:[({\[][A-Za-z_]\w* ?=| ?[({]\s?[A-Za-z_]\w*: ?["'\w])`)
+	// Pairs of which one is the code of an error. Those in capital letters are settings.
+	errorPairs = regexp.MustCompile(`^[\[(]?(?:err[a-z]*_?(?:[Cc]ode|[Nn]o)|result_?[Cc]ode|ret_?[Cc]ode)[ \t]?=`)
 	// An error as Go's package status of gRPC prints it.
 	grpcError = regexp.MustCompile(`(?s)^(?:[^{}<>"\n]{0,80}: )?rpc error: code = (\w+) desc = (.+)$`)
 	// An element of XML in a text.
 	element   = regexp.MustCompile(`<[A-Za-z_?][^<>]*>\s*<`)
-	formPairs = regexp.MustCompile(`^[A-Za-z_][\w.\[\]-]{0,80}=[^&\s{}<>"]*(?:&[A-Za-z_][\w.\[\]-]{0,80}=[^&\s{}<>"]*)+$`)
+	formPairs = regexp.MustCompile(`^[A-Za-z_][\w.\[\]-]{0,80}=[^&\s{}<>"]*(?:&[A-Za-z_][\w.\[\]-]{0,80}=[^&\r\n{}<>"]*)+$`)
 	// What a page holds that its reader does not see.
 	unseen = regexp.MustCompile(`(?is)<script\b.*?(?:</script>|$)|<style\b.*?(?:</style>|$)|<!--.*?(?:-->|$)`)
 )
@@ -42,6 +44,10 @@ func (p *Parser) loose(body []byte) {
 	p.isXML = false
 	body = bytes.TrimSpace(body)
 	if bytes.IndexByte(body, '&') > 0 && formPairs.Match(body) {
+		if e, ok := declined(body); ok {
+			p.found = append(p.found, e)
+			return
+		}
 		if p.json = appendForm(p.json[:0], body); len(p.json) > 0 {
 			p.walk(p.tree.Parse(p.json), Exact)
 		}
@@ -49,7 +55,8 @@ func (p *Parser) loose(body []byte) {
 	}
 	whole := body
 	if bytes.HasPrefix(body, []byte("<")) {
-		if p.status < 400 { // a page that shows JSON
+		if p.status < 400 { // a page that shows JSON, unless it is nothing else
+			p.document(body)
 			return
 		}
 		body = unseen.ReplaceAll(body, nil)
@@ -68,7 +75,7 @@ func (p *Parser) loose(body []byte) {
 		p.found = append(p.found, Envelope{Code: string(m[1]), Message: string(m[2]), Dialect: "grpc", Confidence: Exact})
 		return
 	}
-	if json, ok := fromText(body, p.status >= 400); ok {
+	if json, ok := fromText(body, p.status >= 400 || errorPairs.Match(body)); ok {
 		p.json = append(p.json[:0], json...)
 		if p.walk(p.tree.Parse(p.json), Exact); len(p.found) > 0 {
 			return
@@ -85,6 +92,23 @@ func (p *Parser) loose(body []byte) {
 		return
 	}
 	p.embeddedXML(body)
+}
+
+// document reads the JSON that is all that a page holds, as browsers and old frameworks wrap it.
+func (p *Parser) document(body []byte) {
+	if !bytes.ContainsAny(body, "{") || !isPage(body) {
+		return
+	}
+	g := readPage(body)
+	if g.title != "" || len(g.headings) > 0 {
+		return
+	}
+	text := []byte(g.allText())
+	if bytes.HasPrefix(text, []byte("{")) {
+		if root := p.tree.Parse(text); p.tree.Ending == jsontree.Whole {
+			p.walk(root, Exact)
+		}
+	}
 }
 
 // words returns what the body of a failed response says in words: the text of a page, the whole of
@@ -132,6 +156,7 @@ func (p *Parser) embedded(text []byte) {
 	for n := 0; n < maxEmbedded && len(p.found) == before; n++ {
 		plain, escaped := bytes.Index(text, []byte(`{"`)), bytes.Index(text, []byte(`{\"`))
 		if plain < 0 && escaped < 0 {
+			p.embeddedMap(whole)
 			return
 		}
 		if plain < 0 || escaped >= 0 && escaped < plain {
@@ -154,14 +179,38 @@ func (p *Parser) embedded(text []byte) {
 	}
 }
 
+// embeddedMap reads the first printed map of Python in a text: … responded with: {'error': 'x'}
+func (p *Parser) embeddedMap(text []byte) {
+	at := bytes.Index(text, []byte(`{'`))
+	if at < 0 || p.quotesJSON(text[:at]) {
+		return
+	}
+	m := &printed{src: text[at:]}
+	if m.object() {
+		p.json = append(p.json[:0], m.out...)
+		p.walk(p.tree.Parse(p.json), Exact)
+	}
+}
+
 // formNames are the usual names of what PayPal's forms name otherwise: NVP, and Payflow's RESULT.
 var formNames = map[string]string{"CORRELATIONID": "correlationId", "RESULT": "resultCode", "RESPMSG": "resultMsg"}
+
+// declined reads the form with which payment gateways of NMI's kind decline (response 2) or refuse
+// (3): response=2&responsetext=…&response_code=202
+func declined(body []byte) (e Envelope, ok bool) {
+	values, err := url.ParseQuery(string(body))
+	if r := values.Get("response"); err != nil || r != "2" && r != "3" || !values.Has("responsetext") {
+		return e, false
+	}
+	e = Envelope{Code: values.Get("response_code"), Message: strings.TrimSpace(values.Get("responsetext")), Dialect: "result-code", Confidence: Exact}
+	return e, e.Code != ""
+}
 
 // appendForm writes the pairs of a form as a JSON object. The errors of PayPal's NVP, which are
 // numbered, become a list.
 func appendForm(dst, body []byte) []byte {
 	values, err := url.ParseQuery(string(body))
-	if err != nil || strings.HasPrefix(strings.ToLower(values.Get("ACK")), "success") {
+	if err != nil || strings.HasPrefix(strings.ToLower(values.Get("ACK")), "success") || values.Get("response") == "1" && values.Has("responsetext") {
 		return nil
 	}
 	dst = append(dst, '{')

@@ -24,6 +24,8 @@ var similarKeys = func() map[string]key {
 	)
 	add(keyResultCode, results, "code")
 	add(keyResultMsg, results+" status", "msg message desc description info text reason")
+	add(keyResultCode, "return", "reasoncode")
+	add(keyResultMsg, "return", "authmsg")
 	add(keyOtherCode, errs, "code number num no")
 	add(keyErrorMsg, errs, "msg message desc description info text reason string")
 	add(keyErrorMsg, "external", "msg message")

@@ -167,7 +167,7 @@ func (r *pageReader) endLine() {
 		return
 	}
 	line := pageLine{text: text}
-	if m := labelled.FindStringSubmatch(text); m != nil && len(strings.Fields(m[1])) <= 3 && !strings.HasPrefix(m[2], "//") {
+	if m := labelled.FindStringSubmatch(text); m != nil && text[0] != '{' && len(strings.Fields(m[1])) <= 3 && !strings.HasPrefix(m[2], "//") {
 		line.label, line.text = m[1], m[2]
 	} else if rest := strings.TrimSpace(strings.TrimPrefix(text, bold)); bold != "" && rest != text && rest != "" && labelMeanings[meaningOf(bold)] != 0 {
 		line.label, line.text = bold, rest

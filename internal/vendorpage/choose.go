@@ -74,7 +74,7 @@ func (a accepted) alike(rows []Row) (n int) {
 }
 
 var (
-	faultWords = regexp.MustCompile(`(?i)error|exception|invalid|denied|not_?found|no_?such|fail|limit|expired|missing|unauth|forbidden|timeout|exceed|unavail|conflict|unknown|unsupported|mismatch|closed|refused`)
+	faultWords = regexp.MustCompile(`(?i)error|exception|invalid|denied|required|revoked|failure|not_?found|no_?such|fail|limit|expired|missing|unauth|forbidden|timeout|exceed|unavail|conflict|unknown|unsupported|mismatch|closed|refused`)
 	numbering  = regexp.MustCompile(`^-\d+$|^(?:[A-Za-z][A-Za-z]*[-_.]?)?\d{3,}[A-Z]?$`)
 )
 
@@ -108,7 +108,7 @@ func (r *reading) convincing(titled bool) bool {
 	switch {
 	case 2*beside >= n:
 		return true
-	case r.drawn && r.about && 10*integers >= 8*n, 10*negatives >= 8*n && (titled || r.about):
+	case (r.drawn && r.about || r.named && titled) && 10*integers >= 8*n, 10*negatives >= 8*n && (titled || r.about):
 		return true
 	case 2*sentences < n:
 		return false

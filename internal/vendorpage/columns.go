@@ -364,7 +364,9 @@ var statusRules = []rule{
 	// Next to the codes: a second column of codes, or a column with an unknown heading, that holds
 	// statuses.
 	{RoleStatus, func(a *assignment) bool { return a.code < 0 },
-		func(c column) bool { return (c.kind == unknown || c.kind == ofCode) && c.status > 0.9 && !c.blind }},
+		func(c column) bool {
+			return (c.kind == unknown || c.kind == ofCode || c.kind == ofName) && c.status > 0.9 && !c.blind
+		}},
 	// Without codes: a column of almost nothing but statuses.
 	{RoleStatus, func(a *assignment) bool { return a.code >= 0 },
 		func(c column) bool {

@@ -248,8 +248,14 @@ func findPipeCells(lines []line, at int) (*grid, int) {
 // closesCell reports whether a line ends a cell.
 func closesCell(l string) bool {
 	t := strings.TrimSpace(l)
-	return strings.HasSuffix(t, "|") && !isRuler(t) && strings.Count(t, "|") == 1
+	if rest, framed := strings.CutPrefix(t, "|"); framed && len(rest) > 1 { // the first cell of a row
+		t = rest
+	}
+	return strings.HasSuffix(t, "|") && (!isRuler(t) || emptyCell(t)) && strings.Count(t, "|") == 1
 }
+
+// emptyCell reports whether a line is a cell that says that there is nothing to say.
+func emptyCell(l string) bool { return l == "- |" || l == "-|" }
 
 // pipeHeads reads the headings and returns the line after them. The headings are all cells above a
 // ruler or, without one, the first cells that are known headings.
@@ -284,13 +290,13 @@ func pipeCells(lines []line, begin int, heading string, limit int) (cells []bloc
 		if closes && normal(strings.Trim(text, "| ")) == heading {
 			return cells, true
 		}
-		if isRuler(text) || text == "" && len(open) == 0 {
+		if isRuler(text) && !emptyCell(text) || text == "" && len(open) == 0 {
 			continue
 		}
 		if len(open) == 0 {
 			start = lines[k].n
 		}
-		if open = append(open, strings.TrimSuffix(text, "|")); closes {
+		if open = append(open, strings.Trim(text, "|")); closes {
 			cells = append(cells, block{start, plain(strings.Join(open, "\n")), k + 1})
 			open = nil
 		} else if len(open) > 20 {

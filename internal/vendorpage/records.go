@@ -95,7 +95,14 @@ func (l recordList) hasSecond(at int) bool {
 // next returns the line where the record above it ends at the latest. more reports whether another
 // record begins there.
 func (l recordList) next(i int) (next int, more bool) {
+	fenced := false
 	for next = i; next < len(l.lines) && next < i+80; next++ {
+		if strings.HasPrefix(strings.TrimSpace(l.lines[next].text), "```") {
+			fenced = !fenced
+		}
+		if fenced {
+			continue
+		}
 		if _, ok := l.begins(next); ok || outranks(l.lines[next].text, l.mark) {
 			break
 		}
@@ -170,8 +177,18 @@ func outranks(l, mark string) bool {
 func (r *record) read(lines []line, last, later bool, longest int, mark string) (used int) {
 	b := bodyReader{record: r, last: last, longest: longest, mark: mark, later: later}
 	b.begin()
+	fenced := false
 	for i, l := range lines {
 		text := strings.TrimSpace(l.text)
+		if strings.HasPrefix(text, "```") {
+			fenced = !fenced
+			continue
+		}
+		if fenced { // a comment of shell is no heading
+			b.addLine(strings.TrimLeft(text, "# "))
+			used = i + 1
+			continue
+		}
 		if text == "" {
 			b.blank()
 			continue
