@@ -367,14 +367,14 @@ var formats = []format{
 			tenant:         slices.Concat(tenantKeys, from("user", "principalId", "apiKeyId", "caller")),
 			service:        from("apiName", "apiId"),
 			route:          from("resourcePath", "routeKey"),
-			method:         from("httpMethod"),
+			method:         from("httpMethod", "method"),
 			path:           from("path", "resourcePath"),
 			status:         from("status"),
 			latency:        in(milliseconds, "responseLatency"),
 			requestID:      from("requestId"),
 			body:           bodyKeys,
 			bodySize:       bodySizes,
-			gatewayCode:    from("errorResponseType", "error_response_type", "error_responseType", "error.responseType", `error\.responseType`),
+			gatewayCode:    from("errorResponseType", "errorType", "error_response_type", "error_responseType", "error.responseType", `error\.responseType`),
 			gatewayMessage: from("errorMessage", "error_message", "error.message", `error\.message`),
 		},
 	},
@@ -556,9 +556,10 @@ var formats = []format{
 		// Spring Cloud Gateway: Reactor Netty's AccessLog, the newer line and the older one, which
 		// Tomcat and Undertow also write; and the bean that a global filter of the usual guides
 		// logs as JSON.
-		name:  "spring",
-		known: []signature{known(oneOf("requestPath", "requestUri", "requestUrl"), oneOf("requestMethod", "responseData", "responseBody", "executeTime", "costTime"))},
-		hint:  "write the generic format from a GlobalFilter that wraps the response",
+		name: "spring",
+		known: []signature{known(oneOf("requestPath", "requestUri", "requestUrl"), oneOf("requestMethod", "responseData", "responseBody", "executeTime", "costTime")),
+			known(oneOf("path"), oneOf("responseBody", "responseData"), oneOf("routeId", "serviceId", "targetServer", "executeTime", "costTime"), noneOf("apiGroupUid", "requestHandleTime"))},
+		hint: "write the generic format from a GlobalFilter that wraps the response",
 		lines: []string{
 			`$remote_addr - $user [$time] "$request" $status $bytes $duration`,
 			`$remote_addr - $user [$time] "$request" $status $bytes $port $duration ms`,

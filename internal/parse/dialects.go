@@ -372,6 +372,10 @@ func jsonRPC(o *object) (Envelope, verdict) {
 	if o.Key() != "error" || o.Parent().Get("jsonrpc").Kind() == jsontree.Missing {
 		return Envelope{}, neither
 	}
+	if code := o.scalar(keyCode); code != "" && code != "0" { // an error object is an error, whatever its code
+		text, _ := o.text(keyMessage)
+		return Envelope{Code: code, Message: text}, failure
+	}
 	return o.pair(o.get(keyCode), distinctive, keyMessage)
 }
 
@@ -524,6 +528,9 @@ func errorObject(o *object) (Envelope, verdict) {
 	}
 	messages := []key{keyMessage, keyMessageUpper, keyErrorMsg, keyErrorDescription, keyDescription, keyDetail, keyReason, keyTitle, keyFaultString}
 	code := o.first(keyCode, keyCodeUpper)
+	if text := scalarOf(o.Get(xmlText)); o.p.isXML && text != "" && scalarOf(code) != "" && !saysSuccess(jsontree.String, scalarOf(code), common) { // its code is an attribute
+		return Envelope{Code: scalarOf(code), Message: text}, failure
+	}
 	if k := code.Kind(); k != jsontree.Missing && k != jsontree.Null && (k != jsontree.String || len(code.Raw()) > 0 || !code.Complete()) {
 		e, says := o.pair(code, common, messages...)
 		if says == failure && e.ModuleCode == "" {

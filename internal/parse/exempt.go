@@ -119,7 +119,7 @@ func (o *object) isNotice() bool {
 var (
 	// A code that is sent to a person: its message mentions it and reports no failure.
 	verification = regexp.MustCompile(`(?i)verif|captcha|\botp\b|one[- ]time|passcode|pin code|验证码|校验码|动态码`)
-	refusal      = regexp.MustCompile(`(?i)invalid|incorrect|wrong|expire|error|fail|too many|exceed|missing|required|\bnot\b|limit|错误|过期|失效|无效|失败|超过|频繁|不`)
+	refusal      = regexp.MustCompile(`(?i)invalid|incorrect|wrong|expire|error|fail|too many|exceed|missing|required|\bnot\b|limit|错误|过期|失效|无效|失败|超过|频繁|禁用|禁止|停用|拒绝|不`)
 	// Languages, countries and currencies: en, zh-CN, US, EUR.
 	shortName = regexp.MustCompile(`^(?:[a-z]{2,3}(?:[-_][A-Za-z]{2,4})?|[A-Z]{2,3})$`)
 )
