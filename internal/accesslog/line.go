@@ -69,7 +69,7 @@ func (t *template) match(line []byte, values [][]byte) (all [][]byte, rest []byt
 			value, rest = rest[:i], rest[i+len(p.until):]
 		}
 		value = trimSpace(value)
-		if p.word && (p.until != " " && hasSpace(value) || len(value) > 1 && value[0] == '"') {
+		if p.word && (p.until != " " && hasSpace(value) || len(value) > 0 && value[0] == '"' && bytes.Count(value, []byte(`"`)) == 1) {
 			return nil, nil, false
 		}
 		values = append(values, value)
