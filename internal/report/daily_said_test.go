@@ -116,6 +116,24 @@ func TestFixedCodesAreBack(t *testing.T) {
 	}
 }
 
+// One unreadable body of a tenant with few requests is no reason to read on.
+func TestFewUnreadableBodies(t *testing.T) {
+	f := func(hidden, requests uint64, level string) {
+		t.Helper()
+		d := quietDay(t, "en")
+		d.Totals.Requests = requests
+		d.Unseen = Unseen{Hidden: hidden, Bodies: []Bodies{{Gateway: "edge", Requests: requests, States: map[string]uint64{"absent": hidden, "json": requests - hidden}}}}
+		if v := d.judge(); v.Level != level {
+			t.Errorf("%d of %d bodies unread: %+v, want %s", hidden, requests, v, level)
+		}
+	}
+	f(1, 19, Quiet)
+	f(9, 19, Quiet)
+	f(10, 19, Watch)
+	f(10, 1000, Quiet)
+	f(60, 1000, Watch)
+}
+
 // A day of all tenants on which nothing was read is not quiet. One of a chosen tenant is.
 func TestDayWithoutRequests(t *testing.T) {
 	f := func(d Daily, level, sentence string) {

@@ -26,6 +26,7 @@ const (
 	actShare    = 0.001 // of the tenant's requests that the excess is
 	deadShare   = 0.001 // dead letters for each request that are worth a word
 	hiddenShare = 0.05  // of the bodies that are worth a word if they could not be read
+	hiddenFrom  = 10    // so many of them: one body of a small tenant is no reason to read on
 )
 
 // urgent reports whether someone has to do something about a change.
@@ -123,7 +124,7 @@ func (d Daily) judge() Verdict {
 	if float64(dead) > deadShare*float64(d.Totals.Requests) {
 		say(Watch, p.Sprintf("%d records could not be used", dead))
 	}
-	if d.Totals.Requests > 0 && share(d.Unseen.Hidden, d.Totals.Requests) > hiddenShare && d.hiddenIsNew() {
+	if d.Unseen.Hidden >= hiddenFrom && share(d.Unseen.Hidden, d.Totals.Requests) > hiddenShare && d.hiddenIsNew() {
 		say(Watch, p.Sprintf("%s of the bodies could not be read", p.percent(share(d.Unseen.Hidden, d.Totals.Requests))))
 	}
 	switch {
