@@ -27,8 +27,8 @@ const slackAPI = "https://slack.com/api"
 // slackMarkup is Slack's mrkdwn. Escaping keeps text from naming people or channels.
 // https://docs.slack.dev/messaging/formatting-message-text
 var slackMarkup = markup{
-	bold:    func(text ...string) string { return "*" + text[0] + "*" },
-	link:    func(text ...string) string { return "<" + slackEscape(text[0]) + "|details>" },
+	bold:    func(text string) string { return "*" + text + "*" },
+	link:    func(url string) string { return "<" + slackEscape(url) + "|details>" },
 	escape:  slackEscape,
 	newline: "\n",
 	most:    3900, // Slack advises against more than 4,000 characters
@@ -112,8 +112,8 @@ func (b slackBot) call(ctx context.Context, method string, body any) (receipt st
 // what would be a link or a mention is spelt in another way, and the rest is left as it is.
 func chatMarkdown(most int) markup {
 	return markup{
-		bold:    func(text ...string) string { return "**" + text[0] + "**" },
-		link:    func(text ...string) string { return "[details](" + strings.ReplaceAll(text[0], ")", "%29") + ")" },
+		bold:    func(text string) string { return "**" + text + "**" },
+		link:    func(url string) string { return "[details](" + strings.ReplaceAll(url, ")", "%29") + ")" },
 		escape:  strings.NewReplacer("](", "] (", "<", "＜", ">", "＞").Replace,
 		newline: "\n\n",
 		most:    most,
@@ -160,10 +160,8 @@ func newWeCom(r HTTPReceiver, c client) sender {
 // https://open.feishu.cn/document/client-docs/bot-v3/add-custom-bot
 func newFeishu(r RobotReceiver, c client, now func() time.Time) sender {
 	to, signing := secret(r.URL, r.URLFile), secret(r.Secret, r.SecretFile)
-	plain := markup{
-		bold: func(text ...string) string { return text[0] }, link: func(text ...string) string { return text[0] },
-		escape: func(text string) string { return text }, newline: "\n", most: 15_000, // the limit is 20 KB of the request
-	}
+	asIs := func(text string) string { return text }
+	plain := markup{bold: asIs, link: asIs, escape: asIs, newline: "\n", most: 15_000} // the limit is 20 KB of the request
 	return func(ctx context.Context, n Notice) (string, error) {
 		title, text, _ := strings.Cut(n.chat(plain), "\n")
 		var lines [][]map[string]string

@@ -24,11 +24,7 @@ type Direct struct {
 // hear of it like of any other alert.
 func (n *Notifier) Direct(m Message) *Direct {
 	m = n.linked(m)
-	for _, am := range n.alertmanagers {
-		if am.name == legacyAlertmanager || n.receives(am.name, m) != nil {
-			am.update(m, n.Now())
-		}
-	}
+	n.updateAlertmanagers(m)
 	n.mentionUnrouted(m)
 	return &Direct{n, m, map[string]store.Delivery{}}
 }

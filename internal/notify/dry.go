@@ -139,9 +139,7 @@ func (o *overlay) RecordDeliveries(ctx context.Context, deliveries []store.Deliv
 }
 
 // isPending reports whether a delivery is not settled.
-func isPending(d store.Delivery) bool {
-	return d.Outcome == store.Queued || d.Outcome == store.Sending || d.Outcome == store.Waiting
-}
+func isPending(d store.Delivery) bool { return slices.Contains(pending, d.Outcome) }
 
 // before returns the outcome that a delivery has in the queue behind, "" if it is not settled
 // there.
@@ -150,7 +148,7 @@ func (o *overlay) before(ctx context.Context, d store.Delivery) (string, error) 
 		return "", nil
 	}
 	outcome, err := o.Queue.Outcome(ctx, d)
-	if outcome == store.Queued || outcome == store.Waiting {
+	if slices.Contains(pending, outcome) {
 		outcome = ""
 	}
 	return outcome, err

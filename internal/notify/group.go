@@ -195,7 +195,9 @@ func (n *Notifier) makePlan(in *inbox, last bool) *planned {
 	p.rows = settled
 	var due []*draft
 	for _, d := range drafts {
-		if n.isDue(in, d, now, last) {
+		if d.toldWithOthers() {
+			in.groups[d.keys[0]] = groupState{at: now} // its repeats count from now
+		} else if n.isDue(d, now, last) {
 			due = append(due, d)
 		}
 	}
@@ -306,20 +308,25 @@ func (n *Notifier) gather(in *inbox, now time.Time) (map[string]*draft, []store.
 	return drafts, settled
 }
 
+// isNew reports whether a group was not told yet, or only before everything in it had recovered.
+func (d *draft) isNew() bool { return d.state.at.IsZero() || d.state.over }
+
+// toldWithOthers reports whether a group is new and has no event to tell: its alerts were told as
+// part of another group.
+func (d *draft) toldWithOthers() bool {
+	return d.isNew() && !d.heldBack && len(d.events) == 0 && len(d.firing) > 0
+}
+
 // isDue reports whether a group is told now. The waits have Alertmanager's meaning.
-func (n *Notifier) isDue(in *inbox, d *draft, now time.Time, last bool) bool {
-	isNew := d.state.at.IsZero() || d.state.over
+func (n *Notifier) isDue(d *draft, now time.Time, last bool) bool {
 	switch {
 	case d.heldBack:
 		return false
-	case len(d.events) > 0 && isNew:
+	case len(d.events) > 0 && d.isNew():
 		return last || !now.Before(d.since.Add(d.route.groupWait))
 	case len(d.events) > 0:
 		return !now.Before(d.state.at.Add(d.route.groupInterval))
 	case len(d.firing) == 0:
-		return false
-	case isNew: // it was told as part of another group
-		in.groups[d.keys[0]] = groupState{at: now}
 		return false
 	case !slices.ContainsFunc(d.firing, func(m Message) bool { return !n.mutes.acknowledged(m) }):
 		return false

@@ -55,7 +55,7 @@ func (nt *Notifier) newMail(name string, r MailReceiver, cfg Config) sender {
 			if err != nil {
 				return "", err
 			}
-			if err := c.DialAndSendWithContext(ctx, m); !m.IsDelivered() { // a failed goodbye is none of the mail
+			if err := c.DialAndSendWithContext(ctx, m); !m.IsDelivered() { // a QUIT that fails does not matter
 				return id, mailError(r, err)
 			}
 			return id, nil
@@ -95,7 +95,8 @@ func (nt *Notifier) each(name string, to []string, post func(...string) (string,
 	return "", err
 }
 
-// tenant returns the tenant that a notice is about, "" if it is about several.
+// tenant returns the tenant that a notice is about: that of its first message, since a receiver with
+// to_tenant gets no notice of several tenants.
 func (n Notice) tenant() string {
 	first := n.Messages[0]
 	if first.Alert == nil {

@@ -6,9 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"text/template"
 	"time"
+
+	"github.com/prometheus/alertmanager/pkg/labels"
 )
 
 // Message is something that has happened, in the formats of all targets. Source, Fingerprint, At
@@ -83,6 +86,11 @@ func (a *Alert) label(name string) string {
 		return value
 	}
 	return a.Attributes[name]
+}
+
+// matches reports whether all matchers match the alert's labels and attributes.
+func (a *Alert) matches(matchers labels.Matchers) bool {
+	return !slices.ContainsFunc(matchers, func(m *labels.Matcher) bool { return !m.Matches(a.label(m.Name)) })
 }
 
 // key returns what identifies the message to a target: the same whenever it is sent.

@@ -69,7 +69,7 @@ func (m *mutes) reason(a Message, now time.Time) string {
 // silenced returns which silence mutes an alert, "" for none.
 func (m *mutes) silenced(a Message, now time.Time) string {
 	for _, s := range m.silences {
-		if !now.Before(s.Starts) && now.Before(s.Ends) && s.matches(a) {
+		if !now.Before(s.Starts) && now.Before(s.Ends) && a.Alert.matches(s.matchers) {
 			return fmt.Sprintf("silence %s of %s until %s: %s", s.ID, s.Author, s.Ends.UTC().Format(time.RFC3339), s.Comment)
 		}
 	}
@@ -78,33 +78,25 @@ func (m *mutes) silenced(a Message, now time.Time) string {
 
 // ignored returns who has ignored all codes of an alert, "" for nobody.
 func (m *mutes) ignored(a Message, now time.Time) string {
-	if s := m.state(a, func(s store.CodeState) bool {
-		return s.State == store.Ignored && (s.Until.IsZero() || now.Before(s.Until)) && (s.Above == 0 || a.Alert.Errors <= s.Above)
-	}); s != nil {
+	if s := m.state(a, func(s store.CodeState) bool { return ignores(s, now) && (s.Above == 0 || a.Alert.Errors <= s.Above) }); s != nil {
 		return fmt.Sprintf("%s has ignored %s: %s", s.Author, s.Code, s.Comment)
 	}
 	return ""
 }
 
+// ignores reports whether a code is ignored at a time, if only up to a number of errors.
+func ignores(s store.CodeState, now time.Time) bool {
+	return s.State == store.Ignored && (s.Until.IsZero() || now.Before(s.Until))
+}
+
 // escalated says that an alert is told although all its codes are ignored, because it has too many
 // errors. It is "" for an alert of which that is not so.
 func (m *mutes) escalated(a Message, now time.Time) string {
-	s := m.state(a, func(s store.CodeState) bool {
-		return s.State == store.Ignored && (s.Until.IsZero() || now.Before(s.Until)) && s.Above > 0
-	})
+	s := m.state(a, func(s store.CodeState) bool { return ignores(s, now) && s.Above > 0 })
 	if s == nil || a.Alert.Errors <= s.Above {
 		return ""
 	}
 	return fmt.Sprintf("%d errors in its window, more than the %d up to which %s has ignored %s: %s", a.Alert.Errors, s.Above, s.Author, s.Code, s.Comment)
-}
-
-func (s silence) matches(a Message) bool {
-	for _, matcher := range s.matchers {
-		if !matcher.Matches(a.Alert.label(matcher.Name)) {
-			return false
-		}
-	}
-	return true
 }
 
 // acknowledged reports whether an alert is not repeated, because its codes were acknowledged or

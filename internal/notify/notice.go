@@ -206,10 +206,11 @@ func shortened(text string, most int) string {
 
 // markup is how a chat writes a notice.
 type markup struct {
-	bold, link func(text ...string) string // link: text, URL
-	escape     func(string) string
-	newline    string
-	most       int // bytes
+	bold    func(text string) string
+	link    func(url string) string
+	escape  func(text string) string
+	newline string
+	most    int // bytes
 }
 
 // chat renders a notice for a chat, with the most important first.

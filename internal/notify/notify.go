@@ -66,8 +66,8 @@ type Notifier struct {
 	// Fence returns an error if another process sends. It is asked before each step that only one
 	// process may take. nil: there is no other process.
 	Fence func(context.Context) error
-	// AtMostOnce makes a message of which it is not known whether it was sent stay unsent.
-	// Otherwise it is sent again, with the same key.
+	// AtMostOnce: a message that may have been sent already is not sent again. Without it, it is,
+	// with the same key.
 	AtMostOnce bool
 
 	queue         Queue
@@ -175,11 +175,7 @@ func (n *Notifier) Update(messages ...Message) {
 			continue
 		}
 		m = n.linked(m)
-		for _, am := range n.alertmanagers {
-			if am.name == legacyAlertmanager || n.receives(am.name, m) != nil {
-				am.update(m, n.Now())
-			}
-		}
+		n.updateAlertmanagers(m)
 		for _, in := range n.inboxes {
 			if n.receives(in.receiver.Name, m) != nil {
 				in.update(m)
@@ -189,8 +185,17 @@ func (n *Notifier) Update(messages ...Message) {
 	}
 }
 
-// Escalate says that an alert, of which Update was told, has more errors in its window now. It is
-// told if its codes are ignored, but only up to fewer errors.
+// updateAlertmanagers makes the Alertmanagers of an alert's routes hear of it.
+func (n *Notifier) updateAlertmanagers(m Message) {
+	for _, am := range n.alertmanagers {
+		if am.name == legacyAlertmanager || n.receives(am.name, m) != nil {
+			am.update(m, n.Now())
+		}
+	}
+}
+
+// Escalate records that an alert that Update knows has more errors in its window now: its codes may
+// be ignored only up to fewer errors.
 func (n *Notifier) Escalate(source, fingerprint string, errors uint64) {
 	raise := func(all map[string]Message, key string) {
 		m, known := all[key]
@@ -224,7 +229,7 @@ func (n *Notifier) mentionUnrouted(m Message) {
 }
 
 // Enqueue stores messages in the queue of each target. It changes nothing for a target that was
-// told before, and not since when an event waits.
+// told before, and keeps the time since which an event waits.
 func (n *Notifier) Enqueue(ctx context.Context, messages ...Message) error {
 	waiting := map[string]bool{}
 	for _, in := range n.inboxes {

@@ -10,8 +10,8 @@ import (
 )
 
 // Queue stores the deliveries of messages to targets, by the identity of the message and the
-// target. A delivery with an outcome other than store.Queued, store.Sending and store.Waiting is
-// settled: it stays so, whatever is recorded of it later.
+// target. A delivery whose outcome is none of pending is settled: it stays so, whatever is recorded
+// of it later.
 type Queue interface {
 	// QueuedDeliveries returns up to limit messages to a target that are queued, oldest first.
 	QueuedDeliveries(ctx context.Context, target string, limit int) ([]store.Delivery, error)
@@ -50,6 +50,9 @@ type Backlog struct {
 	Oldest  time.Time // when the oldest message was queued; zero: there is none
 }
 
+// pending are the outcomes of deliveries that are not settled.
+var pending = []string{store.Queued, store.Sending, store.Waiting}
+
 // Stored returns the queue in ClickHouse.
 func Stored(s *store.Store) Queue { return stored{s} }
 
@@ -86,7 +89,7 @@ func (s stored) Backlogs(ctx context.Context, targets []string) (map[string]Back
 	const sql = "SELECT target, countIf(outcome != ?), countIf(outcome = ?), minIf(at, outcome != ?) FROM alert_deliveries " +
 		"WHERE target IN (?) AND outcome IN (?) GROUP BY target"
 	all := map[string]Backlog{}
-	args := []any{store.Waiting, store.Waiting, store.Waiting, targets, []string{store.Queued, store.Sending, store.Waiting}}
+	args := []any{store.Waiting, store.Waiting, store.Waiting, targets, pending}
 	err := s.Query(ctx, sql, args, func(scan func(...any) error) error {
 		var target string
 		var queued, waiting uint64

@@ -74,12 +74,7 @@ func routesOfReceiver(routes []*route, receiver string) (all []*route) {
 // matches reports whether an alert takes the route: its matchers match, and one of its receivers
 // can be told.
 func (r *route) matches(m Message) bool {
-	for _, matcher := range r.matchers {
-		if !matcher.Matches(m.Alert.label(matcher.Name)) {
-			return false
-		}
-	}
-	return slices.ContainsFunc(r.receivers, func(name string) bool { return r.reaches(name, m) })
+	return m.Alert.matches(r.matchers) && slices.ContainsFunc(r.receivers, func(name string) bool { return r.reaches(name, m) })
 }
 
 // reaches reports whether a receiver of the route can be told of an alert. One that addresses
