@@ -92,7 +92,7 @@ func (i Import) existing(set *Set, family string) (name string, content []byte, 
 			return filepath.Base(i.File), content, err
 		}
 	}
-	origin, content, err := set.file(family)
+	origin, content, err := set.fileOf(family)
 	switch {
 	case err != nil:
 		return "", nil, err

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"bytes"
+	"fmt"
 	"io/fs"
 	"strings"
 	"testing"
@@ -34,6 +35,12 @@ func TestLint(t *testing.T) {
 	f(head+"  - code: F.1\n    message: m\n    description: Wait a while.\n    remedy: wait  a while\n"+facts, "f.yaml:9:13: note: F.1: the remedy only repeats the description")
 	f(head+"  - code: F.1\n    message: m {0}\n    description: d {1}\n    remedy: r\n"+facts, "f.yaml:8:18: note: F.1: the description has the placeholder {1}, the message has not")
 	f(head+"  - code: F.1\n    message: m %s\n    description: d\n    remedy: r\n"+facts+"    texts:\n      zh: {message: 信息}\n", "f.yaml:14:12: note: F.1: the translation lacks the placeholder %s")
+	texts, notes := "", []string{}
+	for i, language := range []string{"de", "es", "fr", "it", "ja", "ko", "pt", "zh"} { // in this order each time
+		texts += "      " + language + ": {message: a}\n"
+		notes = append(notes, fmt.Sprintf("f.yaml:%d:11: note: F.1: the translation lacks the placeholder %%s", 14+i))
+	}
+	f(head+"  - code: F.1\n    message: m %s\n    description: d\n    remedy: r\n"+facts+"    texts:\n"+texts, notes...)
 	f(head+"  - code: G.1\n    message: m\n    description: d\n    remedy: r\n"+facts, "f.yaml:6:11: error: G.1: begins with none of the prefixes F")
 	f(head+"  - code: F.1\n    message: m\n    description: d\n    remedy: r\n"+strings.Replace(facts, "later", "soon", 1), "f.yaml:11:12: error: F.1: retry \"soon\" is not one of no, later, after_fix")
 	one := "  - code: F.1\n    message: m\n    description: d\n    remedy: r\n" + facts

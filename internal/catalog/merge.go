@@ -195,7 +195,7 @@ func cutTail(below string) (list, tail string) {
 
 // mergeHead updates the date and the fallback, which stand above the codes or below; title, vendor
 // and match are ours.
-func mergeHead(head, tail string, was Family, p Publication) (newHead, newTail string, changes []Change, err error) {
+func mergeHead(head, tail string, was Family, p Publication) (mergedHead, mergedTail string, changes []Change, err error) {
 	for _, f := range []struct{ section, key, old, now string }{
 		{"source", "date", was.Source.Date, p.Date},
 		{"fallback", "description", was.Fallback.Description, p.Fallback.Description},
@@ -234,23 +234,9 @@ func setKey(text, section, key, value string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	lines := strings.SplitAfter(body, "\n")
 	field := "  " + key + ": " + scalar(value, "    ") + "\n"
-	var out strings.Builder
-	done := false
-	for i := 0; i < len(lines); i++ {
-		if done || !strings.HasPrefix(lines[i], "  "+key+":") {
-			out.WriteString(lines[i])
-			continue
-		}
-		out.WriteString(field)
-		done = true
-		for i+1 < len(lines) && (strings.HasPrefix(lines[i+1], "   ") || strings.TrimSpace(lines[i+1]) == "" && i+2 < len(lines)) {
-			i++ // the lines of a text in several
-		}
-	}
-	if done {
-		return text[:begin] + out.String() + rest, nil
+	if replaced, found := replaceKey(body, "  ", key, field); found {
+		return text[:begin] + replaced + rest, nil
 	}
 	first, below, _ := strings.Cut(body, "\n")
 	return text[:begin] + first + "\n" + field + below + rest, nil
@@ -299,27 +285,34 @@ func mergeEntry(item string, was, now Entry) (string, []Change, error) {
 
 // setField replaces a field of an entry's text, or inserts it after the code; "" removes it.
 func setField(item, name, text string) string {
-	lines := strings.SplitAfter(item, "\n")
 	field := "    " + name + ": " + text + "\n"
 	if text == "" {
 		field = ""
 	}
+	replaced, found := replaceKey(item, "    ", name, field)
+	if found || field == "" {
+		return replaced
+	}
+	begin := strings.Index(item, "  - ")
+	code, rest, _ := strings.Cut(item[begin:], "\n")
+	return item[:begin] + code + "\n" + field + rest
+}
+
+// replaceKey puts a field in the place of the key that stands behind an indent, with all lines of
+// its value. found is false if there is no such key.
+func replaceKey(text, indent, key, field string) (replaced string, found bool) {
+	lines := strings.SplitAfter(text, "\n")
 	var out strings.Builder
-	done := false
 	for i := 0; i < len(lines); i++ {
-		if !strings.HasPrefix(lines[i], "    "+name+":") {
+		if found || !strings.HasPrefix(lines[i], indent+key+":") {
 			out.WriteString(lines[i])
 			continue
 		}
 		out.WriteString(field)
-		done = true
-		for i+1 < len(lines) && (strings.HasPrefix(lines[i+1], "     ") || strings.TrimSpace(lines[i+1]) == "" && i+2 < len(lines)) {
-			i++ // the lines of a text in several
+		found = true
+		for i+1 < len(lines) && (strings.HasPrefix(lines[i+1], indent+" ") || strings.TrimSpace(lines[i+1]) == "" && i+2 < len(lines)) {
+			i++
 		}
 	}
-	if done || field == "" {
-		return out.String()
-	}
-	code, rest, _ := strings.Cut(item[strings.Index(item, "  - "):], "\n")
-	return item[:strings.Index(item, "  - ")] + code + "\n" + field + rest
+	return out.String(), found
 }

@@ -22,7 +22,7 @@ func published(c Family) Publication {
 func TestMergeKeepsTheShippedCatalogs(t *testing.T) {
 	c := shipped(t)
 	for _, f := range c.Families {
-		_, old, err := c.file(f.Name)
+		_, old, err := c.fileOf(f.Name)
 		if err != nil {
 			t.Fatal(err)
 		}

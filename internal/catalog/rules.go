@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -150,7 +151,8 @@ func (l *linter) texts(f *Family, e *Entry, path string) {
 
 // translations checks that an entry's texts have the same placeholders in every language.
 func (l *linter) translations(e *Entry, path string) {
-	for language, t := range e.Texts {
+	for _, language := range slices.Sorted(maps.Keys(e.Texts)) {
+		t := e.Texts[language]
 		for _, pair := range [][2]string{{t.Message, e.Message}, {t.Description, e.Description}, {t.Remedy, e.Remedy}} {
 			translated, published := pair[0], pair[1]
 			if translated == "" {
