@@ -20,6 +20,7 @@ import (
 
 	"errata/internal/catalog"
 	"errata/internal/cli"
+	"errata/internal/config"
 	"errata/internal/loadgen"
 	"errata/internal/report"
 	"errata/internal/stack"
@@ -191,14 +192,11 @@ func (d *demonstration) configure(dir, group string) (err error) {
 	return nil
 }
 
-// settingPrefix starts the name of each environment variable with a setting of ingest and report.
-const settingPrefix = "ERRATA_"
-
 // cleanEnvironment returns the environment without settings of ours, and the names of those that
 // it left out.
 func cleanEnvironment() (rest, settings []string) {
 	for _, pair := range os.Environ() {
-		if name, _, _ := strings.Cut(pair, "="); strings.HasPrefix(name, settingPrefix) {
+		if name, _, _ := strings.Cut(pair, "="); strings.HasPrefix(name, config.EnvironmentPrefix) {
 			settings = append(settings, name)
 		} else {
 			rest = append(rest, pair)

@@ -75,11 +75,8 @@ const (
 // DefaultTopics are the topics to read unless the settings name others.
 var DefaultTopics = []string{"gateway-logs"}
 
-// defaults lists every key, in the order of config.yaml.
-var defaults = []struct {
-	key   string
-	value any
-}{
+// defaults lists every key with its default, in the order of config.yaml.
+var defaults = []setting{
 	{"kafka.brokers", []string{"127.0.0.1:9092"}},
 	{"kafka.topics", DefaultTopics},
 	{"kafka.group", "errata"},
@@ -137,6 +134,20 @@ var defaults = []struct {
 	{"http.addr", "127.0.0.1:9464"},
 	{"http.pprof", false},
 	{"web.addr", "127.0.0.1:8080"},
+}
+
+type setting struct {
+	key   string
+	value any
+}
+
+// defaultOf returns the default of a key.
+func defaultOf(key string) (value any, known bool) {
+	i := slices.IndexFunc(defaults, func(s setting) bool { return s.key == key })
+	if i < 0 {
+		return nil, false
+	}
+	return defaults[i].value, true
 }
 
 // DefaultFile is looked for in the working directory when no file is named.
@@ -269,22 +280,22 @@ func undecodable(err error, v *viper.Viper) error {
 	if !errors.As(err, &wrong) {
 		return errors.New(oneLine(err))
 	}
-	for _, d := range defaults {
-		if d.key != wrong.Name() {
-			continue
-		}
-		kind := yamlfile.KindOf(reflect.TypeOf(d.value))
-		if span, ok := d.value.(time.Duration); ok {
-			kind = fmt.Sprintf("a time span such as %s", span)
-		}
-		if d.key == "log.level" {
-			kind = "one of debug, info, warn and error"
-		}
-		if kind != "" {
-			return errors.New(yamlfile.Mismatch(d.key, kind, fmt.Sprint(v.Get(d.key))))
-		}
+	key := wrong.Name()
+	value, known := defaultOf(key)
+	if !known {
+		return errors.New(oneLine(wrong))
 	}
-	return errors.New(oneLine(wrong))
+	kind := yamlfile.KindOf(reflect.TypeOf(value))
+	if span, ok := value.(time.Duration); ok {
+		kind = fmt.Sprintf("a time span such as %s", span)
+	}
+	if key == "log.level" {
+		kind = "one of debug, info, warn and error"
+	}
+	if kind == "" {
+		return errors.New(oneLine(wrong))
+	}
+	return errors.New(yamlfile.Mismatch(key, kind, fmt.Sprint(v.Get(key))))
 }
 
 // commaList decodes "a,b" as a list, so that lists can come from the environment.
@@ -319,11 +330,11 @@ func yamlList(key, value string) (any, error) {
 	return found, nil
 }
 
-// prefix starts the name of each of our environment variables.
-const prefix = "ERRATA_"
+// EnvironmentPrefix starts the name of each environment variable that holds a setting.
+const EnvironmentPrefix = "ERRATA_"
 
 func variable(key string) string {
-	return prefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+	return EnvironmentPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
 // fromEnvironment sets the keys that the environment has. A variable with our prefix that is not a
@@ -335,12 +346,12 @@ func fromEnvironment(v *viper.Viper) error {
 	}
 	for _, pair := range os.Environ() {
 		name, value, _ := strings.Cut(pair, "=")
-		if !strings.HasPrefix(name, prefix) {
+		if !strings.HasPrefix(name, EnvironmentPrefix) {
 			continue
 		}
 		key, ok := known[name]
 		if !ok {
-			return fmt.Errorf("unknown environment variable %s: did you mean %s?", name, variable(yamlfile.Nearest(strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, prefix), "_", ".")), keys())))
+			return fmt.Errorf("unknown environment variable %s: did you mean %s?", name, variable(yamlfile.Nearest(strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, EnvironmentPrefix), "_", ".")), keys())))
 		}
 		if !takesItems(key) {
 			v.Set(key, value)
@@ -381,13 +392,9 @@ func beginsWithKey(err error) bool {
 
 // takesItems reports whether a key takes a list whose items have keys.
 func takesItems(key string) bool {
-	return slices.ContainsFunc(defaults, func(d struct {
-		key   string
-		value any
-	}) bool {
-		_, items := d.value.([]any)
-		return d.key == key && items
-	})
+	value, _ := defaultOf(key)
+	_, items := value.([]any)
+	return items
 }
 
 // keyIn finds the key that an error is about: at the start of its text, or in quotes.
