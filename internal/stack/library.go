@@ -46,7 +46,8 @@ func (m *Missing) Error() string {
 func (m *Missing) Unwrap() error { return m.Err }
 
 // elsewhere is the remedy that always works when the library is missing.
-const elsewhere = "put a clickhouse binary (24.3 or newer) on the PATH, or set ERRATA_CLICKHOUSE_ADDR to a running server"
+var elsewhere = fmt.Sprintf("put a clickhouse binary (%d.%d or newer) on the PATH, or use a server that is already running: "+
+	"stack demo --external-clickhouse, and clickhouse.addr for the other programs", oldestMajor, oldestMinor)
 
 // Library returns the path of libchdb.so in the user's cache folder. If it is missing, npm fetches
 // it first (180 MB to download, 560 MB on disk), and progress shows how far the download is.
