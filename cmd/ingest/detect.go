@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -139,7 +138,7 @@ func (d *detection) finding() error {
 
 func detect(in io.Reader, processor *enrich.Processor) (*detection, error) {
 	d := &detection{Formats: []*detectedFormat{}, DeadLetters: []detectedDeadLetter{}}
-	clock := accesslog.Clock{Latest: time.Now().Add(24 * time.Hour), Optional: true}
+	clock := sampleClock()
 	sample := newSampleReader(in)
 	for {
 		text, line, err := sample.next()

@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
+
+	"errata/internal/accesslog"
 )
 
 // sampleReader reads the records of a file of log lines. A record is a line, or a JSON document
@@ -66,6 +69,11 @@ func (r *sampleReader) line() (line []byte, err error) {
 	}
 	r.lines++
 	return line, nil
+}
+
+// sampleClock returns the Clock of the records of a sample, which Kafka has stamped with no time.
+func sampleClock() accesslog.Clock {
+	return accesslog.Clock{Latest: accesslog.KafkaClock(time.Now()).Latest, Optional: true}
 }
 
 // opensDocument reports whether a line may be the first of a JSON document that goes on below it.

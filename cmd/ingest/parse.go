@@ -7,7 +7,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -109,7 +108,7 @@ func (env *environment) parse(cmd *cobra.Command, args []string, format string, 
 
 func parseLines(in io.Reader, processor *enrich.Processor, write func(parsedLine) error) error {
 	sample := newSampleReader(in)
-	clock := accesslog.Clock{Latest: time.Now().Add(24 * time.Hour), Optional: true}
+	clock := sampleClock()
 	for {
 		text, line, err := sample.next()
 		if errors.Is(err, io.EOF) {

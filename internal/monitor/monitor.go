@@ -1,4 +1,4 @@
-// Package monitor is the small HTTP server for watching a running ingester. It is for Prometheus,
+// Package monitor is the small HTTP server for watching a running process. It is for Prometheus,
 // for an orchestrator's probes, and for operators who profile the process. It has no pages and no
 // authentication, and nothing can be changed through it.
 //

@@ -14,7 +14,7 @@ import (
 const probeTimeout = 5 * time.Second
 
 // Probe asks /readyz of the process that serves at an address of this machine. It returns whether
-// the process is ready, and its answer: "ok", or the reasons why not. An error says that no process
+// the process is ready, and its answer: "ready", or the reasons why not. An error says that no process
 // answers.
 func Probe(ctx context.Context, addr string) (ready bool, answer string, err error) {
 	host, port, err := net.SplitHostPort(addr)

@@ -97,7 +97,9 @@ func (c *checker) check(n *yaml.Node, t reflect.Type, path string) error {
 		return c.file.errorAt(at, "%s is a list: write its items with a dash before each, or in [brackets]", name(path))
 	case n.Kind != yaml.ScalarNode:
 		return c.file.errorAt(at, "%s is %s: write it behind the colon", name(path), KindOf(t))
-	case !decodes(n, t) || isWhole(t) && fraction(n):
+	}
+	unquote(n, t)
+	if !decodes(n, t) || isWhole(t) && fraction(n) {
 		return c.file.errorAt(at, "%s", Mismatch(name(path), KindOf(t), n.Value))
 	}
 	if c.settings {
@@ -237,18 +239,17 @@ func name(path string) string {
 	return path
 }
 
-// decodes reports whether a scalar is a value of a type. Quotes around a number or a truth value do
-// not matter, as they do not in variables of the environment: the node loses them.
+// decodes reports whether a scalar is a value of a type.
 func decodes(n *yaml.Node, t reflect.Type) bool {
-	if n.Decode(reflect.New(t).Interface()) == nil {
-		return true
+	return n.Decode(reflect.New(t).Interface()) == nil
+}
+
+// unquote takes a number or a truth value out of its quotes, which do not matter, as they do not in
+// variables of the environment.
+func unquote(n *yaml.Node, t reflect.Type) {
+	if bare := (yaml.Node{Kind: yaml.ScalarNode, Value: n.Value}); !decodes(n, t) && decodes(&bare, t) {
+		n.Style, n.Tag = 0, ""
 	}
-	plain := yaml.Node{Kind: yaml.ScalarNode, Value: n.Value}
-	if plain.Decode(reflect.New(t).Interface()) != nil {
-		return false
-	}
-	n.Style, n.Tag = 0, ""
-	return true
 }
 
 func isWhole(t reflect.Type) bool { return reflect.Int <= t.Kind() && t.Kind() <= reflect.Uint64 }
