@@ -38,7 +38,7 @@ func TestLint(t *testing.T) {
 	texts, notes := "", []string{}
 	for i, language := range []string{"de", "es", "fr", "it", "ja", "ko", "pt", "zh"} { // in this order each time
 		texts += "      " + language + ": {message: a}\n"
-		notes = append(notes, fmt.Sprintf("f.yaml:%d:11: note: F.1: the translation lacks the placeholder %%s", 14+i))
+		notes = append(notes, fmt.Sprintf("f.yaml:%d:12: note: F.1: the translation lacks the placeholder %%s", 14+i))
 	}
 	f(head+"  - code: F.1\n    message: m %s\n    description: d\n    remedy: r\n"+facts+"    texts:\n"+texts, notes...)
 	f(head+"  - code: G.1\n    message: m\n    description: d\n    remedy: r\n"+facts, "f.yaml:6:11: error: G.1: begins with none of the prefixes F")
