@@ -89,8 +89,8 @@ func (c Config) files() (files []file, err error) {
 	return files, nil
 }
 
-// Load reads all *.yaml files of a directory, in the order of their names. If one cannot be used, the
-// error names every problem with its file, line and column.
+// Load reads all *.yaml files of a directory, in the order of their names. If one cannot be used,
+// the error names every problem with its file, line and column.
 func Load(dir fs.FS) (*Set, error) {
 	files, err := readFiles(dir)
 	if err != nil {
@@ -271,8 +271,8 @@ func (c Config) checkWith(name string, content []byte) error {
 	return err
 }
 
-// fileOf returns the name and the content of the family's file. Both are empty if no file is of that
-// family.
+// fileOf returns the name and the content of the family's file. Both are empty if no file is of
+// that family.
 func (s *Set) fileOf(family string) (o Origin, content []byte, err error) {
 	for i := range s.Families {
 		if f := &s.Families[i]; f.Name == family {

@@ -14,8 +14,8 @@ import (
 const probeTimeout = 5 * time.Second
 
 // Probe asks /readyz of the process that serves at an address of this machine. It returns whether
-// the process is ready, and its answer: "ready", or the reasons why not. An error says that no process
-// answers.
+// the process is ready, and its answer: "ready", or the reasons why not. An error says that no
+// process answers.
 func Probe(ctx context.Context, addr string) (ready bool, answer string, err error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {

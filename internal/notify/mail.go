@@ -95,8 +95,8 @@ func (nt *Notifier) each(name string, to []string, post func(...string) (string,
 	return "", err
 }
 
-// tenant returns the tenant that a notice is about: that of its first message, since a receiver with
-// to_tenant gets no notice of several tenants.
+// tenant returns the tenant that a notice is about: that of its first message, since a receiver
+// with to_tenant gets no notice of several tenants.
 func (n Notice) tenant() string {
 	first := n.Messages[0]
 	if first.Alert == nil {
