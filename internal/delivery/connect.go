@@ -97,8 +97,7 @@ type Kafka struct {
 	original  map[string]int // by topic: how many partitions it had when the group first read it
 	leaders   map[topicPartition]int
 	asked     time.Time // when leaders was asked for
-	limit     int       // bytes to request at once
-	unpacked  int64     // bytes of the records that the last answers held
+	unpacker  unpacker
 }
 
 // startTimeout is how long a cluster may take to answer at start.
@@ -350,9 +349,10 @@ func (k *Kafka) mayUse(ctx context.Context) error {
 	}
 	for _, t := range k.cfg.Topics {
 		// A topic that we may describe, and so was found, we may still not read.
-		answer, err := k.client.Fetch(ctx, &kafka.FetchRequest{Topic: t, MinBytes: 0, MaxBytes: 1, MaxWait: time.Millisecond})
-		if err == nil && errors.Is(answer.Error, kafka.TopicAuthorizationFailed) {
-			return notAuthorised(t, brokers)
+		for _, f := range k.fetchFrom(ctx, []position{{topicPartition{t, 0}, 0}}, 1, time.Millisecond) {
+			if errors.Is(f.err, kafka.TopicAuthorizationFailed) {
+				return notAuthorised(t, brokers)
+			}
 		}
 	}
 	return nil

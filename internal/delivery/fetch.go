@@ -5,20 +5,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/fetch"
 )
 
-// Fetching goes below kafka-go's Reader and Conn, straight to Kafka's fetch request. There the
-// checksums are verified, an offset out of range is an error instead of a silent jump, and control
-// batches and aborted transactions can be seen and left out.
+// Fetching goes below kafka-go's Reader and Conn, straight to Kafka's fetch request. There an offset
+// out of range is an error instead of a silent jump, and the batches of records come as Kafka stores
+// them (records.go): checksums are verified, and control batches and aborted transactions left out.
 
 const (
 	fetchWait          = 250 * time.Millisecond // how long a broker holds a request that finds nothing new
@@ -45,7 +43,8 @@ type fetched struct {
 	read func(use func(record) (more bool)) (next int64, err error)
 }
 
-// record is one Kafka record. Its value is nil when Kafka's is.
+// record is one Kafka record. Its value is nil when Kafka's is, and valid until the use of the
+// record returns.
 type record struct {
 	offset int64
 	time   time.Time
@@ -62,7 +61,6 @@ func (k *Kafka) fetch(ctx context.Context, from []position) []fetched {
 		}
 		k.leaders, k.asked = leaders, time.Now()
 	}
-	k.adjust()
 	byLeader := map[int][]position{}
 	for _, p := range from {
 		leader := k.leaders[p.topicPartition]
@@ -71,7 +69,7 @@ func (k *Kafka) fetch(ctx context.Context, from []position) []fetched {
 	answers := make(chan []fetched, len(byLeader))
 	var asking sync.WaitGroup // one goroutine per leader, awaited here
 	for _, own := range byLeader {
-		asking.Go(func() { answers <- k.fetchFrom(ctx, own, k.limit/len(byLeader)) })
+		asking.Go(func() { answers <- k.fetchFrom(ctx, own, k.mostFetched()/len(byLeader), fetchWait) })
 	}
 	asking.Wait()
 	close(answers)
@@ -105,29 +103,18 @@ func failed(from []position, err error) (all []fetched) {
 	return all
 }
 
-// pageSize is the least memory that kafka-go takes for each batch of records that it unpacks (its
-// protocol/buffer.go).
-const pageSize = 64 << 10
-
-// adjust sets how much to request from how large the last answers became. An answer is unpacked as
-// a whole, to ten times its size and more, and should take no more than a quarter of the memory.
-func (k *Kafka) adjust() {
-	switch {
-	case k.limit == 0:
-		k.limit = 1 << 20
-	case k.unpacked > k.cfg.memory()/4:
-		k.limit = max(k.limit/2, leastFetch)
-	case k.unpacked < k.cfg.memory()/16 && k.unpacked >= int64(k.limit): // and it was not too little because there was no more
-		k.limit = min(k.limit*2, mostFetch)
-	}
-	k.unpacked = 0
+// mostFetched returns how many bytes to request at once, of all leaders together: of what takes the
+// pipeline's memory, a small part.
+func (k *Kafka) mostFetched() int {
+	return int(min(max(k.cfg.memory()/32, leastFetch), mostFetch))
 }
 
-// fetchFrom sends one request for partitions of one leader. A broker fills its answer in the order
-// of the request, so the caller changes that order from call to call.
-func (k *Kafka) fetchFrom(ctx context.Context, from []position, limit int) []fetched {
+// fetchFrom sends one request for partitions of one leader, which may wait for something new. A
+// broker fills its answer in the order of the request, so the caller changes that order from call
+// to call.
+func (k *Kafka) fetchFrom(ctx context.Context, from []position, limit int, wait time.Duration) []fetched {
 	req := &fetch.Request{
-		ReplicaID: -1, MaxWaitTime: int32(fetchWait.Milliseconds()), MinBytes: 1, MaxBytes: int32(limit),
+		ReplicaID: -1, MaxWaitTime: int32(wait.Milliseconds()), MinBytes: 1, MaxBytes: int32(limit),
 		IsolationLevel: isolationCommitted, SessionID: 0, SessionEpoch: -1,
 	}
 	missing := map[topicPartition]position{}
@@ -149,7 +136,7 @@ func (k *Kafka) fetchFrom(ctx context.Context, from []position, limit int) []fet
 		return failed(from, err)
 	}
 	var all []fetched
-	for _, t := range answer.(*fetch.Response).Topics {
+	for _, t := range answer.(*fetchResponse).Topics {
 		for i := range t.Partitions {
 			tp := topicPartition{t.Topic, int(t.Partitions[i].Partition)}
 			if p, asked := missing[tp]; asked {
@@ -162,7 +149,7 @@ func (k *Kafka) fetchFrom(ctx context.Context, from []position, limit int) []fet
 }
 
 // read makes a fetched from an answer.
-func (k *Kafka) read(p position, answer *fetch.ResponsePartition) fetched {
+func (k *Kafka) read(p position, answer *fetchPartition) fetched {
 	f := fetched{topicPartition: p.topicPartition, end: answer.HighWatermark}
 	if answer.LastStableOffset >= 0 {
 		f.end = answer.LastStableOffset
@@ -172,95 +159,56 @@ func (k *Kafka) read(p position, answer *fetch.ResponsePartition) fetched {
 		return f
 	}
 	f.read = func(use func(record) bool) (int64, error) {
-		if stream, ok := answer.RecordSet.Records.(*protocol.RecordStream); ok {
-			k.unpacked += int64(len(stream.Records)) * pageSize
+		next, err := readBatches(&k.unpacker, p.offset, answer, use)
+		if err != nil {
+			err = fmt.Errorf("read record at offset %d: %w", next, err)
 		}
-		r := reader{next: p.offset, more: true, use: func(r record) bool {
-			k.unpacked += int64(len(r.value))
-			return use(r)
-		}}
-		err := r.batches(answer)
-		return r.next, err
+		return next, err
 	}
 	return f
 }
 
-// reader goes through the record batches of an answer.
-type reader struct {
-	next int64 // where to continue
-	more bool  // more is wanted
-	use  func(record) bool
-}
-
-func (r *reader) batches(answer *fetch.ResponsePartition) error {
-	batches := []protocol.RecordReader{answer.RecordSet.Records}
-	if stream, ok := answer.RecordSet.Records.(*protocol.RecordStream); ok {
-		batches = stream.Records
-	}
+// readBatches passes on the records of an answer from the offset next on, until use returns false,
+// and returns where to continue. An answer begins with the whole batch that holds the offset.
+func readBatches(u *unpacker, next int64, answer *fetchPartition, use func(record) bool) (int64, error) {
 	pending := slices.Clone(answer.AbortedTransactions)
 	aborted := map[int64]bool{} // producers with an open transaction that will be aborted
-	begin := func(offset int64) {
+	more := true
+	for set := answer.Records; more; {
+		batch, ok, err := set.next()
+		if err != nil || !ok {
+			return next, err
+		}
 		pending = slices.DeleteFunc(pending, func(t fetch.ResponseTransaction) bool {
-			begun := t.FirstOffset <= offset
+			begun := t.FirstOffset <= batch.base
 			if begun {
 				aborted[t.ProducerID] = true
 			}
 			return begun
 		})
-	}
-	for _, b := range batches {
-		var err error
-		switch b := b.(type) {
-		case nil:
-		case *protocol.ControlBatch:
-			// The marker that ends a transaction. It has an offset too, which must be stepped over
-			// here: kafka-go's own Client.Fetch would request it without end.
-			begin(b.BaseOffset)
-			delete(aborted, b.ProducerID)
-			err = r.each(b.Records, true)
-		case *protocol.RecordBatch:
-			begin(b.BaseOffset)
-			err = r.each(b.Records, b.Attributes.Transactional() && aborted[b.ProducerID])
-		default: // message sets of before Kafka 0.11
-			err = r.each(b, false)
+		skip := batch.attributes.Transactional() && aborted[batch.producer]
+		if batch.attributes.Control() {
+			// The marker that ends a transaction. It has an offset too, which must be stepped over.
+			skip = true
+			delete(aborted, batch.producer)
 		}
-		if err != nil || !r.more {
-			return err
-		}
-	}
-	return nil
-}
-
-// each reads the records of one batch from the wanted offset on: an answer begins with the whole
-// batch that holds the offset. With skip it steps over them.
-func (r *reader) each(from protocol.RecordReader, skip bool) error {
-	for r.more {
-		in, err := from.ReadRecord()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("read record at offset %d: %w", r.next, err)
-		}
-		value, err := protocol.ReadAll(in.Value)
-		if in.Key != nil {
-			in.Key.Close()
-		}
-		if in.Value != nil {
-			in.Value.Close()
-		}
-		if err != nil {
-			return fmt.Errorf("read record at offset %d: %w", in.Offset, err)
-		}
-		if in.Offset < r.next {
+		if skip {
+			next = max(next, batch.last+1)
 			continue
 		}
-		r.next = in.Offset + 1
-		if !skip {
-			r.more = r.use(record{offset: in.Offset, time: in.Time, value: value})
+		if err := batch.each(u, func(r record) bool {
+			if r.offset >= next {
+				next, more = r.offset+1, use(r)
+			}
+			return more
+		}); err != nil {
+			return next, err
+		}
+		if more && !batch.old { // its last offsets may have no record
+			next = max(next, batch.last+1)
 		}
 	}
-	return nil
+	return next, nil
 }
 
 // scanTries is how often a fetch may fail in a row, a second apart.
