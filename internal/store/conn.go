@@ -2,7 +2,12 @@ package store
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
+	"net"
+	"sync/atomic"
+	"syscall"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
@@ -83,3 +88,50 @@ type batch struct {
 
 func (b batch) Send() error  { return b.of.told(b.Batch.Send()) }
 func (b batch) Flush() error { return b.of.told(b.Batch.Flush()) }
+
+// patient is a connection whose read deadline is a limit of silence. The ClickHouse client sets its
+// deadline once for each query, which would end every query that takes as long, although a server
+// that works sends its progress. A deadline of a context stays what it is.
+type patient struct {
+	net.Conn
+	silence time.Duration
+	waits   atomic.Bool // for the next bytes, with a read deadline
+}
+
+// waiting returns a connection as a patient one, on which the client can still see whether the
+// server has closed it while it was idle.
+func waiting(conn net.Conn) net.Conn {
+	p := &patient{Conn: conn, silence: readTimeout}
+	if secure, ok := conn.(*tls.Conn); ok {
+		conn = secure.NetConn()
+	}
+	if raw, ok := conn.(syscall.Conn); ok {
+		return patientSocket{p, raw}
+	}
+	return p
+}
+
+// patientSocket is a patient connection over a socket.
+type patientSocket struct {
+	*patient
+	syscall.Conn
+}
+
+func (p *patient) SetReadDeadline(t time.Time) error {
+	p.waits.Store(!t.IsZero())
+	return p.Conn.SetReadDeadline(t)
+}
+
+func (p *patient) SetDeadline(t time.Time) error {
+	p.waits.Store(false)
+	return p.Conn.SetDeadline(t)
+}
+
+func (p *patient) Read(into []byte) (int, error) {
+	if p.waits.Load() {
+		if err := p.Conn.SetReadDeadline(time.Now().Add(p.silence)); err != nil {
+			return 0, err
+		}
+	}
+	return p.Conn.Read(into)
+}

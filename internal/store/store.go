@@ -235,7 +235,13 @@ func connect(cfg Config, database string) (*Store, error) {
 		Compression: &clickhouse.Compression{Method: clickhouse.CompressionLZ4},
 		DialTimeout: 5 * time.Second,
 		ReadTimeout: readTimeout,
-		DialContext: func(ctx context.Context, addr string) (net.Conn, error) { return dialer.Dial(ctx, "tcp", addr) },
+		DialContext: func(ctx context.Context, addr string) (net.Conn, error) {
+			conn, err := dialer.Dial(ctx, "tcp", addr)
+			if err != nil {
+				return nil, err
+			}
+			return waiting(conn), nil
+		},
 		// The password is read for each connection: it may have changed.
 		DialStrategy: func(ctx context.Context, id int, o *clickhouse.Options, dial clickhouse.Dial) (clickhouse.DialResult, error) {
 			today := *o
