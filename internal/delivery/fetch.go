@@ -14,9 +14,10 @@ import (
 	"github.com/segmentio/kafka-go/protocol/fetch"
 )
 
-// Fetching goes below kafka-go's Reader and Conn, straight to Kafka's fetch request. There an offset
-// out of range is an error instead of a silent jump, and the batches of records come as Kafka stores
-// them (records.go): checksums are verified, and control batches and aborted transactions left out.
+// Fetching goes below kafka-go's Reader and Conn, straight to Kafka's fetch request. There an
+// offset out of range is an error instead of a silent jump, and the batches of records come as
+// Kafka stores them (records.go): checksums are verified, and control batches and aborted
+// transactions left out.
 
 const (
 	fetchWait          = 250 * time.Millisecond // how long a broker holds a request that finds nothing new

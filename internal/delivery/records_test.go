@@ -19,8 +19,8 @@ import (
 	"github.com/segmentio/kafka-go/protocol/fetch"
 )
 
-// kafkaBatches makes a record set as Kafka stores it: one batch for each list of records, with offsets
-// from 100 on.
+// kafkaBatches makes a record set as Kafka stores it: one batch for each list of records, with
+// offsets from 100 on.
 func kafkaBatches(t testing.TB, version int8, attributes protocol.Attributes, batches ...[]protocol.Record) (set recordSet) {
 	t.Helper()
 	next := uint64(100)
