@@ -26,12 +26,12 @@ func TestLibraryWithoutNpm(t *testing.T) {
 	needsLibrary(t)
 	t.Setenv("PATH", t.TempDir())
 	_, err := stack.FetchLibrary(t.Context(), t.TempDir(), stack.PackageLockJSON, new(bytes.Buffer))
-	wantMissing(t, err, "npm", "apt-get install npm", "clickhouse binary", "ERRATA_CLICKHOUSE_ADDR")
+	wantMissing(t, err, "npm", "apt-get install npm", "clickhouse binary", "stack demo --external-clickhouse")
 }
 
 func TestLibraryForOtherMachines(t *testing.T) {
 	for _, machine := range [][2]string{{"windows", "amd64"}, {"linux", "riscv64"}} {
-		wantMissing(t, stack.ChooseLibrary(machine[0], machine[1]), machine[0]+"/"+machine[1], "ERRATA_CLICKHOUSE_ADDR")
+		wantMissing(t, stack.ChooseLibrary(machine[0], machine[1]), machine[0]+"/"+machine[1], "stack demo --external-clickhouse")
 	}
 	if err := stack.ChooseLibrary("linux", "amd64"); err != nil {
 		t.Error(err)
@@ -123,7 +123,7 @@ func TestLibraryWhenNpmFails(t *testing.T) {
 
 	fakeNpm(t, "echo npm warn nothing; echo npm error code ENOTFOUND; echo npm error A complete log of this run can be found in x; exit 1")
 	_, err = stack.FetchLibrary(t.Context(), t.TempDir(), stack.PackageLockJSON, new(bytes.Buffer))
-	wantMissing(t, err, "exit status 1: npm error code ENOTFOUND)", "npm ping", "ERRATA_CLICKHOUSE_ADDR")
+	wantMissing(t, err, "exit status 1: npm error code ENOTFOUND)", "npm ping", "stack demo --external-clickhouse")
 }
 
 // wantMissing checks that err is a *stack.Missing, in one line with these words.
