@@ -231,9 +231,9 @@ func (c *check) members(i int) (next int, at stage) {
 			}
 		}
 		key.high |= uint64(n+1) << 56
-		recent := &c.recent[(key.low^key.high*0x9e3779b97f4a7c15)*0xd6e8feb86659fd93>>55]
+		recent := c.place(key)
 		if recent.low != key.low || recent.high != key.high {
-			key.asks = c.asks(src[from : from+n])
+			key.asks = c.ask(src[from : from+n])
 			*recent = key
 		}
 		if recent.asks != 0 && c.Holds(recent.asks, src[v:], c.quote) {
@@ -292,12 +292,33 @@ func marked(word, mark, other uint64) uint64 {
 // before has all bits of the bytes before the first one that is marked in m.
 func before(m uint64) uint64 { return (m ^ (m - 1)) >> 8 }
 
-// asks is Asks for a Checker that may suspect nothing.
-func (c *check) asks(key []byte) uint64 {
+// ask is Asks for a Checker that may suspect nothing.
+func (c *check) ask(key []byte) uint64 {
 	if c.Asks == nil {
 		return 0
 	}
 	return c.Asks(key)
+}
+
+// asks is ask from memory, for a key that members did not read, such as one near the end.
+func (c *check) asks(key []byte) uint64 {
+	var words [2 * wordSize]byte
+	if len(key) >= len(words) {
+		return c.ask(key)
+	}
+	copy(words[:], key)
+	k := recentKey{low: binary.LittleEndian.Uint64(words[:]), high: binary.LittleEndian.Uint64(words[wordSize:]) | uint64(len(key)+1)<<56}
+	recent := c.place(k)
+	if recent.low != k.low || recent.high != k.high {
+		k.asks = c.ask(key)
+		*recent = k
+	}
+	return recent.asks
+}
+
+// place is where a key is remembered.
+func (c *Checker) place(key recentKey) *recentKey {
+	return &c.recent[(key.low^key.high*0x9e3779b97f4a7c15)*0xd6e8feb86659fd93>>55]
 }
 
 // at returns the byte at i and how many bytes of src it takes, 0 at the end.
