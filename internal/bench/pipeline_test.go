@@ -48,6 +48,8 @@ const (
 	topic    = "gateway-logs"
 	database = "errata"
 	patience = 20 * time.Minute // for a system to read everything
+
+	namedTenants = 5000 // ingest.limits.tenants by default
 )
 
 // TestPipeline is `make bench`.
@@ -72,7 +74,9 @@ func TestPipeline(t *testing.T) {
 	if w.Format != textLine && os.Getenv("ERRATA_BENCH_ENGINE") != "0" { // JSONExtract reads no lines
 		engine, engineCounts := runEngine(t, &w, broker)
 		run.Results = append(run.Results, engine)
-		if oursCounts != engineCounts {
+		if w.Tenants > namedTenants {
+			fmt.Printf("The counts are not compared: errata names at most %d tenants of a batch and counts the others together.\n", namedTenants)
+		} else if oursCounts != engineCounts {
 			ours, engines := strings.Split(oursCounts, "\n"), strings.Split(engineCounts, "\n")
 			i := 0
 			for i < len(ours) && i < len(engines) && ours[i] == engines[i] {
