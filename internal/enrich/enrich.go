@@ -235,10 +235,18 @@ func mentionsError(body []byte) bool {
 const maxSample = 1024
 
 // sample returns what is kept of a record or a body. It redacts before it clips, because half a
-// secret cannot be recognized.
+// secret cannot be recognized. For the same reason it never keeps the last bytes of a part that it
+// redacted, and takes a larger part if redaction leaves too little of it.
 func (p *Processor) sample(raw []byte) string {
-	text := p.redactor.Redact(string(raw[:min(len(raw), 2*maxSample)]))
-	return text[:min(len(text), maxSample)]
+	for size := 2 * maxSample; ; size *= 2 {
+		if size >= len(raw) {
+			text := p.redactor.Redact(string(raw))
+			return text[:min(len(text), maxSample)]
+		}
+		if text := p.redactor.Redact(string(raw[:size])); len(text) >= 2*maxSample {
+			return text[:maxSample]
+		}
+	}
 }
 
 // enrich turns an envelope into an Event; a is the request that it came with.

@@ -116,6 +116,22 @@ func TestNothingIsRedactedInHalf(t *testing.T) {
 	}
 }
 
+// A token whose header is longer than a part that is redacted at once is no token in that part.
+func TestSampleHoldsNoHalfOfASecret(t *testing.T) {
+	p := processor(t, shipped(t))
+	token := func(header string) string {
+		return "eyJ" + header + "." + strings.Repeat("p", 40) + "." + strings.Repeat("s", 40)
+	}
+	raw := "first " + token(strings.Repeat("a", 1400)) + " then " + token(strings.Repeat("b", 900)) + strings.Repeat(" and so on", 400)
+	sample := p.sample([]byte(raw))
+	if strings.Contains(sample, "eyJ") || strings.Contains(sample, "bbbb") || !strings.HasPrefix(sample, "first [redacted:") {
+		t.Errorf("%.200s", sample)
+	}
+	if len(sample) != maxSample {
+		t.Errorf("%d bytes are kept, want %d", len(sample), maxSample)
+	}
+}
+
 func shipped(t testing.TB) *catalog.Set {
 	t.Helper()
 	c, err := catalog.Open(catalog.Default)

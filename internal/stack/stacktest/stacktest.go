@@ -94,27 +94,33 @@ func Database(t testing.TB) (addr, database string) {
 }
 
 // Query runs one statement over HTTP as the user default and returns its output without the last
-// line end. It waits for a server that is being restarted after a crash. An error ends the test.
+// line end. It waits for a server that is being restarted after a crash, and asks a SELECT again
+// that the crash broke off. An error ends the test.
 func Query(t testing.TB, c *stack.ClickHouse, sql string) string {
 	t.Helper()
 	// An idle connection would delay the server's shutdown by five seconds.
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	post := func() (*http.Response, error) {
-		return client.Post("http://"+c.HTTPAddr+"/", "text/plain", strings.NewReader(sql))
+	post := func() (output []byte, status int, err error) {
+		resp, err := client.Post("http://"+c.HTTPAddr+"/", "text/plain", strings.NewReader(sql))
+		if err != nil {
+			return nil, 0, err
+		}
+		defer resp.Body.Close()
+		output, err = io.ReadAll(resp.Body)
+		return output, resp.StatusCode, err
 	}
-	resp, err := post()
-	for deadline := time.Now().Add(time.Minute); errors.Is(err, syscall.ECONNREFUSED) && time.Now().Before(deadline); resp, err = post() {
+	crashed := func(err error) bool {
+		broken := errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+		return errors.Is(err, syscall.ECONNREFUSED) || broken && strings.HasPrefix(sql, "SELECT")
+	}
+	output, status, err := post()
+	for deadline := time.Now().Add(time.Minute); crashed(err) && time.Now().Before(deadline); output, status, err = post() {
 		time.Sleep(100 * time.Millisecond)
 	}
-	if err != nil {
-		t.Fatalf("%s: %v", sql, err)
+	if err != nil || status != http.StatusOK {
+		t.Fatalf("%s: %d: %s %v", sql, status, output, err)
 	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %s: %s %v", sql, resp.Status, body, err)
-	}
-	return strings.TrimSuffix(string(body), "\n")
+	return strings.TrimSuffix(string(output), "\n")
 }
 
 // Library returns the path of the ClickHouse library, for the few tests that start a server by
