@@ -8,8 +8,8 @@ import (
 	"errata/internal/stack/stacktest"
 )
 
-// A connection that breaks in the middle of a command is exit code 3, wherever it breaks. A break in
-// the handshake may make the server's library abort, so nothing else runs meanwhile.
+// A connection that breaks in the middle of a command is exit code 3, wherever it breaks. A break
+// in the handshake may make the server's library abort, so nothing else runs meanwhile.
 func TestCutOffAnywhere(t *testing.T) {
 	s := newAuditedStack(t)
 	stop := s.consume()
