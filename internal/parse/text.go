@@ -254,18 +254,9 @@ func (g *goReader) value(depth int) bool {
 
 func (g *goReader) members(closer byte, depth int) bool {
 	g.out = append(g.out, '{')
-	for first := true; g.at < len(g.src); first = false {
-		if g.src[g.at] == closer {
-			g.at++
-			g.out = append(g.out, '}')
-			return true
-		}
-		if !first {
-			if g.src[g.at] != ' ' {
-				return false
-			}
-			g.at++
-			g.out = append(g.out, ',')
+	for first := true; ; first = false {
+		if more, ok := g.next(first, closer, '}'); !more {
+			return ok
 		}
 		m := goName.FindSubmatch(g.src[g.at:])
 		if m == nil {
@@ -277,30 +268,39 @@ func (g *goReader) members(closer byte, depth int) bool {
 			return false
 		}
 	}
-	return false
 }
 
 func (g *goReader) items(depth int) bool {
 	g.at++
 	g.out = append(g.out, '[')
-	for first := true; g.at < len(g.src); first = false {
-		if g.src[g.at] == ']' {
-			g.at++
-			g.out = append(g.out, ']')
-			return true
-		}
-		if !first {
-			if g.src[g.at] != ' ' {
-				return false
-			}
-			g.at++
-			g.out = append(g.out, ',')
+	for first := true; ; first = false {
+		if more, ok := g.next(first, ']', ']'); !more {
+			return ok
 		}
 		if !g.value(depth + 1) {
 			return false
 		}
 	}
-	return false
+}
+
+// next comes to the next element of what is open, of which it may be the first, and reports whether
+// there is one. If there is none, ok says whether closer ended it; end is what JSON ends it with.
+func (g *goReader) next(first bool, closer, end byte) (more, ok bool) {
+	switch {
+	case g.at == len(g.src):
+		return false, false
+	case g.src[g.at] == closer:
+		g.at++
+		g.out = append(g.out, end)
+		return false, true
+	case first:
+		return true, true
+	case g.src[g.at] != ' ':
+		return false, false
+	}
+	g.at++
+	g.out = append(g.out, ',')
+	return true, true
 }
 
 // text reads a bare value: up to the next name, or to the bracket that closes what is around it.
