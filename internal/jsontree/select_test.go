@@ -25,8 +25,8 @@ func askedPaths(t testing.TB) (paths Paths, numbers []int) {
 	return paths, numbers
 }
 
-// member is Value.Get for a key of asked.
-func member(v Value, key string) Value {
+// memberOf is Value.Get for a key of asked.
+func memberOf(v Value, key string) Value {
 	if !strings.Contains(key, "-") {
 		return v.Get(key)
 	}
@@ -42,12 +42,13 @@ func member(v Value, key string) Value {
 }
 
 // checkSelect compares what Select finds in an object with what Parse finds there, and reports
-// whether Select took it.
-func checkSelect(t *testing.T, src []byte) bool {
+// whether Select took it. Before that, Select reads another object, and remembers its members.
+func checkSelect(t *testing.T, before, src []byte) bool {
 	t.Helper()
 	paths, numbers := askedPaths(t)
 	var quick, plain Tree
 	present, at := make([]uint64, 1), make([]int32, paths.Len())
+	quick.Select(before, 0, &paths, present, at)
 	end, ok := quick.Select(src, 0, &paths, present, at)
 	if !ok {
 		return false
@@ -62,7 +63,7 @@ func checkSelect(t *testing.T, src []byte) bool {
 	for i, dotted := range asked {
 		want := root
 		for key := range strings.SplitSeq(dotted, ".") {
-			want = member(want, key)
+			want = memberOf(want, key)
 		}
 		var got Value
 		if n := numbers[i]; present[0]&(1<<n) != 0 {
@@ -83,6 +84,11 @@ func checkSelect(t *testing.T, src []byte) bool {
 
 var selectInputs = map[string]bool{
 	`{}`: true,
+	`{"a": {"b" :{"c":1 },"b":{"c":2}},"a":3,"z":0,"y":0}`:                                                     true,
+	`{"z":0,"a":{"b":{"c":1},"bb":2},"b":{"c":3},"y":"z"}`:                                                     true,
+	`{"a":{"b":2` + strings.Repeat(" ", 70) + `, "c":4}}`:                                                      true,
+	`{"a"` + strings.Repeat(" ", 70) + `:1,"b":2}`:                                                             true,
+	`{"a":{"b":{"c":1}}` + "\n" + `"b":2}`:                                                                     false,
 	`{"a":{"b":{"c":"x\u0041","c":1},"b":2},"h":{"q":[{"a":[]},{}],"X-ID":["1",2],"x-id":3}, "x-TOP" : null }`: true,
 	`{"a":[{"b":1}, 2],"b":-1.5e+3,"A":true,"":false}`:                                                         true,
 	`{"a":[ ],"b":{ },"h":{"x-id":[[1],2]}} and more`:                                                          true,
@@ -110,8 +116,10 @@ var selectInputs = map[string]bool{
 
 func TestSelect(t *testing.T) {
 	for input, want := range selectInputs {
-		if got := checkSelect(t, []byte(input)); got != want {
-			t.Errorf("%s: Select took it: %v, want %v", input, got, want)
+		for before := range selectInputs {
+			if got := checkSelect(t, []byte(before), []byte(input)); got != want {
+				t.Errorf("%s: after %s, Select took it: %v, want %v", input, before, got, want)
+			}
 		}
 	}
 }
@@ -134,7 +142,13 @@ func TestPathsThatOneKeyCouldStandFor(t *testing.T) {
 
 func FuzzSelect(f *testing.F) {
 	for input := range selectInputs {
-		f.Add([]byte(input))
+		for before := range selectInputs {
+			f.Add([]byte(before), []byte(input))
+		}
 	}
-	f.Fuzz(func(t *testing.T, src []byte) { checkSelect(t, src) })
+	f.Fuzz(func(t *testing.T, before, src []byte) {
+		if checkSelect(t, nil, src) != checkSelect(t, before, src) || checkSelect(t, src, src) != checkSelect(t, nil, src) {
+			t.Errorf("%q: what Select read before decides whether it takes it", src)
+		}
+	})
 }
