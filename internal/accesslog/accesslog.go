@@ -187,7 +187,7 @@ type Reader struct {
 	scratch  []byte    // the text of one field without its escapes
 	values   [][]byte  // of a text line
 	claims   jsontree.Tree
-	known    map[string]string // field texts that recur, see intern
+	recurring
 }
 
 // place is a place in a record.
@@ -525,7 +525,7 @@ func (r *Reader) status(o *object, f *format) int {
 		if len(b) > 3 && b[3] == ' ' { // 200 OK
 			b = b[:3]
 		}
-		n, err := strconv.ParseFloat(string(b), 64)
+		n, err := number(b)
 		if err == nil && 0 < n && n < 1000 && n == math.Trunc(n) {
 			return int(n)
 		}
@@ -546,7 +546,7 @@ func (r *Reader) latency(o *object, f *format) (ms float64, ok bool) {
 		if len(b) == 0 {
 			continue
 		}
-		n, err := strconv.ParseFloat(string(b), 64)
+		n, err := number(b)
 		n *= s.unit
 		if err != nil {
 			d, err := time.ParseDuration(string(b)) // 4.529µs, as Go programs write it
@@ -739,30 +739,10 @@ func (r *Reader) kept(o *object, f field) RawText {
 func (r *Reader) lower(o *object, f field) string {
 	for i := range f {
 		if b := r.find(o, &f[i]); len(b) > 0 {
-			if bytes.ContainsFunc(b, func(c rune) bool { return 'A' <= c && c <= 'Z' }) {
-				b = bytes.ToLower(b)
-			}
-			return r.intern(b)
+			return r.inLower(b)
 		}
 	}
 	return ""
-}
-
-// intern returns one shared string for equal texts. Tenants, services, routes, methods and statuses
-// are few and occur in every record. Paths pass through too, so the table is cleared when it is
-// full.
-func (r *Reader) intern(b []byte) string {
-	if s, ok := r.known[string(b)]; ok {
-		return s
-	}
-	s := clip(b)
-	if len(b) <= 64 {
-		if len(r.known) >= 1<<14 {
-			clear(r.known)
-		}
-		r.known[string(b)] = s
-	}
-	return s
 }
 
 // clip returns valid UTF-8 of limited length.

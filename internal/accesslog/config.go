@@ -95,7 +95,7 @@ func (c Config) Validate() error {
 
 // New returns a Reader. Its errors name the setting that is wrong.
 func New(c Config) (*Reader, error) {
-	r := &Reader{keys: keyNumbers{}, known: map[string]string{}, fingerprint: c.fingerprint()}
+	r := &Reader{keys: keyNumbers{}, recurring: recurring{texts: map[string]string{}}, fingerprint: c.fingerprint()}
 	rows, err := c.rows()
 	if err != nil {
 		return nil, err

@@ -7,7 +7,10 @@ import "slices"
 // shape.
 
 // shapes are the shapes of the latest records, each in the slot that the hash of its keys names.
-type shapes [64]shape
+type shapes struct {
+	slots [64]shape
+	last  *shape // nil at first
+}
 
 // shape is a set of places that a record has, of those that the quick way asks for.
 type shape struct {
@@ -22,15 +25,13 @@ func (s *shapes) of(has set, formats []*format) []*format {
 	if len(formats) == 0 {
 		return nil
 	}
-	hash := uint64(len(formats))
-	for _, places := range has {
-		hash = (hash ^ places) * 0x9e3779b97f4a7c15
-		hash ^= hash >> 32
-	}
-	this := &s[hash%uint64(len(s))]
-	if len(this.among) != len(formats) || &this.among[0] != &formats[0] || !slices.Equal(this.has, has) {
-		this.has, this.among, this.formats = append(this.has[:0], has...), formats, nil
-		return formats
+	this := s.last
+	if this == nil || !this.is(has, formats) {
+		this = s.slot(has, formats)
+		if s.last = this; !this.is(has, formats) {
+			this.has, this.among, this.formats = append(this.has[:0], has...), formats, nil
+			return formats
+		}
 	}
 	if this.formats == nil {
 		this.formats = []*format{}
@@ -41,6 +42,19 @@ func (s *shapes) of(has set, formats []*format) []*format {
 		}
 	}
 	return this.formats
+}
+
+func (s *shapes) slot(has set, formats []*format) *shape {
+	hash := uint64(len(formats))
+	for _, places := range has {
+		hash = (hash ^ places) * 0x9e3779b97f4a7c15
+		hash ^= hash >> 32
+	}
+	return &s.slots[hash%uint64(len(s.slots))]
+}
+
+func (s *shape) is(has set, among []*format) bool {
+	return len(s.among) == len(among) && &s.among[0] == &among[0] && slices.Equal(s.has, has)
 }
 
 // left returns what an object with these places leaves of a format: its signatures whose clauses

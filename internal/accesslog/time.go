@@ -45,7 +45,7 @@ func (s *source) parseTime(b []byte) (time.Time, bool) {
 		t, err := time.ParseInLocation(s.layout, string(b), time.UTC)
 		return t.UTC().Truncate(time.Millisecond), err == nil
 	case s.unit != 0:
-		f, err := strconv.ParseFloat(string(b), 64)
+		f, err := number(b)
 		if ms := f * s.unit; err == nil && (ms < earliestMS || ms >= 1e15) { // perhaps the number is in another unit: its size tells
 			if t, ok := parseTime(b); ok && Plausible(t) {
 				return t, true
