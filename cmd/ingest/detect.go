@@ -68,7 +68,7 @@ var detectedFields = []struct {
 	{"route", func(a *accesslog.Access) string { return a.Route },
 		"no record names a route: list the route templates in ingest.routes"},
 	{"method", func(a *accesslog.Access) string { return a.Method }, "no record has a method"},
-	{"path", func(a *accesslog.Access) string { return a.Path }, "no record has a path"},
+	{"path", func(a *accesslog.Access) string { return a.Path.String() }, "no record has a path"},
 	{"status", detectedStatus, "no record has a status: errors without an envelope cannot be recognized"},
 	{"latency", detectedLatency, "no record has a latency"},
 	{"request_id", func(a *accesslog.Access) string { return a.RequestID.String() },

@@ -217,7 +217,7 @@ func describe(line int, r enrich.Record) parsedLine {
 
 func describeAccess(a accesslog.Access) *parsedAccess {
 	out := &parsedAccess{
-		Time: cli.Timestamp{Time: a.Time}, Tenant: a.Tenant, Service: a.Service, Route: a.Route, Method: a.Method, Path: a.Path, RequestID: a.RequestID.String(), BodyState: a.BodyState,
+		Time: cli.Timestamp{Time: a.Time}, Tenant: a.Tenant, Service: a.Service, Route: a.Route, Method: a.Method, Path: a.Path.String(), RequestID: a.RequestID.String(), BodyState: a.BodyState,
 	}
 	if a.Status != 0 {
 		out.Status = &a.Status

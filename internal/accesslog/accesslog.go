@@ -77,7 +77,7 @@ type Access struct {
 	Service   string // its name, else its id
 	Route     string // its name, else its id, else the template of Config.Routes that matches the path
 	Method    string
-	Path      string // without the query
+	Path      RawText // without the query
 	Status    int
 	LatencyMS float64 // meaningful when HasLatency
 	RequestID RawText
@@ -413,7 +413,7 @@ func (r *Reader) add(f *format, a Access, o *object, at place) {
 		r.elements = append(r.elements, Element{Excluded: true, Raw: at.raw})
 		return
 	}
-	if (a.Status == 0 || a.Path == "") && r.misshapen(f, o, &a) {
+	if (a.Status == 0 || len(a.Path) == 0) && r.misshapen(f, o, &a) {
 		r.deadLetter(ReasonBadField, at)
 		return
 	}
@@ -438,8 +438,10 @@ func (a Access) filled(b Access) Access {
 	a.Service = cmp.Or(a.Service, b.Service)
 	a.Route = cmp.Or(a.Route, b.Route)
 	a.Method = cmp.Or(a.Method, b.Method)
-	a.Path = cmp.Or(a.Path, b.Path)
 	a.Status = cmp.Or(a.Status, b.Status)
+	if len(a.Path) == 0 {
+		a.Path = b.Path
+	}
 	if len(a.RequestID) == 0 {
 		a.RequestID = b.RequestID
 	}
@@ -464,7 +466,7 @@ func (r *Reader) access(f *format, o *object) (a Access, ok bool) {
 		Service:         r.name(o, f.service),
 		Route:           r.name(o, f.route),
 		Method:          r.name(o, f.method),
-		Path:            pathOf(r.name(o, f.path)),
+		Path:            pathOf(r.kept(o, f.path)),
 		RequestID:       r.kept(o, f.requestID),
 		ContentType:     r.lower(o, f.contentType),
 		ContentEncoding: r.lower(o, f.contentEncoding),
@@ -474,18 +476,18 @@ func (r *Reader) access(f *format, o *object) (a Access, ok bool) {
 		GRPCMessage:     r.once(o, f.grpcMessage),
 		BodyState:       Absent,
 	}
-	if a.Path == "" || a.Method == "" {
-		if line := r.once(o, f.requestLine); line != "" { // "GET /x?y HTTP/1.1", or the target alone
-			method, rest, whole := strings.Cut(line, " ")
-			target, _, _ := strings.Cut(rest, " ")
-			if !whole && strings.HasPrefix(line, "/") {
-				method, target = "", line
+	if len(a.Path) == 0 || a.Method == "" {
+		if line := r.kept(o, f.requestLine); len(line) > 0 { // "GET /x?y HTTP/1.1", or the target alone
+			method, rest, whole := bytes.Cut(line, []byte(" "))
+			target, _, _ := bytes.Cut(rest, []byte(" "))
+			if !whole && line[0] == '/' {
+				method, target = nil, line
 			}
 			if a.Method == "" {
-				a.Method = method
+				a.Method = r.intern(method)
 			}
-			if a.Path == "" {
-				a.Path = pathOf(target)
+			if len(a.Path) == 0 {
+				a.Path = pathOf(RawText(target))
 			}
 		}
 	}
@@ -499,7 +501,7 @@ func (r *Reader) access(f *format, o *object) (a Access, ok bool) {
 	if len(f.rawResponse) > 0 {
 		r.rawResponse(&a, f, o)
 	}
-	return a, a.Status != 0 || a.Path != "" || a.BodyState != Absent || !f.loose && !f.given && !a.Time.IsZero()
+	return a, a.Status != 0 || len(a.Path) > 0 || a.BodyState != Absent || !f.loose && !f.given && !a.Time.IsZero()
 }
 
 func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
@@ -768,18 +770,21 @@ func trimSpace(b []byte) []byte {
 }
 
 // pathOf returns the path of a request target, which may be a whole URL.
-func pathOf(target string) string {
-	if i := strings.IndexAny(target, "?#"); i >= 0 {
+func pathOf(target RawText) RawText {
+	if i := bytes.IndexByte(target, '?'); i >= 0 {
 		target = target[:i]
 	}
-	if strings.HasPrefix(target, "/") {
+	if i := bytes.IndexByte(target, '#'); i >= 0 {
+		target = target[:i]
+	}
+	if len(target) > 0 && target[0] == '/' {
 		return target
 	}
-	if _, rest, ok := strings.Cut(target, "://"); ok {
-		if i := strings.IndexByte(rest, '/'); i >= 0 {
+	if _, rest, ok := bytes.Cut(target, []byte("://")); ok {
+		if i := bytes.IndexByte(rest, '/'); i >= 0 {
 			return rest[i:]
 		}
-		return "/"
+		return RawText("/")
 	}
 	return target
 }

@@ -43,17 +43,17 @@ func TestFields(t *testing.T) {
 	// APISIX: consumer fields in the order of the design, headers that are lists, ids where there
 	// are no names.
 	f(`{"start_time":1767225600123.9,"request":{"uri":"/a?b=c","method":"GET","headers":{"x-request-id":["r1","r2"],"x-tenant":"t1"}},"response":{"status":200,"headers":{"content-type":"application/json"},"body":"{}"},"consumer":{"username":"u"},"service_id":"s","service_name":"S","route_id":"7","latency":3.25}`,
-		"apisix", Access{Time: at, Tenant: "t1", Service: "S", Route: "7", Method: "GET", Path: "/a", Status: 200, LatencyMS: 3.25, HasLatency: true, RequestID: RawText("r1"), Body: []byte("{}"), ContentType: "application/json"})
+		"apisix", Access{Time: at, Tenant: "t1", Service: "S", Route: "7", Method: "GET", Path: RawText("/a"), Status: 200, LatencyMS: 3.25, HasLatency: true, RequestID: RawText("r1"), Body: []byte("{}"), ContentType: "application/json"})
 	f(`{"start_time":1767225600123,"request":{"url":"http://h:9080/a/b?c"},"response":{"status":"502"},"route_id":7,"consumer":{"custom_id":"c","id":"i"}}`,
-		"apisix", Access{Time: at, Tenant: "c", Route: "7", Path: "/a/b", Status: 502, BodyState: Absent})
+		"apisix", Access{Time: at, Tenant: "c", Route: "7", Path: RawText("/a/b"), Status: 502, BodyState: Absent})
 	// Kong: the service's id without a name, a body that is JSON itself.
 	f(`{"started_at":1767225600123,"latencies":{"request":24,"proxy":-1},"request":{"uri":"/orders"},"response":{"status":200,"body":{"code":1}},"service":{"id":"s1"},"route":{"id":"r1","name":"orders"},"authenticated_entity":{"consumer_id":"k"}}`,
-		"kong", Access{Time: at, Tenant: "k", Service: "s1", Route: "orders", Path: "/orders", Status: 200, LatencyMS: 24, HasLatency: true, Body: []byte(`{"code":1}`)})
+		"kong", Access{Time: at, Tenant: "k", Service: "s1", Route: "orders", Path: RawText("/orders"), Status: 200, LatencyMS: 24, HasLatency: true, Body: []byte(`{"code":1}`)})
 	// nginx: all strings, seconds, "-" for what is not there, the request line.
 	f(`{"time_local":"01/Jan/2026:08:00:00 +0800","remote_addr":"192.0.2.1","remote_user":"-","request":"POST /x/y?z HTTP/1.1","status":"200","request_time":"0.0125","resp_body":"-"}`,
-		"nginx", Access{Time: at.Truncate(time.Second), Method: "POST", Path: "/x/y", Status: 200, LatencyMS: 12.5, HasLatency: true, BodyState: Empty})
+		"nginx", Access{Time: at.Truncate(time.Second), Method: "POST", Path: RawText("/x/y"), Status: 200, LatencyMS: 12.5, HasLatency: true, BodyState: Empty})
 	f(`{"msec":"1767225600.123","request_uri":"/x","status":404,"resp_body":"{\"a\":1}","http_x_tenant":"t"}`,
-		"nginx", Access{Time: at, Tenant: "t", Path: "/x", Status: 404, Body: []byte(`{"a":1}`)})
+		"nginx", Access{Time: at, Tenant: "t", Path: RawText("/x"), Status: 404, Body: []byte(`{"a":1}`)})
 	// generic: base64, an empty body, a null body, no time.
 	f(`{"time":"2026-01-01T00:00:00.123456Z","response_body_base64":"eyJhIjoxfQ=="}`, "generic", Access{Time: at, Body: []byte(`{"a":1}`)})
 	f(`{"time":1767225600,"status":204,"response_body":""}`, "generic", Access{Time: at.Truncate(time.Second), Status: 204, BodyState: Empty})
@@ -63,9 +63,9 @@ func TestFields(t *testing.T) {
 	f(`{"status":200,"response_body_base64":"###"}`, "generic", Access{Time: kafkaTime, Status: 200, BodyState: Undecodable})
 	f(`{"status":200,"response_body":null,"response_body_base64":"eyJhIjoxfQ=="}`, "generic", Access{Time: kafkaTime, Status: 200, Body: []byte(`{"a":1}`)})
 	f(`{"status":200,"response_body":"","response_body_base64":""}`, "generic", Access{Time: kafkaTime, Status: 200, BodyState: Empty})
-	f(`{"status":503.0,"path":"/proxy/https://host/b","latency_ms":1e305}`, "generic", Access{Time: kafkaTime, Status: 503, Path: "/proxy/https://host/b", BodyState: Absent})
+	f(`{"status":503.0,"path":"/proxy/https://host/b","latency_ms":1e305}`, "generic", Access{Time: kafkaTime, Status: 503, Path: RawText("/proxy/https://host/b"), BodyState: Absent})
 	f(`{"status":200,"latency_ms":0}`, "generic", Access{Time: kafkaTime, Status: 200, HasLatency: true, BodyState: Absent})
-	f(`{"status":"-","path":"/x#y","latency_ms":-1}`, "generic", Access{Time: kafkaTime, Path: "/x", BodyState: Absent})
+	f(`{"status":"-","path":"/x#y","latency_ms":-1}`, "generic", Access{Time: kafkaTime, Path: RawText("/x"), BodyState: Absent})
 }
 
 func TestDeadLetters(t *testing.T) {

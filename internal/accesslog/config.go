@@ -1,6 +1,7 @@
 package accesslog
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
@@ -443,10 +444,14 @@ func (r *Reader) described(list []exclusion, a Access, o *object) bool {
 		ok, err := path.Match(glob, withoutSlashes(text))
 		return ok && err == nil
 	}
+	target := ""
+	if len(list) > 0 {
+		target = a.Path.String()
+	}
 	for i := range list {
 		x := &list[i]
 		out := true
-		for j, text := range [4]string{a.Service, a.Route, a.Path, a.Method} {
+		for j, text := range [4]string{a.Service, a.Route, target, a.Method} {
 			out = out && (x.globs[j] == "" || matches(x.globs[j], text))
 		}
 		if out && x.field.path != nil {
@@ -514,19 +519,20 @@ func compileRoutes(templates []string) (routes, error) {
 
 // of returns the template that matches a path, "" if none does. A slash at the end of the path does
 // not count.
-func (rs routes) of(p string) string {
-	if !strings.HasPrefix(p, "/") {
+func (rs routes) of(p RawText) string {
+	if len(p) == 0 || p[0] != '/' {
 		return ""
 	}
-	p = strings.TrimSuffix(p[1:], "/")
-	list := rs[strings.Count(p, "/")+1]
+	slash := []byte("/")
+	p = bytes.TrimSuffix(p[1:], slash)
+	list := rs[bytes.Count(p, slash)+1]
 next:
 	for i := range list {
 		rt := &list[i]
 		rest := p
 		for _, want := range rt.segments {
-			segment, after, _ := strings.Cut(rest, "/")
-			if segment != want && (want != placeholder || segment == "") {
+			segment, after, _ := bytes.Cut(rest, slash)
+			if string(segment) != want && (want != placeholder || len(segment) == 0) {
 				continue next
 			}
 			rest = after

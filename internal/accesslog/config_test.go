@@ -50,13 +50,13 @@ func TestUserFormat(t *testing.T) {
 		}
 	}
 	f(`{"kind":"access","at":1767225600123456,"host":"cart.svc.local","took":12500,"req":{"line":"GET /x?y HTTP/1.1","headers":{"authorization":["`+token+`"]}},"res":{"http.code":"200","body":"{}","headers":{"Content-Type":"Text/HTML"}},"status":500}`,
-		"shop", Access{Time: at, Tenant: "acme", Service: "cart", Method: "GET", Path: "/x", Status: 200, LatencyMS: 12.5, HasLatency: true, Body: []byte("{}"), ContentType: "text/html"})
-	f(`{"kind":"access","at":1767225600123456,"req":{"line":"GET /x HTTP/1.1","headers":{"authorization":"Basic x"}}}`, "shop", Access{Time: at, Tenant: "nobody", Method: "GET", Path: "/x", BodyState: Absent})
+		"shop", Access{Time: at, Tenant: "acme", Service: "cart", Method: "GET", Path: RawText("/x"), Status: 200, LatencyMS: 12.5, HasLatency: true, Body: []byte("{}"), ContentType: "text/html"})
+	f(`{"kind":"access","at":1767225600123456,"req":{"line":"GET /x HTTP/1.1","headers":{"authorization":"Basic x"}}}`, "shop", Access{Time: at, Tenant: "nobody", Method: "GET", Path: RawText("/x"), BodyState: Absent})
 	f(`{"kind":"other","req":{"line":"x"},"status":500}`, "generic", Access{Time: kafkaTime, Status: 500, BodyState: Absent})
 	f(`{"kind":"access","status":500}`, "generic", Access{Time: kafkaTime, Status: 500, BodyState: Absent})
-	f(`01.01.2026 00:00:00 tenant-acme GET /x 200 {"a":"\"b\""}`, "legacy-1", Access{Time: at0, Tenant: "acme", Method: "GET", Path: "/x", Status: 200, Body: []byte(`{"a":"\"b\""}`)})
+	f(`01.01.2026 00:00:00 tenant-acme GET /x 200 {"a":"\"b\""}`, "legacy-1", Access{Time: at0, Tenant: "acme", Method: "GET", Path: RawText("/x"), Status: 200, Body: []byte(`{"a":"\"b\""}`)})
 	// In a shipper's wrapper too.
-	f(`{"message":"01.01.2026 00:00:00 x GET /x 200 -"}`, "legacy-1", Access{Time: at0, Method: "GET", Path: "/x", Status: 200, BodyState: Empty})
+	f(`{"message":"01.01.2026 00:00:00 x GET /x 200 -"}`, "legacy-1", Access{Time: at0, Method: "GET", Path: RawText("/x"), Status: 200, BodyState: Empty})
 }
 
 func TestTopics(t *testing.T) {

@@ -16,7 +16,7 @@ func TestWrittenInOtherWays(t *testing.T) {
 		got := "[" + string(rec.DeadLetter) + "]"
 		if rec.DeadLetter == "" && len(rec.Elements) == 1 {
 			a := rec.Elements[0].Access
-			got = strings.Join([]string{rec.Format, detail(a), a.Path, a.Tenant, a.Service}, "|")
+			got = strings.Join([]string{rec.Format, detail(a), a.Path.String(), a.Tenant, a.Service}, "|")
 		}
 		if got != want {
 			t.Errorf("%s\ngot  %s\nwant %s", value, got, want)

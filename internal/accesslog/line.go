@@ -271,7 +271,7 @@ func (r *Reader) templates(f *format, line []byte, at place) string {
 			w.pairs(rest)
 			o := r.parsed(w, at)
 			a, _ := r.access(f, o)
-			if a.Time.IsZero() || a.Path == "" && withPath || a.Status == 0 && !noResponse(r.name(o, f.status)) {
+			if a.Time.IsZero() || len(a.Path) == 0 && withPath || a.Status == 0 && !noResponse(r.name(o, f.status)) {
 				continue
 			}
 			r.add(f, a, o, at)

@@ -69,7 +69,7 @@ func (r *Reader) logRecord(row *format, log, resource jsontree.Value, at place) 
 		return r.ownNames(row, o, at)
 	}
 	a, ok := r.access(row, o)
-	if a.Status == 0 && a.Path == "" {
+	if a.Status == 0 && len(a.Path) == 0 {
 		if name := r.ownNames(row, o, at); name != "" {
 			return name
 		}

@@ -178,7 +178,7 @@ func TestEncodedRecordTakesNothingFromAnother(t *testing.T) {
 		t.Fatalf("tenant %q, want that of the wrapper", a.Tenant)
 	}
 	a := r.Read("", []byte(encoded), KafkaClock(kafkaTime)).Elements[0].Access
-	if a.Path != "/b" || a.Tenant != "" || !a.Time.Equal(kafkaTime) {
+	if string(a.Path) != "/b" || a.Tenant != "" || !a.Time.Equal(kafkaTime) {
 		t.Errorf("path %q, tenant %q, time %s; want /b, no tenant and Kafka's time", a.Path, a.Tenant, a.Time)
 	}
 }

@@ -18,7 +18,7 @@ func (r *Reader) misshapen(f *format, o *object, a *Access) bool {
 			}
 		}
 	}
-	nothing := a.Status == 0 && a.Path == "" && a.BodyState == Absent
+	nothing := a.Status == 0 && len(a.Path) == 0 && a.BodyState == Absent
 	for _, field := range [...]field{f.status, f.path, f.body} {
 		for i := range field {
 			s := &field[i]

@@ -122,7 +122,7 @@ func stored(t *testing.T, r Record) []byte {
 		for _, event := range e.Events {
 			errors = append(errors, event.Envelope)
 		}
-		columns := []any{a.Time, a.Tenant, a.Service, a.Route, a.Method, a.Path, a.Status, a.HasLatency, a.LatencyMS, a.BodyState}
+		columns := []any{a.Time, a.Tenant, a.Service, a.Route, a.Method, a.Path.String(), a.Status, a.HasLatency, a.LatencyMS, a.BodyState}
 		rows = append(rows, row{columns, e.DeadLetter, e.Excluded, e.Sample, errors})
 	}
 	return asJSON(t, struct {

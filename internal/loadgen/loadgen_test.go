@@ -125,7 +125,7 @@ func checkAccess(t *testing.T, cfg Config, m Message, e enrich.Element) {
 	if a.Time.Before(cfg.From) || !a.Time.Before(cfg.To) {
 		t.Errorf("a request at %s", a.Time)
 	}
-	if a.Tenant != string(m.Key) || a.Service == "" || a.Route == "" || a.Method == "" || !strings.HasPrefix(a.Path, "/") || a.Status == 0 || !a.HasLatency || len(a.RequestID) == 0 {
+	if a.Tenant != string(m.Key) || a.Service == "" || a.Route == "" || a.Method == "" || !strings.HasPrefix(a.Path.String(), "/") || a.Status == 0 || !a.HasLatency || len(a.RequestID) == 0 {
 		t.Errorf("a field is missing: %+v\n%s", a, e.Raw)
 	}
 	if !json.Valid(e.Raw) {

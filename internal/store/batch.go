@@ -47,6 +47,7 @@ type errorRow struct {
 	offset    int64
 	index     uint32
 	envelope  uint32
+	path      string
 	latencyMS *float64
 }
 
@@ -68,6 +69,7 @@ type deadLetterRow struct {
 
 type auditRow struct {
 	access accesslog.Access
+	path   string
 	offset int64
 	index  uint32
 	sample string
@@ -164,7 +166,7 @@ func (b *Batch) Add(offset int64, kafkaTime time.Time, record enrich.Record) {
 func (b *Batch) half(id string, isLog bool, h half) {
 	h.element.Events = slices.Clone(h.element.Events) // the processor's
 	h.element.Access.Body, h.element.Raw = nil, nil
-	h.element.Access.RequestID = accesslog.RawText(id)
+	h.element.Access.RequestID, h.element.Access.Path = accesslog.RawText(id), slices.Clone(h.element.Access.Path)
 	b.size += trafficRowSize
 	if i, ok := b.waiting[id]; ok {
 		other := &b.halves[i]
@@ -259,19 +261,20 @@ func (b *Batch) request(offset int64, index int, e *enrich.Element) {
 func (b *Batch) rows(offset int64, index int, e *enrich.Element, key trafficKey) {
 	a := e.Access
 	a.Tenant, a.Route = key.tenant, key.route
-	a.Body, a.RequestID = nil, nil // never stored, and their memory belongs to the reader
+	path := a.Path.String()
+	a.Body, a.RequestID, a.Path = nil, nil, nil // their memory belongs to the reader
 	var latency *float64
 	if a.HasLatency {
 		latency = &a.LatencyMS
 	}
 	if e.Sample != "" {
-		b.size += auditRowSize + 2*int64(len(e.Sample)+len(a.Path))
-		b.audits = append(b.audits, auditRow{access: a, offset: offset, index: uint32(index), sample: e.Sample})
+		b.size += auditRowSize + 2*int64(len(e.Sample)+len(path))
+		b.audits = append(b.audits, auditRow{access: a, path: path, offset: offset, index: uint32(index), sample: e.Sample})
 	}
 	for i, event := range e.Events {
 		b.Errors++
-		b.size += errorRowSize + 2*int64(len(a.Path)+len(event.Message)+len(event.RequestID))
-		b.errors = append(b.errors, errorRow{access: a, event: event, offset: offset, index: uint32(index), envelope: uint32(i), latencyMS: latency})
+		b.size += errorRowSize + 2*int64(len(path)+len(event.Message)+len(event.RequestID))
+		b.errors = append(b.errors, errorRow{access: a, path: path, event: event, offset: offset, index: uint32(index), envelope: uint32(i), latencyMS: latency})
 		ck := codeKey{key.minute, a.Tenant, a.Service, a.Route, event.Code, event.Dialect}
 		c, seen := b.codes[ck]
 		if !seen {

@@ -195,7 +195,7 @@ func (s *Store) ReenrichErrors(ctx context.Context, c *catalog.Set, day, from, t
 func scanError(scan func(...any) error) (of[errorRow], int, error) {
 	r, err := errorTable.scan(scan)
 	e := &r.row.event
-	bytes := 500 + len(e.Message) + len(e.Description) + len(e.Remedy) + len(e.Template) + len(r.row.access.Path) + len(e.RequestID)
+	bytes := 500 + len(e.Message) + len(e.Description) + len(e.Remedy) + len(e.Template) + len(r.row.path) + len(e.RequestID)
 	for name, value := range e.Args {
 		bytes += len(name) + len(value)
 	}
