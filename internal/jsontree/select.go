@@ -304,6 +304,9 @@ func (t *Tree) single(i int, parent int32) (end int, ok bool) {
 		var text int
 		text, n.escaped, ok = scanString(t.src, i+1)
 		n.kind, n.start, n.end, end = String, int32(i+1), int32(text), text+1
+	case c == '-' || '0' <= c && c <= '9':
+		end, ok = skipNumber(t.src, i), true
+		n.kind, n.end = Number, int32(end)
 	default:
 		end, ok = skip(t.src, i)
 		n.end = int32(end)
@@ -312,8 +315,6 @@ func (t *Tree) single(i int, parent int32) (end int, ok bool) {
 			n.kind = Object
 		case c == '[':
 			n.kind = Array
-		case c == '-' || '0' <= c && c <= '9':
-			n.kind = Number
 		case c == 'n':
 			n.kind = Null
 		default:
@@ -322,6 +323,13 @@ func (t *Tree) single(i int, parent int32) (end int, ok bool) {
 	}
 	t.nodes = append(t.nodes, n)
 	return end, ok
+}
+
+// skipNumber returns where the number at i ends.
+func skipNumber(src []byte, i int) int {
+	for i++; i < len(src) && numberByte[src[i]]; i++ {
+	}
+	return i
 }
 
 // skip returns where the value at i ends. It is ok only if Parse would read it as whole.
@@ -337,8 +345,7 @@ func skip(src []byte, i int) (end int, ok bool) {
 			}
 			i = end + 1
 		case c == '-' || '0' <= c && c <= '9':
-			for i++; i < len(src) && numberByte[src[i]]; i++ {
-			}
+			i = skipNumber(src, i)
 		case c == '{' || c == '[':
 			if depth++; depth >= maxSkipDepth {
 				return 0, false
