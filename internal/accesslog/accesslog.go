@@ -178,15 +178,17 @@ type Reader struct {
 	shapes      shapes
 
 	// Of the record at hand.
-	formats  []*format // the candidates, in order
-	clock    Clock
-	elements []Element
-	levels   []*object // the objects around the current one, by depth, and the current one
-	why      Reason    // what was found wrong inside a wrapper, "" if nothing
-	buf      []byte    // holds bodies and the objects made of text lines; only ever appended to
-	scratch  []byte    // the text of one field without its escapes
-	values   [][]byte  // of a text line
-	claims   jsontree.Tree
+	formats    []*format // the candidates, in order
+	clock      Clock
+	elements   []Element
+	levels     []*object // the objects around the current one, by depth, and the current one
+	why        Reason    // what was found wrong inside a wrapper, "" if nothing
+	unsure     bool      // the quick way has found a record that takes the plain way
+	fieldNames []string  // of the columns of text lines, from a line #Fields:
+	buf        []byte    // holds bodies and the objects made of text lines; only ever appended to
+	scratch    []byte    // the text of one field without its escapes
+	values     [][]byte  // of a text line
+	claims     jsontree.Tree
 	recurring
 }
 
@@ -199,7 +201,7 @@ type place struct {
 
 // Read reads one record. topic is "" if it came from none.
 func (r *Reader) Read(topic string, value []byte, clock Clock) Record {
-	r.buf, r.elements, r.clock, r.why = r.buf[:0], r.elements[:0], clock, ""
+	r.buf, r.elements, r.clock, r.why, r.fieldNames = r.buf[:0], r.elements[:0], clock, "", nil
 	if cap(r.elements) > maxElements {
 		r.elements = nil
 	}
@@ -320,6 +322,11 @@ func (r *Reader) array(root jsontree.Value, at place) (name string, why Reason) 
 		switch {
 		case !item.Complete():
 			r.deadLetter(ReasonTruncated, at)
+		case item.Kind() == jsontree.String:
+			r.level(at.depth).fill = nil // of an earlier record: no object is around the text
+			if format = r.wrapped(r.unescaped(item), place{at.depth + 1, at.wrapped + 1, at.raw}); format == "" {
+				r.deadLetter(ReasonNotAnObject, at)
+			}
 		case item.Kind() != jsontree.Object:
 			r.deadLetter(ReasonNotAnObject, at)
 		default:
@@ -350,46 +357,91 @@ func (r *Reader) deadLetter(why Reason, at place) {
 
 // object reads one JSON object: a record, or a wrapper around records. It appends their elements
 // and returns the format; or it appends nothing and returns "". Loose formats come after the look
-// inside.
+// inside. What only the meaning of its keys tells comes after that, and last a look under keys that
+// no shipper in the table uses.
 func (r *Reader) object(v jsontree.Value, at place) string {
 	o := r.level(at.depth)
 	o.index(v, r.keys)
-	if name := r.own(o, r.formats, at); name != "" {
+	if name := r.own(o, r.formats, v, at); name != "" {
 		return name
 	}
 	if name := r.inside(o, at); name != "" {
 		return name
 	}
-	return r.shared(o, r.formats, at)
+	if name := r.shared(o, r.formats, v, at); name != "" {
+		return name
+	}
+	if name := r.byMeaning(v, at); name != "" {
+		return name
+	}
+	return r.anywhere(v, at)
 }
 
-// own reads o in one of the formats that has keys of its own.
-func (r *Reader) own(o *object, formats []*format, at place) string {
+// own reads o in one of the formats that has keys of its own. v is the whole object, if there is a
+// tree of it.
+func (r *Reader) own(o *object, formats []*format, v jsontree.Value, at place) string {
 	for _, f := range formats {
 		if f.loose || !o.is(r, f) {
 			continue
 		}
-		if a, ok := r.access(f, o); ok {
-			r.add(f, a, o, at)
-			return f.name
+		a, ok := r.access(f, o)
+		if !ok {
+			continue
 		}
+		if f.lacks(&a) {
+			if v.Kind() == jsontree.Missing {
+				r.unsure = true
+				return ""
+			}
+			if name := r.expanded(v, at); name != "" {
+				return name
+			}
+			if a.Status == 0 && a.Path == "" {
+				if name := r.byMeaning(v, at); name != "" {
+					return name
+				}
+			}
+			r.complete(f, &a, o, v, at)
+		}
+		r.add(f, a, o, at)
+		return f.name
 	}
 	return ""
 }
 
 // shared reads o in one of the formats whose keys others have too, or in the one that the
 // configuration names.
-func (r *Reader) shared(o *object, formats []*format, at place) string {
+func (r *Reader) shared(o *object, formats []*format, v jsontree.Value, at place) string {
 	for _, f := range formats {
 		if !f.given && !(f.loose && o.is(r, f)) {
 			continue
 		}
-		if a, ok := r.access(f, o); ok {
-			r.add(f, a, o, at)
-			return f.name
+		a, ok := r.access(f, o)
+		if !ok {
+			continue
 		}
+		if f.lacks(&a) {
+			if v.Kind() == jsontree.Missing {
+				r.unsure = true
+				return ""
+			}
+			if a.Status == 0 && !r.misshapen(f, o, &a) {
+				if name := r.byMeaning(v, at); name != "" {
+					return name
+				}
+				o.index(v, r.keys)
+			}
+			r.complete(f, &a, o, v, at)
+		}
+		r.add(f, a, o, at)
+		return f.name
 	}
 	return ""
+}
+
+// lacks reports whether an access in a format of the table lacks what every request has.
+func (f *format) lacks(a *Access) bool {
+	return !f.users && (a.Time.IsZero() || a.Path == "" || a.Status == 0)
 }
 
 // add appends an access, completed from the wrappers around it and with its route, unless it is
@@ -523,6 +575,9 @@ func (r *Reader) status(o *object, f *format) int {
 		b := r.find(o, &f.status[i])
 		if len(b) == 0 {
 			continue
+		}
+		if o.value(&f.status[i]).Kind() == jsontree.Array { // only headers are lists
+			return 0
 		}
 		if len(b) > 3 && b[3] == ' ' { // 200 OK
 			b = b[:3]

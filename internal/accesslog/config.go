@@ -257,7 +257,7 @@ func (f FormatConfig) row(key string) (*format, error) {
 	if f.Name == auto || f.Name == Unknown || slices.Contains(Formats(), f.Name) {
 		return nil, fmt.Errorf("%s.name: %q is a reserved name: choose another", key, f.Name)
 	}
-	row := &format{name: f.Name}
+	row := &format{name: f.Name, users: true}
 	var s signature
 	for i, m := range f.Match {
 		dotted, value, compare := strings.Cut(m, "=")

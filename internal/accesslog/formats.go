@@ -20,6 +20,7 @@ type format struct {
 	templates []template
 	pattern   *regexp.Regexp // of the user's text lines
 	given     bool           // named by the configuration: whatever it can read is a record of it
+	users     bool           // the configuration says what it is
 }
 
 // fields says where the fields of an Access are.
@@ -208,7 +209,7 @@ var formats = []format{
 		hint: "set include_resp_body: true in the logger plugin; with a log_format of your own also add \"response_body\": \"$resp_body\"",
 		known: []signature{
 			known(allOf("start_time", "request", "response"), oneOf("route_id", "service_id", "server", "apisix_latency", "upstream_latency")),
-			known(oneOf("route_id", "service_id"), oneOf("status", "request_uri", "uri", "upstream_addr", "client_ip")),
+			known(oneOf("route_id", "service_id"), oneOf("status", "request_uri", "uri", "upstream_addr", "client_ip"), noneOf("started_at")), // started_at: Kong's, flattened
 		},
 		// Its own access.log: the host stands between the time and the request.
 		lines: []string{`$remote_addr - $remote_user [$time_local] $http_host "$request" $status $body_bytes_sent $request_time "$_`},
@@ -234,25 +235,32 @@ var formats = []format{
 	{
 		// Kong http-log, kafka-log, file-log: kong/pdk/log.lua, serialize. It logs no body by
 		// itself; operators add one with custom_fields_by_lua, usually under one of the body keys.
-		name:  "kong",
-		hint:  "keep the body with kong.response.get_raw_body() in a post-function plugin and add it as response_body by custom_fields_by_lua",
-		known: []signature{known(allOf("started_at", "latencies"))},
+		name: "kong",
+		hint: "keep the body with kong.response.get_raw_body() in a post-function plugin and add it as response_body by custom_fields_by_lua",
+		known: []signature{
+			known(allOf("started_at", "latencies")),
+			// Flattened by a plugin, a shipper or a table.
+			known(allOf("started_at"), oneOf("latencies.kong", "latencies.proxy", "latencies.request", "latencies_kong", "latencies_proxy", "latencies_request", "latency_kong", "latency_proxy", "latency_request", "upstream_uri")),
+		},
 		fields: fields{
-			time:            in(milliseconds, "started_at"),
-			tenant:          slices.Concat(under(tenantHeaders, "request.headers."), tenantKeys, from("consumer.username", "consumer.custom_id", "consumer.id", "authenticated_entity.consumer_id")),
-			service:         from("service.name", "service.id", "api.name", "api.id"),
-			route:           from("route.name", "route.id"),
-			method:          from("request.method"),
-			path:            from("request.uri", "request.url", "upstream_uri"),
-			status:          from("response.status"),
-			latency:         in(milliseconds, "latencies.request"),
-			requestID:       slices.Concat(under(requestIDHeaders, "request.headers.", "response.headers."), from("request.id")),
-			body:            slices.Concat(from("response.body"), bodyKeys),
+			time: in(milliseconds, "started_at"),
+			tenant: slices.Concat(under(tenantHeaders, "request.headers.", "req_headers.", "request_headers.", `request\.headers\.`, "request_headers_"), tenantKeys,
+				from("consumer.username", "consumer.custom_id", "consumer.id", "authenticated_entity.consumer_id", `consumer\.username`, `consumer\.custom_id`, `consumer\.id`,
+					"consumer_username", "consumer_name", "consumer_custom_id", "consumer_id", `authenticated_entity\.consumer_id`)),
+			service: from("service.name", "service.id", "api.name", "api.id", `service\.name`, `service\.id`, "service_name", "service_id"),
+			route:   from("route.name", "route.id", `route\.name`, `route\.id`, "route_name", "route_id"),
+			method:  from("request.method", `request\.method`, "request_method", "req_method"),
+			path:    from("request.uri", "request.url", `request\.uri`, `request\.url`, "request_uri", "request_url", "req_uri", "req_url", "upstream_uri"),
+			status:  from("response.status", `response\.status`, "response_status", "resp_status"),
+			latency: in(milliseconds, "latencies.request", `latencies\.request`, "latencies_request", "latency_request", "request_time"),
+			requestID: slices.Concat(under(requestIDHeaders, "request.headers.", "response.headers.", "req_headers.", "resp_headers.", "request_headers.", "response_headers.", `request\.headers\.`, `response\.headers\.`),
+				from("request.id", `request\.id`, "request_id")),
+			body:            slices.Concat(from("response.body", `response\.body`), bodyKeys),
 			bodySize:        bodySizes,
-			contentType:     from("response.headers.content-type"),
-			contentEncoding: from("response.headers.content-encoding"),
-			grpcStatus:      from("response.headers.grpc-status"),
-			grpcMessage:     from("response.headers.grpc-message"),
+			contentType:     from("response.headers.content-type", "resp_headers.content-type", "response_headers.content-type", `response\.headers\.content-type`),
+			contentEncoding: from("response.headers.content-encoding", "resp_headers.content-encoding", "response_headers.content-encoding", `response\.headers\.content-encoding`),
+			grpcStatus:      from("response.headers.grpc-status", "resp_headers.grpc-status", "response_headers.grpc-status", `response\.headers\.grpc-status`),
+			grpcMessage:     from("response.headers.grpc-message", "resp_headers.grpc-message", "response_headers.grpc-message", `response\.headers\.grpc-message`),
 		},
 	},
 	{
@@ -364,7 +372,7 @@ var formats = []format{
 		},
 		fields: fields{
 			time:           slices.Concat(in(milliseconds, "requestTimeEpoch"), from("requestTime")),
-			tenant:         slices.Concat(tenantKeys, from("user", "principalId", "apiKeyId", "caller")),
+			tenant:         slices.Concat(tenantKeys, from("user", "principalId", "apiKeyId", "caller", "authorizer.principalId", "authorizer.claims.sub", "identity.apiKeyId", "identity.user", "identity.caller")),
 			service:        from("apiName", "apiId"),
 			route:          from("resourcePath", "routeKey"),
 			method:         from("httpMethod", "method"),
@@ -597,6 +605,7 @@ var formats = []format{
 			route:           from("route"),
 			method:          from("method"),
 			path:            from("path"),
+			requestLine:     from("request"),
 			status:          from("status"),
 			latency:         in(milliseconds, "latency_ms"),
 			requestID:       from("request_id"),

@@ -104,9 +104,17 @@ func (r *Reader) line(line []byte, at place) string {
 		return name
 	}
 	if folded, ok := r.folded(line); ok { // columns that were padded
-		return r.formatted(folded, at)
+		if name := r.formatted(folded, at); name != "" {
+			return name
+		}
 	}
-	return ""
+	if name := r.labeled(line, at); name != "" {
+		return name
+	}
+	if name := r.columns(line, r.fieldNames, at); name != "" {
+		return name
+	}
+	return r.byShape(line, at)
 }
 
 // folded returns a line with single spaces between its parts. It is not ok if they are already.
@@ -195,17 +203,7 @@ func (r *Reader) keyValues(line []byte, at place) string {
 		value, rest, _ = bytes.Cut(value, []byte(" "))
 		r.buf = appendQuoted(r.buf, value, false)
 	}
-	o := r.parsed(w, at)
-	for _, f := range r.formats {
-		if !f.given && (f.loose || !o.is(r, f)) {
-			continue
-		}
-		if a, ok := r.access(f, o); ok && (a.Status != 0 || noResponse(r.name(o, f.status))) {
-			r.add(f, a, o, at)
-			return f.name
-		}
-	}
-	return ""
+	return r.named(w, at)
 }
 
 // isKey reports whether a text may be the key of a key=value pair.

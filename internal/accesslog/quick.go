@@ -108,12 +108,15 @@ func (r *Reader) quickObject(text []byte, i int, at place) (name string, end int
 	if !ok || text[0] == '{' && end != len(text) {
 		return "", 0
 	}
-	o.selected, o.fill = true, nil
+	o.selected, o.fill, r.unsure = true, nil, false
 	if at.depth == 0 {
 		at.raw = text[i:end]
 	}
 	formats := r.shapes.of(o.keys, r.formats)
-	if name = r.own(o, formats, at); name != "" {
+	if name = r.own(o, formats, jsontree.Value{}, at); r.unsure {
+		return "", 0
+	}
+	if name != "" {
 		return name, end
 	}
 	for i, wrappers := range r.wrapperKeys {
@@ -121,7 +124,7 @@ func (r *Reader) quickObject(text []byte, i int, at place) (name string, end int
 			return "", 0
 		}
 	}
-	if name = r.shared(o, formats, at); name != "" {
+	if name = r.shared(o, formats, jsontree.Value{}, at); name != "" {
 		return name, end
 	}
 	return "", 0

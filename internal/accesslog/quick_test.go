@@ -125,7 +125,8 @@ func TestQuickTakesOrdinaryRecords(t *testing.T) {
 		}
 	}
 	f(`{"request":{"method":"GET","uri":"/a"},"response":{"status":200,"body":"{\"a\":[1]}"},"start_time":1793613600000,"route_id":"r"}`, true)
-	f(`[{"started_at":1793613600000,"latencies":{"request":3},"response":{"status":200}}, {"started_at":1793613600000,"latencies":{}}]`, true)
+	f(`[{"started_at":1793613600000,"latencies":{"request":3},"request":{"uri":"/a"},"response":{"status":200}}, {"started_at":1793613600000,"latencies":{},"request":{"uri":"/b"},"response":{"status":404}}]`, true)
+	f(`{"started_at":1793613600000,"latencies":{}}`, false) // a status and a path may be under other keys
 	f(`{"status":"200","request_uri":"/a","time_iso8601":"2026-11-02T10:00:00+00:00"}`, true)
 	f(`{"edge":{"kind":"front","headers":{"x-status":200}},"X-AT":"2026-11-02T10:00:00Z"}`, true)
 	f(`{"message":"{}","time":"2026-11-02T10:00:00Z","path":"/a"}`, false) // perhaps a wrapper

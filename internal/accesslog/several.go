@@ -19,6 +19,9 @@ func (r *Reader) several(text []byte, at place) (name string, why Reason) {
 		if one, rest = r.cutFirst(rest, at.depth); len(rest) == 0 && len(r.elements) == before {
 			return r.damaged(one, at) // one document
 		}
+		if names, ok := fieldsLine(one); ok {
+			r.fieldNames = names
+		}
 		n := len(r.elements)
 		format, why := r.oneOf(one, place{at.depth, at.wrapped, one})
 		switch {
@@ -58,6 +61,9 @@ func avroText(value []byte) []byte {
 // decoded returns the record in a value that a producer encoded once more: a JSON string, base64, a
 // compressed value. It returns nil if the value is nothing of that.
 func (r *Reader) decoded(value []byte) []byte {
+	if bytes.HasPrefix(value, []byte(`{\"`)) { // a JSON string that has lost its quotes
+		value = append(append([]byte{'"'}, value...), '"')
+	}
 	switch c := value[0]; {
 	case c == '"':
 		root := r.claims.Parse(value)

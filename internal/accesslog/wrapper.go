@@ -139,6 +139,47 @@ func (r *Reader) wrapped(text []byte, at place) string {
 	return name
 }
 
+// anywhere reads the record that an object in no format holds under a key of any name: as an
+// object, a text or a list. It has to be a request with a path and a status.
+func (r *Reader) anywhere(v jsontree.Value, at place) (name string) {
+	if at.wrapped >= maxWrapped {
+		return ""
+	}
+	inner := place{at.depth + 1, at.wrapped + 1, at.raw}
+	before := len(r.elements)
+	for m := v.First(); m.Kind() != jsontree.Missing; m = m.Next() {
+		words := wordsOf(m.Key())
+		openTelemetry := len(words) == 1 && words[0] == "body" && slices.ContainsFunc(otelKeys, func(key string) bool { return v.Get(key).Kind() != jsontree.Missing })
+		if !openTelemetry && slices.ContainsFunc(words, func(w string) bool { return slices.Contains(noRecord, w) }) {
+			continue
+		}
+		switch m.Kind() {
+		case jsontree.Object:
+			name = r.object(m, inner)
+		case jsontree.Array:
+			name = r.listed(m, inner)
+		case jsontree.String:
+			if len(m.Raw()) >= leastRecord {
+				name = r.wrapped(r.unescaped(m), inner)
+			}
+		}
+		if name != "" && slices.ContainsFunc(r.elements[before:], func(e Element) bool { return e.Excluded || e.Access.Status != 0 && e.Access.Path != "" }) {
+			return name
+		}
+		r.elements = r.elements[:before]
+	}
+	return ""
+}
+
+// leastRecord is the length of the shortest text that anywhere takes for a record.
+const leastRecord = 24
+
+// noRecord are words of keys under which no record of the gateway is.
+var noRecord = []string{"body", "request", "response", "headers", "agent", "referer", "referrer", "query", "params", "cookie", "cookies", "authorization", "token", "error", "exception", "stack", "before", "steps"}
+
+// otelKeys stand beside the body of a log record of OpenTelemetry that some exporters write flat.
+var otelKeys = []string{"SeverityText", "SeverityNumber", "severityText", "severityNumber", "ResourceAttributes", "LogAttributes", "attributes", "resource"}
+
 // listed reads the records of a list, one element each. It appends nothing if none of them is one.
 func (r *Reader) listed(records jsontree.Value, at place) (name string) {
 	before := len(r.elements)
@@ -147,8 +188,11 @@ func (r *Reader) listed(records jsontree.Value, at place) (name string) {
 			at.raw = item.Raw()
 		}
 		format := ""
-		if item.Kind() == jsontree.Object {
+		switch item.Kind() {
+		case jsontree.Object:
 			format = r.object(item, at)
+		case jsontree.String:
+			format = r.wrapped(r.unescaped(item), at)
 		}
 		if format == "" {
 			r.deadLetter(r.unknown(), at)
@@ -238,7 +282,9 @@ func (r *Reader) prefixed(line []byte, at place) string {
 	if !ok {
 		if time, rest, ok = cutSyslog(line); !ok {
 			if rest, ok = cutLogger(line); !ok {
-				return ""
+				if time, rest, ok = cutPrefix(line); !ok {
+					return ""
+				}
 			}
 		}
 	}
@@ -274,6 +320,23 @@ func cutLogger(line []byte) (rest []byte, ok bool) {
 	return line[min(len(line), 300)-len(rest):], ok
 }
 
+// maxPrefix is how long a prefix of a line may be.
+const maxPrefix = 300
+
+// cutPrefix splits a line before the JSON object in which it ends, as loggers for terminals write
+// it, or behind the name of a container: gateway_1 | 192.0.2.1 - - […
+func cutPrefix(line []byte) (time, rest []byte, ok bool) {
+	if name, after, cut := bytes.Cut(line[:min(len(line), maxPrefix)], []byte("| ")); cut && len(name) > 1 && isKey(bytes.TrimRight(name, " \t")) {
+		return nil, line[min(len(line), maxPrefix)-len(after):], true
+	}
+	i := bytes.IndexByte(line[:min(len(line), maxPrefix)], '{')
+	if i <= 0 || line[i-1] != ' ' && line[i-1] != '\t' || line[len(line)-1] != '}' || line[0] == '[' {
+		return nil, nil, false
+	}
+	time, _ = timeIn(piecesOf(line[:i]))
+	return time, line[i:], true
+}
+
 // cutSyslog removes what precedes the message in a syslog line of RFC 5424 or RFC 3164. The time of
 // the latter has no year and is not used.
 func cutSyslog(line []byte) (time, message []byte, ok bool) {
@@ -293,8 +356,7 @@ func cutSyslog(line []byte) (time, message []byte, ok bool) {
 			_, rest, ok = bytes.Cut(rest, []byte("] "))
 			return time, rest, ok
 		}
-		rest, ok = bytes.CutPrefix(rest, []byte("- "))
-		return time, rest, ok
+		return time, bytes.TrimPrefix(rest, []byte("- ")), len(rest) > 0 // Heroku leaves the dash out
 	}
 	if len(rest) > 0 && '0' <= rest[0] && rest[0] <= '9' { // rsyslog with a time of its own
 		time, _, _ = bytes.Cut(rest, []byte(" "))

@@ -43,9 +43,6 @@ func (r *Reader) misshapen(f *format, o *object, a *Access) bool {
 // noStatus reports whether a value stands for a status and can be none. 0, HAProxy's -1 and an
 // empty text mean that there was no response.
 func (r *Reader) noStatus(v jsontree.Value) bool {
-	if v.Kind() == jsontree.Array {
-		v = v.First()
-	}
 	switch v.Kind() {
 	case jsontree.Bool, jsontree.Object, jsontree.Array:
 		return true
