@@ -201,6 +201,7 @@ func recorded(t *testing.T) (all []sample) {
 func TestWrappers(t *testing.T) {
 	quoted := func(s string) string { return string(appendQuoted(nil, []byte(s), false)) }
 	all := append(recorded(t), samples...)
+	r := reader(t, Config{})
 	f := func(wrap func(record string) string) {
 		t.Helper()
 		for _, s := range all {
@@ -209,7 +210,7 @@ func TestWrappers(t *testing.T) {
 			if wrapped == "" {
 				continue
 			}
-			rec := read(t, "auto", wrapped)
+			rec := r.Read("", []byte(wrapped), KafkaClock(kafkaTime))
 			if strings.HasPrefix(wrapped, `{"resourceLogs"`) {
 				rec.Format = s.format
 			}

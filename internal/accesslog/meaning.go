@@ -132,9 +132,6 @@ func (r *Reader) complete(f *format, a *Access, o *object, v jsontree.Value, at 
 // expanded reads an object after the texts among its members that are JSON objects have become
 // objects, as Azure's properties and columns of tables are. It returns "" if there are none.
 func (r *Reader) expanded(v jsontree.Value, at place) string {
-	if at.wrapped >= maxWrapped {
-		return ""
-	}
 	w, any := r.newObject(), false
 	var tree jsontree.Tree
 	for m := v.First(); m.Kind() != jsontree.Missing; m = m.Next() {
@@ -156,7 +153,7 @@ func (r *Reader) expanded(v jsontree.Value, at place) string {
 		return ""
 	}
 	r.buf = append(r.buf, '}')
-	inner := place{at.depth + 1, at.wrapped + 1, at.raw}
+	inner := place{at.depth + 1, at.wrapped, at.raw} // no such text is left, so this comes to an end
 	return r.object(r.level(inner.depth).tree.Parse(r.buf[w.from:len(r.buf):len(r.buf)]), inner)
 }
 
