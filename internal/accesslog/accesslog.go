@@ -396,7 +396,7 @@ func (r *Reader) own(o *object, formats []*format, v jsontree.Value, at place) s
 			if name := r.expanded(v, at); name != "" {
 				return name
 			}
-			if a.Status == 0 && a.Path == "" {
+			if a.Status == 0 && len(a.Path) == 0 {
 				if name := r.byMeaning(v, at); name != "" {
 					return name
 				}
@@ -441,7 +441,7 @@ func (r *Reader) shared(o *object, formats []*format, v jsontree.Value, at place
 
 // lacks reports whether an access in a format of the table lacks what every request has.
 func (f *format) lacks(a *Access) bool {
-	return !f.users && (a.Time.IsZero() || a.Path == "" || a.Status == 0)
+	return !f.users && (a.Time.IsZero() || len(a.Path) == 0 || a.Status == 0)
 }
 
 // add appends an access, completed from the wrappers around it and with its route, unless it is

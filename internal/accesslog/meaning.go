@@ -105,7 +105,7 @@ func (r *Reader) byMeaning(v jsontree.Value, at place) string {
 	}
 	o := r.meantObject(found, v, at.depth+1)
 	a, ok := r.access(row, o)
-	if !ok || a.Status == 0 || a.Path == "" {
+	if !ok || a.Status == 0 || len(a.Path) == 0 {
 		return ""
 	}
 	r.add(row, a, o, at)
@@ -123,7 +123,10 @@ func (r *Reader) complete(f *format, a *Access, o *object, v jsontree.Value, at 
 	if a.Time.IsZero() {
 		a.Time = b.Time
 	}
-	a.Method, a.Path = cmp.Or(a.Method, b.Method), cmp.Or(a.Path, b.Path)
+	a.Method = cmp.Or(a.Method, b.Method)
+	if len(a.Path) == 0 {
+		a.Path = b.Path
+	}
 	if !a.HasLatency {
 		a.LatencyMS, a.HasLatency = b.LatencyMS, b.HasLatency
 	}

@@ -163,7 +163,7 @@ func (r *Reader) anywhere(v jsontree.Value, at place) (name string) {
 				name = r.wrapped(r.unescaped(m), inner)
 			}
 		}
-		if name != "" && slices.ContainsFunc(r.elements[before:], func(e Element) bool { return e.Excluded || e.Access.Status != 0 && e.Access.Path != "" }) {
+		if name != "" && slices.ContainsFunc(r.elements[before:], func(e Element) bool { return e.Excluded || e.Access.Status != 0 && len(e.Access.Path) > 0 }) {
 			return name
 		}
 		r.elements = r.elements[:before]
