@@ -1,6 +1,10 @@
 package vendorpage
 
-import "regexp"
+import (
+	"regexp"
+	"strconv"
+	"strings"
+)
 
 // accepted summarizes the tables that need no other table to vouch for them.
 type accepted struct {
@@ -74,7 +78,7 @@ func (a accepted) alike(rows []Row) (n int) {
 }
 
 var (
-	faultWords = regexp.MustCompile(`(?i)error|exception|invalid|denied|required|revoked|failure|not_?found|no_?such|fail|limit|expired|missing|unauth|forbidden|timeout|exceed|unavail|conflict|unknown|unsupported|mismatch|closed|refused`)
+	faultWords = regexp.MustCompile(`(?i)error|exception|invalid|denied|required|revoked|failure|not_?found|no_?such|fail|limit|expired|missing|unauth|forbidden|timeout|exceed|unavail|conflict|unknown|unsupported|mismatch|closed|refused|err_|_err`)
 	numbering  = regexp.MustCompile(`^-\d+$|^(?:[A-Za-z][A-Za-z]*[-_.]?)?\d{3,}[A-Z]?$`)
 )
 
@@ -110,10 +114,38 @@ func (r *reading) convincing(titled bool) bool {
 		return true
 	case (r.drawn && r.about || r.named && titled) && 10*integers >= 8*n, 10*negatives >= 8*n && (titled || r.about):
 		return true
+	case 10*integers >= 8*n && r.bare && !r.counts() && (r.codes || strings.HasPrefix(r.mark, "#") && (titled || r.about)):
+		return true
 	case 2*sentences < n:
 		return false
 	case 10*numbers >= 8*n:
 		return titled || r.about
+	case r.codes && !r.named && r.likeCodes():
+		return true
 	}
 	return n >= 3 && (r.about && !r.named && 10*faults >= n || 5*faults >= 4*n)
+}
+
+// counts reports whether the codes number the rows from one, as those of a list of steps do, which
+// say what to do.
+func (r *reading) counts() bool {
+	advised := 0
+	for i, row := range r.rows {
+		if n, err := strconv.Atoi(row.Code); err != nil || n != i+1 {
+			return false
+		}
+		if advice(row.Message) || advice(row.Description) {
+			advised++
+		}
+	}
+	return !r.codes || advised > 0
+}
+
+// likeCodes reports whether the codes look like those of a list, and each is another one.
+func (r *reading) likeCodes() bool {
+	cells := make([]string, len(r.rows))
+	for i, row := range r.rows {
+		cells[i] = row.Code
+	}
+	return likenessOf(cells) == surely
 }

@@ -28,6 +28,7 @@ type column struct {
 	code    float64 // cells that can be codes
 	sure    float64 // cells that are numbers or hardly anything but codes
 	strong  float64 // cells that are hardly anything but codes
+	joined  float64 // cells that are several words written as one
 	status  float64
 	prose   float64
 	phrases float64 // cells of more than one word
@@ -55,6 +56,9 @@ func columnOf(heading string, cells []string) column {
 			}
 			if s == mnemonic {
 				c.strong++
+				if camel(first) || strings.Contains(first, "_") {
+					c.joined++
+				}
 			}
 		}
 		if n, _, ok := status(cell); ok && (n == 0 || registered(n)) {
@@ -72,7 +76,7 @@ func columnOf(heading string, cells []string) column {
 		c.code, c.status, c.prose, c.phrases = 1, 1, 1, 1
 		return c
 	}
-	for _, n := range []*float64{&c.code, &c.sure, &c.strong, &c.status, &c.prose, &c.phrases} {
+	for _, n := range []*float64{&c.code, &c.sure, &c.strong, &c.joined, &c.status, &c.prose, &c.phrases} {
 		*n /= filled
 	}
 	if c.code >= 0.9 && c.status <= 0.5 {
@@ -90,7 +94,7 @@ func (c column) promise() float64 {
 		if strings.HasPrefix(c.heading, "sqlstate") {
 			return 2 // it stands beside the product's own codes
 		}
-		if strings.Contains(c.heading, "err") || strings.Contains(c.heading, "错误") {
+		if saysError.MatchString(c.heading) {
 			return 4
 		}
 		return 3
@@ -105,6 +109,9 @@ func (c column) promise() float64 {
 	}
 	return 0
 }
+
+// saysError matches a heading that calls its codes those of errors.
+var saysError = regexp.MustCompile(`err|错误|錯誤|エラー|오류|에러|fehler|ошиб|błęd|hata|lỗi|\bfout|felkod`)
 
 // assignment is a table whose columns are being given roles.
 type assignment struct {
@@ -225,7 +232,7 @@ func (a *assignment) findNamedRivals() {
 // another column, called "error" or by an unknown heading. An "error code ID" is no status.
 func (a *assignment) uncoverCode() {
 	found := a.cols[a.code]
-	if found.kind != ofCode || found.status <= 0.9 || found.blind || calledNumber.MatchString(found.heading) || slices.ContainsFunc(a.cols, func(c column) bool { return c.kind == ofStatus }) {
+	if found.kind != ofCode || found.status <= 0.9 || found.blind || calledNumber.MatchString(found.heading) || slices.ContainsFunc(a.cols, func(c column) bool { return c.kind == ofStatus && c.status >= 0.5 }) {
 		return
 	}
 	status := a.code
@@ -326,6 +333,16 @@ func (a *assignment) findTexts() bool {
 
 func (a *assignment) has(r Role) bool { return slices.Contains(a.roles, r) }
 
+// listed reports whether a column without a role has a heading of the given kind.
+func (a *assignment) listed(k kind) bool {
+	for i, c := range a.cols {
+		if a.roles[i] == "" && c.kind == k {
+			return true
+		}
+	}
+	return false
+}
+
 // described counts the columns that describe the error and have no role yet.
 func (a *assignment) described() (n int) {
 	for i, c := range a.cols {
@@ -379,6 +396,8 @@ var textRules = []rule{
 	{RoleMessage, nil, func(c column) bool { return c.kind == ofMessage }},
 	// An error's name, if it is not the code.
 	{RoleMessage, nil, func(c column) bool { return c.kind == ofName }},
+	// The names of statuses that are no HTTP statuses: "QueueFailure".
+	{RoleMessage, func(a *assignment) bool { return a.listed(ofMessage) || a.listed(ofName) }, func(c column) bool { return c.kind == ofStatus && c.joined > 0.8 && c.looks == surely }},
 	// The first of two descriptions. A bare "Reason" before an explanation is the reason phrase of
 	// the response.
 	{RoleMessage, func(a *assignment) bool { return a.described() < 2 }, func(c column) bool { return c.kind == ofText || c.heading == "reason" }},

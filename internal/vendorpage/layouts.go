@@ -47,7 +47,7 @@ func layOut(lines []line) (grids []grid, rest []line) {
 				break
 			}
 			if g, next = l.find(lines, at); g != nil {
-				g.layout, g.topic = l.name, topicOf(lines[:at])
+				g.layout, g.topic = l.name, max(g.topic, topicOf(lines[:at]))
 				break
 			}
 		}
@@ -68,10 +68,17 @@ type topic int
 const (
 	noTopic  topic = iota
 	ofErrors       // it mentions errors
+	ofCodes        // it announces codes: "Error codes"
 	ofOthers       // it is the title of other codes: "Region codes"
 )
 
 var otherCodes = regexp.MustCompile(`(?i)\b(?:region|country|currency|language|locale|zone|area|post(?:al)?|zip|bank|airport|carrier|product|unit|color)s?[ -](?:codes?|ids?|names?)\b|(?:地域|地区|国家|语言|币种|货币|区域|银行|行业|产品)(?:代码|编码|码|列表)`)
+
+// announcesCodes matches a text that announces codes, in the languages that vendors write in.
+var announcesCodes = regexp.MustCompile(`(?i)\b(?:errors?|return|response|result|status|decline|denial|refusal|rejection|reason|failure|exception|hangup cause)[ _-](?:codes?|numbers?|constants?)\b|错误码|错误代码|返回码|返回代码|错误编码|异常码|响应码|錯誤碼|錯誤代碼|エラーコード|(?:오류|에러|응답)\s?코드|fehlercode|fehler-code|rückgabecode|c[oó]digos? de (?:error|erro|retorno|respuesta|resposta)|codes? (?:d['’ ]?erreur|erreur|retour|de retour)|код(?:ы|ов)? (?:ошиб|возврат|ответ)|codici? (?:di )?errore|kody? błęd|hata kod|mã lỗi|foutcode`)
+
+// about reports whether the text above mentions errors.
+func (t topic) about() bool { return t == ofErrors || t == ofCodes }
 
 // topicOf returns the topic that the last of the lines announce.
 func topicOf(lines []line) topic {
@@ -80,6 +87,8 @@ func topicOf(lines []line) topic {
 			continue
 		}
 		switch seen++; {
+		case seen <= 3 && len(lines[i].text) < 400 && announcesCodes.MatchString(lines[i].text) && !strings.ContainsAny(lines[i].text, "{}"):
+			return ofCodes
 		case len(lines[i].text) < 400 && aboutErrors.MatchString(lines[i].text):
 			return ofErrors
 		case seen <= 2 && len(lines[i].text) < 120 && otherCodes.MatchString(lines[i].text):

@@ -146,6 +146,7 @@ type grid struct {
 	bare   bool // no borders or headings prove that it is a table, so its codes have to convince
 	spans  bool // cells that span rows are filled in already, so an empty cell is empty
 	topic  topic
+	mark   string // how its records begin, if they are records
 	notes  []string
 }
 

@@ -1,6 +1,7 @@
 package vendorpage
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -66,8 +67,15 @@ func findRecords(lines []line, at int) (*grid, int) {
 	if len(all) < 2 || len(all) < judged && !listed(all, first.mark) {
 		return nil, 0
 	}
-	return recordsGrid(lines[at].n, all), end
+	g := recordsGrid(lines[at].n, all)
+	if g.mark = first.mark; errorMark.MatchString(g.mark) {
+		g.topic = ofCodes // each of them is called an error
+	}
+	return g, end
 }
+
+// errorMark matches the mark of records of which each begins with "Error".
+var errorMark = regexp.MustCompile(`=(?:error|exception|错误|fehler|erreur|エラー|오류)`)
 
 // recordList is a list of records that all begin alike.
 type recordList struct {

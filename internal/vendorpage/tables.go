@@ -16,6 +16,8 @@ type reading struct {
 	bare     bool
 	drawn    bool // its cells are drawn, without headings
 	about    bool // the text above it mentions errors
+	codes    bool // the text above it announces codes
+	mark     string
 	named    bool // the column of codes is only called "name" or "status"
 	statuses bool // a list of HTTP statuses
 	plainly  bool // its heading says statuses, and it gives nothing but their numbers
@@ -127,7 +129,7 @@ func sameCells(cells []string) bool {
 // readTable reads the rows below one row of headings, or a table without headings. A table that is
 // not one of error codes is left out, with the reason.
 func readTable(g grid, at int, heads []string, rows []gridRow) *reading {
-	r := &reading{table: Table{Line: at, Layout: g.layout}, bare: g.bare || heads == nil, drawn: heads == nil && !g.bare, about: g.topic == ofErrors}
+	r := &reading{table: Table{Line: at, Layout: g.layout}, bare: g.bare || heads == nil, drawn: heads == nil && !g.bare, about: g.topic.about(), codes: g.topic == ofCodes, mark: g.mark}
 	if heads != nil && !g.spans {
 		rows = unspan(heads, rows)
 	}
@@ -137,7 +139,7 @@ func readTable(g grid, at int, heads []string, rows []gridRow) *reading {
 	if heads != nil {
 		roles, rivals = assignOrRivals(heads, cols)
 	} else {
-		roles = assignBare(cols, g.topic == ofErrors)
+		roles = assignBare(cols, g.topic.about())
 		heads = make([]string, len(cols))
 	}
 	for i, h := range heads {
