@@ -103,7 +103,7 @@ func (c column) promise() float64 {
 			return 2 // "状态码" (status code) over the vendor's own codes
 		}
 	case ofName:
-		if c.code >= 0.6 && (c.blind || c.strong >= 0.3 || aboutErrors.MatchString(c.heading)) {
+		if c.code >= 0.6 && (c.blind || c.strong >= 0.3 || aboutErrors.MatchString(c.heading) || c.sure > 0.9 && calledCode.MatchString(c.heading)) {
 			return 1 // "Name" alone may head any table
 		}
 	}

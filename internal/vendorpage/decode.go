@@ -86,7 +86,7 @@ func newSource(name, text string) source {
 	for i := head; i < len(all); i++ {
 		if end := tableEnd(all, i); end > i { // Markdown may contain HTML tables
 			flush()
-			inner := readHTML(strings.Join(all[i:end], "\n"), numbers[i])
+			inner := readHTML(escaped.Replace(strings.Join(all[i:end], "\n")), numbers[i])
 			s.parts = append(s.parts, inner.parts...)
 			i = end - 1
 			continue
@@ -99,6 +99,9 @@ func newSource(name, text string) source {
 	flush()
 	return s
 }
+
+// escaped removes Markdown's backslashes, which HTML in Markdown has too.
+var escaped = strings.NewReplacer(`\_`, "_", `\*`, "*", `\<`, "&lt;", `\{`, "{", `\}`, "}")
 
 // tableEnd returns the line after an HTML table or list that begins in the given line, or at if
 // none begins there.

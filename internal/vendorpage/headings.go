@@ -184,6 +184,9 @@ func kindOfNormal(heading, h string) kind {
 			return k
 		}
 	}
+	if k := misspelt(h); k != unknown {
+		return k
+	}
 	if h == "" || len([]rune(h)) > 45 || len(strings.Fields(h)) > 6 || endsSentence(heading) || codeStrength(heading) == mnemonic {
 		return unknown
 	}
@@ -206,6 +209,36 @@ func kindOfNormal(heading, h string) kind {
 		return ofField // a region's code
 	}
 	return best
+}
+
+// spelt are the words of headings that are recognized if one letter is missing, doubled or wrong.
+var spelt = []string{"message", "description", "solution", "resolution", "explanation", "error code", "error message"}
+
+// misspelt returns what a heading announces that differs from a word of spelt by one letter.
+func misspelt(h string) kind {
+	if len(h) < 6 || len(h) > 14 {
+		return unknown
+	}
+	for _, word := range spelt {
+		if len(word)-len(h) > 1 || len(h)-len(word) > 1 || h[0] != word[0] {
+			continue
+		}
+		same := 0
+		for same < min(len(h), len(word)) && h[same] == word[same] {
+			same++
+		}
+		a, b := h[same:], word[same:]
+		if len(a) >= len(b) {
+			a = a[1:]
+		}
+		if len(b) > len(a) || len(b) == len(h[same:]) {
+			b = b[1:]
+		}
+		if a == b {
+			return vocabulary[word]
+		}
+	}
+	return unknown
 }
 
 // headings returns what the cells announce, up to the first cell that cannot be a heading. ok

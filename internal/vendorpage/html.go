@@ -160,6 +160,9 @@ func (r *htmlReader) addText(s string) {
 // flushBlock ends the block of text outside tables.
 func (r *htmlReader) flushBlock() {
 	if text := tidy(r.text.String()); text != "" {
+		if text[0] == '#' {
+			text = anchor.ReplaceAllString(text, "$1")
+		}
 		for _, l := range strings.Split(text, "\n") {
 			r.lines = append(r.lines, line{n: r.textAt, text: l})
 		}
@@ -167,6 +170,9 @@ func (r *htmlReader) flushBlock() {
 	}
 	r.text.Reset()
 }
+
+// anchor matches the sign that links to a heading, at its end.
+var anchor = regexp.MustCompile(`(\pL|\pN|[.)])\s*(?:#|¶|§|🔗)$`)
 
 func (r *htmlReader) flushLines() {
 	r.flushBlock()

@@ -19,6 +19,7 @@ var layouts = []layout{
 	{"cells with pipes", findPipeCells},        // a cell per line, each ending in |
 	{"tabs", findTabs},                         // a row per line, cells separated by tabs, as a browser copies a table
 	{"aligned columns", findAligned},           // a row per line, cells padded to be below their headings
+	{"cells without spaces", findGlued},        // a row per line, nothing between the cells
 	{"spaces only", findSpaces},                // a row per line, one space between cells as between words
 	{"cells in a column", findStream},          // a cell per paragraph or line, headings first
 	{layoutRecords, findRecords},               // a heading, list item or line with the code, and its texts below

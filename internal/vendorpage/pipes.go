@@ -54,6 +54,9 @@ func findPipeRows(lines []line, at int) (*grid, int) {
 	if !hasPipe(lines[at]) && !strings.HasPrefix(first, "+-") && !strings.HasPrefix(strings.TrimSpace(lines[at].text), "+=") {
 		return nil, 0
 	}
+	if o := openingOf(first); bulleted(o.mark) && lines[at].start().ok {
+		return nil, 0 // a list item that contains a pipe
+	}
 	p := pipeReader{grid: grid{line: lines[at].n}, lines: lines, end: at, framed: strings.HasPrefix(first, "|")}
 	for j, ok := at, true; ok && j < len(lines); {
 		switch {

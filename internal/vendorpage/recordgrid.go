@@ -9,6 +9,7 @@ import (
 // each field, and one for the paragraphs below.
 func recordsGrid(at int, all []record) *grid {
 	var names []string // of the fields
+	splitBesides(all)
 	for i := range all {
 		all[i].liftFields()
 		for _, f := range all[i].fields {
@@ -37,6 +38,23 @@ func recordsGrid(at int, all []record) *grid {
 		g.rows = append(g.rows, gridRow{line: r.line, cells: cells})
 	}
 	return dropEmpty(g)
+}
+
+// splitBesides splits the texts beside the codes if each is a name and a message with a pipe between
+// them.
+func splitBesides(all []record) {
+	var names, messages []string
+	for _, r := range all {
+		name, message, ok := strings.Cut(r.beside, " | ")
+		if name = strings.TrimSpace(name); !ok || codeStrength(name) == noCode || strings.Contains(message, " | ") {
+			return
+		}
+		names, messages = append(names, name), append(messages, strings.TrimSpace(message))
+	}
+	for i := range all {
+		all[i].beside = names[i]
+		all[i].fields = append(all[i].fields, field{"Message", messages[i]})
+	}
 }
 
 func nameIndex(names []string, name string) int {

@@ -11,6 +11,7 @@ import (
 // record is a code with the texts below it.
 type record struct {
 	line   int
+	indent int      // of its line, if it is a list item
 	term   string   // the code, with what belongs to it, such as a status in brackets
 	beside string   // the text in the same line
 	body   []string // paragraphs
@@ -129,7 +130,7 @@ func (l recordList) read(at int) (all []record, end int) {
 		if !ok {
 			break
 		}
-		r := record{line: l.lines[i].n, term: s.code, beside: s.text}
+		r := record{line: l.lines[i].n, indent: indentOf(l.lines[i].text), term: s.code, beside: s.text}
 		i++
 		if r.beside == "" && tableBelow(l.lines, i) {
 			return nil, 0
@@ -212,7 +213,7 @@ func (r *record) read(lines []line, last, later bool, longest int, mark string) 
 			used = i + 1
 			continue
 		}
-		if i > 0 && b.dedented(l.text) || b.enough(text) {
+		if b.dedented(l.text) && (i > 0 || indentOf(l.text) > 0) || b.enough(text) {
 			break
 		}
 		if strings.HasPrefix(text, "#") {
@@ -297,11 +298,17 @@ func (b *bodyReader) addLine(l string) {
 	if strings.HasPrefix(text, "#") {
 		text = strings.TrimSpace(strings.TrimLeft(text, "#"))
 	}
-	if strings.HasPrefix(l, "  ") {
+	switch mark := itemMark.FindString(text); {
+	case mark != "" && mark != "- ":
+		text = "- " + strings.TrimSpace(text[len(mark):])
+	case strings.HasPrefix(l, "  "):
 		text = "  " + text // an indented line continues the one above
 	}
 	b.paragraph = append(b.paragraph, text)
 }
+
+// itemMark matches the mark of a list item.
+var itemMark = regexp.MustCompile(`^(?:[-*]|[•·◦▪○‣]) `)
 
 // paragraphs counts what was read below the code.
 func (b *bodyReader) paragraphs() int { return len(b.body) + len(b.fields) }
@@ -309,8 +316,15 @@ func (b *bodyReader) paragraphs() int { return len(b.body) + len(b.fields) }
 // dedented reports whether a line follows a list item without being indented, so that it does not
 // belong to the item.
 func (b *bodyReader) dedented(l string) bool {
-	return bulleted(b.mark) && l[0] != ' ' && l[0] != '\t' && len(b.paragraph) == 0
+	if !bulleted(b.mark) {
+		return false
+	}
+	indent := indentOf(l)
+	return indent == 0 && len(b.paragraph) == 0 || indent < b.indent || indent == b.indent && itemMark.MatchString(strings.TrimSpace(l))
 }
+
+// indentOf returns the number of bytes of white space before a text.
+func indentOf(l string) int { return len(l) - len(strings.TrimLeft(l, " \t")) }
 
 // enough reports whether the last record has as much text as the longest one above, so that what
 // follows is other text.
@@ -356,7 +370,8 @@ func titleAtEnd(lines []line, i int) bool {
 
 // bulleted reports whether records are list items.
 func bulleted(mark string) bool {
-	return mark != "" && strings.ContainsAny(mark[:1], "-*+•") && !strings.HasPrefix(mark, "**")
+	first, _ := utf8.DecodeRuneInString(mark)
+	return mark != "" && strings.ContainsRune("-*+•·", first) && !strings.HasPrefix(mark, "**")
 }
 
 // fieldsOf reads a line with one field, or with several separated by semicolons.
@@ -402,6 +417,7 @@ func findFielded(lines []line, at int) (*grid, int) {
 		return fs, ok && normal(fs[0].name) == name
 	}
 	var all []record
+	var titles []string // the text right above each record
 	end := at
 	longest, fields := 1, 0
 	for i := at; i < len(lines); {
@@ -410,6 +426,7 @@ func findFielded(lines []line, at int) (*grid, int) {
 			break
 		}
 		r := record{line: lines[i].n, term: strings.Trim(fs[0].text, "`* "), fields: fs[1:]}
+		titles = append(titles, titleAbove(lines[:i]))
 		i++
 		next, more := i, false
 		for ; next < len(lines) && next < i+80; next++ {
@@ -431,5 +448,29 @@ func findFielded(lines []line, at int) (*grid, int) {
 	if len(all) < 2 || len(all) < judged && fields < len(all) {
 		return nil, 0
 	}
+	if !slices.Contains(titles, "") {
+		for i := range all {
+			all[i].beside = titles[i]
+		}
+	}
 	return recordsGrid(lines[at].n, all), end
+}
+
+// titleAbove returns the last of the lines if it is a title, and not a text or a field, or "".
+func titleAbove(lines []line) string {
+	for i := len(lines) - 1; i >= 0 && i > len(lines)-4; i-- {
+		text := strings.TrimSpace(lines[i].text)
+		if text == "" {
+			continue
+		}
+		title := plain(strings.TrimLeft(text, "# "))
+		if strings.HasPrefix(text, "#") && title != "" {
+			return title
+		}
+		if endsSentence(text) || len(strings.Fields(text)) > 8 || len(text) > 80 || strings.ContainsAny(text, "|{}"+colons) || len(fieldsOf(text)) > 0 {
+			return ""
+		}
+		return title
+	}
+	return ""
 }

@@ -192,6 +192,10 @@ func (f *filler) readCode(row gridRow, r Row) {
 // false if that cell holds a text and no code.
 func (f *filler) readOne(row gridRow, r Row, cell string) bool {
 	code, stat, text := splitCode(cell)
+	if f.bare && strings.Contains(code, "_") && vocabulary[normal(code)] != unknown {
+		f.note(row.line, "describes a field of the response: "+code)
+		return true
+	}
 	words := strings.Fields(code)
 	if len(words) > 5 || len(code) > 120 || strings.Contains(code, "\n") || f.strict && len(words) > 1 && codeStrength(code) == noCode && !spacedCode.MatchString(code) {
 		f.lose(row, "the cell of the code contains a text")

@@ -158,7 +158,7 @@ func plainStart(o opening) (s start, ok bool) {
 // follows belongs to the text.
 func firstToken(s string) string {
 	end := strings.IndexAny(s, " \t(\uff08"+colons)
-	if end > 0 && s[end] == ':' && end+1 < len(s) && s[end+1] != ' ' && s[end+1] != '\t' {
+	if end > 0 && s[end] == ':' && end+1 < len(s) && s[end+1] != ' ' && s[end+1] != '\t' && s[end+1] < 0x80 {
 		if next := strings.IndexAny(s[end+1:], " \t"); next >= 0 {
 			end += 1 + next
 		} else {

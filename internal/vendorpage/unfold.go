@@ -47,7 +47,10 @@ func unfoldPipes(l string) []string {
 		rows = append([]string{prose, ""}, rows...)
 	}
 	for at := 0; at < len(after); at += columns + 1 {
-		if strings.TrimSpace(after[at]) != "" || at+columns >= len(after) {
+		switch text := strings.TrimSpace(after[at]); {
+		case text != "" && at+1 == len(after) && at > 0: // the text after the table
+			return append(rows, "", text)
+		case text != "" || at+columns >= len(after):
 			return nil
 		}
 		rows = append(rows, row(after[at+1:at+1+columns]))

@@ -1,0 +1,237 @@
+package vendorpage
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// findGlued reads a table whose extractor wrote the cells of a row without anything between them:
+//
+//	Error codeDescription
+//	1001Invalid key
+//
+// The headings are known words. In the rows, a capital letter, a digit or another script right
+// after a small letter shows where a cell begins; a row of which these do not make as many cells as
+// there are headings is reported. If only the headings are glued, each cell of a row has its line.
+func findGlued(lines []line, at int) (*grid, int) {
+	heads := gluedHeads(strings.TrimSpace(lines[at].text))
+	if heads == nil {
+		return nil, 0
+	}
+	roles := assign(heads, nil)
+	code := slices.Index(roles, RoleCode)
+	if code != 0 {
+		return nil, 0
+	}
+	if next := peek(lines, at+1); codeStrength(strings.TrimSpace(next)) >= number {
+		return gluedStream(lines, at, heads)
+	}
+	g := &grid{line: lines[at].n, headed: true, rows: []gridRow{{line: lines[at].n, cells: heads}}}
+	end, good := at+1, 0
+	for j := at + 1; j < len(lines) && j < end+2; j++ {
+		if lines[j].blank() {
+			continue
+		}
+		text := strings.TrimSpace(lines[j].text)
+		cells, begins := gluedRow(text, len(heads))
+		switch {
+		case begins && cells != nil:
+			good++
+			g.rows = append(g.rows, gridRow{line: lines[j].n, cells: cells})
+		case begins:
+			g.rows = append(g.rows, gridRow{line: lines[j].n, cells: []string{text}, lost: "nothing shows where its cells begin"})
+		default:
+			j = len(lines)
+			continue
+		}
+		end = j + 1
+	}
+	if good < 2 || len(g.rows)-1 > 3*good {
+		return nil, 0
+	}
+	loseLonger(g)
+	return g, end
+}
+
+// gluedStream reads the cells below headings that alone are glued.
+func gluedStream(lines []line, at int, heads []string) (*grid, int) {
+	blocks := make([]block, len(heads))
+	for i, h := range heads {
+		blocks[i] = block{lines[at].n, h, at + 1}
+	}
+	byLine := at+2 < len(lines) && !lines[at+1].blank() && !lines[at+2].blank()
+	return growing(lines[at].n, blocks, func(limit int) (cells []block, all bool) {
+		cells = lines[at].memo.blocks(lines, at+1, byLine, limit)
+		return splitFirstLines(cells), len(cells) < limit
+	})
+}
+
+// splitFirstLines splits the paragraphs that begin with a line that is a code, because no blank line
+// precedes the next cell.
+func splitFirstLines(cells []block) (all []block) {
+	for _, c := range cells {
+		lines := strings.Split(c.text, "\n")
+		last := lines[len(lines)-1]
+		switch {
+		case len(lines) > 1 && codeStrength(lines[0]) >= number:
+			all = append(all, block{c.line, lines[0], c.next}, block{c.line + 1, strings.Join(lines[1:], "\n"), c.next})
+		case len(lines) > 1 && codeStrength(last) >= number:
+			all = append(all, block{c.line, strings.Join(lines[:len(lines)-1], "\n"), c.next}, block{c.line + len(lines) - 1, last, c.next})
+		default:
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// gluedHeads splits a line into headings of the vocabulary, of which at least two have nothing
+// between them. It returns nil if something is left over.
+func gluedHeads(s string) []string {
+	if len(s) < 4 || len(s) > 120 || strings.ContainsAny(s, "|\t,;"+colons) || vocabulary[normal(s)] != unknown {
+		return nil
+	}
+	heads, glued := splitHeads(s, 0)
+	if len(heads) < 2 || !glued {
+		return nil
+	}
+	return heads
+}
+
+// splitHeads splits a text into known headings, the longest first.
+func splitHeads(s string, depth int) (heads []string, glued bool) {
+	if depth > maxHeads {
+		return nil, false
+	}
+	for end := len(s); end > 0; end-- {
+		if end < len(s) && (!utf8.RuneStart(s[end]) || !gluePoint(s[:end], s[end:]) && s[end] != ' ') {
+			continue
+		}
+		head := strings.TrimSpace(s[:end])
+		if vocabulary[normal(head)] == unknown {
+			continue
+		}
+		rest := strings.TrimSpace(s[end:])
+		if rest == "" {
+			return []string{head}, false
+		}
+		if more, also := splitHeads(rest, depth+1); more != nil {
+			return append([]string{head}, more...), also || s[end] != ' '
+		}
+	}
+	return nil, false
+}
+
+// gluePoint reports whether a cell ends and another begins between two texts, with no space between
+// them.
+func gluePoint(before, after string) bool {
+	last, _ := utf8.DecodeLastRuneInString(before)
+	first, _ := utf8.DecodeRuneInString(after)
+	switch {
+	case last == ' ' || first == ' ':
+		return false
+	case wide(last) && wide(first):
+		return true // the vocabulary decides
+	case wide(last) != wide(first):
+		return unicode.IsLetter(first) && unicode.IsLetter(last)
+	}
+	return unicode.IsLower(last) && unicode.IsUpper(first)
+}
+
+// wide reports whether a letter is of a script without spaces.
+func wide(r rune) bool {
+	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul)
+}
+
+// gluedRow splits a row whose cells have nothing between them. begins reports whether it starts with
+// a code; cells is nil if nothing shows where they begin.
+func gluedRow(s string, n int) (cells []string, begins bool) {
+	code := gluedCode(s)
+	if code == "" {
+		return nil, false
+	}
+	cells = []string{code}
+	text := strings.TrimSpace(s[len(code):])
+	if text == "" {
+		return nil, true
+	}
+	at := 0
+	for i := range text {
+		if i > at && n > 2 && (gluePoint(text[:i], text[i:]) && !wideBoth(text, i) || sentenceGlue(text, i)) {
+			cells = append(cells, strings.TrimSpace(text[at:i]))
+			at = i
+		}
+	}
+	if cells = append(cells, strings.TrimSpace(text[at:])); len(cells) != n {
+		return nil, true
+	}
+	return cells, true
+}
+
+// wideBoth reports whether both letters at a place are of a script without spaces, where a cell may
+// begin anywhere.
+func wideBoth(s string, at int) bool {
+	last, _ := utf8.DecodeLastRuneInString(s[:at])
+	first, _ := utf8.DecodeRuneInString(s[at:])
+	return wide(last) && wide(first)
+}
+
+// sentenceGlue reports whether a sentence ends and a letter follows it without a space.
+func sentenceGlue(s string, at int) bool {
+	last, _ := utf8.DecodeLastRuneInString(s[:at])
+	first, _ := utf8.DecodeRuneInString(s[at:])
+	return strings.ContainsRune(".!?", last) && unicode.IsUpper(first) && !wide(first) || last == '。' && unicode.IsLetter(first)
+}
+
+// gluedCode returns the code at the start of a text that follows it without a space: a number, or
+// capitals with digits or joined by underscores. It returns "" if nothing shows where it ends.
+func gluedCode(s string) string {
+	end := strings.IndexFunc(s, func(r rune) bool { return !digit(r) && !upper(r) && !strings.ContainsRune("_-.", r) })
+	if end <= 0 {
+		return ""
+	}
+	code := s[:end]
+	if next := s[end]; lower(rune(next)) { // the last capital begins the text
+		code = code[:len(code)-1]
+	}
+	code = strings.TrimRight(code, "-.")
+	switch {
+	case integer.MatchString(code):
+		return code
+	case codeStrength(code) == mnemonic && strings.ContainsAny(code, "_0123456789"):
+		if last := code[len(code)-1]; !digit(rune(last)) && s[len(code)] < 0x80 && len(code) == end {
+			return "" // a space follows: the text may begin with capitals
+		}
+		return code
+	}
+	return ""
+}
+
+// loseLonger reports the rows whose last digit may be the first of their text: without it, their
+// number is between one above and one below.
+func loseLonger(g *grid) {
+	above := 0
+	for i := 1; i < len(g.rows); i++ {
+		code, ok := glueNumber(g.rows[i])
+		if !ok {
+			continue
+		}
+		for _, later := range g.rows[i+1 : min(len(g.rows), i+12)] {
+			if below, ok := glueNumber(later); ok && code/10 > above && code/10 < below && below < code {
+				g.rows[i].lost = "a digit may belong to its code or to its text"
+				break
+			}
+		}
+		if g.rows[i].lost == "" {
+			above = code
+		}
+	}
+}
+
+// glueNumber returns the number that a row begins with.
+func glueNumber(r gridRow) (n int, ok bool) {
+	n, err := strconv.Atoi(r.cells[0])
+	return n, err == nil && r.lost == ""
+}
