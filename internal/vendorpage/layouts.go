@@ -17,6 +17,7 @@ var layouts = []layout{
 	{"broken rows with pipes", findBrokenRows}, // rows that go on in the next lines
 	{"rows with pipes", findPipeRows},          // a row per line, cells separated by |, with or without a ruler or borders
 	{"cells with pipes", findPipeCells},        // a cell per line, each ending in |
+	{"cells between pipes", findFragments},     // a cell, a row or a pipe alone per line
 	{"tabs", findTabs},                         // a row per line, cells separated by tabs, as a browser copies a table
 	{"aligned columns", findAligned},           // a row per line, cells padded to be below their headings
 	{"cells without spaces", findGlued},        // a row per line, nothing between the cells
