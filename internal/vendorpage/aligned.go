@@ -159,3 +159,32 @@ func (t *alignedReader) add(l line) bool {
 	t.blanks = 0
 	return true
 }
+
+// findGapped reads rows whose cells are separated by gaps of spaces without being aligned with their
+// headings. Each row has to have all its cells and begin with its code.
+func findGapped(lines []line, at int) (*grid, int) {
+	t, ok := newAlignedReader(lines[at])
+	if !ok || t.key != 0 {
+		return nil, 0
+	}
+	end := at + 1
+	for j := at + 1; j < len(lines) && j <= end+1; j++ {
+		heads := gapped(lines[j].text)
+		if len(heads) != len(t.heads) || codeStrength(codePart(heads[0].text)) < number {
+			if !lines[j].blank() {
+				break
+			}
+			continue
+		}
+		cells := make([]string, len(heads))
+		for i, h := range heads {
+			cells[i] = plain(h.text)
+		}
+		t.rows = append(t.rows, gridRow{line: lines[j].n, cells: cells})
+		end = j + 1
+	}
+	if len(t.rows) < 3 {
+		return nil, 0
+	}
+	return &t.grid, end
+}

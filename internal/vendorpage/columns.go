@@ -149,6 +149,7 @@ func assignOrRivals(heads []string, cells [][]string) (roles []Role, rivals []in
 // The key comes first: the code (findCode), then the status, or a status that is the code
 // (findStatus). Then each text takes the first column that a rule finds for it (textRules).
 func assignColumns(cols []column, blind bool) (roles []Role, rivals []int) {
+	recast(cols)
 	a := assignment{cols: cols, roles: make([]Role, len(cols)), code: -1, blind: blind}
 	if fieldTable(kinds(cols)) || !a.findCode() || !a.findStatus() || !a.findTexts() {
 		return make([]Role, len(cols)), nil
@@ -158,6 +159,25 @@ func assignColumns(cols []column, blind bool) (roles []Role, rivals []int) {
 	}
 	return a.roles, nil
 }
+
+// recast takes a column of different long or negative numbers for codes although its heading says
+// parameters, which have names and not numbers.
+func recast(cols []column) {
+	for i, c := range cols {
+		switch {
+		case c.kind == ofCode || c.kind == ofStatus:
+			return
+		case c.kind == ofField && c.looks == surely && c.sure > 0.9 && c.strong == 0 && parameterHeads[c.heading]:
+			cols[i].kind = ofCode
+			return
+		}
+	}
+}
+
+var parameterHeads = map[string]bool{"参数": true, "参数名": true, "字段": true, "parameter": true, "field": true, "параметр": true, "parámetro": true, "parâmetro": true, "파라미터": true, "パラメータ": true}
+
+// typeHeads are the headings of an error's type, which is a field elsewhere.
+var typeHeads = map[string]bool{"type": true, "类型": true, "タイプ": true, "타입": true, "typ": true, "tipo": true, "тип": true}
 
 func kinds(cols []column) (all []kind) {
 	for _, c := range cols {
@@ -266,6 +286,10 @@ func (a *assignment) candidates(status int) (sure, maybe []int) {
 		switch c.kind {
 		case unknown, ofName, ofCode:
 		case ofField, ofAttribute:
+			if c.heading == "id" && c.sure > 0.9 && c.looks == perhaps {
+				sure = append(sure, i)
+				continue
+			}
 			if c.strong < 0.9 {
 				continue
 			}
@@ -398,6 +422,8 @@ var textRules = []rule{
 	{RoleMessage, nil, func(c column) bool { return c.kind == ofName }},
 	// The names of statuses that are no HTTP statuses: "QueueFailure".
 	{RoleMessage, func(a *assignment) bool { return a.listed(ofMessage) || a.listed(ofName) }, func(c column) bool { return c.kind == ofStatus && c.joined > 0.8 && c.looks == surely }},
+	// A type that is a phrase: "Invalid Parameters".
+	{RoleMessage, func(a *assignment) bool { return a.listed(ofMessage) || a.listed(ofName) || a.blind }, func(c column) bool { return typeHeads[c.heading] && c.phrases > 0.5 && c.kind == ofField }},
 	// The first of two descriptions. A bare "Reason" before an explanation is the reason phrase of
 	// the response.
 	{RoleMessage, func(a *assignment) bool { return a.described() < 2 }, func(c column) bool { return c.kind == ofText || c.heading == "reason" }},

@@ -40,7 +40,7 @@ func findFragments(lines []line, at int) (*grid, int) {
 		g.rows = append(g.rows, gridRow{line: row[0].line, cells: texts(row)})
 		end = row[len(row)-1].next
 	}
-	if len(g.rows) < 3 {
+	if len(g.rows) < 2 {
 		return nil, 0
 	}
 	return g, end

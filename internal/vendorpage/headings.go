@@ -267,7 +267,7 @@ func headRow(cells []string, kinds []kind) bool {
 		if k != unknown {
 			known++
 		}
-		key = key || k == ofCode || k == ofStatus || k == ofName
+		key = key || k == ofCode || k == ofStatus || k == ofName || i == 0 && parameterHeads[normal(cells[0])]
 	}
 	return key && filled >= 2 && known*2 >= filled
 }

@@ -20,6 +20,7 @@ var layouts = []layout{
 	{"cells between pipes", findFragments},     // a cell, a row or a pipe alone per line
 	{"tabs", findTabs},                         // a row per line, cells separated by tabs, as a browser copies a table
 	{"aligned columns", findAligned},           // a row per line, cells padded to be below their headings
+	{"gaps of spaces", findGapped},             // a row per line, two or more spaces between cells
 	{"cells without spaces", findGlued},        // a row per line, nothing between the cells
 	{"spaces only", findSpaces},                // a row per line, one space between cells as between words
 	{"cells in a column", findStream},          // a cell per paragraph or line, headings first

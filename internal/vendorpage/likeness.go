@@ -41,7 +41,10 @@ func likenessOf(cells []string) likeness {
 		switch {
 		case codeStrength(code) == number:
 			if size := len(strings.TrimLeft(code, "+-")); size >= 4 || code[0] == '-' || size == 3 && (digits == 0 || digits == 3) {
-				digits = size
+				if marked++; size == 3 {
+					digits = size
+				}
+			} else if code == "0" { // success
 				marked++
 			}
 		case codeStrength(code) == mnemonic || strings.ContainsAny(code, "-_"):

@@ -132,7 +132,7 @@ func (l recordList) read(at int) (all []record, end int) {
 		}
 		r := record{line: l.lines[i].n, indent: indentOf(l.lines[i].text), term: s.code, beside: s.text}
 		i++
-		if r.beside == "" && tableBelow(l.lines, i) {
+		if (r.beside == "" || strings.HasSuffix(l.mark, "status")) && tableBelow(l.lines, i) {
 			return nil, 0
 		}
 		next, more := l.next(i)
@@ -156,7 +156,10 @@ func tableBelow(lines []line, at int) bool {
 	for at < len(lines) && lines[at].blank() {
 		at++
 	}
-	return at+1 < len(lines) && hasPipe(lines[at]) && isRuler(lines[at+1].text)
+	if at+1 >= len(lines) || !hasPipe(lines[at]) {
+		return false
+	}
+	return isRuler(lines[at+1].text) || closesCell(lines[at].text) && kindOf(strings.Trim(lines[at].text, "| ")) != unknown
 }
 
 // textless reports whether records have no text at all, like the items of a menu.

@@ -278,7 +278,7 @@ func onlyNamed(heading string, statuses bool) bool {
 		return true
 	}
 	kind := kindOf(heading)
-	return (kind == ofName || kind == ofStatus && !statuses) && !aboutErrors.MatchString(heading) && !calledCode.MatchString(heading)
+	return (kind == ofName || kind == ofField || kind == ofStatus && !statuses) && !aboutErrors.MatchString(heading) && !calledCode.MatchString(heading)
 }
 
 // reportSecondCodes reports other columns with the heading of the codes, because the codes in them
