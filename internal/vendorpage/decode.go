@@ -91,7 +91,17 @@ func newSource(name, text string) source {
 			i = end - 1
 			continue
 		}
-		lines = append(lines, line{n: numbers[i], text: strings.TrimRight(all[i], " \t")})
+		if g, end := readMarkupTable(all, i); g != nil {
+			flush()
+			for k := range g.rows {
+				g.rows[k].line = numbers[g.rows[k].line-1]
+			}
+			g.line, g.topic = numbers[i], s.topic()
+			s.parts = append(s.parts, part{grid: g})
+			i = end - 1
+			continue
+		}
+		lines = append(lines, line{n: numbers[i], text: strings.TrimRight(pipedHeadings(all[i]), " \t")})
 		if strings.Contains(all[i], "\t") { // a trailing tab is an empty cell
 			lines[len(lines)-1].text = strings.TrimRight(all[i], " ")
 		}
@@ -102,6 +112,16 @@ func newSource(name, text string) source {
 
 // escaped removes Markdown's backslashes, which HTML in Markdown has too.
 var escaped = strings.NewReplacer(`\_`, "_", `\*`, "*", `\<`, "&lt;", `\{`, "{", `\}`, "}")
+
+// topic returns the topic of the last lines so far.
+func (s *source) topic() topic {
+	for i := len(s.parts) - 1; i >= 0 && i > len(s.parts)-20; i-- {
+		if s.parts[i].lines != nil {
+			return topicOf(s.parts[i].lines)
+		}
+	}
+	return noTopic
+}
 
 // tableEnd returns the line after an HTML table or list that begins in the given line, or at if
 // none begins there.

@@ -354,7 +354,7 @@ func (r *htmlReader) startTable(map[string]string) {
 		r.flushLines()
 	}
 	if len(r.tables) < maxNested {
-		r.tables = append(r.tables, &htmlGrid{grid: grid{layout: htmlTable, line: r.line, spans: true, topic: r.topic()}})
+		r.tables = append(r.tables, &htmlGrid{grid: grid{layout: htmlTable, line: r.line, spans: true, topic: r.source.topic()}})
 	}
 }
 
@@ -430,7 +430,7 @@ func (r *htmlReader) startList(map[string]string) {
 	if len(r.lists) == 0 {
 		r.flushLines()
 	}
-	r.lists = append(r.lists, &htmlDL{at: r.line, topic: r.topic()})
+	r.lists = append(r.lists, &htmlDL{at: r.line, topic: r.source.topic()})
 }
 
 // endList ends the innermost definition list. A list of one item inside a definition defines
@@ -464,16 +464,6 @@ func (r *htmlReader) startItem(attrs map[string]string, term bool) {
 	} else {
 		r.lineBreak(attrs)
 	}
-}
-
-// topic returns the topic of the last text before this point.
-func (r *htmlReader) topic() topic {
-	for i := len(r.parts) - 1; i >= 0 && i > len(r.parts)-20; i-- {
-		if r.parts[i].lines != nil {
-			return topicOf(r.parts[i].lines)
-		}
-	}
-	return noTopic
 }
 
 func (r *htmlReader) table() *htmlGrid {

@@ -25,11 +25,13 @@ var layouts = []layout{
 	{"spaces only", findSpaces},                // a row per line, one space between cells as between words
 	{"cells in a column", findStream},          // a cell per paragraph or line, headings first
 	{layoutRecords, findRecords},               // a heading, list item or line with the code, and its texts below
+	{layoutPairs, findPairs},                   // codes alone, each above its texts
 }
 
 // The layout that a block of code cannot have, and those that come from markup.
 const (
 	layoutRecords = "records"
+	layoutPairs   = "codes above texts"
 	htmlTable     = "html table"           // <table>, with cells that span rows or columns
 	htmlList      = "html definition list" // <dl>: <dt> the code, <dd> its texts
 	csvTable      = "csv"                  // values separated by commas, semicolons or tabs
@@ -46,7 +48,7 @@ func layOut(lines []line) (grids []grid, rest []line) {
 		}
 		g, next := (*grid)(nil), 0
 		for _, l := range layouts {
-			if skip[at] || fenced[at] && l.name == layoutRecords {
+			if skip[at] || fenced[at] && (l.name == layoutRecords || l.name == layoutPairs) {
 				break
 			}
 			if g, next = l.find(lines, at); g != nil {

@@ -1,0 +1,166 @@
+package vendorpage
+
+import (
+	"encoding/csv"
+	"regexp"
+	"strings"
+)
+
+// markupTable is the layout of tables that the markup of wikis and of reStructuredText draws with a
+// cell per line.
+const markupTable = "table in markup"
+
+// readMarkupTable reads a table that begins in the given line, in one of the markups whose tables
+// are no rows of pipes. It returns nil if none begins there.
+func readMarkupTable(lines []string, at int) (g *grid, next int) {
+	text := strings.TrimSpace(lines[at])
+	switch {
+	case strings.HasPrefix(text, "{|"):
+		return readMediaWiki(lines, at)
+	case strings.Contains(text, "list-table::") || strings.HasPrefix(text, "```{list-table}"):
+		return readListTable(lines, at)
+	case strings.HasPrefix(text, ".. csv-table::"):
+		return readCSVTable(lines, at)
+	}
+	return nil, at
+}
+
+var (
+	wikiAttributes = regexp.MustCompile(`^\s*(?:[a-z-]+\s*=\s*(?:"[^"]*"|'[^']*'|[\w%]+)\s*)+\|(?:[^|]|$)`)
+	wikiLink       = regexp.MustCompile(`\[\[(?:[^\[\]|]*\|)?([^\[\]|]*)\]\]|\[https?://\S+ ([^\[\]]*)\]`)
+	wikiStyle      = regexp.MustCompile(`'{2,3}|<nowiki>|</nowiki>|\{\{(?:code|tt|mono)\|([^{}|]*)\}\}`)
+)
+
+// readMediaWiki reads a table between {| and |}: "|-" begins a row, "!" and "|" begin cells, and so
+// do "!!" and "||" within a line.
+func readMediaWiki(lines []string, at int) (g *grid, next int) {
+	g = &grid{layout: markupTable, spans: true}
+	heads := false // the row has only headings so far
+	for i := at + 1; i < len(lines); i++ {
+		text := strings.TrimSpace(lines[i])
+		switch {
+		case strings.HasPrefix(text, "|}"):
+			return finishMarkup(g), i + 1
+		case strings.HasPrefix(text, "|+"), text == "":
+		case strings.HasPrefix(text, "|-"):
+			g.headed = g.headed || len(g.rows) == 1 && heads
+			g.rows = append(g.rows, gridRow{line: i + 1})
+			heads = true
+		case text[0] == '!' || text[0] == '|':
+			if len(g.rows) == 0 {
+				g.rows, heads = append(g.rows, gridRow{line: i + 1}), true
+			}
+			heads = heads && text[0] == '!'
+			row := &g.rows[len(g.rows)-1]
+			for _, cell := range wikiCells(text) {
+				row.cells = append(row.cells, cell)
+			}
+		case len(g.rows) > 0 && len(g.rows[len(g.rows)-1].cells) > 0: // another line of the cell
+			cells := g.rows[len(g.rows)-1].cells
+			cells[len(cells)-1] += "\n" + text
+		}
+	}
+	return nil, at
+}
+
+// wikiCells splits a line of cells.
+func wikiCells(text string) (cells []string) {
+	mark := text[0]
+	text = strings.ReplaceAll(text[1:], "||", "\x00")
+	if mark == '!' {
+		text = strings.ReplaceAll(text, "!!", "\x00")
+	}
+	for _, cell := range strings.Split(text, "\x00") {
+		if m := wikiAttributes.FindString(cell); m != "" {
+			cell = cell[strings.Index(cell, "|")+1:]
+		}
+		cell = wikiLink.ReplaceAllString(cell, "$1$2")
+		cells = append(cells, wikiStyle.ReplaceAllString(cell, "$1"))
+	}
+	return cells
+}
+
+// finishMarkup removes the markup in the cells and the rows without any.
+func finishMarkup(g *grid) *grid {
+	var rows []gridRow
+	for _, r := range g.rows {
+		for i, c := range r.cells {
+			r.cells[i] = plain(strings.TrimSpace(strings.ReplaceAll(c, "``", "`")))
+		}
+		if len(r.cells) > 0 {
+			rows = append(rows, r)
+		}
+	}
+	if g.rows = rows; len(rows) < 2 {
+		return nil
+	}
+	g.line = rows[0].line
+	return g
+}
+
+var listItem = regexp.MustCompile(`^(\s*)(?:([*-])\s+)?-(?:\s+(.*))?$`)
+
+// readListTable reads a list of lists: "* -" begins a row, and "-" another cell of it. Lines that
+// are indented further continue the cell.
+func readListTable(lines []string, at int) (g *grid, next int) {
+	g = &grid{layout: markupTable, headed: true, spans: true}
+	i := at + 1
+	for ; i < len(lines); i++ {
+		text := strings.TrimSpace(lines[i])
+		m := listItem.FindStringSubmatch(lines[i])
+		switch {
+		case m != nil && m[2] != "":
+			g.rows = append(g.rows, gridRow{line: i + 1, cells: []string{m[3]}})
+		case m != nil && len(g.rows) > 0:
+			row := &g.rows[len(g.rows)-1]
+			row.cells = append(row.cells, m[3])
+		case text == "", strings.HasPrefix(text, ":") && len(g.rows) == 0:
+		case lines[i][0] != ' ' && lines[i][0] != '\t', len(g.rows) == 0:
+			return finishMarkup(g), i
+		default:
+			cells := g.rows[len(g.rows)-1].cells
+			cells[len(cells)-1] += "\n  " + text
+		}
+	}
+	for _, r := range g.rows {
+		for k, c := range r.cells {
+			r.cells[k] = joinLines(strings.Split(c, "\n"))
+		}
+	}
+	return finishMarkup(g), i
+}
+
+// readCSVTable reads comma-separated values below a directive, whose header option has the headings.
+func readCSVTable(lines []string, at int) (g *grid, next int) {
+	g = &grid{layout: markupTable, headed: true, spans: true}
+	i := at + 1
+	for ; i < len(lines); i++ {
+		text := strings.TrimSpace(lines[i])
+		if text != "" && lines[i][0] != ' ' && lines[i][0] != '\t' {
+			break
+		}
+		if option, found := strings.CutPrefix(text, ":header:"); found {
+			text = strings.TrimSpace(option)
+		} else if text == "" || text[0] == ':' {
+			continue
+		}
+		r := csv.NewReader(strings.NewReader(text))
+		r.TrimLeadingSpace, r.LazyQuotes = true, true
+		if cells, err := r.Read(); err == nil {
+			g.rows = append(g.rows, gridRow{line: i + 1, cells: cells})
+		}
+	}
+	return finishMarkup(g), i
+}
+
+// pipedHeadings writes the row of headings of a wiki's table with one pipe between the cells:
+// "||Code||Message||" and "^ Code ^ Message ^".
+func pipedHeadings(text string) string {
+	t := strings.TrimSpace(text)
+	for _, mark := range []string{"||", "^"} {
+		if inner, found := strings.CutPrefix(t, mark); found && strings.HasSuffix(inner, mark) && strings.Count(inner, mark) > 1 && strings.Trim(inner, "|^ ") != "" {
+			return strings.ReplaceAll(t, mark, "|")
+		}
+	}
+	return text
+}
