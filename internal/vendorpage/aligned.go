@@ -160,8 +160,8 @@ func (t *alignedReader) add(l line) bool {
 	return true
 }
 
-// findGapped reads rows whose cells are separated by gaps of spaces without being aligned with their
-// headings. Each row has to have all its cells and begin with its code.
+// findGapped reads rows whose cells are separated by gaps of spaces without being aligned with
+// their headings. Each row has to have all its cells and begin with its code.
 func findGapped(lines []line, at int) (*grid, int) {
 	t, ok := newAlignedReader(lines[at])
 	if !ok || t.key != 0 {

@@ -126,20 +126,23 @@ func (r *reading) convincing(titled bool) bool {
 	return n >= 3 && (r.about && !r.named && 10*faults >= n || 5*faults >= 4*n)
 }
 
-// counts reports whether the codes number the rows from one, as those of a list of steps do, which
-// say what to do.
+// counts reports whether the codes number the rows from one, as those of a list of steps do. Most
+// texts of a list of errors say what is wrong.
 func (r *reading) counts() bool {
-	advised := 0
+	faults := 0
 	for i, row := range r.rows {
 		if n, err := strconv.Atoi(row.Code); err != nil || n != i+1 {
 			return false
 		}
-		if advice(row.Message) || advice(row.Description) {
-			advised++
+		if text := row.Message + " " + row.Description; faultWords.MatchString(text) || faultTexts.MatchString(text) {
+			faults++
 		}
 	}
-	return !r.codes || advised > 0
+	return !r.codes || 2*faults < len(r.rows)
 }
+
+// faultTexts matches texts that say what is wrong, in other languages than faultWords.
+var faultTexts = regexp.MustCompile(`(?i)not |错误|失败|无效|不合法|不存在|超时|缺少|不能|エラー|無効|失敗|ません|오류|실패|잘못|않|없|ошиб|невер|недопуст|не |отсутств|ungültig|fehl|nicht|inv[aá]lid|no |non |não |erreur|impossible`)
 
 // likeCodes reports whether the codes look like those of a list, and each is another one.
 func (r *reading) likeCodes() bool {

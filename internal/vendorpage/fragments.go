@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// findFragments reads a table with pipes that an extractor has broken into pieces of any size: lines
-// that hold one cell, a pipe alone, or a whole row.
+// findFragments reads a table with pipes that an extractor has broken into pieces of any size:
+// lines that hold one cell, a pipe alone, or a whole row.
 //
 //	|
 //	HTTP code |

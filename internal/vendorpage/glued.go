@@ -17,6 +17,9 @@ import (
 // after a small letter shows where a cell begins; a row of which these do not make as many cells as
 // there are headings is reported. If only the headings are glued, each cell of a row has its line.
 func findGlued(lines []line, at int) (*grid, int) {
+	if heads := ruledHeads(lines, at); heads != nil {
+		return gluedStream(lines, at, at+2, heads)
+	}
 	heads := gluedHeads(strings.TrimSpace(lines[at].text))
 	if heads == nil {
 		return nil, 0
@@ -27,7 +30,7 @@ func findGlued(lines []line, at int) (*grid, int) {
 		return nil, 0
 	}
 	if next := peek(lines, at+1); codeStrength(strings.TrimSpace(next)) >= number {
-		return gluedStream(lines, at, heads)
+		return gluedStream(lines, at, at+1, heads)
 	}
 	g := &grid{line: lines[at].n, headed: true, rows: []gridRow{{line: lines[at].n, cells: heads}}}
 	end, good := at+1, 0
@@ -56,21 +59,35 @@ func findGlued(lines []line, at int) (*grid, int) {
 	return g, end
 }
 
-// gluedStream reads the cells below headings that alone are glued.
-func gluedStream(lines []line, at int, heads []string) (*grid, int) {
+// ruledHeads returns headings with pipes between them that have a ruler below them, if no pipe
+// follows in the cells: each of these has a line.
+func ruledHeads(lines []line, at int) []string {
+	if at+3 >= len(lines) || !hasPipe(lines[at]) || !isRuler(lines[at+1].text) || hasPipe(lines[at+2]) || hasPipe(lines[at+3]) || codeStrength(strings.TrimSpace(lines[at+2].text)) < number {
+		return nil
+	}
+	heads, _ := splitPipes(lines[at].text)
+	if _, ok := headings(heads); !ok || slices.Index(assign(heads, nil), RoleCode) != 0 {
+		return nil
+	}
+	return heads
+}
+
+// gluedStream reads the cells below headings that alone are in one line. The cells begin in the
+// given line.
+func gluedStream(lines []line, at, begin int, heads []string) (*grid, int) {
 	blocks := make([]block, len(heads))
 	for i, h := range heads {
-		blocks[i] = block{lines[at].n, h, at + 1}
+		blocks[i] = block{lines[at].n, h, begin}
 	}
-	byLine := at+2 < len(lines) && !lines[at+1].blank() && !lines[at+2].blank()
+	byLine := begin+1 < len(lines) && !lines[begin].blank() && !lines[begin+1].blank()
 	return growing(lines[at].n, blocks, func(limit int) (cells []block, all bool) {
-		cells = lines[at].memo.blocks(lines, at+1, byLine, limit)
+		cells = lines[at].memo.blocks(lines, begin, byLine, limit)
 		return splitFirstLines(cells), len(cells) < limit
 	})
 }
 
-// splitFirstLines splits the paragraphs that begin with a line that is a code, because no blank line
-// precedes the next cell.
+// splitFirstLines splits the paragraphs that begin with a line that is a code, because no blank
+// line precedes the next cell.
 func splitFirstLines(cells []block) (all []block) {
 	for _, c := range cells {
 		lines := strings.Split(c.text, "\n")
@@ -145,12 +162,12 @@ func wide(r rune) bool {
 	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul)
 }
 
-// gluedRow splits a row whose cells have nothing between them. begins reports whether it starts with
-// a code; cells is nil if nothing shows where they begin.
+// gluedRow splits a row whose cells have nothing between them. begins reports whether it starts
+// with a code; cells is nil if nothing shows where they begin.
 func gluedRow(s string, n int) (cells []string, begins bool) {
 	code := gluedCode(s)
 	if code == "" {
-		return nil, false
+		return nil, digit(rune(s[0]))
 	}
 	cells = []string{code}
 	text := strings.TrimSpace(s[len(code):])

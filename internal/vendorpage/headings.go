@@ -42,7 +42,7 @@ var vocabulary = words(map[kind]string{
 		fehlercode; code; fehlernummer; rückgabecode; fehler-code; código de error; código; codigo; codigo de error; códigos de error; code d'erreur; code erreur; codes d'erreur; code retour; code de retour; código de erro; código do erro; codigo de erro; códigos de erro;
 		код ошибки; код; номер ошибки; код возврата; код результата;
 		codice errore; codice di errore; codice d'errore; codice; kod błędu; kod; kody błędów; hata kodu; kod; mã lỗi; mã; foutcode; foutcodes; felkod; fejlkode; feilkode; virhekoodi; kode kesalahan; kode error`,
-	ofName: `错误码名称; refusal reason; decline reason; rejection reason; error; name; error name; error type; exception; symbol; condition; condition name; error string; title; short name; reason code; exception name; type of error; error class; error category; failure category; fault; mnemonic; identifier; constant; errors; code name; error title; reason phrase; errorname; exceptions; enum name;
+	ofName: `错误码名称; refusal reason; decline reason; rejection reason; error; name; error name; error type; exception; symbol; condition; condition name; error string; title; short name; reason code; exception name; type of error; error class; error category; failure category; fault; mnemonic; identifier; constant; errors; code name; error title; reason phrase; errorname; exceptions; enum name; enumerated value; enumeration value;
 		错误; 名称; 错误名称; 错误类型; 异常; 异常名称; 错误名; 错误标识; 標識; 枚举值; 英文名; エラー; エラー名; エラータイプ; 名称; 例外; 에러; 오류; 에러명; 오류명; 이름; 오류 유형; fehler; name; fehlername; fehlertyp; bezeichnung; error; nombre; tipo de error; erreur; nom; type d'erreur; erro; nome; tipo de erro; ошибка; название; имя; тип ошибки;
 		errore; nome; nome errore; nome dell'errore; tipo di errore; błąd; nazwa; nazwa błędu; hata; hata adı; lỗi; tên lỗi; tên; fout; foutnaam; naam`,
 	ofMessage: `error message; message; error msg; error_msg; errmsg; msg; error messages; message text; text; error text; user message; response message; return message; status message; message content; error information; error info; errormessage; error_message; default message; response text; error message text; short text; log message; error detail message; localized message;
@@ -205,6 +205,8 @@ func kindOfNormal(heading, h string) kind {
 	switch {
 	case best == ofCode && strings.Contains(h, "http"):
 		return ofStatus
+	case best == ofCode && ranges.MatchString(h):
+		return ofAttribute
 	case best == ofCode && otherCodes.MatchString(heading):
 		return ofField // a region's code
 	}
@@ -213,6 +215,9 @@ func kindOfNormal(heading, h string) kind {
 
 // spelt are the words of headings that are recognized if one letter is missing, doubled or wrong.
 var spelt = []string{"message", "description", "solution", "resolution", "explanation", "error code", "error message"}
+
+// ranges matches the heading of ranges of codes.
+var ranges = regexp.MustCompile(`\brange|\bprefix|\bgroup|范围|段$|диапазон|bereich|rango|faixa|plage`)
 
 // misspelt returns what a heading announces that differs from a word of spelt by one letter.
 func misspelt(h string) kind {
@@ -253,8 +258,10 @@ func headings(cells []string) (kinds []kind, ok bool) {
 	return kinds, headRow(cells, kinds)
 }
 
-// noHeading reports whether a cell cannot be a heading because it is a status or too long.
-func noHeading(s string) bool { return isStatus(s) || len([]rune(s)) > 60 }
+// noHeading reports whether a cell cannot be a heading because it is a number or too long.
+func noHeading(s string) bool {
+	return isStatus(s) || integer.MatchString(s) || len([]rune(s)) > 60
+}
 
 // headRow reports whether cells of the given kinds are a row of headings: at least half of them
 // announce something, and at least one announces a code, a status or an error.

@@ -79,8 +79,11 @@ const (
 
 var otherCodes = regexp.MustCompile(`(?i)\b(?:region|country|currency|language|locale|zone|area|post(?:al)?|zip|bank|airport|carrier|product|unit|color)s?[ -](?:codes?|ids?|names?)\b|(?:地域|地区|国家|语言|币种|货币|区域|银行|行业|产品)(?:代码|编码|码|列表)`)
 
+// otherThings matches the title of things that have numbers or short names and are no errors.
+var otherThings = regexp.MustCompile(`(?i)\bthese ports\b|\bports:?$|^[#=\s*]*(?:available |supported |list of )?(?:regions|countries|currencies|locales|languages|(?:availability )?zones|time ?zones|units|ports|地域列表|国家列表)[\s*=:]*$`)
+
 // announcesCodes matches a text that announces codes, in the languages that vendors write in.
-var announcesCodes = regexp.MustCompile(`(?i)\b(?:errors?|return|response|result|status|decline|denial|refusal|rejection|reason|failure|exception|hangup cause)[ _-](?:codes?|numbers?|constants?)\b|错误码|错误代码|返回码|返回代码|错误编码|异常码|响应码|錯誤碼|錯誤代碼|エラーコード|(?:오류|에러|응답)\s?코드|fehlercode|fehler-code|rückgabecode|c[oó]digos? de (?:error|erro|retorno|respuesta|resposta)|codes? (?:d['’ ]?erreur|erreur|retour|de retour)|код(?:ы|ов)? (?:ошиб|возврат|ответ)|codici? (?:di )?errore|kody? błęd|hata kod|mã lỗi|foutcode`)
+var announcesCodes = regexp.MustCompile(`(?i)\b(?:errors?|return|response|result|status|decline|denial|refusal|rejection|reason|failure|exception|hangup cause)[ _-](?:codes?|numbers?|constants?|values?)\b|错误码|错误代码|返回码|返回代码|错误编码|异常码|响应码|錯誤碼|錯誤代碼|エラーコード|(?:오류|에러|응답)\s?코드|fehlercode|fehler-code|rückgabecode|c[oó]digos? de (?:error|erro|retorno|respuesta|resposta)|codes? (?:d['’ ]?erreur|erreur|retour|de retour)|код(?:ы|ов)? (?:ошиб|возврат|ответ)|codici? (?:di )?errore|kody? błęd|hata kod|mã lỗi|foutcode`)
 
 // about reports whether the text above mentions errors.
 func (t topic) about() bool { return t == ofErrors || t == ofCodes }
@@ -92,6 +95,8 @@ func topicOf(lines []line) topic {
 			continue
 		}
 		switch seen++; {
+		case seen == 1 && len(lines[i].text) < 120 && otherThings.MatchString(lines[i].text) && !announcesCodes.MatchString(lines[i].text):
+			return ofOthers
 		case seen <= 3 && len(lines[i].text) < 400 && announcesCodes.MatchString(lines[i].text) && !strings.ContainsAny(lines[i].text, "{}"):
 			return ofCodes
 		case len(lines[i].text) < 400 && aboutErrors.MatchString(lines[i].text):

@@ -4,7 +4,8 @@ import (
 	"strings"
 )
 
-// findPairs reads numbers that stand alone, each above its texts, below a title that announces codes:
+// findPairs reads numbers that stand alone, each above its texts, below a title that announces
+// codes:
 //
 //	Error codes
 //	001

@@ -40,8 +40,8 @@ func recordsGrid(at int, all []record) *grid {
 	return dropEmpty(g)
 }
 
-// splitBesides splits the texts beside the codes if each is a name and a message with a pipe between
-// them.
+// splitBesides splits the texts beside the codes if each is a name and a message with a pipe
+// between them.
 func splitBesides(all []record) {
 	var names, messages []string
 	for _, r := range all {

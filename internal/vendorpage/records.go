@@ -101,9 +101,29 @@ func (l recordList) hasSecond(at int) bool {
 	return false
 }
 
-// next returns the line where the record above it ends at the latest. more reports whether another
-// record begins there.
-func (l recordList) next(i int) (next int, more bool) {
+// next returns the line where the record above it ends at the latest, and the line where another
+// record begins, if more is true. A heading of a section may be between them.
+func (l recordList) next(i int) (end, next int, more bool) {
+	if end, more = l.recordEnd(i); more || end == len(l.lines) || !strings.HasPrefix(l.mark, "#") {
+		return end, end, more
+	}
+	for next = end + 1; next < len(l.lines) && next < end+sectionLines; next++ {
+		if _, more = l.begins(next); more {
+			return end, next, true
+		}
+		if text := l.lines[next].text; hasPipe(l.lines[next]) || strings.Contains(text, "\t") {
+			break // the section has a table
+		}
+	}
+	return end, end, false
+}
+
+// sectionLines limits the lines between the heading of a section and the first record in it.
+const sectionLines = 6
+
+// recordEnd returns the line where the record above it ends at the latest. more reports whether
+// another record begins there.
+func (l recordList) recordEnd(i int) (next int, more bool) {
 	fenced := false
 	for next = i; next < len(l.lines) && next < i+80; next++ {
 		if strings.HasPrefix(strings.TrimSpace(l.lines[next].text), "```") {
@@ -135,15 +155,15 @@ func (l recordList) read(at int) (all []record, end int) {
 		if (r.beside == "" || strings.HasSuffix(l.mark, "status")) && tableBelow(l.lines, i) {
 			return nil, 0
 		}
-		next, more := l.next(i)
-		used := r.read(l.lines[i:min(next, len(l.lines))], !more, len(all) > 0, longest, l.mark)
+		last, next, more := l.next(i)
+		used := r.read(l.lines[i:min(last, len(l.lines))], !more, len(all) > 0, longest, l.mark)
 		longest = max(longest, len(r.body)+len(r.fields))
 		all = append(all, r)
 		if len(all) == judged && !listed(all, l.mark) || len(all) == 3 && l.mark == "" && textless(all) {
 			return nil, 0
 		}
 		end = i + used
-		if !more || bulleted(l.mark) && strings.TrimSpace(peek(l.lines[:next], end)) != "" {
+		if !more || bulleted(l.mark) && strings.TrimSpace(peek(l.lines[:last], end)) != "" {
 			break
 		}
 		i = next
@@ -405,7 +425,8 @@ func keyed(l string) (fs []field, ok bool) {
 	if fs = fieldsOf(l); len(fs) == 0 || vocabulary[normal(fs[0].name)] != ofCode {
 		return nil, false
 	}
-	return fs, codeStrength(codePart(strings.Trim(fs[0].text, "`* "))) >= number
+	fs[0].text = strings.Trim(plain(fs[0].text), "`* ")
+	return fs, codeStrength(codePart(fs[0].text)) >= number
 }
 
 // findFielded reads records in which the code is a field too: "Error code: X", "Message: …".
@@ -423,6 +444,7 @@ func findFielded(lines []line, at int) (*grid, int) {
 	var titles []string // the text right above each record
 	end := at
 	longest, fields := 1, 0
+	group := statusAbove(lines[:at]) // the status of the records up to the next such field
 	for i := at; i < len(lines); {
 		fs, ok := begins(i)
 		if !ok {
@@ -437,9 +459,18 @@ func findFielded(lines []line, at int) (*grid, int) {
 				break
 			}
 		}
-		used := r.read(lines[i:min(next, len(lines))], !more, len(all) > 0, longest, "")
+		body, status := lines[i:min(next, len(lines))], group
+		if group.name != "" {
+			body, group = cutStatus(body, group)
+		}
+		used := r.read(body, !more, len(all) > 0, longest, "")
 		longest = max(longest, len(r.body)+len(r.fields))
-		fields += len(r.fields)
+		if fields += len(r.fields); announcesCodes.MatchString(name) {
+			fields += min(1, len(r.body))
+		}
+		if status.name != "" {
+			r.fields = append(r.fields, status)
+		}
 		if all = append(all, r); len(all) == judged && fields < judged {
 			return nil, 0
 		}
@@ -457,6 +488,42 @@ func findFielded(lines []line, at int) (*grid, int) {
 		}
 	}
 	return recordsGrid(lines[at].n, all), end
+}
+
+// statusAbove returns the field with a status that the last lines end with, above the records that
+// have it. The field has no name if there is none.
+func statusAbove(lines []line) field {
+	for i, seen := len(lines)-1, 0; i >= 0 && seen < 3; i-- {
+		if lines[i].blank() {
+			continue
+		}
+		seen++
+		if f, ok := statusField(lines[i].text); ok {
+			return f
+		}
+	}
+	return field{}
+}
+
+// statusField reads a line that consists of a field with a status.
+func statusField(l string) (field, bool) {
+	f, ok := fieldOf(l)
+	if !ok || kindOf(f.name) != ofStatus {
+		return f, false
+	}
+	f.text = strings.Trim(plain(f.text), "`* ")
+	return f, isStatus(f.text)
+}
+
+// cutStatus returns the lines above a field with a status, which is for the records that follow,
+// and that field. Without one, it returns all the lines and the field of the records above.
+func cutStatus(lines []line, above field) ([]line, field) {
+	for i, l := range lines {
+		if f, ok := statusField(l.text); ok {
+			return lines[:i], f
+		}
+	}
+	return lines, above
 }
 
 // titleAbove returns the last of the lines if it is a title, and not a text or a field, or "".

@@ -45,7 +45,7 @@ func (f *filler) row(row gridRow) {
 	}
 	r := Row{Line: row.line, Message: f.text(row, RoleMessage), Description: f.text(row, RoleDescription), Remedy: f.text(row, RoleRemedy)}
 	if f.causes {
-		r.Description, r.Remedy = splitCauses(r.Description, r.Remedy)
+		splitCauses(&r)
 	}
 	if !f.readStatus(row, &r) || f.codeless(row, r) {
 		return
@@ -283,7 +283,7 @@ var (
 	calledCode    = regexp.MustCompile(`(?i)code|kod|код|码|碼|コード|코드|código`)
 	statusClass   = regexp.MustCompile(`^[1-5](?:[xX]{2}|\*\*)(?:\s*[-–,/]\s*[1-5](?:[xX]{2}|\*\*))*$`)
 	statusList    = regexp.MustCompile(`^([1-5]\d\d(?:, ?[1-5]\d\d)+) ?[-–—:] ?([A-Za-z].*)$`) // 500, 502 - Server errors
-	causeSolution = regexp.MustCompile(`(?is)^(?:possible )?(?:causes?|reasons?|原因|原因说明|Ursache|Causa)\s*[:\x{ff1a}]\s*(.*?)\s*\b(?:solutions?|resolutions?|actions?|fix|remedy|解决方案|解决办法|处理措施|Lösung|Solución)\s*[:\x{ff1a}]\s*(.*)$`)
+	causeSolution = regexp.MustCompile(`(?is)^(?:(.*[.。!])\s*)?(?:possible )?\b(?:causes?|reasons?|原因|原因说明|Ursache|Causa)\s*[:\x{ff1a}]\s*(.*?)\s*\b(?:solutions?|resolutions?|actions?|fix|remedy|解决方案|解决办法|处理措施|Lösung|Solución)\s*[:\x{ff1a}]\s*(.*)$`)
 )
 
 // causes reports whether most descriptions name both a cause and a solution.
@@ -301,10 +301,15 @@ func causes(cols [][]string, roles []Role) bool {
 	return n > 0 && n*2 > len(cols[d])
 }
 
-// splitCauses splits a description that names both a cause and a solution.
-func splitCauses(description, remedy string) (string, string) {
-	if m := causeSolution.FindStringSubmatch(description); m != nil {
-		return tidy(m[1]), tidy(m[2])
+// splitCauses splits a description that names both a cause and a solution. A text before the cause
+// is the message.
+func splitCauses(r *Row) {
+	m := causeSolution.FindStringSubmatch(r.Description)
+	switch {
+	case m == nil, m[1] != "" && r.Message != "":
+		return
+	case m[1] != "":
+		r.Message = tidy(m[1])
 	}
-	return description, remedy
+	r.Description, r.Remedy = tidy(m[2]), tidy(m[3])
 }

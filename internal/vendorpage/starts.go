@@ -9,7 +9,7 @@ import (
 
 var (
 	bullet    = regexp.MustCompile(`^(#{1,6}\s+|[-*+•·]\s+|:\s+)?(.*)$`)
-	separator = regexp.MustCompile(`^\s*(?:[:\x{ff1a}]\s*|[-–—]+\s+|\t+|\s{2,})`)
+	separator = regexp.MustCompile(`^\s*(?:[:\x{ff1a}]\s*|[-–—]+\s+|=\s+|\t+|\s{2,})`)
 	negative  = regexp.MustCompile(`^-\d{3,} [A-Z]`)
 	aboutCode = regexp.MustCompile(`^(?i:error code|error|code|exception|错误码|错误代码|fehler|erreur|エラーコード|오류)\s*[:\x{ff1a} #]\s*`)
 )
@@ -142,6 +142,8 @@ func plainStart(o opening) (s start, ok bool) {
 		return s, true
 	case sep == "":
 		return s, o.named && st >= number
+	case strings.TrimSpace(sep) == "=" && st != number: // a setting and its value
+		return s, false
 	}
 	s.mark += "sep" + strings.TrimSpace(sep)
 	switch st {

@@ -2,6 +2,7 @@ package vendorpage
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -65,6 +66,9 @@ func unfoldWords(l string) []string {
 	if len(words) < 8 || len(l) > 100_000 || vocabulary[normal(words[0])] == unknown && vocabulary[normal(words[0]+" "+words[1])] == unknown {
 		return nil
 	}
+	if rows := unfoldStatuses(words); rows != nil {
+		return rows
+	}
 	heads := 2
 	for heads < len(words) && heads < 24 && (codeStrength(words[heads]) < mnemonic || !strings.ContainsAny(words[heads], "0123456789_")) {
 		heads++
@@ -82,6 +86,36 @@ func unfoldWords(l string) []string {
 		begin = i
 	}
 	if len(rows) < 3 {
+		return nil
+	}
+	return rows
+}
+
+// unfoldStatuses unfolds headings with the status first and the code second, and rows that begin
+// with a status and a code.
+func unfoldStatuses(words []string) (rows []string) {
+	begin := func(i int) bool {
+		n, err := strconv.Atoi(words[i])
+		return err == nil && registered(n) && i+2 < len(words) && codeStrength(words[i+1]) >= word && strings.ContainsFunc(words[i+1], letter)
+	}
+	heads := 2
+	for heads < len(words) && heads < 24 && !begin(heads) {
+		heads++
+	}
+	if heads >= 24 || heads == len(words) {
+		return nil
+	}
+	names := segment(strings.Join(words[:heads], " "))
+	if roles := assign(names, nil); len(roles) < 3 || roles[0] != RoleStatus || roles[1] != RoleCode {
+		return nil
+	}
+	from := 0
+	for i := heads; i < len(words); i++ {
+		if i == heads || begin(i) && endsSentence(words[i-1]) {
+			rows, from = append(rows, strings.Join(words[from:i], " ")), i
+		}
+	}
+	if rows = append(rows, strings.Join(words[from:], " ")); len(rows) < 3 {
 		return nil
 	}
 	return rows

@@ -41,6 +41,8 @@ func readMediaWiki(lines []string, at int) (g *grid, next int) {
 		switch {
 		case strings.HasPrefix(text, "|}"):
 			return finishMarkup(g), i + 1
+		case strings.HasPrefix(text, "{|"):
+			return nil, at // a table in a table
 		case strings.HasPrefix(text, "|+"), text == "":
 		case strings.HasPrefix(text, "|-"):
 			g.headed = g.headed || len(g.rows) == 1 && heads
@@ -52,9 +54,7 @@ func readMediaWiki(lines []string, at int) (g *grid, next int) {
 			}
 			heads = heads && text[0] == '!'
 			row := &g.rows[len(g.rows)-1]
-			for _, cell := range wikiCells(text) {
-				row.cells = append(row.cells, cell)
-			}
+			row.cells = append(row.cells, wikiCells(text)...)
 		case len(g.rows) > 0 && len(g.rows[len(g.rows)-1].cells) > 0: // another line of the cell
 			cells := g.rows[len(g.rows)-1].cells
 			cells[len(cells)-1] += "\n" + text
@@ -85,7 +85,7 @@ func finishMarkup(g *grid) *grid {
 	var rows []gridRow
 	for _, r := range g.rows {
 		for i, c := range r.cells {
-			r.cells[i] = plain(strings.TrimSpace(strings.ReplaceAll(c, "``", "`")))
+			r.cells[i] = plain(joinLines(strings.Split(strings.TrimSpace(strings.ReplaceAll(c, "``", "`")), "\n")))
 		}
 		if len(r.cells) > 0 {
 			rows = append(rows, r)
@@ -117,20 +117,16 @@ func readListTable(lines []string, at int) (g *grid, next int) {
 		case text == "", strings.HasPrefix(text, ":") && len(g.rows) == 0:
 		case lines[i][0] != ' ' && lines[i][0] != '\t', len(g.rows) == 0:
 			return finishMarkup(g), i
-		default:
+		default: // the cell goes on
 			cells := g.rows[len(g.rows)-1].cells
 			cells[len(cells)-1] += "\n  " + text
-		}
-	}
-	for _, r := range g.rows {
-		for k, c := range r.cells {
-			r.cells[k] = joinLines(strings.Split(c, "\n"))
 		}
 	}
 	return finishMarkup(g), i
 }
 
-// readCSVTable reads comma-separated values below a directive, whose header option has the headings.
+// readCSVTable reads comma-separated values below a directive, whose header option has the
+// headings.
 func readCSVTable(lines []string, at int) (g *grid, next int) {
 	g = &grid{layout: markupTable, headed: true, spans: true}
 	i := at + 1
