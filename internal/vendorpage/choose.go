@@ -85,60 +85,53 @@ var (
 // convincing reports whether a table is one of error codes although no heading proves it. Either
 // statuses or remedies accompany its codes; or its codes are numbered or negative, and the page is
 // about errors; or its codes are words, which follow a line about errors or name errors themselves
-// ("InvalidToken"), and its texts read like sentences.
+// ("InvalidToken"), and its texts read like sentences; or the text above announces codes.
 func (r *reading) convincing(titled bool) bool {
-	beside, numbers, integers, negatives, faults, sentences := 0, 0, 0, 0, 0, 0
-	for _, row := range r.rows {
-		if row.Status > 0 || row.Remedy != "" {
-			beside++
-		}
-		if numbering.MatchString(row.Code) {
-			numbers++
-		}
-		if integer.MatchString(row.Code) {
-			integers++
-		}
-		if row.Code[0] == '-' {
-			negatives++
-		}
-		if faultWords.MatchString(row.Code) {
-			faults++
-		}
-		if prose(row.Description) || prose(row.Message) {
-			sentences++
-		}
-	}
 	n := len(r.rows)
-	switch {
-	case 2*beside >= n:
+	most := func(is func(Row) bool) bool { return 10*r.count(is) >= 8*n }
+	about := titled || r.about
+	switch integers := most(func(row Row) bool { return integer.MatchString(row.Code) }); {
+	case 2*r.count(func(row Row) bool { return row.Status > 0 || row.Remedy != "" }) >= n:
 		return true
-	case (r.drawn && r.about || r.named && titled) && 10*integers >= 8*n, 10*negatives >= 8*n && (titled || r.about):
+	case integers && (r.drawn && r.about || r.named && titled):
 		return true
-	case 10*integers >= 8*n && r.bare && !r.counts() && (r.codes || strings.HasPrefix(r.mark, "#") && (titled || r.about)):
+	case about && most(func(row Row) bool { return row.Code[0] == '-' }):
 		return true
-	case 2*sentences < n:
+	case integers && r.bare && !r.counts() && (r.codes || strings.HasPrefix(r.mark, "#") && about):
+		return true
+	case 2*r.count(func(row Row) bool { return prose(row.Description) || prose(row.Message) }) < n:
 		return false
-	case 10*numbers >= 8*n:
-		return titled || r.about
+	case most(func(row Row) bool { return numbering.MatchString(row.Code) }):
+		return about
 	case r.codes && !r.named && r.likeCodes():
 		return true
 	}
+	faults := r.count(func(row Row) bool { return faultWords.MatchString(row.Code) })
 	return n >= 3 && (r.about && !r.named && 10*faults >= n || 5*faults >= 4*n)
+}
+
+// count counts the rows for which is holds.
+func (r *reading) count(is func(Row) bool) (n int) {
+	for _, row := range r.rows {
+		if is(row) {
+			n++
+		}
+	}
+	return n
 }
 
 // counts reports whether the codes number the rows from one, as those of a list of steps do. Most
 // texts of a list of errors say what is wrong.
 func (r *reading) counts() bool {
-	faults := 0
 	for i, row := range r.rows {
 		if n, err := strconv.Atoi(row.Code); err != nil || n != i+1 {
 			return false
 		}
-		if text := row.Message + " " + row.Description; faultWords.MatchString(text) || faultTexts.MatchString(text) {
-			faults++
-		}
 	}
-	return !r.codes || 2*faults < len(r.rows)
+	return !r.codes || 2*r.count(func(row Row) bool {
+		text := row.Message + " " + row.Description
+		return faultWords.MatchString(text) || faultTexts.MatchString(text)
+	}) < len(r.rows)
 }
 
 // faultTexts matches texts that say what is wrong, in other languages than faultWords.
