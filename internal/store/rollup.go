@@ -8,11 +8,12 @@ import (
 	"time"
 )
 
-// Closed days are rolled up from minutes into hours, for readers of long windows. The views
-// traffic_hour and error_hour read the hours of rolled-up days and the minutes of all other days,
-// under their hour, and are as exact as the minutes at every moment and through any crash.
-// migrations/0005_hours.sql has the tables. Stored names say "fold" for a rollup and "hold" for a
-// lock.
+// Each batch writes sums of its own. Closed days are rolled up: into one row for each minute and
+// group, and from these into hours, for readers of long windows. The views of minutes and hours
+// read the rollup of rolled-up days, and the batches' sums of all other days. They are as exact as
+// these at every moment and through any crash. migrations/0005_hours.sql and 0016_minutes.sql have
+// the tables. Below, "hours" are all rows of a rollup, and "minutes" are the batches' sums. Stored
+// names say "fold" for a rollup and "hold" for a lock.
 //
 // Five rules make it so.
 //
@@ -28,7 +29,7 @@ import (
 // 2. Steps. A rollup (1) reads the mark, (2) lists the batches that have rows of the day, (3)
 //    writes the hours of those batches under a number of its own, into partitions of their own, and
 //    (4) publishes that number in fold_rows if the mark is unchanged. Nothing reads hours that are
-//    not published, so a crash at any step costs only space, which dropOldHours frees after a day.
+//    not published, so a crash at any step costs only space, which dropOldRollups frees after a day.
 //    Two processes that roll up one day write the same hours under two numbers.
 //
 //   - What (3) writes is synced to disk before it is acknowledged: nobody would repeat it after a
@@ -222,7 +223,7 @@ func (s *Store) RollUpClosedDays(ctx context.Context, now time.Time) (rolledUp [
 			rolledUp = append(rolledUp, day)
 		}
 	}
-	if err := s.dropOldHours(ctx); err != nil {
+	if err := s.dropOldRollups(ctx); err != nil {
 		return rolledUp, fmt.Errorf("drop old hours: %w", err)
 	}
 	return rolledUp, nil
@@ -249,9 +250,9 @@ func (s *Store) keepExpiring(ctx context.Context, last time.Time) error {
 	}
 	day := last.Format(time.DateOnly)
 	return s.execute(ctx, s.insertTimeout, `
-		INSERT INTO fold_rows (day, fold, mark, at)
-		SELECT day, fold, now_marked, now64(3)
-		FROM (SELECT day, fold, mark FROM fold_rows FINAL WHERE day <= toDate(?)) AS folds
+		INSERT INTO fold_rows (day, fold, mark, at, minutes)
+		SELECT day, fold, now_marked, now64(3), minutes
+		FROM (SELECT day, fold, mark, minutes FROM fold_rows FINAL WHERE day <= toDate(?)) AS folds
 		JOIN (SELECT day, groupBitXor(mark) AS now_marked FROM day_change_rows WHERE day <= toDate(?) GROUP BY day) AS marks USING (day)
 		WHERE mark != now_marked AND day > `+rollupSince, day, day)
 }
@@ -263,7 +264,7 @@ func (s *Store) dueDays(ctx context.Context, after, before, now time.Time) ([]ti
 		SELECT day
 		FROM (SELECT toDate(minute) AS day, count() FROM traffic_sums GROUP BY day) AS minutes
 		LEFT JOIN (SELECT toDate(hour) AS day, max(fold) AS fold FROM traffic_hour_rows GROUP BY day) AS tries USING (day)
-		WHERE day > greatest(`+rollupSince+`, toDate(toDateTime(?, 'UTC'))) AND day < toDate(?) AND bitShiftRight(fold, 32) <= ? AND day NOT IN (SELECT day FROM folded_days)
+		WHERE day > greatest(`+rollupSince+`, toDate(toDateTime(?, 'UTC'))) AND day < toDate(?) AND bitShiftRight(fold, 32) <= ? AND day NOT IN (SELECT day FROM folded_days WHERE minutes)
 		ORDER BY day DESC LIMIT ?`, max(after.Unix(), 0), before.Format(time.DateOnly), now.Add(-rollupInterval).Unix(), rollupsAtOnce)
 }
 
@@ -323,36 +324,46 @@ func (r rollup) steps() []func(context.Context) error {
 	rows := ` FINAL WHERE ` + minutes + ` AND ` + counted + `
 		AND (topic, partition, first_offset, epoch) IN (SELECT topic, partition, first_offset, epoch FROM fold_batch_rows WHERE day = toDate(?)) GROUP BY `
 	args := slices.Concat([]any{r.number}, in, []any{r.day})
-	const traffic, codes = `hour, tenant, service, route, status, body_state, topic`, `hour, tenant, service, route, family, kind, code, dialect, topic`
+	// The rows come in the order of the minute, so the sums of a minute are written as soon as it has
+	// passed, and memory does not grow with the day.
+	const inOrder = onlyDays + `, optimize_aggregation_in_order = 1`
+	const traffic, codes = `tenant, service, route, status, body_state, topic`, `tenant, code, service, route, dialect, topic, family, kind`
+	const hours, own = `toStartOfHour(minute) AS hour, `, ` WHERE toDate(minute) = toDate(?) AND fold = ? GROUP BY hour, `
 	return []func(context.Context) error{
 		step(`INSERT INTO fold_batch_rows (topic, partition, first_offset, epoch, day)
 			SELECT DISTINCT topic, partition, first_offset, epoch, toDate(?) FROM traffic_sums WHERE `+minutes, append([]any{r.day}, in...)...),
-		step(`INSERT INTO traffic_hour_rows (fold, `+traffic+`, requests, errors)
-			SELECT ?, toStartOfHour(minute) AS `+traffic+`, sum(requests), sum(errors) FROM traffic_sums`+rows+traffic+onlyDays, args...),
-		step(`INSERT INTO error_hour_rows (fold, `+codes+`, errors, first_seen, last_seen)
-			SELECT ?, toStartOfHour(minute) AS `+codes+`, sum(errors), min(first_seen), max(last_seen) FROM error_sums`+rows+codes+onlyDays, args...),
-		step(`INSERT INTO fold_rows (day, fold, mark, at) SELECT toDate(?), ?, ?, now64(3)
+		step(`INSERT INTO traffic_minute_rows (fold, minute, `+traffic+`, requests, errors)
+			SELECT ?, minute, `+traffic+`, sum(requests), sum(errors) FROM traffic_sums`+rows+`minute, `+traffic+inOrder, args...),
+		step(`INSERT INTO error_minute_rows (fold, minute, `+codes+`, errors, first_seen, last_seen)
+			SELECT ?, minute, `+codes+`, sum(errors), min(first_seen), max(last_seen) FROM error_sums`+rows+`minute, `+codes+inOrder, args...),
+		step(`INSERT INTO traffic_hour_rows (fold, hour, `+traffic+`, requests, errors)
+			SELECT fold, `+hours+traffic+`, sum(requests), sum(errors) FROM traffic_minute_rows`+own+`fold, `+traffic, r.day, r.number),
+		step(`INSERT INTO error_hour_rows (fold, hour, `+codes+`, errors, first_seen, last_seen)
+			SELECT fold, `+hours+codes+`, sum(errors), min(first_seen), max(last_seen) FROM error_minute_rows`+own+`fold, `+codes, r.day, r.number),
+		step(`INSERT INTO fold_rows (day, fold, mark, at, minutes) SELECT toDate(?), ?, ?, now64(3), 1
 			WHERE (SELECT groupBitXor(mark) FROM day_change_rows WHERE day = toDate(?)) = ? AND (SELECT groupBitXor(hold) FROM fold_hold_rows FINAL) = ?
 				AND toUnixTimestamp(now()) < ?`, r.day, r.number, r.mark, r.day, r.mark, r.locks, r.number>>32+uint64(publishWithin.Seconds())),
 	}
 }
 
-// dropOldHours drops hours that do not count and never will. A day after a rollup began it can no
+// dropOldRollups drops hours that do not count and never will. A day after a rollup began it can no
 // longer be published. An hour after another one was published, no query
 // that began before is still running.
-func (s *Store) dropOldHours(ctx context.Context) error {
-	for _, table := range []string{"traffic_hour_rows", "error_hour_rows"} {
+func (s *Store) dropOldRollups(ctx context.Context) error {
+	for _, rolledUp := range []struct{ table, time string }{
+		{"traffic_hour_rows", "hour"}, {"error_hour_rows", "hour"}, {"traffic_minute_rows", "minute"}, {"error_minute_rows", "minute"},
+	} {
 		var drops []string
 		err := s.ask(ctx, `
 			SELECT toString(day), fold
-			FROM (SELECT toDate(hour) AS day, fold, count() FROM `+table+` GROUP BY day, fold) AS hours
+			FROM (SELECT toDate(`+rolledUp.time+`) AS day, fold, count() FROM `+rolledUp.table+` GROUP BY day, fold) AS hours
 			LEFT JOIN (SELECT day, fold AS named, at FROM fold_rows FINAL) AS names USING (day)
 			WHERE fold != named AND at < now64(3) - INTERVAL 1 HOUR AND bitShiftRight(fold, 32) < toUnixTimestamp(now()) - ? LIMIT ?`, []any{int64(hoursDropAfter.Seconds()), hourDropsAtOnce},
 			func(scan func(...any) error) error {
 				var day string
 				var fold uint64
 				err := scan(&day, &fold)
-				drops = append(drops, fmt.Sprintf("ALTER TABLE %s DROP PARTITION ('%s', %d)", table, day, fold))
+				drops = append(drops, fmt.Sprintf("ALTER TABLE %s DROP PARTITION ('%s', %d)", rolledUp.table, day, fold))
 				return err
 			})
 		if err != nil {

@@ -35,18 +35,21 @@ func caughtUp(t *testing.T, s *store.Store) {
 	}
 }
 
-// whole asks for the number of rolled-up days, and for traffic and errors by hour and all their
-// columns, from the views of hours and from those of minutes, each as a number of rows and a hash
-// of their contents.
-const whole = `
-	WITH
-		(SELECT (count(), sum(cityHash64(*))) FROM (SELECT hour AS h, tenant, service, route, status, body_state, topic, sum(requests), sum(errors) FROM @traffic_hour GROUP BY ALL)) AS traffic,
-		(SELECT (count(), sum(cityHash64(*))) FROM (SELECT hour AS h, tenant, service, route, family, kind, code, dialect, topic, sum(errors), min(first_seen), max(last_seen) FROM @error_hour GROUP BY ALL)) AS codes,
-		(SELECT (count(), sum(cityHash64(*))) FROM (SELECT toStartOfHour(minute)::DateTime64(3, 'UTC') AS h, tenant, service, route, status, body_state, topic, sum(requests), sum(errors) FROM @traffic_minute GROUP BY ALL)) AS minutes,
-		(SELECT (count(), sum(cityHash64(*))) FROM (SELECT toStartOfHour(minute)::DateTime64(3, 'UTC') AS h, tenant, service, route, family, kind, code, dialect, topic, sum(errors), min(first_seen), max(last_seen) FROM @error_minute GROUP BY ALL)) AS code_minutes
-	SELECT (SELECT count() FROM @folded_days), (traffic, codes), (minutes, code_minutes)`
+// whole asks for the number of rolled-up days, for traffic and errors by hour and all their columns
+// from the views of hours, for the same by minute from the views of minutes, and for both from the
+// rows of the batches. Each answer is a number of rows and a hash of their contents.
+var whole = func() string {
+	const traffic, errors = "tenant, service, route, status, body_state, topic, sum(requests), sum(errors)", "tenant, service, route, family, kind, code, dialect, topic, sum(errors), min(first_seen), max(last_seen)"
+	const hour = "toStartOfHour(minute)::DateTime64(3, 'UTC')"
+	ask := func(time, columns, view string) string {
+		return "(SELECT (count(), sum(cityHash64(*))) FROM (SELECT " + time + " AS t, " + columns + " FROM @" + view + " GROUP BY ALL))"
+	}
+	return "SELECT (SELECT count() FROM @folded_days), (" +
+		ask("hour", traffic, "traffic_hour") + ", " + ask("hour", errors, "error_hour") + ", " + ask("minute", traffic, "traffic_minute") + ", " + ask("minute", errors, "error_minute") + "), (" +
+		ask(hour, traffic, "traffic_minute_by_batch") + ", " + ask(hour, errors, "error_minute_by_batch") + ", " + ask("minute", traffic, "traffic_minute_by_batch") + ", " + ask("minute", errors, "error_minute_by_batch") + ")"
+}()
 
-func askWhole(t *testing.T, query func(string) string) (days, hours, minutes string) {
+func askWhole(t *testing.T, query func(string) string) (days, views, batches string) {
 	t.Helper()
 	answer := strings.Split(query(whole), "\t")
 	if len(answer) != 3 {
@@ -55,11 +58,11 @@ func askWhole(t *testing.T, query func(string) string) (days, hours, minutes str
 	return answer[0], answer[1], answer[2]
 }
 
-// sameWhole ends the test if hours and minutes differ.
+// sameWhole ends the test if the views of hours and minutes differ from the rows of the batches.
 func sameWhole(t *testing.T, query func(string) string) {
 	t.Helper()
-	if _, hours, minutes := askWhole(t, query); hours != minutes {
-		t.Fatalf("hours %s, minutes %s", hours, minutes)
+	if _, views, batches := askWhole(t, query); views != batches {
+		t.Fatalf("views %s, batches %s", views, batches)
 	}
 }
 
@@ -205,12 +208,12 @@ func TestHoursAreWhatTheMinutesSayWhateverHappens(t *testing.T) {
 	for i := 0; i < steps || counted == 0 && i < 10*steps; i++ { // by chance no rollup may finish for a while
 		what := h.happen()
 		h.did[what]++
-		days, hours, minutes := askWhole(t, query)
+		days, views, batches := askWhole(t, query)
 		if days != "0" {
 			counted++
 		}
-		if hours != minutes {
-			t.Fatalf("after %q (%v):\nhours   %s\nminutes %s", what, h.did, hours, minutes)
+		if views != batches {
+			t.Fatalf("after %q (%v):\nviews   %s\nbatches %s", what, h.did, views, batches)
 		}
 		if h.rand.IntN(5) == 0 {
 			h.compareReaders()
@@ -239,9 +242,9 @@ func (h *history) compareReaders() {
 			h.Fatalf("minutes for %s to %s: %s", from, to, source)
 		}
 		source = strings.NewReplacer(name+"_hour", "@"+name+"_hour", name+"_minute", "@"+name+"_minute").Replace(source)
-		minutes := fmt.Sprintf("(SELECT * FROM @%s_minute WHERE minute >= fromUnixTimestamp64Milli(%d) AND minute < fromUnixTimestamp64Milli(%d))", name, from.UnixMilli(), to.UnixMilli())
+		minutes := fmt.Sprintf("(SELECT * FROM @%s_minute_by_batch WHERE minute >= fromUnixTimestamp64Milli(%d) AND minute < fromUnixTimestamp64Milli(%d))", name, from.UnixMilli(), to.UnixMilli())
 		if got, want := h.query(fmt.Sprintf(ask, source)), h.query(fmt.Sprintf(ask, minutes)); got != want {
-			h.Fatalf("%s from %s to %s:\nhours   %s\nminutes %s", name, from, to, got, want)
+			h.Fatalf("%s from %s to %s:\nview    %s\nbatches %s", name, from, to, got, want)
 		}
 	}
 }
@@ -331,6 +334,12 @@ func TestClosedDaysAreRolledUp(t *testing.T) {
 	if got := query("SELECT sum(requests) FROM @traffic_hour"); got != "3" {
 		t.Error(got)
 	}
+
+	// An earlier version published hours without minutes.
+	query("INSERT INTO @fold_rows (day, fold, mark, at) SELECT day, fold, mark, now64(3) FROM @fold_rows FINAL WHERE day = '" + day(3).Format(time.DateOnly) + "'")
+	counting("0 1 2 3 4")
+	sameWhole(t, query)
+	rollUp(now.Add(44*time.Minute), day(3))
 }
 
 func TestNoDayIsRolledUpInTheMiddleOfAChange(t *testing.T) {
@@ -524,7 +533,7 @@ func TestHoursOutliveMinutesThatExpireEarly(t *testing.T) {
 		query("ALTER TABLE @" + table + " MODIFY TTL toDateTime(minute) + INTERVAL 4 DAY SETTINGS mutations_sync = 2")
 		query("OPTIMIZE TABLE @" + table + " FINAL")
 	}
-	if got := query("SELECT count() FROM @traffic_minute"); got != "0" {
+	if got := query("SELECT count() FROM @traffic_minute_by_batch"); got != "0" {
 		t.Fatalf("%s minutes have not expired", got)
 	}
 	expect("the minutes have expired", "2\t2\t1")
@@ -549,10 +558,11 @@ func TestOldHoursAreDropped(t *testing.T) {
 	hours := func(day string, age, n int) {
 		for _, table := range []string{"traffic", "error"} {
 			query(fmt.Sprintf("INSERT INTO @%s_hour_rows (hour, fold, errors) SELECT %s, %d, 1", table, day, id(age, n)))
+			query(fmt.Sprintf("INSERT INTO @%s_minute_rows (minute, fold, errors) SELECT %s, %d, 1", table, day, id(age, n)))
 		}
 	}
 	publish := func(day string, age, n, minutesAgo int) {
-		query(fmt.Sprintf("INSERT INTO @fold_rows SELECT %s, %d, 7, now64(3) - INTERVAL %d MINUTE", day, id(age, n), minutesAgo))
+		query(fmt.Sprintf("INSERT INTO @fold_rows (day, fold, mark, at) SELECT %s, %d, 7, now64(3) - INTERVAL %d MINUTE", day, id(age, n), minutesAgo))
 	}
 	const yesterday, before = "today() - 1", "today() - 2"
 	expired := store.RollupSince
@@ -570,9 +580,9 @@ func TestOldHoursAreDropped(t *testing.T) {
 		if _, err := s.RollUpClosedDays(t.Context(), time.Now()); err != nil {
 			t.Fatal(err)
 		}
-		for _, table := range []string{"traffic", "error"} {
-			if got := query("SELECT arraySort(groupUniqArray(bitAnd(fold, 255))) FROM @" + table + "_hour_rows"); got != "[2,3,4,5,7]" {
-				t.Errorf("%s: the hours left are %s", table, got)
+		for _, table := range []string{"traffic_hour", "error_hour", "traffic_minute", "error_minute"} {
+			if got := query("SELECT arraySort(groupUniqArray(bitAnd(fold, 255))) FROM @" + table + "_rows"); got != "[2,3,4,5,7]" {
+				t.Errorf("%s: the rollups left are %s", table, got)
 			}
 		}
 	}
