@@ -37,7 +37,8 @@ type Config struct {
 		enrich.Config `mapstructure:",squash"`
 		Batch         delivery.Batch `mapstructure:"batch"`
 		Limits        store.Limits   `mapstructure:"limits"`
-		Memory        int64          `mapstructure:"memory"` // bytes that the pipeline may use
+		Memory        int64          `mapstructure:"memory"`     // bytes that the pipeline may use
+		SealAfter     time.Duration  `mapstructure:"seal_after"` // from the end of a day until its sums are sealed
 	} `mapstructure:"ingest"`
 	Notify  notify.Config `mapstructure:"notify"`
 	Reports struct {
@@ -61,6 +62,12 @@ type Config struct {
 
 	written *yamlfile.File // nil if there is no file
 }
+
+// The bounds of ingest.seal_after, a day and two years.
+const (
+	minSealAfter = 24 * time.Hour
+	maxSealAfter = 730 * 24 * time.Hour
+)
 
 // DefaultLimits are the limits that a fingerprint does not mention.
 var DefaultLimits = store.Limits{Tenants: 5000, Routes: 5000}
@@ -116,6 +123,7 @@ var defaults = []setting{
 	{"ingest.batch.bytes", 256 << 20},
 	{"ingest.batch.age", 2 * time.Second},
 	{"ingest.memory", 256 << 20},
+	{"ingest.seal_after", 7 * 24 * time.Hour},
 	{"notify.webhook.url", notify.Defaults.Webhook.URL},
 	{"notify.alertmanager.url", notify.Defaults.Alertmanager.URL},
 	{"notify.timeout", notify.Defaults.Timeout},
@@ -186,7 +194,7 @@ func Load(file string) (Config, error) {
 			*f.path = filepath.Join(filepath.Dir(file), *f.path)
 		}
 	}
-	c.Kafka.Batch, c.Kafka.Limits, c.Kafka.Memory = c.Ingest.Batch, c.Ingest.Limits, c.Ingest.Memory
+	c.Kafka.Batch, c.Kafka.Limits, c.Kafka.Memory, c.Kafka.SealAfter = c.Ingest.Batch, c.Ingest.Limits, c.Ingest.Memory, c.Ingest.SealAfter
 	if err := c.validate(); err != nil {
 		return Config{}, located(err, written)
 	}
@@ -245,6 +253,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("ingest.batch.age is %s: give 100ms to 10m", b.Age)
 	case c.Ingest.Memory < 16<<20:
 		return fmt.Errorf("ingest.memory is %d: give at least 16777216 bytes", c.Ingest.Memory)
+	case c.Ingest.SealAfter != 0 && (c.Ingest.SealAfter < minSealAfter || c.Ingest.SealAfter > maxSealAfter):
+		return fmt.Errorf("ingest.seal_after is %s: give 24h to 17520h, or 0s to keep the sums of all batches", c.Ingest.SealAfter)
 	case c.ClickHouse.InsertTimeout < time.Second || c.ClickHouse.InsertTimeout > time.Hour:
 		return fmt.Errorf("clickhouse.insert_timeout is %s: give 1s to 1h", c.ClickHouse.InsertTimeout)
 	case c.Reports.Delivery != AtLeastOnce && c.Reports.Delivery != AtMostOnce:

@@ -32,6 +32,8 @@ type Config struct {
 	Batch  Batch        `mapstructure:"-"`
 	Limits store.Limits `mapstructure:"-"`
 	Memory int64        `mapstructure:"-"` // bytes that the pipeline may hold; 0: defaultMemory
+
+	SealAfter time.Duration `mapstructure:"-"` // from the end of a day to its seal (store.SealDays); 0: never
 }
 
 const defaultMemory = 256 << 20

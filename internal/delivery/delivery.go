@@ -204,8 +204,8 @@ func (k *Kafka) Topics() []string { return k.cfg.Topics }
 // rollupEvery is how often we look for days to roll up.
 const rollupEvery = time.Minute
 
-// rollUp rolls closed days up into hours, for readers of long ranges. It is safe for two ingesters
-// to do so at once.
+// rollUp rolls closed days up into hours, for readers of long ranges, and seals days that are old
+// enough. It is safe for two ingesters to do so at once.
 func (in *Ingester) rollUp(ctx context.Context) {
 	for sleep(ctx, rollupEvery) {
 		if !in.worker.rollingUp.Load() {
@@ -217,6 +217,16 @@ func (in *Ingester) rollUp(ctx context.Context) {
 		}
 		if err != nil && ctx.Err() == nil {
 			in.log.Warn("cannot roll closed days up into hours: long ranges are read from minutes, which is slower", "error", err)
+		}
+		if in.worker.cfg.SealAfter == 0 {
+			continue
+		}
+		days, err = in.store.SealDays(ctx, time.Now(), in.worker.cfg.SealAfter)
+		for _, day := range days {
+			in.log.Info("sealed a day: its sums are kept once for each minute and group, and its batches cannot be replayed", "day", day.Format(time.DateOnly))
+		}
+		if err != nil && ctx.Err() == nil {
+			in.log.Warn("cannot seal days: their sums take more space for longer", "error", err)
 		}
 	}
 }

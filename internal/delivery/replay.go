@@ -239,6 +239,9 @@ func (r *Replay) run(ctx context.Context, jobs map[topicPartition][]job) (*Repla
 			}
 		}
 	}
+	if err := r.leaveSealed(ctx, jobs, done); err != nil {
+		return done, err
+	}
 	if err := r.awaitPlans(ctx, jobs, done); err != nil {
 		return done, err
 	}
@@ -316,6 +319,30 @@ func (r *Replay) unchanged(ctx context.Context, jobs map[topicPartition][]job) e
 				return fmt.Errorf("%s offsets %d to %d: another replay or an ingester has read them meanwhile", tp, j.first, j.last)
 			}
 		}
+	}
+	return nil
+}
+
+// leaveSealed drops the batches whose sums are sealed.
+func (r *Replay) leaveSealed(ctx context.Context, jobs map[topicPartition][]job, done *Replayed) error {
+	for tp, list := range jobs {
+		var first []int64
+		for _, j := range list {
+			if j.was != nil {
+				first = append(first, j.first)
+			}
+		}
+		sealed, err := r.Store.Sealed(ctx, tp.topic, tp.id, first)
+		if err != nil {
+			return err
+		}
+		jobs[tp] = slices.DeleteFunc(list, func(j job) bool {
+			day, isSealed := sealed[j.first]
+			if isSealed && j.was != nil {
+				done.Left = append(done.Left, fmt.Sprintf("%s offsets %d to %d: the sums of %s are sealed (ingest.seal_after)", tp, j.first, j.last, day.Format(time.DateOnly)))
+			}
+			return isSealed && j.was != nil
+		})
 	}
 	return nil
 }
@@ -467,7 +494,7 @@ func (r *Replay) retry(ctx context.Context, what string, try func() error) error
 	wait := pauses()
 	for deadline := time.Now().Add(replayPatience); ; {
 		err := try()
-		if err == nil || ctx.Err() != nil || time.Now().After(deadline) {
+		if err == nil || ctx.Err() != nil || time.Now().After(deadline) || errors.Is(err, store.ErrSealed) {
 			return err
 		}
 		r.Log.Warn(what+", trying again", "reason", store.TroubleOf(err).Reason, "error", err)

@@ -66,14 +66,18 @@ func (s *Store) Accepted(ctx context.Context, topic string, partition int, finge
 }
 
 // Whole reports whether a batch is recorded and has all the rows that it was recorded with, under
-// the epoch that counts.
+// the epoch that counts. Of a batch in a sealed day, sums are not counted: they are in the rollup.
 func (s *Store) Whole(ctx context.Context, topic string, partition int, firstOffset int64) (whole bool, err error) {
 	const batch = ` FINAL WHERE topic = ? AND partition = ? AND first_offset = ? AND ` + counted
 	place := []any{topic, partition, firstOffset}
-	err = s.conn.QueryRow(ctx, `SELECT count() = 1 AND sum(requests) = (SELECT sum(requests) FROM traffic_sums`+batch+`)
-		AND sum(errors) = (SELECT sum(errors) FROM error_sums`+batch+`) AND sum(errors) = (SELECT count() FROM error_rows`+batch+`)
+	sealed, err := s.Sealed(ctx, topic, partition, []int64{firstOffset})
+	if err != nil {
+		return false, err
+	}
+	err = s.conn.QueryRow(ctx, `SELECT count() = 1 AND (? OR sum(requests) = (SELECT sum(requests) FROM traffic_sums`+batch+`)
+		AND sum(errors) = (SELECT sum(errors) FROM error_sums`+batch+`)) AND sum(errors) = (SELECT count() FROM error_rows`+batch+`)
 		AND sum(dead_letters) = (SELECT count() FROM dead_letter_rows`+batch+`) FROM batch_rows`+batch,
-		slices.Concat(place, place, place, place, place)...).Scan(&whole)
+		slices.Concat([]any{len(sealed) > 0}, place, place, place, place, place)...).Scan(&whole)
 	if err != nil {
 		return false, fmt.Errorf("check that the batch at %d of %s/%d is complete: %w", firstOffset, topic, partition, err)
 	}

@@ -72,7 +72,8 @@ func (s *Store) InsertUnswitched(ctx context.Context, batches []*Batch) error {
 const switchPause = 250 * time.Millisecond
 
 // Switch makes the rows of batches of a later epoch count instead of their earlier rows, all in one
-// step. It ignores batches of epoch 0.
+// step. It ignores batches of epoch 0. It switches nothing, and returns ErrSealed, if the earlier
+// rows of a batch are sealed.
 func (s *Store) Switch(ctx context.Context, batches []*Batch) error {
 	return s.switchOver(ctx, batches, func() error { return nil })
 }
@@ -84,12 +85,7 @@ func (s *Store) SwitchForGood(ctx context.Context, batches []*Batch) error {
 }
 
 func (s *Store) switchOver(ctx context.Context, batches []*Batch, beforehand func() error) error {
-	var later []*Batch
-	for _, b := range batches {
-		if b.Epoch > 0 {
-			later = append(later, b)
-		}
-	}
+	later := laterEpochs(batches)
 	if len(later) == 0 {
 		return nil
 	}
@@ -98,8 +94,26 @@ func (s *Store) switchOver(ctx context.Context, batches []*Batch, beforehand fun
 		return ctx.Err()
 	case <-time.After(switchPause):
 	}
-	days := func(ctx context.Context) ([]time.Time, error) { return s.rolledUpDaysOf(ctx, later) }
+	var changed []time.Time
+	days := func(ctx context.Context) (_ []time.Time, err error) {
+		changed, err = s.rolledUpDaysOf(ctx, later)
+		return changed, err
+	}
 	return s.changeDays(ctx, days, func() error {
-		return firstError(beforehand, func() error { return switchTable.insert(ctx, s, gather(later, once)) })
+		return firstError(
+			func() error { return s.refuseSealed(ctx, later, changed) },
+			beforehand,
+			func() error { return switchTable.insert(ctx, s, gather(later, once)) },
+		)
 	})
+}
+
+// laterEpochs returns the batches of a later epoch than 0.
+func laterEpochs(batches []*Batch) (later []*Batch) {
+	for _, b := range batches {
+		if b.Epoch > 0 {
+			later = append(later, b)
+		}
+	}
+	return later
 }

@@ -2,6 +2,9 @@ package store
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 )
@@ -26,6 +29,28 @@ func (s *Store) BeginRollupAgo(t testing.TB, day time.Time, ago time.Duration) [
 	}
 	r.number -= uint64(ago.Seconds()) << 32
 	return r.steps()
+}
+
+// SealSteps returns the steps of a seal, for tests that stop between them.
+func (s *Store) SealSteps(day time.Time) []func(context.Context) error {
+	return s.sealSteps(day, rand.Uint64())
+}
+
+// EmptySealedDays deletes the sums of sealed days.
+func (s *Store) EmptySealedDays(ctx context.Context) error { return s.emptySealedDays(ctx) }
+
+// Sums adds the requests and errors of a batch to those of others, by what distinguishes sums.
+func (b *Batch) Sums(sums map[string][2]uint64) {
+	add := func(requests, errors uint64, key ...any) {
+		k := strings.TrimSuffix(fmt.Sprintln(key...), "\n")
+		sums[k] = [2]uint64{sums[k][0] + requests, sums[k][1] + errors}
+	}
+	for k, v := range b.traffic {
+		add(v.requests, v.errors, k.minute.Unix(), k.tenant, k.service, k.route, k.status, k.bodyState)
+	}
+	for k, v := range b.codes {
+		add(0, v.errors, k.minute.Unix(), k.tenant, k.service, k.route, k.code, k.dialect)
+	}
 }
 
 // ChangeDays makes a change under a lock, as switches and voidings do.

@@ -11,8 +11,12 @@ import (
 
 // Insert writes batches: all their rows first, then their rows in batches, then the switches to a
 // later epoch, and last their rows in accepted. After any error the same batches are inserted
-// again.
+// again. A batch of a later epoch stays as it is if its day is sealed (seal.go).
 func (s *Store) Insert(ctx context.Context, batches []*Batch) error {
+	batches, err := s.unsealed(ctx, batches)
+	if err != nil {
+		return err
+	}
 	return firstError(
 		func() error { return s.insert(ctx, batches) },
 		func() error { return s.Switch(ctx, batches) },
@@ -25,8 +29,7 @@ func (s *Store) insert(ctx context.Context, batches []*Batch) error {
 		func() error {
 			return errorTable.insert(ctx, s, gather(batches, func(b *Batch) []errorRow { return b.errors }))
 		},
-		func() error { return trafficTable.insert(ctx, s, gather(batches, (*Batch).trafficRows)) },
-		func() error { return codeTable.insert(ctx, s, gather(batches, (*Batch).codeRows)) },
+		func() error { return s.insertSums(ctx, batches) },
 		func() error { return sightingTable.insert(ctx, s, gather(batches, (*Batch).codeRows)) },
 		func() error {
 			return deadLetterTable.insert(ctx, s, gather(batches, func(b *Batch) []deadLetterRow { return b.deadLetters }))
@@ -34,7 +37,6 @@ func (s *Store) insert(ctx context.Context, batches []*Batch) error {
 		func() error {
 			return auditTable.insert(ctx, s, gather(batches, func(b *Batch) []auditRow { return b.audits }))
 		},
-		func() error { return s.markDays(ctx, daysOf(batches)) },
 		func() error { return batchTable.insert(ctx, s, gather(batches, once)) },
 	)
 }
@@ -103,23 +105,25 @@ type (
 	trafficRow struct {
 		trafficKey
 		trafficSum
+		late bool // its day was sealed before (seal.go)
 	}
 	codeRow struct {
 		codeKey
 		codeSum
+		late bool
 	}
 )
 
 func (b *Batch) trafficRows() (rows []trafficRow) {
 	for k, v := range b.traffic {
-		rows = append(rows, trafficRow{k, *v})
+		rows = append(rows, trafficRow{trafficKey: k, trafficSum: *v})
 	}
 	return rows
 }
 
 func (b *Batch) codeRows() (rows []codeRow) {
 	for k, v := range b.codes {
-		rows = append(rows, codeRow{k, v})
+		rows = append(rows, codeRow{codeKey: k, codeSum: v})
 	}
 	return rows
 }
@@ -136,6 +140,7 @@ var trafficTable = table[trafficRow]{
 		word("body_state", func(_ *Batch, r *trafficRow) *accesslog.BodyState { return &r.bodyState }),
 		col("requests", func(_ *Batch, r *trafficRow) *uint64 { return &r.requests }),
 		col("errors", func(_ *Batch, r *trafficRow) *uint64 { return &r.errors }),
+		col("late", func(_ *Batch, r *trafficRow) *bool { return &r.late }),
 	),
 }
 
@@ -154,6 +159,7 @@ var codeTable = table[codeRow]{
 		col("errors", func(_ *Batch, r *codeRow) *uint64 { return &r.errors }),
 		col("first_seen", func(_ *Batch, r *codeRow) *time.Time { return &r.first }),
 		col("last_seen", func(_ *Batch, r *codeRow) *time.Time { return &r.last }),
+		col("late", func(_ *Batch, r *codeRow) *bool { return &r.late }),
 	),
 }
 

@@ -338,7 +338,7 @@ func (s *Store) writeSums(ctx context.Context, rows []of[codeRow], rewrites []Su
 // minuteDays returns the days of sums.
 func minuteDays(rows []of[codeRow]) (days []time.Time) {
 	for _, r := range rows {
-		if day := r.row.minute.UTC().Truncate(24 * time.Hour); !slices.Contains(days, day) {
+		if day := dayOf(r.row.minute); !slices.Contains(days, day) {
 			days = append(days, day)
 		}
 	}

@@ -34,8 +34,25 @@ type Retention map[string]time.Time
 var ttlDays = regexp.MustCompile(` TTL .*toIntervalDay\((\d+)\)`)
 
 // Retention reads the retention of the audited tables from their definitions, which an operator may
-// have changed.
+// have changed. The batches' sums of sealed days are deleted too.
 func (s *Store) Retention(ctx context.Context) (Retention, error) {
+	retention, err := s.ttls(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var sealed time.Time // the end of the last sealed day; 1970: none is
+	if err := s.conn.QueryRow(ctx, `SELECT toDateTime(if(count() = 0, toDate(0), max(day) + 1), 'UTC') FROM sealed_days`).Scan(&sealed); err != nil {
+		return nil, fmt.Errorf("look for sealed days: %w", err)
+	}
+	for _, table := range []string{trafficTable.name, codeTable.name} {
+		if sealed.Unix() > 0 && sealed.After(retention[table]) {
+			retention[table] = sealed
+		}
+	}
+	return retention, nil
+}
+
+func (s *Store) ttls(ctx context.Context) (Retention, error) {
 	retention := Retention{}
 	err := s.ask(ctx, `SELECT name, engine_full, now64(3) FROM system.tables WHERE database = currentDatabase() AND name IN (@tables)`,
 		[]any{clickhouse.Named("tables", auditedTables)},

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -29,8 +30,8 @@ import (
 // 2. Steps. A rollup (1) reads the mark, (2) lists the batches that have rows of the day, (3)
 //    writes the hours of those batches under a number of its own, into partitions of their own, and
 //    (4) publishes that number in fold_rows if the mark is unchanged. Nothing reads hours that are
-//    not published, so a crash at any step costs only space, which dropOldRollups frees after a day.
-//    Two processes that roll up one day write the same hours under two numbers.
+//    not published, so a crash at any step costs only space, which dropOldRollups frees after a
+//    day. Two processes that roll up one day write the same hours under two numbers.
 //
 //   - What (3) writes is synced to disk before it is acknowledged: nobody would repeat it after a
 //     loss of power.
@@ -100,11 +101,14 @@ func (s *Store) markDays(ctx context.Context, days []time.Time) error {
 	return changeTable.insert(ctx, s, alone(changes))
 }
 
+// dayOf returns the day of a time, in UTC.
+func dayOf(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
+
 // daysOf returns the days that batches have sums of. Every error has a request in its minute.
 func daysOf(batches []*Batch) (days []time.Time) {
 	for _, b := range batches {
 		for k := range b.traffic {
-			if day := k.minute.UTC().Truncate(24 * time.Hour); !slices.Contains(days, day) {
+			if day := dayOf(k.minute); !slices.Contains(days, day) {
 				days = append(days, day)
 			}
 		}
@@ -130,7 +134,9 @@ func (s *Store) changeDays(ctx context.Context, days func(context.Context) ([]ti
 	if err := firstError(func() error { return lock(0) }, mark); err != nil {
 		return fmt.Errorf("lock and mark days before a change: %w", err)
 	}
-	if err := change(); err != nil {
+	if err := change(); errors.Is(err, ErrSealed) { // nothing was changed
+		return firstError(func() error { return lock(1) }, func() error { return err })
+	} else if err != nil {
 		return err
 	}
 	if err := firstError(mark, func() error { return lock(1) }); err != nil {
@@ -231,7 +237,7 @@ func (s *Store) RollUpClosedDays(ctx context.Context, now time.Time) (rolledUp [
 
 // expiringDay returns the last day whose minutes may be incomplete because they expire; zero: none.
 func (s *Store) expiringDay(ctx context.Context) (time.Time, error) {
-	retention, err := s.Retention(ctx)
+	retention, err := s.ttls(ctx)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -324,14 +330,14 @@ func (r rollup) steps() []func(context.Context) error {
 	rows := ` FINAL WHERE ` + minutes + ` AND ` + counted + `
 		AND (topic, partition, first_offset, epoch) IN (SELECT topic, partition, first_offset, epoch FROM fold_batch_rows WHERE day = toDate(?)) GROUP BY `
 	args := slices.Concat([]any{r.number}, in, []any{r.day})
-	// The rows come in the order of the minute, so the sums of a minute are written as soon as it has
-	// passed, and memory does not grow with the day.
+	// The rows come in the order of the minute, so the sums of a minute are written as soon as it
+	// has passed, and memory does not grow with the day.
 	const inOrder = onlyDays + `, optimize_aggregation_in_order = 1`
 	const traffic, codes = `tenant, service, route, status, body_state, topic`, `tenant, code, service, route, dialect, topic, family, kind`
 	const hours, own = `toStartOfHour(minute) AS hour, `, ` WHERE toDate(minute) = toDate(?) AND fold = ? GROUP BY hour, `
 	return []func(context.Context) error{
 		step(`INSERT INTO fold_batch_rows (topic, partition, first_offset, epoch, day)
-			SELECT DISTINCT topic, partition, first_offset, epoch, toDate(?) FROM traffic_sums WHERE `+minutes, append([]any{r.day}, in...)...),
+			SELECT DISTINCT topic, partition, first_offset, epoch, toDate(?) FROM traffic_sums WHERE NOT late AND `+minutes, append([]any{r.day}, in...)...),
 		step(`INSERT INTO traffic_minute_rows (fold, minute, `+traffic+`, requests, errors)
 			SELECT ?, minute, `+traffic+`, sum(requests), sum(errors) FROM traffic_sums`+rows+`minute, `+traffic+inOrder, args...),
 		step(`INSERT INTO error_minute_rows (fold, minute, `+codes+`, errors, first_seen, last_seen)
@@ -357,7 +363,10 @@ func (s *Store) dropOldRollups(ctx context.Context) error {
 		err := s.ask(ctx, `
 			SELECT toString(day), fold
 			FROM (SELECT toDate(`+rolledUp.time+`) AS day, fold, count() FROM `+rolledUp.table+` GROUP BY day, fold) AS hours
-			LEFT JOIN (SELECT day, fold AS named, at FROM fold_rows FINAL) AS names USING (day)
+			LEFT JOIN (
+				SELECT day, fold AS named, at FROM fold_rows FINAL WHERE day NOT IN (SELECT day FROM sealed_days)
+				UNION ALL SELECT day, fold, at FROM sealed_days
+			) AS names USING (day)
 			WHERE fold != named AND at < now64(3) - INTERVAL 1 HOUR AND bitShiftRight(fold, 32) < toUnixTimestamp(now()) - ? LIMIT ?`, []any{int64(hoursDropAfter.Seconds()), hourDropsAtOnce},
 			func(scan func(...any) error) error {
 				var day string

@@ -2,8 +2,10 @@ package store_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -35,35 +37,42 @@ func caughtUp(t *testing.T, s *store.Store) {
 	}
 }
 
-// whole asks for the number of rolled-up days, for traffic and errors by hour and all their columns
-// from the views of hours, for the same by minute from the views of minutes, and for both from the
-// rows of the batches. Each answer is a number of rows and a hash of their contents.
-var whole = func() string {
-	const traffic, errors = "tenant, service, route, status, body_state, topic, sum(requests), sum(errors)", "tenant, service, route, family, kind, code, dialect, topic, sum(errors), min(first_seen), max(last_seen)"
-	const hour = "toStartOfHour(minute)::DateTime64(3, 'UTC')"
-	ask := func(time, columns, view string) string {
-		return "(SELECT (count(), sum(cityHash64(*))) FROM (SELECT " + time + " AS t, " + columns + " FROM @" + view + " GROUP BY ALL))"
-	}
-	return "SELECT (SELECT count() FROM @folded_days), (" +
-		ask("hour", traffic, "traffic_hour") + ", " + ask("hour", errors, "error_hour") + ", " + ask("minute", traffic, "traffic_minute") + ", " + ask("minute", errors, "error_minute") + "), (" +
-		ask(hour, traffic, "traffic_minute_by_batch") + ", " + ask(hour, errors, "error_minute_by_batch") + ", " + ask("minute", traffic, "traffic_minute_by_batch") + ", " + ask("minute", errors, "error_minute_by_batch") + ")"
-}()
-
-func askWhole(t *testing.T, query func(string) string) (days, views, batches string) {
-	t.Helper()
-	answer := strings.Split(query(whole), "\t")
-	if len(answer) != 3 {
-		t.Fatal(answer)
-	}
-	return answer[0], answer[1], answer[2]
+// whole is what the views and the rows of the batches say, each as a number of rows and a hash of
+// their contents, of traffic and of errors, by all columns.
+type whole struct {
+	rolledUp, sealed string // days
+	hours, minutes   string // of the views
+	minuteHours      string // of the views of minutes, added up by hour
+	byBatch          [2]string
 }
 
-// sameWhole ends the test if the views of hours and minutes differ from the rows of the batches.
-func sameWhole(t *testing.T, query func(string) string) {
-	t.Helper()
-	if _, views, batches := askWhole(t, query); views != batches {
-		t.Fatalf("views %s, batches %s", views, batches)
+var askForWhole = func() string {
+	const traffic, errors = "tenant, service, route, status, body_state, topic, sum(requests), sum(errors)", "tenant, service, route, family, kind, code, dialect, topic, sum(errors), min(first_seen), max(last_seen)"
+	const hour = "toStartOfHour(minute)::DateTime64(3, 'UTC')"
+	ask := func(time, trafficView, errorView string) string {
+		one := func(columns, view string) string {
+			return "(SELECT (count(), sum(cityHash64(*))) FROM (SELECT " + time + " AS t, " + columns + " FROM @" + view + " GROUP BY ALL))"
+		}
+		return ", (" + one(traffic, trafficView) + ", " + one(errors, errorView) + ")"
 	}
+	return "SELECT (SELECT count() FROM @folded_days), (SELECT count() FROM @sealed_days)" +
+		ask("hour", "traffic_hour", "error_hour") + ask("minute", "traffic_minute", "error_minute") + ask(hour, "traffic_minute", "error_minute") +
+		ask(hour, "traffic_minute_by_batch", "error_minute_by_batch") + ask("minute", "traffic_minute_by_batch", "error_minute_by_batch")
+}()
+
+// askWhole ends the test if views of hours and minutes differ, or differ from the batches although
+// no day is sealed.
+func askWhole(t *testing.T, query func(string) string, after ...any) (w whole) {
+	t.Helper()
+	answer := strings.Split(query(askForWhole), "\t")
+	if len(answer) != 7 {
+		t.Fatal(answer)
+	}
+	w = whole{answer[0], answer[1], answer[2], answer[3], answer[4], [2]string{answer[5], answer[6]}}
+	if w.hours != w.minuteHours || w.sealed == "0" && w.byBatch != [2]string{w.hours, w.minutes} {
+		t.Fatalf("%v: %+v", after, w)
+	}
+	return w
 }
 
 // history is a store to which random things happen.
@@ -132,12 +141,21 @@ func (h *history) happen() string {
 	case n < 24: // another parser, which may find other days, or none at all
 		i := one()
 		b := h.batch(h.inserted[i].FirstOffset, h.inserted[i].Epoch+1)
-		h.inserted[i] = b
 		h.insert(b)
-		return "epoch"
+		if h.counts(b) {
+			h.inserted[i] = b
+			return "epoch"
+		}
+		if !h.sealed(b) {
+			h.Fatal("a batch that is in no sealed day kept its epoch")
+		}
+		return "keep"
 	case n < 26:
 		i := one()
 		b := h.inserted[i]
+		if h.sealed(b) {
+			return "nothing" // it was finished
+		}
 		h.query(fmt.Sprintf("ALTER TABLE @batch_rows DELETE WHERE first_offset = %d SETTINGS mutations_sync = 1", b.FirstOffset)) // as if its insert was not finished
 		if err := h.Void(ctx, b.Topic, b.Partition, []store.Orphan{{FirstOffset: b.FirstOffset, Epoch: b.Epoch}}, b.Epoch+1); err != nil {
 			h.Fatal(err)
@@ -155,7 +173,9 @@ func (h *history) happen() string {
 			return "re-enrich nothing"
 		}
 		return "re-enrich"
-	case n < 45: // begin a rollup
+	case n < 34:
+		return h.seal(firstDay.AddDate(0, 0, h.rand.IntN(historyDays-1)))
+	case n < 46: // begin a rollup
 		steps, locked, err := h.BeginRollup(ctx, day)
 		if err != nil || locked {
 			h.Fatal(err, locked)
@@ -180,6 +200,91 @@ func (h *history) happen() string {
 	default:
 		h.begun = nil // all crashed
 		return "crash"
+	}
+}
+
+// counts reports whether it is this epoch of a batch that counts.
+func (h *history) counts(b *store.Batch) bool {
+	return h.query(fmt.Sprintf("SELECT epoch FROM @batches WHERE first_offset = %d", b.FirstOffset)) == fmt.Sprint(b.Epoch)
+}
+
+// sealed reports whether a sealed day holds sums of a batch.
+func (h *history) sealed(b *store.Batch) bool {
+	days, err := h.Sealed(h.Context(), b.Topic, b.Partition, []int64{b.FirstOffset})
+	if err != nil {
+		h.Fatal(err)
+	}
+	return len(days) > 0
+}
+
+// seal tries to seal a day while a batch is inserted, or deletes the sums of sealed days.
+func (h *history) seal(day time.Time) string {
+	ctx := h.Context()
+	if h.rand.IntN(3) == 0 {
+		h.query("ALTER TABLE @seal_rows UPDATE at = at - INTERVAL 2 HOUR WHERE state = 3 SETTINGS mutations_sync = 1")
+		if err := h.EmptySealedDays(ctx); err != nil {
+			h.Fatal(err)
+		}
+		return "empty"
+	}
+	if h.rand.IntN(3) > 0 { // so that some seals succeed
+		steps, locked, err := h.BeginRollup(ctx, day)
+		if err != nil || locked {
+			h.Fatal(err, locked)
+		}
+		for _, step := range steps {
+			if err := step(ctx); err != nil {
+				h.Fatal(err)
+			}
+		}
+	}
+	var group errgroup.Group
+	if h.rand.IntN(2) == 0 {
+		b := h.batch(h.next, 0)
+		h.next += 10
+		h.inserted = append(h.inserted, b)
+		group.Go(func() error { return h.Insert(ctx, []*store.Batch{b}) })
+		time.Sleep(time.Duration(h.rand.IntN(60)) * time.Millisecond)
+	}
+	for _, step := range h.SealSteps(day) {
+		if err := step(ctx); err != nil {
+			h.Fatal(err)
+		}
+		time.Sleep(time.Duration(h.rand.IntN(20)) * time.Millisecond)
+	}
+	if err := group.Wait(); err != nil {
+		h.Fatal(err)
+	}
+	if h.query("SELECT count() FROM @sealed_days WHERE day = toDate('"+day.Format(time.DateOnly)+"')") == "0" {
+		return "seal given up"
+	}
+	return "seal"
+}
+
+// compareBatches compares the views of minutes with the batches that were inserted.
+func (h *history) compareBatches(after string) {
+	h.Helper()
+	want, got := map[string][2]uint64{}, map[string][2]uint64{}
+	for _, b := range h.inserted {
+		b.Sums(want)
+	}
+	ask := func(columns, sums, view string) string {
+		return "SELECT base64Encode(arrayStringConcat([toString(toUnixTimestamp(minute)), " + strings.ReplaceAll("toString("+columns+")", ", ", "), toString(") + "], ' ')) AS k, " + sums + " FROM @" + view + " GROUP BY k"
+	}
+	answer := h.query(ask("tenant, service, route, status, body_state", "sum(requests), sum(errors)", "traffic_minute") +
+		" UNION ALL " + ask("tenant, service, route, code, dialect", "0, sum(errors)", "error_minute"))
+	for line := range strings.Lines(answer) {
+		key, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		var sum [2]uint64
+		fmt.Sscan(rest, &sum[0], &sum[1])
+		plain, err := base64.StdEncoding.DecodeString(key)
+		if err != nil {
+			h.Fatal(err)
+		}
+		got[string(plain)] = sum
+	}
+	if !maps.Equal(got, want) {
+		h.Fatalf("after %q (%v): the views have\n%v\nwant\n%v", after, h.did, got, want)
 	}
 }
 
@@ -208,12 +313,11 @@ func TestHoursAreWhatTheMinutesSayWhateverHappens(t *testing.T) {
 	for i := 0; i < steps || counted == 0 && i < 10*steps; i++ { // by chance no rollup may finish for a while
 		what := h.happen()
 		h.did[what]++
-		days, views, batches := askWhole(t, query)
-		if days != "0" {
+		if askWhole(t, query, what, h.did).rolledUp != "0" {
 			counted++
 		}
-		if views != batches {
-			t.Fatalf("after %q (%v):\nviews   %s\nbatches %s", what, h.did, views, batches)
+		if i%4 == 0 || slices.Contains([]string{"seal", "seal given up", "empty", "keep"}, what) {
+			h.compareBatches(what)
 		}
 		if h.rand.IntN(5) == 0 {
 			h.compareReaders()
@@ -242,7 +346,7 @@ func (h *history) compareReaders() {
 			h.Fatalf("minutes for %s to %s: %s", from, to, source)
 		}
 		source = strings.NewReplacer(name+"_hour", "@"+name+"_hour", name+"_minute", "@"+name+"_minute").Replace(source)
-		minutes := fmt.Sprintf("(SELECT * FROM @%s_minute_by_batch WHERE minute >= fromUnixTimestamp64Milli(%d) AND minute < fromUnixTimestamp64Milli(%d))", name, from.UnixMilli(), to.UnixMilli())
+		minutes := fmt.Sprintf("(SELECT * FROM @%s_minute WHERE minute >= fromUnixTimestamp64Milli(%d) AND minute < fromUnixTimestamp64Milli(%d))", name, from.UnixMilli(), to.UnixMilli())
 		if got, want := h.query(fmt.Sprintf(ask, source)), h.query(fmt.Sprintf(ask, minutes)); got != want {
 			h.Fatalf("%s from %s to %s:\nview    %s\nbatches %s", name, from, to, got, want)
 		}
@@ -279,7 +383,7 @@ func TestClosedDaysAreRolledUp(t *testing.T) {
 		if err != nil || !slices.EqualFunc(got, want, time.Time.Equal) {
 			t.Fatalf("rolled up %v, want %v (%v)", got, want, err)
 		}
-		sameWhole(t, query)
+		askWhole(t, query)
 	}
 	counting := func(want string) {
 		t.Helper()
@@ -338,7 +442,7 @@ func TestClosedDaysAreRolledUp(t *testing.T) {
 	// An earlier version published hours without minutes.
 	query("INSERT INTO @fold_rows (day, fold, mark, at) SELECT day, fold, mark, now64(3) FROM @fold_rows FINAL WHERE day = '" + day(3).Format(time.DateOnly) + "'")
 	counting("0 1 2 3 4")
-	sameWhole(t, query)
+	askWhole(t, query)
 	rollUp(now.Add(44*time.Minute), day(3))
 }
 
@@ -437,7 +541,7 @@ func TestHoursOfAnUnfinishedInsert(t *testing.T) {
 	}
 	same := func(want string) {
 		t.Helper()
-		sameWhole(t, query)
+		askWhole(t, query)
 		if got := query("SELECT sum(requests) FROM @traffic_hour"); got != want {
 			t.Fatalf("%s requests, want %s", got, want)
 		}
@@ -655,7 +759,7 @@ func TestHoursAreRightAtEveryMoment(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%d reads, %d of them with hours; %d rollups; %d requests", reads, ofHours, rollups, begun.Load())
-	sameWhole(t, query)
+	askWhole(t, query)
 }
 
 func TestLongReportsFromHours(t *testing.T) {
@@ -743,7 +847,7 @@ func TestHoursSayWhatReenrichedMinutesSay(t *testing.T) {
 		if got := query("SELECT (SELECT count() FROM @folded_days), kind FROM @error_hour"); got != days+"\t"+want {
 			t.Errorf("rolled-up days, kind: %q, want %q and %q", got, days, want)
 		}
-		sameWhole(t, query)
+		askWhole(t, query)
 	}
 	f(true, "1", "quota")
 	f(false, "0", "rate_limit")

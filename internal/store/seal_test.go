@@ -1,0 +1,212 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"errata/internal/store"
+)
+
+// sealing is a store with a rolled-up day, for tests of its seal.
+type sealing struct {
+	*testing.T
+	*store.Store
+	query func(string) string
+}
+
+func newSealing(t *testing.T) sealing {
+	s, query := open(t)
+	caughtUp(t, s)
+	f := sealing{t, s, query}
+	f.insert(dayBatch(t, 0, 0, firstDay, firstDay.AddDate(0, 0, 1)), dayBatch(t, 10, 0, firstDay))
+	f.rollUp()
+	return f
+}
+
+func (f sealing) insert(batches ...*store.Batch) {
+	f.Helper()
+	if err := f.Insert(f.Context(), batches); err != nil {
+		f.Fatal(err)
+	}
+}
+
+func (f sealing) rollUp() {
+	f.Helper()
+	steps, locked, err := f.BeginRollup(f.Context(), firstDay)
+	if err != nil || locked {
+		f.Fatal(locked, err)
+	}
+	f.run(steps)
+}
+
+func (f sealing) run(steps []func(context.Context) error) {
+	f.Helper()
+	for _, step := range steps {
+		if err := step(f.Context()); err != nil {
+			f.Fatal(err)
+		}
+	}
+}
+
+// expect compares the requests and errors of the first day in all views, and whether it is sealed.
+func (f sealing) expect(when string, requests int, sealed bool) {
+	f.Helper()
+	const of = " WHERE toDate(%s) = '%s'"
+	day := firstDay.Format(time.DateOnly)
+	minutes, hours := fmt.Sprintf(of, "minute", day), fmt.Sprintf(of, "hour", day)
+	got := f.query("SELECT (SELECT sum(requests) FROM @traffic_minute" + minutes + "), (SELECT sum(requests) FROM @traffic_hour" + hours +
+		"), (SELECT sum(errors) FROM @error_minute" + minutes + "), (SELECT sum(errors) FROM @error_hour" + hours + "), (SELECT count() FROM @sealed_days)")
+	want := fmt.Sprintf("%d\t%[1]d\t%[1]d\t%[1]d\t%d", requests, map[bool]int{true: 1}[sealed])
+	if got != want {
+		f.Fatalf("%s: requests by minute and hour, errors by minute and hour, sealed days are %q, want %q", when, got, want)
+	}
+}
+
+func TestDaysAreSealed(t *testing.T) {
+	t.Parallel()
+	f := newSealing(t)
+	seal := func(age time.Duration, want ...time.Time) {
+		t.Helper()
+		got, err := f.SealDays(t.Context(), time.Now(), age)
+		if err != nil || !slices.EqualFunc(got, want, time.Time.Equal) {
+			t.Fatalf("sealed %v, want %v (%v)", got, want, err)
+		}
+	}
+	sinceEnd := time.Since(firstDay.AddDate(0, 0, 1))
+	seal(sinceEnd + time.Hour)
+	f.expect("too early", 2, false)
+	seal(sinceEnd-time.Hour, firstDay)
+	f.expect("sealed", 2, true)
+	seal(sinceEnd - time.Hour)
+
+	// What comes later is added, once, and what is repeated is not counted again.
+	late := dayBatch(t, 20, 0, firstDay, firstDay)
+	f.insert(late)
+	f.expect("late", 4, true)
+	f.insert(late)
+	f.insert(dayBatch(t, 0, 0, firstDay, firstDay.AddDate(0, 0, 1)))
+	f.expect("repeated", 4, true)
+	if got := f.query("SELECT countIf(late), count() FROM @traffic_sums FINAL WHERE toDate(minute) = '" + firstDay.Format(time.DateOnly) + "'"); got != "1\t3" {
+		t.Errorf("late sums, all sums: %s", got)
+	}
+
+	// The sums are deleted an hour later.
+	deleted := func(want string) {
+		t.Helper()
+		if got := f.query("SELECT (SELECT count() FROM @traffic_sums FINAL WHERE toDate(minute) = '" + firstDay.Format(time.DateOnly) + "'), (SELECT count() FROM @error_sums FINAL WHERE toDate(minute) = '" + firstDay.Format(time.DateOnly) + "'), (SELECT emptied FROM @sealed_days)"); got != want {
+			t.Errorf("sums of requests, sums of errors, emptied: %q, want %q", got, want)
+		}
+	}
+	seal(sinceEnd - time.Hour)
+	deleted("3\t3\t0")
+	f.query("ALTER TABLE @seal_rows UPDATE at = at - INTERVAL 61 MINUTE WHERE 1 SETTINGS mutations_sync = 1")
+	seal(sinceEnd - time.Hour)
+	deleted("1\t1\t1")
+	f.expect("deleted", 4, true)
+	f.insert(late)
+	f.insert(dayBatch(t, 0, 0, firstDay, firstDay.AddDate(0, 0, 1)))
+	f.insert(dayBatch(t, 30, 0, firstDay))
+	f.expect("after the deletion", 5, true)
+
+	// An audit does not miss them, nor does a check of a single batch.
+	retention, err := f.Retention(t.Context())
+	if want := firstDay.AddDate(0, 0, 1); err != nil || !retention["traffic_sums"].Equal(want) || !retention["error_sums"].Equal(want) {
+		t.Errorf("%v %v", retention, err)
+	}
+	for first, want := range map[int64]bool{0: true, 10: true, 20: true, 40: false} {
+		if whole, err := f.Whole(t.Context(), "logs", 3, first); err != nil || whole != want {
+			t.Errorf("the batch at %d is whole: %v, want %v (%v)", first, whole, want, err)
+		}
+	}
+}
+
+func TestSealedBatchesKeepTheirEpoch(t *testing.T) {
+	t.Parallel()
+	f := newSealing(t)
+	f.run(f.SealSteps(firstDay))
+	f.expect("sealed", 2, true)
+	f.insert(dayBatch(t, 20, 0, firstDay)) // late, so not in the rollup
+
+	later := dayBatch(t, 0, 1, firstDay.AddDate(0, 0, 2))
+	f.insert(later)
+	f.expect("another parser read a batch again", 3, true)
+	if got := f.query("SELECT epoch FROM @batches WHERE first_offset = 0"); got != "0" {
+		t.Errorf("epoch %s counts", got)
+	}
+	if err := f.InsertUnswitched(t.Context(), []*store.Batch{later}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.SwitchForGood(t.Context(), []*store.Batch{later}); !errors.Is(err, store.ErrSealed) {
+		t.Errorf("the switch returned %v", err)
+	}
+	f.expect("after a switch that was refused", 3, true)
+	f.rollUp() // which a lock would prevent
+
+	want := map[int64]time.Time{0: firstDay, 10: firstDay}
+	if sealed, err := f.Sealed(t.Context(), "logs", 3, []int64{0, 10, 20, 30}); err != nil || !maps.EqualFunc(sealed, want, time.Time.Equal) {
+		t.Errorf("sealed are %v, want %v (%v)", sealed, want, err)
+	}
+	f.insert(dayBatch(t, 20, 1, firstDay, firstDay, firstDay))
+	f.expect("another parser read a late batch again", 5, true)
+}
+
+func TestNoDayIsSealedTooSoon(t *testing.T) {
+	t.Parallel()
+	f := newSealing(t)
+	refused := func(why string, requests int) {
+		t.Helper()
+		f.run(f.SealSteps(firstDay))
+		f.expect(why, requests, false)
+	}
+
+	steps := f.SealSteps(firstDay)
+	f.run(steps[:1])
+	written := make(chan error)
+	go func() { written <- f.Insert(t.Context(), []*store.Batch{dayBatch(t, 20, 0, firstDay)}) }()
+	select {
+	case err := <-written:
+		t.Fatalf("an insert did not wait for a seal that was announced (%v)", err)
+	case <-time.After(time.Second):
+	}
+	f.run(steps[1:])
+	if err := <-written; err != nil {
+		t.Fatal(err)
+	}
+	f.expect("an insert that waited for the seal", 3, true)
+	f.query("TRUNCATE TABLE @seal_rows")
+	f.query("TRUNCATE TABLE @day_change_rows")
+	f.insert(dayBatch(t, 20, 0, firstDay))
+
+	refused("a batch came after the rollup", 3)
+	f.rollUp()
+	unfinished := dayBatch(t, 40, 0, firstDay)
+	f.insert(unfinished)
+	f.query("ALTER TABLE @batch_rows DELETE WHERE first_offset = 40 SETTINGS mutations_sync = 1")
+	f.rollUp()
+	refused("a batch is not finished", 4)
+	f.insert(unfinished)
+	f.rollUp()
+	err := f.ChangeDays(t.Context(), []time.Time{firstDay.AddDate(0, 0, 1)}, func() error { refused("a lock is held", 4); return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow := f.SealSteps(firstDay)
+	f.run(slow[:1])
+	f.query("ALTER TABLE @seal_rows UPDATE at = at - INTERVAL 55 MINUTE WHERE state = 1 SETTINGS mutations_sync = 1")
+	f.run(slow[1:])
+	f.expect("a seal that slept", 4, false)
+
+	// One that died is not waited for after an hour.
+	f.run(f.SealSteps(firstDay)[:1])
+	f.query("ALTER TABLE @seal_rows UPDATE at = at - INTERVAL 61 MINUTE WHERE state = 1 SETTINGS mutations_sync = 1")
+	f.insert(dayBatch(t, 50, 0, firstDay))
+	f.expect("after a seal that died", 5, false)
+	f.rollUp()
+	f.run(f.SealSteps(firstDay))
+	f.expect("at last", 5, true)
+}
