@@ -205,7 +205,8 @@ func scanError(scan func(...any) error) (of[errorRow], int, error) {
 // SumDays returns the days of [from, to) that have sums of errors.
 func (s *Store) SumDays(ctx context.Context, from, to time.Time) (days []time.Time, err error) {
 	filter, args := span("minute", from, to)
-	err = s.ask(ctx, "SELECT DISTINCT toDate(minute) AS day FROM error_sums WHERE "+filter+" ORDER BY day", args, func(scan func(...any) error) error {
+	sealed, more := span("toDateTime64(day, 3, 'UTC')", dayOf(from), to)
+	err = s.ask(ctx, "SELECT day FROM (SELECT DISTINCT toDate(minute) AS day FROM error_sums WHERE "+filter+" UNION DISTINCT SELECT day FROM sealed_days WHERE "+sealed+") ORDER BY day", append(args, more...), func(scan func(...any) error) error {
 		var d time.Time
 		err := scan(&d)
 		days = append(days, d)
@@ -241,6 +242,9 @@ func nameable(codes []string) (portions [][]string) {
 // stays.
 func (s *Store) ReenrichSums(ctx context.Context, c *catalog.Set, day, from, to time.Time, limit int, dry bool, done func([]SumRewrite) error) error {
 	from, to = within(day, from, to)
+	if err := s.reenrichSealed(ctx, c, day, from, to, dry, done); err != nil {
+		return fmt.Errorf("explain the rollup of %s again: %w", day.Format(time.DateOnly), err)
+	}
 	changed, ambiguous, err := s.changedSums(ctx, c, from, to)
 	if err == nil && len(changed) > 0 {
 		err = s.rewriteSums(ctx, from, to, changed, limit, dry, done, func(r *codeRow) {

@@ -333,22 +333,38 @@ func (r rollup) steps() []func(context.Context) error {
 	// The rows come in the order of the minute, so the sums of a minute are written as soon as it
 	// has passed, and memory does not grow with the day.
 	const inOrder = onlyDays + `, optimize_aggregation_in_order = 1`
-	const traffic, codes = `tenant, service, route, status, body_state, topic`, `tenant, code, service, route, dialect, topic, family, kind`
-	const hours, own = `toStartOfHour(minute) AS hour, `, ` WHERE toDate(minute) = toDate(?) AND fold = ? GROUP BY hour, `
-	return []func(context.Context) error{
+	return slices.Concat([]func(context.Context) error{
 		step(`INSERT INTO fold_batch_rows (topic, partition, first_offset, epoch, day)
 			SELECT DISTINCT topic, partition, first_offset, epoch, toDate(?) FROM traffic_sums WHERE NOT late AND `+minutes, append([]any{r.day}, in...)...),
-		step(`INSERT INTO traffic_minute_rows (fold, minute, `+traffic+`, requests, errors)
-			SELECT ?, minute, `+traffic+`, sum(requests), sum(errors) FROM traffic_sums`+rows+`minute, `+traffic+inOrder, args...),
-		step(`INSERT INTO error_minute_rows (fold, minute, `+codes+`, errors, first_seen, last_seen)
-			SELECT ?, minute, `+codes+`, sum(errors), min(first_seen), max(last_seen) FROM error_sums`+rows+`minute, `+codes+inOrder, args...),
-		step(`INSERT INTO traffic_hour_rows (fold, hour, `+traffic+`, requests, errors)
-			SELECT fold, `+hours+traffic+`, sum(requests), sum(errors) FROM traffic_minute_rows`+own+`fold, `+traffic, r.day, r.number),
-		step(`INSERT INTO error_hour_rows (fold, hour, `+codes+`, errors, first_seen, last_seen)
-			SELECT fold, `+hours+codes+`, sum(errors), min(first_seen), max(last_seen) FROM error_minute_rows`+own+`fold, `+codes, r.day, r.number),
+		step(`INSERT INTO traffic_minute_rows (fold, minute, `+trafficGroup+`, requests, errors)
+			SELECT ?, minute, `+trafficGroup+`, sum(requests), sum(errors) FROM traffic_sums`+rows+`minute, `+trafficGroup+inOrder, args...),
+		step(`INSERT INTO error_minute_rows (fold, minute, `+codeGroup+`, errors, first_seen, last_seen)
+			SELECT ?, minute, `+codeGroup+`, sum(errors), min(first_seen), max(last_seen) FROM error_sums`+rows+`minute, `+codeGroup+inOrder, args...),
+	}, hourSteps(r.store, r.day, r.number), []func(context.Context) error{
 		step(`INSERT INTO fold_rows (day, fold, mark, at, minutes) SELECT toDate(?), ?, ?, now64(3), 1
 			WHERE (SELECT groupBitXor(mark) FROM day_change_rows WHERE day = toDate(?)) = ? AND (SELECT groupBitXor(hold) FROM fold_hold_rows FINAL) = ?
 				AND toUnixTimestamp(now()) < ?`, r.day, r.number, r.mark, r.day, r.mark, r.locks, r.number>>32+uint64(publishWithin.Seconds())),
+	})
+}
+
+// The columns of a group of requests and of errors, in the order of the keys of traffic_sums and
+// error_sums.
+const (
+	trafficGroup = `tenant, service, route, status, body_state, topic`
+	codeGroup    = `tenant, code, service, route, dialect, topic, family, kind`
+)
+
+// hourSteps returns the steps that add up the minutes of a rollup by hour.
+func hourSteps(s *Store, day string, number uint64) []func(context.Context) error {
+	step := func(sql string) func(context.Context) error {
+		return func(ctx context.Context) error { return s.execute(ctx, rollupTimeout, sql, day, number) }
+	}
+	const hours, own = `SELECT fold, toStartOfHour(minute) AS hour, `, ` WHERE toDate(minute) = toDate(?) AND fold = ? GROUP BY fold, hour, `
+	return []func(context.Context) error{
+		step(`INSERT INTO traffic_hour_rows (fold, hour, ` + trafficGroup + `, requests, errors) ` +
+			hours + trafficGroup + `, sum(requests), sum(errors) FROM traffic_minute_rows` + own + trafficGroup),
+		step(`INSERT INTO error_hour_rows (fold, hour, ` + codeGroup + `, errors, first_seen, last_seen) ` +
+			hours + codeGroup + `, sum(errors), min(first_seen), max(last_seen) FROM error_minute_rows` + own + codeGroup),
 	}
 }
 

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"errata/internal/catalog"
 	"errata/internal/store"
 )
 
@@ -209,4 +211,40 @@ func TestNoDayIsSealedTooSoon(t *testing.T) {
 	f.rollUp()
 	f.run(f.SealSteps(firstDay))
 	f.expect("at last", 5, true)
+}
+
+func TestSealedSumsAreReenriched(t *testing.T) {
+	t.Parallel()
+	f := newSealing(t)
+	f.run(f.SealSteps(firstDay))
+	f.insert(dayBatch(t, 20, 0, firstDay)) // late
+	c, err := catalog.Load(later)
+	if err != nil {
+		t.Fatal(err)
+	}
+	days, err := f.SumDays(t.Context(), firstDay.Add(time.Hour), firstDay.AddDate(0, 0, 1))
+	if err != nil || !slices.EqualFunc(days, []time.Time{firstDay}, time.Time.Equal) {
+		t.Errorf("days with sums are %v (%v)", days, err)
+	}
+	reenrich := func(from time.Time, dry bool, rewritten int, kinds string) {
+		t.Helper()
+		n := 0
+		if err := f.ReenrichSums(t.Context(), c, firstDay, from, time.Time{}, 10, dry, func(r []store.SumRewrite) error { n += len(r); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if n != rewritten {
+			t.Errorf("%d sums were rewritten, want %d", n, rewritten)
+		}
+		for _, view := range []string{"error_hour", "error_minute"} {
+			if got := f.query("SELECT groupArray((kind, n)) FROM (SELECT kind, sum(errors) AS n FROM @" + view + " WHERE toDate(" + strings.TrimPrefix(view, "error_") + ") = '" + firstDay.Format(time.DateOnly) + "' GROUP BY kind ORDER BY kind)"); got != kinds {
+				t.Errorf("%s has the kinds %s, want %s", view, got, kinds)
+			}
+		}
+		f.expect("re-enriched", 3, true)
+	}
+	const before, after = "[('quota',3)]", "[('rate_limit',3)]"
+	reenrich(time.Time{}, true, 4, before) // a row of the rollup, a late one, and two that are not deleted yet
+	reenrich(firstDay.Add(6*time.Hour), false, 0, before)
+	reenrich(time.Time{}, false, 4, after)
+	reenrich(time.Time{}, false, 0, after)
 }

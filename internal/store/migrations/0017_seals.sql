@@ -5,7 +5,7 @@ CREATE TABLE IF NOT EXISTS seal_rows
     day   Date,
     id    UInt64,
     state UInt8,
-    fold  UInt64, -- the rollup that counts from then on
+    fold  UInt64, -- the rollup that counts from then on; a re-enrichment makes another one count
     at    DateTime64(3, 'UTC')
 )
 ENGINE = MergeTree
@@ -14,7 +14,7 @@ TTL day + INTERVAL 10 YEAR
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE OR REPLACE VIEW sealed_days AS
-SELECT day, argMinIf(s.fold, s.at, state = 3) AS fold, minIf(s.at, state = 3) AS at, max(state) = 4 AS emptied
+SELECT day, argMaxIf(s.fold, s.at, state = 3) AS fold, maxIf(s.at, state = 3) AS at, max(state) = 4 AS emptied
 FROM seal_rows AS s
 WHERE state >= 3
 GROUP BY day;
