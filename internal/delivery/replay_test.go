@@ -3,6 +3,7 @@ package delivery_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -178,6 +179,43 @@ func TestReplayReadsWhatWasNeverRead(t *testing.T) {
 		t.Errorf("%+v %v", done, err)
 	}
 	p.counted(2000)
+}
+
+func TestSealedBatchesAreNotReplayed(t *testing.T) {
+	t.Parallel()
+	p := newPipeline(t, stacktest.Kafka(t).Addr)
+	p.produce(0, 400)
+	stop, _ := p.ingester("1")
+	p.await("SELECT sum(records), (SELECT count() FROM @watermarks) FROM @batches", fmt.Sprintf("400\t%d", partitions))
+	stop()
+	p.emptyPlan()
+	r := p.replay("2", enrich.Config{})
+	if days, err := r.Store.RollUpClosedDays(t.Context(), time.Now()); err != nil || len(days) != 1 {
+		t.Fatal(days, err)
+	}
+	if days, err := r.Store.SealDays(t.Context(), time.Now(), 24*time.Hour); err != nil || len(days) != 1 {
+		t.Fatal(days, err)
+	}
+	done, err := r.Between(t.Context(), time.Time{}, time.Time{})
+	if err != nil || done.Records != 0 || len(done.Left) == 0 || !strings.HasSuffix(done.Left[0], ": the sums of 2026-11-02 are sealed (ingest.seal_after)") {
+		t.Fatalf("%+v %v", done, err)
+	}
+	p.counted(400)
+
+	// An ingester of another version whose offset was set back leaves them too, and goes on.
+	client := &kafka.Client{Addr: kafka.TCP(p.broker)}
+	req := &kafka.OffsetCommitRequest{GroupID: p.group, GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{}}
+	for i := range partitions {
+		req.Topics[p.topic] = append(req.Topics[p.topic], kafka.OffsetCommit{Partition: i, Offset: 0})
+	}
+	p.eventually(func() error { _, err := client.OffsetCommit(t.Context(), req); return err })
+	p.ingester("3")
+	p.produce(400, 600)
+	p.await("SELECT sum(records) FROM @batches", "600")
+	p.counted(600)
+	if got := p.query("SELECT sumIf(records, epoch > 0), sumIf(records, fingerprint = '3') FROM @batches"); got != "0\t200" {
+		t.Errorf("records of later epochs, and those that the new version read: %s", got)
+	}
 }
 
 func TestDeadLettersAreParsedAnew(t *testing.T) {

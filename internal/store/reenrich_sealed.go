@@ -34,7 +34,8 @@ func (s *Store) reenrichSealed(ctx context.Context, c *catalog.Set, day, from, t
 		return err
 	}
 	if !dry {
-		// A replacement that has begun when ctx ends is finished, so that the caller's count is right.
+		// A replacement that has begun when ctx ends is finished, so that the caller's count is
+		// right.
 		if err := s.replaceRollup(context.WithoutCancel(ctx), date, fold, number, from, to, changes); err != nil {
 			return err
 		}

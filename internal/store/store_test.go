@@ -20,7 +20,7 @@ import (
 )
 
 // open makes a store on a new database.
-func open(t *testing.T) (*store.Store, func(sql string) string) {
+func open(t testing.TB) (*store.Store, func(sql string) string) {
 	t.Helper()
 	addr, database := stacktest.Database(t)
 	s, err := store.OpenAndMigrate(t.Context(), store.Config{Addr: []string{addr}, Database: database, Username: "default"})
