@@ -154,10 +154,15 @@ func Audit(ctx context.Context, k *Kafka, s *store.Store, processor *enrich.Proc
 			}
 		}
 	}
-	slices.SortStableFunc(report.Findings, func(a, b Finding) int {
+	inOrder(report.Findings)
+	return report, nil
+}
+
+// inOrder sorts findings by topic, partition and offset.
+func inOrder(all []Finding) {
+	slices.SortStableFunc(all, func(a, b Finding) int {
 		return cmp.Or(topicPartition{a.Topic, a.Partition}.compare(topicPartition{b.Topic, b.Partition}), cmp.Compare(a.FirstOffset, b.FirstOffset))
 	})
-	return report, nil
 }
 
 // confirmed returns the findings of a second look that concern offsets of which the first look

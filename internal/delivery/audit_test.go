@@ -24,6 +24,7 @@ import (
 // auditCase is a topic and a database that are filled by hand, as an ingester would have.
 type auditCase struct {
 	*testing.T
+	topic     string
 	kafka     *Kafka
 	client    *kgo.Client
 	store     *store.Store
@@ -34,33 +35,38 @@ type auditCase struct {
 
 const auditFingerprint = "1"
 
-func newAuditCase(t *testing.T, broker string) *auditCase {
+// newAuditCase returns a case of the first of some topics, by default of one topic. All are read by
+// one group.
+func newAuditCase(t *testing.T, broker string, topics ...string) *auditCase {
 	t.Helper()
+	if len(topics) == 0 {
+		topics = []string{strings.ReplaceAll(t.Name(), "/", "-")}
+	}
 	addr, database := stacktest.Database(t)
-	stored, err := store.OpenAndMigrate(t.Context(), store.Config{Addr: []string{addr}, Database: database, Username: "default"})
+	c := &auditCase{T: t, topic: topics[0], database: database, value: func(offset int64) string { return auditRecord(time.Now().UTC().Truncate(24*time.Hour), offset) }}
+	var err error
+	if c.store, err = store.OpenAndMigrate(t.Context(), store.Config{Addr: []string{addr}, Database: database, Username: "default"}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.store.Close() })
+	request := &kafka.CreateTopicsRequest{}
+	for _, topic := range topics {
+		request.Topics = append(request.Topics, kafka.TopicConfig{Topic: topic, NumPartitions: 2, ReplicationFactor: 1})
+	}
+	resp, err := (&kafka.Client{Addr: kafka.TCP(broker)}).CreateTopics(t.Context(), request)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { stored.Close() })
-	c := newAuditTopic(t, broker, stored, database)
-	return c
-}
-
-// newAuditTopic is a case that shares its database with others of other topics.
-func newAuditTopic(t *testing.T, broker string, stored *store.Store, database string) *auditCase {
-	t.Helper()
-	c := &auditCase{T: t, store: stored, database: database, value: func(offset int64) string { return auditRecord(time.Now().UTC().Truncate(24*time.Hour), offset) }}
-	client := &kafka.Client{Addr: kafka.TCP(broker)}
-	topic := strings.NewReplacer("/", "-", " ", "-", "'", "").Replace(t.Name())
-	resp, err := client.CreateTopics(t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: topic, NumPartitions: 2, ReplicationFactor: 1}}})
-	if err != nil || resp.Errors[topic] != nil {
-		t.Fatal(err, resp)
+	for _, topic := range topics {
+		if resp.Errors[topic] != nil {
+			t.Fatal(topic, resp.Errors[topic])
+		}
 	}
-	if c.kafka, err = Connect(t.Context(), Config{Brokers: []string{broker}, Topics: []string{topic}, Group: "of-" + topic, Start: "earliest"}); err != nil {
+	if c.kafka, err = Connect(t.Context(), Config{Brokers: []string{broker}, Topics: topics, Group: "of-" + c.topic, Start: "earliest"}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.kafka.Close)
-	if c.client, err = kgo.NewClient(kgo.SeedBrokers(broker), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.TransactionalID(topic)); err != nil {
+	if c.client, err = kgo.NewClient(kgo.SeedBrokers(broker), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.TransactionalID(c.topic)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.client.Close)
@@ -72,6 +78,13 @@ func newAuditTopic(t *testing.T, broker string, stored *store.Store, database st
 		t.Fatal(err)
 	}
 	return c
+}
+
+// of returns the case of another of its topics.
+func (c *auditCase) of(topic string) *auditCase {
+	other := *c
+	other.topic = topic
+	return &other
 }
 
 // auditRecord is a record of a day: every tenth holds an error, every hundredth is broken.
@@ -86,12 +99,10 @@ func auditRecord(day time.Time, offset int64) string {
 	return fmt.Sprintf(`{"time":%q,"tenant":"t%d","service":"osm","status":200,"response_body":"{\"ok\":true}"}`, at, offset%3)
 }
 
-func (c *auditCase) topic() string { return c.kafka.cfg.Topics[0] }
-
 // query runs a statement, in which @ stands for the database and TOPIC for the topic.
 func (c *auditCase) query(sql string) string {
 	c.Helper()
-	return stacktest.Query(c.T, stacktest.SharedClickHouse(c.T), strings.NewReplacer("@", c.database+".", "TOPIC", "'"+c.topic()+"'").Replace(sql))
+	return stacktest.Query(c.T, stacktest.SharedClickHouse(c.T), strings.NewReplacer("@", c.database+".", "TOPIC", "'"+c.topic+"'").Replace(sql))
 }
 
 // drop deletes rows.
@@ -106,7 +117,7 @@ func (c *auditCase) produce(partition int32, first, last int64, commit bool) {
 	c.Helper()
 	var records []*kgo.Record
 	for o := first; o <= last; o++ {
-		records = append(records, &kgo.Record{Topic: c.topic(), Partition: partition, Value: []byte(c.value(o)), Timestamp: kafkaTimeOf(o)})
+		records = append(records, &kgo.Record{Topic: c.topic, Partition: partition, Value: []byte(c.value(o)), Timestamp: kafkaTimeOf(o)})
 	}
 	err := c.client.BeginTransaction()
 	if err == nil {
@@ -127,10 +138,10 @@ func kafkaTimeOf(offset int64) time.Time {
 // insert makes a batch of the records of some offsets, but for those that are markers.
 func (c *auditCase) insert(partition int, first, last int64, epoch uint32, markers ...int64) {
 	c.Helper()
-	b := store.NewBatch(c.topic(), partition, first, store.Limits{})
+	b := store.NewBatch(c.topic, partition, first, store.Limits{})
 	for o := first; o <= last; o++ {
 		if !slices.Contains(markers, o) {
-			at := enrich.Position{Topic: c.topic(), Partition: partition, Offset: o, Clock: accesslog.KafkaClock(kafkaTimeOf(o))}
+			at := enrich.Position{Topic: c.topic, Partition: partition, Offset: o, Clock: accesslog.KafkaClock(kafkaTimeOf(o))}
 			if b.Records == 0 {
 				b.FirstRecord = record{offset: o, time: kafkaTimeOf(o), value: []byte(c.value(o))}.hash()
 			}
@@ -155,9 +166,9 @@ func (c *auditCase) commit(partition int, offset int64, runs ...run) {
 	c.Helper()
 	p := plan{Fingerprint: auditFingerprint, Offset: offset, Runs: runs}
 	resp, err := c.kafka.client.OffsetCommit(c.Context(), &kafka.OffsetCommitRequest{GroupID: c.kafka.cfg.Group, GenerationID: -1,
-		Topics: map[string][]kafka.OffsetCommit{c.topic(): {{Partition: partition, Offset: offset, Metadata: p.encode()}}}})
+		Topics: map[string][]kafka.OffsetCommit{c.topic: {{Partition: partition, Offset: offset, Metadata: p.encode()}}}})
 	if err == nil {
-		err = resp.Topics[c.topic()][0].Error
+		err = resp.Topics[c.topic][0].Error
 	}
 	if err != nil {
 		c.Fatal(err)
@@ -169,19 +180,36 @@ func (c *auditCase) commit(partition int, offset int64, runs ...run) {
 // that is still in the plan.
 func (c *auditCase) fill() {
 	c.Helper()
-	c.produce(0, 0, 149, true)    // and the marker 150
-	c.produce(0, 151, 249, true)  // 250
-	c.produce(0, 251, 399, true)  // 400
-	c.produce(0, 401, 420, false) // 421: nothing of it counts
-	c.produce(1, 0, 98, true)     // 99
+	c.fillKafka()
 	c.insert(0, 0, 99, 0)
 	c.insert(0, 100, 199, 0, 150)
 	c.insert(0, 200, 299, 0, 250)
 	c.insert(0, 300, 399, 0)
 	c.insert(1, 0, 99, 0, 99)
+}
+
+// fillKafka is fill without the rows.
+func (c *auditCase) fillKafka() {
+	c.Helper()
+	c.produce(0, 0, 149, true)    // and the marker 150
+	c.produce(0, 151, 249, true)  // 250
+	c.produce(0, 251, 399, true)  // 400
+	c.produce(0, 401, 420, false) // 421: nothing of it counts
+	c.produce(1, 0, 98, true)     // 99
 	c.commit(0, 400)
 	c.commit(1, 0, run{first: 0, last: 99})
 }
+
+// copyRows gives some topics the rows of this one.
+func (c *auditCase) copyRows(topics []string) {
+	c.Helper()
+	for _, table := range ofEachBatch {
+		c.query("INSERT INTO @" + table + " SELECT * REPLACE (arrayJoin(['" + strings.Join(topics, "', '") + "']) AS topic) FROM (SELECT * FROM @" + table + " WHERE topic = TOPIC)")
+	}
+}
+
+// ofEachBatch are the tables that an audit compares.
+var ofEachBatch = []string{"batch_rows", "traffic_sums", "error_sums", "error_rows", "dead_letter_rows"}
 
 func (c *auditCase) audit(options AuditOptions) *AuditReport {
 	c.Helper()
@@ -218,15 +246,13 @@ func (c *auditCase) is(r *AuditReport, want ...string) {
 
 func TestAuditNamesWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	broker := stacktest.Kafka(t).Addr
-	shared := newAuditCase(t, broker)
 	const second = "partition = 0 AND first_offset = 100"
 	everyTable := func(c *auditCase, where string) {
-		for _, table := range []string{"batch_rows", "traffic_sums", "error_sums", "error_rows", "dead_letter_rows"} {
+		for _, table := range ofEachBatch {
 			c.drop(table, where)
 		}
 	}
-	for _, test := range []struct {
+	tests := []struct {
 		name   string
 		damage func(c *auditCase)
 		want   []string
@@ -314,21 +340,46 @@ func TestAuditNamesWhatIsWrong(t *testing.T) {
 			c.produce(0, 422, 499, true)
 			c.deleteBefore(0, 450)
 		}, []string{"lost 0 400-449: Kafka deleted offsets 400 to 449 before they were read"}},
-	} {
+	}
+	var topics []string
+	for i := range tests {
+		topics = append(topics, fmt.Sprintf("case-%02d", i))
+	}
+	whole := newAuditCase(t, stacktest.Kafka(t).Addr, append([]string{"filled"}, topics...)...)
+	whole.fill()
+	whole.copyRows(topics)
+	for i, test := range tests {
+		c := whole.of(topics[i])
+		c.fillKafka()
+		test.damage(c)
+	}
+	report := whole.audit(everything())
+	a := audit{kafka: whole.kafka, store: whole.store, processor: whole.processor, fingerprint: auditFingerprint, options: everything()}
+	a.options.Slice = 2
+	var err error
+	if a.retention, err = a.store.Retention(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	inSlices, _, err := a.look(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	inOrder(inSlices.Findings)
+	if fmt.Sprint(inSlices.Findings) != fmt.Sprint(report.Findings) {
+		t.Errorf("in slices of two batches it finds\n%+v, and at once\n%+v", inSlices.Findings, report.Findings)
+	}
+	found := map[string][]Finding{}
+	for _, f := range report.Findings {
+		found[f.Topic] = append(found[f.Topic], f)
+	}
+	for i, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			c := newAuditTopic(t, broker, shared.store, shared.database)
-			c.fill()
-			test.damage(c)
-			r := c.audit(everything())
-			c.is(r, test.want...)
-			slices := everything()
-			slices.Slice = 2
-			if again := c.audit(slices); fmt.Sprint(again.Findings) != fmt.Sprint(r.Findings) {
-				t.Errorf("in slices of two batches it finds\n%+v, and at once\n%+v", again.Findings, r.Findings)
-			}
+			c := whole.of(topics[i])
+			c.T = t
+			c.is(&AuditReport{Findings: found[c.topic]}, test.want...)
 		})
 	}
+	whole.is(&AuditReport{Findings: found[whole.topic]})
 }
 
 // deleteBefore makes Kafka forget the records before an offset.
@@ -337,7 +388,7 @@ func (c *auditCase) deleteBefore(partition int32, offset int64) {
 	req := kmsg.NewPtrDeleteRecordsRequest()
 	topic, p := kmsg.NewDeleteRecordsRequestTopic(), kmsg.NewDeleteRecordsRequestTopicPartition()
 	p.Partition, p.Offset = partition, offset
-	topic.Topic, topic.Partitions = c.topic(), append(topic.Partitions, p)
+	topic.Topic, topic.Partitions = c.topic, append(topic.Partitions, p)
 	req.Topics, req.TimeoutMillis = append(req.Topics, topic), 5000
 	for _, shard := range c.client.RequestSharded(c.Context(), req) {
 		if shard.Err != nil {
