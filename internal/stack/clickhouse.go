@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	mathrand "math/rand/v2"
 	"net"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -37,6 +39,9 @@ type ClickHouseConfig struct {
 	// SYSTEM LISTEN, READ ON FILE and CREATE TEMPORARY TABLE, because the library starts its
 	// listeners as that user.
 	Users string
+
+	// Profile holds settings of the user default, such as max_threads, if Users is "".
+	Profile map[string]int
 
 	// Executable is a program that calls [Host] when its first argument is [HostCommand]; "" means
 	// the running program.
@@ -310,8 +315,8 @@ func (c *ClickHouse) launch(ctx context.Context) (*process, error) {
 	if err := os.WriteFile(config, c.serverConfig(nonce), 0o600); err != nil {
 		return nil, fmt.Errorf("write the ClickHouse configuration: %w", err)
 	}
-	if c.cfg.Users == "" && c.program.server != "" {
-		if err := os.WriteFile(filepath.Join(c.cfg.Dir, "users.xml"), []byte(binaryUsers), 0o600); err != nil {
+	if c.writesUsers() {
+		if err := os.WriteFile(filepath.Join(c.cfg.Dir, "users.xml"), c.defaultUsers(), 0o600); err != nil {
 			return nil, fmt.Errorf("write the ClickHouse users: %w", err)
 		}
 	}
@@ -461,7 +466,7 @@ const logLevel = "information"
 // and the ports from here, the library from its command line (see Host).
 func (c *ClickHouse) serverConfig(nonce string) []byte {
 	users := c.cfg.Users
-	if users == "" && c.program.server != "" {
+	if c.writesUsers() {
 		users = filepath.Join(c.cfg.Dir, "users.xml")
 	}
 	_, tcp, _ := net.SplitHostPort(c.Addr)
@@ -525,9 +530,21 @@ var small = settings{
 	FreeForMutation: 2, FreeForLarge: 2, FreeForOptimize: 2,
 }
 
-// binaryUsers is the users.xml for a binary, equal to what is built into the library.
-const binaryUsers = `<clickhouse>
-  <profiles><default><poll_interval>1</poll_interval></default></profiles>
+// writesUsers reports whether the server needs a users.xml of ours. The library has its own built
+// in.
+func (c *ClickHouse) writesUsers() bool {
+	return c.cfg.Users == "" && (c.program.server != "" || len(c.cfg.Profile) > 0)
+}
+
+// defaultUsers returns the users.xml that is built into the library, with the settings of
+// ClickHouseConfig.Profile.
+func (c *ClickHouse) defaultUsers() []byte {
+	var profile strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(c.cfg.Profile)) {
+		fmt.Fprintf(&profile, "<%s>%d</%[1]s>", name, c.cfg.Profile[name])
+	}
+	return fmt.Appendf(nil, `<clickhouse>
+  <profiles><default><poll_interval>1</poll_interval>%s</default></profiles>
   <quotas><default/></quotas>
   <users><default>
     <password></password>
@@ -537,7 +554,8 @@ const binaryUsers = `<clickhouse>
     <access_management>1</access_management>
   </default></users>
 </clickhouse>
-`
+`, profile.String())
+}
 
 // anyPort is the address that stands for a free port.
 const anyPort = "127.0.0.1:0"

@@ -25,7 +25,7 @@ import (
 
 func TestClickHouseKeepsData(t *testing.T) {
 	t.Parallel()
-	c := stacktest.ClickHouse(t)
+	c := stacktest.ClickHouse(t, func(cfg *stack.ClickHouseConfig) { cfg.Profile = map[string]int{"max_threads": 7} })
 	addr, httpAddr := c.Addr, c.HTTPAddr
 	stacktest.Query(t, c, "CREATE DATABASE d")
 	stacktest.Query(t, c, "CREATE TABLE d.t (n Int64) ENGINE = MergeTree ORDER BY n")
@@ -58,6 +58,9 @@ func TestClickHouseKeepsData(t *testing.T) {
 	}
 	restart(t, c)
 	rows("2000")
+	if got := stacktest.Query(t, c, "SELECT getSetting('max_threads')"); got != "7" {
+		t.Errorf("max_threads is %s, want 7", got)
+	}
 	if c.Addr != addr || c.HTTPAddr != httpAddr {
 		t.Errorf("now on %s and %s, was on %s and %s", c.Addr, c.HTTPAddr, addr, httpAddr)
 	}

@@ -353,7 +353,7 @@ var migrationFiles embed.FS
 
 // migrate runs the migrations that the database has not recorded, in the order of their numbers.
 // Every statement does nothing if it was executed before. So two processes may run the same
-// migration, and one that died half way is run again.
+// migrations, and what a process that died half way did not record is run again.
 func (s *Store) migrate(ctx context.Context) error {
 	err := s.conn.Exec(ctx, `CREATE TABLE IF NOT EXISTS migrations (name String, applied_at DateTime64(3, 'UTC'))
 		ENGINE = ReplacingMergeTree ORDER BY name`)
@@ -364,24 +364,30 @@ func (s *Store) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
+	done, err := s.apply(ctx, names)
+	if len(done) > 0 {
+		err = errors.Join(err, s.conn.Exec(ctx, "INSERT INTO migrations SELECT arrayJoin(?), now64(3)", done))
+	}
+	return err
+}
+
+// apply executes migrations, and returns those before the first that failed.
+func (s *Store) apply(ctx context.Context, names []string) (done []string, err error) {
+	for i, name := range names {
 		text, err := migrationFiles.ReadFile("migrations/" + name)
 		if err != nil {
-			return err
+			return names[:i], err
 		}
 		for _, statement := range strings.Split(string(text), ";\n") {
 			if strings.TrimSpace(statement) == "" {
 				continue
 			}
 			if err := s.conn.Exec(ctx, statement); err != nil {
-				return fmt.Errorf("migration %s: %w", name, err)
+				return names[:i], fmt.Errorf("migration %s: %w", name, err)
 			}
 		}
-		if err := s.conn.Exec(ctx, `INSERT INTO migrations VALUES (?, now64(3))`, name); err != nil {
-			return err
-		}
 	}
-	return nil
+	return names, nil
 }
 
 // unapplied returns the migrations that the database has not recorded, in order.
