@@ -67,6 +67,9 @@ func newSource(name, text string) source {
 	case strings.TrimSpace(text) == "":
 		return source{}
 	}
+	if parts := readData(name, text); parts != nil {
+		return source{parts: parts}
+	}
 	if g := readCSV(name, text); g != nil {
 		return source{parts: []part{{grid: g}}}
 	}

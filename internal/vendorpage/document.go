@@ -1,0 +1,184 @@
+package vendorpage
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// dataTable is the layout of a list of errors in JSON or YAML.
+const dataTable = "list in JSON or YAML"
+
+// readData reads a document in JSON or YAML that lists errors, or returns nil if the page is none.
+// Each list of objects becomes a grid with a column per name, and so does each object whose names
+// are codes.
+func readData(name, text string) []part {
+	ext := strings.ToLower(path.Ext(name))
+	trimmed := strings.TrimSpace(text)
+	if ext != ".json" && ext != ".yaml" && ext != ".yml" && !strings.HasPrefix(trimmed, "{") && !strings.HasPrefix(trimmed, "[{") && !strings.HasPrefix(trimmed, "[\n") || len(text) > maxData {
+		return nil
+	}
+	var root yaml.Node
+	if strings.ContainsAny(trimmed[:1], "{[") {
+		text = strings.ReplaceAll(text, "\t", " ") // JSON is YAML but for its tabs
+	}
+	if err := yaml.Unmarshal([]byte(text), &root); err != nil || len(root.Content) != 1 {
+		return nil
+	}
+	d := dataReader{}
+	d.read(root.Content[0], path.Base(name), 0)
+	for i := range d.parts {
+		d.parts[i].grid.layout = dataTable
+	}
+	return d.parts
+}
+
+const (
+	maxData      = 4 << 20 // limits the bytes of a document
+	maxDataDepth = 30      // limits how deeply its objects may be nested
+)
+
+// dataReader collects the grids of a document.
+type dataReader struct{ parts []part }
+
+// read looks for lists of errors in a value. The path to it says what it is about.
+func (d *dataReader) read(n *yaml.Node, at string, depth int) {
+	if depth > maxDataDepth {
+		return
+	}
+	switch n.Kind {
+	case yaml.SequenceNode:
+		if objects(n.Content) {
+			d.add(n, at, dataRows(n.Content, nil))
+			return
+		}
+		for _, item := range n.Content {
+			d.read(item, at, depth+1)
+		}
+	case yaml.MappingNode:
+		if codes, texts := members(n); keyedByCodes(codes, texts) {
+			d.add(n, at, dataRows(texts, codes))
+			return
+		}
+		for i := 1; i < len(n.Content); i += 2 {
+			d.read(n.Content[i], at+" "+n.Content[i-1].Value, depth+1)
+		}
+	}
+}
+
+// add adds a grid unless it has no rows.
+func (d *dataReader) add(n *yaml.Node, at string, rows []gridRow) {
+	if len(rows) < 2 {
+		return
+	}
+	g := grid{line: n.Line, headed: true, bare: true, spans: true, rows: rows}
+	g.rows[0].line = n.Line
+	switch {
+	case announcesCodes.MatchString(at) || aboutErrors.MatchString(at):
+		g.topic = ofCodes
+	case otherCodes.MatchString(at):
+		g.topic = ofOthers
+	}
+	if _, ok := headings(rows[0].cells); ok {
+		for _, cell := range rows[0].cells {
+			k := kindOf(cell)
+			g.bare = g.bare && k != ofMessage && k != ofRemedy && !saysError.MatchString(strings.ToLower(cell))
+		}
+	}
+	d.parts = append(d.parts, part{grid: &g})
+}
+
+// objects reports whether values are objects, of which each has members of its own.
+func objects(values []*yaml.Node) bool {
+	for _, v := range values {
+		if v.Kind != yaml.MappingNode {
+			return false
+		}
+	}
+	return len(values) > 1
+}
+
+// members returns the names and the values of an object.
+func members(n *yaml.Node) (names, values []*yaml.Node) {
+	for i := 1; i < len(n.Content); i += 2 {
+		names, values = append(names, n.Content[i-1]), append(values, n.Content[i])
+	}
+	return names, values
+}
+
+// keyedByCodes reports whether the names of an object are codes, with texts or objects as values.
+func keyedByCodes(names, values []*yaml.Node) bool {
+	sure, texts := 0, 0
+	for i, n := range names {
+		if codeStrength(n.Value) >= number && vocabulary[normal(n.Value)] == unknown {
+			sure++
+		}
+		if v := values[i]; v.Kind == yaml.ScalarNode && prose(v.Value) || v.Kind == yaml.MappingNode && describes(v) {
+			texts++
+		}
+	}
+	return len(names) > 1 && sure == len(names) && 10*texts >= 8*len(names)
+}
+
+// describes reports whether an object has a member with a message or a description.
+func describes(n *yaml.Node) bool {
+	names, values := members(n)
+	for i, name := range names {
+		switch kindOf(name.Value) {
+		case ofMessage, ofText, ofName:
+			if values[i].Kind == yaml.ScalarNode {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// dataRows makes a row of each object, below a row of the names of their members. Codes, if given, are
+// the first column.
+func dataRows(values, codes []*yaml.Node) []gridRow {
+	var heads []string
+	if codes != nil {
+		heads = []string{"Error code"}
+	}
+	first := len(heads)
+	rows := []gridRow{{}}
+	for i, v := range values {
+		cells := make([]string, len(heads), maxColumns)
+		if codes != nil {
+			cells[0] = codes[i].Value
+		}
+		fields, texts := members(v)
+		if v.Kind == yaml.ScalarNode {
+			fields, texts = []*yaml.Node{{Value: "Message"}}, []*yaml.Node{v}
+		}
+		for k, f := range fields {
+			if texts[k].Kind != yaml.ScalarNode || texts[k].Tag == "!!null" {
+				continue
+			}
+			at := slices.Index(heads[first:], f.Value) + first
+			if at < first {
+				if len(heads) == maxColumns {
+					continue
+				}
+				at = len(heads)
+				heads = append(heads, f.Value)
+			}
+			for len(cells) <= at {
+				cells = append(cells, "")
+			}
+			cells[at] = tidy(texts[k].Value)
+		}
+		rows = append(rows, gridRow{line: v.Line, cells: cells})
+	}
+	rows[0].cells = heads
+	for i, r := range rows {
+		for len(r.cells) < len(heads) {
+			r.cells = append(r.cells, "")
+		}
+		rows[i] = r
+	}
+	return rows
+}
