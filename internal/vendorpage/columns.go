@@ -176,6 +176,9 @@ func recast(cols []column) {
 
 var parameterHeads = map[string]bool{"参数": true, "参数名": true, "字段": true, "parameter": true, "field": true, "параметр": true, "parámetro": true, "parâmetro": true, "파라미터": true, "パラメータ": true}
 
+// idHeads are the headings of an error's number beside its HTTP status.
+var idHeads = map[string]bool{"id": true, "идентификатор": true, "identyfikator": true, "identificador": true, "identifiant": true, "identificativo": true, "标识": true, "識別子": true, "ідентифікатор": true}
+
 // typeHeads are the headings of an error's type, which is a field elsewhere.
 var typeHeads = map[string]bool{"type": true, "类型": true, "タイプ": true, "타입": true, "typ": true, "tipo": true, "тип": true}
 
@@ -285,8 +288,12 @@ func (a *assignment) candidates(status int) (sure, maybe []int) {
 		}
 		switch c.kind {
 		case unknown, ofName, ofCode:
+			if idHeads[c.heading] && c.sure > 0.9 && c.looks == perhaps {
+				sure = append(sure, i)
+				continue
+			}
 		case ofField, ofAttribute:
-			if c.heading == "id" && c.sure > 0.9 && c.looks == perhaps {
+			if idHeads[c.heading] && c.sure > 0.9 && c.looks == perhaps {
 				sure = append(sure, i)
 				continue
 			}
@@ -439,9 +446,9 @@ var textRules = []rule{
 }
 
 // assignBare decides the roles of columns without headings. Such a table needs a column of nothing
-// but codes, and texts that read like prose; otherwise all roles are "". about reports that the
-// text above mentions errors, so that plain numbers may be codes.
-func assignBare(cells [][]string, about bool) []Role {
+// but codes, and texts that read like prose; otherwise all roles are "". Plain numbers may be codes
+// if the text above mentions errors, and short ones if it announces codes.
+func assignBare(cells [][]string, above topic) []Role {
 	cols := make([]column, len(cells))
 	for i, of := range cells {
 		if len(of) > 0 && kindOf(of[0]) == ofField {
@@ -450,7 +457,7 @@ func assignBare(cells [][]string, about bool) []Role {
 		cols[i] = columnOf("", of)
 	}
 	roles := bareKey(cols)
-	if about && !slices.Contains(roles, RoleCode) && len(cols) > 1 && integers(cells[0]) && cols[0].status <= 0.95 {
+	if above.about() && !slices.Contains(roles, RoleCode) && len(cols) > 1 && (integers(cells[0]) || above == ofCodes && different(cells[0])) && cols[0].status <= 0.95 {
 		roles[0] = RoleCode
 	}
 	texts, prose := bareTexts(cols, roles, cells)
@@ -469,16 +476,19 @@ func assignBare(cells [][]string, about bool) []Role {
 
 // integers reports whether cells are different numbers of any length that do not just count.
 func integers(cells []string) bool {
+	return different(cells) && slices.ContainsFunc(cells, func(c string) bool { return len(c) >= 3 })
+}
+
+// different reports whether cells are different numbers.
+func different(cells []string) bool {
 	seen := map[string]bool{}
-	long := false
 	for _, c := range cells {
 		if !integer.MatchString(c) || seen[c] {
 			return false
 		}
 		seen[c] = true
-		long = long || len(c) >= 3
 	}
-	return long
+	return len(cells) > 2
 }
 
 // bareKey finds the status and the code among columns without headings, by their cells alone. If

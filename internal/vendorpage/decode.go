@@ -71,6 +71,7 @@ func newSource(name, text string) source {
 		return source{parts: parts}
 	}
 	if g := readCSV(name, text); g != nil {
+		g.topic = topicOf(titlesOf(*g))
 		return source{parts: []part{{grid: g}}}
 	}
 	s := source{}
@@ -115,6 +116,21 @@ func newSource(name, text string) source {
 
 // escaped removes Markdown's backslashes, which HTML in Markdown has too.
 var escaped = strings.NewReplacer(`\_`, "_", `\*`, "*", `\<`, "&lt;", `\{`, "{", `\}`, "}")
+
+// titlesOf returns the rows of a grid that have one cell, up to the first one with more.
+func titlesOf(g grid) (titles []line) {
+	for _, r := range g.rows {
+		text := ""
+		for _, c := range r.cells {
+			if text != "" && c != "" {
+				return titles
+			}
+			text += c
+		}
+		titles = append(titles, line{n: r.line, text: text})
+	}
+	return titles
+}
 
 // topic returns the topic of the last lines so far.
 func (s *source) topic() topic {

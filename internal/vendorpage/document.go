@@ -2,6 +2,7 @@ package vendorpage
 
 import (
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -29,6 +30,7 @@ func readData(name, text string) []part {
 	}
 	d := dataReader{}
 	d.read(root.Content[0], path.Base(name), 0)
+	d.addExamples()
 	for i := range d.parts {
 		d.parts[i].grid.layout = dataTable
 	}
@@ -41,7 +43,11 @@ const (
 )
 
 // dataReader collects the grids of a document.
-type dataReader struct{ parts []part }
+type dataReader struct {
+	parts    []part
+	status   string    // of the response whose examples are being read
+	examples []gridRow // error responses with status, code and message
+}
 
 // read looks for lists of errors in a value. The path to it says what it is about.
 func (d *dataReader) read(n *yaml.Node, at string, depth int) {
@@ -58,13 +64,52 @@ func (d *dataReader) read(n *yaml.Node, at string, depth int) {
 			d.read(item, at, depth+1)
 		}
 	case yaml.MappingNode:
-		if codes, texts := members(n); keyedByCodes(codes, texts) {
+		if codes, texts := members(n); keyedByCodes(codes, texts, aboutErrors.MatchString(at)) {
 			d.add(n, at, dataRows(texts, codes))
 			return
 		}
-		for i := 1; i < len(n.Content); i += 2 {
-			d.read(n.Content[i], at+" "+n.Content[i-1].Value, depth+1)
+		if d.status != "" && exampleOf.MatchString(at) {
+			d.example(n)
 		}
+		for i := 1; i < len(n.Content); i += 2 {
+			before, name := d.status, n.Content[i-1].Value
+			if isStatus(name) && strings.HasSuffix(at, " responses") {
+				d.status = name
+			}
+			d.read(n.Content[i], at+" "+name, depth+1)
+			d.status = before
+		}
+	}
+}
+
+// exampleOf matches the path to an example of OpenAPI.
+var exampleOf = regexp.MustCompile(` examples? `)
+
+// example reads the code and the message of an example of an error response.
+func (d *dataReader) example(n *yaml.Node) {
+	row := gridRow{line: n.Line, cells: []string{d.status, "", ""}}
+	names, values := members(n)
+	for i, name := range names {
+		if values[i].Kind != yaml.ScalarNode {
+			continue
+		}
+		switch k := kindOf(name.Value); {
+		case k == ofCode && row.cells[1] == "":
+			row.cells[1] = values[i].Value
+		case k == ofMessage && row.cells[2] == "":
+			row.cells[2] = tidy(values[i].Value)
+		}
+	}
+	if d.status >= "4" && row.cells[1] != "" && row.cells[1] != d.status && row.cells[2] != "" {
+		d.examples = append(d.examples, row)
+	}
+}
+
+// addExamples adds the grid of the examples.
+func (d *dataReader) addExamples() {
+	if len(d.examples) > 0 {
+		head := gridRow{line: d.examples[0].line, cells: []string{"HTTP status", "Error code", "Message"}}
+		d.parts = append(d.parts, part{grid: &grid{line: head.line, headed: true, spans: true, rows: append([]gridRow{head}, d.examples...)}})
 	}
 }
 
@@ -109,17 +154,20 @@ func members(n *yaml.Node) (names, values []*yaml.Node) {
 }
 
 // keyedByCodes reports whether the names of an object are codes, with texts or objects as values.
-func keyedByCodes(names, values []*yaml.Node) bool {
-	sure, texts := 0, 0
+func keyedByCodes(names, values []*yaml.Node, about bool) bool {
+	sure, texts, stats := 0, 0, 0
 	for i, n := range names {
+		if isStatus(n.Value) || n.Value == "default" {
+			stats++
+		}
 		if codeStrength(n.Value) >= number && vocabulary[normal(n.Value)] == unknown {
 			sure++
 		}
-		if v := values[i]; v.Kind == yaml.ScalarNode && prose(v.Value) || v.Kind == yaml.MappingNode && describes(v) {
+		if v := values[i]; v.Kind == yaml.ScalarNode && (prose(v.Value) || about && v.Tag == "!!str") || v.Kind == yaml.MappingNode && describes(v) {
 			texts++
 		}
 	}
-	return len(names) > 1 && sure == len(names) && 10*texts >= 8*len(names)
+	return len(names) > 1 && stats < len(names) && sure == len(names) && 10*texts >= 8*len(names)
 }
 
 // describes reports whether an object has a member with a message or a description.

@@ -61,6 +61,7 @@ type htmlGrid struct {
 type htmlDL struct {
 	records []record
 	term    bool // the current text belongs to a term
+	coded   bool // the current text has a part that is set as code
 	cell    *strings.Builder
 	at      int
 	topic   topic
@@ -308,6 +309,9 @@ func (r *htmlReader) endBlock() {
 // mark.
 func (r *htmlReader) inlineMark(tag string) {
 	mark := inline[tag]
+	if n := len(r.lists); n > 0 && mark == "`" {
+		r.lists[n-1].coded = true
+	}
 	if mark == "" || r.out() != &r.text || r.pre > 0 {
 		return
 	}
@@ -544,11 +548,11 @@ func (l *htmlDL) item(term bool, at int) {
 		text := tidy(l.cell.String())
 		switch {
 		case l.term && text != "":
-			l.records = append(l.records, record{line: at, term: text})
+			l.records = append(l.records, record{line: at, term: text, coded: l.coded})
 		case !l.term && text != "" && len(l.records) > 0:
 			last := &l.records[len(l.records)-1]
 			last.body = append(last.body, strings.Split(text, "\n")...)
 		}
 	}
-	l.cell, l.term = &strings.Builder{}, term
+	l.cell, l.term, l.coded = &strings.Builder{}, term, false
 }

@@ -129,7 +129,7 @@ func (r record) split() (code, text string) {
 func doubtful(all []record) bool {
 	sure := 0
 	for _, r := range all {
-		if code, _ := r.split(); codeStrength(codePart(code)) >= number || isStatus(r.term) {
+		if code, _ := r.split(); codeStrength(codePart(code)) >= number || isStatus(r.term) || r.coded && codeStrength(code) > noCode {
 			sure++
 		}
 	}

@@ -12,6 +12,7 @@ import (
 type record struct {
 	line   int
 	indent int      // of its line, if it is a list item
+	coded  bool     // the code is set as code
 	term   string   // the code, with what belongs to it, such as a status in brackets
 	beside string   // the text in the same line
 	body   []string // paragraphs

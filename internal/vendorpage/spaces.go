@@ -238,7 +238,7 @@ func segmentBy(ws []string, longest int) (heads []string) {
 		n := min(longest, len(ws)-i)
 		for ; n > 0; n-- {
 			w := strings.Join(ws[i:i+n], " ")
-			if vocabulary[normal(w)] != unknown || n == 1 && w[0] >= 0x80 && kindOf(w) != unknown {
+			if inVocabulary(w) || n == 1 && w[0] >= 0x80 && kindOf(w) != unknown {
 				break
 			}
 		}

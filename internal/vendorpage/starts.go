@@ -11,7 +11,9 @@ var (
 	bullet    = regexp.MustCompile(`^(#{1,6}\s+|[-*+•·]\s+|:\s+)?(.*)$`)
 	separator = regexp.MustCompile(`^\s*(?:[:\x{ff1a}]\s*|[-–—]+\s+|=\s+|\t+|\s{2,})`)
 	negative  = regexp.MustCompile(`^-\d{3,} [A-Z]`)
-	aboutCode = regexp.MustCompile(`^(?i:error code|error|code|exception|错误码|错误代码|fehler|erreur|エラーコード|오류)\s*[:\x{ff1a} #]\s*`)
+	aboutCode = regexp.MustCompile(`^(?i:error code|error|code|exception|错误码|错误代码|fehlercode|fehler|code erreur|erreur|エラーコード|오류 코드|오류|codice(?: errore)?|código(?: de (?:error|erro))?|kod(?: błędu)?|код(?: ошибки)?|hata kodu)\s*[:\x{ff1a} #]\s*`)
+	ordinal   = regexp.MustCompile("^\\d{1,3}[.)]\\s+([*`].*)$")
+	codeAlone = regexp.MustCompile(`^(?i:error code|error|code)\s+(-?\d+)(?:\s+(?i:returned|error))?\s*[#¶]?$`)
 )
 
 // start is how a line starts a record.
@@ -46,7 +48,11 @@ type opening struct {
 
 // openingOf separates the mark at the start of a line.
 func openingOf(l string) opening {
-	m := bullet.FindStringSubmatch(strings.TrimSpace(l))
+	text := strings.TrimSpace(l)
+	if m := ordinal.FindStringSubmatch(text); m != nil {
+		text = "- " + m[1]
+	}
+	m := bullet.FindStringSubmatch(text)
 	o := opening{mark: strings.TrimSpace(m[1]), rest: strings.ReplaceAll(m[2], `\_`, "_")}
 	if indent := len(l) - len(strings.TrimLeft(l, " \t")); indent > 3 && o.mark != "" && o.mark[0] != '#' {
 		o.mark += ">"
@@ -65,6 +71,9 @@ func openingOf(l string) opening {
 func startOf(l string) (s start, ok bool) {
 	if len(l) > 400 {
 		return s, false
+	}
+	if m := codeAlone.FindStringSubmatch(strings.TrimLeft(strings.TrimSpace(l), "# ")); m != nil {
+		return start{mark: "=code", code: m[1]}, true
 	}
 	o := openingOf(l)
 	if inner, behind, mark, ok := unwrap(o.rest); ok {
@@ -92,6 +101,9 @@ func unwrap(s string) (inner, behind, mark string, ok bool) {
 // the description of a parameter ("`code` (string): …").
 func wrappedStart(mark, inner, behind string) (s start, ok bool) {
 	inner, behind = strings.Trim(inner, ":*` "), strings.TrimSpace(behind)
+	if p := aboutCode.FindString(inner); p != "" && codeStrength(firstToken(inner[len(p):])) >= number {
+		inner, mark = inner[len(p):], mark+"="+strings.ToLower(p)
+	}
 	code, _, text := splitCode(inner)
 	if st := codeStrength(code); st == noCode || st == word && text != "" {
 		return s, false

@@ -139,7 +139,7 @@ func readTable(g grid, at int, heads []string, rows []gridRow) *reading {
 	if heads != nil {
 		roles, rivals = assignOrRivals(heads, cols)
 	} else {
-		roles = assignBare(cols, g.topic.about())
+		roles = assignBare(cols, g.topic)
 		heads = make([]string, len(cols))
 	}
 	for i, h := range heads {

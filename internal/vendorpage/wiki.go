@@ -17,6 +17,8 @@ func readMarkupTable(lines []string, at int) (g *grid, next int) {
 	switch {
 	case strings.HasPrefix(text, "{|"):
 		return readMediaWiki(lines, at)
+	case text == "#|":
+		return readYFM(lines, at)
 	case strings.Contains(text, "list-table::") || strings.HasPrefix(text, "```{list-table}"):
 		return readListTable(lines, at)
 	case strings.HasPrefix(text, ".. csv-table::"):
@@ -58,6 +60,33 @@ func readMediaWiki(lines []string, at int) (g *grid, next int) {
 		case len(g.rows) > 0 && len(g.rows[len(g.rows)-1].cells) > 0: // another line of the cell
 			cells := g.rows[len(g.rows)-1].cells
 			cells[len(cells)-1] += "\n" + text
+		}
+	}
+	return nil, at
+}
+
+// readYFM reads a table between #| and |#: "||" begins and ends a row, and "|" separates cells, which
+// may contain lists.
+func readYFM(lines []string, at int) (g *grid, next int) {
+	g = &grid{layout: markupTable}
+	row := ""
+	for i := at + 1; i < len(lines) && i < at+sampleLines*10; i++ {
+		text := strings.TrimSpace(lines[i])
+		switch {
+		case text == "|#":
+			return finishMarkup(g), i + 1
+		case row == "" && text == "":
+			continue
+		case row == "":
+			g.rows = append(g.rows, gridRow{line: i + 1})
+		}
+		row += "\n" + text
+		if inner, closed := strings.CutSuffix(strings.TrimSpace(row), "||"); closed && inner != "" {
+			cells, _ := splitPipes(strings.TrimPrefix(inner, "||"))
+			for k, c := range cells {
+				cells[k] = strings.ReplaceAll(strings.TrimPrefix(strings.TrimSpace(c), "- "), "\n- ", "\n")
+			}
+			g.rows[len(g.rows)-1].cells, row = cells, ""
 		}
 	}
 	return nil, at
