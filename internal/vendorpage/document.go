@@ -83,7 +83,7 @@ func (d *dataReader) read(n *yaml.Node, at string, depth int) {
 }
 
 // exampleOf matches the path to an example of OpenAPI.
-var exampleOf = regexp.MustCompile(` examples? `)
+var exampleOf = regexp.MustCompile(` examples?(?: |$)`)
 
 // example reads the code and the message of an example of an error response.
 func (d *dataReader) example(n *yaml.Node) {

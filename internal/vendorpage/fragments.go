@@ -18,7 +18,7 @@ import (
 // The pipes alone separate the cells. The known headings at the start give their number in a row.
 func findFragments(lines []line, at int) (*grid, int) {
 	first := strings.TrimSpace(lines[at].text)
-	if first != "|" && kindOf(strings.Trim(first, "| ")) == unknown || !pipeNear(lines, at) {
+	if at > 0 && framed(lines[at-1].text) || first != "|" && kindOf(strings.Trim(first, "| ")) == unknown || !pipeNear(lines, at) {
 		return nil, 0
 	}
 	t := fragments{lines: lines, at: at}

@@ -236,7 +236,7 @@ func wrap(a, b string) string {
 // findPipeCells reads one cell per line, each ending in a pipe, with or without a ruler below the
 // headings.
 func findPipeCells(lines []line, at int) (*grid, int) {
-	if !closesCell(lines[at].text) || kindOf(strings.Trim(lines[at].text, "| ")) == unknown {
+	if at > 0 && framed(lines[at-1].text) || !closesCell(lines[at].text) || kindOf(strings.Trim(lines[at].text, "| ")) == unknown {
 		return nil, 0
 	}
 	heads, begin := pipeHeads(lines, at)
@@ -256,6 +256,9 @@ func closesCell(l string) bool {
 	}
 	return strings.HasSuffix(t, "|") && (!isRuler(t) || emptyCell(t)) && strings.Count(t, "|") == 1
 }
+
+// framed reports whether a line holds the first cell of a row, between pipes.
+func framed(l string) bool { return strings.HasPrefix(l, "| ") && closesCell(l) }
 
 // emptyCell reports whether a line is a cell that says that there is nothing to say.
 func emptyCell(l string) bool { return l == "- |" || l == "-|" }

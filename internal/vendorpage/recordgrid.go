@@ -58,7 +58,8 @@ func splitBesides(all []record) {
 }
 
 func nameIndex(names []string, name string) int {
-	return slices.IndexFunc(names, func(n string) bool { return normal(n) == normal(name) })
+	bare := func(n string) string { return strings.TrimPrefix(normal(n), "error ") }
+	return slices.IndexFunc(names, func(n string) bool { return bare(n) == bare(name) })
 }
 
 // liftFields turns paragraphs into fields if they are written like fields, as in a <dd>.

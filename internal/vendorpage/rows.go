@@ -73,7 +73,7 @@ func (f *filler) repeats(cells []string) bool {
 func (f *filler) single(row gridRow) bool {
 	only := slices.IndexFunc(row.cells, filled)
 	said := row.cells[only]
-	title := sameCells(row.cells) // it spans the columns
+	title := sameCells(row.cells) || strings.HasPrefix(said, "**") && strings.HasSuffix(said, "**") // it spans the columns, or is bold
 	if !title && (slices.ContainsFunc(row.cells[only+1:], filled) || codeStrength(codePart(said)) != noCode || others(said)) {
 		return false
 	}
@@ -197,7 +197,7 @@ func (f *filler) readOne(row gridRow, r Row, cell string) bool {
 		return true
 	}
 	words := strings.Fields(code)
-	if len(words) > 5 || len(code) > 120 || strings.Contains(code, "\n") || f.strict && len(words) > 1 && codeStrength(code) == noCode && !spacedCode.MatchString(code) {
+	if len(words) > 5 || len(code) > 120 || strings.Contains(code, "\n") || (f.strict || f.bare) && len(words) > 1 && codeStrength(code) == noCode && !spacedCode.MatchString(code) {
 		f.lose(row, "the cell of the code contains a text")
 		return false
 	}

@@ -21,6 +21,10 @@ func findSpaces(lines []line, at int) (*grid, int) {
 	for j := at + 1; j < len(lines); j++ {
 		text := strings.TrimSpace(lines[j].text)
 		if text == "" && len(t.rows) > 0 && !t.starts(peek(lines[:min(len(lines), j+4)], j)) {
+			if next := t.resume(lines, j); next > 0 {
+				j = next - 1
+				continue
+			}
 			break
 		}
 		if text == "" || dashes.MatchString(text) {
@@ -98,6 +102,32 @@ func (t *spacedTable) addRow(l line) bool {
 	t.rows = append(t.rows, r)
 	return true
 }
+
+// resume returns the next line that begins a row if only a note is before it, or 0. The note belongs
+// to the text of the row above.
+func (t *spacedTable) resume(lines []line, j int) (next int) {
+	last := &t.rows[len(t.rows)-1]
+	if t.tail-t.lead != 1 || !endsSentence(last.text) {
+		return 0
+	}
+	note := ""
+	for next = j; next < len(lines) && next < j+noteLines; next++ {
+		text := strings.TrimSpace(lines[next].text)
+		switch {
+		case note != "" && t.starts(text):
+			last.text += note
+			return next
+		case strings.HasPrefix(text, "#") || segment(text) != nil || junk(text) || hasPipe(lines[next]):
+			return 0
+		case text != "":
+			note += "\n" + text
+		}
+	}
+	return 0
+}
+
+// noteLines limits the lines of a note between two rows.
+const noteLines = 10
 
 // starts reports whether a line begins a row with a code that looks like those before it.
 func (t *spacedTable) starts(l string) bool {

@@ -13,7 +13,7 @@ var (
 	negative  = regexp.MustCompile(`^-\d{3,} [A-Z]`)
 	aboutCode = regexp.MustCompile(`^(?i:error code|error|code|exception|错误码|错误代码|fehlercode|fehler|code erreur|erreur|エラーコード|오류 코드|오류|codice(?: errore)?|código(?: de (?:error|erro))?|kod(?: błędu)?|код(?: ошибки)?|hata kodu)\s*[:\x{ff1a} #]\s*`)
 	ordinal   = regexp.MustCompile("^\\d{1,3}[.)]\\s+([*`].*)$")
-	codeAlone = regexp.MustCompile(`^(?i:error code|error|code)\s+(-?\d+)(?:\s+(?i:returned|error))?\s*[#¶]?$`)
+	codeAlone = regexp.MustCompile(`^(?i:error code|error|code)\s+(-?\d+)(?:\s+(?i:(returned|error)))?\s*[#¶]?$`)
 )
 
 // start is how a line starts a record.
@@ -73,7 +73,11 @@ func startOf(l string) (s start, ok bool) {
 		return s, false
 	}
 	if m := codeAlone.FindStringSubmatch(strings.TrimLeft(strings.TrimSpace(l), "# ")); m != nil {
-		return start{mark: "=code", code: m[1]}, true
+		mark := "=code"
+		if m[2] != "" {
+			mark = "=error"
+		}
+		return start{mark: mark, code: m[1]}, true
 	}
 	o := openingOf(l)
 	if inner, behind, mark, ok := unwrap(o.rest); ok {

@@ -84,7 +84,7 @@ func readYFM(lines []string, at int) (g *grid, next int) {
 		if inner, closed := strings.CutSuffix(strings.TrimSpace(row), "||"); closed && inner != "" {
 			cells, _ := splitPipes(strings.TrimPrefix(inner, "||"))
 			for k, c := range cells {
-				cells[k] = strings.ReplaceAll(strings.TrimPrefix(strings.TrimSpace(c), "- "), "\n- ", "\n")
+				cells[k] = strings.TrimSpace(c)
 			}
 			g.rows[len(g.rows)-1].cells, row = cells, ""
 		}
