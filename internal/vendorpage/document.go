@@ -184,8 +184,8 @@ func describes(n *yaml.Node) bool {
 	return false
 }
 
-// dataRows makes a row of each object, below a row of the names of their members. Codes, if given, are
-// the first column.
+// dataRows makes a row of each object, below a row of the names of their members. Codes, if given,
+// are the first column.
 func dataRows(values, codes []*yaml.Node) []gridRow {
 	var heads []string
 	if codes != nil {

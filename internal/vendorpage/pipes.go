@@ -276,8 +276,8 @@ func pipeHeads(lines []line, at int) (heads []block, next int) {
 		}
 	}
 	n := 0
-	for n < len(heads) && kindOf(heads[n].text) != unknown {
-		n++
+	for n < len(heads) && kindOf(heads[n].text) != unknown && !(n > 1 && camel(heads[n].text) && !camel(heads[0].text)) {
+		n++ // but the name of a member below headings in words is a cell
 	}
 	if n == 0 {
 		return nil, 0

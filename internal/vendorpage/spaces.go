@@ -103,8 +103,8 @@ func (t *spacedTable) addRow(l line) bool {
 	return true
 }
 
-// resume returns the next line that begins a row if only a note is before it, or 0. The note belongs
-// to the text of the row above.
+// resume returns the next line that begins a row if only a note is before it, or 0. The note
+// belongs to the text of the row above.
 func (t *spacedTable) resume(lines []line, j int) (next int) {
 	last := &t.rows[len(t.rows)-1]
 	if t.tail-t.lead != 1 || !endsSentence(last.text) {

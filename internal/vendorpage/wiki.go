@@ -65,8 +65,8 @@ func readMediaWiki(lines []string, at int) (g *grid, next int) {
 	return nil, at
 }
 
-// readYFM reads a table between #| and |#: "||" begins and ends a row, and "|" separates cells, which
-// may contain lists.
+// readYFM reads a table between #| and |#: "||" begins and ends a row, and "|" separates cells,
+// which may contain lists.
 func readYFM(lines []string, at int) (g *grid, next int) {
 	g = &grid{layout: markupTable}
 	row := ""
