@@ -23,14 +23,23 @@ GROUP BY day;
 ALTER TABLE traffic_sums ADD COLUMN IF NOT EXISTS late Bool;
 ALTER TABLE error_sums ADD COLUMN IF NOT EXISTS late Bool;
 
+-- Readers of short windows ask for this too, so it reads each table once, without FINAL and joins.
 CREATE OR REPLACE VIEW folded_days AS
-SELECT f.day AS day, f.fold AS fold, f.minutes AS minutes, 0 AS sealed
-FROM (SELECT day, fold, mark, minutes FROM fold_rows FINAL) AS f
-LEFT JOIN (SELECT day, groupBitXor(mark) AS mark FROM day_change_rows GROUP BY day) AS c ON f.day = c.day
-WHERE (f.mark = c.mark OR f.day <= today() - 798) AND f.day NOT IN (SELECT day FROM sealed_days)
-UNION ALL
-SELECT day, fold, 1 AS minutes, 1 AS sealed
-FROM sealed_days;
+SELECT day, last.1 AS fold, last.3 AS minutes, last.4 AS sealed
+FROM
+(
+    SELECT day, groupBitXor(change) AS changed, argMax((fold, mark, minutes, sealed), (sealed, at)) AS last
+    FROM
+    (
+        SELECT day, mark AS change, toUInt64(0) AS fold, toUInt64(0) AS mark, toUInt8(0) AS minutes, 0 AS sealed, toDateTime64(0, 3, 'UTC') AS at FROM day_change_rows
+        UNION ALL
+        SELECT day, 0, fold, mark, minutes, 0, at FROM fold_rows
+        UNION ALL
+        SELECT day, 0, fold, 0, 1, 1, at FROM seal_rows WHERE state = 3
+    )
+    GROUP BY day
+)
+WHERE fold != 0 AND (sealed OR last.2 = changed OR day <= today() - 798);
 
 CREATE OR REPLACE VIEW traffic_minute_by_batch AS
 SELECT minute, tenant, service, route, status, body_state, topic, requests, errors, errors AS error_requests, late
@@ -48,7 +57,7 @@ WHERE if((SELECT count() FROM epoch_switches) = 0, epoch = 0,
         FROM epoch_switches GROUP BY topic, partition, first_offset)) != (epoch = 0))
 SETTINGS do_not_merge_across_partitions_select_final = 1;
 
--- Late sums have a part of their own, so that the others of rolled-up days are not read.
+-- The partitions of days that are rolled up and not sealed are not read.
 CREATE OR REPLACE VIEW traffic_minute AS
 WITH (SELECT (groupArray(day), groupArray(fold), groupArrayIf(day, sealed)) FROM folded_days WHERE minutes) AS folded
 SELECT minute, tenant, service, route, status, body_state, topic, requests, errors, errors AS error_requests
@@ -57,11 +66,7 @@ WHERE (toDate(minute), fold) IN arrayZip(folded.1, folded.2)
 UNION ALL
 SELECT minute, tenant, service, route, status, body_state, topic, requests, errors, error_requests
 FROM traffic_minute_by_batch
-WHERE toDate(minute) NOT IN folded.1
-UNION ALL
-SELECT minute, tenant, service, route, status, body_state, topic, requests, errors, error_requests
-FROM traffic_minute_by_batch
-WHERE toDate(minute) IN folded.3 AND late;
+WHERE toDate(minute) NOT IN folded.1 OR toDate(minute) IN folded.3 AND late;
 
 CREATE OR REPLACE VIEW error_minute AS
 WITH (SELECT (groupArray(day), groupArray(fold), groupArrayIf(day, sealed)) FROM folded_days WHERE minutes) AS folded
@@ -71,11 +76,7 @@ WHERE (toDate(minute), fold) IN arrayZip(folded.1, folded.2)
 UNION ALL
 SELECT minute, tenant, service, route, family, kind, code, dialect, topic, errors, first_seen, last_seen
 FROM error_minute_by_batch
-WHERE toDate(minute) NOT IN folded.1
-UNION ALL
-SELECT minute, tenant, service, route, family, kind, code, dialect, topic, errors, first_seen, last_seen
-FROM error_minute_by_batch
-WHERE toDate(minute) IN folded.3 AND late;
+WHERE toDate(minute) NOT IN folded.1 OR toDate(minute) IN folded.3 AND late;
 
 CREATE OR REPLACE VIEW traffic_hour AS
 WITH (SELECT (groupArray(day), groupArray(fold), groupArrayIf(day, sealed)) FROM folded_days) AS folded
@@ -85,11 +86,7 @@ WHERE (toDate(hour), fold) IN arrayZip(folded.1, folded.2)
 UNION ALL
 SELECT CAST(toStartOfHour(minute), 'DateTime64(3, \'UTC\')') AS hour, tenant, service, route, status, body_state, topic, requests, errors, error_requests
 FROM traffic_minute_by_batch
-WHERE toDate(minute) NOT IN folded.1
-UNION ALL
-SELECT CAST(toStartOfHour(minute), 'DateTime64(3, \'UTC\')') AS hour, tenant, service, route, status, body_state, topic, requests, errors, error_requests
-FROM traffic_minute_by_batch
-WHERE toDate(minute) IN folded.3 AND late;
+WHERE toDate(minute) NOT IN folded.1 OR toDate(minute) IN folded.3 AND late;
 
 CREATE OR REPLACE VIEW error_hour AS
 WITH (SELECT (groupArray(day), groupArray(fold), groupArrayIf(day, sealed)) FROM folded_days) AS folded
@@ -99,8 +96,4 @@ WHERE (toDate(hour), fold) IN arrayZip(folded.1, folded.2)
 UNION ALL
 SELECT CAST(toStartOfHour(minute), 'DateTime64(3, \'UTC\')') AS hour, tenant, service, route, family, kind, code, dialect, topic, errors, first_seen, last_seen
 FROM error_minute_by_batch
-WHERE toDate(minute) NOT IN folded.1
-UNION ALL
-SELECT CAST(toStartOfHour(minute), 'DateTime64(3, \'UTC\')') AS hour, tenant, service, route, family, kind, code, dialect, topic, errors, first_seen, last_seen
-FROM error_minute_by_batch
-WHERE toDate(minute) IN folded.3 AND late;
+WHERE toDate(minute) NOT IN folded.1 OR toDate(minute) IN folded.3 AND late;
