@@ -288,7 +288,11 @@ var formats = []format{
 		name:  "traefik",
 		hint:  keepsNone,
 		known: []signature{known(oneOf("DownstreamStatus", "OriginStatus"), oneOf("RequestMethod", "RouterName"))},
-		lines: []string{`$remote_addr - $ClientUsername [$StartUTC] "$request" $DownstreamStatus $size "$referer" "$user_agent" $count "$RouterName" "$ServiceURL" $Duration`},
+		lines: []string{
+			`$remote_addr - $ClientUsername [$StartUTC] "$request" $DownstreamStatus $size "$referer" "$user_agent" $count "$RouterName" "$ServiceURL" $Duration`,
+			`$remote_addr - $ClientUsername [$StartUTC] "$request" $DownstreamStatus $size $referer "$user_agent" $count "$RouterName" "$ServiceURL" $Duration`,
+			`$remote_addr - $ClientUsername [$StartUTC] "$request" $DownstreamStatus $size $referer $user_agent $count "$RouterName" "$ServiceURL" $Duration`,
+		},
 		fields: fields{
 			time:            from("StartUTC", "StartLocal", "time"),
 			tenant:          slices.Concat(under(tenantHeaders, "request_"), tenantKeys, from("ClientUsername")),

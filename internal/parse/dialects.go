@@ -66,12 +66,13 @@ var dialects = []dialect{
 	{"paypal", "name, message and debug_id", keys(keyDebugID), payPal},
 	{"oauth", "error as a word with error_description", keys(keyErrorDescription), oauth},
 	{"grpc", "code from 1 to 16 with message and details", keys(keyDetails), grpc},
+	{"message-item", "a message with a code and a category, severity or type of error: Berlin Group, Authorize.Net", keys(keyCode), messageItem},
 	{"code-message", "code beside message or msg, as very many services write them", keys(keyCode, keyCodeUpper), codeMessage},
 	{"fastapi", "an item of detail with loc, msg and type", keys(keyLoc, keyType), fastAPI},
 	{"error-texts", "errors as texts in a list", keys(keyErrors, keyError, keyErrorTexts), errorTexts},
 	{"status-number", "a number under status with a message, as maps APIs write it", keys(keyStatus), statusNumber},
 	{"jsend", "status error or fail with a message", keys(keyStatus), jSend},
-	{"success-flag", "success or ok is false, with a message", keys(keySuccess, keyError), successFlag},
+	{"success-flag", "success or ok is false, with a message", keys(keySuccess, keyError, keyStatus), successFlag},
 	{"error-text", "error as text", keys(keyError), errorText},
 	{"error-item", "an item with a message in a list that is named for failures", keys(keyMessage, keyMessageUpper, keyErrorMsg), errorItem},
 	{"item-state", "an item of any list whose own state says failure, with a text that says why", keys(keySuccess, keyStatus, keyState, keyStatusCode), itemState},
@@ -149,33 +150,33 @@ const (
 
 // spellings are the names of each key.
 var spellings = [numKeys][]string{
-	keyCode:         {"code"},
+	keyCode:         {"code", "kode", "kod"},
 	keyCodeUpper:    {"Code"},
 	keyMessage:      {"message", "msg"},
 	keyMessageUpper: {"Message", "Msg"},
 	keyErrorCode:    {"error_code"},
 	keyErrorMsg: {"error_msg", "error_message", "errorMsg", "errorMessage", "ErrorMessage", "ErrorMsg", "errMsg", "err_msg", "errmsg", "ErrMsg",
 		"err_message", "errMessage", "error_info", "errorInfo", "err_code_des", "err_tips", "errorDetail", "fail_reason", "failReason",
-		"errorSummary", "ErrorInfo", "err-msg", "status_message", "error-text"},
-	keyOtherCode:        {"errorCode", "ErrorCode", "err_code", "errCode", "errorcode", "ErrCode", "error-code", "err-code"},
+		"errorSummary", "ErrorInfo", "err-msg", "status_message", "error-text", "错误信息", "错误消息", "错误描述"},
+	keyOtherCode:        {"errorCode", "ErrorCode", "err_code", "errCode", "errorcode", "ErrCode", "error-code", "err-code", "错误码", "错误代码"},
 	keyErrcode:          {"errcode", "errno", "err_no", "error_no", "errorNo", "errNo"},
 	keyResultCode:       {"resultCode", "result_code", "ResultCode", "resultcode", "retCode", "retcode", "ret_code", "RetCode", "ret", "returnCode", "return_code", "returncode", "ReturnCode", "rtnCode", "rtn_code", "respCode", "resp_code", "responseCode", "response_code", "rspCode", "rsp_code", "infocode"},
 	keyResultMsg:        {"resultMsg", "result_msg", "resultMessage", "ResultMessage", "ResultMsg", "resultDesc", "result_desc", "retMsg", "retmsg", "ret_msg", "RetMsg", "returnMsg", "return_msg", "returnMessage", "ReturnMsg", "rtnMsg", "rtn_msg", "respMsg", "resp_msg", "respDesc", "responseMessage", "responseMsg", "response_msg", "rspMsg", "rsp_msg", "rspDesc"},
 	keySubCode:          {"sub_code", "subCode", "subcode", "sub_code_str"},
-	keyError:            {"error", "Error", "err"},
+	keyError:            {"error", "Error", "err", "erro", "hata"},
 	keyErrorDescription: {"error_description", "errorDescription", "error_desc", "errorDesc"},
 	keyErrorType:        {"errorType", "error_type"},
 	keyErrors:           {"errors", "Errors"},
-	keyDescription:      {"description", "desc", "Description", "info", "explanation"},
+	keyDescription:      {"description", "desc", "Description", "info", "explanation", "moreInformation"},
 	keyDetail:           {"detail", "Detail"},
 	keyDetails:          {"details", "Details"},
-	keyTitle:            {"title", "Title"},
+	keyTitle:            {"title", "Title", "httpMessage"},
 	keyReason:           {"reason", "Reason"},
 	keyType:             {"type", "Type"},
 	keyAWSType:          {"__type"},
 	keyName:             {"name"},
 	keyStatus:           {"status", "Status"},
-	keyStatusCode:       {"statusCode", "status_code", "StatusCode", "httpStatus", "http_status", "httpCode", "http_code", "httpStatusCode"},
+	keyStatusCode:       {"statusCode", "status_code", "StatusCode", "httpStatus", "http_status", "httpCode", "http_code", "httpStatusCode", "statuscode"},
 	keySuccess:          {"success", "Success", "isSuccess", "is_success", "succeed", "succeeded", "ok"},
 	keyCodeDesc:         {"codeDesc"},
 	keyHostID:           {"HostId"},
@@ -236,6 +237,17 @@ var telltales = [...]telltale{
 	{word: "tatus", value: saysFailure},
 	{word: "ucce", value: saysFalse}, // success
 	{word: "verity", value: saysSevere},
+	{word: "digo", value: saysNoSuccess}, // código
+	{word: "codice", value: saysNoSuccess},
+	{word: "kod", value: saysNoSuccess},
+	{word: "fehler"},
+	{word: "hata"},
+	{word: "错误"},
+	{word: "xito", value: saysFalse},  // éxito
+	{word: "ucess", value: saysFalse}, // sucesso
+	{word: "category", value: saysFailure},
+	{word: "type", whole: true, value: saysFailure},
+	{word: "level", whole: true, value: saysSevere},
 	{word: `\`}, // an escape: the key may be any of these
 	{value: isText},
 	{word: "ret", whole: true, value: saysNoSuccess},
@@ -272,7 +284,7 @@ func huawei(o *object) (Envelope, verdict) {
 	if message := o.get(keyErrorMsg); !o.keys.has(keyErrorCode) && !message.KeyIs("error_msg") && !message.KeyIs("error_message") {
 		return Envelope{}, neither
 	}
-	return o.pair(o.get(keyErrorCode), distinctive, keyErrorMsg, keyMessage, keyMessageUpper, keyErrorDescription, keyDescription, keyDetail, keyReason, keyTitle, keyError)
+	return o.pair(o.get(keyErrorCode), distinctive, keyErrorMsg, keyErrorTexts, keyMessage, keyMessageUpper, keyErrorDescription, keyDescription, keyDetail, keyReason, keyTitle, keyError)
 }
 
 func tencentV3(o *object) (Envelope, verdict) {
@@ -523,7 +535,7 @@ var novaFaults = []string{"badRequest", "unauthorized", "forbidden", "itemNotFou
 	"serviceUnavailable", "notImplemented", "buildInProgress", "serverCapacityUnavailable", "backupOrResizeInProgress", "resizeNotAllowed", "identityFault", "cloudServersFault", "volumeFault", "overLimitFault"}
 
 func errorObject(o *object) (Envelope, verdict) {
-	if !o.isError() || o.keys.hasAny(keys(keyOtherCode, keyErrcode)) {
+	if !o.isError() && !o.isException() || o.keys.hasAny(keys(keyOtherCode, keyErrcode)) {
 		return Envelope{}, neither
 	}
 	messages := []key{keyMessage, keyMessageUpper, keyErrorMsg, keyErrorDescription, keyDescription, keyDetail, keyReason, keyTitle, keyFaultString}
@@ -537,6 +549,9 @@ func errorObject(o *object) (Envelope, verdict) {
 			e.ModuleCode = o.scalar(keySubCode)
 		}
 		return e, says
+	}
+	if k := o.get(keyError).Kind(); k == jsontree.Object || k == jsontree.Array {
+		return Envelope{}, neither // the errors are in there
 	}
 	if code = o.first(keyType, keyName); isWord(scalarOf(code)) {
 		return o.pair(code, common, messages...)
@@ -561,6 +576,12 @@ func errcode(o *object) (Envelope, verdict) {
 }
 
 func resultCode(o *object) (Envelope, verdict) {
+	if code := o.scalar(keyResultCode); o.top() && isDigits(code) && len(code) >= 3 { // {"response_code":103,"response_status":"REQUIRED_TOKEN"}
+		word := cmp.Or(scalarOf(o.Get("response_status")), scalarOf(o.Get("responseStatus")))
+		if isConstant(word) && refusal.MatchString(strings.ReplaceAll(word, "_", " ")) {
+			return Envelope{Code: code, Message: word}, failure
+		}
+	}
 	return o.coded(o.get(keyResultCode), common, keyResultMsg, keyErrorMsg, keyMessage, keyMessageUpper, keyDescription)
 }
 
@@ -629,13 +650,22 @@ func graphQL(o *object) (Envelope, verdict) {
 	text, _ := o.text(keyMessage)
 	extensions := o.get(keyExtensions)
 	e := Envelope{Message: text}
-	for _, v := range [...]jsontree.Value{extensions.Get("code"), extensions.Get("errorCode"), extensions.Get("classification"), o.get(keyType), o.get(keyErrorType), extensions.Get("type")} {
+	for _, v := range [...]jsontree.Value{extensions.Get("code"), extensions.Get("errorCode"), extensions.Get("classification"), o.graphType(), o.get(keyErrorType), extensions.Get("type")} {
 		if e.Code = scalarOf(v); e.Code != "" {
 			break
 		}
 	}
 	o.ignore(extensions)
 	return e, failure
+}
+
+// graphType is the type of an item of GraphQL's errors. Validators of forms have one too, which
+// says what their location holds.
+func (o *object) graphType() jsontree.Value {
+	if o.Get("location").Kind() != jsontree.Missing {
+		return jsontree.Value{}
+	}
+	return o.get(keyType)
 }
 
 func spring(o *object) (Envelope, verdict) {
@@ -735,7 +765,7 @@ func fastAPI(o *object) (Envelope, verdict) {
 }
 
 func jSend(o *object) (Envelope, verdict) {
-	if !o.top() {
+	if !o.top() && !o.isHead() {
 		return Envelope{}, neither
 	}
 	switch strings.ToLower(o.scalar(keyStatus)) {
@@ -744,6 +774,9 @@ func jSend(o *object) (Envelope, verdict) {
 		return Envelope{}, neither
 	}
 	if e, says := o.messageOnly(keyMessage, keyErrorMsg, keyReason); says == failure || !o.liberal() {
+		if code := o.scalar(keyStatusCode); says == failure && e.Code == "" && isDigits(code) && strings.Trim(code, "0") != "" { // the service's own number
+			e.Code = code
+		}
 		return e, says
 	}
 	text := fieldTexts(o.get(keyData), true)
@@ -754,14 +787,16 @@ func jSend(o *object) (Envelope, verdict) {
 }
 
 func successFlag(o *object) (Envelope, verdict) {
-	flag := o.get(keySuccess)
-	failed := flag.Kind() == jsontree.Bool && flag.Complete() && flag.Text() == "false"
-	if e := o.get(keyError); e.Kind() == jsontree.Bool && e.Complete() && flag.Kind() == jsontree.Missing {
-		failed = e.Text() == "true"
-		flag = e
+	says, known := flagOf(o.get(keySuccess))
+	failed := known && !says
+	if o.get(keySuccess).Kind() == jsontree.Missing {
+		failed, known = flagOf(o.get(keyError))
+		if status := o.get(keyStatus); !known && status.Kind() == jsontree.Bool && status.Complete() && status.Text() == "false" {
+			failed, known = true, true
+		}
 	}
 	switch {
-	case flag.Kind() != jsontree.Bool || !flag.Complete():
+	case !known:
 		return Envelope{}, neither
 	case !failed:
 		return Envelope{}, success
@@ -771,14 +806,14 @@ func successFlag(o *object) (Envelope, verdict) {
 	if above := o.get(keyError); isWord(scalarOf(above)) {
 		return o.wordAndMessage(above)
 	}
-	e, says := o.messageOnly(keyMessage, keyMessageUpper, keyErrorMsg, keyError, keyErrorDescription, keyReason, keyDetail, keyDescription, keyResultMsg)
-	if code := o.scalar(keyStatusCode); isDigits(code) && len(code) != len("404") && says == failure { // the service's own number
+	e, verdict := o.messageOnly(keyMessage, keyMessageUpper, keyErrorMsg, keyError, keyErrorDescription, keyReason, keyDetail, keyDescription, keyResultMsg)
+	if code := o.scalar(keyStatusCode); isDigits(code) && len(code) != len("404") && verdict == failure { // the service's own number
 		e.Code = code
 	}
 	if code := o.Get("error-codes").First(); code.Kind() == jsontree.String && code.Complete() { // reCAPTCHA
-		e.Code, says = strings.TrimSpace(code.Text()), failure
+		e.Code, verdict = strings.TrimSpace(code.Text()), failure
 	}
-	return e, says
+	return e, verdict
 }
 
 func errorText(o *object) (Envelope, verdict) {
@@ -825,6 +860,44 @@ func errorItem(o *object) (Envelope, verdict) {
 		return Envelope{}, neither
 	}
 	return o.messageOnly(keyMessage, keyMessageUpper, keyErrorMsg)
+}
+
+// messageLists matches the names of lists of messages to the caller.
+var messageLists = regexp.MustCompile(`(?i)(?:messages?|msgs?)$`)
+
+// messageItem reads an item of a list of messages that calls itself an error, or whose list is
+// beside a result that says so:
+// {"tppMessages":[{"category":"ERROR","code":"TOKEN_INVALID","text":"…"}]}.
+func messageItem(o *object) (Envelope, verdict) {
+	list := o.Parent()
+	if list.Kind() != jsontree.Array {
+		if !o.p.isXML {
+			return Envelope{}, neither
+		}
+		list = o.Value
+	}
+	if !messageLists.MatchString(list.Key()) {
+		return Envelope{}, neither
+	}
+	own := cmp.Or(o.scalar(keyCategory), o.scalar(keyLevel), o.scalar(keyType))
+	if !saysError(own) && (own != "" || !saysError(scalarOf(list.Parent().Get("resultCode")))) {
+		return Envelope{}, neither
+	}
+	text, _ := textOf(o.Get("text"))
+	if text == "" {
+		text, _ = o.text(keyMessage, keyMessageUpper, keyDescription, keyDetail)
+	}
+	code := o.scalar(keyCode)
+	if code == "" || text == "" {
+		return Envelope{}, neither
+	}
+	return Envelope{Code: code, Message: text}, failure
+}
+
+// saysError reports whether a category, a severity or a result in words is that of an error.
+func saysError(word string) bool {
+	word = strings.ToLower(word)
+	return word == "fatal" || slices.Contains(failingStates, word)
 }
 
 // fhir reads an issue of FHIR's OperationOutcome: https://hl7.org/fhir/operationoutcome.html

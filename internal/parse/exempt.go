@@ -23,6 +23,7 @@ var exemptKeys = func() map[string]bool {
 		"logs", "log", "logEntries", "log_entries", "history", "audit", "audits", "audit_logs", "auditLogs", "traces", "timeline", "activities",
 		"countries", "currencies", "languages", "coupons", "coupon", "promotions", "promotion", "region", "regions", "zones", "provinces", "cities",
 		"_source", "validators", "validationRules", "validation_rules", "constraints",
+		"warnings", "advertencias", "avisos", "avertissements", "warnungen", "hinweise",
 		"alarms", "alarmList", "alarm_list", "alerts", "notifications", "announcements", "products", "plans", "menus", "dicts",
 	} {
 		m[name] = true
@@ -178,7 +179,7 @@ func isPaged(list jsontree.Value) bool {
 // failureWords name what holds failures. aboutFailures follow such a word in the names of other
 // things.
 var (
-	failureWords  = [...]string{"error", "fail", "exception", "rejected", "faults", "problems"}
+	failureWords  = [...]string{"error", "fail", "exception", "rejected", "faults", "problems", "erros", "erreurs", "fehler"}
 	aboutFailures = [...]string{"code", "type", "stat", "count", "rate", "log", "histor", "catalog", "definition", "example", "page", "handler", "polic", "budget", "doc", "default"}
 )
 

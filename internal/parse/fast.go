@@ -111,7 +111,7 @@ func saysFailure(value []byte, quote string) bool {
 	case c == 'e':
 		return follows(text, 0, "err")
 	case c == 'f':
-		return follows(text, 0, "fail")
+		return follows(text, 0, "fail") || follows(text, 0, "false")
 	case '4' <= c && c <= '9' || c == '-':
 		return true
 	case quoted || c < '1' || c > '3':
@@ -128,10 +128,13 @@ func saysFailure(value []byte, quote string) bool {
 // saysSevere reports whether a value may be the severity of an error.
 func saysSevere(value []byte, quote string) bool {
 	text, _, plain := textAt(value, quote)
-	return !plain || text[0] == 'e' || text[0] == 'f'
+	return !plain || text[0]|0x20 == 'e' || text[0]|0x20 == 'f'
 }
 
-func saysFalse(value []byte, _ string) bool { return bytes.HasPrefix(value, []byte("f")) }
+func saysFalse(value []byte, quote string) bool {
+	text, _, plain := textAt(value, quote)
+	return !plain || text[0]|0x20 == 'f'
+}
 
 func isList(value []byte, _ string) bool { return bytes.HasPrefix(value, []byte("[")) }
 

@@ -32,8 +32,31 @@ var similarKeys = func() map[string]key {
 	add(keyMessage, "message msg", "zh cn en")
 	add(keyFaultCode, "fault", "code")
 	m["faultcode"], m["faultstring"] = keyFaultCode, keyFaultString
+	for k, names := range otherLanguages {
+		for _, name := range strings.Fields(names) {
+			m[name] = k
+		}
+	}
 	return m
 }()
+
+// otherLanguages are names that services write in Spanish, Portuguese, French, German, Italian,
+// Turkish and Indonesian. A plain description is no message of a code: lists of products have both.
+var otherLanguages = map[key]string{
+	keyCode:    "codigo código codice",
+	keyMessage: "mensaje mensagem messaggio meldung mesaj pesan",
+	keyReason:  "descripcion descripción descricao descrição descrizione beschreibung libelle libellé aciklama açıklama keterangan",
+	keyDetail:  "detalle detalhe dettaglio",
+	keyError:   "erreur errore fehler serviceexception",
+	keyErrors:  "errores erros erreurs errori",
+	keySuccess: "exito éxito sucesso",
+	keyOtherCode: "codigoerror codigoerro códigoerro códigoerror coderro coderror codigodeerror codigodeerro erreurcode codeerreur codicerrore codiceerrore " +
+		"fehlercode fehlernummer fehlernr hatakodu hatakod kodeerror errorkode foutcode",
+	keyErrorMsg: "mensajeerror mensajedeerror mensagemerro mensagemdeerro msgerro msgerror descripcionerror descricaoerro messageerreur libelleerreur erreurmessage " +
+		"fehlermeldung fehlertext fehlerbeschreibung messaggioerrore descrizioneerrore hatamesaji hatamesajı hatamesaj hataaciklama pesanerror foutmelding",
+	keyResultCode: "recode codigoretorno codretorno codigorespuesta codrespuesta codigoresultado coderetour sonuckodu",
+	keyResultMsg:  "mensajerespuesta mensagemretorno mensajeretorno mensajeresultado descripcionrespuesta descricaoretorno messageretour libelleretour sonucmesaji sonucaciklama",
+}
 
 // What names with the same last two letters may be, see endings.
 const (

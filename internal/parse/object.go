@@ -294,8 +294,8 @@ func messageSaysSuccess(text string) bool {
 
 var (
 	// What a message of success says, in a sentence; and what such a sentence does not say.
-	successPhrase = regexp.MustCompile(`(?i)\bsuccess(?:ful|fully)?\b|\bsucceed(?:ed)?\b|成功`)
-	noSuccess     = regexp.MustCompile(`(?i)\b(?:no|not|never|un\w+|fail\w*|error\w*|without|can(?:not|'t)|could\w*|part|partly|partial\w*|some|before|until|if|unless|invalid|denied|refused|in)\b|失败|错误|未|不|部分|异常|无法|没有|如果`)
+	successPhrase = regexp.MustCompile(`(?i)\bsuccess(?:ful|fully)?\b|\bsucceed(?:ed)?\b|成功|\bexitos|(?:con |con el )?éxito|\bcorrectamente\b|\bsucesso\b|\bsuccesso\b|\bsuccès\b|\berfolgreich|başarı|\bbasari|\bberhasil\b|\bsukses\b|успешно|성공|정상|正常終了|正常に`)
+	noSuccess     = regexp.MustCompile(`(?i)\b(?:no|not|never|un\w+|fail\w*|error\w*|without|can(?:not|'t)|could\w*|part|partly|partial\w*|some|before|until|if|unless|invalid|denied|refused|in)\b|失败|错误|未|不|部分|异常|无法|没有|如果|\b(?:sin|não|nao|nicht|kein\w*|pas|sans|non|senza|erro|errore|falha|fallo|gagal|tidak|belum)\b|değil|başarısız|\bbasarisiz|\bне\b|не |실패|아닙|エラー|失敗|ません`)
 	// The last part of a code that says success: X.0000, X_2000000.
 	zeros = regexp.MustCompile(`[._-](?:0{4,}|(20{2,}))$`)
 )
@@ -308,15 +308,23 @@ func reportsSuccess(text string) bool {
 	return successPhrase.MatchString(text) && !noSuccess.MatchString(text)
 }
 
-// mentionsSuccess reports whether a text may hold the word, in English or Chinese. Every second
-// byte tells: one of the two letters c of success is among them.
+// mentionsSuccess reports whether a text may hold one of the words of successPhrase. Each that is
+// written in ASCII has one of these pairs of letters.
 func mentionsSuccess(text string) bool {
-	for i := 0; i < len(text); i += 2 {
-		switch c := text[i]; {
-		case c >= utf8.RuneSelf:
+	for i := 1; i < len(text); i++ {
+		c := text[i]
+		if c >= utf8.RuneSelf {
 			return true
-		case c|0x20 == 'c' && (i > 0 && text[i-1]|0x20 == 'c' || i+1 < len(text) && text[i+1]|0x20 == 'c'):
-			return true
+		}
+		switch text[i-1] | 0x20 {
+		case 'u': // success, sucesso, sukses
+			if c |= 0x20; c == 'c' || c == 'k' {
+				return true
+			}
+		case 'x', 'r', 's': // exitoso, erfolgreich, berhasil, correctamente, basari
+			if c |= 0x20; c == 'i' && text[i-1]|0x20 != 'r' || c == 'f' || c == 'h' || c == 'r' || c == 'a' {
+				return true
+			}
 		}
 	}
 	return false
@@ -354,8 +362,22 @@ func (o *object) saysAll(messages ...key) bool {
 
 // flagSaysFailure reports whether a flag beside the code says failure.
 func (o *object) flagSaysFailure() bool {
-	f := o.get(keySuccess)
-	return f.Kind() == jsontree.Bool && f.Complete() && f.Text() == "false"
+	says, known := flagOf(o.get(keySuccess))
+	return known && !says
+}
+
+// flagOf returns what a flag says: a truth value, or its word in a text.
+func flagOf(f jsontree.Value) (says, known bool) {
+	if k := f.Kind(); k != jsontree.Bool && k != jsontree.String || !f.Complete() || len(f.Raw()) > len("false") {
+		return false, false
+	}
+	switch text := f.Text(); {
+	case strings.EqualFold(text, "true"):
+		return true, true
+	case strings.EqualFold(text, "false"):
+		return false, true
+	}
+	return false, false
 }
 
 // failingStates are states in words that say failure, in lower case.
@@ -401,6 +423,9 @@ func (o *object) codeElsewhere() string {
 	if c := o.scalar(keyErrorType); isWord(c) {
 		return c
 	}
+	if t := o.scalar(keyType); o.inErrors() && isWord(t) && (isConstant(t) || strings.Contains(t, "_")) && !strings.Contains(t, ":") {
+		return t
+	}
 	for _, k := range [...]key{keyCategory, keyKind} {
 		if m := o.get(k); isConstant(scalarOf(m)) || m.KeyIs("scimType") && isWord(scalarOf(m)) {
 			return scalarOf(m)
@@ -415,8 +440,8 @@ func (o *object) codeElsewhere() string {
 // flagSaysSuccess reports whether a flag beside the code says success: success, ok, or a status in
 // words.
 func (o *object) flagSaysSuccess() bool {
-	if f := o.get(keySuccess); f.Kind() == jsontree.Bool && f.Complete() {
-		return f.Text() == "true"
+	if says, known := flagOf(o.get(keySuccess)); known {
+		return says
 	}
 	s := o.get(keyStatus)
 	return s.Kind() == jsontree.String && s.Complete() && slices.Contains([]string{"success", "ok"}, strings.ToLower(s.Text()))
@@ -546,7 +571,26 @@ func (o *object) isError() bool {
 }
 
 // errorNames are the keys of the error itself.
-var errorNames = [...]string{"error", "Error", "err", "odata.error", "fault", "Fault", "exception", "Exception", "errorInfo", "error_info", "errorDetail", "error_detail", "errorResponse"}
+var errorNames = [...]string{"error", "Error", "err", "odata.error", "fault", "Fault", "exception", "Exception", "errorInfo", "error_info", "errorDetail", "error_detail", "errorResponse", "erro", "erreur", "errore", "fehler"}
+
+// isException reports whether an object is an XML element with a text that is named for an
+// exception: <ServiceException code="LayerNotDefined">…
+func (o *object) isException() bool {
+	if !o.p.isXML || o.Get(xmlText).Kind() == jsontree.Missing {
+		return false
+	}
+	name := strings.ToLower(o.Key())
+	return strings.HasSuffix(name, "exception") || strings.HasSuffix(name, "error") || strings.HasSuffix(name, "fault")
+}
+
+// heads are the names of the part of an answer that says how the call went.
+var heads = []string{"meta", "head", "header", "status", "responseheader", "response_header"}
+
+// isHead reports whether an object is that part, at most two objects deep.
+func (o *object) isHead() bool {
+	above := o.Parent()
+	return above.Kind() == jsontree.Object && above.Parent().Parent().Kind() == jsontree.Missing && slices.Contains(heads, strings.ToLower(o.Key()))
+}
 
 // inErrors reports whether the object is an item of a list that is named for failures.
 func (o *object) inErrors() bool {

@@ -151,6 +151,7 @@ func (p *Parser) Body(a *accesslog.Access) ([]Envelope, accesslog.BodyState) {
 			state = p.body(a)
 		}
 	}
+	p.trailers(a)
 	p.fromLog(a)
 	if a.Status < 400 {
 		return p.found, state
