@@ -31,7 +31,7 @@ FROM
     SELECT day, groupBitXor(change) AS changed, argMax((fold, mark, minutes, sealed), (sealed, at)) AS last
     FROM
     (
-        SELECT day, mark AS change, toUInt64(0) AS fold, toUInt64(0) AS mark, toUInt8(0) AS minutes, 0 AS sealed, toDateTime64(0, 3, 'UTC') AS at FROM day_change_rows
+        SELECT day, c.mark AS change, toUInt64(0) AS fold, toUInt64(0) AS mark, toUInt8(0) AS minutes, 0 AS sealed, toDateTime64(0, 3, 'UTC') AS at FROM day_change_rows AS c
         UNION ALL
         SELECT day, 0, fold, mark, minutes, 0, at FROM fold_rows
         UNION ALL
