@@ -89,6 +89,7 @@ func TestDeadLetters(t *testing.T) {
 	f(ok+ok, ReasonMalformed)
 	f(ok[:20], ReasonTruncated)
 	f(`{"hello":1}`, ReasonUnknownFormat)
+	f(`{"":"{}","_":{"-":[{}]}}`, ReasonUnknownFormat)
 	f(`{"status":"teapot","path":"/x"}`, "", ReasonBadField)
 	f(`[`, ReasonTruncated)
 	f(`[`+ok+`,`+ok[:20], "", "", ReasonTruncated)

@@ -189,7 +189,7 @@ func (r *Reader) meanings(v jsontree.Value) meant {
 func (r *Reader) search(found meant, v jsontree.Value, around []string, depth int) {
 	for m := v.First(); m.Kind() != jsontree.Missing; m = m.Next() {
 		words := append(slices.Clip(around), wordsOf(m.Key())...)
-		if len(words) > 24 {
+		if len(words) > 24 || len(words) == len(around) { // or a name without a word
 			continue
 		}
 		r.note(found, m, words, depth)
