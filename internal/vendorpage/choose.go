@@ -40,7 +40,7 @@ func accept(all []*reading, titled bool) accepted {
 		if !r.statuses && (!r.bare || r.convincing(titled)) {
 			page.codes += len(r.rows)
 		}
-		if !r.bare {
+		if !r.bare && !r.statuses {
 			page.headed += len(r.rows)
 			for _, row := range r.rows {
 				page.shapes[shape(row.Code)] = true

@@ -163,6 +163,12 @@ func assignColumns(cols []column, blind bool) (roles []Role, rivals []int) {
 // recast takes a column of different long or negative numbers for codes although its heading says
 // parameters, which have names and not numbers.
 func recast(cols []column) {
+	heading := func(h string) int {
+		return slices.IndexFunc(cols, func(c column) bool { return c.heading == h })
+	}
+	if text := heading("text"); text >= 0 && heading("title") >= 0 && !slices.Contains(kinds(cols), ofText) {
+		cols[text].kind = ofText // below its title
+	}
 	for i, c := range cols {
 		switch {
 		case c.kind == ofCode || c.kind == ofStatus:

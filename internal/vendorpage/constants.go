@@ -12,6 +12,8 @@ var (
 	enumCall     = regexp.MustCompile(`^(\w+)\s*\((.*)\)\s*[,;]?\s*(?:(?://|/\*+)\s*(.*?)\s*(?:\*/)?)?$`)
 	enumValue    = regexp.MustCompile(`^(\w+)\s*=\s*(-?\w+|"[^"]*"|'[^']*')\s*[,;]?\s*(?:(?://+|#|/\*+)\s*(.*?)\s*(?:\*/)?)?$`)
 	defined      = regexp.MustCompile(`^\s*#define\s+(\w+)\s+\(?(-?\d+)\)?\s*(?:/\*+<?\s*(.*?)\s*\*/|//+\s*(.*))$`)
+	mapStart     = regexp.MustCompile(`^\s*(?:[a-z]+\s+){0,4}\$?([\w.]+)\s*(?::[^=]*|[\w\[\]<>, ]+)?(?::?=)\s*[^;"']*[{\[(]\s*$`)
+	mapEntry     = regexp.MustCompile(`^\s*["'\x60]?(-?[\w.]+)["'\x60]?\s*(?::|=>|,)\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')\s*[,;)]*\s*(?://.*)?$`)
 	commentMarks = regexp.MustCompile(`^(?:/\*+|\*+/?|//+)\s*|\s*\*+/$`)
 	enumErrors   = regexp.MustCompile(`(?i)err|exception|fault|failure|retcode|resultcode|returncode|statuscode|responsecode`)
 )
@@ -32,6 +34,9 @@ type constant struct {
 func findConstants(lines []line, at int) (*grid, int) {
 	if defined.MatchString(lines[at].text) {
 		return defines(lines, at)
+	}
+	if m := mapStart.FindStringSubmatch(lines[at].text); m != nil && enumErrors.MatchString(m[1]) {
+		return mapped(lines, at)
 	}
 	m := enumStart.FindStringSubmatch(lines[at].text)
 	if m == nil {
@@ -142,15 +147,19 @@ func constantsGrid(name string, at int, all []constant) *grid {
 	}
 	g := &grid{line: at, headed: true, spans: true, bare: !enumErrors.MatchString(name),
 		rows: []gridRow{{line: at, cells: []string{"HTTP status", "Error code", "Message", "Description"}}}}
-	numbered, texts := true, 0
+	numbered, texts, comments := true, 0, 0
 	for _, c := range all {
 		numbered = numbered && len(c.numbers) == 1
-		texts += len(c.texts) + len(c.comment)
-	}
-	if texts == 0 {
-		return nil
+		texts += len(c.texts)
+		if c.comment != "" {
+			comments++
+		}
 	}
 	numbered = numbered && longNumbers(all)
+	alone := texts == 0 && 2*comments < len(all) // the names say what is wrong, and comments are titles
+	if alone && !numbered {
+		return nil
+	}
 	for _, c := range all {
 		row := []string{c.status, c.name, "", plain(c.comment)}
 		texts := c.texts
@@ -162,8 +171,11 @@ func constantsGrid(name string, at int, all []constant) *grid {
 		case len(c.numbers) == 1 && isStatus(c.numbers[0]):
 			row[0] = c.numbers[0]
 		}
-		if len(texts) > 0 {
+		switch {
+		case len(texts) > 0:
 			row[2] = tidy(texts[0])
+		case alone:
+			row[2], row[3] = c.name, ""
 		}
 		g.rows = append(g.rows, gridRow{line: c.line, cells: row})
 	}
@@ -199,5 +211,30 @@ func defines(lines []line, at int) (*grid, int) {
 		return nil, 0
 	}
 	g := constantsGrid("", lines[at].n, all)
+	return g, end
+}
+
+// mapped reads a map in source code from codes to messages.
+func mapped(lines []line, at int) (*grid, int) {
+	g := &grid{line: lines[at].n, headed: true, spans: true, rows: []gridRow{{line: lines[at].n, cells: []string{"Error code", "Message"}}}}
+	end := at + 1
+	for ; end < len(lines) && end < at+enumLines; end++ {
+		text := strings.TrimSpace(lines[end].text)
+		if text == "" || strings.HasPrefix(text, "//") || strings.HasPrefix(text, "#") {
+			continue
+		}
+		m := mapEntry.FindStringSubmatch(text)
+		if m == nil || codeStrength(m[1]) < number {
+			break
+		}
+		message := strings.NewReplacer(`\"`, `"`, `\'`, `'`, `\n`, "\n").Replace(m[2] + m[3])
+		if strings.HasPrefix(message, "{") {
+			break // an object as text
+		}
+		g.rows = append(g.rows, gridRow{line: lines[end].n, cells: []string{m[1], tidy(message)}})
+	}
+	if len(g.rows) < 3 {
+		return nil, 0
+	}
 	return g, end
 }

@@ -155,8 +155,14 @@ func members(n *yaml.Node) (names, values []*yaml.Node) {
 
 // keyedByCodes reports whether the names of an object are codes, with texts or objects as values.
 func keyedByCodes(names, values []*yaml.Node, about bool) bool {
-	sure, texts, stats := 0, 0, 0
+	sure, texts, stats, whole := 0, 0, 0, 0
 	for i, n := range names {
+		if typed(values[i]) {
+			return false
+		}
+		if codeStrength(n.Value) > noCode && hasMessage(values[i]) {
+			whole++
+		}
 		if isStatus(n.Value) || n.Value == "default" {
 			stats++
 		}
@@ -167,7 +173,38 @@ func keyedByCodes(names, values []*yaml.Node, about bool) bool {
 			texts++
 		}
 	}
-	return len(names) > 1 && stats < len(names) && sure == len(names) && 10*texts >= 8*len(names)
+	return len(names) > 1 && stats < len(names) && (sure == len(names) || whole == len(names)) && 10*texts >= 8*len(names)
+}
+
+// typed reports whether an object describes a value, as in a schema.
+func typed(n *yaml.Node) bool {
+	names, values := members(n)
+	for i, name := range names {
+		if name.Value == "$ref" || name.Value == "type" && valueTypes[values[i].Value] {
+			return true
+		}
+	}
+	return false
+}
+
+var valueTypes = map[string]bool{"string": true, "integer": true, "number": true, "boolean": true, "object": true, "array": true, "null": true}
+
+// hasMessage reports whether an object has a message and, besides, a status or a description.
+func hasMessage(n *yaml.Node) bool {
+	if n.Kind != yaml.MappingNode {
+		return false
+	}
+	message, other := false, false
+	names, _ := members(n)
+	for _, name := range names {
+		switch kindOf(name.Value) {
+		case ofMessage:
+			message = true
+		case ofStatus, ofText, ofRemedy:
+			other = true
+		}
+	}
+	return message && other
 }
 
 // describes reports whether an object has a member with a message or a description.
@@ -189,7 +226,7 @@ func describes(n *yaml.Node) bool {
 func dataRows(values, codes []*yaml.Node) []gridRow {
 	var heads []string
 	if codes != nil {
-		heads = []string{"Error code"}
+		heads = []string{"Code"}
 	}
 	first := len(heads)
 	rows := []gridRow{{}}

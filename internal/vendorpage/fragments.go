@@ -1,6 +1,7 @@
 package vendorpage
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -18,7 +19,8 @@ import (
 // The pipes alone separate the cells. The known headings at the start give their number in a row.
 func findFragments(lines []line, at int) (*grid, int) {
 	first := strings.TrimSpace(lines[at].text)
-	if at > 0 && framed(lines[at-1].text) || first != "|" && kindOf(strings.Trim(first, "| ")) == unknown || !pipeNear(lines, at) {
+	cell, _, _ := strings.Cut(strings.TrimLeft(first, "| "), "|")
+	if at > 0 && framed(lines[at-1].text) || first != "|" && kindOf(cell) == unknown || !pipeNear(lines, at) {
 		return nil, 0
 	}
 	t := fragments{lines: lines, at: at}
@@ -59,6 +61,9 @@ type fragments struct {
 	used  bool   // rest counts, although it may be empty
 }
 
+// passed matches a text that AsciiDoc passes through as it stands.
+var passed = regexp.MustCompile("`\\+([^`]*)\\+`")
+
 // fragmentLines limits the lines of a cell.
 const fragmentLines = 12
 
@@ -85,7 +90,7 @@ func (f *fragments) next() (b block, ok bool) {
 			if b.line < 0 {
 				b.line = f.lines[i].n
 			}
-			b.text, b.next = plain(strings.Join(parts, "\n")), i+1
+			b.text, b.next = plain(passed.ReplaceAllString(strings.Join(parts, "\n"), "$1")), i+1
 			return b, true
 		}
 	}

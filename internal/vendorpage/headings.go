@@ -203,6 +203,8 @@ func kindOfNormal(heading, h string) kind {
 		}
 	}
 	switch {
+	case best == ofField && strings.HasPrefix(h, "description "):
+		return ofText
 	case best == ofCode && strings.Contains(h, "http"):
 		return ofStatus
 	case best == ofCode && ranges.MatchString(h):

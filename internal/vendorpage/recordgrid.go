@@ -130,7 +130,9 @@ func (r record) split() (code, text string) {
 func doubtful(all []record) bool {
 	sure := 0
 	for _, r := range all {
-		if code, _ := r.split(); codeStrength(codePart(code)) >= number || isStatus(r.term) || r.coded && codeStrength(code) > noCode {
+		if _, stat, _ := splitCode(r.term); stat > 0 || len(severalCodes(r.term)) > 1 {
+			sure++
+		} else if code, _ := r.split(); codeStrength(codePart(code)) >= number || isStatus(r.term) || r.coded && codeStrength(code) > noCode {
 			sure++
 		}
 	}

@@ -340,10 +340,10 @@ func (b *bodyReader) paragraphs() int { return len(b.body) + len(b.fields) }
 // dedented reports whether a line follows a list item without being indented, so that it does not
 // belong to the item.
 func (b *bodyReader) dedented(l string) bool {
-	if !bulleted(b.mark) {
-		return false
-	}
 	indent := indentOf(l)
+	if !bulleted(b.mark) {
+		return indent < b.indent
+	}
 	return indent == 0 && len(b.paragraph) == 0 || indent < b.indent || indent == b.indent && itemMark.MatchString(strings.TrimSpace(l))
 }
 

@@ -134,6 +134,9 @@ func readTable(g grid, at int, heads []string, rows []gridRow) *reading {
 		rows = unspan(heads, rows)
 	}
 	cols := cellsByColumn(heads, rows)
+	if heads == nil && g.topic == noTopic && sayFaults(rows) {
+		g.topic, r.about = ofErrors, true
+	}
 	var roles []Role
 	var rivals []int
 	if heads != nil {
@@ -180,6 +183,17 @@ func readTable(g grid, at int, heads []string, rows []gridRow) *reading {
 		r.unplaced = append(r.unplaced, Unplaced{at, clip(strings.Join(heads, " | ")), r.table.LeftOut})
 	}
 	return r
+}
+
+// sayFaults reports whether most rows have a text that says what is wrong.
+func sayFaults(rows []gridRow) bool {
+	n := 0
+	for _, r := range rows {
+		if text := strings.Join(r.cells, " "); faultWords.MatchString(text) || faultTexts.MatchString(text) {
+			n++
+		}
+	}
+	return 10*n > 6*len(rows)
 }
 
 // refuse leaves the table out because each of several columns may hold the codes, and reports it.
