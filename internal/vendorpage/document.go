@@ -126,7 +126,8 @@ func (d *dataReader) add(n *yaml.Node, at string, rows []gridRow) {
 	case otherCodes.MatchString(at):
 		g.topic = ofOthers
 	}
-	if _, ok := headings(rows[0].cells); ok {
+	plainTexts := n.Kind == yaml.MappingNode && n.Content[1].Kind == yaml.ScalarNode // the heading of the texts is ours
+	if _, ok := headings(rows[0].cells); ok && !plainTexts {
 		for _, cell := range rows[0].cells {
 			k := kindOf(cell)
 			g.bare = g.bare && k != ofMessage && k != ofRemedy && !saysError.MatchString(strings.ToLower(cell))
