@@ -36,15 +36,27 @@ type world struct {
 	reasons  []string
 }
 
+// catalogs are those of the program, loaded once.
+var catalogs = sync.OnceValues(func() (*catalog.Set, error) { return catalog.Open(catalog.Default) })
+
+// migrate creates the schema of a database.
+func migrate(addr, database string) error {
+	s, err := store.OpenAndMigrate(context.Background(), store.Config{Addr: []string{addr}, Database: database, Username: "default"})
+	if err != nil {
+		return err
+	}
+	return s.Close()
+}
+
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	addr, database := stacktest.Database(t)
+	addr, database := stacktest.Schema(t, migrate)
 	s, err := store.OpenAndMigrate(t.Context(), store.Config{Addr: []string{addr}, Database: database, Username: "default"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	c, err := catalog.Open(catalog.Default)
+	c, err := catalogs()
 	if err != nil {
 		t.Fatal(err)
 	}

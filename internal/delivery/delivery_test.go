@@ -46,7 +46,13 @@ type pipeline struct {
 const partitions = 4
 
 func newPipeline(t *testing.T, broker string) *pipeline {
-	_, database := stacktest.Database(t)
+	_, database := stacktest.Schema(t, func(addr, database string) error {
+		s, err := store.OpenAndMigrate(context.Background(), store.Config{Addr: []string{addr}, Database: database, Username: "default"})
+		if err != nil {
+			return err
+		}
+		return s.Close()
+	})
 	return pipelineOn(t, broker, stacktest.SharedClickHouse(t), database)
 }
 
@@ -91,10 +97,13 @@ func (p *pipeline) produce(from, to int) {
 	}
 }
 
+// builtIn are the catalogs of the program, loaded once.
+var builtIn = sync.OnceValues(func() (*catalog.Set, error) { return catalog.Open(catalog.Default) })
+
 // ingester runs one until stop is called.
 func (p *pipeline) ingester(fingerprint string) (stop func(), s *store.Store) {
 	p.t.Helper()
-	c, err := catalog.Open(catalog.Default)
+	c, err := builtIn()
 	if err != nil {
 		p.t.Fatal(err)
 	}

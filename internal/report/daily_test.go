@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -57,13 +58,16 @@ type dailyWorld struct {
 	offsets  map[string]int64
 }
 
+// builtIn are the catalogs of the program, loaded once.
+var builtIn = sync.OnceValues(func() (*catalog.Set, error) { return catalog.Open(catalog.Default) })
+
 func newDailyWorld(t *testing.T) *dailyWorld {
 	t.Helper()
 	addr, database := stacktest.Database(t)
 	s, err := store.OpenAndMigrate(t.Context(), store.Config{Addr: []string{addr}, Database: database, Username: "default"})
 	stacktest.Must(t, err)
 	t.Cleanup(func() { s.Close() })
-	c, err := catalog.Open(catalog.Default)
+	c, err := builtIn()
 	stacktest.Must(t, err)
 	return &dailyWorld{t: t, store: s, catalogs: c, offsets: map[string]int64{}}
 }

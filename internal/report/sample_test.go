@@ -15,7 +15,7 @@ import (
 // built-in catalogs: the day that docs/reports.md shows.
 func sampleDay(t *testing.T, lang string) Daily {
 	t.Helper()
-	c, err := catalog.Open(catalog.Default)
+	c, err := builtIn()
 	stacktest.Must(t, err)
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	stacktest.Must(t, err)

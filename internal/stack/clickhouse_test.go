@@ -361,6 +361,35 @@ func TestSharedClickHouse(t *testing.T) {
 	}
 }
 
+// A database is used again, with empty tables, unless a test changed its schema.
+func TestSchemaIsUsedAgain(t *testing.T) {
+	created := 0
+	migrate := func(addr, database string) error {
+		created++
+		for _, sql := range []string{"TABLE @.t (n Int64) ENGINE = MergeTree ORDER BY n", "TABLE @.m (n Int64) ENGINE = Memory", "VIEW @.v AS SELECT n FROM @.t",
+			"TABLE @.migrations (name String) ENGINE = MergeTree ORDER BY name AS SELECT '0001'"} {
+			stacktest.Query(t, stacktest.SharedClickHouse(t), "CREATE "+strings.ReplaceAll(sql, "@", database))
+		}
+		return nil
+	}
+	for _, step := range []struct {
+		created int
+		sql     string // what the test does with it
+	}{{1, "INSERT INTO @.t VALUES (1)"}, {1, "INSERT INTO @.m VALUES (1)"}, {1, "ALTER TABLE @.t ADD COLUMN x Int64"},
+		{2, "DROP VIEW @.v"}, {3, "ALTER TABLE @.migrations DELETE WHERE 1 SETTINGS mutations_sync = 2"}, {4, "SELECT 1"}} {
+		t.Run("", func(t *testing.T) {
+			_, database := stacktest.Schema(t, migrate)
+			query := func(sql string) string {
+				return stacktest.Query(t, stacktest.SharedClickHouse(t), strings.ReplaceAll(sql, "@", database))
+			}
+			if got := query("SELECT (SELECT count() FROM @.v), (SELECT count() FROM @.m), (SELECT count() FROM @.migrations)"); got != "0\t0\t1" || created != step.created {
+				t.Errorf("before %q: rows %q, %d databases created, want %d", step.sql, got, created, step.created)
+			}
+			query(step.sql)
+		})
+	}
+}
+
 // lockedBuffer is a buffer for several goroutines.
 type lockedBuffer struct {
 	mu sync.Mutex

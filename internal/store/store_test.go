@@ -19,10 +19,19 @@ import (
 	"errata/internal/store"
 )
 
-// open makes a store on a new database.
+// migrate creates the schema of a database.
+func migrate(addr, database string) error {
+	s, err := store.OpenAndMigrate(context.Background(), store.Config{Addr: []string{addr}, Database: database, Username: "default"})
+	if err != nil {
+		return err
+	}
+	return s.Close()
+}
+
+// open makes a store on an empty database.
 func open(t testing.TB) (*store.Store, func(sql string) string) {
 	t.Helper()
-	addr, database := stacktest.Database(t)
+	addr, database := stacktest.Schema(t, migrate)
 	s, err := store.OpenAndMigrate(t.Context(), store.Config{Addr: []string{addr}, Database: database, Username: "default"})
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -98,9 +99,56 @@ func Database(t testing.TB) (addr, database string) {
 	return c.Addr, database
 }
 
+// Schema returns a database on the shared server in which migrate has created the schema, with empty
+// tables. At the end of the test the tables are emptied for the next test: to create dozens of
+// tables costs the server half a second of CPU. A database whose schema a test has changed is
+// dropped. Nothing may write to it when the test has ended.
+func Schema(t testing.TB, migrate func(addr, database string) error) (addr, database string) {
+	t.Helper()
+	c := SharedClickHouse(t)
+	var used schema
+	select {
+	case used = <-unused:
+	default:
+		used.database = "test_" + strings.ToLower(rand.Text()[:12])
+		Query(t, c, "CREATE DATABASE "+used.database)
+		if err := migrate(c.Addr, used.database); err != nil {
+			t.Fatal(err)
+		}
+		used.created = used.text(t, c)
+	}
+	t.Cleanup(func() {
+		// What a killed client began may still be written.
+		Query(t, c, "KILL QUERY WHERE current_database = '"+used.database+"' SYNC")
+		if !t.Failed() && used.text(t, c) == used.created {
+			Query(t, c, "TRUNCATE ALL TABLES FROM "+used.database+" NOT LIKE 'migrations'")
+			select {
+			case unused <- used:
+				return
+			default:
+			}
+		}
+		Query(t, c, "DROP DATABASE IF EXISTS "+used.database+" SYNC")
+	})
+	return c.Addr, used.database
+}
+
+// unused are the databases of Schema that no test uses now.
+var unused = make(chan schema, 100)
+
+// A schema is a database of Schema, with its text when it was created.
+type schema struct{ database, created string }
+
+func (s schema) text(t testing.TB, c *stack.ClickHouse) string {
+	t.Helper()
+	return Query(t, c, "SELECT name, create_table_query, (SELECT arraySort(groupUniqArray(name)) FROM "+s.database+".migrations)"+
+		" FROM system.tables WHERE database = '"+s.database+"' ORDER BY name")
+}
+
 // Query runs one statement over HTTP as the user default and returns its output without the last
-// line end. It waits for a server that is being restarted after a crash, and asks a SELECT again
-// that the crash broke off. An error ends the test.
+// line end. It waits for a server that is being restarted after a crash, and executes a
+// statement again that the crash broke off, if it is one that is safe to repeat. An error ends the
+// test.
 func Query(t testing.TB, c *stack.ClickHouse, sql string) string {
 	t.Helper()
 	// An idle connection would delay the server's shutdown by five seconds.
@@ -116,7 +164,7 @@ func Query(t testing.TB, c *stack.ClickHouse, sql string) string {
 	}
 	crashed := func(err error) bool {
 		broken := errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
-		return errors.Is(err, syscall.ECONNREFUSED) || broken && strings.HasPrefix(sql, "SELECT")
+		return errors.Is(err, syscall.ECONNREFUSED) || broken && repeatable.MatchString(sql)
 	}
 	output, status, err := post()
 	for deadline := time.Now().Add(time.Minute); crashed(err) && time.Now().Before(deadline); output, status, err = post() {
@@ -127,6 +175,8 @@ func Query(t testing.TB, c *stack.ClickHouse, sql string) string {
 	}
 	return strings.TrimSuffix(string(output), "\n")
 }
+
+var repeatable = regexp.MustCompile(`^(SELECT|KILL|TRUNCATE|DROP DATABASE IF EXISTS)\b`)
 
 // Library returns the path of the ClickHouse library, for the few tests that start a server by
 // other means.
