@@ -99,9 +99,9 @@ func Database(t testing.TB) (addr, database string) {
 	return c.Addr, database
 }
 
-// Schema returns a database on the shared server in which migrate has created the schema, with empty
-// tables. At the end of the test the tables are emptied for the next test: to create dozens of
-// tables costs the server half a second of CPU. A database whose schema a test has changed is
+// Schema returns a database on the shared server in which migrate has created the schema, with
+// empty tables. At the end of the test the tables are emptied for the next test: to create dozens
+// of tables costs the server half a second of CPU. A database whose schema a test has changed is
 // dropped. Nothing may write to it when the test has ended.
 func Schema(t testing.TB, migrate func(addr, database string) error) (addr, database string) {
 	t.Helper()
