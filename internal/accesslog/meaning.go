@@ -90,8 +90,8 @@ const (
 	maxMeantText  = 1 << 16 // the length of a text that is searched as JSON
 )
 
-// byMeaning reads an object that is in no format. It needs a status, a path and either a method or
-// a time: a record of something else hardly has all of them.
+// byMeaning reads an object that is in no format. It needs a status, a path, and a time of its own or
+// of a wrapper: the description of an API has the other two.
 func (r *Reader) byMeaning(v jsontree.Value, at place) string {
 	row := r.genericRow()
 	if row == nil || at.wrapped >= maxWrapped || v.Get("err_trace").Kind() != jsontree.Missing { // Caddy's error log has the request once more
@@ -100,16 +100,26 @@ func (r *Reader) byMeaning(v jsontree.Value, at place) string {
 	found := r.meanings(v)
 	has := func(key string) bool { return found[meaningOf(key)].value.Kind() != jsontree.Missing }
 	line := has("request")
-	if !has("status") || !has("path") && !line || !has("method") && !line && !has("time") {
+	if !has("status") || !has("path") && !line {
 		return ""
 	}
 	o := r.meantObject(found, v, at.depth+1)
 	a, ok := r.access(row, o)
-	if !ok || a.Status == 0 || len(a.Path) == 0 {
+	if !ok || a.Status == 0 || len(a.Path) == 0 || a.Time.IsZero() && !r.timeAround(at) {
 		return ""
 	}
 	r.add(row, a, o, at)
 	return row.name
+}
+
+// timeAround reports whether an object around has a time for what it holds.
+func (r *Reader) timeAround(at place) bool {
+	for depth := at.depth - 1; depth >= 0; depth-- {
+		if around := r.levels[depth]; around.fill != nil && !r.time(around, around.fill).IsZero() {
+			return true
+		}
+	}
+	return false
 }
 
 // complete fills in the time, the method, the path and the latency of an access from keys that its
