@@ -90,8 +90,8 @@ const (
 	maxMeantText  = 1 << 16 // the length of a text that is searched as JSON
 )
 
-// byMeaning reads an object that is in no format. It needs a status, a path, and a time of its own or
-// of a wrapper: the description of an API has the other two.
+// byMeaning reads an object that is in no format. It needs a status, a path, and a time of its own
+// or of a wrapper: the description of an API has the other two.
 func (r *Reader) byMeaning(v jsontree.Value, at place) string {
 	row := r.genericRow()
 	if row == nil || at.wrapped >= maxWrapped || v.Get("err_trace").Kind() != jsontree.Missing { // Caddy's error log has the request once more
