@@ -121,3 +121,42 @@ func cpuTime(b *testing.B) time.Duration {
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
+
+// BenchmarkBatch is a record of the standard workload, one of twelve with an error, on its way into
+// a batch of ordinary size.
+func BenchmarkBatch(b *testing.B) {
+	catalogs, err := catalog.Open(catalog.Default)
+	if err != nil {
+		b.Fatal(err)
+	}
+	processor, err := enrich.NewProcessor(enrich.Config{}, catalogs)
+	if err != nil {
+		b.Fatal(err)
+	}
+	const size = 50_000
+	w := standard
+	w.from = time.Date(2026, 11, 29, 1, 0, 0, 0, time.UTC)
+	values := make([][]byte, size)
+	bytes := 0
+	for n := range values {
+		x := w.exchange(n * w.Partitions)
+		values[n] = writers[w.Format](&x)
+		bytes += len(values[n])
+	}
+	b.SetBytes(int64(bytes / size))
+	b.ReportAllocs()
+	began, n := cpuTime(b), 0
+	var batch *store.Batch
+	for b.Loop() {
+		if n%size == 0 {
+			batch = store.NewBatch("logs", 0, 0, store.Limits{})
+		}
+		r := processor.Record(values[n%size], enrich.Position{Offset: int64(n), Clock: accesslog.KafkaClock(w.from)})
+		if r.DeadLetter != "" {
+			b.Fatal(r.DeadLetter)
+		}
+		batch.Add(int64(n), w.from, r)
+		n++
+	}
+	b.ReportMetric(float64((cpuTime(b)-began).Nanoseconds())/float64(n), "cpu-ns/op")
+}

@@ -11,15 +11,17 @@ import (
 
 // Fold makes codes equal that differ only in case and separators.
 func Fold(code string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '_' || r == '-' || r == '/' || r == ':' || r == ' ':
-			return '.'
-		case 'a' <= r && r <= 'z':
-			return r - 'a' + 'A'
-		}
-		return r
-	}, code)
+	return strings.Map(fold, code)
+}
+
+func fold(r rune) rune {
+	switch {
+	case r == '_' || r == '-' || r == '/' || r == ':' || r == ' ':
+		return '.'
+	case 'a' <= r && r <= 'z':
+		return r - 'a' + 'A'
+	}
+	return r
 }
 
 // separators are the characters that Fold makes equal, and the dot that it makes of them.
@@ -28,11 +30,19 @@ const separators = "._-/: "
 // bound reports whether the family's codes mean something only in its own dialects and services.
 func (f *Family) bound() bool { return len(f.Match.Prefixes) == 0 }
 
-// hasPrefix reports whether a code begins with one of the family's prefixes and a separator.
+// hasPrefix reports whether a code begins with one of the family's prefixes and a separator. Codes
+// that no family lists are compared with the prefixes of all.
 func (f *Family) hasPrefix(code string) bool {
-	folded := Fold(code)
 	return slices.ContainsFunc(f.Match.Prefixes, func(p string) bool {
-		return strings.HasPrefix(folded, Fold(p)+".")
+		if len(code) <= len(p) || fold(rune(code[len(p)])) != '.' {
+			return false
+		}
+		for i := range len(p) {
+			if fold(rune(code[i])) != fold(rune(p[i])) {
+				return false
+			}
+		}
+		return true
 	})
 }
 
