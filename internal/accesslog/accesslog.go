@@ -384,11 +384,13 @@ func (r *Reader) own(o *object, formats []*format, v jsontree.Value, at place) s
 		if f.loose || !o.is(r, f) {
 			continue
 		}
-		a, ok := r.access(f, o)
-		if !ok {
+		e := r.try(f, o, at)
+		if e == nil {
 			continue
 		}
-		if f.lacks(&a) {
+		if f.lacks(&e.Access) {
+			a := e.Access
+			r.drop() // what is inside may append its own
 			if v.Kind() == jsontree.Missing {
 				r.unsure = true
 				return ""
@@ -402,8 +404,10 @@ func (r *Reader) own(o *object, formats []*format, v jsontree.Value, at place) s
 				}
 			}
 			r.complete(f, &a, o, v, at)
+			e = r.element(at)
+			e.Access = a
 		}
-		r.add(f, a, o, at)
+		r.finish(f, e, o, at)
 		return f.name
 	}
 	return ""
@@ -416,11 +420,13 @@ func (r *Reader) shared(o *object, formats []*format, v jsontree.Value, at place
 		if !f.given && !(f.loose && o.is(r, f)) {
 			continue
 		}
-		a, ok := r.access(f, o)
-		if !ok {
+		e := r.try(f, o, at)
+		if e == nil {
 			continue
 		}
-		if f.lacks(&a) {
+		if f.lacks(&e.Access) {
+			a := e.Access
+			r.drop() // what is inside may append its own
 			if v.Kind() == jsontree.Missing {
 				r.unsure = true
 				return ""
@@ -432,8 +438,10 @@ func (r *Reader) shared(o *object, formats []*format, v jsontree.Value, at place
 				o.index(v, r.keys)
 			}
 			r.complete(f, &a, o, v, at)
+			e = r.element(at)
+			e.Access = a
 		}
-		r.add(f, a, o, at)
+		r.finish(f, e, o, at)
 		return f.name
 	}
 	return ""
@@ -444,14 +452,41 @@ func (f *format) lacks(a *Access) bool {
 	return !f.users && (a.Time.IsZero() || len(a.Path) == 0 || a.Status == 0)
 }
 
-// add appends an access, completed from the wrappers around it and with its route, unless it is
-// excluded.
+// element appends an element to fill in, and drop removes it: an Access is large, so it is made
+// where it stays.
+func (r *Reader) element(at place) *Element {
+	r.elements = append(r.elements, Element{Raw: at.raw})
+	return &r.elements[len(r.elements)-1]
+}
+
+func (r *Reader) drop() { r.elements = r.elements[:len(r.elements)-1] }
+
+// try appends an element with the access that f names in o, or returns nil if there is none.
+func (r *Reader) try(f *format, o *object, at place) *Element {
+	e := r.element(at)
+	if !r.read(&e.Access, f, o) {
+		r.drop()
+		return nil
+	}
+	return e
+}
+
+// add appends an element with an access of o.
 func (r *Reader) add(f *format, a Access, o *object, at place) {
+	e := r.element(at)
+	e.Access = a
+	r.finish(f, e, o, at)
+}
+
+// finish completes the access of the element that was appended last from the wrappers around it and
+// with its route, unless it is excluded or cannot be used.
+func (r *Reader) finish(f *format, e *Element, o *object, at place) {
+	a := &e.Access
 	a.Format, r.why = f.name, ""
 	for depth := at.depth - 1; depth >= 0; depth-- {
 		if around := r.levels[depth]; around.fill != nil {
 			b, _ := r.access(around.fill, around)
-			a = a.filled(b)
+			*a = a.filled(b)
 		}
 	}
 	absurd := a.Time.IsZero() && r.absurdTime(f, o)
@@ -461,24 +496,18 @@ func (r *Reader) add(f *format, a Access, o *object, at place) {
 	if a.Route == "" && len(r.routes) > 0 {
 		a.Route = r.routes.of(a.Path)
 	}
-	if r.described(r.exclude, a, o) {
-		r.elements = append(r.elements, Element{Excluded: true, Raw: at.raw})
-		return
+	switch {
+	case r.described(r.exclude, a, o):
+		*e = Element{Excluded: true, Raw: at.raw}
+	case (a.Status == 0 || len(a.Path) == 0) && r.misshapen(f, o, a):
+		*e = Element{DeadLetter: ReasonBadField, Raw: at.raw}
+	case absurd || a.Time.After(r.clock.Latest) || a.Time.Before(earliest) && !(a.Time.IsZero() && r.clock.Optional):
+		*e = Element{DeadLetter: ReasonBadTime, Raw: at.raw}
+	case a.Time.Before(r.clock.Oldest) && !a.Time.IsZero():
+		*e = Element{DeadLetter: ReasonTooOld, Raw: at.raw}
+	default:
+		a.IgnoreBody = r.described(r.ignore, a, o)
 	}
-	if (a.Status == 0 || len(a.Path) == 0) && r.misshapen(f, o, &a) {
-		r.deadLetter(ReasonBadField, at)
-		return
-	}
-	if late := absurd || a.Time.After(r.clock.Latest); late || a.Time.Before(earliest) && !(a.Time.IsZero() && r.clock.Optional) {
-		r.deadLetter(ReasonBadTime, at)
-		return
-	}
-	if a.Time.Before(r.clock.Oldest) && !a.Time.IsZero() {
-		r.deadLetter(ReasonTooOld, at)
-		return
-	}
-	a.IgnoreBody = r.described(r.ignore, a, o)
-	r.elements = append(r.elements, Element{Access: a, Raw: at.raw})
 }
 
 // filled returns a with its unknown fields taken from b.
@@ -510,24 +539,28 @@ func (a Access) filled(b Access) Access {
 	return a
 }
 
-// access reads the fields of o that f names. It is not ok if o has none of those that make a
-// request: status, path or body; or the time, in a format with keys of its own.
+// access returns the fields of o that f names, as read does.
 func (r *Reader) access(f *format, o *object) (a Access, ok bool) {
-	a = Access{
-		Tenant:          r.name(o, f.tenant),
-		Service:         r.name(o, f.service),
-		Route:           r.name(o, f.route),
-		Method:          r.name(o, f.method),
-		Path:            pathOf(r.kept(o, f.path)),
-		RequestID:       r.kept(o, f.requestID),
-		ContentType:     r.lower(o, f.contentType),
-		ContentEncoding: r.lower(o, f.contentEncoding),
-		GatewayCode:     r.name(o, f.gatewayCode),
-		GatewayMessage:  r.once(o, f.gatewayMessage),
-		GRPCStatus:      r.name(o, f.grpcStatus),
-		GRPCMessage:     r.once(o, f.grpcMessage),
-		BodyState:       Absent,
-	}
+	ok = r.read(&a, f, o)
+	return a, ok
+}
+
+// read reads the fields of o that f names into a, which is zero. It is not ok if o has none of
+// those that make a request: status, path or body; or the time, in a format with keys of its own.
+func (r *Reader) read(a *Access, f *format, o *object) (ok bool) {
+	a.Tenant = r.name(o, f.tenant)
+	a.Service = r.name(o, f.service)
+	a.Route = r.name(o, f.route)
+	a.Method = r.name(o, f.method)
+	a.Path = pathOf(r.kept(o, f.path))
+	a.RequestID = r.kept(o, f.requestID)
+	a.ContentType = r.lower(o, f.contentType)
+	a.ContentEncoding = r.lower(o, f.contentEncoding)
+	a.GatewayCode = r.name(o, f.gatewayCode)
+	a.GatewayMessage = r.once(o, f.gatewayMessage)
+	a.GRPCStatus = r.name(o, f.grpcStatus)
+	a.GRPCMessage = r.once(o, f.grpcMessage)
+	a.BodyState = Absent
 	if len(a.Path) == 0 || a.Method == "" {
 		if line := r.kept(o, f.requestLine); len(line) > 0 { // "GET /x?y HTTP/1.1", or the target alone
 			method, rest, whole := bytes.Cut(line, []byte(" "))
@@ -549,11 +582,11 @@ func (r *Reader) access(f *format, o *object) (a Access, ok bool) {
 	a.Status = r.status(o, f)
 	a.LatencyMS, a.HasLatency = r.latency(o, f)
 	a.Time = r.time(o, f)
-	r.body(&a, f, o)
+	r.body(a, f, o)
 	if len(f.rawResponse) > 0 {
-		r.rawResponse(&a, f, o)
+		r.rawResponse(a, f, o)
 	}
-	return a, a.Status != 0 || len(a.Path) > 0 || a.BodyState != Absent || !f.loose && !f.given && !a.Time.IsZero()
+	return a.Status != 0 || len(a.Path) > 0 || a.BodyState != Absent || !f.loose && !f.given && !a.Time.IsZero()
 }
 
 func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
@@ -814,6 +847,9 @@ func clip(b []byte) string {
 // trimSpace is bytes.TrimSpace for ASCII, and also removes a byte-order mark and the zero bytes
 // with which some producers pad.
 func trimSpace(b []byte) []byte {
+	if len(b) > 0 && ' ' < b[0] && b[0] < utf8.RuneSelf && b[len(b)-1] > ' ' {
+		return b
+	}
 	b = bytes.TrimPrefix(b, []byte("\ufeff"))
 	for len(b) > 0 && (b[0] <= ' ') {
 		b = b[1:]

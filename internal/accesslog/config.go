@@ -439,7 +439,7 @@ func compileExclusions(setting string, list []Exclude) (all []exclusion, err err
 func withoutSlashes(s string) string { return strings.ReplaceAll(s, "/", "\x00") }
 
 // described reports whether one of the exclusions describes an access. o is its record.
-func (r *Reader) described(list []exclusion, a Access, o *object) bool {
+func (r *Reader) described(list []exclusion, a *Access, o *object) bool {
 	matches := func(glob, text string) bool {
 		ok, err := path.Match(glob, withoutSlashes(text))
 		return ok && err == nil

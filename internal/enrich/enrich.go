@@ -174,18 +174,18 @@ func (p *Processor) record(value []byte, at Position, catalogs *catalog.Set, car
 	if read.DeadLetter != "" {
 		record.Sample = p.sample(value)
 	}
-	for i, e := range read.Elements {
-		element := Element{Element: e}
-		switch {
+	for i := range read.Elements {
+		p.elements = append(p.elements, Element{})
+		e := &p.elements[i]
+		switch e.Element = read.Elements[i]; {
 		case e.DeadLetter != "":
-			element.Sample = p.sample(e.Raw)
+			e.Sample = p.sample(e.Raw)
 		case e.Excluded:
 		case care:
-			p.requestWithCare(&element, at, i, catalogs)
+			p.requestWithCare(e, at, i, catalogs)
 		default:
-			p.request(&element, at, i, catalogs)
+			p.request(e, at, i, catalogs)
 		}
-		p.elements = append(p.elements, element)
 	}
 	record.Elements = p.elements
 	return record

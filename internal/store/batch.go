@@ -32,13 +32,10 @@ type Batch struct {
 	halves      []half         // of requests, in the order of their records
 	waiting     map[string]int // the half of a request that waits for the other, by request id
 	limits      Limits
-	tenants     map[string]bool // those that are counted by name
-	routes      map[string]bool
+	counts      counts
 	errors      []errorRow
 	deadLetters []deadLetterRow
 	audits      []auditRow
-	traffic     map[trafficKey]*trafficSum
-	codes       map[codeKey]codeSum
 }
 
 type errorRow struct {
@@ -75,26 +72,6 @@ type auditRow struct {
 	sample string
 }
 
-type trafficKey struct {
-	minute                 time.Time
-	tenant, service, route string
-	status                 int
-	bodyState              accesslog.BodyState
-}
-
-type trafficSum struct{ requests, errors uint64 }
-
-type codeKey struct {
-	minute                                time.Time
-	tenant, service, route, code, dialect string
-}
-
-type codeSum struct {
-	family, kind string
-	errors       uint64
-	first, last  time.Time
-}
-
 // Limits bounds how many tenants and routes a batch counts by name, so that a gateway which logs an
 // id in their place does not fill the database with keys. The others are counted as Other. The
 // limits hold for each batch by itself: a batch that is read again must have the same rows.
@@ -110,14 +87,13 @@ const Other = "(other)"
 func NewBatch(topic string, partition int, firstOffset int64, limits Limits) *Batch {
 	return &Batch{
 		Topic: topic, Partition: partition, FirstOffset: firstOffset, LastOffset: firstOffset - 1,
-		limits: limits, waiting: map[string]int{}, tenants: map[string]bool{}, routes: map[string]bool{},
-		traffic: map[trafficKey]*trafficSum{}, codes: map[codeKey]codeSum{},
+		limits: limits, waiting: map[string]int{}, counts: newCounts(),
 	}
 }
 
 // Rows returns about how many rows an insert of the batch writes.
 func (b *Batch) Rows() int {
-	return len(b.errors) + len(b.deadLetters) + len(b.audits) + len(b.traffic) + len(b.codes)
+	return len(b.errors) + len(b.deadLetters) + len(b.audits) + len(b.counts.traffic) + len(b.counts.codes)
 }
 
 // Size returns about how much memory the batch takes, in bytes, including the columns of its
@@ -212,19 +188,6 @@ func (b *Batch) deadLetter(offset int64, index int, at time.Time, reason accessl
 	b.deadLetters = append(b.deadLetters, deadLetterRow{at: at.UTC(), reason: string(reason), offset: offset, index: uint32(index), sample: sample})
 }
 
-// limited returns the name by which a name is counted: its own for the first names up to the limit,
-// else Other. A limit of 0 is none.
-func limited(names map[string]bool, name string, limit int) string {
-	if name == "" || names[name] {
-		return name
-	}
-	if limit > 0 && len(names) >= limit {
-		return Other
-	}
-	names[name] = true
-	return name
-}
-
 func (b *Batch) request(offset int64, index int, e *enrich.Element) {
 	a := &e.Access
 	b.Requests++
@@ -234,33 +197,27 @@ func (b *Batch) request(offset int64, index int, e *enrich.Element) {
 	if a.Time.After(b.MaxTime) {
 		b.MaxTime = a.Time
 	}
-	key := trafficKey{a.Time.Truncate(time.Minute), a.Tenant, a.Service, a.Route, a.Status, a.BodyState}
-	sum := b.traffic[key]
-	if sum == nil { // the first of its key, or counted as Other
-		key.tenant, key.route = limited(b.tenants, a.Tenant, b.limits.Tenants), limited(b.routes, a.Route, b.limits.Routes)
-		if key.tenant != a.Tenant || key.route != a.Route {
-			b.Limited++
-		}
-		if sum = b.traffic[key]; sum == nil {
-			b.size += trafficRowSize
-			sum = new(trafficSum)
-			b.traffic[key] = sum
-		}
+	group, limited := b.counts.group(a, b.limits)
+	if limited {
+		b.Limited++
+	}
+	sum, isNew := b.counts.ofRequest(group, a)
+	if isNew {
+		b.size += trafficRowSize
 	}
 	sum.requests++
 	if len(e.Events) > 0 {
 		sum.errors++
 	}
 	if len(e.Events) > 0 || e.Sample != "" {
-		b.rows(offset, index, e, key)
+		b.rows(offset, index, e, group, sum)
 	}
 }
 
-// rows adds the rows of a request that has errors or is in the audit sample; key is that of its
-// sum.
-func (b *Batch) rows(offset int64, index int, e *enrich.Element, key trafficKey) {
+// rows adds the rows of a request that has errors or is in the audit sample. sum is its sum.
+func (b *Batch) rows(offset int64, index int, e *enrich.Element, group trafficNumbers, sum *trafficRow) {
 	a := e.Access
-	a.Tenant, a.Route = key.tenant, key.route
+	a.Tenant, a.Route = sum.tenant, sum.route
 	path := a.Path.String()
 	a.Body, a.RequestID, a.Path = nil, nil, nil // their memory belongs to the reader
 	var latency *float64
@@ -275,11 +232,10 @@ func (b *Batch) rows(offset int64, index int, e *enrich.Element, key trafficKey)
 		b.Errors++
 		b.size += errorRowSize + 2*int64(len(path)+len(event.Message)+len(event.RequestID))
 		b.errors = append(b.errors, errorRow{access: a, path: path, event: event, offset: offset, index: uint32(index), envelope: uint32(i), latencyMS: latency})
-		ck := codeKey{key.minute, a.Tenant, a.Service, a.Route, event.Code, event.Dialect}
-		c, seen := b.codes[ck]
-		if !seen {
+		c, isNew := b.counts.ofError(group, sum, event.Code, event.Dialect)
+		if isNew {
 			b.size += codeRowSize
-			c = codeSum{family: event.Family, kind: event.Kind, first: a.Time, last: a.Time}
+			c.codeSum = codeSum{family: event.Family, kind: event.Kind, first: a.Time, last: a.Time}
 		}
 		c.errors++
 		if a.Time.Before(c.first) {
@@ -288,14 +244,13 @@ func (b *Batch) rows(offset int64, index int, e *enrich.Element, key trafficKey)
 		if a.Time.After(c.last) {
 			c.last = a.Time
 		}
-		b.codes[ck] = c
 	}
 }
 
 // TableRows returns how many rows an insert of the batch writes, by table.
 func (b *Batch) TableRows() map[string]int {
 	return map[string]int{
-		errorTable.name: len(b.errors), trafficTable.name: len(b.traffic), codeTable.name: len(b.codes),
+		errorTable.name: len(b.errors), trafficTable.name: len(b.counts.traffic), codeTable.name: len(b.counts.codes),
 		deadLetterTable.name: len(b.deadLetters), auditTable.name: len(b.audits), batchTable.name: 1,
 	}
 }
@@ -303,8 +258,8 @@ func (b *Batch) TableRows() map[string]int {
 // BodyStates returns the number of requests of the batch by the state of their bodies.
 func (b *Batch) BodyStates() map[accesslog.BodyState]uint64 {
 	counts := map[accesslog.BodyState]uint64{}
-	for k, sum := range b.traffic {
-		counts[k.bodyState] += sum.requests
+	for i := range b.counts.traffic {
+		counts[b.counts.traffic[i].bodyState] += b.counts.traffic[i].requests
 	}
 	return counts
 }

@@ -45,11 +45,11 @@ func (b *Batch) Sums(sums map[string][2]uint64) {
 		k := strings.TrimSuffix(fmt.Sprintln(key...), "\n")
 		sums[k] = [2]uint64{sums[k][0] + requests, sums[k][1] + errors}
 	}
-	for k, v := range b.traffic {
-		add(v.requests, v.errors, k.minute.Unix(), k.tenant, k.service, k.route, k.status, k.bodyState)
+	for _, r := range b.counts.traffic {
+		add(r.requests, r.errors, r.minute.Unix(), r.tenant, r.service, r.route, r.status, r.bodyState)
 	}
-	for k, v := range b.codes {
-		add(0, v.errors, k.minute.Unix(), k.tenant, k.service, k.route, k.code, k.dialect)
+	for _, r := range b.counts.codes {
+		add(0, r.errors, r.minute.Unix(), r.tenant, r.service, r.route, r.code, r.dialect)
 	}
 }
 

@@ -100,33 +100,8 @@ var errorTable = table[errorRow]{
 	),
 }
 
-// trafficRow and codeRow are the sums of a batch as rows.
-type (
-	trafficRow struct {
-		trafficKey
-		trafficSum
-		late bool // its day was sealed before (seal.go)
-	}
-	codeRow struct {
-		codeKey
-		codeSum
-		late bool
-	}
-)
-
-func (b *Batch) trafficRows() (rows []trafficRow) {
-	for k, v := range b.traffic {
-		rows = append(rows, trafficRow{trafficKey: k, trafficSum: *v})
-	}
-	return rows
-}
-
-func (b *Batch) codeRows() (rows []codeRow) {
-	for k, v := range b.codes {
-		rows = append(rows, codeRow{codeKey: k, codeSum: v})
-	}
-	return rows
-}
+func (b *Batch) trafficRows() []trafficRow { return slices.Clone(b.counts.traffic) }
+func (b *Batch) codeRows() []codeRow       { return slices.Clone(b.counts.codes) }
 
 var trafficTable = table[trafficRow]{
 	name: "traffic_sums",
