@@ -223,6 +223,17 @@ func skipSpace(src []byte, i int) int {
 // c, and no other bit. A quote after a backslash ends nothing, unless that backslash is itself
 // escaped: where two of them meet, bytes are read one by one.
 func scanString(src []byte, i int) (end int, escaped, complete bool) {
+	for i+wordSize <= len(src) { // up to the first escape, which most strings do not have
+		m := marked(binary.LittleEndian.Uint64(src[i:]), lows*'"', lows*'\\')
+		if m == 0 {
+			i += wordSize
+			continue
+		}
+		if i += bits.TrailingZeros64(m) / 8; src[i] == '"' {
+			return i, false, true
+		}
+		break
+	}
 	var after uint64 // whether a backslash is before the first byte of the word
 	for i+wordSize <= len(src) {
 		word := binary.LittleEndian.Uint64(src[i:])
