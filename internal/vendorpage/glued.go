@@ -1,6 +1,7 @@
 package vendorpage
 
 import (
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,7 +40,7 @@ func findGlued(lines []line, at int) (*grid, int) {
 			continue
 		}
 		text := strings.TrimSpace(lines[j].text)
-		cells, begins := gluedRow(text, len(heads))
+		cells, begins := gluedRow(text, len(heads), len(roles) > 1 && roles[1] == RoleStatus)
 		switch {
 		case begins && cells != nil:
 			good++
@@ -123,7 +124,7 @@ func splitHeads(s string, depth int) (heads []string, glued bool) {
 		return nil, false
 	}
 	for end := len(s); end > 0; end-- {
-		if end < len(s) && (!utf8.RuneStart(s[end]) || !gluePoint(s[:end], s[end:]) && s[end] != ' ') {
+		if end < len(s) && (!utf8.RuneStart(s[end]) || !gluePoint(s[:end], s[end:]) && !afterAcronym(s[:end], s[end:]) && s[end] != ' ') {
 			continue
 		}
 		head := strings.TrimSpace(s[:end])
@@ -139,6 +140,11 @@ func splitHeads(s string, depth int) (heads []string, glued bool) {
 		}
 	}
 	return nil, false
+}
+
+// afterAcronym reports whether a word follows an acronym: HTTP|Description.
+func afterAcronym(before, after string) bool {
+	return len(after) > 1 && upper(rune(before[len(before)-1])) && upper(rune(after[0])) && lower(rune(after[1]))
 }
 
 // gluePoint reports whether a cell ends and another begins between two texts, with no space between
@@ -164,13 +170,21 @@ func wide(r rune) bool {
 
 // gluedRow splits a row whose cells have nothing between them. begins reports whether it starts
 // with a code; cells is nil if nothing shows where they begin.
-func gluedRow(s string, n int) (cells []string, begins bool) {
-	code := gluedCode(s)
-	if code == "" {
-		return nil, digit(rune(s[0]))
+func gluedRow(s string, n int, status bool) (cells []string, begins bool) {
+	code, stat := gluedCode(s), ""
+	if m := gluedStatus.FindStringSubmatch(s); m != nil && status {
+		code, stat = m[1], m[2]
 	}
-	cells = []string{code}
-	text := strings.TrimSpace(s[len(code):])
+	switch {
+	case code == "":
+		return nil, digit(rune(s[0]))
+	case status && stat == "":
+		return nil, true
+	}
+	text := strings.TrimSpace(s[len(code)+len(stat):])
+	if cells = []string{code}; status {
+		cells = append(cells, stat)
+	}
 	if text == "" {
 		return nil, true
 	}
@@ -186,6 +200,9 @@ func gluedRow(s string, n int) (cells []string, begins bool) {
 	}
 	return cells, true
 }
+
+// gluedStatus matches a code in capitals with a status right behind it.
+var gluedStatus = regexp.MustCompile(`^([A-Z][A-Z0-9_.-]*?[A-Z_])([1-5]\d\d)\D`)
 
 // wideBoth reports whether both letters at a place are of a script without spaces, where a cell may
 // begin anywhere.

@@ -150,7 +150,7 @@ func plainStart(o opening) (s start, ok bool) {
 	case st == noCode, st == word && o.mark == "", st == number && o.mark == "" && sep == "" && !o.named && !negative.MatchString(o.rest), o.mark == ":":
 		return s, false
 	case s.text == "" && sep == "" || behind == ":": // the code alone
-		return s, st == mnemonic || st == number && o.mark != ""
+		return s, st == mnemonic && gluedHeads(code) == nil || st == number && o.mark != ""
 	case sep == "" && strings.HasPrefix(behind, "(") && isStatus(strings.Trim(behind, "()"+colons+" ")):
 		s.code, s.text = code+" "+strings.TrimRight(behind, colons+" "), ""
 		return s, true
