@@ -308,8 +308,8 @@ func reportsSuccess(text string) bool {
 	return successPhrase.MatchString(text) && !noSuccess.MatchString(text)
 }
 
-// mentionsSuccess reports whether a text may hold one of the words of successPhrase. Each that is
-// written in ASCII has one of these pairs of letters.
+// mentionsSuccess reports whether a text may hold one of the words of successPhrase. Nearly each
+// that is written in ASCII has one of these pairs of letters, which are rare elsewhere.
 func mentionsSuccess(text string) bool {
 	for i := 1; i < len(text); i++ {
 		c := text[i]
@@ -321,13 +321,17 @@ func mentionsSuccess(text string) bool {
 			if c |= 0x20; c == 'c' || c == 'k' {
 				return true
 			}
-		case 'x', 'r', 's': // exitoso, erfolgreich, berhasil, correctamente, basari
-			if c |= 0x20; c == 'i' && text[i-1]|0x20 != 'r' || c == 'f' || c == 'h' || c == 'r' || c == 'a' {
+		case 'x': // exitoso
+			if c|0x20 == 'i' {
+				return true
+			}
+		case 'r': // erfolgreich, berhasil
+			if c |= 0x20; c == 'f' || c == 'h' {
 				return true
 			}
 		}
 	}
-	return false
+	return strings.Contains(text, "correctamente") || strings.Contains(text, "basari")
 }
 
 // isSuccess reports whether a code that no dialect knows as success means it below status 400: a
