@@ -308,30 +308,30 @@ func reportsSuccess(text string) bool {
 	return successPhrase.MatchString(text) && !noSuccess.MatchString(text)
 }
 
-// mentionsSuccess reports whether a text may hold one of the words of successPhrase. Nearly each
-// that is written in ASCII has one of these pairs of letters, which are rare elsewhere.
+// successStems begin the words of successPhrase that are written in ASCII, by their second letter. A
+// text without the first pair of letters of one is passed over quickly.
+var successStems = [256][]string{
+	'u': {"succ", "suce", "sukses"},
+	'x': {"exitos"},
+	'r': {"erfolgreich"},
+	'e': {"berhasil"},
+	'o': {"correctamente"},
+	'a': {"basari"},
+}
+
+// mentionsSuccess reports whether a text may hold one of the words of successPhrase.
 func mentionsSuccess(text string) bool {
 	for i := 1; i < len(text); i++ {
-		c := text[i]
-		if c >= utf8.RuneSelf {
+		if text[i] >= utf8.RuneSelf {
 			return true
 		}
-		switch text[i-1] | 0x20 {
-		case 'u': // success, sucesso, sukses
-			if c |= 0x20; c == 'c' || c == 'k' {
-				return true
-			}
-		case 'x': // exitoso
-			if c|0x20 == 'i' {
-				return true
-			}
-		case 'r': // erfolgreich, berhasil
-			if c |= 0x20; c == 'f' || c == 'h' {
+		for _, stem := range successStems[text[i]|0x20] {
+			if text[i-1]|0x20 == stem[0] && len(text) >= i-1+len(stem) && strings.EqualFold(text[i-1:i-1+len(stem)], stem) {
 				return true
 			}
 		}
 	}
-	return strings.Contains(text, "correctamente") || strings.Contains(text, "basari")
+	return false
 }
 
 // isSuccess reports whether a code that no dialect knows as success means it below status 400: a
