@@ -308,8 +308,8 @@ func reportsSuccess(text string) bool {
 	return successPhrase.MatchString(text) && !noSuccess.MatchString(text)
 }
 
-// successStems begin the words of successPhrase that are written in ASCII, by their second letter. A
-// text without the first pair of letters of one is passed over quickly.
+// successStems begin the words of successPhrase that are written in ASCII, by their second letter.
+// A text without the first pair of letters of one is passed over quickly.
 var successStems = [256][]string{
 	'u': {"succ", "suce", "sukses"},
 	'x': {"exitos"},
