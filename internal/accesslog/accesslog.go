@@ -388,27 +388,12 @@ func (r *Reader) own(o *object, formats []*format, v jsontree.Value, at place) s
 		if e == nil {
 			continue
 		}
-		if f.lacks(&e.Access) {
-			a := e.Access
-			r.drop() // what is inside may append its own
-			if v.Kind() == jsontree.Missing {
-				r.unsure = true
-				return ""
-			}
-			if name := r.expanded(v, at); name != "" {
+		return r.settled(f, e, o, v, at, func(a *Access) string {
+			if name := r.expanded(v, at); name != "" || a.Status != 0 || len(a.Path) > 0 {
 				return name
 			}
-			if a.Status == 0 && len(a.Path) == 0 {
-				if name := r.byMeaning(v, at); name != "" {
-					return name
-				}
-			}
-			r.complete(f, &a, o, v, at)
-			e = r.element(at)
-			e.Access = a
-		}
-		r.finish(f, e, o, at)
-		return f.name
+			return r.byMeaning(v, at)
+		})
 	}
 	return ""
 }
@@ -424,27 +409,38 @@ func (r *Reader) shared(o *object, formats []*format, v jsontree.Value, at place
 		if e == nil {
 			continue
 		}
-		if f.lacks(&e.Access) {
-			a := e.Access
-			r.drop() // what is inside may append its own
-			if v.Kind() == jsontree.Missing {
-				r.unsure = true
+		return r.settled(f, e, o, v, at, func(a *Access) string {
+			if a.Status != 0 || r.misshapen(f, o, a) {
 				return ""
 			}
-			if a.Status == 0 && !r.misshapen(f, o, &a) {
-				if name := r.byMeaning(v, at); name != "" {
-					return name
-				}
-				o.index(v, r.keys)
-			}
-			r.complete(f, &a, o, v, at)
-			e = r.element(at)
-			e.Access = a
-		}
-		r.finish(f, e, o, at)
-		return f.name
+			name := r.byMeaning(v, at)
+			o.index(v, r.keys) // as it was before
+			return name
+		})
 	}
 	return ""
+}
+
+// settled finishes the element e, which try appended, and returns the format of what was read. If
+// its access lacks what every request has, the object is read in another way, or what is missing is
+// filled in. Without a tree of the object, it is left to the plain way.
+func (r *Reader) settled(f *format, e *Element, o *object, v jsontree.Value, at place, anotherWay func(a *Access) string) string {
+	if f.lacks(&e.Access) {
+		a := e.Access
+		r.drop() // the other way appends elements of its own
+		if v.Kind() == jsontree.Missing {
+			r.unsure = true
+			return ""
+		}
+		if name := anotherWay(&a); name != "" {
+			return name
+		}
+		r.complete(f, &a, o, v, at)
+		e = r.element(at)
+		e.Access = a
+	}
+	r.finish(f, e, o, at)
+	return f.name
 }
 
 // lacks reports whether an access in a format of the table lacks what every request has.

@@ -134,9 +134,10 @@ func (s *Store) changeDays(ctx context.Context, days func(context.Context) ([]ti
 	if err := firstError(func() error { return lock(0) }, mark); err != nil {
 		return fmt.Errorf("lock and mark days before a change: %w", err)
 	}
-	if err := change(); errors.Is(err, ErrSealed) { // nothing was changed
-		return firstError(func() error { return lock(1) }, func() error { return err })
-	} else if err != nil {
+	if err := change(); err != nil {
+		if errors.Is(err, ErrSealed) { // nothing was changed
+			err = errors.Join(err, lock(1))
+		}
 		return err
 	}
 	if err := firstError(mark, func() error { return lock(1) }); err != nil {
@@ -199,15 +200,9 @@ func (s *Store) askDays(ctx context.Context, sql string, args ...any) (days []ti
 // A day is due when the watermarks of all partitions are well past its end, its hours do not count,
 // and the last attempt at it is a while ago.
 func (s *Store) RollUpClosedDays(ctx context.Context, now time.Time) (rolledUp []time.Time, err error) {
-	watermark, _, err := s.DataWatermark(ctx)
-	if err != nil {
+	watermark, err := s.watermarkUpTo(ctx, now)
+	if err != nil || watermark.IsZero() {
 		return nil, err
-	}
-	if watermark.IsZero() {
-		return nil, nil
-	}
-	if watermark.After(now) {
-		watermark = now
 	}
 	expiring, err := s.expiringDay(ctx)
 	if err != nil {
@@ -230,9 +225,19 @@ func (s *Store) RollUpClosedDays(ctx context.Context, now time.Time) (rolledUp [
 		}
 	}
 	if err := s.dropOldRollups(ctx); err != nil {
-		return rolledUp, fmt.Errorf("drop old hours: %w", err)
+		return rolledUp, fmt.Errorf("drop old rollups: %w", err)
 	}
 	return rolledUp, nil
+}
+
+// watermarkUpTo returns the least watermark of all partitions, or now if it is later; zero: some
+// have none.
+func (s *Store) watermarkUpTo(ctx context.Context, now time.Time) (time.Time, error) {
+	watermark, _, err := s.DataWatermark(ctx)
+	if watermark.After(now) {
+		watermark = now
+	}
+	return watermark, err
 }
 
 // expiringDay returns the last day whose minutes may be incomplete because they expire; zero: none.

@@ -59,12 +59,9 @@ var ErrSealed = errors.New("the sums of the day are sealed")
 // and returns them. It deletes the sums that earlier seals have made superfluous. Any number of
 // processes may call it, every minute.
 func (s *Store) SealDays(ctx context.Context, now time.Time, age time.Duration) (sealed []time.Time, err error) {
-	watermark, _, err := s.DataWatermark(ctx)
+	watermark, err := s.watermarkUpTo(ctx, now)
 	if err != nil || watermark.IsZero() {
 		return nil, err
-	}
-	if watermark.After(now) {
-		watermark = now
 	}
 	ripe, err := s.askDays(ctx, `SELECT day FROM folded_days WHERE minutes AND NOT sealed AND day > `+rollupSince+` AND day < toDate(?) ORDER BY day LIMIT ?`,
 		watermark.Add(-age).UTC().Format(time.DateOnly), sealsAtOnce)
@@ -323,13 +320,13 @@ func (s *Store) sumsOf(ctx context.Context, batches []*Batch, sealed []time.Time
 	for _, b := range in {
 		isIn[b] = true
 	}
-	// late reports whether a sum is late, and whether it is in the rollup.
-	late := func(b *Batch, minute time.Time) (late, in bool) {
+	// inRollup says whether a sum is late, and reports whether a rollup has it.
+	inRollup := func(b *Batch, minute time.Time, late *bool) bool {
 		day := dayOf(minute)
-		return isSealed[day], isIn[sealedBatch{placeOf(b), b.Epoch, day}]
+		*late = isSealed[day]
+		return isIn[sealedBatch{placeOf(b), b.Epoch, day}]
 	}
-	left := func(r of[trafficRow]) (in bool) { r.row.late, in = late(r.batch, r.row.minute); return in }
-	rows.traffic = slices.DeleteFunc(rows.traffic, left)
-	rows.codes = slices.DeleteFunc(rows.codes, func(r of[codeRow]) (in bool) { r.row.late, in = late(r.batch, r.row.minute); return in })
+	rows.traffic = slices.DeleteFunc(rows.traffic, func(r of[trafficRow]) bool { return inRollup(r.batch, r.row.minute, &r.row.late) })
+	rows.codes = slices.DeleteFunc(rows.codes, func(r of[codeRow]) bool { return inRollup(r.batch, r.row.minute, &r.row.late) })
 	return rows, nil
 }
