@@ -38,9 +38,13 @@ func TestBrokers(t *testing.T) {
 		got := map[string]bool{}
 		for len(got) < len(want) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			message, err := reader.FetchMessage(ctx)
+			var message kafka.Message
+			err := onceReady(ctx, func() (err error) {
+				message, err = reader.FetchMessage(ctx)
+				return err
+			})
 			if err == nil {
-				err = commitOnceReady(ctx, reader, message)
+				err = onceReady(ctx, func() error { return reader.CommitMessages(ctx, message) })
 			}
 			cancel()
 			if err != nil {
@@ -372,11 +376,12 @@ func TestStack(t *testing.T) {
 	}
 }
 
-// commitOnceReady commits a message. A broker that has just begun may not coordinate the group yet,
-// or may still be loading its offsets, and says so.
-func commitOnceReady(ctx context.Context, reader *kafka.Reader, message kafka.Message) error {
+// onceReady asks a broker again while its answer is temporary. A broker that has just begun may not
+// coordinate the group yet. kafka-go's reader tries again by itself a few times, too few for a busy
+// machine.
+func onceReady(ctx context.Context, ask func() error) error {
 	for {
-		err := reader.CommitMessages(ctx, message)
+		err := ask()
 		var refused kafka.Error
 		if !errors.As(err, &refused) || !refused.Temporary() {
 			return err
