@@ -147,7 +147,7 @@ type Ingester struct {
 func New(k *Kafka, s *store.Store, processor *enrich.Processor, fingerprint string, log *slog.Logger) *Ingester {
 	w := &worker{
 		broker: k, database: s, cfg: k.cfg, processor: processor, fingerprint: fingerprint,
-		log: log, metrics: newMetrics(), now: time.Now, sleep: sleep,
+		log: log, metrics: newMetrics(), now: time.Now, sleep: sleep, background: inBackground,
 	}
 	w.metrics.memoryBudget.Set(float64(w.cfg.memory()))
 	return &Ingester{kafka: k, store: s, worker: w, log: log}
@@ -245,6 +245,7 @@ type worker struct {
 	rollingUp   atomic.Bool // we own the first of all partitions: its owner rolls closed days up
 	now         func() time.Time
 	sleep       func(context.Context, time.Duration) bool
+	background  func(do func()) task
 
 	// One generation works at a time. kafka-go ensures that, except for a generation that ended
 	// before it began.

@@ -22,6 +22,7 @@ type generation struct {
 	member     string
 	partitions []*partition
 	round      int                  // of fetching
+	inserting  *insertion           // nil: none is going on
 	marked     time.Time            // when the watermarks were last written
 	complained map[string]time.Time // when each problem was last logged
 }
@@ -30,8 +31,10 @@ type generation struct {
 // (genCtx) or until it is to stop. At a stop, what has been read is still sealed, planned and
 // inserted.
 //
-// One goroutine does the work, top to bottom: fetch, process, seal, plan, insert. It does not fetch
-// while it inserts, and that is all the backpressure there is.
+// One goroutine does the work, top to bottom: fetch, process, seal, plan, insert. Only an insert
+// goes on beside it. Until that is done, the goroutine fetches and processes, and asks Kafka and
+// ClickHouse for nothing that depends on the insert or that it depends on. Backpressure comes from
+// the memory of the batches that are not inserted.
 func (w *worker) generation(stop, genCtx context.Context, id int, member string, assigned []topicPartition) error {
 	w.working.Lock()
 	defer w.working.Unlock()
@@ -50,7 +53,10 @@ func (w *worker) generation(stop, genCtx context.Context, id int, member string,
 	reading, endReading := context.WithCancel(genCtx)
 	defer endReading()
 	writing, endWriting := context.WithCancel(genCtx)
-	defer endWriting()
+	defer func() {
+		endWriting()
+		g.finish() // an error is that the writing has ended
+	}()
 	defer context.AfterFunc(stop, func() {
 		endReading()
 		time.AfterFunc(leaveTimeout, endWriting)
@@ -58,6 +64,11 @@ func (w *worker) generation(stop, genCtx context.Context, id int, member string,
 	for reading.Err() == nil {
 		if err := g.fetch(reading); err != nil {
 			return err
+		}
+		if g.inserting != nil && g.inserting.done() {
+			if err := g.finish(); err != nil {
+				return err
+			}
 		}
 		if g.due(g.now()) {
 			if err := g.flush(writing); err != nil {
@@ -71,7 +82,10 @@ func (w *worker) generation(stop, genCtx context.Context, id int, member string,
 	if genCtx.Err() != nil {
 		return nil // others may own the partitions by now: drop what is not planned
 	}
-	return g.flush(writing)
+	if err := g.flush(writing); err != nil {
+		return err
+	}
+	return g.finish()
 }
 
 // begin announces the generation in the log, the metrics and the state.
@@ -113,6 +127,9 @@ func (g *generation) fetch(ctx context.Context) error {
 	held := g.held()
 	wanted, whole := g.wanted(held)
 	if len(wanted) == 0 {
+		if g.inserting != nil {
+			return g.finish()
+		}
 		g.sleep(ctx, fetchWait)
 		return nil
 	}
@@ -247,6 +264,9 @@ func (g *generation) held() (bytes int64) {
 // outOfRange continues behind offsets that Kafka has deleted, and stops at a log that is shorter
 // than what we read.
 func (g *generation) outOfRange(ctx context.Context, p *partition) error {
+	if err := g.finish(); err != nil {
+		return err
+	}
 	first, end, err := g.broker.bounds(ctx, p.topicPartition)
 	if err != nil {
 		g.problem(ctx, "cannot ask for the offsets of "+p.String(), err, time.Second)
@@ -380,13 +400,19 @@ func (g *generation) due(now time.Time) bool {
 	return rows > 0 && (rows >= limit.Rows || bytes >= limit.Bytes || g.held() >= g.cfg.memory()/2)
 }
 
-// flush seals, plans and inserts what has been read: one commit, and one INSERT per table and day.
-// What was planned before us is inserted before anything new is planned.
+// flush seals and plans what has been read, and begins to insert it: one commit, and one INSERT per
+// table and day. The insert before must be done by then, and so must that of what was planned
+// before us.
 func (g *generation) flush(ctx context.Context) error {
+	if err := g.finish(); err != nil {
+		return err
+	}
+	g.prune(ctx, g.now())
 	for _, p := range g.partitions {
 		p.seal()
 	}
-	if err := g.insertPlanned(ctx); err != nil {
+	g.insertPlanned(ctx)
+	if err := g.finish(); err != nil {
 		return err
 	}
 	for _, p := range g.partitions {
@@ -396,7 +422,8 @@ func (g *generation) flush(ctx context.Context) error {
 	if err := g.commit(ctx); err != nil {
 		return err
 	}
-	return g.insertPlanned(ctx)
+	g.insertPlanned(ctx)
+	return nil
 }
 
 // commit writes the plans that have changed. Nothing may be inserted that is not in a committed
@@ -421,26 +448,74 @@ func (g *generation) commit(ctx context.Context) error {
 	return nil
 }
 
-// insertPlanned inserts the planned batches that are not in ClickHouse yet, trying until they are
-// or the generation ends.
-func (g *generation) insertPlanned(ctx context.Context) error {
-	var all []*store.Batch
+// insertion is an insert of planned batches that goes on while more records are read.
+type insertion struct {
+	task
+	batches []*store.Batch
+	rows    int
+	took    time.Duration // once it is done, as err
+	err     error
+}
+
+// task is work that goes on beside the generation's.
+type task interface {
+	done() bool
+	wait() // until it is done
+}
+
+// inBackground lets work go on in a goroutine of its own.
+func inBackground(do func()) task {
+	r := make(running)
+	go func() {
+		defer close(r)
+		do()
+	}()
+	return r
+}
+
+// running is a task that goes on until it is closed.
+type running chan struct{}
+
+func (r running) wait() { <-r }
+
+func (r running) done() bool {
+	select {
+	case <-r:
+		return true
+	default:
+		return false
+	}
+}
+
+// insertPlanned begins to insert the planned batches that are not in ClickHouse yet. None of them
+// changes until finish has returned.
+func (g *generation) insertPlanned(ctx context.Context) {
+	in := &insertion{}
 	for _, p := range g.partitions {
-		all = append(all, batches(p.planned)...)
+		in.batches = append(in.batches, p.insert()...)
 	}
-	if len(all) == 0 {
-		return nil
+	if len(in.batches) == 0 {
+		return
 	}
-	rows := 0
-	for _, b := range all {
-		rows += b.Rows()
+	for _, b := range in.batches {
+		in.rows += b.Rows()
 	}
-	began := g.now()
+	in.task = g.background(func() {
+		began := g.now()
+		in.err = g.insert(ctx, in.batches)
+		in.took = g.now().Sub(began)
+	})
+	g.inserting = in
+}
+
+// insert tries to insert batches until ClickHouse has them or ctx ends.
+func (w *worker) insert(ctx context.Context, batches []*store.Batch) error {
 	wait := pauses()
 	for {
-		err := g.database.Insert(ctx, all)
+		err := w.database.Insert(ctx, batches)
 		if err == nil {
-			break
+			w.state.say(&w.state.insert, "")
+			return nil
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -449,31 +524,40 @@ func (g *generation) insertPlanned(ctx context.Context) error {
 		if trouble.Reason == store.NobodyListens { // trying again costs nothing
 			pause = min(pause, time.Second)
 		}
-		g.metrics.insertFailures.WithLabelValues(trouble.Reason).Inc()
-		g.state.say(&g.state.insert, "cannot insert into clickhouse (%s): %s", trouble.Reason, trouble.Advice)
-		say := g.log.Warn
+		w.metrics.insertFailures.WithLabelValues(trouble.Reason).Inc()
+		w.state.say(&w.state.insert, "cannot insert into clickhouse (%s): %s", trouble.Reason, trouble.Advice)
+		say := w.log.Warn
 		if trouble.Lasting {
-			say = g.log.Error
+			say = w.log.Error
 		}
-		say("cannot insert, trying the same rows again", "batches", len(all), "in", pause.Round(time.Millisecond), "reason", trouble.Reason, "advice", trouble.Advice, "error", err)
-		if !g.sleep(ctx, pause) {
+		say("cannot insert, trying the same rows again", "batches", len(batches), "in", pause.Round(time.Millisecond), "reason", trouble.Reason, "advice", trouble.Advice, "error", err)
+		if !w.sleep(ctx, pause) {
 			return ctx.Err()
 		}
 	}
-	now := g.now()
-	g.state.say(&g.state.insert, "")
-	g.metrics.insertSeconds.Observe(now.Sub(began).Seconds())
-	g.metrics.insertBatch.Observe(float64(rows))
-	for _, p := range g.partitions {
-		p.progressed = now // it had to wait, which is no standstill
-		for _, r := range p.planned {
-			if r.batch != nil {
-				g.metrics.inserted(r.batch, r.repeated, now)
-			}
-		}
-		p.inserted(now)
+}
+
+// finish waits until what is being inserted is in ClickHouse. An error means that the generation
+// must be left.
+func (g *generation) finish() error {
+	in := g.inserting
+	if in == nil {
+		return nil
 	}
-	return nil
+	in.wait()
+	g.inserting = nil
+	now := g.now()
+	if in.err == nil {
+		g.metrics.insertSeconds.Observe(in.took.Seconds())
+		g.metrics.insertBatch.Observe(float64(in.rows))
+	}
+	for _, p := range g.partitions {
+		p.progressed = now // it may have had to wait, which is no standstill
+		for _, r := range p.inserted(in.err == nil, now) {
+			g.metrics.inserted(r.batch, r.repeated, now)
+		}
+	}
+	return in.err
 }
 
 // watermarkEvery is how often the watermarks are written when nothing else happens.
@@ -485,8 +569,11 @@ const standstill = 30 * time.Second
 // tidy moves the durable points that are due, also when idle, writes the watermarks, and looks for
 // partitions at a standstill.
 func (g *generation) tidy(ctx context.Context, now time.Time) error {
-	if err := g.prune(ctx, now); err != nil {
-		return err
+	if g.inserting == nil {
+		g.prune(ctx, now)
+		if err := g.commit(ctx); err != nil {
+			return err
+		}
 	}
 	for _, p := range g.partitions {
 		if p.wanted() && now.Sub(p.progressed) > standstill {
@@ -526,17 +613,18 @@ func (g *generation) tidy(ctx context.Context, now time.Time) error {
 }
 
 // prune moves the durable points past the runs that were inserted a minute ago, if the server was
-// not restarted since. After a restart, everything planned is read and inserted again.
-func (g *generation) prune(ctx context.Context, now time.Time) error {
+// not restarted since; the next commit says so. After a restart, everything planned is read and
+// inserted again.
+func (g *generation) prune(ctx context.Context, now time.Time) {
 	if !slices.ContainsFunc(g.partitions, func(p *partition) bool { return p.prunable(now) > 0 }) {
-		return nil
+		return
 	}
 	serverID, err := g.database.ServerID(ctx)
 	if err != nil { // the durable point stays where it is until the server answers
 		if ctx.Err() == nil {
 			g.complain("cannot move the durable point past what was inserted a minute ago", err)
 		}
-		return nil
+		return
 	}
 	if serverID != g.serverID {
 		g.log.Info("clickhouse was restarted: inserting again what it accepted in the last minute")
@@ -544,11 +632,10 @@ func (g *generation) prune(ctx context.Context, now time.Time) error {
 		for _, p := range g.partitions {
 			p.repeat()
 		}
-		return nil
+		return
 	}
 	for _, p := range g.partitions {
 		moved := p.prune(now)
 		p.uncommitted = p.uncommitted || moved
 	}
-	return g.commit(ctx)
 }

@@ -54,7 +54,7 @@ type partition struct {
 	next        int64     // the next offset to fetch
 	end         int64     // of the log, as of the last fetch
 	openedAt    time.Time // when the latest batch was begun
-	bytes       int64     // of the records read since everything read was last inserted
+	bytes       int64     // of the records read since an insert last took all that was read
 	uncommitted bool      // the state differs from what is committed
 	progressed  time.Time // when something was last read, or there was nothing to read
 	newest      time.Time // Kafka's time of the record read last
@@ -73,6 +73,7 @@ type given struct {
 type planned struct {
 	run
 	batch      *store.Batch // to be inserted; nil when it is in ClickHouse, or still to be read again
+	inserting  bool         // just now
 	insertedAt time.Time    // zero until then
 	repeated   bool         // it was planned before us, or inserted before
 }
@@ -338,12 +339,18 @@ func (p *partition) waiting() []*store.Batch {
 	return all
 }
 
-// ready returns the batches that a flush can insert now.
+// ready returns the batches that a flush can insert now, without those that are being inserted.
 func (p *partition) ready() []*store.Batch {
-	if p.unread() || p.plan().full() {
-		return batches(p.planned)
+	var idle []planned
+	for _, r := range p.planned {
+		if !r.inserting {
+			idle = append(idle, r)
+		}
 	}
-	all := batches(p.planned, p.sealed)
+	if p.unread() || p.plan().full() {
+		return batches(idle)
+	}
+	all := batches(idle, p.sealed)
 	if p.sealable() {
 		all = append(all, p.open)
 	}
@@ -402,15 +409,29 @@ func (p *partition) ageLimit(usual time.Duration, now time.Time) time.Duration {
 // a client whose clock is wrong must not stop all alerts.
 const maxDisorder = time.Hour
 
-// inserted notes that all planned batches are in ClickHouse, and moves the watermark: where nothing
-// is left to read, to the time when that was seen; otherwise by the events of the last batch, but
-// not past the present.
-func (p *partition) inserted(now time.Time) {
+// insert returns the planned batches that are not in ClickHouse, which are to be inserted.
+func (p *partition) insert() []*store.Batch {
+	for i := range p.planned {
+		p.planned[i].inserting = p.planned[i].batch != nil
+	}
+	if p.open == nil && len(p.sealed) == 0 {
+		p.bytes = 0
+	}
+	return batches(p.planned)
+}
+
+// inserted notes that the planned batches of the last insert are in ClickHouse, if they are, and
+// returns their runs. It moves the watermark: where nothing is left to read, to the time when that
+// was seen; otherwise by the events of the last batch, but not past the present.
+func (p *partition) inserted(ok bool, now time.Time) (runs []planned) {
 	for i := range p.planned {
 		r := &p.planned[i]
-		if r.batch == nil {
+		in := r.inserting && ok
+		r.inserting = false
+		if !in {
 			continue
 		}
+		runs = append(runs, *r)
 		if b := r.batch; !b.MaxTime.IsZero() {
 			p.watermark = b.MinTime
 			if least := b.MaxTime.Add(-maxDisorder); least.After(p.watermark) {
@@ -422,12 +443,10 @@ func (p *partition) inserted(now time.Time) {
 		}
 		r.batch, r.insertedAt = nil, now
 	}
-	if len(p.waiting()) == 0 {
-		p.bytes = 0
-	}
 	if p.caughtUp() {
 		p.watermark = p.reached
 	}
+	return runs
 }
 
 // resume makes the state one that the next generation can continue with, if no other member commits

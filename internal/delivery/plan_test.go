@@ -258,7 +258,8 @@ func TestWatermark(t *testing.T) {
 		p.next, p.end, p.reached = 11, 11+behind, now.Add(reached)
 		p.seal()
 		p.planSealed()
-		p.inserted(now)
+		p.insert()
+		p.inserted(true, now)
 		if got := p.watermark.Sub(now); got != want || !p.allIn() {
 			t.Errorf("%s: %s before now, want %s", why, -got, -want)
 		}
