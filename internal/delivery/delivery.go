@@ -17,9 +17,9 @@
 //     attempt may still be on its way, arrive after later commits, and put the old plan back. The
 //     generation is left, and the next one begins by reading what is committed.
 //   - A planned batch is inserted, with growing pauses, until ClickHouse has it. In the meantime,
-//     records are fetched and processed while memory lasts, and watermarks are written. There are no
-//     commits and no other inserts, so all that other processes see still happens in one order. The
-//     batch's row in batch_rows is written after all its other rows.
+//     records are fetched and processed while memory lasts, and watermarks are written. There are
+//     no commits and no other inserts, so all that other processes see still happens in one order.
+//     The batch's row in batch_rows is written after all its other rows.
 //   - A run leaves the plan a minute after its insert, and only if the server was not restarted in
 //     that minute: what ClickHouse has accepted survives a loss of power only once it is on the
 //     disk. After a restart, everything planned is read and inserted again. Two tables live in

@@ -32,8 +32,8 @@ type generation struct {
 // inserted.
 //
 // One goroutine does the work, top to bottom: fetch, process, seal, plan, insert. Only an insert
-// goes on beside it. Until that is done, the goroutine fetches and processes, and neither commits nor
-// inserts. Backpressure comes from the memory of the batches that are not in ClickHouse yet.
+// goes on beside it. Until that is done, the goroutine fetches and processes, and neither commits
+// nor inserts. Backpressure comes from the memory of the batches that are not in ClickHouse yet.
 func (w *worker) generation(stop, genCtx context.Context, id int, member string, assigned []topicPartition) error {
 	w.working.Lock()
 	defer w.working.Unlock()

@@ -980,10 +980,10 @@ const modelFaultEvery = 12
 // modelParsers are the fingerprints of the processes, in the order in which they come.
 var modelParsers = [][]string{{"A"}, {"A", "B", "A"}, {"A", "B", "C"}}
 
-// TestModel tries every schedule with one fault, and a sample of those with two. Inserts are made at
-// once for some sets of parsers and late for the others. With ERRATA_PROVE=1 it does both for each
-// and tries every schedule with two faults as well, or with up to
-// ERRATA_MODEL_FAULTS. ERRATA_MODEL_SEED repeats a sample.
+// TestModel tries every schedule with one fault, and a sample of those with two. Inserts are made
+// at once for some sets of parsers and late for the others. With ERRATA_PROVE=1 it does both for
+// each and tries every schedule with two faults as well, or with up to ERRATA_MODEL_FAULTS.
+// ERRATA_MODEL_SEED repeats a sample.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	number := func(variable string, otherwise int) int {
