@@ -143,28 +143,9 @@ func (s *Store) emptySealedDays(ctx context.Context) error {
 }
 
 // sealedAmong returns which of the days are sealed. It waits for seals that are announced.
-func (s *Store) sealedAmong(ctx context.Context, days []time.Time) (sealed []time.Time, err error) {
-	dates := make([]string, len(days))
-	for i, d := range days {
-		dates[i] = d.UTC().Format(time.DateOnly)
-	}
+func (s *Store) sealedAmong(ctx context.Context, days []time.Time) ([]time.Time, error) {
 	for len(days) > 0 {
-		announced := false
-		sealed = sealed[:0]
-		err := s.ask(ctx, `
-			SELECT day, max(state) >= ?, max(state = ? AND began > now64(3) - `+lockLasts+`)
-			FROM (SELECT day, id, max(state) AS state, min(at) AS began FROM seal_rows WHERE day IN (?) GROUP BY day, id)
-			GROUP BY day ORDER BY day`, []any{sealMade, sealAnnounced, dates}, func(scan func(...any) error) error {
-			var day time.Time
-			var made, waits bool
-			err := scan(&day, &made, &waits)
-			if made {
-				sealed = append(sealed, day.UTC())
-			} else if waits {
-				announced = true
-			}
-			return err
-		})
+		sealed, announced, err := s.seals(ctx, days)
 		if err != nil {
 			return nil, fmt.Errorf("look for sealed days: %w", err)
 		}
@@ -178,6 +159,38 @@ func (s *Store) sealedAmong(ctx context.Context, days []time.Time) (sealed []tim
 		}
 	}
 	return nil, nil
+}
+
+// seals returns which of the days are sealed, and whether a seal of another one is announced. Each
+// insert asks for this, and mostly finds no row: to group the rows here, and not in the query,
+// takes the server a third of the time.
+func (s *Store) seals(ctx context.Context, days []time.Time) (sealed []time.Time, announced bool, err error) {
+	dates := make([]string, len(days))
+	for i, d := range days {
+		dates[i] = d.UTC().Format(time.DateOnly)
+	}
+	type seal struct {
+		day time.Time
+		id  uint64
+	}
+	waits := map[seal]bool{}
+	err = s.ask(ctx, `SELECT day, id, state, at > now64(3) - `+lockLasts+` FROM seal_rows WHERE day IN (?)`, []any{dates}, func(scan func(...any) error) error {
+		var of seal
+		var state uint8
+		var recent bool
+		err := scan(&of.day, &of.id, &state, &recent)
+		of.day = of.day.UTC()
+		if state >= sealMade && !slices.Contains(sealed, of.day) {
+			sealed = append(sealed, of.day)
+		}
+		before, known := waits[of]
+		waits[of] = (before || !known) && state == sealAnnounced && recent
+		return err
+	})
+	for of, waiting := range waits {
+		announced = announced || waiting && !slices.Contains(sealed, of.day)
+	}
+	return sealed, announced, err
 }
 
 // batchPlace identifies a batch, under whichever epoch.
@@ -271,10 +284,12 @@ func (s *Store) refuseSealed(ctx context.Context, batches []*Batch, days []time.
 	return err
 }
 
-// insertSums writes the sums of batches and marks their days.
+// insertSums writes the sums of batches and marks their days. Of days that are not rolled up yet,
+// it asks only afterwards whether they are sealed: rule 2 covers that, should a clock be wrong.
 func (s *Store) insertSums(ctx context.Context, batches []*Batch) error {
 	days := daysOf(batches)
-	sealed, err := s.sealedAmong(ctx, days)
+	open := dayOf(time.Now().Add(-rollupGrace))
+	sealed, err := s.sealedAmong(ctx, slices.DeleteFunc(slices.Clone(days), func(day time.Time) bool { return !day.Before(open) }))
 	for err == nil {
 		var rows sums
 		if rows, err = s.sumsOf(ctx, batches, sealed); err != nil {
