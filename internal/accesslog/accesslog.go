@@ -85,6 +85,7 @@ type Access struct {
 	HasLatency bool
 	Body       []byte    // of the response; valid until the Reader's next Read
 	Escaped    bool      // Body still has the escapes of the JSON string that held it: most bodies need no unescaping
+	Proved     bool      // Body is a whole JSON document without a suspect: see Prove
 	BodyState  BodyState // Absent, Empty or Undecodable; "": package parse finds out from Body
 
 	IgnoreBody bool // do not search it for errors: Config.IgnoreBodies
@@ -173,6 +174,7 @@ type Reader struct {
 	ignore      []exclusion
 	fingerprint string
 	paths       jsontree.Paths // all places that the quick way asks for
+	bodies      []int          // the places of bodies among them
 	wrapperKeys set            // of keys under which shippers put records
 	plain       bool           // never use the quick way
 	shapes      shapes
@@ -530,7 +532,7 @@ func (a Access) filled(b Access) Access {
 		a.LatencyMS, a.HasLatency = b.LatencyMS, b.HasLatency
 	}
 	if a.BodyState == Absent {
-		a.Body, a.Escaped, a.BodyState = b.Body, b.Escaped, b.BodyState
+		a.Body, a.Escaped, a.Proved, a.BodyState = b.Body, b.Escaped, b.Proved, b.BodyState
 	}
 	return a
 }
@@ -580,6 +582,7 @@ func (r *Reader) read(a *Access, f *format, o *object) (ok bool) {
 	a.Time = r.time(o, f)
 	r.body(a, f, o)
 	if len(f.rawResponse) > 0 {
+		a.Proved = false
 		r.rawResponse(a, f, o)
 	}
 	return a.Status != 0 || len(a.Path) > 0 || a.BodyState != Absent || !f.loose && !f.given && !a.Time.IsZero()
@@ -701,7 +704,7 @@ func (r *Reader) body(a *Access, f *format, o *object) {
 				a.BodyState = Empty
 				continue
 			}
-			a.Body, a.Escaped, a.BodyState = b.Raw(), b.Escaped(), ""
+			a.Body, a.Escaped, a.Proved, a.BodyState = b.Raw(), b.Escaped(), b.Proved(), ""
 		default: // logged as JSON, not as a string that holds JSON
 			a.Body, a.BodyState = b.Raw(), ""
 		}

@@ -42,6 +42,11 @@ func (r *Reader) placePaths(rows []*format) {
 				add(&(*fields)[i])
 			}
 		}
+		for i := range f.body {
+			if s := &f.body[i]; len(s.path) > 0 {
+				r.bodies = append(r.bodies, s.slot)
+			}
+		}
 		for i := range f.known {
 			for j := range f.known[i].where {
 				add(&f.known[i].where[j].source)
@@ -58,6 +63,14 @@ func (r *Reader) placePaths(rows []*format) {
 		for i := range *f {
 			r.wrapperKeys.add((*f)[i].key)
 		}
+	}
+}
+
+// Prove makes the Reader check bodies, where it passes them on the quick way. So they are read once:
+// package parse need not look into those that are Proved. The Reader takes over the Checker.
+func (r *Reader) Prove(c *jsontree.Checker) {
+	for _, slot := range r.bodies {
+		r.paths.Check(slot, c)
 	}
 }
 

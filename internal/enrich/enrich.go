@@ -106,6 +106,9 @@ func NewProcessor(c Config, catalogs *catalog.Set) (*Processor, error) {
 		if err == nil && lists(catalogs) {
 			parser.Consult(standing(catalogs))
 		}
+		if err == nil {
+			reader.Prove(parser.Checker())
+		}
 		return reader, parser, err
 	}
 	reader, parser, err := fresh()

@@ -23,22 +23,30 @@ type Suspects struct {
 //
 // It is exact because it reads every token of the document: each string to its closing quote, by
 // words of eight bytes, and each bracket against the one that it closes. So nothing inside a string
-// is taken for a key, and no key is missed. Documents are made of few different keys. The Checker
-// remembers what Suspects asks about the last ones, with all bytes of the key, and decides most
-// members by comparing two words.
+// is taken for a key, and no key is missed. Documents are made of few different keys, mostly in the
+// same order. So the Checker remembers what Suspects asks about the last ones, with all bytes of
+// the key, and which key came next: a few words then read a key, without a look for its end.
 type Checker struct {
 	Suspects
 	recent [512]recentKey
+	first  [2]recentKey // of a document, and of one in a string: its next is the first key
 }
 
-// recentKey is a key of at most 15 bytes: its first eight, and the others with its length plus one
-// on top. No key has the zero value.
-type recentKey struct{ low, high, asks uint64 }
+// recentKey is a key of which Suspects was asked.
+type recentKey struct {
+	text, mask [4]uint64 // the source from the key's first quote to its value, in words, and which bits of them count
+	size       int       // of the text, 0: none
+	asks       uint64
+	next       *recentKey // which followed it last, nil: not known yet
+}
 
 const (
-	wordSize = 8
-	lows     = 0x0101010101010101
-	highs    = 0x8080808080808080
+	wordSize    = 8
+	lows        = 0x0101010101010101
+	highs       = 0x8080808080808080
+	maxKeyText  = 4 * wordSize
+	quotes      = lows * '"'
+	backslashes = lows * '\\'
 )
 
 // check is the check of one document.
@@ -47,8 +55,8 @@ type check struct {
 	src     []byte
 	escaped bool
 	quote   string
-	marks   [2]uint64 // bytes that matter in a string, each repeated in a word
-	failed  bool      // an escape that the checker does not read
+	last    *recentKey // of the last key
+	failed  bool       // an escape that the checker does not read
 }
 
 // Check returns how a document ends. If escaped is set, src is what stands between the quotes of a
@@ -58,25 +66,37 @@ type check struct {
 // escaped document, the only escapes outside of its own strings may be \" \n \r and \t. Everything
 // else is for Parse.
 func (c *Checker) Check(src []byte, escaped bool) (how Ending, ok bool) {
-	k := check{Checker: c, src: src, escaped: escaped, quote: `"`, marks: [2]uint64{lows * '"', lows * '\\'}}
-	if escaped { // every byte that matters in a string is escaped
-		k.quote, k.marks[0] = `\"`, k.marks[1]
-	}
-	how, ok = k.document()
-	return how, ok && !k.failed
+	how, _, ok = c.check(src, 0, escaped)
+	return how, ok
 }
 
-// document reads the document.
-func (c *check) document() (how Ending, ok bool) {
+// CheckString is Check for a document in a JSON string whose first byte is at src[from]. It is ok
+// only if the document is whole and the string ends. end is where its closing quote is.
+func (c *Checker) CheckString(src []byte, from int) (end int, ok bool) {
+	how, end, ok := c.check(src, from, true)
+	return end, ok && how == Whole && end < len(src) && src[end] == '"'
+}
+
+func (c *Checker) check(src []byte, from int, escaped bool) (how Ending, end int, ok bool) {
+	k := check{Checker: c, src: src, escaped: escaped, quote: `"`, last: &c.first[0]}
+	if escaped {
+		k.quote, k.last = `\"`, &c.first[1]
+	}
+	how, end, ok = k.document(from)
+	return how, end, ok && !k.failed
+}
+
+// document reads the document that begins at i. end is where it ends if it is whole.
+func (c *check) document(i int) (how Ending, end int, ok bool) {
 	src, width := c.src, len(c.quote)
 	var few [8]uint64
 	objects := few[:] // which of the open containers are objects, a bit each
-	depth, inObject, i := 0, false, c.space(0)
+	depth, inObject := 0, false
+	i = c.space(i)
 	var (
 		b     byte
 		w     int
 		whole bool
-		asks  uint64
 	)
 	for {
 		if inObject {
@@ -87,44 +107,44 @@ func (c *check) document() (how Ending, ok bool) {
 			case afterValue:
 				goto after
 			case atSuspect:
-				return Malformed, false
+				return Malformed, 0, false
 			}
 			if b, w = c.at(i); w == 0 {
-				return Cut, true
+				return Cut, 0, true
 			}
 			if b != '"' {
-				return Malformed, false
+				return Malformed, 0, false
 			}
-			from := i + w
-			if i, whole = c.string(from); !whole {
-				return Cut, true
+			from := i
+			if i, whole = c.string(from + w); !whole {
+				return Cut, 0, true
 			}
-			asks = c.asks(src[from : i-width])
+			key := src[from+w : i-width]
 			if i >= len(src) || src[i] != ':' {
 				i = c.space(i)
 				if b, w = c.at(i); w > 0 && b != ':' {
-					return Malformed, false
+					return Malformed, 0, false
 				}
 			}
-			if i < len(src) {
+			if w > 0 {
 				if i++; !c.solid(i) {
 					i = c.space(i)
 				}
 			}
-			if asks != 0 && c.Holds(asks, src[i:], c.quote) {
-				return Malformed, false
+			if asks := c.asks(from, i, key); asks != 0 && c.Holds(asks, src[i:], c.quote) {
+				return Malformed, 0, false
 			}
 		}
 	value:
-		if i < len(src) && src[i] != '\\' { // as at would say, but inline
+		if i < len(src) && src[i] != '\\' && src[i] != '"' { // as at would say, but inline
 			b, w = src[i], 1
 		} else if b, w = c.at(i); w == 0 {
-			return Cut, depth > 0
+			return Cut, 0, depth > 0
 		}
 		switch {
 		case b == '"' && depth > 0:
 			if i, whole = c.string(i + w); !whole {
-				return Cut, true
+				return Cut, 0, true
 			}
 		case b == '{' || b == '[':
 			if depth == len(objects)*64 {
@@ -146,31 +166,33 @@ func (c *check) document() (how Ending, ok bool) {
 				continue
 			}
 		case depth == 0:
-			return Malformed, false
+			return Malformed, 0, false
 		case b == '-' || '0' <= b && b <= '9':
 			for i += w; i < len(src) && numberByte[src[i]]; i++ {
 			}
 		default:
 			kind, end, whole := scanLiteral(src, i)
 			if kind == Missing {
-				return Malformed, false
+				return Malformed, 0, false
 			}
 			if !whole {
-				return Cut, true
+				return Cut, 0, true
 			}
 			i = end
 		}
 	after:
 		for {
 			if depth == 0 {
-				return Whole, c.space(i) == len(src)
+				i = c.space(i)
+				_, w = c.at(i)
+				return Whole, i, w == 0
 			}
 			if i < len(src) && (src[i] == ',' || src[i] == '}') {
 				b, w = src[i], 1
 			} else {
 				i = c.space(i)
 				if b, w = c.at(i); w == 0 {
-					return Cut, true
+					return Cut, 0, true
 				}
 			}
 			i += w
@@ -181,7 +203,7 @@ func (c *check) document() (how Ending, ok bool) {
 				break
 			}
 			if end := byte(']'); b != end && !inObject || b != '}' && inObject {
-				return Malformed, false
+				return Malformed, 0, false
 			}
 			depth--
 			inObject = depth > 0 && objects[(depth-1)/64]&(1<<((depth-1)%64)) != 0
@@ -203,55 +225,40 @@ const (
 // texts without escapes, numbers and literals: most objects consist of these. It returns how far it
 // came.
 func (c *check) members(i int) (next int, at stage) {
-	src, width, mark, other := c.src, len(c.quote), c.marks[0], c.marks[1]
-	open := c.quote[0]
-	const room = 2 + 2*wordSize + 4 // for a key that the words hold, and what is around it
-	for i+room+wordSize <= len(src) && src[i] == open && src[i+width-1] == '"' {
-		from := i + width
-		key := recentKey{low: binary.LittleEndian.Uint64(src[from:])}
-		m, n := marked(key.low, mark, other), 0
-		if m != 0 {
-			key.low &= before(m)
-			n = bits.TrailingZeros64(m) / 8
-		} else {
-			key.high = binary.LittleEndian.Uint64(src[from+wordSize:])
-			if m = marked(key.high, mark, other); m == 0 {
-				return i, atKey
+	src, width, open, last := c.src, len(c.quote), c.quote[0], c.last
+	for i+maxKeyText+wordSize <= len(src) {
+		k := last.next
+		if k == nil || !k.isAt(src[i:]) {
+			if k = c.key(i); k == nil {
+				break
 			}
-			key.high &= before(m)
-			n = wordSize + bits.TrailingZeros64(m)/8
+			last.next = k
 		}
-		v := from + n + width
-		if src[v-1] != '"' || src[v] != ':' {
-			return i, atKey
-		}
-		if v++; !c.solid(v) {
-			if v = c.space(v); v+wordSize > len(src) {
-				return i, atKey
-			}
-		}
-		key.high |= uint64(n+1) << 56
-		recent := c.place(key)
-		if recent.low != key.low || recent.high != key.high {
-			key.asks = c.ask(src[from : from+n])
-			*recent = key
-		}
-		if recent.asks != 0 && c.Holds(recent.asks, src[v:], c.quote) {
+		last = k
+		v := i + k.size
+		if k.asks != 0 && c.Holds(k.asks, src[v:], c.quote) {
 			return v, atSuspect
 		}
 		end := v
+		if v+wordSize > len(src) {
+			c.last = last
+			return v, atValue
+		}
 		switch b := src[v]; {
 		case b == open && src[v+width-1] == '"':
+			var m uint64
 			for end += width; ; end += wordSize {
 				if end+wordSize+width > len(src) {
+					c.last = last
 					return v, atValue
 				}
-				if m = marked(binary.LittleEndian.Uint64(src[end:]), mark, other); m != 0 {
+				if m = marked(binary.LittleEndian.Uint64(src[end:]), quotes, backslashes); m != 0 {
 					break
 				}
 			}
 			end += bits.TrailingZeros64(m)/8 + width
-			if src[end-1] != '"' {
+			if src[end-width] != open || src[end-1] != '"' {
+				c.last = last
 				return v, atValue
 			}
 		case '0' <= b && b <= '9' || b == '-':
@@ -262,16 +269,80 @@ func (c *check) members(i int) (next int, at stage) {
 		case string(src[v:v+5]) == "false":
 			end += 5
 		default:
+			c.last = last
 			return v, atValue
 		}
 		if end >= len(src) || src[end] != ',' {
+			c.last = last
 			return end, afterValue
 		}
 		if i = end + 1; !c.solid(i) {
 			i = c.space(i)
 		}
 	}
+	c.last = last
 	return i, atKey
+}
+
+// isAt reports whether src, which has at least maxKeyText bytes, begins with the key.
+func (k *recentKey) isAt(src []byte) bool {
+	src = src[:maxKeyText]
+	if (binary.LittleEndian.Uint64(src)^k.text[0])&k.mask[0]|(binary.LittleEndian.Uint64(src[wordSize:])^k.text[1])&k.mask[1] != 0 {
+		return false
+	}
+	return k.size <= 2*wordSize ||
+		(binary.LittleEndian.Uint64(src[2*wordSize:])^k.text[2])&k.mask[2]|(binary.LittleEndian.Uint64(src[3*wordSize:])^k.text[3])&k.mask[3] == 0
+}
+
+// key returns what is remembered of the key at i, of which it asks if it is new. It returns nil if
+// none is there that can be remembered.
+func (c *check) key(i int) *recentKey {
+	src, width := c.src, len(c.quote)
+	if b, w := c.at(i); b != '"' || w != width {
+		return nil
+	}
+	from := i + width
+	end, whole := c.string(from)
+	if !whole || end >= len(src) || src[end] != ':' {
+		return nil
+	}
+	return c.remember(i, c.space(end+1), src[from:end-width])
+}
+
+// remember returns what is remembered of the key at i, whose value is at v, and asks of it if it is
+// new. It returns nil if it is too long.
+func (c *check) remember(i, v int, key []byte) *recentKey {
+	if v-i > maxKeyText {
+		return nil
+	}
+	var text [maxKeyText]byte
+	copy(text[:], c.src[i:v])
+	now := recentKey{size: v - i}
+	hash := uint64(now.size)
+	for w := range now.text {
+		now.text[w] = binary.LittleEndian.Uint64(text[w*wordSize:])
+		if n := now.size - w*wordSize; n >= wordSize {
+			now.mask[w] = ^uint64(0)
+		} else if n > 0 {
+			now.mask[w] = 1<<(8*n) - 1
+		}
+		hash = (hash ^ now.text[w]) * 0xd6e8feb86659fd93
+		hash ^= hash >> 32
+	}
+	k := &c.recent[hash%uint64(len(c.recent))]
+	if k.size != now.size || k.text != now.text {
+		now.asks = c.ask(key)
+		*k = now
+	}
+	return k
+}
+
+// asks is ask from memory, for a key that members did not read, such as one near the end.
+func (c *check) asks(i, v int, key []byte) uint64 {
+	if k := c.remember(i, v, key); k != nil {
+		return k.asks
+	}
+	return c.ask(key)
 }
 
 // numberByte has the bytes that numbers are made of.
@@ -300,34 +371,16 @@ func (c *check) ask(key []byte) uint64 {
 	return c.Asks(key)
 }
 
-// asks is ask from memory, for a key that members did not read, such as one near the end.
-func (c *check) asks(key []byte) uint64 {
-	var words [2 * wordSize]byte
-	if len(key) >= len(words) {
-		return c.ask(key)
-	}
-	copy(words[:], key)
-	k := recentKey{low: binary.LittleEndian.Uint64(words[:]), high: binary.LittleEndian.Uint64(words[wordSize:]) | uint64(len(key)+1)<<56}
-	recent := c.place(k)
-	if recent.low != k.low || recent.high != k.high {
-		k.asks = c.ask(key)
-		*recent = k
-	}
-	return recent.asks
-}
-
-// place is where a key is remembered.
-func (c *Checker) place(key recentKey) *recentKey {
-	return &c.recent[(key.low^key.high*0x9e3779b97f4a7c15)*0xd6e8feb86659fd93>>55]
-}
-
 // at returns the byte at i and how many bytes of src it takes, 0 at the end.
 func (c *check) at(i int) (b byte, width int) {
 	if i >= len(c.src) {
 		return 0, 0
 	}
-	if b = c.src[i]; b != '\\' || !c.escaped {
+	switch b = c.src[i]; {
+	case !c.escaped || b != '\\' && b != '"':
 		return b, 1
+	case b == '"':
+		return 0, 0 // the string around the document ends
 	}
 	return c.escape(i)
 }
@@ -360,10 +413,7 @@ func (c *check) solid(i int) bool {
 func (c *check) space(i int) int {
 	for {
 		b, w := c.at(i)
-		if w == 0 {
-			return len(c.src)
-		}
-		if b != ' ' && b != '\n' && b != '\r' && b != '\t' {
+		if b != ' ' && b != '\n' && b != '\r' && b != '\t' { // or the end
 			return i
 		}
 		i += w
@@ -375,7 +425,7 @@ func (c *check) space(i int) int {
 func (c *check) string(i int) (end int, whole bool) {
 	for i < len(c.src) {
 		for i+wordSize <= len(c.src) {
-			if m := marked(binary.LittleEndian.Uint64(c.src[i:]), c.marks[0], c.marks[1]); m != 0 {
+			if m := marked(binary.LittleEndian.Uint64(c.src[i:]), quotes, backslashes); m != 0 {
 				i += bits.TrailingZeros64(m) / 8
 				break
 			}
@@ -385,10 +435,13 @@ func (c *check) string(i int) (end int, whole bool) {
 			break
 		}
 		switch b := c.src[i]; {
-		case b != '\\':
-			if i++; b == '"' {
-				return i, true
+		case b == '"':
+			if c.escaped { // the string around the document ends
+				return i, false
 			}
+			return i + 1, true
+		case b != '\\':
+			i++
 			continue
 		case !c.escaped:
 			i += 2
@@ -403,6 +456,8 @@ func (c *check) string(i int) (end int, whole bool) {
 		case '\\': // a backslash, and what it escapes
 			if i++; i < len(c.src) && c.src[i] == '\\' {
 				i++
+			} else if i < len(c.src) && c.src[i] == '"' {
+				return i, false
 			}
 		case 'u', 'x': // it may be a quote
 			c.failed = true

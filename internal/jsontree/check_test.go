@@ -149,6 +149,69 @@ func FuzzCheck(f *testing.F) {
 	})
 }
 
+// checkCheckString holds that CheckString, where it is ok, finds the end of the string that
+// scanString finds, and proves what Check proves of what is before it. It reports whether
+// CheckString was ok.
+func checkCheckString(t *testing.T, src []byte) bool {
+	t.Helper()
+	suspects := Suspects{Asks: func(key []byte) uint64 { return sumOf(key) % 7 }, Holds: func(asks uint64, value []byte, quote string) bool {
+		return asks > 1 && !bytes.HasPrefix(value, []byte(quote))
+	}}
+	once, string := Checker{Suspects: suspects}, Checker{Suspects: suspects}
+	end, ok := string.CheckString(src, 0)
+	if again, sure := string.CheckString(src, 0); again != end || sure != ok { // now it remembers the keys
+		t.Fatalf("%q: CheckString ends at %d (%v), then at %d (%v)", src, end, ok, again, sure)
+	}
+	if !ok {
+		return false
+	}
+	if want, _, complete := scanString(src, 0); !complete || end != want {
+		t.Fatalf("%q: CheckString ends at %d, scanString at %d (%v)", src, end, want, complete)
+	}
+	if how, ok := once.Check(src[:end], true); how != Whole || !ok {
+		t.Fatalf("%q: CheckString is ok, Check: ending %d, ok %v", src[:end], how, ok)
+	}
+	return true
+}
+
+var afterStrings = []string{`"`, `","x":{"a":"b"},"y":[1,2,3],"z":"much more text to follow"}`, `"}`, ``, `\`}
+
+func TestCheckString(t *testing.T) {
+	f := func(document, after string, want bool) {
+		t.Helper()
+		if got := checkCheckString(t, []byte(document+after)); got != want {
+			t.Errorf("%s: ok %v, want %v", document+after, got, want)
+		}
+	}
+	f(`{\"a\":[\"b\",{\"c\":\"d\"}]}`, `"`, true)
+	f(`{\"a\":[\"b\",{\"c\":\"d\"}]}`, `","x":1,"much":"more text to follow"}`, true)
+	f(`{\"a\":[\"b\",{\"c\":\"d\"}]}`, ``, false)
+	f(`{\"a\":[\"b\",{\"c\":\"d\"}]`, `","x":1,"much":"more text to follow"}`, false)
+	f(`{`, `","x":1,"much":"more text to follow, and more"}`, false)
+	f(`{\"a`, `":1,"much":"more text to follow, and more"}`, false)
+	f(`{\"a\":\"\\`, `":1,"much":"more text to follow, and more"}`, false)
+	f(`{\"a\":12`, `":1,"much":"more text to follow, and more"}`, false)
+	f(`[1] `, `" }`, true)
+	for input := range checkInputs {
+		escaped := inString(input)
+		for _, after := range afterStrings {
+			for end := range escaped {
+				checkCheckString(t, []byte(escaped[:end]+after))
+			}
+			checkCheckString(t, []byte(escaped+after))
+		}
+	}
+}
+
+func FuzzCheckString(f *testing.F) {
+	for input := range checkInputs {
+		for _, after := range afterStrings {
+			f.Add([]byte(inString(input) + after))
+		}
+	}
+	f.Fuzz(func(t *testing.T, src []byte) { checkCheckString(t, src) })
+}
+
 func BenchmarkCheck(b *testing.B) {
 	var document strings.Builder
 	document.WriteString(`{"count":2,"items":[`)

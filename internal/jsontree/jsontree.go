@@ -65,9 +65,10 @@ type Tree struct {
 	Offset int // where parsing stopped
 	Max    int // how many values a Tree may hold, each of which takes 36 bytes; 0: as many as there are
 
-	src   []byte
-	nodes []node
-	open  int32 // the innermost container that is not closed yet, -1 when none is
+	src    []byte
+	nodes  []node
+	open   int32 // the innermost container that is not closed yet, -1 when none is
+	proved int32 // see Value.Proved, -1: none
 }
 
 // Shrink frees the memory for more than n values, which one large input may have taken.
@@ -102,7 +103,7 @@ func (t *Tree) parse() {
 	if bytes.HasPrefix(src, []byte("\ufeff")) {
 		i = 3
 	}
-	t.open = -1
+	t.open, t.proved = -1, -1
 	stop := func(how Ending, at int) { t.Ending, t.Offset = how, at }
 	for {
 		var n node
@@ -314,6 +315,10 @@ func (v Value) Raw() []byte {
 
 // Escaped reports whether the Raw of a string differs from its text.
 func (v Value) Escaped() bool { return v.tree != nil && v.node().escaped }
+
+// Proved reports whether a Checker has found that a text is a whole document without a suspect.
+// Select keeps that of one value, the last one.
+func (v Value) Proved() bool { return v.tree != nil && v.tree.proved == v.i }
 
 // AppendText appends the text of a scalar to dst: a string without its escapes, a number or boolean
 // as the input wrote it. For null and containers it appends nothing. If a string is cut off inside

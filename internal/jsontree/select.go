@@ -9,8 +9,8 @@ import (
 // none. Select also remembers in them which keys follow each other, so only one goroutine may use
 // them at a time.
 type Paths struct {
-	root pathNode
-	n    int
+	root   pathNode
+	places []*pathNode // by number
 }
 
 // Key is one key of a path.
@@ -21,9 +21,10 @@ type Key struct {
 
 // pathNode is a place, and the places below it.
 type pathNode struct {
-	number int
-	below  int           // how many places are right below it
-	table  []*pathMember // these by hash, at most a quarter full; its length is a power of two
+	number  int
+	checker *Checker      // of the documents in texts here, nil: they are not checked
+	below   int           // how many places are right below it
+	table   []*pathMember // these by hash, at most a quarter full; its length is a power of two
 
 	seen   member   // this place as a member of the object around it
 	open   member   // the beginning of the object here: its next is the first key
@@ -66,7 +67,11 @@ func (p *Paths) Add(path []Key) (number int, ok bool) {
 }
 
 // Len is how many numbers there are.
-func (p *Paths) Len() int { return p.n }
+func (p *Paths) Len() int { return len(p.places) }
+
+// Check makes Select check the documents that stand in texts at the place with a number. That costs
+// less than to look for the end of the text first.
+func (p *Paths) Check(number int, c *Checker) { p.places[number].checker = c }
 
 func (p *Paths) member(of *pathNode, key Key) (n *pathNode, ok bool) {
 	if key.AnyCase {
@@ -84,9 +89,9 @@ func (p *Paths) member(of *pathNode, key Key) (n *pathNode, ok bool) {
 			return nil, false
 		}
 	}
-	m := &pathMember{key, pathNode{number: p.n}}
+	m := &pathMember{key, pathNode{number: len(p.places)}}
 	m.seen.place = &m.pathNode
-	p.n++
+	p.places = append(p.places, &m.pathNode)
 	of.table[h] = m
 	of.below++
 	return &m.pathNode, true
@@ -169,7 +174,7 @@ const maxSkipDepth = 64
 // where the object ends; what follows is not looked at. Select ends the life of all earlier Values
 // of the Tree.
 func (t *Tree) Select(src []byte, from int, paths *Paths, present []uint64, at []int32) (end int, ok bool) {
-	t.src, t.nodes, t.open = src, t.nodes[:0], -1
+	t.src, t.nodes, t.open, t.proved = src, t.nodes[:0], -1, -1
 	clear(present)
 	if from >= len(src) || src[from] != '{' {
 		return 0, false
@@ -276,7 +281,7 @@ func (s *selection) value(i int, path *pathNode) (end int, ok bool) {
 	s.at[path.number] = self
 	switch {
 	case t.src[i] == '"':
-		text, escaped, whole := scanString(t.src, i+1)
+		text, escaped, whole := s.text(i+1, path)
 		t.nodes = append(t.nodes, node{kind: String, start: int32(i + 1), end: int32(text), parent: -1, after: self + 1, escaped: escaped, complete: true})
 		return text + 1, whole
 	case t.src[i] == '{' && path.table != nil:
@@ -294,6 +299,18 @@ func (s *selection) value(i int, path *pathNode) (end int, ok bool) {
 		t.nodes[self].after++
 	}
 	return end, ok
+}
+
+// text finds the end of the text whose first byte is at i, as scanString does.
+func (s *selection) text(i int, path *pathNode) (end int, escaped, whole bool) {
+	t := s.tree
+	if path.checker != nil && i < len(t.src) && (t.src[i] == '{' || t.src[i] == '[') {
+		if end, ok := path.checker.CheckString(t.src, i); ok {
+			t.proved = int32(len(t.nodes))
+			return end, bytes.IndexByte(t.src[i:end], '\\') >= 0, true
+		}
+	}
+	return scanString(t.src, i)
 }
 
 // single appends the value at i without what is inside it.

@@ -20,11 +20,22 @@ func (p *Parser) fast(a *accesslog.Access) (state accesslog.BodyState, ok bool) 
 		strings.Contains(a.ContentType, "charset") && !strings.Contains(a.ContentType, "utf-8") || !utf8.Valid(a.Body) {
 		return "", false
 	}
+	if a.Proved {
+		return accesslog.JSON, true
+	}
 	how, ok := p.checker.Check(a.Body, a.Escaped)
 	if how == jsontree.Cut {
 		return accesslog.Truncated, ok
 	}
 	return accesslog.JSON, ok
+}
+
+// Checker returns what proves that a body holds no envelope, nil if nothing can prove it.
+func (p *Parser) Checker() *jsontree.Checker {
+	if len(p.custom) > 0 {
+		return nil
+	}
+	return &p.checker
 }
 
 // suspects says which members of objects may be part of an envelope or name one. It follows from
