@@ -93,7 +93,7 @@ func NewBatch(topic string, partition int, firstOffset int64, limits Limits) *Ba
 
 // Rows returns about how many rows an insert of the batch writes.
 func (b *Batch) Rows() int {
-	return len(b.errors) + len(b.deadLetters) + len(b.audits) + len(b.counts.traffic) + len(b.counts.codes)
+	return len(b.errors) + len(b.deadLetters) + len(b.audits) + len(b.counts.traffic.all) + len(b.counts.codes.all)
 }
 
 // Size returns about how much memory the batch takes, in bytes, including the columns of its
@@ -201,7 +201,7 @@ func (b *Batch) request(offset int64, index int, e *enrich.Element) {
 	if limited {
 		b.Limited++
 	}
-	sum, isNew := b.counts.ofRequest(group, a)
+	sum, isNew := b.counts.ofRequest(group)
 	if isNew {
 		b.size += trafficRowSize
 	}
@@ -210,14 +210,14 @@ func (b *Batch) request(offset int64, index int, e *enrich.Element) {
 		sum.errors++
 	}
 	if len(e.Events) > 0 || e.Sample != "" {
-		b.rows(offset, index, e, group, sum)
+		b.rows(offset, index, e, group)
 	}
 }
 
-// rows adds the rows of a request that has errors or is in the audit sample. sum is its sum.
-func (b *Batch) rows(offset int64, index int, e *enrich.Element, group trafficNumbers, sum *trafficRow) {
+// rows adds the rows of a request that has errors or is in the audit sample. group is its numbers.
+func (b *Batch) rows(offset int64, index int, e *enrich.Element, group trafficNumbers) {
 	a := e.Access
-	a.Tenant, a.Route = sum.tenant, sum.route
+	a.Tenant, a.Route = b.counts.tenants.texts[group.tenant], b.counts.routes.texts[group.route]
 	path := a.Path.String()
 	a.Body, a.RequestID, a.Path = nil, nil, nil // their memory belongs to the reader
 	var latency *float64
@@ -232,17 +232,8 @@ func (b *Batch) rows(offset int64, index int, e *enrich.Element, group trafficNu
 		b.Errors++
 		b.size += errorRowSize + 2*int64(len(path)+len(event.Message)+len(event.RequestID))
 		b.errors = append(b.errors, errorRow{access: a, path: path, event: event, offset: offset, index: uint32(index), envelope: uint32(i), latencyMS: latency})
-		c, isNew := b.counts.ofError(group, sum, event.Code, event.Dialect)
-		if isNew {
+		if b.counts.addError(group, event.Code, event.Dialect, event.Family, event.Kind, a.Time) {
 			b.size += codeRowSize
-			c.codeSum = codeSum{family: event.Family, kind: event.Kind, first: a.Time, last: a.Time}
-		}
-		c.errors++
-		if a.Time.Before(c.first) {
-			c.first = a.Time
-		}
-		if a.Time.After(c.last) {
-			c.last = a.Time
 		}
 	}
 }
@@ -250,7 +241,7 @@ func (b *Batch) rows(offset int64, index int, e *enrich.Element, group trafficNu
 // TableRows returns how many rows an insert of the batch writes, by table.
 func (b *Batch) TableRows() map[string]int {
 	return map[string]int{
-		errorTable.name: len(b.errors), trafficTable.name: len(b.counts.traffic), codeTable.name: len(b.counts.codes),
+		errorTable.name: len(b.errors), trafficTable.name: len(b.counts.traffic.all), codeTable.name: len(b.counts.codes.all),
 		deadLetterTable.name: len(b.deadLetters), auditTable.name: len(b.audits), batchTable.name: 1,
 	}
 }
@@ -258,8 +249,9 @@ func (b *Batch) TableRows() map[string]int {
 // BodyStates returns the number of requests of the batch by the state of their bodies.
 func (b *Batch) BodyStates() map[accesslog.BodyState]uint64 {
 	counts := map[accesslog.BodyState]uint64{}
-	for i := range b.counts.traffic {
-		counts[b.counts.traffic[i].bodyState] += b.counts.traffic[i].requests
+	for i := range b.counts.traffic.all {
+		s := &b.counts.traffic.all[i]
+		counts[b.counts.state(&s.key)] += s.sum.requests
 	}
 	return counts
 }

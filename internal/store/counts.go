@@ -1,6 +1,8 @@
 package store
 
 import (
+	"hash/maphash"
+	"math/bits"
 	"time"
 
 	"errata/internal/accesslog"
@@ -43,14 +45,12 @@ type (
 )
 
 // counts are the sums of a batch. Most requests have a key that occurred before, among tens of
-// thousands. So a key is looked up by numbers that stand for its texts: they take a fifth of its
-// memory, one hash covers them, and they hold no pointers.
+// thousands. So texts are kept as numbers, which makes a sum small and free of pointers, and rows
+// are made of sums only for an INSERT.
 type counts struct {
-	tenants, services, routes, states, words names // words are codes and dialects
-	trafficAt                                map[trafficNumbers]int32
-	traffic                                  []trafficRow
-	codesAt                                  map[codeNumbers]int32
-	codes                                    []codeRow
+	tenants, services, routes, states, words names // words are codes, dialects, families and kinds
+	traffic                                  sumTable[trafficNumbers, trafficSum]
+	codes                                    sumTable[codeNumbers, codeNumbersSum]
 }
 
 // trafficNumbers and codeNumbers stand for a key.
@@ -62,11 +62,15 @@ type (
 	codeNumbers struct{ minute, tenant, service, route, code, dialect uint32 }
 )
 
+// codeNumbersSum stands for a codeSum.
+type codeNumbersSum struct {
+	family, kind uint32
+	errors       uint64
+	first, last  int64 // milliseconds since 1970, as fine as an Access has its time
+}
+
 func newCounts() counts {
-	return counts{
-		tenants: newNames(), services: newNames(), routes: newNames(), states: newNames(), words: newNames(),
-		trafficAt: map[trafficNumbers]int32{}, codesAt: map[codeNumbers]int32{},
-	}
+	return counts{tenants: newNames(), services: newNames(), routes: newNames(), states: newNames(), words: newNames()}
 }
 
 // group returns the numbers of an access's tenant, service and route. limited reports whether one
@@ -81,50 +85,136 @@ func (c *counts) group(a *accesslog.Access, limits Limits) (n trafficNumbers, li
 }
 
 // ofRequest returns the sum of a request, and whether it is new.
-func (c *counts) ofRequest(n trafficNumbers, a *accesslog.Access) (row *trafficRow, isNew bool) {
-	at, ok := c.trafficAt[n]
-	if !ok {
-		at = int32(len(c.traffic))
-		c.trafficAt[n] = at
-		c.traffic = append(c.traffic, trafficRow{trafficKey: trafficKey{
-			a.Time.Truncate(time.Minute), c.tenants.texts[n.tenant], a.Service, c.routes.texts[n.route], a.Status, a.BodyState,
-		}})
-	}
-	return &c.traffic[at], !ok
+func (c *counts) ofRequest(n trafficNumbers) (sum *trafficSum, isNew bool) {
+	return c.traffic.at(n, mixed(mixed(uint64(n.minute)<<32|uint64(n.tenant), uint64(n.service)<<32|uint64(n.route)), uint64(n.status)<<16|uint64(n.state)))
 }
 
-// ofError returns the sum of an error of a request, and whether it is new.
-func (c *counts) ofError(n trafficNumbers, of *trafficRow, code, dialect string) (row *codeRow, isNew bool) {
+// addError counts an error of a request, and reports whether its sum is new.
+func (c *counts) addError(n trafficNumbers, code, dialect, family, kind string, at time.Time) (isNew bool) {
 	key := codeNumbers{n.minute, n.tenant, n.service, n.route, c.words.number(code, 0), c.words.number(dialect, 0)}
-	at, ok := c.codesAt[key]
-	if !ok {
-		at = int32(len(c.codes))
-		c.codesAt[key] = at
-		c.codes = append(c.codes, codeRow{codeKey: codeKey{of.minute, of.tenant, of.service, of.route, code, dialect}})
+	hash := mixed(mixed(uint64(n.minute)<<32|uint64(n.tenant), uint64(n.service)<<32|uint64(n.route)), uint64(key.code)<<32|uint64(key.dialect))
+	sum, isNew := c.codes.at(key, hash)
+	ms := at.UnixMilli()
+	if isNew {
+		*sum = codeNumbersSum{family: c.words.number(family, 0), kind: c.words.number(kind, 0), first: ms, last: ms}
 	}
-	return &c.codes[at], !ok
+	sum.errors++
+	sum.first, sum.last = min(sum.first, ms), max(sum.last, ms)
+	return isNew
+}
+
+// trafficRows and codeRows return the sums as rows.
+func (b *Batch) trafficRows() []trafficRow {
+	c := &b.counts
+	rows := make([]trafficRow, len(c.traffic.all))
+	for i := range rows {
+		n := &c.traffic.all[i].key
+		rows[i] = trafficRow{
+			trafficKey: trafficKey{n.time(), c.tenants.texts[n.tenant], c.services.texts[n.service], c.routes.texts[n.route], int(n.status), c.state(n)},
+			trafficSum: c.traffic.all[i].sum,
+		}
+	}
+	return rows
+}
+
+func (b *Batch) codeRows() []codeRow {
+	c := &b.counts
+	rows := make([]codeRow, len(c.codes.all))
+	for i := range rows {
+		n, sum := &c.codes.all[i].key, &c.codes.all[i].sum
+		words := c.words.texts
+		rows[i] = codeRow{
+			codeKey: codeKey{timeOf(n.minute), c.tenants.texts[n.tenant], c.services.texts[n.service], c.routes.texts[n.route], words[n.code], words[n.dialect]},
+			codeSum: codeSum{words[sum.family], words[sum.kind], sum.errors, time.UnixMilli(sum.first).UTC(), time.UnixMilli(sum.last).UTC()},
+		}
+	}
+	return rows
+}
+
+func (n *trafficNumbers) time() time.Time { return timeOf(n.minute) }
+
+func timeOf(minute uint32) time.Time { return time.Unix(int64(minute)*60, 0).UTC() }
+
+func (c *counts) state(n *trafficNumbers) accesslog.BodyState {
+	return accesslog.BodyState(c.states.texts[n.state])
+}
+
+// sumTable has sums by key in the order in which the keys came, with a table of open addresses.
+type sumTable[K comparable, S any] struct {
+	all   []keySum[K, S]
+	table []int32 // places in all plus one, 0: free; at most half full, and its length is a power of two
+	hash  []uint32
+}
+
+type keySum[K comparable, S any] struct {
+	key K
+	sum S
+}
+
+// at returns the sum of a key with a hash, and whether it is new. It is valid until the next at.
+func (s *sumTable[K, S]) at(key K, hash uint64) (sum *S, isNew bool) {
+	if 2*len(s.all) >= len(s.table) {
+		s.grow()
+	}
+	mask := len(s.table) - 1
+	at := int(uint32(hash)) & mask
+	for ; s.table[at] != 0; at = (at + 1) & mask {
+		if found := &s.all[s.table[at]-1]; found.key == key {
+			return &found.sum, false
+		}
+	}
+	s.all, s.hash = append(s.all, keySum[K, S]{key: key}), append(s.hash, uint32(hash))
+	s.table[at] = int32(len(s.all))
+	return &s.all[len(s.all)-1].sum, true
+}
+
+func (s *sumTable[K, S]) grow() {
+	s.table = make([]int32, max(64, 2*len(s.table)))
+	mask := len(s.table) - 1
+	for i, hash := range s.hash {
+		at := int(hash) & mask
+		for s.table[at] != 0 {
+			at = (at + 1) & mask
+		}
+		s.table[at] = int32(i + 1)
+	}
+}
+
+// mixed returns a hash of two words.
+func mixed(a, b uint64) uint64 {
+	high, low := bits.Mul64(a^0xa0761d6478bd642f, b^0xe7037ed1a0b428db)
+	return high ^ low
 }
 
 // names numbers the names of tenants, or of other things, that a batch counts.
 type names struct {
-	numbers map[string]uint32
-	texts   []string // by number
+	texts []string // by number
+	named int      // how many names have a number, with ""
+	table []uint32 // numbers plus one by hash, 0: free; at most half full, and its length is a power of two
 }
 
 // otherNumber is the number of Other. That of "" is 0.
 const otherNumber = 1
 
-func newNames() names {
-	return names{map[string]uint32{"": 0}, []string{"", Other}}
-}
+// nameSeed makes the hashes of names: nobody outside can choose names that collide.
+var nameSeed = maphash.MakeSeed()
+
+func newNames() names { return names{texts: []string{"", Other}, named: 1} }
 
 // number returns the number of a name: its own for the first names up to the limit, else that of
 // Other. A limit of 0 is none.
 func (n *names) number(name string, limit int) uint32 {
-	if number, ok := n.numbers[name]; ok {
-		return number
+	if name == "" {
+		return 0
 	}
-	if limit > 0 && len(n.numbers) > limit { // of the numbers, one is for ""
+	if 2*n.named >= len(n.table) {
+		n.grow()
+	}
+	at := n.place(name)
+	if found := n.table[at]; found != 0 {
+		return found - 1
+	}
+	if limit > 0 && n.named > limit { // of the names, one is ""
 		return otherNumber
 	}
 	number := uint32(len(n.texts))
@@ -133,6 +223,27 @@ func (n *names) number(name string, limit int) uint32 {
 	} else {
 		n.texts = append(n.texts, name)
 	}
-	n.numbers[name] = number
+	n.named++
+	n.table[at] = number + 1
 	return number
+}
+
+// place returns where in the table a name is, or where it would be.
+func (n *names) place(name string) int {
+	mask := len(n.table) - 1
+	at := int(maphash.String(nameSeed, name)) & mask
+	for n.table[at] != 0 && n.texts[n.table[at]-1] != name {
+		at = (at + 1) & mask
+	}
+	return at
+}
+
+func (n *names) grow() {
+	old := n.table
+	n.table = make([]uint32, max(32, 2*len(old)))
+	for _, number := range old {
+		if number != 0 {
+			n.table[n.place(n.texts[number-1])] = number
+		}
+	}
 }

@@ -45,10 +45,10 @@ func (b *Batch) Sums(sums map[string][2]uint64) {
 		k := strings.TrimSuffix(fmt.Sprintln(key...), "\n")
 		sums[k] = [2]uint64{sums[k][0] + requests, sums[k][1] + errors}
 	}
-	for _, r := range b.counts.traffic {
+	for _, r := range b.trafficRows() {
 		add(r.requests, r.errors, r.minute.Unix(), r.tenant, r.service, r.route, r.status, r.bodyState)
 	}
-	for _, r := range b.counts.codes {
+	for _, r := range b.codeRows() {
 		add(0, r.errors, r.minute.Unix(), r.tenant, r.service, r.route, r.code, r.dialect)
 	}
 }

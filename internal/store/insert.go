@@ -100,9 +100,6 @@ var errorTable = table[errorRow]{
 	),
 }
 
-func (b *Batch) trafficRows() []trafficRow { return slices.Clone(b.counts.traffic) }
-func (b *Batch) codeRows() []codeRow       { return slices.Clone(b.counts.codes) }
-
 var trafficTable = table[trafficRow]{
 	name: "traffic_sums",
 	time: func(r *trafficRow) time.Time { return r.minute },
