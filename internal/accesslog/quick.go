@@ -66,8 +66,8 @@ func (r *Reader) placePaths(rows []*format) {
 	}
 }
 
-// Prove makes the Reader check bodies, where it passes them on the quick way. So they are read once:
-// package parse need not look into those that are Proved. The Reader takes over the Checker.
+// Prove makes the Reader check bodies, where it passes them on the quick way. So they are read
+// once: package parse need not look into those that are Proved. The Reader takes over the Checker.
 func (r *Reader) Prove(c *jsontree.Checker) {
 	for _, slot := range r.bodies {
 		r.paths.Check(slot, c)
