@@ -99,6 +99,7 @@ type Kafka struct {
 	original  map[string]int // by topic: how many partitions it had when the group first read it
 	leaders   map[topicPartition]int
 	asked     time.Time // when leaders was asked for
+	ahead     *asking   // for what follows the last fetch; may be nil
 	unpacker  unpacker
 }
 
@@ -145,7 +146,7 @@ func (k *Kafka) connect() {
 		MetadataTTL: 2 * time.Second, // how soon a partition's new leader is noticed
 	}
 	k.client = &kafka.Client{Addr: kafka.TCP(k.cfg.Brokers...), Transport: k.transport, Timeout: 10 * time.Second}
-	k.asked = time.Time{}
+	k.asked, k.ahead = time.Time{}, nil
 }
 
 // reconnect drops all connections and everything known of the cluster.
@@ -351,7 +352,7 @@ func (k *Kafka) mayUse(ctx context.Context) error {
 	}
 	for _, t := range k.cfg.Topics {
 		// A topic that we may describe, and so was found, we may still not read.
-		for _, f := range k.fetchFrom(ctx, []position{{topicPartition{t, 0}, 0}}, 1, time.Millisecond) {
+		for _, f := range k.fetchFrom(ctx, k.transport, []position{{topicPartition{t, 0}, 0}}, 1, time.Millisecond) {
 			if errors.Is(f.err, kafka.TopicAuthorizationFailed) {
 				return notAuthorised(t, brokers)
 			}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -35,9 +34,10 @@ type position struct {
 
 // fetched is what one request brought of one partition.
 type fetched struct {
-	topicPartition
-	end int64 // of what may be read by now: open transactions end it
-	err error // OffsetOutOfRange or another error of this partition; nothing else is valid then
+	position
+	next int64 // behind what came
+	end  int64 // of what may be read by now: open transactions end it
+	err  error // OffsetOutOfRange or another error of this partition; nothing else is valid then
 
 	// read passes the records on one by one until use returns false, and returns where to continue.
 	// It may be called once.
@@ -54,6 +54,10 @@ type record struct {
 
 // fetch asks each leader once for all its partitions, at the same time, and returns what came in
 // the order of the request. A leader that fails makes an error for its partitions alone.
+//
+// If more is there than came, it asks at once for what follows, so that this is on its way while the
+// caller processes what came. The next call with the same context takes the answer, as far as it
+// is for the same positions.
 func (k *Kafka) fetch(ctx context.Context, from []position) []fetched {
 	if time.Since(k.asked) > partitionWatch {
 		leaders, err := k.leadersOf(ctx)
@@ -62,34 +66,93 @@ func (k *Kafka) fetch(ctx context.Context, from []position) []fetched {
 		}
 		k.leaders, k.asked = leaders, time.Now()
 	}
+	rank := map[position]int{}
+	for i, p := range from {
+		rank[p] = i
+	}
+	all := k.takeAhead(ctx, rank)
+	var rest []position
+	for _, p := range from {
+		if !slices.ContainsFunc(all, func(f fetched) bool { return f.position == p }) {
+			rest = append(rest, p)
+		}
+	}
+	wait := fetchWait
+	if len(all) > 0 {
+		wait = 0
+	}
+	if len(rest) > 0 {
+		all = append(all, k.ask(ctx, rest, wait).answers()...)
+	}
+	for _, f := range all {
+		if f.err != nil {
+			k.asked = time.Time{} // perhaps the leader has changed
+		}
+	}
+	// In the order of the request: where memory ends, the last ones have to wait, and these change
+	// from call to call.
+	slices.SortFunc(all, func(a, b fetched) int { return cmp.Compare(rank[a.position], rank[b.position]) })
+	k.askAhead(ctx, all)
+	return all
+}
+
+// asking is one request to each leader of some partitions, on its way.
+type asking struct {
+	ctx     context.Context
+	leaders int
+	came    chan []fetched // one of each leader
+}
+
+// ask sends requests for positions, one to each leader. A leader that has nothing new may wait.
+func (k *Kafka) ask(ctx context.Context, from []position, wait time.Duration) *asking {
 	byLeader := map[int][]position{}
 	for _, p := range from {
 		leader := k.leaders[p.topicPartition]
 		byLeader[leader] = append(byLeader[leader], p)
 	}
-	answers := make(chan []fetched, len(byLeader))
-	var asking sync.WaitGroup // one goroutine per leader, awaited here
-	for _, own := range byLeader {
-		asking.Go(func() { answers <- k.fetchFrom(ctx, own, k.mostFetched()/len(byLeader), fetchWait) })
+	a := &asking{ctx, len(byLeader), make(chan []fetched, len(byLeader))}
+	transport, limit := k.transport, k.mostFetched()/len(byLeader)
+	for _, own := range byLeader { // a goroutine for each, which ends with its answer or ctx
+		go func() { a.came <- k.fetchFrom(ctx, transport, own, limit, wait) }()
 	}
-	asking.Wait()
-	close(answers)
-	var all []fetched
-	for a := range answers {
-		for _, f := range a {
-			if f.err != nil {
-				k.asked = time.Time{} // perhaps the leader has changed
-			}
+	return a
+}
+
+// answers waits for what comes.
+func (a *asking) answers() (all []fetched) {
+	for range a.leaders {
+		all = append(all, <-a.came...)
+	}
+	return all
+}
+
+// askAhead asks for what follows the answers if more of it is there.
+func (k *Kafka) askAhead(ctx context.Context, answers []fetched) {
+	var from []position
+	behind := false
+	for _, f := range answers {
+		if f.err == nil {
+			from = append(from, position{f.topicPartition, f.next})
+			behind = behind || f.offset < f.next && f.next < f.end
+		}
+	}
+	if behind {
+		k.ahead = k.ask(ctx, append(from[1:], from[0]), fetchWait)
+	}
+}
+
+// takeAhead returns what was asked for ahead, if it was with the same context: what came for
+// positions that are wanted now.
+func (k *Kafka) takeAhead(ctx context.Context, wanted map[position]int) (all []fetched) {
+	ahead := k.ahead
+	if k.ahead = nil; ahead == nil || ahead.ctx != ctx {
+		return nil
+	}
+	for _, f := range ahead.answers() {
+		if _, is := wanted[f.position]; is {
 			all = append(all, f)
 		}
 	}
-	// In the order of the request: where memory ends, the last ones have to wait, and these change
-	// from call to call.
-	rank := map[topicPartition]int{}
-	for i, p := range from {
-		rank[p.topicPartition] = i
-	}
-	slices.SortFunc(all, func(a, b fetched) int { return cmp.Compare(rank[a.topicPartition], rank[b.topicPartition]) })
 	return all
 }
 
@@ -99,21 +162,21 @@ var errNothingSaid = errors.New("the broker says nothing of it")
 // failed returns the same error for all positions.
 func failed(from []position, err error) (all []fetched) {
 	for _, p := range from {
-		all = append(all, fetched{topicPartition: p.topicPartition, err: err})
+		all = append(all, fetched{position: p, err: err})
 	}
 	return all
 }
 
 // mostFetched returns how many bytes to request at once, of all leaders together: of what takes the
-// pipeline's memory, a small part.
+// pipeline's memory, a small part. There may be two answers, one of them asked for ahead.
 func (k *Kafka) mostFetched() int {
-	return int(min(max(k.cfg.memory()/32, leastFetch), mostFetch))
+	return int(min(max(k.cfg.memory()/64, leastFetch), mostFetch))
 }
 
 // fetchFrom sends one request for partitions of one leader, which may wait for something new. A
 // broker fills its answer in the order of the request, so the caller changes that order from call
 // to call.
-func (k *Kafka) fetchFrom(ctx context.Context, from []position, limit int, wait time.Duration) []fetched {
+func (k *Kafka) fetchFrom(ctx context.Context, transport *kafka.Transport, from []position, limit int, wait time.Duration) []fetched {
 	req := &fetch.Request{
 		ReplicaID: -1, MaxWaitTime: int32(wait.Milliseconds()), MinBytes: 1, MaxBytes: int32(limit),
 		IsolationLevel: isolationCommitted, SessionID: 0, SessionEpoch: -1,
@@ -132,7 +195,7 @@ func (k *Kafka) fetchFrom(ctx context.Context, from []position, limit int, wait 
 	}
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	answer, err := k.transport.RoundTrip(ctx, k.client.Addr, req)
+	answer, err := transport.RoundTrip(ctx, k.client.Addr, req)
 	if err != nil {
 		return failed(from, err)
 	}
@@ -151,7 +214,7 @@ func (k *Kafka) fetchFrom(ctx context.Context, from []position, limit int, wait 
 
 // read makes a fetched from an answer.
 func (k *Kafka) read(p position, answer *fetchPartition) fetched {
-	f := fetched{topicPartition: p.topicPartition, end: answer.HighWatermark}
+	f := fetched{position: p, next: max(p.offset, answer.Records.end()), end: answer.HighWatermark}
 	if answer.LastStableOffset >= 0 {
 		f.end = answer.LastStableOffset
 	}

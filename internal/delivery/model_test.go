@@ -654,7 +654,7 @@ func (b modelBroker) reconnect() {}
 func (b modelBroker) fetch(ctx context.Context, wanted []position) []fetched {
 	p := wanted[0]
 	o := b.ask("fetch")
-	f := fetched{topicPartition: p.topicPartition, end: modelRecords}
+	f := fetched{position: p, end: modelRecords}
 	switch {
 	case o.fails:
 		f.err = errModel

@@ -74,7 +74,9 @@ const (
 	magicAt   = 16 // the version of the format
 	crcAt     = 17
 	crcEnd    = 21 // what the checksum covers begins here
-	recordsAt = 61
+
+	lastOffsetAt = 23 // less the first
+	recordsAt    = 61
 )
 
 // recordBatch is one batch.
@@ -115,13 +117,31 @@ func (s *recordSet) next() (b recordBatch, ok bool, err error) {
 	}
 	b.base = int64(binary.BigEndian.Uint64(b.bytes))
 	b.attributes = protocol.Attributes(binary.BigEndian.Uint16(b.bytes[21:]))
-	b.last = b.base + int64(int32(binary.BigEndian.Uint32(b.bytes[23:])))
+	b.last = b.base + int64(int32(binary.BigEndian.Uint32(b.bytes[lastOffsetAt:])))
 	b.firstTime = int64(binary.BigEndian.Uint64(b.bytes[27:]))
 	b.producer = int64(binary.BigEndian.Uint64(b.bytes[43:]))
 	if b.count = int(int32(binary.BigEndian.Uint32(b.bytes[57:]))); b.count < 0 {
 		return b, false, fmt.Errorf("a batch of records says that it has %d records", b.count)
 	}
 	return b, true, nil
+}
+
+// end returns the offset behind the last whole batch of the set, 0 if there is none, by what the
+// heads of the batches say.
+func (s recordSet) end() (next int64) {
+	for len(s) > magicAt {
+		length := lengthEnd + int64(int32(binary.BigEndian.Uint32(s[lengthAt:])))
+		isNew := s[magicAt] >= 2
+		if length <= magicAt || length > int64(len(s)) || isNew && length < recordsAt {
+			break
+		}
+		next = int64(binary.BigEndian.Uint64(s)) + 1
+		if isNew {
+			next += int64(int32(binary.BigEndian.Uint32(s[lastOffsetAt:])))
+		}
+		s = s[length:]
+	}
+	return next
 }
 
 // each passes the records on one by one until use returns false. Their values are in the memory of

@@ -72,6 +72,9 @@ func readAll(t testing.TB, set recordSet, from int64) (got []record, next int64)
 	if err != nil {
 		t.Fatal(err)
 	}
+	if end := set.end(); end != next {
+		t.Errorf("by their heads, the batches end before offset %d, and %d was read to", end, next)
+	}
 	return got, next
 }
 
