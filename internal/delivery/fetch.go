@@ -56,8 +56,8 @@ type record struct {
 // the order of the request. A leader that fails makes an error for its partitions alone.
 //
 // If more is there than came, it asks at once for what follows, so that this is on its way while
-// the caller processes what came. The next call with the same context takes the answer, as far as
-// it is for the same positions.
+// the caller processes what came. The next call with the same context takes the answers to this
+// request that are for its positions.
 func (k *Kafka) fetch(ctx context.Context, from []position) []fetched {
 	if time.Since(k.asked) > partitionWatch {
 		leaders, err := k.leadersOf(ctx)
