@@ -59,7 +59,7 @@ func SharedRealKafka(t testing.TB) *RealBroker {
 	t.Helper()
 	sharedKafka.Do(func() {
 		var dir string
-		if dir, sharedKafka.err = os.MkdirTemp("", "errata-kafka-"); sharedKafka.err != nil {
+		if dir, sharedKafka.err = os.MkdirTemp(inMemory(), "errata-kafka-"); sharedKafka.err != nil {
 			return
 		}
 		var brokers []*RealBroker
