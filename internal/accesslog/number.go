@@ -1,6 +1,9 @@
 package accesslog
 
-import "strconv"
+import (
+	"encoding/binary"
+	"strconv"
+)
 
 // exactDigits is how many decimal digits every integer in a float64 may have.
 const exactDigits = 15
@@ -15,7 +18,13 @@ func number(b []byte) (float64, error) {
 		return strconv.ParseFloat(string(b), 64)
 	}
 	all, digits, fraction := uint64(0), 0, 0 // fraction: digits, and the point
-	for _, c := range b {
+	rest := b
+	if len(b) >= 8 {
+		if eight, ok := eightDigits(b); ok {
+			all, digits, rest = eight, 8, b[8:]
+		}
+	}
+	for _, c := range rest {
 		switch {
 		case '0' <= c && c <= '9':
 			all = 10*all + uint64(c-'0')
@@ -31,4 +40,17 @@ func number(b []byte) (float64, error) {
 		return strconv.ParseFloat(string(b), 64)
 	}
 	return float64(all) / tens[max(0, fraction-1)], nil
+}
+
+// eightDigits returns the number that the first eight bytes of a text are, if they are digits. It
+// joins neighbours to pairs, and then the four pairs: the method of D. Lemire's fast_float.
+func eightDigits(b []byte) (n uint64, ok bool) {
+	const each = 0x0101010101010101
+	n = binary.LittleEndian.Uint64(b) - '0'*each
+	if (n|n+0x76*each)&(0x80*each) != 0 { // a byte above 9, plus 0x76, has the highest bit
+		return 0, false
+	}
+	const ends, places, lower = 0x000000ff000000ff, 100 + 1000000<<32, 1 + 10000<<32
+	n = n*10 + n>>8
+	return (n&ends*places + n>>16&ends*lower) >> 32, true
 }

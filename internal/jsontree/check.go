@@ -34,17 +34,14 @@ type Checker struct {
 
 // recentKey is a key of which Suspects was asked.
 type recentKey struct {
-	text, mask [4]uint64 // the source from the key's first quote to its value, in words, and which bits of them count
-	size       int       // of the text, 0: none
-	asks       uint64
-	next       *recentKey // which followed it last, nil: not known yet
+	words // the source from the key's first quote to its value
+	asks  uint64
+	next  *recentKey // which followed it last, nil: not known yet
 }
 
 const (
-	wordSize    = 8
 	lows        = 0x0101010101010101
 	highs       = 0x8080808080808080
-	maxKeyText  = 4 * wordSize
 	quotes      = lows * '"'
 	backslashes = lows * '\\'
 )
@@ -226,7 +223,7 @@ const (
 // came.
 func (c *check) members(i int) (next int, at stage) {
 	src, width, open, last := c.src, len(c.quote), c.quote[0], c.last
-	for i+maxKeyText+wordSize <= len(src) {
+	for i+maxWords+wordSize <= len(src) {
 		k := last.next
 		if k == nil || !k.isAt(src[i:]) {
 			if k = c.key(i); k == nil {
@@ -284,16 +281,6 @@ func (c *check) members(i int) (next int, at stage) {
 	return i, atKey
 }
 
-// isAt reports whether src, which has at least maxKeyText bytes, begins with the key.
-func (k *recentKey) isAt(src []byte) bool {
-	src = src[:maxKeyText]
-	if (binary.LittleEndian.Uint64(src)^k.text[0])&k.mask[0]|(binary.LittleEndian.Uint64(src[wordSize:])^k.text[1])&k.mask[1] != 0 {
-		return false
-	}
-	return k.size <= 2*wordSize ||
-		(binary.LittleEndian.Uint64(src[2*wordSize:])^k.text[2])&k.mask[2]|(binary.LittleEndian.Uint64(src[3*wordSize:])^k.text[3])&k.mask[3] == 0
-}
-
 // key returns what is remembered of the key at i, of which it asks if it is new. It returns nil if
 // none is there that can be remembered.
 func (c *check) key(i int) *recentKey {
@@ -312,27 +299,13 @@ func (c *check) key(i int) *recentKey {
 // remember returns what is remembered of the key at i, whose value is at v, and asks of it if it is
 // new. It returns nil if it is too long.
 func (c *check) remember(i, v int, key []byte) *recentKey {
-	if v-i > maxKeyText {
+	if v-i > maxWords {
 		return nil
 	}
-	var text [maxKeyText]byte
-	copy(text[:], c.src[i:v])
-	now := recentKey{size: v - i}
-	hash := uint64(now.size)
-	for w := range now.text {
-		now.text[w] = binary.LittleEndian.Uint64(text[w*wordSize:])
-		if n := now.size - w*wordSize; n >= wordSize {
-			now.mask[w] = ^uint64(0)
-		} else if n > 0 {
-			now.mask[w] = 1<<(8*n) - 1
-		}
-		hash = (hash ^ now.text[w]) * 0xd6e8feb86659fd93
-		hash ^= hash >> 32
-	}
-	k := &c.recent[hash%uint64(len(c.recent))]
-	if k.size != now.size || k.text != now.text {
-		now.asks = c.ask(key)
-		*k = now
+	text := wordsOf(c.src[i:v])
+	k := &c.recent[text.hash()%uint64(len(c.recent))]
+	if k.size != text.size || k.word != text.word {
+		*k = recentKey{words: text, asks: c.ask(key)}
 	}
 	return k
 }

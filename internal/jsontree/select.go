@@ -2,6 +2,7 @@ package jsontree
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 )
 
@@ -36,8 +37,17 @@ type pathNode struct {
 // of bytes reads the next key, instead of a scan, a search and two looks for white space.
 type member struct {
 	text  []byte    // the source from the key's first quote to the colon
+	words words     // the text, if it is so short
 	place *pathNode // nil: it is not asked for
 	next  *member   // nil: not known yet
+}
+
+// isAt reports whether src begins with the key.
+func (m *member) isAt(src []byte) bool {
+	if len(src) < maxWords || len(m.text) > maxWords {
+		return bytes.HasPrefix(src, m.text)
+	}
+	return m.words.isAt(src)
 }
 
 // What is remembered of the members that are not asked for.
@@ -200,7 +210,7 @@ func (s *selection) object(i int, of *pathNode) (end int, ok bool) {
 	}
 	m := &of.open
 	for {
-		if next := m.next; next != nil && bytes.HasPrefix(src[i:], next.text) {
+		if next := m.next; next != nil && next.isAt(src[i:]) {
 			i, m = i+len(next.text), next
 		} else if i, m = s.member(i, of, m); m == nil {
 			return 0, false
@@ -254,7 +264,7 @@ func (s *selection) member(i int, of *pathNode, after *member) (end int, m *memb
 		m = of.other(key)
 	}
 	if text := src[i:end]; len(text) <= maxMemberText {
-		m.text = append(m.text[:0], text...)
+		m.text, m.words = append(m.text[:0], text...), wordsOf(text)
 		after.next = m
 	}
 	return end, m
@@ -282,10 +292,10 @@ func (s *selection) value(i int, path *pathNode) (end int, ok bool) {
 	switch {
 	case t.src[i] == '"':
 		text, escaped, whole := s.text(i+1, path)
-		t.nodes = append(t.nodes, node{kind: String, start: int32(i + 1), end: int32(text), parent: -1, after: self + 1, escaped: escaped, complete: true})
+		t.add(String, i+1, text, -1).escaped = escaped
 		return text + 1, whole
 	case t.src[i] == '{' && path.table != nil:
-		t.nodes = append(t.nodes, node{kind: Object, start: int32(i), parent: -1, after: self + 1, complete: true})
+		t.add(Object, i, i, -1)
 		if end, ok = s.object(i, path); ok {
 			t.nodes[self].end = int32(end)
 		}
@@ -315,31 +325,41 @@ func (s *selection) text(i int, path *pathNode) (end int, escaped, whole bool) {
 
 // single appends the value at i without what is inside it.
 func (t *Tree) single(i int, parent int32) (end int, ok bool) {
-	n := node{start: int32(i), parent: parent, after: int32(len(t.nodes)) + 1, complete: true}
+	kind := Bool
 	switch c := t.src[i]; {
 	case c == '"':
-		var text int
-		text, n.escaped, ok = scanString(t.src, i+1)
-		n.kind, n.start, n.end, end = String, int32(i+1), int32(text), text+1
+		end, escaped, ok := scanString(t.src, i+1)
+		t.add(String, i+1, end, parent).escaped = escaped
+		return end + 1, ok
 	case c == '-' || '0' <= c && c <= '9':
-		end, ok = skipNumber(t.src, i), true
-		n.kind, n.end = Number, int32(end)
-	default:
-		end, ok = skip(t.src, i)
-		n.end = int32(end)
-		switch {
-		case c == '{':
-			n.kind = Object
-		case c == '[':
-			n.kind = Array
-		case c == 'n':
-			n.kind = Null
-		default:
-			n.kind = Bool
-		}
+		end = skipNumber(t.src, i)
+		t.add(Number, i, end, parent)
+		return end, true
+	case c == '{':
+		kind = Object
+	case c == '[':
+		kind = Array
+	case c == 'n':
+		kind = Null
 	}
-	t.nodes = append(t.nodes, n)
+	end, ok = skip(t.src, i)
+	t.add(kind, i, end, parent)
 	return end, ok
+}
+
+// add appends a value that is complete. It sets the fields where they stay: to copy a node that was
+// just made in parts makes the processor wait.
+func (t *Tree) add(kind Kind, start, end int, parent int32) *node {
+	i := len(t.nodes)
+	if i == cap(t.nodes) {
+		t.nodes = slices.Grow(t.nodes, max(64, i))
+	}
+	t.nodes = t.nodes[:i+1]
+	n := &t.nodes[i]
+	n.keyStart, n.keyEnd, n.keyEscaped = 0, 0, false
+	n.start, n.end, n.parent, n.after = int32(start), int32(end), parent, int32(i+1)
+	n.kind, n.escaped, n.complete = kind, false, true
+	return n
 }
 
 // skipNumber returns where the number at i ends.

@@ -2,6 +2,7 @@ package parse
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/bits"
 	"strings"
 	"unicode/utf8"
@@ -17,7 +18,7 @@ import (
 // fast returns the state of a body that cannot hold an envelope. It is ok only if that is proved.
 func (p *Parser) fast(a *accesslog.Access) (state accesslog.BodyState, ok bool) {
 	if a.Status >= 400 || a.ContentEncoding != "" || len(p.custom) > 0 || len(a.Body) == 0 || a.Body[0] != '{' && a.Body[0] != '[' ||
-		strings.Contains(a.ContentType, "charset") && !strings.Contains(a.ContentType, "utf-8") || !utf8.Valid(a.Body) {
+		strings.Contains(a.ContentType, "charset") && !strings.Contains(a.ContentType, "utf-8") || !isASCII(a.Body) && !utf8.Valid(a.Body) {
 		return "", false
 	}
 	if a.Proved {
@@ -28,6 +29,23 @@ func (p *Parser) fast(a *accesslog.Access) (state accesslog.BodyState, ok bool) 
 		return accesslog.Truncated, ok
 	}
 	return accesslog.JSON, ok
+}
+
+// isASCII reports whether a text has only ASCII. It costs less than utf8.Valid.
+func isASCII(text []byte) bool {
+	const word, high = 8, 0x8080808080808080
+	for ; len(text) >= 4*word; text = text[4*word:] {
+		if (binary.LittleEndian.Uint64(text)|binary.LittleEndian.Uint64(text[word:])|
+			binary.LittleEndian.Uint64(text[2*word:])|binary.LittleEndian.Uint64(text[3*word:]))&high != 0 {
+			return false
+		}
+	}
+	for _, c := range text {
+		if c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // Checker returns what proves that a body holds no envelope, nil if nothing can prove it.
