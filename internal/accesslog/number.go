@@ -47,7 +47,7 @@ func number(b []byte) (float64, error) {
 func eightDigits(b []byte) (n uint64, ok bool) {
 	const each = 0x0101010101010101
 	n = binary.LittleEndian.Uint64(b) - '0'*each
-	if (n|n+0x76*each)&(0x80*each) != 0 { // a byte above 9, plus 0x76, has the highest bit
+	if (n|(n+0x76*each))&(0x80*each) != 0 { // a byte above 9, plus 0x76, has the highest bit
 		return 0, false
 	}
 	const ends, places, lower = 0x000000ff000000ff, 100 + 1000000<<32, 1 + 10000<<32
