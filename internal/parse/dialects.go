@@ -1,6 +1,7 @@
 package parse
 
 import (
+	"bytes"
 	"cmp"
 	"regexp"
 	"slices"
@@ -57,7 +58,7 @@ var dialects = []dialect{
 	{"problem", "problem details of RFC 9457", keys(keyTitle, keyDetail), problem},
 	{"error-code", "errorCode with errorMessage and the like", keys(keyOtherCode), errorCode},
 	{"errcode", "errcode or errno with errmsg", keys(keyErrcode), errcode},
-	{"result-code", "resultCode, retCode, ret and the like with their message", keys(keyResultCode), resultCode},
+	{"result-code", "resultCode, retCode, ret and the like with their message", keys(keyResultCode, keyOutcome), resultCode},
 	{"json-api", "an item of errors with detail or title", keys(keyDetail, keyTitle), jsonAPI},
 	{"graphql", "an item of errors with message and path, locations or extensions", keys(keyMessage), graphQL},
 	{"spring", "timestamp, status and error", keys(keyTimestamp), spring},
@@ -66,15 +67,15 @@ var dialects = []dialect{
 	{"paypal", "name, message and debug_id", keys(keyDebugID), payPal},
 	{"oauth", "error as a word with error_description", keys(keyErrorDescription), oauth},
 	{"grpc", "code from 1 to 16 with message and details", keys(keyDetails), grpc},
-	{"message-item", "a message with a code and a category, severity or type of error: Berlin Group, Authorize.Net", keys(keyCode), messageItem},
+	{"message-item", "a message with a code and a category, severity or type of error: Berlin Group, Authorize.Net", keys(keyCode, keyMessage, keyType, keyID), messageItem},
 	{"code-message", "code beside message or msg, as very many services write them", keys(keyCode, keyCodeUpper), codeMessage},
 	{"fastapi", "an item of detail with loc, msg and type", keys(keyLoc, keyType), fastAPI},
 	{"error-texts", "errors as texts in a list", keys(keyErrors, keyError, keyErrorTexts), errorTexts},
-	{"status-number", "a number under status with a message, as maps APIs write it", keys(keyStatus), statusNumber},
-	{"jsend", "status error or fail with a message", keys(keyStatus), jSend},
+	{"status-number", "a number or a code under status with a message, as maps APIs write it", keys(keyStatus, keyMessage), statusNumber},
+	{"jsend", "status, result or type says error or fail, with a message", keys(keyStatus, keyOutcome, keyType), jSend},
 	{"success-flag", "success or ok is false, with a message", keys(keySuccess, keyError, keyStatus), successFlag},
-	{"error-text", "error as text", keys(keyError), errorText},
-	{"error-item", "an item with a message in a list that is named for failures", keys(keyMessage, keyMessageUpper, keyErrorMsg), errorItem},
+	{"error-text", "error as text", keys(keyError, keyErrorMsg), errorText},
+	{"error-item", "an item with a message in a list that is named for failures", keys(keyMessage, keyMessageUpper, keyErrorMsg, keyDescription, keyReason, keyDetail, keyTitle, keyID), errorItem},
 	{"item-state", "an item of any list whose own state says failure, with a text that says why", keys(keySuccess, keyStatus, keyState, keyStatusCode), itemState},
 }
 
@@ -131,6 +132,7 @@ const (
 	keyMessageID
 	keyCategory
 	keyMember
+	keyOutcome
 
 	// These say that an object is not an envelope: see exempt.go.
 	keyID
@@ -200,6 +202,7 @@ var spellings = [numKeys][]string{
 	keyMessageID:        {"messageId"},
 	keyCategory:         {"category", "scimType"},
 	keyMember:           {"member"},
+	keyOutcome:          {"result", "Result", "ack", "Ack", "ACK", "outcome", "resultStatus", "responseStatus", "response_status", "res_result", "systemStatus", "actionStatus", "ActionStatus"},
 
 	keyID:    {"id", "ID", "uuid", "sid", "run_id", "runId", "instance_id", "instanceId", "server_id", "operation_id", "operationId", "execution_id", "executionArn", "build_id", "pipeline_id"},
 	keyState: {"state", "phase", "job_status", "jobStatus", "task_status", "taskStatus", "task_state", "run_status", "conclusion", "lifecycle_state", "lifecycleState", "provisioningState", "provisioning_state"},
@@ -220,6 +223,7 @@ var spellings = [numKeys][]string{
 type telltale struct {
 	word     string                                // in lower case, found in any case; "" stands for the keys of innerKeys
 	whole    bool                                  // the word is the whole key, in this case
+	last     bool                                  // the word ends the key
 	notAfter byte                                  // the word does not count after this letter
 	value    func(value []byte, quote string) bool // whether the value is that of an envelope; nil: always
 }
@@ -234,7 +238,13 @@ var telltales = [...]telltale{
 	{word: "ject"}, // rejected
 	{word: "blem"}, // problem
 	{word: "code", value: saysNoSuccess},
-	{word: "tatus", value: saysFailure},
+	{word: "cd", last: true, value: saysNoSuccess},
+	{word: "tatus", value: saysFailingState},
+	{word: "result", value: saysFailingState},
+	{word: "outcome", value: saysFailingState},
+	{word: "ack", whole: true, value: saysFailingState},
+	{word: "Ack", whole: true, value: saysFailingState},
+	{word: "ACK", whole: true, value: saysFailingState},
 	{word: "ucce", value: saysFalse}, // success
 	{word: "verity", value: saysSevere},
 	{word: "digo", value: saysNoSuccess}, // código
@@ -246,6 +256,7 @@ var telltales = [...]telltale{
 	{word: "xito", value: saysFalse},  // éxito
 	{word: "ucess", value: saysFalse}, // sucesso
 	{word: "category", value: saysFailure},
+	{word: "type", value: saysSevereType},
 	{word: "type", whole: true, value: saysFailure},
 	{word: "level", whole: true, value: saysSevere},
 	{word: `\`}, // an escape: the key may be any of these
@@ -330,7 +341,7 @@ func awsJSON(o *object) (Envelope, verdict) {
 }
 
 func errorType(o *object) (Envelope, verdict) {
-	if o.keys.has(keyOtherCode) || o.inErrors() {
+	if o.keys.has(keyOtherCode) || o.inErrors() || o.isError() && o.scalar(keyCode) != "" {
 		return Envelope{}, neither
 	}
 	return o.pair(o.get(keyErrorType), 0, keyErrorMsg, keyMessage, keyError)
@@ -545,6 +556,9 @@ func errorObject(o *object) (Envelope, verdict) {
 	}
 	if k := code.Kind(); k != jsontree.Missing && k != jsontree.Null && (k != jsontree.String || len(code.Raw()) > 0 || !code.Complete()) {
 		e, says := o.pair(code, common, messages...)
+		if flag, known := flagOf(o.Parent().Get("success")); says == neither && known && !flag {
+			e, says = o.pair(code, common|distinctive, messages...)
+		}
 		if says == failure && e.ModuleCode == "" {
 			e.ModuleCode = o.scalar(keySubCode)
 		}
@@ -556,7 +570,14 @@ func errorObject(o *object) (Envelope, verdict) {
 	if code = o.first(keyType, keyName); isWord(scalarOf(code)) {
 		return o.pair(code, common, messages...)
 	}
-	return o.messageOnly(messages...)
+	e, says := o.messageOnly(messages...)
+	if says != failure {
+		if e.Message = o.anyText(); e.Message == "" {
+			return Envelope{}, says
+		}
+	}
+	e.Code = cmp.Or(o.anyCode(), e.Code)
+	return e, failure
 }
 
 func googleMaps(o *object) (Envelope, verdict) {
@@ -568,11 +589,14 @@ func googleMaps(o *object) (Envelope, verdict) {
 }
 
 func errorCode(o *object) (Envelope, verdict) {
-	return o.coded(o.get(keyOtherCode), common|distinctive, keyErrorMsg, keyMessage, keyMessageUpper, keyErrorDescription, keyDescription, keyResultMsg, keyDetail, keyReason, keyTitle, keyError)
+	if !o.inErrors() && o.isNotice() {
+		return Envelope{}, neither
+	}
+	return o.coded(o.get(keyOtherCode), common|distinctive|ofError, keyErrorMsg, keyMessage, keyMessageUpper, keyErrorDescription, keyDescription, keyResultMsg, keyDetail, keyReason, keyTitle, keyError)
 }
 
 func errcode(o *object) (Envelope, verdict) {
-	return o.coded(o.get(keyErrcode), common|distinctive, keyErrorMsg, keyMessage, keyErrorDescription, keyDescription, keyError)
+	return o.coded(o.get(keyErrcode), common|distinctive|ofError, keyErrorMsg, keyMessage, keyErrorDescription, keyDescription, keyError)
 }
 
 func resultCode(o *object) (Envelope, verdict) {
@@ -582,7 +606,24 @@ func resultCode(o *object) (Envelope, verdict) {
 			return Envelope{Code: code, Message: word}, failure
 		}
 	}
-	return o.coded(o.get(keyResultCode), common, keyResultMsg, keyErrorMsg, keyMessage, keyMessageUpper, keyDescription)
+	e, says := o.coded(o.get(keyResultCode), common, keyResultMsg, keyErrorMsg, keyMessage, keyMessageUpper, keyDescription)
+	code := scalarOf(o.get(keyResultCode))
+	switch {
+	case says == failure && e.Message == "" && !o.liberal() && o.keys.has(keyErrorMsg) && o.get(keyErrorMsg).Complete():
+		return Envelope{}, neither // no error, by its own words
+	case says == failure:
+		e.Message = cmp.Or(o.textNamedLike(o.get(keyResultCode)), e.Message)
+	case says == neither && o.top() && saysRefused(code):
+		if text := o.anyText(); text != "" {
+			return Envelope{Code: code, Message: text}, failure
+		}
+	case says == neither && code == "" && o.top(): // the number is the result itself
+		number := o.get(keyOutcome)
+		if text := o.textNamedLike(number); isDigits(scalarOf(number)) && complains(text) {
+			return o.pair(number, common, keyResultMsg)
+		}
+	}
+	return e, says
 }
 
 func problem(o *object) (Envelope, verdict) {
@@ -684,14 +725,39 @@ func statusCode(o *object) (Envelope, verdict) {
 			return e, says
 		}
 	}
+	if e, says := o.ownStatus(); says == failure {
+		return e, says
+	}
 	if o.status() < 400 || !o.top() && !o.isError() {
 		return Envelope{}, neither
+	}
+	if code := o.get(keyError); code.Kind() == jsontree.Number && scalarOf(code) != "0" {
+		text, _ := o.text(keyMessage, keyErrorMsg, keyErrorDescription, keyDescription, keyDetail)
+		return Envelope{Code: scalarOf(code), Message: text}, failure
 	}
 	e, says := o.messageOnly(keyMessage, keyErrorMsg, keyErrorDescription, keyDescription, keyDetail, keyError)
 	if code := o.scalar(keyCode, keyOtherCode); code != "" && says == failure {
 		e.Code = code
 	}
 	return e, says
+}
+
+// ownStatus reads a status code that is the service's own: a number that is none of HTTP, with a
+// complaint, or a word beside a sentence.
+func (o *object) ownStatus() (Envelope, verdict) {
+	code := o.scalar(keyStatusCode)
+	if !o.top() || code == "" || o.keys.has(keySuccess) {
+		return Envelope{}, neither
+	}
+	if text := o.scalar(keyStatus); saysErrorCode(code) && !isDigits(code) && strings.Contains(text, " ") {
+		return Envelope{Code: code, Message: text}, failure
+	}
+	n, err := strconv.Atoi(code)
+	text, _ := o.text(keyMessage)
+	if err != nil || n <= 1 || n == 100 || 200 <= n && n < 600 || !complains(text) || messageSaysSuccess(text) {
+		return Envelope{}, neither
+	}
+	return Envelope{Code: code, Message: text}, failure
 }
 
 func gitHub(o *object) (Envelope, verdict) {
@@ -741,16 +807,34 @@ func grpc(o *object) (Envelope, verdict) {
 
 func codeMessage(o *object) (Envelope, verdict) {
 	messages := []key{keyMessage, keyMessageUpper, keyErrorMsg, keyErrorDescription, keyResultMsg}
+	if !o.inErrors() && o.isNotice() {
+		return Envelope{}, neither
+	}
 	if o.get(keyError).Kind() == jsontree.Object && !o.keys.hasAny(keys(messages...)) {
 		return Envelope{}, neither // the error is in there
 	}
 	if (o.liberal() || o.inErrors()) && o.get(keyError).Kind() != jsontree.Object {
 		messages = append(messages, keyError, keyDescription, keyDetail, keyReason, keyTitle)
 	}
-	if o.Parent().Kind() == jsontree.Missing && !o.keys.hasAny(keys(keyID, keyName, keyType, keyError)) {
+	code := o.first(keyCode, keyCodeUpper)
+	switch number := scalarOf(code); {
+	case o.Parent().Kind() == jsontree.Missing && !o.keys.hasAny(keys(keyID, keyName, keyType, keyError)):
+		messages = append(messages, keyDescription)
+	case o.isAnswer() && o.Parent().Kind() != jsontree.Array && isDigits(strings.TrimPrefix(number, "-")) && !o.keys.hasAny(keys(messages...)) && complains(o.scalar(keyDescription)):
 		messages = append(messages, keyDescription)
 	}
-	e, says := o.coded(o.first(keyCode, keyCodeUpper), common, messages...)
+	if text := o.scalar(keyError); o.top() && strings.Contains(text, " ") { // a sentence
+		messages = append(messages, keyError)
+	}
+	if own := cmp.Or(o.scalar(keyType), o.scalar(keyLevel)); o.isHead() && !o.keys.hasAny(keys(messages...)) && own != "" {
+		if text, c := o.anyText(), scalarOf(code); text != "" && isDigits(c) && strings.Trim(c, "0") != "" && (saysError(own) || strings.EqualFold(own, "fehler")) {
+			return Envelope{Code: c, Message: text}, failure
+		}
+	}
+	e, says := o.coded(code, common, messages...)
+	if says == neither && !o.keys.hasAny(keys(messages...)) {
+		e, says = o.codeAlone(code)
+	}
 	if says == failure && !o.liberal() && !o.inErrors() && (!o.isErrorCode(e) || o.isRecord()) {
 		return Envelope{}, neither
 	}
@@ -768,12 +852,15 @@ func jSend(o *object) (Envelope, verdict) {
 	if !o.top() && !o.isHead() {
 		return Envelope{}, neither
 	}
-	switch strings.ToLower(o.scalar(keyStatus)) {
-	case "error", "fail", "failed", "failure":
-	default:
+	if !slices.Contains(failingStates, strings.ToLower(o.scalar(keyStatus, keyOutcome))) && !saysError(o.scalar(keyType)) || o.get(keyError).Kind() == jsontree.Object {
 		return Envelope{}, neither
 	}
-	if e, says := o.messageOnly(keyMessage, keyErrorMsg, keyReason); says == failure || !o.liberal() {
+	if code := cmp.Or(o.codeBeside(), o.reasonBeside()); code != "" {
+		if text := cmp.Or(o.anyText(), o.textBelow()); text != "" && !messageSaysSuccess(text) {
+			return Envelope{Code: code, Message: text}, failure
+		}
+	}
+	if e, says := o.messageOnly(keyMessage, keyErrorMsg, keyReason, keyResultMsg, keyError); says == failure || !o.liberal() {
 		if code := o.scalar(keyStatusCode); says == failure && e.Code == "" && isDigits(code) && strings.Trim(code, "0") != "" { // the service's own number
 			e.Code = code
 		}
@@ -806,8 +893,16 @@ func successFlag(o *object) (Envelope, verdict) {
 	if above := o.get(keyError); isWord(scalarOf(above)) {
 		return o.wordAndMessage(above)
 	}
+	if o.get(keyError).Kind() != jsontree.String && !o.keys.hasAny(keys(keyMessage, keyMessageUpper)) && o.holdsErrorObject() {
+		return Envelope{}, neither // the error is in there
+	}
 	e, verdict := o.messageOnly(keyMessage, keyMessageUpper, keyErrorMsg, keyError, keyErrorDescription, keyReason, keyDetail, keyDescription, keyResultMsg)
-	if code := o.scalar(keyStatusCode); isDigits(code) && len(code) != len("404") && verdict == failure { // the service's own number
+	if verdict == neither && !o.liberal() {
+		if e.Message = o.anyText(); e.Message != "" && !messageSaysSuccess(e.Message) && complains(e.Message) {
+			verdict = failure
+		}
+	}
+	if code := o.codeBeside(); code != "" && verdict == failure {
 		e.Code = code
 	}
 	if code := o.Get("error-codes").First(); code.Kind() == jsontree.String && code.Complete() { // reCAPTCHA
@@ -819,17 +914,21 @@ func successFlag(o *object) (Envelope, verdict) {
 func errorText(o *object) (Envelope, verdict) {
 	text := o.get(keyError)
 	switch text.Kind() {
+	case jsontree.Missing:
+		if said, _ := o.text(keyErrorMsg); !o.liberal() && o.top() && complains(said) && !o.holdsError() && contains(bytes.ToLower(nameOf(o.get(keyErrorMsg))), []string{"err", "fail"}) {
+			return o.messageOnly(keyErrorMsg)
+		}
 	case jsontree.Null:
 		return Envelope{}, success
 	case jsontree.Number:
 		if o.top() {
-			return o.pair(text, common, keyMessage, keyMessageUpper, keyErrorMsg, keyDescription, keyReason)
+			return o.pair(text, common|ofError, keyMessage, keyMessageUpper, keyErrorMsg, keyDescription, keyReason)
 		}
 	case jsontree.String:
 		switch {
 		case text.Complete() && len(text.Raw()) == 0:
 			return Envelope{}, success
-		case !o.top() && !o.inErrors() && !o.Parent().KeyIs("results"):
+		case !o.top() && !o.inErrors() && !o.Parent().KeyIs("results") && !o.wrapsError() && !(o.isAnswer() && complains(text.Text())):
 			return Envelope{}, neither
 		case isWord(scalarOf(text)):
 			return o.wordAndMessage(text)
@@ -856,14 +955,25 @@ func errorItem(o *object) (Envelope, verdict) {
 	if isWord(o.scalar(keyReason)) {
 		return o.pair(o.get(keyReason), 0, keyMessage)
 	}
-	if !o.first(keyMessage, keyMessageUpper, keyErrorMsg).Complete() && o.codeElsewhere() == "" {
+	if !o.first(keyMessage, keyMessageUpper, keyErrorMsg).Complete() && o.keys.hasAny(keys(keyMessage, keyMessageUpper, keyErrorMsg)) && o.codeElsewhere() == "" {
 		return Envelope{}, neither
 	}
-	return o.messageOnly(keyMessage, keyMessageUpper, keyErrorMsg)
+	e, says := o.messageOnly(keyMessage, keyMessageUpper, keyErrorMsg)
+	if text := o.anyText(); says == neither && text != "" && !messageSaysSuccess(text) {
+		e, says = Envelope{Message: text, Code: o.statusCode(text)}, failure
+	}
+	code := anyCode(o.Value, strongCodeWords)
+	if o.codeElsewhere() == "" {
+		code = cmp.Or(code, o.anyCode())
+	}
+	if says == failure && code != strconv.Itoa(o.status()) {
+		e.Code = cmp.Or(code, e.Code)
+	}
+	return e, says
 }
 
-// messageLists matches the names of lists of messages to the caller.
-var messageLists = regexp.MustCompile(`(?i)(?:messages?|msgs?)$`)
+// messageLists end the names of lists of messages to the caller.
+var messageLists = []string{"message", "messages", "msg", "msgs", "messagelist", "msglist", "messagemodellist", "notifications"}
 
 // messageItem reads an item of a list of messages that calls itself an error, or whose list is
 // beside a result that says so:
@@ -876,22 +986,45 @@ func messageItem(o *object) (Envelope, verdict) {
 		}
 		list = o.Value
 	}
-	if !messageLists.MatchString(list.Key()) {
+	var buffer [maxRoleName]byte
+	if !endsWithAny(plainName(nameOf(list), &buffer), messageLists) {
 		return Envelope{}, neither
 	}
 	own := cmp.Or(o.scalar(keyCategory), o.scalar(keyLevel), o.scalar(keyType))
-	if !saysError(own) && (own != "" || !saysError(scalarOf(list.Parent().Get("resultCode")))) {
+	beside := scalarOf(list.Parent().Get("resultCode"))
+	if list.Parent().Parent().Kind() == jsontree.Missing {
+		beside = cmp.Or(beside, scalarOf(list.Parent().Get("state")))
+	}
+	all := own == "" && isAllOf(list)
+	if !saysError(own) && (own != "" || !saysError(beside)) && !all {
 		return Envelope{}, neither
 	}
 	text, _ := textOf(o.Get("text"))
 	if text == "" {
-		text, _ = o.text(keyMessage, keyMessageUpper, keyDescription, keyDetail)
+		text = o.anyText()
 	}
-	code := o.scalar(keyCode)
-	if code == "" || text == "" {
+	code := cmp.Or(o.scalar(keyCode), scalarOf(o.Get("messageCode")), o.codeElsewhere())
+	if code == "" && own != "" {
+		code = o.scalar(keyID)
+	}
+	if reason := o.scalar(keyReason); code == "" && isWord(reason) {
+		code = reason
+	}
+	if code == "" || text == "" || all && !complains(text) {
 		return Envelope{}, neither
 	}
 	return Envelope{Code: code, Message: text}, failure
+}
+
+// isAllOf reports whether a list, or an element of XML, is all that the body holds.
+func isAllOf(list jsontree.Value) bool {
+	above := list.Parent()
+	for m := above.First(); m.Kind() != jsontree.Missing; m = m.Next() {
+		if string(nameOf(m)) != string(nameOf(list)) {
+			return false
+		}
+	}
+	return above.Parent().Parent().Kind() == jsontree.Missing
 }
 
 // saysError reports whether a category, a severity or a result in words is that of an error.
@@ -903,21 +1036,26 @@ func saysError(word string) bool {
 // fhir reads an issue of FHIR's OperationOutcome: https://hl7.org/fhir/operationoutcome.html
 func fhir(o *object) (Envelope, verdict) {
 	severity := o.get(keyLevel)
-	if above := o.Parent(); !above.KeyIs("issue") || !severity.KeyIs("severity") {
+	if above := o.Parent(); !above.KeyIs("issue") && !(o.p.isXML && o.KeyIs("issue")) || !severity.KeyIs("severity") {
 		return Envelope{}, neither
 	}
-	if s := scalarOf(severity); s != "error" && s != "fatal" {
+	if s := o.valueOf(severity); s != "error" && s != "fatal" {
 		return Envelope{}, neither
 	}
-	text := scalarOf(o.Get("diagnostics"))
-	if text == "" {
-		text = scalarOf(o.get(keyDetails).Get("text"))
-	}
-	e := Envelope{Code: o.scalar(keyCode), Message: text}
+	text := cmp.Or(o.valueOf(o.Get("diagnostics")), o.valueOf(o.get(keyDetails).Get("text")))
+	e := Envelope{Code: o.valueOf(o.get(keyCode)), Message: text}
 	if e == (Envelope{}) {
 		return e, neither
 	}
 	return e, failure
+}
+
+// valueOf is scalarOf for members that are elements with an attribute value in XML.
+func (o *object) valueOf(m jsontree.Value) string {
+	if o.p.isXML && m.Kind() == jsontree.Object {
+		m = m.Get("value")
+	}
+	return scalarOf(m)
 }
 
 func parlay(o *object) (Envelope, verdict) {
@@ -970,30 +1108,45 @@ func errorTexts(o *object) (Envelope, verdict) {
 // or by a status of HTTP, and with any text.
 func statusNumber(o *object) (Envelope, verdict) {
 	status := o.get(keyStatus)
-	n, err := strconv.Atoi(scalarOf(status))
-	if err != nil || status.Kind() != jsontree.Number || n == 0 || n == 1 || n == 200 || !o.top() || o.keys.hasAny(keys(keyID, keyName, keyTime, keyError)) {
+	code := scalarOf(status)
+	n, err := strconv.Atoi(code)
+	named := o.keys.has(keyErrorMsg)
+	if o.p.isXML && o.isHead() && o.KeyIs("status") { // GeoNames
+		number := scalarOf(o.Get("value"))
+		if text := o.scalar(keyMessage); isDigits(number) && number != "0" && complains(text) {
+			return Envelope{Code: number, Message: text}, failure
+		}
+	}
+	if o.liberal() && 100 <= n && n < 600 || code == "" {
 		return Envelope{}, neither
 	}
-	text, _ := o.text(keyMessage, keyErrorMsg)
-	if text == "" || messageSaysSuccess(text) || reportsSuccess(text) || o.flagSaysSuccess() {
+	if err != nil && !saysErrorCode(code) && !(isConstant(code) && soundsLikeCode(code)) || err == nil && (n == 0 || n == 1 || n == 200) || !o.top() && !(named && o.isAnswer()) || o.keys.hasAny(keys(keyID, keyName, keyTime, keyError)) {
 		return Envelope{}, neither
 	}
-	if (n < 100 || n/100 == 2 || o.get(keyData).Kind() != jsontree.Missing) && !refusal.MatchString(text) {
+	text, _ := o.text(keyErrorMsg, keyMessage, keyMessageUpper)
+	if text == "" || !isWord(code) && err != nil || messageSaysSuccess(text) || reportsSuccess(text) || o.flagSaysSuccess() {
+		return Envelope{}, neither
+	}
+	plain := n >= 100 && n/100 != 2 && status.Kind() == jsontree.Number && o.get(keyData).Kind() == jsontree.Missing
+	if !plain && !named && !complains(text) {
 		return Envelope{}, neither
 	}
 	if 400 <= n && n < 600 {
-		return Envelope{Code: httpCode(n), Message: text}, failure
+		code = o.statusCode(text)
 	}
-	return Envelope{Code: strconv.Itoa(n), Message: text}, failure
+	return Envelope{Code: code, Message: text}, failure
 }
 
 func itemState(o *object) (Envelope, verdict) {
 	status := o.scalar(keyStatus)
 	numbered := isDigits(status) && strings.Trim(status, "0") != "" && o.get(keyErrorMsg).KeyIs("error-text")
-	if o.Parent().Kind() != jsontree.Array || !numbered && !o.stateSaysFailure() || o.get(keyError).Kind() == jsontree.Object || o.get(keyErrors).Kind() == jsontree.Array {
+	if !o.isItem() || !numbered && !o.stateSaysFailure() || o.get(keyError).Kind() == jsontree.Object || o.get(keyErrors).Kind() == jsontree.Array {
 		return Envelope{}, neither
 	}
 	text, _ := o.text(keyErrorMsg, keyMessage, keyMessageUpper, keyErrorDescription, keyReason, keyError, keyDetail, keyDescription, keyResultMsg)
+	if word := o.scalar(keyStatus); text == "" && o.status() >= 400 && isWord(word) && soundsLikeCode(word) {
+		text = word
+	}
 	if text == "" || messageSaysSuccess(text) {
 		return Envelope{}, neither
 	}
@@ -1005,10 +1158,12 @@ func itemState(o *object) (Envelope, verdict) {
 			break
 		}
 	}
-	switch n := o.status(); {
+	switch own := o.scalar(keyStatusCode); {
 	case e.Code != "":
-	case n >= 400:
-		e.Code = httpCode(n)
+	case o.status() >= 400:
+		e.Code = o.statusCode(text)
+	case isDigits(own) && !saysSuccess(jsontree.String, own, common): // the service's own number
+		e.Code = own
 	case numbered:
 		e.Code = status
 	}
@@ -1036,6 +1191,8 @@ var lastResorts = []dialect{
 		e, says := o.messageOnly(keyMessage, keyMessageUpper)
 		if name := o.scalar(keyName); isWord(name) && says == failure {
 			e.Code = name
+		} else if says == failure {
+			e.Code = cmp.Or(o.wordOfCode(), e.Code)
 		}
 		return e, says
 	}},
@@ -1051,6 +1208,20 @@ var lastResorts = []dialect{
 			return Envelope{}, neither
 		}
 		return Envelope{Message: text}, failure
+	}},
+	{"message", "a text under any name that sounds like one, here or below", everyKey, func(o *object) (Envelope, verdict) {
+		if text := o.anyText(); text != "" && !messageSaysSuccess(text) {
+			return Envelope{Message: text, Code: o.wordOfCode()}, failure
+		}
+		where, text := below(o.Value)
+		if text == "" || messageSaysSuccess(text) {
+			return Envelope{}, neither
+		}
+		e := Envelope{Message: text}
+		if code := anyCode(where, len(codeWords)); where.Parent().Kind() != jsontree.Array && code != strconv.Itoa(o.p.status) {
+			e.Code = code
+		}
+		return e, failure
 	}},
 }
 

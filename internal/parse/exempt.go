@@ -2,6 +2,7 @@ package parse
 
 import (
 	"bytes"
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -33,10 +34,19 @@ var exemptKeys = func() map[string]bool {
 
 // exemptSubtree reports whether the key of a container says that nothing inside counts.
 func exemptSubtree(v jsontree.Value) bool {
+	name := v.RawKey()
 	if v.KeyEscaped() {
-		return exemptKeys[v.Key()]
+		name = []byte(v.Key())
 	}
-	return exemptKeys[string(v.RawKey())]
+	return exemptKeys[string(name)] || describesErrors(name)
+}
+
+// describesErrors reports whether a container holds what errors there are, and not one that
+// happened: errorCatalog, error_definitions.
+func describesErrors(name []byte) bool {
+	var buffer [maxRoleName]byte
+	name = plainName(name, &buffer)
+	return bytes.HasPrefix(name, []byte("err")) && endsWithAny(name, []string{"catalog", "catalogue", "definitions", "examples", "types", "history"})
 }
 
 // Sets of keys that every object is asked for.
@@ -88,7 +98,7 @@ func (o *object) isState() bool {
 // things are the keys of what has a state, one or a list.
 var things = func() map[string]bool {
 	m := map[string]bool{}
-	for _, name := range strings.Fields("server job task run build pipeline deployment execution workflow operation instance cluster volume stack migration backup transcode sub_job") {
+	for _, name := range strings.Fields("server job task run build pipeline deployment execution workflow operation instance cluster volume stack migration backup transcode sub_job test testcase check") {
 		m[name], m[name+"s"] = true, true
 	}
 	return m
@@ -110,10 +120,10 @@ func (o *object) isCatalogEntry() bool {
 }
 
 // harmlessLevels are the levels of notices that are not errors.
-var harmlessLevels = []string{"info", "information", "informational", "notice", "debug", "trace", "hint", "warning", "warn", "success"}
+var harmlessLevels = []string{"info", "information", "informational", "notice", "note", "debug", "trace", "hint", "warning", "warn", "success"}
 
 func (o *object) isNotice() bool {
-	level := o.scalar(keyLevel)
+	level := cmp.Or(o.scalar(keyLevel), o.scalar(keyType))
 	return level != "" && slices.Contains(harmlessLevels, strings.ToLower(level))
 }
 
@@ -134,7 +144,9 @@ func (o *object) isErrorCode(e Envelope) bool {
 		return false
 	case strings.ContainsAny(e.Code, "\n\r\t(){};=<>\"'`,"), strings.Count(e.Code, " ") > 4: // a program, or prose
 		return false
-	case shortName.MatchString(e.Code) && !o.top() && !o.isError():
+	case shortName.MatchString(e.Code) && (!o.top() || o.keys.has(keyName)) && !o.isError():
+		return false
+	case strings.HasPrefix(e.Code, "+"): // of a phone
 		return false
 	case len(e.Code) >= 4 && strings.Contains(e.Message, e.Code) && !refusal.MatchString(e.Message): // "Your code is 482913"
 		return false

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/bits"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -89,7 +90,7 @@ func (t *telltale) isIn(key []byte) bool {
 		return string(key) == t.word
 	}
 	for i := range len(key) - len(t.word) + 1 {
-		if follows(key, i, t.word) && (i == 0 || t.notAfter == 0 || key[i-1]|0x20 != t.notAfter) {
+		if follows(key, i, t.word) && (!t.last || i+len(t.word) == len(key)) && (i == 0 || t.notAfter == 0 || key[i-1]|0x20 != t.notAfter) {
 			return true
 		}
 	}
@@ -152,6 +153,34 @@ func saysFailure(value []byte, quote string) bool {
 	}
 	number := string(text[:n])
 	return number != "1" && number != "200"
+}
+
+// saysFailingState is saysFailure for states: it knows more words, numbers in quotes, and codes,
+// which hold a digit or an underscore.
+func saysFailingState(value []byte, quote string) bool {
+	if saysFailure(value, quote) {
+		return true
+	}
+	text, quoted, _ := textAt(value, quote)
+	if !quoted || len(text) == 0 {
+		return false
+	}
+	if end := bytes.Index(text[:min(len(text), maxCode)], []byte(quote)); end >= 0 {
+		text = text[:end]
+	}
+	switch c := text[0] | 0x20; {
+	case '0' <= c && c <= '9':
+		return isDigits(string(bytes.TrimRight(text, " "))) && !slices.Contains(successCodes, string(text)) && string(text) != "1"
+	case c == 'n' || c == 'k':
+		return len(text) <= len("notok ")
+	}
+	return bytes.ContainsAny(text, "0123456789_\\")
+}
+
+// saysSevereType reports whether a value may be a type that says that a message is an error.
+func saysSevereType(value []byte, quote string) bool {
+	text, _, plain := textAt(value, quote)
+	return !plain || follows(text, 0, "err") || follows(text, 0, "fail") || follows(text, 0, "fatal") || follows(text, 0, "ng") || follows(text, 0, "no") || follows(text, 0, "ko")
 }
 
 // saysSevere reports whether a value may be the severity of an error.

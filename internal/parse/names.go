@@ -9,25 +9,47 @@ import "strings"
 // similarKeys are such names without separators, in lower case.
 var similarKeys = func() map[string]key {
 	m := map[string]key{}
+	name := func(k key, names string) {
+		for _, n := range strings.Fields(names) {
+			if _, taken := m[n]; !taken {
+				m[n] = k
+			}
+		}
+	}
 	add := func(k key, prefixes, words string) {
 		for _, p := range strings.Fields(prefixes) {
 			for _, w := range strings.Fields(words) {
-				if _, taken := m[p+w]; !taken {
-					m[p+w] = k
-				}
+				name(k, p+w)
 			}
 		}
 	}
 	const (
-		results = "res resp rsp response ret rtn rt return result biz business bizres op operation reply service svc api sys trans process exec ack action"
+		results = "res resp rsp response ret rtn rt return result rslt biz business bizres op operation reply service svc api sys trans process exec ack action"
 		errs    = "err error exception fault fail failure problem"
+		owners  = "api app enc res resp ret rsp gw biz sys svc"
 	)
-	add(keyResultCode, results, "code")
-	add(keyResultMsg, results+" status", "msg message desc description info text reason")
+	add(keyResultCode, results, "code cd")
+	add(keyResultMsg, results+" status", "msg message desc description info text reason explanation")
 	add(keyResultCode, "return", "reasoncode")
 	add(keyResultMsg, "return", "authmsg")
-	add(keyOtherCode, errs, "code number num no")
-	add(keyErrorMsg, errs, "msg message desc description info text reason string")
+	add(keyOtherCode, errs, "code cd number num no name")
+	add(keyErrorMsg, errs, "msg message desc description info text reason string note summary")
+	for _, of := range strings.Fields(owners) {
+		add(keyOtherCode, of+"err "+of+"error", "code cd no")
+		add(keyErrorMsg, of+"err "+of+"error", "msg message desc description text")
+		add(keyResultCode, of+"result "+of+"response "+of+"resp", "code cd")
+		add(keyResultMsg, of+"result "+of+"response "+of+"resp", "msg message desc description")
+	}
+	name(keyStatusCode, "statuscd")
+	name(keyCode, "code")
+	name(keyMessage, "message msg")
+	name(keyDescription, "description")
+	name(keyError, "error")
+	name(keyErrors, "errors")
+	name(keyStatus, "status")
+	name(keyResultCode, "conditioncode")
+	name(keyResultMsg, "conditiondata")
+	name(keyLevel, "severity severitycode errorseverity messagetype")
 	add(keyErrorMsg, "external", "msg message")
 	add(keyMessage, "message msg", "zh cn en")
 	add(keyFaultCode, "fault", "code")
@@ -78,21 +100,10 @@ var endings = func() (m [32][32]uint8) {
 // similarKey finds a key by a spelling that no dialect lists.
 func similarKey(name []byte) (key, bool) {
 	n := len(name)
-	if n < 5 || n > 28 {
+	if n < len("cod") || n > 28 {
 		return 0, false
 	}
-	var plain [28]byte
-	at := 0
-	for _, c := range name {
-		if c == '_' || c == '-' {
-			continue
-		}
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		plain[at] = c
-		at++
-	}
-	k, ok := similarKeys[string(plain[:at])]
+	var buffer [maxRoleName]byte
+	k, ok := similarKeys[string(plainName(name, &buffer))]
 	return k, ok
 }

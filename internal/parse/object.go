@@ -1,8 +1,10 @@
 package parse
 
 import (
+	"bytes"
 	"cmp"
 	"math/bits"
+	"net/http"
 	"regexp"
 	"slices"
 	"strconv"
@@ -191,6 +193,9 @@ const (
 	// It belongs to no vendor: codes of zeros and from 200 to 299, and messages that say so, mean
 	// success too.
 	common
+	// The key of the code says that it is an error's: of the codes above, only zeros and 200 mean
+	// success.
+	ofError
 )
 
 // successCodes mean success in every dialect, as do null and true.
@@ -215,6 +220,11 @@ func (o *object) pair(code jsontree.Value, how manner, messages ...key) (Envelop
 			if o.flagSaysFailure() {
 				return Envelope{}, neither // the flag tells more than a code that was left empty
 			}
+			if strings.Trim(c, "0") != "" && o.liberal() && o.isError() && isDigits(c) {
+				if text, _ := o.text(messages...); text != "" && !messageSaysSuccess(text) { // an error has this code, whatever it is
+					return Envelope{Code: c, Message: text}, failure
+				}
+			}
 			if o.liberal() && (c == "" || c == "0" || code.Kind() == jsontree.Null) && !o.flagSaysSuccess() {
 				if text, _ := o.text(messages...); text != "" && !messageSaysSuccess(text) && !reportsSuccess(text) {
 					return o.messageOnly(messages...)
@@ -223,6 +233,10 @@ func (o *object) pair(code jsontree.Value, how manner, messages ...key) (Envelop
 			return Envelope{}, success
 		}
 		text, there := o.text(messages...)
+		if text == "" && (how&distinctive != 0 || o.wrapsError() || o.standsAlone() || o.liberal() && o.top()) {
+			text = o.anyText()
+			there = there || text != ""
+		}
 		switch {
 		case len(c) > maxCode, !there && how&distinctive == 0 && !o.standsAlone() && (o.Complete() || !o.placedAsEnvelope()):
 			return Envelope{}, neither
@@ -252,7 +266,7 @@ func saysSuccess(kind jsontree.Kind, code string, how manner) bool {
 	case how&common == 0:
 		return false
 	}
-	return len(code) == 3 && code[0] == '2' && isDigits(code) || strings.Trim(code, "0") == ""
+	return len(code) == 3 && code[0] == '2' && isDigits(code) && how&ofError == 0 || strings.Trim(code, "0") == ""
 }
 
 // successWords are messages that say nothing but success, in lower case.
@@ -294,8 +308,8 @@ func messageSaysSuccess(text string) bool {
 
 var (
 	// What a message of success says, in a sentence; and what such a sentence does not say.
-	successPhrase = regexp.MustCompile(`(?i)\bsuccess(?:ful|fully)?\b|\bsucceed(?:ed)?\b|成功|\bexitos|(?:con |con el )?éxito|\bcorrectamente\b|\bsucesso\b|\bsuccesso\b|\bsuccès\b|\berfolgreich|başarı|\bbasari|\bberhasil\b|\bsukses\b|успешно|성공|정상|正常終了|正常に`)
-	noSuccess     = regexp.MustCompile(`(?i)\b(?:no|not|never|un\w+|fail\w*|error\w*|without|can(?:not|'t)|could\w*|part|partly|partial\w*|some|before|until|if|unless|invalid|denied|refused|in)\b|失败|错误|未|不|部分|异常|无法|没有|如果|\b(?:sin|não|nao|nicht|kein\w*|pas|sans|non|senza|erro|errore|falha|fallo|gagal|tidak|belum)\b|değil|başarısız|\bbasarisiz|\bне\b|не |실패|아닙|エラー|失敗|ません`)
+	successPhrase = regexp.MustCompile(`(?i)thành công|pomyślnie|úspěšn|успішно|สำเร็จ|بنجاح|\bsuccess(?:ful|fully)?\b|\bsucceed(?:ed)?\b|成功|\bexitos|(?:con |con el )?éxito|\bcorrectamente\b|\bsucesso\b|\bsuccesso\b|\bsuccès\b|\berfolgreich|başarı|\bbasari|\bberhasil\b|\bsukses\b|успешно|성공|정상|正常終了|正常に`)
+	noSuccess     = regexp.MustCompile(`(?i)\b(?:no|not|never|un\w+|fail\w*|error\w*|without|can(?:not|'t)|could\w*|part|partly|partial\w*|some|before|until|if|unless|invalid|denied|refused|in)\b|失败|错误|未|不|部分|异常|无法|没有|如果|\b(?:sin|não|nao|nicht|kein\w*|pas|sans|non|senza|erro|errore|falha|fallo|gagal|tidak|belum)\b|değil|başarısız|\bbasarisiz|\bне\b|не |\bnie\b|không|chưa|실패|아닙|エラー|失敗|ません`)
 	// The last part of a code that says success: X.0000, X_2000000.
 	zeros = regexp.MustCompile(`[._-](?:0{4,}|(20{2,}))$`)
 )
@@ -385,14 +399,25 @@ func flagOf(f jsontree.Value) (says, known bool) {
 }
 
 // failingStates are states in words that say failure, in lower case.
-var failingStates = []string{"error", "fail", "failed", "failure"}
+var failingStates = []string{"error", "fail", "failed", "failure", "ng", "nok", "notok", "ko", "err"}
 
 var stateKeys = keys(keySuccess, keyStatus, keyState, keyStatusCode)
+
+// isItem reports whether an object is one of several of its kind: an item of a list, or a member
+// under a number, such as that of a phone.
+func (o *object) isItem() bool {
+	above := o.Parent()
+	if above.Kind() == jsontree.Array {
+		return true
+	}
+	name := bytes.TrimPrefix(nameOf(o.Value), []byte("+"))
+	return len(name) > len("12345") && above.Kind() == jsontree.Object && isDigits(string(name))
+}
 
 // stateSaysFailure reports whether an object is an item of a list and has a state of its own that
 // says failure.
 func (o *object) stateSaysFailure() bool {
-	if !o.keys.hasAny(stateKeys) || o.Parent().Kind() != jsontree.Array {
+	if !o.keys.hasAny(stateKeys) || !o.isItem() {
 		return false
 	}
 	if o.flagSaysFailure() {
@@ -520,11 +545,32 @@ func (o *object) messageOnly(messages ...key) (Envelope, verdict) {
 	if text == "" || messageSaysSuccess(text) || o.flagSaysSuccess() {
 		return Envelope{}, neither
 	}
-	e := Envelope{Message: text}
-	if n := o.status(); n >= 400 {
-		e.Code = httpCode(n)
+	return Envelope{Message: text, Code: o.statusCode(text)}, failure
+}
+
+// statusCode returns the status from 400 up that an object gives as its own, "" if it gives none. In
+// an answer that HTTP calls a success it is the service's code, as the body wrote it, unless the
+// body says that it is HTTP's.
+func (o *object) statusCode(text string) string {
+	n := o.status()
+	switch {
+	case n < 400:
+		return ""
+	case o.liberal() || o.isHTTPStatus(n, text):
+		return httpCode(n)
 	}
-	return e, failure
+	return strconv.Itoa(n)
+}
+
+// isHTTPStatus reports whether the number that an object gives as its status is one of HTTP: HTTP's
+// own phrase stands beside it, its name says so, or its dialect defines it so.
+func (o *object) isHTTPStatus(n int, text string) bool {
+	phrase := http.StatusText(n)
+	switch o.dialect {
+	case "problem", "json-api", "github":
+		return true
+	}
+	return strings.EqualFold(phrase, text) || strings.EqualFold(phrase, o.scalar(keyError)) || bytes.Contains(bytes.ToLower(nameOf(o.get(keyStatusCode))), []byte("http"))
 }
 
 // status returns the HTTP status that the object itself contains, 0 if there is none.
@@ -566,16 +612,34 @@ var wrapper = regexp.MustCompile(`(?i)resp|rsp|result|output|reply`)
 
 // isError reports whether the object's key means the error itself.
 func (o *object) isError() bool {
-	for _, name := range errorNames {
-		if o.KeyIs(name) {
-			return true
-		}
+	name := nameOf(o.Value)
+	if len(name) < len("err") {
+		return false
 	}
-	return false
+	var buffer [maxRoleName]byte
+	return errorNames[string(plainName(name, &buffer))] || string(name) == "errorResponse"
 }
 
-// errorNames are the keys of the error itself.
-var errorNames = [...]string{"error", "Error", "err", "odata.error", "fault", "Fault", "exception", "Exception", "errorInfo", "error_info", "errorDetail", "error_detail", "errorResponse", "erro", "erreur", "errore", "fehler"}
+// errorNames are the keys of the error itself, without separators, in lower case. Keys with a dot
+// are vocabularies of their own.
+var errorNames = func() map[string]bool {
+	m := map[string]bool{}
+	for _, name := range strings.Fields("error err odataerror fault exception errorinfo errordetail erro erreur errore fehler") {
+		m[name] = true
+	}
+	return m
+}()
+
+// wrapsError reports whether the object's key means the error itself or an answer that says what it
+// was.
+func (o *object) wrapsError() bool {
+	if o.isError() {
+		return true
+	}
+	var buffer [maxRoleName]byte
+	name := plainName(nameOf(o.Value), &buffer)
+	return bytes.HasPrefix(name, []byte("error")) && endsWithAny(name, []string{"response", "details", "data", "body", "object", "section"}) || bytes.HasSuffix(name, []byte("error"))
+}
 
 // isException reports whether an object is an XML element with a text that is named for an
 // exception: <ServiceException code="LayerNotDefined">…
@@ -584,6 +648,9 @@ func (o *object) isException() bool {
 		return false
 	}
 	name := strings.ToLower(o.Key())
+	if above := o.Parent(); name == "message" && (namesFailures(above) || namesFailures(above.Parent())) {
+		return true
+	}
 	return strings.HasSuffix(name, "exception") || strings.HasSuffix(name, "error") || strings.HasSuffix(name, "fault")
 }
 

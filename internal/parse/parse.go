@@ -418,7 +418,7 @@ func (p *Parser) visit(v jsontree.Value, confidence Confidence) bool {
 	o := &p.object
 	o.p = p
 	o.read(v)
-	if o.keys == 0 && len(p.custom) == 0 {
+	if o.keys == 0 && len(p.custom) == 0 && len(o.texts) == 0 {
 		return true
 	}
 	counted := len(p.scopes) > 0 && !p.scopes[len(p.scopes)-1].muted

@@ -1,0 +1,299 @@
+package parse
+
+import (
+	"bytes"
+	"regexp"
+	"slices"
+	"strings"
+
+	"errata/internal/jsontree"
+)
+
+// Where an object is known to be an error, its names need not be: of all its members, the one whose
+// name sounds most like a code is the code, and the one whose name sounds most like a text is the
+// message. The names are compared without separators, in lower case.
+
+// codeWords end the names of codes, and textWords are in the names of texts; the likeliest first.
+var (
+	codeWords = []string{"code", "codice", "codigo", "cd", "cod", "errno", "errorno", "errornum", "errorid", "number", "errorname", "exceptionname", "key", "error", "type", "class", "label", "name", "nome", "id"}
+	textWords = []string{"#text", "longmessage", "message", "msg", "mensaje", "mensagem", "description", "desc", "text", "reason", "explanation", "note", "detail", "info", "summary", "string", "title", "line", "remark", "rmk", "content", "motivo", "value", "label"}
+	// What such names end with if they say something else.
+	noText = []string{"code", "id", "url", "uri", "link", "href", "type", "lang", "language", "name", "key", "stack", "trace", "template", "version", "field", "path", "pointer"}
+)
+
+// nameOf returns the key of a value without escapes.
+func nameOf(v jsontree.Value) []byte {
+	if v.KeyEscaped() {
+		return []byte(v.Key())
+	}
+	return v.RawKey()
+}
+
+// maxRoleName is the greatest length of a name that is compared.
+const maxRoleName = 40
+
+// plainName returns a name in lower case without separators and without the prefix of a vocabulary,
+// nil if it is too long.
+func plainName(name []byte, buffer *[maxRoleName]byte) []byte {
+	name = name[bytes.LastIndexByte(name, ':')+1:]
+	if len(name) > len(buffer) {
+		return nil
+	}
+	plain := buffer[:0]
+	for _, c := range name {
+		switch {
+		case c == '_' || c == '-' || c == ' ' || c == '.' || c == '@':
+			continue
+		case 'A' <= c && c <= 'Z':
+			c += 'a' - 'A'
+		}
+		plain = append(plain, c)
+	}
+	return plain
+}
+
+// anyCode returns the code of an object that is known to be an error: the value of the member whose
+// name sounds most like one. It passes over zeros.
+func (o *object) anyCode() string { return anyCode(o.Value, len(codeWords)) }
+
+const (
+	// So many of codeWords may end longer names. Others are whole names, or begin with err.
+	endingCodeWords = 5
+	// So many of codeWords are names of nothing but codes.
+	strongCodeWords = 12
+)
+
+// anyCode is the method for a value, with the first best of codeWords.
+func anyCode(v jsontree.Value, best int) (code string) {
+	var buffer [maxRoleName]byte
+	for m := v.First(); m.Kind() != jsontree.Missing; m = m.Next() {
+		name := plainName(nameOf(m), &buffer)
+		for rank, word := range codeWords[:best] {
+			if !bytes.HasSuffix(name, []byte(word)) || rank >= endingCodeWords && len(name) > len(word) && !bytes.HasPrefix(name, []byte("err")) {
+				continue
+			}
+			if c := onlyScalar(m); isCodeOf(c, word) {
+				code, best = c, rank
+			}
+			break
+		}
+	}
+	return code
+}
+
+// isCodeOf reports whether the value under a name that ends with a word may be a code.
+func isCodeOf(c, word string) bool {
+	digits := isDigits(strings.TrimPrefix(c, "-"))
+	switch {
+	case digits:
+		return strings.Trim(c, "-0") != "" && word != "name" && word != "label" && word != "class"
+	case !isWord(c) || strings.Contains(c, "://"), slices.Contains(failingStates, strings.ToLower(c)):
+		return false
+	case word == "id" || word == "name" || word == "nome" || word == "label" || word == "type" || word == "class" || word == "key":
+		return soundsLikeCode(c)
+	}
+	return true
+}
+
+// humps are where the words of a name in camel case meet.
+var humps = regexp.MustCompile(`([a-z])([A-Z])`)
+
+// soundsLikeCode reports whether a word names a kind of error and not a thing: not_found,
+// INVALID_PARAM, NotFound.
+func soundsLikeCode(c string) bool {
+	if isConstant(c) && strings.Contains(c, "_") {
+		return true
+	}
+	return complains(strings.NewReplacer("_", " ", "-", " ").Replace(humps.ReplaceAllString(c, "$1 $2")))
+}
+
+// wordOfCode is anyCode for an object that is not named for an error: only a word that names a kind
+// of error is one.
+func (o *object) wordOfCode() string {
+	if code := o.anyCode(); !isDigits(strings.TrimPrefix(code, "-")) && soundsLikeCode(code) {
+		return code
+	}
+	return ""
+}
+
+// codeBeside returns the code beside a flag or a state that says failure, "" if there is none but
+// those of success and of HTTP.
+func (o *object) codeBeside() string {
+	for _, k := range [...]key{keyCode, keyCodeUpper, keyErrorCode, keyOtherCode, keyErrcode, keyResultCode, keyStatusCode} {
+		c := o.scalar(k)
+		if c == "" || len(c) > maxCode || saysSuccess(jsontree.String, c, common|ofError) || k == keyStatusCode && (!isDigits(c) || len(c) == len("404")) {
+			continue
+		}
+		return c
+	}
+	return ""
+}
+
+// reasonBeside returns the reason beside a state that says failure, if it is a word and another
+// member says more.
+func (o *object) reasonBeside() string {
+	if reason := o.scalar(keyReason); isWord(reason) && o.keys.hasAny(keys(keyMessage, keyMessageUpper, keyErrorMsg)) {
+		return reason
+	}
+	return ""
+}
+
+// textNamedLike returns the text whose name begins like that of a code: ResultDesc beside
+// ResultCode.
+func (o *object) textNamedLike(code jsontree.Value) string {
+	var a, b [maxRoleName]byte
+	stem := plainName(nameOf(code), &a)
+	for _, word := range [...]string{"code", "cd", "no"} {
+		stem = bytes.TrimSuffix(stem, []byte(word))
+	}
+	if len(stem) < len("ret") {
+		return ""
+	}
+	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() {
+		rest, like := bytes.CutPrefix(plainName(nameOf(m), &b), stem)
+		if like && m.Kind() == jsontree.String && slices.Contains(textWords, string(rest)) {
+			return strings.TrimSpace(m.Text())
+		}
+	}
+	return ""
+}
+
+// textBelow returns what the objects below say in words, "" if one of them is named for an error.
+func (o *object) textBelow() string {
+	if o.holdsError() {
+		return ""
+	}
+	_, text := below(o.Value)
+	return text
+}
+
+// holdsErrorObject is holdsError for an error that is an object with a code or a message.
+func (o *object) holdsErrorObject() bool {
+	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() {
+		if m.Kind() == jsontree.Object && namesFailures(m) && (anyText(m) != "" || anyCode(m, len(codeWords)) != "") {
+			return true
+		}
+	}
+	return false
+}
+
+// holdsError reports whether a member of an object is the error itself, with members of its own.
+func (o *object) holdsError() bool {
+	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() {
+		if k := m.Kind(); (k == jsontree.Object || k == jsontree.Array) && m.First().Kind() != jsontree.Missing && namesFailures(m) {
+			return true
+		}
+	}
+	return false
+}
+
+// saysRefused reports whether a result in words is a refusal.
+func saysRefused(code string) bool {
+	code = strings.ToLower(code)
+	return slices.Contains(failingStates, code) || slices.Contains([]string{"refused", "declined", "denied", "rejected"}, code)
+}
+
+// codeAlone reads a code whose text is one object deeper, under the name of an error:
+// {"code":"011","content":{"errors":"…"}}.
+func (o *object) codeAlone(code jsontree.Value) (Envelope, verdict) {
+	c := scalarOf(code)
+	if !o.top() || c == "" || saysSuccess(code.Kind(), c, common) {
+		return Envelope{}, neither
+	}
+	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() {
+		for e := m.First(); m.Kind() == jsontree.Object && e.Kind() != jsontree.Missing; e = e.Next() {
+			if text := scalarOf(e); bytes.Contains(bytes.ToLower(nameOf(e)), []byte("err")) && e.Kind() == jsontree.String && complains(text) {
+				return Envelope{Code: c, Message: text}, failure
+			}
+		}
+	}
+	return Envelope{}, neither
+}
+
+// isAnswer reports whether an object is the answer itself or the part of it that says how the call
+// went.
+func (o *object) isAnswer() bool {
+	if o.top() || o.isHead() {
+		return true
+	}
+	above := o.Parent()
+	return above.Kind() == jsontree.Object && above.Parent().Parent().Parent().Kind() == jsontree.Missing && wrapper.MatchString(o.Key())
+}
+
+// onlyScalar is scalarOf that also looks into a list of one.
+func onlyScalar(v jsontree.Value) string {
+	if v.Kind() == jsontree.Array {
+		if first := v.First(); first.Next().Kind() == jsontree.Missing {
+			return scalarOf(first)
+		}
+	}
+	return scalarOf(v)
+}
+
+// anyText returns the message of an object that is known to be an error: the text of the member
+// whose name sounds most like one.
+func (o *object) anyText() string { return anyText(o.Value) }
+
+func anyText(v jsontree.Value) (text string) {
+	var buffer [maxRoleName]byte
+	best := len(textWords)
+	for m := v.First(); m.Kind() != jsontree.Missing; m = m.Next() {
+		if k := m.Kind(); k != jsontree.String && k != jsontree.Array && k != jsontree.Object {
+			continue
+		}
+		name := plainName(nameOf(m), &buffer)
+		for rank, word := range textWords[:best] {
+			if !bytes.Contains(name, []byte(word)) {
+				continue
+			}
+			if t, _ := textOf(m); t != "" && !endsWithAny(name, noText) {
+				text, best = t, rank
+			}
+			break
+		}
+	}
+	return text
+}
+
+func endsWithAny(name []byte, words []string) bool {
+	return slices.ContainsFunc(words, func(word string) bool { return bytes.HasSuffix(name, []byte(word)) })
+}
+
+// maxBelow is how many objects below a failure are searched for its text.
+const maxBelow = 30
+
+// below returns the first object below v that says in words what failed, with its text. It is
+// Missing if there is none.
+func below(v jsontree.Value) (where jsontree.Value, text string) {
+	n := 0
+	for w := v.First(); w.Kind() != jsontree.Missing && v.Encloses(w) && n < maxBelow; w = w.Following() {
+		if w.Kind() != jsontree.Object {
+			continue
+		}
+		n++
+		if text = anyText(w); text != "" {
+			return w, text
+		}
+	}
+	return jsontree.Value{}, ""
+}
+
+// complaint are words of messages that report a failure, in the languages that services speak.
+var complaint = regexp.MustCompile(`(?i)\b(?:den(?:y|ied)|reject|refus|declin|unauthori|forbidden|unknown|unable|cannot|can't|could ?n[o']t|does ?n[o']t|no such|no data|disabled|blocked|offline|unavailable|unsupported|time(?:d )?[ -]?out|bad |malformed|duplicate|conflict|insufficient|illegal|abnormal|exception|violat|mismatch|unrecogni|undefined|unexpected|must|throttl|impossible|broken|lost|cancel|abort|too (?:long|short|large|small|big)|already|revoked|suspended|inactive|restricted|problem|nodata|invalid\w*|no[kt]?\b)` +
+	`|错|無|缺|拒|超限|不足|禁|未|没有|异常|非法|欠费|不存在|逾期|冻结` +
+	`|ません|エラー|失敗|不正|無効|不可|超過|期限切れ|できな|ない` +
+	`|않|없|오류|실패|잘못|유효하지|불가|초과|만료|누락|거부|금지|에러|아닙` +
+	`|(?:^|\P{L})(?:не|нет)(?:\P{L}|$)|ошиб|неверн|недопуст|недоста|запрещ|отказ|отклон|превыш|ист[её]к|отсутству|дублир|помилк|невірн` +
+	`|inv[aá]lid|incorrect|\berr[oó]r|\bfalta|vencid|caducad|denegad|rechaz|\berro\b|\bn[aã]o\b|expirad|negad|recusad|rejei|\bfalha|obligator|requerid|\bno (?:se|es|existe|hay|encontr)` +
+	`|\bnicht\b|ungültig|fehl|falsch|abgelaufen|\bkein|gesperrt|verweigert|ablehn|abgelehnt` +
+	`|\bpas\b|invalide|erreur|échec|refusé|expiré|manquant|introuvable|\baucun|inconnu` +
+	`|\bnon (?:è|valid|trov|autor|esist)|errore|scadut|mancante|sconosciut` +
+	`|geçersiz|\bhata|bulunamad|\bdeğil|\byok\b|başarısız|eksik` +
+	`|\bnie\b|błąd|nieprawid|\bbrak\b` +
+	`|không|lỗi|thất bại|\bsai\b|\btrùng|hết hạn` +
+	`|\btidak\b|gagal|\bsalah\b|kadaluarsa|\bniet\b|ongeldig|onjuist`)
+
+// complains reports whether a text says that something is wrong.
+func complains(text string) bool {
+	return len(text) <= 1000 && (refusal.MatchString(text) || complaint.MatchString(text))
+}
