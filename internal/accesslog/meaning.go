@@ -30,28 +30,28 @@ type meaning struct {
 var meanings = []meaning{
 	{"status", []string{
 		"responsestatuscode", "httpresponsestatuscode", "httpstatuscode", "edgeresponsestatus", "clientresponsestatus", "responsestatus", "httpstatus", "scstatus", "respstatus", "statuscode",
-		"responsecode", "httpcode", "respcode", "status", "code", "response",
+		"responsecode", "httpcode", "respcode", "status", "code", "response", "proxyresponsecode",
 	}, elsewhere, (*Reader).isStatus},
 	{"method", []string{
-		"requestmethod", "httpmethod", "csmethod", "requestverb", "httpverb", "reqmethod", "method", "verb",
+		"requestmethod", "httpmethod", "csmethod", "requestverb", "httpverb", "reqmethod", "method", "verb", "apimethod",
 	}, elsewhere, (*Reader).isMethodText},
 	{"request", []string{"requestline", "request", "req", "httprequest"}, elsewhere, (*Reader).isRequestLine},
 	{"path", []string{
 		"requesturi", "requestpath", "requesturl", "requesttarget", "httptarget", "csuristem", "urlpath", "urloriginal", "originalurl", "uripath", "requri", "reqpath", "requrl", "httpurl", "httppath", "urlfull",
-		"uri", "path", "url", "endpoint",
+		"uri", "path", "url", "endpoint", "apiresourcetemplate",
 	}, append([]string{"referer", "referrer", "file", "log", "query", "callback", "redirect"}, elsewhere...), (*Reader).isTarget},
 	{"time", []string{
 		"starttime", "startedat", "timeiso8601", "edgestarttimestamp", "requeststarttime", "requesttimeepoch", "starttimestamp", "timestamp", "timelocal", "requesttimestamp", "reqtimesec", "requesttime", "eventtime", "accesstime", "logtime",
-		"msec", "datetime", "time", "ts", "createdat", "date", "timedate", "timegenerated",
+		"msec", "datetime", "time", "ts", "createdat", "date", "timedate", "timegenerated", "t",
 	}, []string{"upstream", "receive", "ingest", "ingestion", "expires", "expiry", "created", "modified", "birth"}, (*Reader).isTime},
 	{"request_id", []string{
 		"xrequestid", "requestid", "reqid", "correlationid", "transactionid", "trackingreference", "rayid", "traceid",
 	}, nil, (*Reader).isText},
 	{"tenant", []string{"xtenantid", "xtenant", "tenantid", "tenantname", "tenant"}, nil, (*Reader).isText},
 	{"consumer", []string{"consumerusername", "consumercustomid", "consumername", "consumerid", "principalid", "remoteuser"}, nil, (*Reader).isText},
-	{"service", []string{"servicename", "serviceid", "service", "apiproxy", "apiname", "apiid"}, nil, (*Reader).isText},
+	{"service", []string{"servicename", "serviceid", "service", "apiproxy", "apiname", "apiid"}, []string{"gateway"}, (*Reader).isText},
 	{"route", []string{"routename", "routeid", "route", "routekey", "operationid"}, nil, (*Reader).isText},
-	{"response_body", []string{"responsebodycontent", "responsebody", "respbody", "responsedata", "responsepayload"}, []string{"bytes", "size", "length", "backend", "upstream"}, (*Reader).isBody},
+	{"response_body", []string{"responsebodycontent", "responsebody", "respbody", "responsedata", "responsepayload", "responsecontent"}, []string{"bytes", "size", "length", "backend", "upstream"}, (*Reader).isBody},
 	{"content_type", []string{"responseheaderscontenttype", "responsecontenttype", "respheaderscontenttype", "respcontenttype", "senthttpcontenttype"}, nil, (*Reader).isText},
 }
 

@@ -559,6 +559,9 @@ func errorObject(o *object) (Envelope, verdict) {
 		if flag, known := flagOf(o.Parent().Get("success")); says == neither && known && !flag {
 			e, says = o.pair(code, common|distinctive, messages...)
 		}
+		if c := scalarOf(code); says == neither && o.liberal() && isWord(c) {
+			e, says = Envelope{Code: c}, failure
+		}
 		if says == failure && e.ModuleCode == "" {
 			e.ModuleCode = o.scalar(keySubCode)
 		}
@@ -619,8 +622,9 @@ func resultCode(o *object) (Envelope, verdict) {
 		}
 	case says == neither && code == "" && o.top(): // the number is the result itself
 		number := o.get(keyOutcome)
-		if text := o.textNamedLike(number); isDigits(scalarOf(number)) && complains(text) {
-			return o.pair(number, common, keyResultMsg)
+		text := cmp.Or(o.textNamedLike(number), o.scalar(keyDescription, keyMessage, keyErrorMsg))
+		if c := scalarOf(number); isDigits(c) && c != "1" && !saysSuccess(jsontree.String, c, common) && complains(text) {
+			return Envelope{Code: c, Message: text}, failure
 		}
 	}
 	return e, says
@@ -662,6 +666,8 @@ func (o *object) describesProblem() bool {
 	case o.get(keyError).Kind() == jsontree.Object:
 		return false
 	case !o.keys.has(keyTitle) && (!isTyped || o.keys.hasAny(keys(keyLoc, keyTimestamp))): // FastAPI, Spring
+		return false
+	case !o.keys.has(keyDetail) && o.keys.has(keyMessage) && o.keys.has(keyCode): // the message says more than the title
 		return false
 	case o.status() < 400 && !(isTyped && (o.liberal() || o.inErrors())):
 		return false
@@ -855,12 +861,15 @@ func jSend(o *object) (Envelope, verdict) {
 	if !slices.Contains(failingStates, strings.ToLower(o.scalar(keyStatus, keyOutcome))) && !saysError(o.scalar(keyType)) || o.get(keyError).Kind() == jsontree.Object {
 		return Envelope{}, neither
 	}
+	if !o.liberal() && o.keys.has(keyID) && !o.keys.hasAny(keys(keyMessage, keyMessageUpper)) { // the state of a thing
+		return Envelope{}, neither
+	}
 	if code := cmp.Or(o.codeBeside(), o.reasonBeside()); code != "" {
 		if text := cmp.Or(o.anyText(), o.textBelow()); text != "" && !messageSaysSuccess(text) {
 			return Envelope{Code: code, Message: text}, failure
 		}
 	}
-	if e, says := o.messageOnly(keyMessage, keyErrorMsg, keyReason, keyResultMsg, keyError); says == failure || !o.liberal() {
+	if e, says := o.messageOnly(keyMessage, keyErrorMsg, keyReason, keyResultMsg, keyError, keyData); says == failure || !o.liberal() {
 		if code := o.scalar(keyStatusCode); says == failure && e.Code == "" && isDigits(code) && strings.Trim(code, "0") != "" { // the service's own number
 			e.Code = code
 		}
@@ -915,7 +924,7 @@ func errorText(o *object) (Envelope, verdict) {
 	text := o.get(keyError)
 	switch text.Kind() {
 	case jsontree.Missing:
-		if said, _ := o.text(keyErrorMsg); !o.liberal() && o.top() && complains(said) && !o.holdsError() && contains(bytes.ToLower(nameOf(o.get(keyErrorMsg))), []string{"err", "fail"}) {
+		if said, _ := o.text(keyErrorMsg); !o.liberal() && o.top() && o.isSmall() && complains(said) && !o.holdsError() && contains(bytes.ToLower(nameOf(o.get(keyErrorMsg))), []string{"err", "fail"}) {
 			return o.messageOnly(keyErrorMsg)
 		}
 	case jsontree.Null:
@@ -955,7 +964,7 @@ func errorItem(o *object) (Envelope, verdict) {
 	if isWord(o.scalar(keyReason)) {
 		return o.pair(o.get(keyReason), 0, keyMessage)
 	}
-	if !o.first(keyMessage, keyMessageUpper, keyErrorMsg).Complete() && o.keys.hasAny(keys(keyMessage, keyMessageUpper, keyErrorMsg)) && o.codeElsewhere() == "" {
+	if !o.first(keyMessage, keyMessageUpper, keyErrorMsg).Complete() && o.keys.hasAny(keys(keyMessage, keyMessageUpper, keyErrorMsg)) && o.codeElsewhere() == "" && o.anyCode() == "" {
 		return Envelope{}, neither
 	}
 	e, says := o.messageOnly(keyMessage, keyMessageUpper, keyErrorMsg)
@@ -1010,7 +1019,7 @@ func messageItem(o *object) (Envelope, verdict) {
 	if reason := o.scalar(keyReason); code == "" && isWord(reason) {
 		code = reason
 	}
-	if code == "" || text == "" || all && !complains(text) {
+	if code == "" || text == "" && o.Complete() || all && !complains(text) {
 		return Envelope{}, neither
 	}
 	return Envelope{Code: code, Message: text}, failure
@@ -1120,7 +1129,7 @@ func statusNumber(o *object) (Envelope, verdict) {
 	if o.liberal() && 100 <= n && n < 600 || code == "" {
 		return Envelope{}, neither
 	}
-	if err != nil && !saysErrorCode(code) && !(isConstant(code) && soundsLikeCode(code)) || err == nil && (n == 0 || n == 1 || n == 200) || !o.top() && !(named && o.isAnswer()) || o.keys.hasAny(keys(keyID, keyName, keyTime, keyError)) {
+	if err != nil && !saysErrorCode(code) && !(isConstant(code) && complains(strings.ReplaceAll(code, "_", " "))) || err == nil && (n == 0 || n == 1 || n == 200) || !o.top() && !(named && o.isAnswer()) || o.keys.hasAny(keys(keyID, keyName, keyTime, keyError)) {
 		return Envelope{}, neither
 	}
 	text, _ := o.text(keyErrorMsg, keyMessage, keyMessageUpper)
@@ -1162,7 +1171,7 @@ func itemState(o *object) (Envelope, verdict) {
 	case e.Code != "":
 	case o.status() >= 400:
 		e.Code = o.statusCode(text)
-	case isDigits(own) && !saysSuccess(jsontree.String, own, common): // the service's own number
+	case isDigits(own) && !saysSuccess(jsontree.String, own, common|ofError): // the service's own number
 		e.Code = own
 	case numbered:
 		e.Code = status
@@ -1212,6 +1221,9 @@ var lastResorts = []dialect{
 	{"message", "a text under any name that sounds like one, here or below", everyKey, func(o *object) (Envelope, verdict) {
 		if text := o.anyText(); text != "" && !messageSaysSuccess(text) {
 			return Envelope{Message: text, Code: o.wordOfCode()}, failure
+		}
+		if code := o.wordOfCode(); code != "" {
+			return Envelope{Message: code, Code: code}, failure
 		}
 		where, text := below(o.Value)
 		if text == "" || messageSaysSuccess(text) {

@@ -144,7 +144,7 @@ func (o *object) isErrorCode(e Envelope) bool {
 		return false
 	case strings.ContainsAny(e.Code, "\n\r\t(){};=<>\"'`,"), strings.Count(e.Code, " ") > 4: // a program, or prose
 		return false
-	case shortName.MatchString(e.Code) && (!o.top() || o.keys.has(keyName)) && !o.isError():
+	case shortName.MatchString(e.Code) && (!o.top() || o.keys.has(keyName) || !complains(e.Message)) && !o.isError():
 		return false
 	case strings.HasPrefix(e.Code, "+"): // of a phone
 		return false

@@ -32,7 +32,7 @@ var similarKeys = func() map[string]key {
 	add(keyResultMsg, results+" status", "msg message desc description info text reason explanation")
 	add(keyResultCode, "return", "reasoncode")
 	add(keyResultMsg, "return", "authmsg")
-	add(keyOtherCode, errs, "code cd number num no name")
+	add(keyOtherCode, errs, "code cd number num no name responsecode")
 	add(keyErrorMsg, errs, "msg message desc description info text reason string note summary")
 	for _, of := range strings.Fields(owners) {
 		add(keyOtherCode, of+"err "+of+"error", "code cd no")

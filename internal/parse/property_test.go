@@ -220,7 +220,7 @@ func cuts(from, n int) iter.Seq[int] {
 }
 
 // toldLater are dialects whose code is told from another by what stands behind it.
-var toldLater = map[string]bool{"kubernetes": true, "openstack": true}
+var toldLater = map[string]bool{"kubernetes": true, "openstack": true, "status-number": true}
 
 // TestCuttingChangesNoCode cuts bodies at up to a hundred places behind their first code and the
 // beginning of its message. Not of every dialect: see toldLater.

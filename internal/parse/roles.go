@@ -15,7 +15,7 @@ import (
 
 // codeWords end the names of codes, and textWords are in the names of texts; the likeliest first.
 var (
-	codeWords = []string{"code", "codice", "codigo", "cd", "cod", "errno", "errorno", "errornum", "errorid", "number", "errorname", "exceptionname", "key", "error", "type", "class", "label", "name", "nome", "id"}
+	codeWords = []string{"code", "codice", "codigo", "cd", "cod", "codes", "errno", "errorno", "errornum", "errorid", "number", "errorname", "exceptionname", "key", "error", "type", "class", "label", "name", "nome", "id"}
 	textWords = []string{"#text", "longmessage", "message", "msg", "mensaje", "mensagem", "description", "desc", "text", "reason", "explanation", "note", "detail", "info", "summary", "string", "title", "line", "remark", "rmk", "content", "motivo", "value", "label"}
 	// What such names end with if they say something else.
 	noText = []string{"code", "id", "url", "uri", "link", "href", "type", "lang", "language", "name", "key", "stack", "trace", "template", "version", "field", "path", "pointer"}
@@ -58,9 +58,9 @@ func (o *object) anyCode() string { return anyCode(o.Value, len(codeWords)) }
 
 const (
 	// So many of codeWords may end longer names. Others are whole names, or begin with err.
-	endingCodeWords = 5
+	endingCodeWords = 6
 	// So many of codeWords are names of nothing but codes.
-	strongCodeWords = 12
+	strongCodeWords = 13
 )
 
 // anyCode is the method for a value, with the first best of codeWords.
@@ -108,12 +108,32 @@ func soundsLikeCode(c string) bool {
 }
 
 // wordOfCode is anyCode for an object that is not named for an error: only a word that names a kind
-// of error is one.
+// of error is one, or what is named the code of an error.
 func (o *object) wordOfCode() string {
-	if code := o.anyCode(); !isDigits(strings.TrimPrefix(code, "-")) && soundsLikeCode(code) {
+	code := o.anyCode()
+	if !isDigits(strings.TrimPrefix(code, "-")) && soundsLikeCode(code) {
 		return code
 	}
+	for m := o.First(); code != "" && m.Kind() != jsontree.Missing; m = m.Next() {
+		if name := bytes.ToLower(nameOf(m)); scalarOf(m) == code && bytes.Contains(name, []byte("err")) && bytes.HasSuffix(name, []byte("code")) {
+			return code
+		}
+	}
 	return ""
+}
+
+// maxSmall is how many members an object has that is hardly more than an error.
+const maxSmall = 4
+
+// isSmall reports whether an object has hardly more members than an error needs.
+func (o *object) isSmall() bool {
+	n := 0
+	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() {
+		if n++; n > maxSmall {
+			return false
+		}
+	}
+	return true
 }
 
 // codeBeside returns the code beside a flag or a state that says failure, "" if there is none but
