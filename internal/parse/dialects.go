@@ -249,6 +249,7 @@ var telltales = [...]telltale{
 	{word: "verity", value: saysSevere},
 	{word: "digo", value: saysNoSuccess}, // código
 	{word: "codice", value: saysNoSuccess},
+	{word: "codr", value: saysNoSuccess}, // codRetorno
 	{word: "kod", value: saysNoSuccess},
 	{word: "fehler"},
 	{word: "hata"},
@@ -623,7 +624,7 @@ func resultCode(o *object) (Envelope, verdict) {
 	case says == neither && code == "" && o.top(): // the number is the result itself
 		number := o.get(keyOutcome)
 		text := cmp.Or(o.textNamedLike(number), o.scalar(keyDescription, keyMessage, keyErrorMsg))
-		if c := scalarOf(number); isDigits(c) && c != "1" && !saysSuccess(jsontree.String, c, common) && complains(text) {
+		if c := scalarOf(number); isDigits(c) && c != "1" && c != strconv.Itoa(o.p.status) && !saysSuccess(jsontree.String, c, common) && complains(text) {
 			return Envelope{Code: c, Message: text}, failure
 		}
 	}
@@ -864,12 +865,16 @@ func jSend(o *object) (Envelope, verdict) {
 	if !o.liberal() && o.keys.has(keyID) && !o.keys.hasAny(keys(keyMessage, keyMessageUpper)) { // the state of a thing
 		return Envelope{}, neither
 	}
-	if code := cmp.Or(o.codeBeside(), o.reasonBeside()); code != "" {
+	number := ""
+	if saysError(o.scalar(keyType)) && isDigits(o.scalar(keyID)) { // {"type":"error","id":6200,"message":"…"}
+		number = o.scalar(keyID)
+	}
+	if code := cmp.Or(o.codeBeside(), o.reasonBeside(), number); code != "" {
 		if text := cmp.Or(o.anyText(), o.textBelow()); text != "" && !messageSaysSuccess(text) {
 			return Envelope{Code: code, Message: text}, failure
 		}
 	}
-	if e, says := o.messageOnly(keyMessage, keyErrorMsg, keyReason, keyResultMsg, keyError, keyData); says == failure || !o.liberal() {
+	if e, says := o.messageOnly(keyMessage, keyErrorMsg, keyReason, keyResultMsg, keyData); says == failure || !o.liberal() {
 		if code := o.scalar(keyStatusCode); says == failure && e.Code == "" && isDigits(code) && strings.Trim(code, "0") != "" { // the service's own number
 			e.Code = code
 		}
@@ -1126,7 +1131,7 @@ func statusNumber(o *object) (Envelope, verdict) {
 			return Envelope{Code: number, Message: text}, failure
 		}
 	}
-	if o.liberal() && 100 <= n && n < 600 || code == "" {
+	if o.keys.has(keyDocumentationURL) || code == "" {
 		return Envelope{}, neither
 	}
 	if err != nil && !saysErrorCode(code) && !(isConstant(code) && complains(strings.ReplaceAll(code, "_", " "))) || err == nil && (n == 0 || n == 1 || n == 200) || !o.top() && !(named && o.isAnswer()) || o.keys.hasAny(keys(keyID, keyName, keyTime, keyError)) {
@@ -1142,6 +1147,9 @@ func statusNumber(o *object) (Envelope, verdict) {
 	}
 	if 400 <= n && n < 600 {
 		code = o.statusCode(text)
+		if o.liberal() {
+			code = cmp.Or(o.wordOfCode(), code)
+		}
 	}
 	return Envelope{Code: code, Message: text}, failure
 }
@@ -1200,8 +1208,6 @@ var lastResorts = []dialect{
 		e, says := o.messageOnly(keyMessage, keyMessageUpper)
 		if name := o.scalar(keyName); isWord(name) && says == failure {
 			e.Code = name
-		} else if says == failure {
-			e.Code = cmp.Or(o.wordOfCode(), e.Code)
 		}
 		return e, says
 	}},
@@ -1219,18 +1225,20 @@ var lastResorts = []dialect{
 		return Envelope{Message: text}, failure
 	}},
 	{"message", "a text under any name that sounds like one, here or below", everyKey, func(o *object) (Envelope, verdict) {
-		if text := o.anyText(); text != "" && !messageSaysSuccess(text) {
+		text := o.anyText()
+		if data := o.scalar(keyData); text == "" && complains(data) {
+			text = data
+		}
+		if text != "" && !messageSaysSuccess(text) {
 			return Envelope{Message: text, Code: o.wordOfCode()}, failure
 		}
-		if code := o.wordOfCode(); code != "" {
-			return Envelope{Message: code, Code: code}, failure
-		}
+		word := o.wordOfCode()
 		where, text := below(o.Value)
-		if text == "" || messageSaysSuccess(text) {
+		if text = cmp.Or(text, word); text == "" || messageSaysSuccess(text) {
 			return Envelope{}, neither
 		}
-		e := Envelope{Message: text}
-		if code := anyCode(where, len(codeWords)); where.Parent().Kind() != jsontree.Array && code != strconv.Itoa(o.p.status) {
+		e := Envelope{Message: text, Code: word}
+		if code := anyCode(where, len(codeWords)); word == "" && where.Parent().Kind() != jsontree.Array && code != strconv.Itoa(o.p.status) {
 			e.Code = code
 		}
 		return e, failure

@@ -168,6 +168,9 @@ func saysFailingState(value []byte, quote string) bool {
 	if end := bytes.Index(text[:min(len(text), maxCode)], []byte(quote)); end >= 0 {
 		text = text[:end]
 	}
+	if len(text) == 0 {
+		return false
+	}
 	switch c := text[0] | 0x20; {
 	case '0' <= c && c <= '9':
 		return isDigits(string(bytes.TrimRight(text, " "))) && !slices.Contains(successCodes, string(text)) && string(text) != "1"

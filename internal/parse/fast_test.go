@@ -76,6 +76,8 @@ func FuzzFast(f *testing.F) {
 	f.Add([]byte(`{"\u0065rror_code":"A.1"}`), false)
 	f.Add([]byte(`{\x22error_code\x22:\x22A.1\x22}`), true)
 	f.Add([]byte(`{\"Code\":\"0\功\"`), true) // once taken for a code of 0
+	f.Add([]byte(`{"tAtus":""`), false)
+	f.Add([]byte(`{"Co de":"1"`), false) // once taken for a code
 	p := newParser(f)
 	f.Fuzz(func(t *testing.T, body []byte, escaped bool) {
 		if root := p.tree.Parse(append(append([]byte{'"'}, body...), '"')); escaped && (root.Kind() != jsontree.String || p.tree.Ending != jsontree.Whole) {

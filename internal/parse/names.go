@@ -47,8 +47,8 @@ var similarKeys = func() map[string]key {
 	name(keyError, "error")
 	name(keyErrors, "errors")
 	name(keyStatus, "status")
-	name(keyResultCode, "conditioncode")
-	name(keyResultMsg, "conditiondata")
+	name(keyResultCode, "conditioncode rcode")
+	name(keyResultMsg, "conditiondata rmsg")
 	name(keyLevel, "severity severitycode errorseverity messagetype")
 	add(keyErrorMsg, "external", "msg message")
 	add(keyMessage, "message msg", "zh cn en")
@@ -97,6 +97,9 @@ var endings = func() (m [32][32]uint8) {
 	return m
 }()
 
+// tellingKeys are keys whose names have a telltale.
+var tellingKeys = keys(keyCode, keyError, keyErrors, keyErrorMsg, keyOtherCode, keyResultCode, keyStatus, keyStatusCode, keySuccess)
+
 // similarKey finds a key by a spelling that no dialect lists.
 func similarKey(name []byte) (key, bool) {
 	n := len(name)
@@ -105,5 +108,8 @@ func similarKey(name []byte) (key, bool) {
 	}
 	var buffer [maxRoleName]byte
 	k, ok := similarKeys[string(plainName(name, &buffer))]
+	if ok && tellingKeys.has(k) && asksOf(name) == 0 { // separators within its words
+		return 0, false
+	}
 	return k, ok
 }

@@ -225,7 +225,7 @@ func (o *object) pair(code jsontree.Value, how manner, messages ...key) (Envelop
 					return Envelope{Code: c, Message: text}, failure
 				}
 			}
-			if o.liberal() && (c == "" || c == "0" || code.Kind() == jsontree.Null) && !o.flagSaysSuccess() {
+			if o.liberal() && (strings.Trim(c, "0") == "" || code.Kind() == jsontree.Null) && !o.flagSaysSuccess() {
 				if text, _ := o.text(messages...); text != "" && !messageSaysSuccess(text) && !reportsSuccess(text) {
 					return o.messageOnly(messages...)
 				}
@@ -548,8 +548,8 @@ func (o *object) messageOnly(messages ...key) (Envelope, verdict) {
 	return Envelope{Message: text, Code: o.statusCode(text)}, failure
 }
 
-// statusCode returns the status from 400 up that an object gives as its own, "" if it gives none. In
-// an answer that HTTP calls a success it is the service's code, as the body wrote it, unless the
+// statusCode returns the status from 400 up that an object gives as its own, "" if it gives none.
+// In an answer that HTTP calls a success it is the service's code, as the body wrote it, unless the
 // body says that it is HTTP's.
 func (o *object) statusCode(text string) string {
 	n := o.status()
@@ -617,7 +617,7 @@ func (o *object) isError() bool {
 		return false
 	}
 	var buffer [maxRoleName]byte
-	return errorNames[string(plainName(name, &buffer))] || string(name) == "errorResponse"
+	return errorNames[string(plainName(name, &buffer))] && asksOf(name) != 0 || string(name) == "errorResponse"
 }
 
 // errorNames are the keys of the error itself, without separators, in lower case. Keys with a dot

@@ -501,6 +501,9 @@ func (p *Parser) lastResort(root jsontree.Value, confidence Confidence) {
 	o := &p.object
 	o.read(root)
 	if e, says := o.ask(lastResorts); says == failure {
+		if !hasOwnCode(e) {
+			e.Code = cmp.Or(o.wordOfCode(), e.Code)
+		}
 		e.Confidence = confidence
 		p.add(root, e)
 	}

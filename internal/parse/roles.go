@@ -16,7 +16,7 @@ import (
 // codeWords end the names of codes, and textWords are in the names of texts; the likeliest first.
 var (
 	codeWords = []string{"code", "codice", "codigo", "cd", "cod", "codes", "errno", "errorno", "errornum", "errorid", "number", "errorname", "exceptionname", "key", "error", "type", "class", "label", "name", "nome", "id"}
-	textWords = []string{"#text", "longmessage", "message", "msg", "mensaje", "mensagem", "description", "desc", "text", "reason", "explanation", "note", "detail", "info", "summary", "string", "title", "line", "remark", "rmk", "content", "motivo", "value", "label"}
+	textWords = []string{"#text", "longmessage", "message", "msg", "mensaje", "mensagem", "description", "desc", "text", "reason", "explanation", "note", "detail", "info", "summary", "string", "title", "line", "remark", "rmk", "content", "motivo", "value", "label", "errors"}
 	// What such names end with if they say something else.
 	noText = []string{"code", "id", "url", "uri", "link", "href", "type", "lang", "language", "name", "key", "stack", "trace", "template", "version", "field", "path", "pointer"}
 )
@@ -243,9 +243,10 @@ func (o *object) isAnswer() bool {
 // onlyScalar is scalarOf that also looks into a list of one.
 func onlyScalar(v jsontree.Value) string {
 	if v.Kind() == jsontree.Array {
-		if first := v.First(); first.Next().Kind() == jsontree.Missing {
+		if first := v.First(); first.Kind() != jsontree.Missing && first.Next().Kind() == jsontree.Missing {
 			return scalarOf(first)
 		}
+		return ""
 	}
 	return scalarOf(v)
 }
