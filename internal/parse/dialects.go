@@ -257,7 +257,7 @@ var telltales = [...]telltale{
 	{word: "xito", value: saysFalse},  // éxito
 	{word: "ucess", value: saysFalse}, // sucesso
 	{word: "category", value: saysFailure},
-	{word: "type", value: saysSevereType},
+	{word: "type", value: saysBad},
 	{word: "type", whole: true, value: saysFailure},
 	{word: "level", whole: true, value: saysSevere},
 	{word: `\`}, // an escape: the key may be any of these
@@ -859,17 +859,18 @@ func jSend(o *object) (Envelope, verdict) {
 	if !o.top() && !o.isHead() {
 		return Envelope{}, neither
 	}
-	if !slices.Contains(failingStates, strings.ToLower(o.scalar(keyStatus, keyOutcome))) && !saysError(o.scalar(keyType)) || o.get(keyError).Kind() == jsontree.Object {
+	typed := saysError(o.scalar(keyType))
+	switch {
+	case !typed && !saysError(o.scalar(keyStatus, keyOutcome)), o.get(keyError).Kind() == jsontree.Object:
+		return Envelope{}, neither
+	case !o.liberal() && o.keys.has(keyID) && !o.keys.hasAny(keys(keyMessage, keyMessageUpper)): // the state of a thing
 		return Envelope{}, neither
 	}
-	if !o.liberal() && o.keys.has(keyID) && !o.keys.hasAny(keys(keyMessage, keyMessageUpper)) { // the state of a thing
-		return Envelope{}, neither
+	code := cmp.Or(o.codeBeside(), o.reasonBeside())
+	if id := o.scalar(keyID); code == "" && typed && isDigits(id) { // {"type":"error","id":6200,"message":"…"}
+		code = id
 	}
-	number := ""
-	if saysError(o.scalar(keyType)) && isDigits(o.scalar(keyID)) { // {"type":"error","id":6200,"message":"…"}
-		number = o.scalar(keyID)
-	}
-	if code := cmp.Or(o.codeBeside(), o.reasonBeside(), number); code != "" {
+	if code != "" {
 		if text := cmp.Or(o.anyText(), o.textBelow()); text != "" && !messageSaysSuccess(text) {
 			return Envelope{Code: code, Message: text}, failure
 		}
@@ -1121,24 +1122,22 @@ func errorTexts(o *object) (Envelope, verdict) {
 // statusNumber reads {"status":220,"message":"APP Referer校验失败"}. Many services say success by 1
 // or by a status of HTTP, and with any text.
 func statusNumber(o *object) (Envelope, verdict) {
-	status := o.get(keyStatus)
+	if o.p.isXML && o.isHead() && o.KeyIs("status") {
+		return o.geoNames()
+	}
+	status, named := o.get(keyStatus), o.keys.has(keyErrorMsg)
 	code := scalarOf(status)
 	n, err := strconv.Atoi(code)
-	named := o.keys.has(keyErrorMsg)
-	if o.p.isXML && o.isHead() && o.KeyIs("status") { // GeoNames
-		number := scalarOf(o.Get("value"))
-		if text := o.scalar(keyMessage); isDigits(number) && number != "0" && complains(text) {
-			return Envelope{Code: number, Message: text}, failure
-		}
-	}
-	if o.keys.has(keyDocumentationURL) || code == "" {
+	switch {
+	case !o.top() && !(named && o.isAnswer()), o.keys.hasAny(keys(keyID, keyName, keyTime, keyError, keyDocumentationURL)):
 		return Envelope{}, neither
-	}
-	if err != nil && !saysErrorCode(code) && !(isConstant(code) && complains(strings.ReplaceAll(code, "_", " "))) || err == nil && (n == 0 || n == 1 || n == 200) || !o.top() && !(named && o.isAnswer()) || o.keys.hasAny(keys(keyID, keyName, keyTime, keyError)) {
+	case err == nil && (n == 0 || n == 1 || n == 200), err != nil && !isStateCode(code):
+		return Envelope{}, neither
+	case status.Kind() == jsontree.String && o.Parent().Kind() == jsontree.Array: // an item with a state of its own
 		return Envelope{}, neither
 	}
 	text, _ := o.text(keyErrorMsg, keyMessage, keyMessageUpper)
-	if text == "" || !isWord(code) && err != nil || messageSaysSuccess(text) || reportsSuccess(text) || o.flagSaysSuccess() {
+	if text == "" || messageSaysSuccess(text) || reportsSuccess(text) || o.flagSaysSuccess() {
 		return Envelope{}, neither
 	}
 	plain := n >= 100 && n/100 != 2 && status.Kind() == jsontree.Number && o.get(keyData).Kind() == jsontree.Missing
@@ -1152,6 +1151,20 @@ func statusNumber(o *object) (Envelope, verdict) {
 		}
 	}
 	return Envelope{Code: code, Message: text}, failure
+}
+
+// isStateCode reports whether a status in words is a code: TRA10021, REQUEST_NOT_PROCESSED.
+func isStateCode(word string) bool {
+	return isWord(word) && (saysErrorCode(word) || isConstant(word) && complains(strings.ReplaceAll(word, "_", " ")))
+}
+
+// geoNames reads <status message="…" value="10"/>.
+func (o *object) geoNames() (Envelope, verdict) {
+	text, number := o.scalar(keyMessage), scalarOf(o.Get("value"))
+	if !isDigits(number) || number == "0" || !complains(text) {
+		return Envelope{}, neither
+	}
+	return Envelope{Code: number, Message: text}, failure
 }
 
 func itemState(o *object) (Envelope, verdict) {

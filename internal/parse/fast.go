@@ -158,32 +158,51 @@ func saysFailure(value []byte, quote string) bool {
 // saysFailingState is saysFailure for states: it knows more words, numbers in quotes, and codes,
 // which hold a digit or an underscore.
 func saysFailingState(value []byte, quote string) bool {
-	if saysFailure(value, quote) {
+	if saysFailure(value, quote) || saysBad(value, quote) {
 		return true
 	}
 	text, quoted, _ := textAt(value, quote)
-	if !quoted || len(text) == 0 {
+	if !quoted {
 		return false
 	}
-	if end := bytes.Index(text[:min(len(text), maxCode)], []byte(quote)); end >= 0 {
-		text = text[:end]
-	}
-	if len(text) == 0 {
+	word, plain := wordIn(text, quote)
+	switch {
+	case !plain:
+		return true
+	case len(word) == 0:
 		return false
+	case '0' <= word[0] && word[0] <= '9':
+		return isDigits(word) && word != "1" && !slices.Contains(successCodes, word)
 	}
-	switch c := text[0] | 0x20; {
-	case '0' <= c && c <= '9':
-		return isDigits(string(bytes.TrimRight(text, " "))) && !slices.Contains(successCodes, string(text)) && string(text) != "1"
-	case c == 'n' || c == 'k':
-		return len(text) <= len("notok ")
-	}
-	return bytes.ContainsAny(text, "0123456789_\\")
+	return strings.ContainsAny(word, "0123456789_")
 }
 
-// saysSevereType reports whether a value may be a type that says that a message is an error.
-func saysSevereType(value []byte, quote string) bool {
+// saysBad reports whether a value may be a word that says that something failed.
+func saysBad(value []byte, quote string) bool {
 	text, _, plain := textAt(value, quote)
-	return !plain || follows(text, 0, "err") || follows(text, 0, "fail") || follows(text, 0, "fatal") || follows(text, 0, "ng") || follows(text, 0, "no") || follows(text, 0, "ko")
+	if !plain || follows(text, 0, "err") || follows(text, 0, "fa") {
+		return true
+	}
+	if c := text[0] | 0x20; c != 'n' && c != 'k' {
+		return false
+	}
+	word, plain := wordIn(text, quote)
+	return !plain || len(word) <= len("notok")
+}
+
+// wordIn returns a text up to its closing quote, without spaces around it. It is plain if it is
+// short and all its bytes stand for themselves.
+func wordIn(text []byte, quote string) (word string, plain bool) {
+	text = text[:min(len(text), maxCode)]
+	if end := bytes.Index(text, []byte(quote)); end >= 0 {
+		text = text[:end]
+	}
+	for _, c := range text {
+		if c >= utf8.RuneSelf || c == '\\' || c < ' ' {
+			return "", false
+		}
+	}
+	return string(bytes.TrimSpace(text)), len(text) < maxCode
 }
 
 // saysSevere reports whether a value may be the severity of an error.
