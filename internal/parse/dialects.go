@@ -824,19 +824,14 @@ func codeMessage(o *object) (Envelope, verdict) {
 		messages = append(messages, keyError, keyDescription, keyDetail, keyReason, keyTitle)
 	}
 	code := o.first(keyCode, keyCodeUpper)
-	switch number := scalarOf(code); {
-	case o.Parent().Kind() == jsontree.Missing && !o.keys.hasAny(keys(keyID, keyName, keyType, keyError)):
-		messages = append(messages, keyDescription)
-	case o.isAnswer() && o.Parent().Kind() != jsontree.Array && isDigits(strings.TrimPrefix(number, "-")) && !o.keys.hasAny(keys(messages...)) && complains(o.scalar(keyDescription)):
+	if o.describesCode(scalarOf(code), messages) {
 		messages = append(messages, keyDescription)
 	}
 	if text := o.scalar(keyError); o.top() && strings.Contains(text, " ") { // a sentence
 		messages = append(messages, keyError)
 	}
-	if own := cmp.Or(o.scalar(keyType), o.scalar(keyLevel)); o.isHead() && !o.keys.hasAny(keys(messages...)) && own != "" {
-		if text, c := o.anyText(), scalarOf(code); text != "" && isDigits(c) && strings.Trim(c, "0") != "" && (saysError(own) || strings.EqualFold(own, "fehler")) {
-			return Envelope{Code: c, Message: text}, failure
-		}
+	if e, says := o.headOfError(scalarOf(code), messages); says == failure {
+		return e, says
 	}
 	e, says := o.coded(code, common, messages...)
 	if says == neither && !o.keys.hasAny(keys(messages...)) {
@@ -846,6 +841,29 @@ func codeMessage(o *object) (Envelope, verdict) {
 		return Envelope{}, neither
 	}
 	return e, says
+}
+
+// describesCode reports whether a plain description is the message of a code: in a body with hardly
+// anything else, or if the code is a number and the description complains.
+func (o *object) describesCode(code string, messages []key) bool {
+	if o.Parent().Kind() == jsontree.Missing && !o.keys.hasAny(keys(keyID, keyName, keyType, keyError)) {
+		return true
+	}
+	return o.isAnswer() && o.Parent().Kind() != jsontree.Array && isDigits(strings.TrimPrefix(code, "-")) && !o.keys.hasAny(keys(messages...)) && complains(o.scalar(keyDescription))
+}
+
+// headOfError reads the part of an answer that says how the call went, with a type of error and its
+// text under any name: {"Status":{"Code":98,"Content":"…","Type":"Fehler"}}.
+func (o *object) headOfError(code string, messages []key) (Envelope, verdict) {
+	kind := cmp.Or(o.scalar(keyType), o.scalar(keyLevel))
+	if kind == "" || !o.isHead() || o.keys.hasAny(keys(messages...)) || !saysError(kind) && !strings.EqualFold(kind, "fehler") {
+		return Envelope{}, neither
+	}
+	text := o.anyText()
+	if text == "" || !isDigits(code) || strings.Trim(code, "0") == "" {
+		return Envelope{}, neither
+	}
+	return Envelope{Code: code, Message: text}, failure
 }
 
 func fastAPI(o *object) (Envelope, verdict) {

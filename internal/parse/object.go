@@ -217,39 +217,9 @@ func (o *object) pair(code jsontree.Value, how manner, messages ...key) (Envelop
 		}
 		c := strings.TrimSpace(code.Text())
 		if saysSuccess(code.Kind(), c, how) {
-			if o.flagSaysFailure() {
-				return Envelope{}, neither // the flag tells more than a code that was left empty
-			}
-			if strings.Trim(c, "0") != "" && o.liberal() && o.isError() && isDigits(c) {
-				if text, _ := o.text(messages...); text != "" && !messageSaysSuccess(text) { // an error has this code, whatever it is
-					return Envelope{Code: c, Message: text}, failure
-				}
-			}
-			if o.liberal() && (strings.Trim(c, "0") == "" || code.Kind() == jsontree.Null) && !o.flagSaysSuccess() {
-				if text, _ := o.text(messages...); text != "" && !messageSaysSuccess(text) && !reportsSuccess(text) {
-					return o.messageOnly(messages...)
-				}
-			}
-			return Envelope{}, success
+			return o.pairOfSuccess(code, c, messages)
 		}
-		text, there := o.text(messages...)
-		if text == "" && (how&distinctive != 0 || o.wrapsError() || o.standsAlone() || o.liberal() && o.top()) {
-			text = o.anyText()
-			there = there || text != ""
-		}
-		switch {
-		case len(c) > maxCode, !there && how&distinctive == 0 && !o.standsAlone() && (o.Complete() || !o.placedAsEnvelope()):
-			return Envelope{}, neither
-		case o.flagSaysSuccess():
-			return Envelope{}, success
-		case o.liberal():
-			if how&common != 0 && messageSaysSuccess(text) {
-				return Envelope{}, success
-			}
-		case o.isSuccess(c, text, how, o.saysAll(messages...)):
-			return Envelope{}, success
-		}
-		return Envelope{Code: c, Message: text}, failure
+		return o.pairOfFailure(c, how, messages)
 	}
 	// Cut off before the code, or inside it: only the message survived.
 	begun := code.Kind() != jsontree.Missing
@@ -257,6 +227,48 @@ func (o *object) pair(code jsontree.Value, how manner, messages ...key) (Envelop
 		return Envelope{Message: text}, failure
 	}
 	return Envelope{}, neither
+}
+
+// pairOfSuccess is pair for a code that means success, unless what is around it says otherwise.
+func (o *object) pairOfSuccess(code jsontree.Value, c string, messages []key) (Envelope, verdict) {
+	if o.flagSaysFailure() {
+		return Envelope{}, neither // the flag tells more than a code that was left empty
+	}
+	if !o.liberal() {
+		return Envelope{}, success
+	}
+	text, _ := o.text(messages...)
+	empty := strings.Trim(c, "0") == "" || code.Kind() == jsontree.Null
+	switch {
+	case text == "", messageSaysSuccess(text):
+	case !empty && o.isError() && isDigits(c): // an error has this code, whatever it is
+		return Envelope{Code: c, Message: text}, failure
+	case empty && !o.flagSaysSuccess() && !reportsSuccess(text):
+		return o.messageOnly(messages...)
+	}
+	return Envelope{}, success
+}
+
+// pairOfFailure is pair for a code that does not mean success by itself.
+func (o *object) pairOfFailure(c string, how manner, messages []key) (Envelope, verdict) {
+	text, there := o.text(messages...)
+	if text == "" && (how&distinctive != 0 || o.wrapsError() || o.standsAlone() || o.liberal() && o.top()) {
+		text = o.anyText()
+		there = there || text != ""
+	}
+	switch {
+	case len(c) > maxCode, !there && how&distinctive == 0 && !o.standsAlone() && (o.Complete() || !o.placedAsEnvelope()):
+		return Envelope{}, neither
+	case o.flagSaysSuccess():
+		return Envelope{}, success
+	case o.liberal():
+		if how&common != 0 && messageSaysSuccess(text) {
+			return Envelope{}, success
+		}
+	case o.isSuccess(c, text, how, o.saysAll(messages...)):
+		return Envelope{}, success
+	}
+	return Envelope{Code: c, Message: text}, failure
 }
 
 func saysSuccess(kind jsontree.Kind, code string, how manner) bool {
