@@ -41,6 +41,7 @@ func readImports(t *testing.T) map[string][]string {
 // reads settings.
 var only = map[string]string{
 	"github.com/ClickHouse/clickhouse-go/v2": "store",
+	"github.com/ClickHouse/ch-go/proto":      "store",
 	"github.com/segmentio/kafka-go":          "delivery stack stack/stacktest cmd/stack",
 	"github.com/twmb/franz-go/pkg/kfake":     "stack",
 	"github.com/spf13/viper":                 "config",

@@ -3,9 +3,13 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/ch-go/proto"
+	chcolumn "github.com/ClickHouse/clickhouse-go/v2/lib/column"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"errata/internal/stack/stacktest"
@@ -59,5 +63,36 @@ func TestContextOfInsertEndsOnlyDuringIt(t *testing.T) {
 	}
 	if err := s.RecordSilence(ctx, silence); !errors.Is(err, context.Canceled) {
 		t.Errorf("an INSERT in a context that has ended: %v", err)
+	}
+}
+
+// The numbers of a column's texts take one, two or four bytes. What the client reads from the
+// column, and sends to the server, must be the texts.
+func TestTextsOfColumns(t *testing.T) {
+	for _, distinct := range []int{1, 2, 255, 256, 257, 65_535, 65_536, 65_537} {
+		var texts []string
+		for i := range distinct { // with the empty text
+			text := ""
+			if i > 0 {
+				text = fmt.Sprintf("text %d", i)
+			}
+			texts = append(texts, text, text)
+		}
+		texts = append(texts, texts...)
+		made, err := chcolumn.Type(dictionaryType).Column("c", &chcolumn.ServerContext{})
+		stacktest.Must(t, err)
+		stacktest.Must(t, appendTexts(made, texts))
+		var sent proto.Buffer
+		made.Encode(&sent)
+		received, err := chcolumn.Type(dictionaryType).Column("c", &chcolumn.ServerContext{})
+		stacktest.Must(t, err)
+		stacktest.Must(t, received.Decode(sent.Reader(), len(texts)))
+		var got []string
+		for i := range received.Rows() {
+			got = append(got, received.Row(i, false).(string))
+		}
+		if made.Rows() != len(texts) || !slices.Equal(got, texts) {
+			t.Errorf("%d distinct texts: %d rows were made of %d, and others received", distinct, made.Rows(), len(texts))
+		}
 	}
 }
