@@ -2,6 +2,7 @@ package vendorpage
 
 import (
 	"bytes"
+	"path"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -61,6 +62,12 @@ type part struct {
 }
 
 func newSource(name, text string) source {
+	ext := strings.ToLower(path.Ext(name))
+	if ext == ".xml" || ext == ".resx" || ext == ".xsd" || ext == ".wsdl" || strings.HasPrefix(text, "<?xml") && !htmlMarks.MatchString(text[:min(len(text), 4096)]) {
+		if parts := readXML(text); len(parts) > 0 {
+			return source{parts: parts}
+		}
+	}
 	switch {
 	case isHTML(name, text):
 		return readHTML(text, 1)
@@ -69,6 +76,11 @@ func newSource(name, text string) source {
 	}
 	if parts := readData(name, text); parts != nil {
 		return source{parts: parts}
+	}
+	if isSource(name) {
+		if parts := readSource(name, text); len(parts) > 0 {
+			return source{parts: parts}
+		}
 	}
 	if g := readCSV(name, text); g != nil {
 		g.topic = topicOf(titlesOf(*g))

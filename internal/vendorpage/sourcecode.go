@@ -1,0 +1,697 @@
+package vendorpage
+
+import (
+	"cmp"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// sourceFiles are the endings of files that are read as source code. All of these languages have
+// strings in quotation marks, brackets and the comments of C or of a shell.
+var sourceFiles = map[string]bool{".java": true, ".kt": true, ".scala": true, ".groovy": true, ".go": true, ".ts": true, ".tsx": true, ".js": true, ".jsx": true, ".mjs": true, ".cjs": true,
+	".php": true, ".py": true, ".rb": true, ".rs": true, ".cs": true, ".c": true, ".h": true, ".hpp": true, ".cc": true, ".cpp": true, ".m": true, ".swift": true, ".dart": true, ".proto": true, ".thrift": true}
+
+// isSource reports whether a file is source code by its name.
+func isSource(name string) bool { return sourceFiles[strings.ToLower(path.Ext(name))] }
+
+// token is a piece of source code.
+type token struct {
+	kind  tokenKind
+	text  string // of a string, what is between its quotation marks
+	line  int
+	group *codeGroup // of tokenGroup
+}
+
+type tokenKind byte
+
+const (
+	tokenName    tokenKind = iota // also with dots: HttpStatus.NOT_FOUND
+	tokenString                   // a text in quotation marks
+	tokenNumber                   // with its sign
+	tokenMark                     // an operator or other punctuation
+	tokenComment                  // its text
+	tokenLine                     // the end of a line
+	tokenGroup                    // what is between two brackets
+)
+
+// scanner splits source code into tokens.
+type scanner struct {
+	text string
+	at   int
+	line int
+	last tokenKind // of the token before
+}
+
+var (
+	scanName   = regexp.MustCompile(`^[\pL_$@\\][\pL\pN_$]*(?:(?:\.|::|\\|->)[\pL_][\pL\pN_]*)*`)
+	scanNumber = regexp.MustCompile(`^-?(?:0[xX][0-9A-Fa-f]+|\d[\d_]*(?:\.\d+)?)[uUlLfF]*`)
+	scanMark   = regexp.MustCompile(`^(?:=>|->|:=|::|==|!=|<=|>=|&&|\|\||<<|.)`)
+	scanShell  = regexp.MustCompile(`^#(?:[ #\t]|$|\n)`)
+	scanDefine = regexp.MustCompile(`^#[ \t]*define[ \t]+(\w+)[ \t]+`)
+	// commentLine matches what is around the text of a comment's line.
+	commentLine = regexp.MustCompile(`^\s*(?://+!?<?|/\*+!?<?|\*+/?|#+)?\s*|\s*\*+/\s*$`)
+	commentTag  = regexp.MustCompile(`(?i)</?(?:summary|para|remarks|p|code|c|br)\s*/?>`)
+	docTag      = regexp.MustCompile(`^@(?:var|type|const)\s+\S+\s*`)
+)
+
+// next returns the next token, or false at the end.
+func (s *scanner) next() (t token, ok bool) {
+	for s.at < len(s.text) && strings.IndexByte(" \t\r", s.text[s.at]) >= 0 {
+		s.at++
+	}
+	if s.at >= len(s.text) {
+		return t, false
+	}
+	rest := s.text[s.at:]
+	t.line = s.line
+	size := 0
+	switch {
+	case rest[0] == '\n':
+		t.kind, size = tokenLine, 1
+	case strings.HasPrefix(rest, "//"), scanShell.MatchString(rest):
+		size = len(firstLine(rest))
+		t.kind, t.text = tokenComment, commentText(rest[:size])
+	case strings.HasPrefix(rest, "/*"):
+		size = len(rest)
+		if end := strings.Index(rest, "*/"); end >= 0 {
+			size = end + 2
+		}
+		t.kind, t.text = tokenComment, commentText(rest[:size])
+	case rest[0] == '#':
+		if m := scanDefine.FindStringSubmatch(rest); m != nil { // NAME = value
+			s.text = s.text[:s.at] + m[1] + " = " + rest[len(m[0]):]
+			return s.next()
+		}
+		t.kind, size = tokenMark, len(firstLine(rest)) // another instruction of the preprocessor
+	case strings.IndexByte("\"'`", rest[0]) >= 0:
+		t.kind = tokenString
+		t.text, size = quoted(rest)
+	case scanNumber.MatchString(rest) && (rest[0] != '-' || s.last != tokenName && s.last != tokenNumber && s.last != tokenGroup):
+		t.kind, t.text = tokenNumber, scanNumber.FindString(rest)
+		size = len(t.text)
+		t.text = strings.TrimRight(strings.ReplaceAll(t.text, "_", ""), "uUlL")
+	case scanName.MatchString(rest):
+		t.kind, t.text = tokenName, scanName.FindString(rest)
+		size = len(t.text)
+	default:
+		t.kind, t.text = tokenMark, scanMark.FindString(rest)
+		size = max(1, len(t.text))
+	}
+	s.line += strings.Count(rest[:size], "\n")
+	s.at += size
+	s.last = t.kind
+	return t, true
+}
+
+func firstLine(s string) string {
+	l, _, _ := strings.Cut(s, "\n")
+	return l
+}
+
+// quoted returns the text of the string that s begins with, and its size with the marks.
+func quoted(s string) (text string, size int) {
+	mark := s[:1]
+	if strings.HasPrefix(s, `"""`) || strings.HasPrefix(s, "'''") {
+		mark = s[:3]
+	}
+	for i := len(mark); i < len(s); i++ {
+		switch {
+		case s[i] == '\\' && mark != "`":
+			i++
+		case s[i] == '\n' && len(mark) == 1 && mark != "`": // it is no string
+			return "", 1
+		case strings.HasPrefix(s[i:], mark):
+			return unescaped.Replace(s[len(mark):i]), i + len(mark)
+		}
+	}
+	return "", 1
+}
+
+var unescaped = strings.NewReplacer(`\\`, `\`, `\"`, `"`, `\'`, `'`, `\n`, "\n", `\t`, " ")
+
+// commentText returns the text of a comment without its marks and tags.
+func commentText(s string) string {
+	var kept []string
+	for _, l := range strings.Split(s, "\n") {
+		l = commentTag.ReplaceAllString(commentLine.ReplaceAllString(commentLine.ReplaceAllString(l, ""), ""), "")
+		if l = docTag.ReplaceAllString(strings.TrimSpace(l), ""); l == "" || l[0] == '@' || strings.Trim(l, "-=*#/ ") == "" {
+			continue
+		}
+		kept = append(kept, l)
+	}
+	return joinLines(kept)
+}
+
+// codeGroup is what is between two brackets: items, each a declaration, an argument and the like.
+type codeGroup struct {
+	open  string
+	items []codeItem
+}
+
+// codeItem is what is between two commas, semicolons or ends of lines.
+type codeItem struct {
+	tokens  []token
+	above   string // the comment above it
+	comment string // that behind it in its line, or else that above it
+	line    int
+}
+
+// groupReader builds groups of tokens.
+type groupReader struct {
+	tokens []token
+	at     int
+}
+
+// maxCodeDepth limits how deeply brackets may be nested.
+const maxCodeDepth = 60
+
+// readGroup reads up to the bracket that closes the group, or to the end.
+func (r *groupReader) readGroup(open string, depth int) *codeGroup {
+	g := &codeGroup{open: open}
+	var item codeItem
+	above := "" // the comment above the next item
+	ended := 0  // the line of the last token of the last item
+	flush := func() {
+		if len(item.tokens) > 0 {
+			g.items = append(g.items, item)
+		}
+		item = codeItem{}
+	}
+	add := func(t token) {
+		if len(item.tokens) == 0 {
+			item.line, item.above, item.comment, above = t.line, above, above, ""
+		}
+		item.tokens, ended = append(item.tokens, t), t.line
+	}
+	blank := 0
+	for r.at < len(r.tokens) {
+		t := r.tokens[r.at]
+		r.at++
+		if t.kind != tokenLine {
+			blank = 0
+		}
+		switch {
+		case t.kind == tokenComment:
+			switch {
+			case len(item.tokens) > 0 && t.line == ended:
+				item.comment = cmp.Or(t.text, item.comment)
+			case len(g.items) > 0 && t.line == ended && len(item.tokens) == 0:
+				last := &g.items[len(g.items)-1]
+				last.comment = cmp.Or(t.text, last.comment)
+			case t.text != "":
+				above = strings.TrimSpace(above + "\n" + t.text)
+			}
+		case t.kind == tokenLine:
+			if blank++; blank > 1 && len(item.tokens) == 0 {
+				above = "" // the title of a section
+			}
+			if open != "(" && len(item.tokens) > 0 && !r.goesOn(item.tokens[len(item.tokens)-1]) {
+				flush()
+			}
+		case t.kind == tokenMark && (t.text == "," || t.text == ";"):
+			if len(item.tokens) > 0 {
+				ended = t.line
+			}
+			flush()
+		case t.kind == tokenMark && strings.Contains("([{", t.text) && depth < maxCodeDepth:
+			add(token{kind: tokenGroup, text: t.text, line: t.line, group: r.readGroup(t.text, depth+1)})
+			ended = r.tokens[r.at-1].line
+		case t.kind == tokenMark && strings.Contains(")]}", t.text):
+			flush()
+			return g
+		default:
+			add(t)
+		}
+	}
+	flush()
+	return g
+}
+
+
+// goesOn reports whether an item goes on in the next line, after its last token.
+func (r *groupReader) goesOn(last token) bool {
+	if last.kind == tokenMark && last.text != "!" && last.text != "?" {
+		return true
+	}
+	for _, t := range r.tokens[r.at:] {
+		if t.kind == tokenLine || t.kind == tokenComment {
+			continue
+		}
+		return t.kind == tokenMark && strings.Contains("= => -> : . { + | && ?", t.text) || t.kind == tokenString && last.kind == tokenString
+	}
+	return false
+}
+
+// parseSource reads source code into one group.
+func parseSource(text string, line int) *codeGroup {
+	s := scanner{text: text, line: line}
+	r := groupReader{}
+	for {
+		t, ok := s.next()
+		if !ok {
+			return r.readGroup("", 0)
+		}
+		r.tokens = append(r.tokens, t)
+	}
+}
+
+// member is a constant, an entry of a map, or an object of a list.
+type member struct {
+	line    int
+	key     token    // its name, or the key of a map
+	texts   []string // its strings, in order
+	numbers []string
+	fields  []field // its named values
+	status  string
+	comment string
+	counts  bool // the number of the one before it, plus one
+	string  bool // its value is one string
+}
+
+var (
+	modifiers = regexp.MustCompile(`^(?:export|default|public|private|protected|internal|static|final|const|constexpr|readonly|val|var|let|case|def|pub|override|abstract|return|new|sealed|native|global)$`)
+	declares  = regexp.MustCompile(`^(?:enum|class|struct|interface|object|trait|module|namespace|switch|match|type|record|impl|union|message|service)$`)
+	statusOf  = regexp.MustCompile(`(?:^|[.:\\])(?:HTTP_?|Status_?|HttpStatus(?:Code)?[.:]+)?([A-Z]\w+)$`)
+)
+
+// value adds what the tokens of a value hold: strings that are joined, a number, the name of an
+// HTTP status, or the values in brackets.
+func (m *member) value(tokens []token, depth int) {
+	text, said := "", false
+	for i, t := range tokens {
+		switch {
+		case t.kind == tokenString:
+			text, said = text+t.text, true
+		case t.kind == tokenNumber && len(tokens) <= 2:
+			m.numbers = append(m.numbers, t.text)
+		case t.kind == tokenName && i+1 == len(tokens) && strings.ContainsAny(t.text, ".:") && strings.Contains(strings.ToLower(t.text), "status"):
+			m.status = cmp.Or(m.status, statusNamed(t.text))
+		case t.kind == tokenName && strings.HasSuffix(strings.ToLower(t.text), ".http_status"):
+		case t.kind == tokenGroup && depth < 3:
+			m.values(t.group, depth+1)
+		}
+	}
+	if said {
+		m.texts = append(m.texts, tidy(text))
+	}
+}
+
+// values adds the values in brackets: the arguments of a call, the members of an object.
+func (m *member) values(g *codeGroup, depth int) {
+	for _, it := range g.items {
+		key, value := it.split()
+		if key.kind == tokenMark || key.text == "" {
+			m.value(it.tokens, depth)
+			continue
+		}
+		inner := member{}
+		inner.value(value, depth)
+		m.status = cmp.Or(m.status, inner.status)
+		switch {
+		case len(inner.texts) == 1:
+			m.fields = append(m.fields, field{key.text, inner.texts[0]})
+		case len(inner.numbers) == 1 && len(inner.texts) == 0:
+			m.fields = append(m.fields, field{key.text, inner.numbers[0]})
+		case len(inner.fields) > 0 && len(inner.texts) == 0: // a text in several languages
+			m.fields = append(m.fields, field{key.text, inner.fields[0].text})
+		}
+	}
+}
+
+// split separates the name of an item from its value. The name is a mark if there is none.
+func (it codeItem) split() (key token, value []token) {
+	at := -1
+	for i, t := range it.tokens {
+		if t.kind != tokenMark {
+			continue
+		}
+		if t.text == "=" || t.text == ":=" || t.text == "=>" || t.text == "->" {
+			at = i
+			break
+		}
+		if t.text == ":" && at < 0 { // before a type or a value
+			at = i
+		}
+	}
+	none := token{kind: tokenMark}
+	if at < 1 {
+		return none, it.tokens
+	}
+	names := it.tokens[:at]
+	if i := slices.IndexFunc(names, func(t token) bool { return t.kind == tokenMark && t.text == ":" }); i > 0 {
+		names = names[:i]
+	}
+	names = slices.DeleteFunc(slices.Clone(names), func(t token) bool { return t.kind == tokenName && modifiers.MatchString(t.text) })
+	if len(names) == 0 {
+		return none, it.tokens
+	}
+	key = names[len(names)-1]
+	if first := names[0]; key.kind == tokenName && len(names) == 2 && first.kind == tokenName && !typeName(first.text) && typeName(key.text) {
+		key = first // Go has the type behind the name
+	}
+	if key.kind == tokenGroup { // [ErrorCode.X]: …
+		if len(key.group.items) != 1 || len(key.group.items[0].tokens) != 1 {
+			return none, it.tokens
+		}
+		key = key.group.items[0].tokens[0]
+	}
+	if key.kind == tokenMark {
+		return none, it.tokens
+	}
+	return key, it.tokens[at+1:]
+}
+
+// typeName reports whether a name is that of a type and not of a constant.
+func typeName(s string) bool {
+	switch strings.ToLower(s) {
+	case "int", "int32", "int64", "uint", "uint32", "string", "error", "long", "integer", "number", "code", "errorcode", "errcode", "errno", "resultcode", "statuscode":
+		return true
+	}
+	return false
+}
+
+// member reads an item as a member: NAME = value, NAME(arguments), key => value, or an object.
+func (it codeItem) member() (m member, ok bool) {
+	m = member{line: it.line, comment: it.comment}
+	key, value := it.split()
+	if key.kind != tokenMark {
+		m.key = key
+		m.value(value, 0)
+		m.string = len(m.texts) == 1 && len(value) == 1
+		m.iota(value)
+		return m, true
+	}
+	tokens := it.tokens
+	for len(tokens) > 0 && tokens[0].kind == tokenName && modifiers.MatchString(tokens[0].text) {
+		tokens = tokens[1:]
+	}
+	switch {
+	case len(tokens) == 1 && tokens[0].kind == tokenGroup: // an object, or a tuple
+		m.key.kind = tokenMark
+		m.values(tokens[0].group, 0)
+		return m, len(m.texts)+len(m.fields) > 0
+	case len(tokens) == 1 && tokens[0].kind == tokenName:
+		m.key, m.counts = tokens[0], true
+		return m, true
+	case len(tokens) >= 2 && tokens[0].kind == tokenName && tokens[1].kind == tokenGroup && tokens[1].text == "(":
+		m.key = tokens[0]
+		m.values(tokens[1].group, 0)
+		return m, len(m.texts)+len(m.numbers)+len(m.fields) > 0
+	}
+	return m, false
+}
+
+// iota reads Go's counter.
+func (m *member) iota(value []token) {
+	base := "0"
+	has := false
+	for _, t := range value {
+		has = has || t.kind == tokenName && t.text == "iota"
+		if t.kind == tokenNumber {
+			base = t.text
+		}
+	}
+	if has {
+		m.numbers = []string{base}
+	}
+}
+
+// container is a group of members: an enumeration, a map, a list of objects.
+type container struct {
+	name    string
+	line    int
+	about   bool // a name or a comment around it says that it is about errors
+	members []member
+}
+
+// codeReader collects the containers of source code and the constants by name.
+type codeReader struct {
+	containers []container
+	constants  map[string]member
+}
+
+// walk looks for containers in a group. The names and comments around it say what it is about.
+func (r *codeReader) walk(g *codeGroup, name string, line int, about bool) {
+	c := container{name: name, line: line, about: about}
+	for _, it := range g.items {
+		m, ok := it.member()
+		if ok && m.counts && len(c.members) > 0 { // the next number of an enumeration
+			if last := c.members[len(c.members)-1]; len(last.numbers) == 1 {
+				if n, err := strconv.Atoi(last.numbers[0]); err == nil && m.comment != "" {
+					m.numbers = []string{strconv.Itoa(n + 1)}
+				}
+			}
+		}
+		if ok && (len(m.texts)+len(m.numbers)+len(m.fields) > 0 || m.counts) && !it.declares() {
+			c.members = append(c.members, m)
+		}
+		said := about || enumErrors.MatchString(it.title()) || announcesCodes.MatchString(it.above)
+		for _, t := range it.tokens {
+			if t.kind == tokenGroup && t.text != "(" || t.kind == tokenGroup && len(it.tokens) <= 3 {
+				r.walk(t.group, cmp.Or(it.title(), name), it.line, said)
+			}
+		}
+	}
+	for _, m := range c.members {
+		if m.key.kind == tokenName && (len(m.numbers) == 1 && len(m.texts) == 0 || m.string) {
+			if r.constants == nil {
+				r.constants = map[string]member{}
+			}
+			r.constants[lastName(m.key.text)] = m
+		}
+	}
+	if len(c.members) >= 2 {
+		r.containers = append(r.containers, c)
+	}
+}
+
+// declares reports whether an item declares a type, whose members are elsewhere.
+func (it codeItem) declares() bool {
+	return slices.ContainsFunc(it.tokens, func(t token) bool { return t.kind == tokenName && declares.MatchString(t.text) })
+}
+
+// title returns the name of what an item declares.
+func (it codeItem) title() string {
+	key, _ := it.split()
+	for i, t := range it.tokens {
+		if t.kind == tokenName && declares.MatchString(t.text) && i+1 < len(it.tokens) && it.tokens[i+1].kind == tokenName {
+			if t.text == "enum" && (it.tokens[i+1].text == "class" || it.tokens[i+1].text == "struct") {
+				continue
+			}
+			return it.tokens[i+1].text
+		}
+	}
+	if key.kind == tokenName {
+		return key.text
+	}
+	return ""
+}
+
+func lastName(s string) string {
+	if i := strings.LastIndexAny(s, ".:\\>"); i >= 0 {
+		s = s[i+1:]
+	}
+	return strings.TrimLeft(s, "$@")
+}
+
+// sourceGrids reads the codes in source code: enumerations, constants with comments, maps from
+// codes to messages, lists of objects. The constants of the file are known by name, so that a map
+// may have them as its keys.
+func sourceGrids(text string, line int, about bool) (grids []grid) {
+	r := codeReader{}
+	all := parseSource(text, line)
+	about = about || len(all.items) > 0 && announcesCodes.MatchString(all.items[0].above) // at the head of the file
+	r.walk(all, "", line, about)
+	used := map[string]bool{} // constants that are the keys of a map
+	var maps, others []container
+	for _, c := range r.containers {
+		if r.resolve(&c, used) {
+			maps = append(maps, c)
+		} else {
+			others = append(others, c)
+		}
+	}
+	for _, c := range others {
+		c.members = slices.DeleteFunc(c.members, func(m member) bool { return m.key.kind == tokenName && used[lastName(m.key.text)] })
+		maps = append(maps, c)
+	}
+	for _, c := range maps {
+		for _, c := range c.parts() {
+			if g := c.grid(); g != nil {
+				grids = append(grids, *g)
+			}
+		}
+	}
+	slices.SortFunc(grids, func(a, b grid) int { return a.line - b.line })
+	return grids
+}
+
+// resolve replaces the keys of a map that are constants by their values. It reports whether all
+// keys are codes and all values are texts.
+func (r *codeReader) resolve(c *container, used map[string]bool) bool {
+	var found []member
+	for _, m := range c.members {
+		k, known := r.constants[lastName(m.key.text)]
+		if m.key.kind != tokenName || !known || m.line == k.line || len(m.texts)+len(m.fields) == 0 {
+			return false
+		}
+		m.comment = cmp.Or(m.comment, k.comment)
+		if m.key.kind = tokenString; k.string {
+			m.key.text = k.texts[0]
+		} else {
+			m.key.text = k.numbers[0]
+		}
+		m.numbers = nil
+		found = append(found, m)
+	}
+	for _, m := range c.members {
+		used[lastName(m.key.text)] = true
+	}
+	c.members, c.about = found, true
+	return true
+}
+
+// parts separates the numbers of a container from its strings, if each member has one of these:
+// the constants of a class may be of several kinds.
+func (c container) parts() []container {
+	numbers, strings := c, c
+	numbers.members, strings.members = nil, nil
+	for _, m := range c.members {
+		switch {
+		case len(m.numbers) == 1 && len(m.texts)+len(m.fields) == 0:
+			numbers.members = append(numbers.members, m)
+		case m.string && len(m.numbers)+len(m.fields) == 0 && m.key.kind == tokenName:
+			strings.members = append(strings.members, m)
+		default:
+			return []container{c}
+		}
+	}
+	return []container{numbers, strings}
+}
+
+// grid makes a grid of a container, or returns nil if its members are no codes with texts.
+func (c container) grid() *grid {
+	if c.named() {
+		return c.objects()
+	}
+	return c.entries()
+}
+
+// named reports whether most members consist of named values.
+func (c container) named() bool {
+	n := 0
+	for _, m := range c.members {
+		if len(m.fields) > len(m.texts) {
+			n++
+		}
+	}
+	return 2*n > len(c.members)
+}
+
+// objects makes a grid with a column per named value.
+func (c container) objects() *grid {
+	heads := []string{}
+	for _, m := range c.members {
+		for _, f := range m.fields {
+			if !slices.Contains(heads, f.name) && len(heads) < maxColumns {
+				heads = append(heads, f.name)
+			}
+		}
+	}
+	first := 0
+	keyed := !slices.ContainsFunc(c.members, func(m member) bool { return m.key.kind == tokenMark || m.key.text == "" })
+	if keyed && !slices.ContainsFunc(heads, func(h string) bool { return kindOf(h) == ofCode }) {
+		heads, first = append([]string{"Error code"}, heads...), 1
+	}
+	statuses := slices.ContainsFunc(c.members, func(m member) bool { return m.status != "" })
+	if statuses {
+		heads = append(heads, "HTTP status")
+	}
+	g := &grid{line: c.line, headed: true, spans: true, bare: !c.about, rows: []gridRow{{line: c.line, cells: heads}}}
+	for _, m := range c.members {
+		cells := make([]string, len(heads))
+		if first == 1 {
+			cells[0] = lastName(m.key.text)
+		}
+		for _, f := range m.fields {
+			if i := slices.Index(heads[first:], f.name); i >= 0 {
+				cells[first+i] = f.text
+			}
+		}
+		if statuses {
+			cells[len(cells)-1] = m.status
+		}
+		g.rows = append(g.rows, gridRow{line: m.line, cells: cells})
+	}
+	return g
+}
+
+// entries makes a grid of members with unnamed values.
+func (c container) entries() *grid {
+	var all []constant
+	keyed := true
+	for _, m := range c.members {
+		k := constant{line: m.line, name: lastName(m.key.text), numbers: m.numbers, texts: m.texts, status: m.status, comment: m.comment, value: m.string}
+		if m.key.kind == tokenMark || k.name == "" {
+			k.name = ""
+		}
+		if m.key.kind != tokenString && m.key.kind != tokenNumber {
+			keyed = false
+		} else {
+			k.name = m.key.text
+		}
+		all = append(all, k)
+	}
+	if keyed {
+		return mapGrid(c, all)
+	}
+	return constantsGrid(c.name, c.line, all, c.about)
+}
+
+// mapGrid makes a grid of a map from codes to texts.
+func mapGrid(c container, all []constant) *grid {
+	if len(all) < 2 {
+		return nil
+	}
+	g := &grid{line: c.line, headed: true, spans: true, bare: !c.about && !enumErrors.MatchString(c.name), rows: []gridRow{{line: c.line, cells: []string{"Error code", "Message", "Description"}}}}
+	for _, k := range all {
+		if codeStrength(k.name) < number || len(k.texts) == 0 || strings.HasPrefix(k.texts[0], "{") {
+			return nil
+		}
+		g.rows = append(g.rows, gridRow{line: k.line, cells: []string{k.name, k.texts[0], k.comment}})
+	}
+	if sayFaults(g.rows[1:]) {
+		g.topic = max(g.topic, ofErrors)
+	}
+	if 2*commented(all) < len(all) { // the comments are titles of sections
+		for _, r := range g.rows[1:] {
+			r.cells[2] = ""
+		}
+	}
+	return g
+}
+
+// commented counts the constants with a comment.
+func commented(all []constant) (n int) {
+	for _, c := range all {
+		if c.comment != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// readSource reads a file of source code: its codes become grids. Its other lines hold no tables.
+func readSource(name, text string) []part {
+	about := enumErrors.MatchString(strings.TrimSuffix(path.Base(name), path.Ext(name)))
+	grids := sourceGrids(text, 1, about)
+	parts := make([]part, len(grids))
+	for i := range grids {
+		grids[i].layout = "constants"
+		parts[i].grid = &grids[i]
+	}
+	return parts
+}
