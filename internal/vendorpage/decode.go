@@ -78,8 +78,8 @@ func newSource(name, text string) source {
 		return source{parts: parts}
 	}
 	if isSource(name) {
-		if parts := readSource(name, text); len(parts) > 0 {
-			return source{parts: parts}
+		if parts := readSource(name, text); len(parts) > 0 || !strings.Contains(text, "<table") {
+			return source{parts: parts} // comments are no table
 		}
 	}
 	if g := readCSV(name, text); g != nil {

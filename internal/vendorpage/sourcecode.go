@@ -186,6 +186,7 @@ func (r *groupReader) readGroup(open string, depth int) *codeGroup {
 		}
 		item.tokens, ended = append(item.tokens, t), t.line
 	}
+	lines := open != "(" || r.at > 1 && r.tokens[r.at-2].kind == tokenName && (r.tokens[r.at-2].text == "const" || r.tokens[r.at-2].text == "var") // the ends of lines end items
 	blank := 0
 	for r.at < len(r.tokens) {
 		t := r.tokens[r.at]
@@ -208,7 +209,7 @@ func (r *groupReader) readGroup(open string, depth int) *codeGroup {
 			if blank++; blank > 1 && len(item.tokens) == 0 {
 				above = "" // the title of a section
 			}
-			if open != "(" && len(item.tokens) > 0 && !r.goesOn(item.tokens[len(item.tokens)-1]) {
+			if lines && len(item.tokens) > 0 && !r.goesOn(item.tokens[len(item.tokens)-1]) {
 				flush()
 			}
 		case t.kind == tokenMark && (t.text == "," || t.text == ";"):
@@ -229,7 +230,6 @@ func (r *groupReader) readGroup(open string, depth int) *codeGroup {
 	flush()
 	return g
 }
-
 
 // goesOn reports whether an item goes on in the next line, after its last token.
 func (r *groupReader) goesOn(last token) bool {
@@ -274,7 +274,6 @@ type member struct {
 var (
 	modifiers = regexp.MustCompile(`^(?:export|default|public|private|protected|internal|static|final|const|constexpr|readonly|val|var|let|case|def|pub|override|abstract|return|new|sealed|native|global)$`)
 	declares  = regexp.MustCompile(`^(?:enum|class|struct|interface|object|trait|module|namespace|switch|match|type|record|impl|union|message|service)$`)
-	statusOf  = regexp.MustCompile(`(?:^|[.:\\])(?:HTTP_?|Status_?|HttpStatus(?:Code)?[.:]+)?([A-Z]\w+)$`)
 )
 
 // value adds what the tokens of a value hold: strings that are joined, a number, the name of an
@@ -460,7 +459,9 @@ func (r *codeReader) walk(g *codeGroup, name string, line int, about bool) {
 			if r.constants == nil {
 				r.constants = map[string]member{}
 			}
-			r.constants[lastName(m.key.text)] = m
+			if was, known := r.constants[lastName(m.key.text)]; !known || was.string && !m.string {
+				r.constants[lastName(m.key.text)] = m // a number rather than a text about it
+			}
 		}
 	}
 	if len(c.members) >= 2 {
@@ -591,6 +592,9 @@ func (c container) named() bool {
 	return 2*n > len(c.members)
 }
 
+// languageName matches the name of a language, as in a map of texts.
+var languageName = regexp.MustCompile(`^[a-z]{2}(?:[-_][A-Za-z]{2,4})?$`)
+
 // objects makes a grid with a column per named value.
 func (c container) objects() *grid {
 	heads := []string{}
@@ -600,6 +604,14 @@ func (c container) objects() *grid {
 				heads = append(heads, f.name)
 			}
 		}
+	}
+	if len(heads) > 0 && !slices.ContainsFunc(heads, func(h string) bool { return !languageName.MatchString(h) }) {
+		for i, m := range c.members { // the text in several languages: the first one
+			if len(m.fields) > 0 {
+				c.members[i].fields = []field{{"Message", m.fields[0].text}}
+			}
+		}
+		heads = []string{"Message"}
 	}
 	first := 0
 	keyed := !slices.ContainsFunc(c.members, func(m member) bool { return m.key.kind == tokenMark || m.key.text == "" })
