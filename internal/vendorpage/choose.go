@@ -99,11 +99,20 @@ func (r *reading) convincing(titled bool) bool {
 		return true
 	case integers && r.bare && !r.counts() && (r.codes || strings.HasPrefix(r.mark, "#") && about):
 		return true
-	case 2*r.count(func(row Row) bool { return prose(row.Description) || prose(row.Message) }) < n:
-		return false
+	}
+	return 2*r.count(func(row Row) bool { return prose(row.Description) || prose(row.Message) }) >= n && r.textsConvince(about)
+}
+
+// textsConvince is convincing for a table whose texts read like sentences.
+func (r *reading) textsConvince(about bool) bool {
+	n := len(r.rows)
+	switch most := func(is func(Row) bool) bool { return 10*r.count(is) >= 8*n }; {
 	case most(func(row Row) bool { return numbering.MatchString(row.Code) }):
 		return about
 	case r.codes && !r.named && r.likeCodes():
+		return true
+	}
+	if about && !r.named && n >= 3 && r.likeCodes() && !r.counts() && 10*r.count(Row.saysFault) >= 6*n {
 		return true
 	}
 	faults := r.count(func(row Row) bool { return faultWords.MatchString(row.Code) })
@@ -128,14 +137,21 @@ func (r *reading) counts() bool {
 			return false
 		}
 	}
-	return !r.codes || 2*r.count(func(row Row) bool {
-		text := row.Message + " " + row.Description
-		return faultWords.MatchString(text) || faultTexts.MatchString(text)
-	}) < len(r.rows)
+	return !r.codes || 2*r.count(Row.saysFault) < len(r.rows)
+}
+
+// saysFault reports whether a row's texts say what is wrong.
+func (r Row) saysFault() bool {
+	return saysFault(r.Message + " " + r.Description)
+}
+
+// saysFault reports whether a text says what is wrong.
+func saysFault(text string) bool {
+	return faultWords.MatchString(text) || faultTexts.MatchString(text)
 }
 
 // faultTexts matches texts that say what is wrong, in other languages than faultWords.
-var faultTexts = regexp.MustCompile(`(?i)not |n['’]t\b|cannot|错误|失败|无效|不合法|不存在|超时|缺少|不能|エラー|無効|失敗|ません|오류|실패|잘못|않|없|ошиб|невер|недопуст|не |отсутств|ungültig|fehl|nicht|inv[aá]lid|no |non |não |erreur|impossible`)
+var faultTexts = regexp.MustCompile(`(?i)not |n['’]t\b|cannot|错误|失败|无效|不合法|不存在|超时|缺少|未|无权|过于|已存在|过期|禁止|不能|エラー|無効|失敗|ません|오류|실패|잘못|않|없|ошиб|невер|недопуст|не |отсутств|ungültig|fehl|nicht|inv[aá]lid|no |non |não |erreur|impossible`)
 
 // likeCodes reports whether the codes look like those of a list, and each is another one.
 func (r *reading) likeCodes() bool {

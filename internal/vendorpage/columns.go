@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Role is what a column of a table means to a catalog.
@@ -37,6 +38,7 @@ type column struct {
 	listed  bool // the vocabulary has the heading
 
 	negative bool // its cells are negative numbers
+	names    bool // each of its cells is another name
 }
 
 func columnOf(heading string, cells []string) column {
@@ -79,11 +81,28 @@ func columnOf(heading string, cells []string) column {
 	for _, n := range []*float64{&c.code, &c.sure, &c.strong, &c.joined, &c.status, &c.prose, &c.phrases} {
 		*n /= filled
 	}
+	c.names = namesOnly(cells)
 	if c.code >= 0.9 && c.status <= 0.5 {
 		c.looks = likenessOf(cells)
 		c.negative = !slices.ContainsFunc(cells, func(cell string) bool { return !nothing(cell) && cell[0] != '-' })
 	}
 	return c
+}
+
+// namesOnly reports whether the cells are names of something, each of something else: words with
+// letters, none of which answers a question or grades.
+func namesOnly(cells []string) bool {
+	seen := map[string]bool{}
+	for _, c := range cells {
+		if nothing(c) {
+			return false
+		}
+		if seen[c] || !strings.ContainsFunc(c, unicode.IsLetter) || grades[strings.ToLower(c)] || len(c) > 80 || strings.ContainsAny(c, "\n{}/") {
+			return false
+		}
+		seen[c] = true
+	}
+	return len(cells) > 2
 }
 
 // promise returns how strongly the heading promises that the column holds the codes; 0 means not at
@@ -248,7 +267,7 @@ func (a *assignment) findNamedRivals() {
 	}
 	rivals := []int{a.code}
 	for i, c := range a.cols {
-		if i != a.code && c.kind == ofCode && c.looks == surely && c.promise() == chosen.promise() && c.heading != chosen.heading {
+		if i != a.code && c.kind == ofCode && c.looks == surely && c.promise() == chosen.promise() && c.heading != chosen.heading && c.listed == chosen.listed {
 			rivals = append(rivals, i)
 		}
 	}
@@ -365,7 +384,23 @@ func (a *assignment) findTexts() bool {
 	for _, r := range textRules {
 		a.apply(r)
 	}
+	a.findNames()
 	return a.has(RoleMessage) || a.has(RoleDescription) || a.has(RoleRemedy)
+}
+
+// findNames takes the names between the codes and the descriptions for the messages, whatever
+// their heading says: each of them is another one.
+func (a *assignment) findNames() {
+	text := slices.Index(a.roles, RoleDescription)
+	if a.has(RoleMessage) || a.code < 0 || a.roles[a.code] != RoleCode || text < 0 {
+		return
+	}
+	for _, i := range []int{a.code + 1, a.code - 1} {
+		if i >= 0 && i < text && a.roles[i] == "" && a.cols[i].kind == unknown && a.cols[i].heading != "" && a.cols[i].names && a.cols[i].status < 0.5 {
+			a.roles[i] = RoleMessage
+			return
+		}
+	}
 }
 
 func (a *assignment) has(r Role) bool { return slices.Contains(a.roles, r) }

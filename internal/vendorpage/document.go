@@ -170,7 +170,7 @@ func keyedByCodes(names, values []*yaml.Node, about bool) bool {
 		if codeStrength(n.Value) >= number && vocabulary[normal(n.Value)] == unknown {
 			sure++
 		}
-		if v := values[i]; v.Kind == yaml.ScalarNode && (prose(v.Value) || about && v.Tag == "!!str") || v.Kind == yaml.MappingNode && describes(v) {
+		if v := values[i]; v.Kind == yaml.ScalarNode && (prose(v.Value) || about && v.Tag == "!!str" || v.Tag == "!!str" && saysFault(v.Value)) || v.Kind == yaml.MappingNode && describes(v) {
 			texts++
 		}
 	}

@@ -108,11 +108,31 @@ func Read(name string, content []byte) Page {
 	}
 	p.Title = cmp.Or(p.Title, title(rest))
 	p.fill(turn(grids), rest)
+	if len(p.Rows) == 0 && p.Fallback == (Fallback{}) && !p.rivals() {
+		p.fillInduced(s.lines())
+	}
 	if p.Title == "" {
 		p.Title = title(p.above(s.lines()))
 	}
 	p.Advice = generalAdvice(rest)
 	return p
+}
+
+// rivals reports whether a table was left out because several columns may hold its codes.
+func (p *Page) rivals() bool { return len(p.Unplaced) > 0 }
+
+// fillInduced reads a page on which no layout found codes.
+func (p *Page) fillInduced(lines []line) {
+	g := induce(lines)
+	if g == nil {
+		return
+	}
+	again := Page{Title: p.Title}
+	again.fill([]grid{*g}, nil)
+	if len(again.Rows) > 0 {
+		p.Rows, p.Fallback, p.Unplaced = again.Rows, again.Fallback, again.Unplaced
+		p.Tables = append(p.Tables, again.Tables...)
+	}
 }
 
 // above returns the lines before the first table that was imported.

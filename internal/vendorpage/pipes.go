@@ -159,9 +159,26 @@ func (p *pipeReader) row(j int) (next int, ok bool) {
 		row.cells = append(row.cells, more[1:]...)
 		open = stillOpen
 	}
+	if more := p.restOfRow(j, row.cells); more != nil {
+		row.cells = append(row.cells, more...)
+		j++
+	}
 	p.rows, p.fresh = append(p.rows, row), append(p.fresh, p.bordered)
 	p.bordered, p.end = false, j
 	return j, true
+}
+
+// restOfRow returns the cells in the next line that complete a row whose first cell, a code, has a
+// line of its own. It returns nil if the line is no such rest.
+func (p *pipeReader) restOfRow(j int, cells []string) []string {
+	if p.framed || len(p.rows) == 0 || len(cells) >= p.columns || j >= len(p.lines) || !hasPipe(p.lines[j]) || codeStrength(cells[len(cells)-1]) < number {
+		return nil
+	}
+	more, open := splitPipes(drawn.Replace(p.lines[j].text))
+	if open || len(cells)+len(more) != p.columns || codeStrength(more[0]) >= number {
+		return nil
+	}
+	return more
 }
 
 // continued counts the lines without pipes at j that belong to the row above, because a complete

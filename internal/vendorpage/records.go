@@ -452,7 +452,10 @@ func findFielded(lines []line, at int) (*grid, int) {
 			break
 		}
 		r := record{line: lines[i].n, term: strings.Trim(fs[0].text, "`* "), fields: fs[1:]}
-		titles = append(titles, titleAbove(lines[:i]))
+		if code, stat, text := splitCode(r.term); text != "" && stat == 0 {
+			r.term, r.beside = code, text
+		}
+		titles = append(titles, titleOf(lines[:i], r.term))
 		i++
 		next, more := i, false
 		for ; next < len(lines) && next < i+80; next++ {
@@ -460,7 +463,7 @@ func findFielded(lines []line, at int) (*grid, int) {
 				break
 			}
 		}
-		body, status := lines[i:min(next, len(lines))], group
+		body, status := withoutTitle(lines[i:min(next, len(lines))], more), group
 		if group.name != "" {
 			body, group = cutStatus(body, group)
 		}
@@ -480,15 +483,37 @@ func findFielded(lines []line, at int) (*grid, int) {
 		}
 		i = next
 	}
-	if len(all) < 2 || len(all) < judged && fields < len(all) {
+	if len(all) < 2 || len(all) < judged && fields < len(all) && slices.Contains(titles, "") {
 		return nil, 0
 	}
-	if !slices.Contains(titles, "") {
+	if !slices.Contains(titles, "") && !slices.ContainsFunc(all, func(r record) bool { return r.beside != "" }) {
 		for i := range all {
 			all[i].beside = titles[i]
 		}
 	}
 	return recordsGrid(lines[at].n, all), end
+}
+
+// titleOf is titleAbove without a title that says no more than the code.
+func titleOf(lines []line, code string) string {
+	title := titleAbove(lines)
+	if words := strings.Fields(title); strings.Contains(title, code) && len(words) <= 3 {
+		return ""
+	}
+	return title
+}
+
+// withoutTitle returns the lines before a heading at their end, which is the title of the next
+// record, if another follows.
+func withoutTitle(lines []line, more bool) []line {
+	end := len(lines)
+	for end > 0 && lines[end-1].blank() {
+		end--
+	}
+	if more && end > 0 && strings.HasPrefix(lines[end-1].text, "#") {
+		return lines[:end-1]
+	}
+	return lines
 }
 
 // statusAbove returns the field with a status that the last lines end with, above the records that

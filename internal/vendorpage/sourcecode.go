@@ -168,67 +168,81 @@ type groupReader struct {
 // maxCodeDepth limits how deeply brackets may be nested.
 const maxCodeDepth = 60
 
+// groupBuilder collects the items of a group.
+type groupBuilder struct {
+	*codeGroup
+	item  codeItem
+	above string // the comment above the next item
+	ended int    // the line of the last token
+	blank int    // ends of lines since then
+}
+
+func (b *groupBuilder) add(t token) {
+	if len(b.item.tokens) == 0 {
+		b.item.line, b.item.above, b.item.comment, b.above = t.line, b.above, b.above, ""
+	}
+	b.item.tokens, b.ended = append(b.item.tokens, t), t.line
+}
+
+func (b *groupBuilder) flush() {
+	if len(b.item.tokens) > 0 {
+		b.items = append(b.items, b.item)
+	}
+	b.item = codeItem{}
+}
+
+// comment adds a comment to the item in its line, or keeps it for the next one.
+func (b *groupBuilder) comment(t token) {
+	switch {
+	case len(b.item.tokens) > 0 && t.line == b.ended:
+		b.item.comment = cmp.Or(t.text, b.item.comment)
+	case len(b.items) > 0 && t.line == b.ended && len(b.item.tokens) == 0:
+		last := &b.items[len(b.items)-1]
+		last.comment = cmp.Or(t.text, last.comment)
+	case t.text != "":
+		b.above = strings.TrimSpace(b.above + "\n" + t.text)
+	}
+}
+
 // readGroup reads up to the bracket that closes the group, or to the end.
 func (r *groupReader) readGroup(open string, depth int) *codeGroup {
-	g := &codeGroup{open: open}
-	var item codeItem
-	above := "" // the comment above the next item
-	ended := 0  // the line of the last token of the last item
-	flush := func() {
-		if len(item.tokens) > 0 {
-			g.items = append(g.items, item)
-		}
-		item = codeItem{}
-	}
-	add := func(t token) {
-		if len(item.tokens) == 0 {
-			item.line, item.above, item.comment, above = t.line, above, above, ""
-		}
-		item.tokens, ended = append(item.tokens, t), t.line
-	}
+	b := groupBuilder{codeGroup: &codeGroup{open: open}}
 	lines := open != "(" || r.at > 1 && r.tokens[r.at-2].kind == tokenName && (r.tokens[r.at-2].text == "const" || r.tokens[r.at-2].text == "var") // the ends of lines end items
-	blank := 0
 	for r.at < len(r.tokens) {
 		t := r.tokens[r.at]
 		r.at++
 		if t.kind != tokenLine {
-			blank = 0
+			b.blank = 0
 		}
 		switch {
 		case t.kind == tokenComment:
-			switch {
-			case len(item.tokens) > 0 && t.line == ended:
-				item.comment = cmp.Or(t.text, item.comment)
-			case len(g.items) > 0 && t.line == ended && len(item.tokens) == 0:
-				last := &g.items[len(g.items)-1]
-				last.comment = cmp.Or(t.text, last.comment)
-			case t.text != "":
-				above = strings.TrimSpace(above + "\n" + t.text)
-			}
+			b.comment(t)
 		case t.kind == tokenLine:
-			if blank++; blank > 1 && len(item.tokens) == 0 {
-				above = "" // the title of a section
+			if b.blank++; b.blank > 1 && len(b.item.tokens) == 0 {
+				b.above = "" // the title of a section
 			}
-			if lines && len(item.tokens) > 0 && !r.goesOn(item.tokens[len(item.tokens)-1]) {
-				flush()
+			if lines && len(b.item.tokens) > 0 && !r.goesOn(b.item.tokens[len(b.item.tokens)-1]) {
+				b.flush()
 			}
-		case t.kind == tokenMark && (t.text == "," || t.text == ";"):
-			if len(item.tokens) > 0 {
-				ended = t.line
+		case t.kind != tokenMark:
+			b.add(t)
+		case t.text == "," || t.text == ";":
+			if len(b.item.tokens) > 0 {
+				b.ended = t.line
 			}
-			flush()
-		case t.kind == tokenMark && strings.Contains("([{", t.text) && depth < maxCodeDepth:
-			add(token{kind: tokenGroup, text: t.text, line: t.line, group: r.readGroup(t.text, depth+1)})
-			ended = r.tokens[r.at-1].line
-		case t.kind == tokenMark && strings.Contains(")]}", t.text):
-			flush()
-			return g
+			b.flush()
+		case strings.Contains("([{", t.text) && depth < maxCodeDepth:
+			b.add(token{kind: tokenGroup, text: t.text, line: t.line, group: r.readGroup(t.text, depth+1)})
+			b.ended = r.tokens[r.at-1].line
+		case strings.Contains(")]}", t.text):
+			b.flush()
+			return b.codeGroup
 		default:
-			add(t)
+			b.add(t)
 		}
 	}
-	flush()
-	return g
+	b.flush()
+	return b.codeGroup
 }
 
 // goesOn reports whether an item goes on in the next line, after its last token.

@@ -161,7 +161,7 @@ func plainStart(o opening) (s start, ok bool) {
 	case strings.TrimSpace(sep) == "=" && st != number: // a setting and its value
 		return s, false
 	}
-	s.mark += "sep" + strings.TrimSpace(sep)
+	s.mark += "sep" + oneDash.Replace(strings.TrimSpace(sep))
 	switch st {
 	case number:
 		year := len(code) == 4 && (code[:2] == "19" || code[:2] == "20") && s.mark == "sep-"
@@ -171,6 +171,9 @@ func plainStart(o opening) (s start, ok bool) {
 	}
 	return s, true
 }
+
+// oneDash makes all dashes one.
+var oneDash = strings.NewReplacer("–", "-", "—", "-", "--", "-")
 
 // firstToken returns the text before the first space, bracket or colon. A colon that no space
 // follows belongs to the text.

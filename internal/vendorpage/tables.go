@@ -189,7 +189,7 @@ func readTable(g grid, at int, heads []string, rows []gridRow) *reading {
 func sayFaults(rows []gridRow) bool {
 	n := 0
 	for _, r := range rows {
-		if text := strings.Join(r.cells, " "); faultWords.MatchString(text) || faultTexts.MatchString(text) {
+		if saysFault(strings.Join(r.cells, " ")) {
 			n++
 		}
 	}

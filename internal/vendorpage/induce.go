@@ -1,0 +1,148 @@
+package vendorpage
+
+import (
+	"regexp"
+	"strings"
+)
+
+// layoutInduced is the layout of codes that stand in the same place of equally built lines.
+const layoutInduced = "equal lines"
+
+// inducedCode matches the places in a line where a code may stand: what precedes it in the same
+// words in each line, the code, and what is behind it.
+var inducedCode = regexp.MustCompile("^([^0-9]{0,40}?[\\s\"'`(\\[{<:=#*]|)(-?[A-Za-z0-9][A-Za-z0-9_.:/-]*)(.*)$")
+
+// place is where a code stands in a line.
+type place struct {
+	before string // the words before it, in small letters
+	class  strength
+	behind string // the mark behind it
+}
+
+// anchor is a code in its place.
+type anchored struct {
+	at   int // the index of its line
+	code string
+	text string
+}
+
+// induce reads codes in lines that no layout fits: each stands in the same place of its line, after
+// the same words and before the same mark, and is followed by its texts. Of several such places,
+// the one with the most codes counts.
+func induce(lines []line) *grid {
+	skip, fenced := samples(lines)
+	places := map[place][]anchored{}
+	var order []place
+	for i, l := range lines {
+		if skip[i] || fenced[i] || l.blank() || len(l.text) > 600 {
+			continue
+		}
+		for _, p := range placesIn(l.text) {
+			if places[p.place] == nil {
+				order = append(order, p.place)
+			}
+			p.at = i
+			places[p.place] = append(places[p.place], p.anchored)
+		}
+	}
+	var best *grid
+	most := 0
+	for _, p := range order {
+		all := places[p]
+		if len(all) < 3 || len(all) <= most || !distinctCodes(all) {
+			continue
+		}
+		if g := inducedGrid(lines, p, all); g != nil {
+			best, most = g, len(all)
+		}
+	}
+	return best
+}
+
+// placed is an anchor with its place.
+type placed struct {
+	place
+	anchored
+}
+
+// placesIn returns the places of a line in which a code stands: at its start, and after words that
+// call it a code or an error.
+func placesIn(l string) (found []placed) {
+	o := openingOf(l)
+	text := strings.TrimSpace(l)
+	mark := o.mark
+	if i := strings.IndexByte(mark, '='); i >= 0 {
+		mark = mark[:i]
+	}
+	if mark != "" {
+		text = strings.TrimSpace(strings.TrimLeft(text, mark+"0123456789. "))
+	}
+	m := inducedCode.FindStringSubmatch(text)
+	if m == nil {
+		return nil
+	}
+	words := strings.ToLower(strings.TrimSpace(m[1]))
+	code, rest := strings.TrimRight(m[2], ".:/-"), m[3]
+	if cut := m[2][len(code):]; cut != "" {
+		rest = cut + rest
+	}
+	st := codeStrength(code)
+	switch {
+	case st < number, words == "" && mark == "", strings.Trim(words, "\"'`([{<:=#*") != "" && !calledCode.MatchString(words) && !saysError.MatchString(words):
+		return nil
+	}
+	rest = strings.TrimLeft(rest, "\"'`)]}>*")
+	behind, text := strings.TrimSpace(separator.FindString(rest)), ""
+	if behind == "" && strings.HasPrefix(strings.TrimSpace(rest), "(") {
+		behind = "("
+	}
+	text = strings.TrimSpace(strings.TrimLeft(rest, " \t:=-–—\uff1a"))
+	if text == "" {
+		behind = "end"
+	}
+	if strings.HasPrefix(text, "(") && strings.HasSuffix(text, ")") {
+		text = text[1 : len(text)-1]
+	}
+	behind = strings.NewReplacer("–", "-", "—", "-", "\uff1a", ":").Replace(behind)
+	return []placed{{place{mark + words, st, behind}, anchored{code: code, text: text}}}
+}
+
+// distinctCodes reports whether nearly all codes differ.
+func distinctCodes(all []anchored) bool {
+	seen := map[string]bool{}
+	for _, a := range all {
+		seen[a.code] = true
+	}
+	return 10*len(seen) >= 8*len(all)
+}
+
+// inducedGrid makes a grid of the codes in one place and the texts between them, or returns nil if
+// too few have a text.
+func inducedGrid(lines []line, p place, all []anchored) *grid {
+	var records []record
+	texts, longest := 0, 0
+	for k, a := range all {
+		r := record{line: lines[a.at].n, term: a.code, beside: a.text}
+		end := min(len(lines), a.at+40)
+		last := k+1 == len(all)
+		if !last {
+			end = min(end, all[k+1].at)
+		}
+		r.read(lines[a.at+1:end], last, k > 0, longest, "")
+		longest = max(longest, len(r.body)+len(r.fields))
+		if r.beside != "" || len(r.body)+len(r.fields) > 0 {
+			texts++
+		}
+		records = append(records, r)
+	}
+	if 10*texts < 9*len(all) || doubtful(records) {
+		return nil
+	}
+	g := recordsGrid(lines[all[0].at].n, records)
+	g.layout = layoutInduced
+	g.topic = topicOf(lines[:all[0].at])
+	if saysError.MatchString(p.before) {
+		g.topic = ofCodes
+	}
+	return g
+}
