@@ -79,6 +79,7 @@ func (a accepted) alike(rows []Row) (n int) {
 
 var (
 	faultWords = regexp.MustCompile(`(?i)error|exception|invalid|denied|required|revoked|failure|not_?found|no_?such|fail|limit|expired|missing|unauth|forbidden|timeout|exceed|unavail|conflict|unknown|unsupported|mismatch|closed|refused|err_|_err`)
+	year       = regexp.MustCompile(`^(?:19|20)\d\d$`)
 	numbering  = regexp.MustCompile(`^-\d+$|^(?:[A-Za-z][A-Za-z]*[-_.]?)?\d{3,}[A-Z]?$`)
 )
 
@@ -93,11 +94,15 @@ func (r *reading) convincing(titled bool) bool {
 	switch integers := most(func(row Row) bool { return integer.MatchString(row.Code) }); {
 	case 2*r.count(func(row Row) bool { return row.Status > 0 || row.Remedy != "" }) >= n:
 		return true
+	case most(func(row Row) bool { return year.MatchString(row.Code) }) && !r.codes:
+		return false
 	case integers && (r.drawn && r.about || r.named && titled):
 		return true
 	case about && most(func(row Row) bool { return row.Code[0] == '-' }):
 		return true
 	case integers && r.bare && !r.counts() && (r.codes || strings.HasPrefix(r.mark, "#") && about):
+		return true
+	case about && !r.named && n >= 3 && r.likeCodes() && !r.counts() && 10*r.count(Row.saysFault) >= 6*n:
 		return true
 	}
 	return 2*r.count(func(row Row) bool { return prose(row.Description) || prose(row.Message) }) >= n && r.textsConvince(about)
@@ -110,9 +115,6 @@ func (r *reading) textsConvince(about bool) bool {
 	case most(func(row Row) bool { return numbering.MatchString(row.Code) }):
 		return about
 	case r.codes && !r.named && r.likeCodes():
-		return true
-	}
-	if about && !r.named && n >= 3 && r.likeCodes() && !r.counts() && 10*r.count(Row.saysFault) >= 6*n {
 		return true
 	}
 	faults := r.count(func(row Row) bool { return faultWords.MatchString(row.Code) })

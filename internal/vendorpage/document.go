@@ -126,6 +126,9 @@ func (d *dataReader) add(n *yaml.Node, at string, rows []gridRow) {
 	case otherCodes.MatchString(at):
 		g.topic = ofOthers
 	}
+	if g.topic == noTopic && sayFaults(rows[1:]) {
+		g.topic = ofErrors
+	}
 	plainTexts := n.Kind == yaml.MappingNode && n.Content[1].Kind == yaml.ScalarNode // the heading of the texts is ours
 	if _, ok := headings(rows[0].cells); ok && !plainTexts {
 		for _, cell := range rows[0].cells {

@@ -128,7 +128,7 @@ func splitHeads(s string, depth int) (heads []string, glued bool) {
 			continue
 		}
 		head := strings.TrimSpace(s[:end])
-		if vocabulary[normal(head)] == unknown {
+		if vocabulary[normal(head)] == unknown && !(depth > 0 && end == len(s) && len(strings.Fields(head)) <= 4 && kindOf(head) > ofCode && !gluedInside(head)) {
 			continue
 		}
 		rest := strings.TrimSpace(s[end:])
@@ -140,6 +140,16 @@ func splitHeads(s string, depth int) (heads []string, glued bool) {
 		}
 	}
 	return nil, false
+}
+
+// gluedInside reports whether a cell ends and another begins within a text.
+func gluedInside(s string) bool {
+	for i := range s {
+		if i > 0 && gluePoint(s[:i], s[i:]) {
+			return true
+		}
+	}
+	return false
 }
 
 // afterAcronym reports whether a word follows an acronym: HTTP|Description.

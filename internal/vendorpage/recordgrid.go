@@ -1,7 +1,9 @@
 package vendorpage
 
 import (
+	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -11,6 +13,7 @@ func recordsGrid(at int, all []record) *grid {
 	var names []string // of the fields
 	splitBesides(all)
 	for i := range all {
+		all[i].readSamples()
 		all[i].liftFields()
 		for _, f := range all[i].fields {
 			if nameIndex(names, f.name) < 0 && len(names) < maxColumns {
@@ -55,6 +58,47 @@ func splitBesides(all []record) {
 		all[i].beside = names[i]
 		all[i].fields = append(all[i].fields, field{"Message", messages[i]})
 	}
+}
+
+// readSamples replaces sample responses below a code by the message that they give for this code.
+func (r *record) readSamples() {
+	var body []string
+	for _, p := range r.body {
+		var sample any
+		if !strings.HasPrefix(p, "{") || json.Unmarshal([]byte(p), &sample) != nil {
+			body = append(body, p)
+			continue
+		}
+		if names, values := flatten(sample, 0); slices.Contains(values, r.term) && !slices.ContainsFunc(r.fields, func(f field) bool { return kindOf(f.name) == ofMessage }) {
+			for i, name := range names {
+				if kindOf(name) == ofMessage && values[i] != r.term {
+					r.fields = append(r.fields, field{"Message", values[i]})
+					break
+				}
+			}
+		}
+	}
+	r.body = body
+}
+
+// flatten lists the named texts and numbers of a sample.
+func flatten(sample any, depth int) (names, values []string) {
+	object, ok := sample.(map[string]any)
+	if !ok || depth > 3 {
+		return nil, nil
+	}
+	for name, value := range object {
+		switch v := value.(type) {
+		case string:
+			names, values = append(names, name), append(values, v)
+		case float64:
+			names, values = append(names, name), append(values, strconv.FormatFloat(v, 'f', -1, 64))
+		default:
+			n, more := flatten(v, depth+1)
+			names, values = append(names, n...), append(values, more...)
+		}
+	}
+	return names, values
 }
 
 func nameIndex(names []string, name string) int {

@@ -470,7 +470,7 @@ func findFielded(lines []line, at int) (*grid, int) {
 		used := r.read(body, !more, len(all) > 0, longest, "")
 		longest = max(longest, len(r.body)+len(r.fields))
 		if fields += len(r.fields); announcesCodes.MatchString(name) {
-			fields += min(1, len(r.body))
+			fields += min(1, len(r.body)+len(r.beside))
 		}
 		if status.name != "" {
 			r.fields = append(r.fields, status)

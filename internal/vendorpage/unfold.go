@@ -2,6 +2,7 @@ package vendorpage
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -13,6 +14,12 @@ func unfold(lines []string) (all []string, numbers []int) {
 		rows := unfoldPipes(l)
 		if rows == nil {
 			rows = unfoldWords(l)
+		}
+		if rows == nil {
+			rows = unfoldDashes(l)
+		}
+		if rows == nil {
+			rows = unfoldPeriod(l, all)
 		}
 		if rows == nil {
 			rows = []string{l}
@@ -119,4 +126,85 @@ func unfoldStatuses(words []string) (rows []string) {
 		return nil
 	}
 	return rows
+}
+
+var dashedCode = regexp.MustCompile(`(?:[A-Z][A-Z0-9]*(?:[_-][A-Z0-9]+)+|[1-9]\d{2,5}) ?[—–] `)
+
+// unfoldDashes unfolds a line of codes, each with a long dash and its text, that nothing separates:
+// "ERR_001— Bad name.ERR_002— No such thing."
+func unfoldDashes(l string) (rows []string) {
+	begins := dashedCode.FindAllStringIndex(l, -1)
+	if len(begins) < 3 || begins[0][0] != 0 {
+		return nil
+	}
+	first := shape(strings.TrimRight(l[:begins[0][1]], " —–"))
+	for i, b := range begins {
+		end := len(l)
+		if i+1 < len(begins) {
+			end = begins[i+1][0]
+		}
+		code, text := strings.TrimRight(l[b[0]:b[1]], " —–"), strings.TrimSpace(l[b[1]:end])
+		if shape(code) != first || text == "" {
+			return nil
+		}
+		rows = append(rows, code+" — "+text)
+	}
+	return rows
+}
+
+// maxPeriod limits the columns of a table on one line.
+const maxPeriod = 6
+
+// unfoldPeriod unfolds rows with pipes that are all in one line, below a line that ends in their
+// headings. The codes come again at the same distance.
+func unfoldPeriod(l string, above []string) []string {
+	if strings.Count(l, "|") < 8 || len(above) == 0 || isRuler(l) {
+		return nil
+	}
+	cells, open := splitPipes(l)
+	heads, _ := splitPipes(above[len(above)-1])
+	if open || len(heads) < 2 {
+		return nil
+	}
+	for n := min(maxPeriod, len(heads)); n >= 2; n-- {
+		names := append([]string{}, heads[len(heads)-n:]...)
+		if len(cells)%n != 0 || len(cells) < 3*n {
+			continue
+		}
+		names[0] = headAtEnd(names[0])
+		roles := assign(names, nil)
+		code := slices.Index(roles, RoleCode)
+		if code < 0 || !evenCodes(cells, code, n) {
+			continue
+		}
+		rows := []string{"", "|" + strings.Join(names, "|") + "|", "|" + strings.Repeat("---|", n)}
+		for at := 0; at < len(cells); at += n {
+			rows = append(rows, "|"+strings.Join(cells[at:at+n], "|")+"|")
+		}
+		return append(rows, "")
+	}
+	return nil
+}
+
+// evenCodes reports whether each n-th cell is another code.
+func evenCodes(cells []string, at, n int) bool {
+	seen := map[string]bool{}
+	for ; at < len(cells); at += n {
+		if codeStrength(cells[at]) < number || seen[cells[at]] {
+			return false
+		}
+		seen[cells[at]] = true
+	}
+	return true
+}
+
+// headAtEnd returns the known heading at the end of a text, behind a sentence.
+func headAtEnd(s string) string {
+	words := strings.Fields(s)
+	for i := max(0, len(words)-4); i < len(words); i++ {
+		if h := strings.Join(words[i:], " "); vocabulary[normal(h)] != unknown {
+			return h
+		}
+	}
+	return s
 }
