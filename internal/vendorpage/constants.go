@@ -9,6 +9,7 @@ import (
 
 var (
 	codeStart  = regexp.MustCompile(`^\s*(?:(?:[a-z]+\s+){0,4}enum\s+(?:class\s+|struct\s+)?\w+[^;]*\{?\s*$|(?:[a-z]+\s+){0,4}\$?[\w.]+\s*(?::[^=]*|[\w\[\]<>, ]+)?(?::?=)\s*[^;"']*[{\[(]\s*$)`)
+	assigned   = regexp.MustCompile(`^\s*(?:(?:export|public|private|protected|static|final|const|constexpr|readonly)\s+)+[\w:<>]*\s*\w+\s*=\s*(?:-?\w+|"[^"]*"|'[^']*');?\s*(?://.*|/\*.*)?$`)
 	defined    = regexp.MustCompile(`^\s*#define\s+(\w+)\s+\(?(-?\d+)\)?\s*(?:/\*+<?\s*(.*?)\s*\*/|//+\s*(.*))$`)
 	enumErrors = regexp.MustCompile(`(?i)err|exception|fault|failure|(?:ret|result|return|status|response|resp|biz|business)_?codes?(?:$|[^a-z])|retcode|resultcode|returncode|statuscode|responsecode`)
 )
@@ -27,15 +28,22 @@ type constant struct {
 // findConstants reads an enumeration, a map or a run of #define in a text that contains source
 // code.
 func findConstants(lines []line, at int) (*grid, int) {
-	define := defined.MatchString(lines[at].text)
+	run := defined // matches each line of a run of constants
+	if assigned.MatchString(lines[at].text) {
+		run = assigned
+	}
+	define := run.MatchString(lines[at].text)
 	if !define && !codeStart.MatchString(lines[at].text) {
 		return nil, 0
 	}
 	end, depth, opened := at, 0, false
 	for ; end < len(lines) && end < at+enumLines; end++ {
 		text := lines[end].text
-		if define && !defined.MatchString(text) || strings.HasPrefix(strings.TrimSpace(text), "```") {
+		if define && !run.MatchString(text) && (run == defined || strings.TrimSpace(text) != "" && !strings.HasPrefix(strings.TrimSpace(text), "//")) || strings.HasPrefix(strings.TrimSpace(text), "```") {
 			break
+		}
+		if define {
+			continue
 		}
 		depth += strings.Count(text, "{") + strings.Count(text, "[") + strings.Count(text, "(") - strings.Count(text, "}") - strings.Count(text, "]") - strings.Count(text, ")")
 		if opened = opened || depth > 0; opened && depth <= 0 {

@@ -31,7 +31,11 @@ func findGlued(lines []line, at int) (*grid, int) {
 		return nil, 0
 	}
 	if next := peek(lines, at+1); codeStrength(strings.TrimSpace(next)) >= number {
-		return gluedStream(lines, at, at+1, heads)
+		g, end := gluedStream(lines, at, at+1, heads)
+		if g != nil && end < len(lines) && gluedDigits.MatchString(lines[end].text) {
+			return nil, 0 // the next row is in one line, so the cells are not in lines of their own
+		}
+		return g, end
 	}
 	g := &grid{line: lines[at].n, headed: true, rows: []gridRow{{line: lines[at].n, cells: heads}}}
 	end, good := at+1, 0
@@ -59,6 +63,9 @@ func findGlued(lines []line, at int) (*grid, int) {
 	loseLonger(g)
 	return g, end
 }
+
+// gluedDigits matches a number with a text right behind it.
+var gluedDigits = regexp.MustCompile(`^\s*\d{2,}\pL`)
 
 // ruledHeads returns headings with pipes between them that have a ruler below them, if no pipe
 // follows in the cells: each of these has a line.
@@ -211,8 +218,8 @@ func gluedRow(s string, n int, status bool) (cells []string, begins bool) {
 	return cells, true
 }
 
-// gluedStatus matches a code in capitals with a status right behind it.
-var gluedStatus = regexp.MustCompile(`^([A-Z][A-Z0-9_.-]*?[A-Z_])([1-5]\d\d)\D`)
+// gluedStatus matches a code in capital or in small letters with a status right behind it.
+var gluedStatus = regexp.MustCompile(`^([A-Z][A-Z0-9_.-]*?[A-Z_]|[a-z][a-z0-9_.]*?[a-z])([1-5]\d\d)\D`)
 
 // wideBoth reports whether both letters at a place are of a script without spaces, where a cell may
 // begin anywhere.

@@ -50,7 +50,7 @@ var vocabulary = words(map[kind]string{
 		エラーメッセージ; メッセージ; エラー内容; 오류 메시지; 에러 메시지; 메시지; 오류메시지; 에러메시지; 에러 메세지; 메세지;
 		fehlermeldung; meldung; nachricht; meldungstext; fehlertext; mensaje; mensaje de error; message d'erreur; message; libellé; mensagem; mensagem de erro; сообщение; сообщение об ошибке; текст ошибки; текст сообщения; текст;
 		messaggio; messaggio di errore; messaggio d'errore; komunikat; komunikat błędu; komunikat o błędzie; treść komunikatu; treść; wiadomość; hata mesajı; mesaj; thông báo; thông báo lỗi; thông điệp; thông điệp lỗi; foutmelding; foutbericht; melding; bericht; felmeddelande; pesan; pesan kesalahan`,
-	ofText: `description; error description; desc; descriptions; meaning; explanation; details; detail; definition; overview; summary; what it means; error meaning; more information; additional information; information; description and resolution steps; long text; error details; interpretation; message description; code description; error code description; meaning of the error code; what it means and how to fix; description of error; context;
+	ofText: `info; description; error description; desc; descriptions; meaning; explanation; details; detail; definition; overview; summary; what it means; error meaning; more information; additional information; information; description and resolution steps; long text; error details; interpretation; message description; code description; error code description; meaning of the error code; what it means and how to fix; description of error; context;
 		描述; 说明; 错误描述; 错误说明; 含义; 语义; 中文描述; 中文说明; 描述信息; 错误码描述; 错误码说明; 详细描述; 详细说明; 释义; 解释; 错误含义; 错误解释; 返回码说明; 中文含义; 具体描述; 意义; 英文描述; 錯誤描述; 說明; 概述; 描述说明; 定义; 注释; 含义说明; 信息说明; 问题说明;
 		説明; 内容; 意味; エラーの説明; 詳細; 概要; 설명; 오류 설명; 내용; 의미; 에러 설명; 상세 설명; 상세; 오류 내용; 에러 내용;
 		beschreibung; fehlerbeschreibung; bedeutung; erläuterung; erklärung; beschreibung des fehlers; descripción; descripcion; significado; detalle; detalles; descripción del error; explicación; description; signification; explication; description de l'erreur; détail; détails; descrição; significado; detalhes; descrição do erro; explicação;
@@ -143,7 +143,7 @@ func normal(heading string) string {
 		}
 	}
 	s = ornaments.Replace(s)
-	return strings.Join(strings.Fields(strings.Trim(s, " :*#.|-?")), " ")
+	return strings.Join(strings.Fields(strings.Trim(s, " :*#.|-?<>")), " ")
 }
 
 // bareWords reports whether a heading is letters, digits and single spaces, which normal only has
@@ -289,7 +289,7 @@ func fieldTable(kinds []kind) bool {
 // plain removes the inline marks of Markdown and HTML from a text. A line break in the markup
 // becomes a newline.
 func plain(s string) string {
-	if !strings.ContainsAny(s, "<[*`&\\") {
+	if !strings.ContainsAny(s, "<[*`&\\") || statusClass.MatchString(s) {
 		return tidy(s)
 	}
 	s = breaks.ReplaceAllString(s, "\n")

@@ -255,8 +255,23 @@ func segment(s string) (heads []string) {
 	for longest := len(ws) - 1; len(heads) == 1 && longest > 0; longest-- {
 		heads = segmentBy(ws, longest)
 	}
+	heads = splitCodeHead(heads)
 	if kinds, ok := headings(heads); !ok || fieldTable(kinds) || len(heads) < 2 {
 		return nil
+	}
+	return heads
+}
+
+// splitCodeHead splits a heading of statuses into one of codes and one of statuses, as in "Code
+// HTTP", if no other heading names the codes.
+func splitCodeHead(heads []string) []string {
+	if slices.ContainsFunc(heads, func(h string) bool { k := kindOf(h); return k == ofCode || k == ofName }) {
+		return heads
+	}
+	for i, h := range heads {
+		if code, status, ok := strings.Cut(h, " "); ok && vocabulary[normal(code)] == ofCode && vocabulary[normal(status)] == ofStatus {
+			return slices.Replace(slices.Clone(heads), i, i+1, code, status)
+		}
 	}
 	return heads
 }

@@ -8,12 +8,13 @@ import (
 )
 
 var (
-	bullet    = regexp.MustCompile(`^(#{1,6}\s+|[-*+•·]\s+|:\s+)?(.*)$`)
-	separator = regexp.MustCompile(`^\s*(?:[:\x{ff1a}]\s*|[-–—]+\s+|=\s+|\t+|\s{2,})`)
-	negative  = regexp.MustCompile(`^-\d{3,} [A-Z]`)
-	aboutCode = regexp.MustCompile(`^(?i:error code|error|code|exception|错误码|错误代码|fehlercode|fehler|code erreur|erreur|エラーコード|오류 코드|오류|codice(?: errore)?|código(?: de (?:error|erro))?|kod(?: błędu)?|код(?: ошибки)?|hata kodu)\s*[:\x{ff1a} #]\s*`)
-	ordinal   = regexp.MustCompile("^\\d{1,3}[.)]\\s+([*`].*)$")
-	codeAlone = regexp.MustCompile(`^(?i:error code|error|code)\s+(-?\d+)(?:\s+(?i:(returned|error)))?\s*[#¶]?$`)
+	bullet      = regexp.MustCompile(`^(#{1,6}\s+|[-*+•·]\s+|:\s+)?(.*)$`)
+	separator   = regexp.MustCompile(`^\s*(?:[:\x{ff1a}]\s*|[-–—]+\s+|=\s+|\t+|\s{2,})`)
+	valueBehind = regexp.MustCompile(`^\((?:0[xX][0-9A-Fa-f]+|-?\d+)\)\s*(?:[:\x{ff1a}]|$)`)
+	negative    = regexp.MustCompile(`^-\d{3,} [A-Z]`)
+	aboutCode   = regexp.MustCompile(`^(?i:error code|error|code|exception|错误码|错误代码|fehlercode|fehler|code erreur|erreur|エラーコード|오류 코드|오류|codice(?: errore)?|código(?: de (?:error|erro))?|kod(?: błędu)?|код(?: ошибки)?|hata kodu)\s*[:\x{ff1a} #]\s*`)
+	ordinal     = regexp.MustCompile("^\\d{1,3}[.)]\\s+([*`].*)$")
+	codeAlone   = regexp.MustCompile(`^(?i:error code|error|code)\s+(-?\d+)(?:\s+(?i:(returned|error)))?\s*[#¶]?$`)
 )
 
 // start is how a line starts a record.
@@ -153,6 +154,11 @@ func plainStart(o opening) (s start, ok bool) {
 		return s, st == mnemonic && gluedHeads(code) == nil || st == number && o.mark != ""
 	case sep == "" && strings.HasPrefix(behind, "(") && isStatus(strings.Trim(behind, "()"+colons+" ")):
 		s.code, s.text = code+" "+strings.TrimRight(behind, colons+" "), ""
+		return s, true
+	case sep == "" && st == mnemonic && valueBehind.MatchString(behind): // NAME (0x01): …
+		s.text = strings.TrimSpace(behind[strings.IndexByte(behind, ')')+1:])
+		s.text = strings.TrimSpace(strings.TrimLeft(s.text, colons))
+		s.mark += "value"
 		return s, true
 	case sep == "" && st == number && negative.MatchString(o.rest): // -32700 Parse error
 		return s, true

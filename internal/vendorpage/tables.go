@@ -311,6 +311,9 @@ func (r *reading) reportSecondCodes(at, code int) {
 func (r *reading) slipped() bool {
 	n := 0
 	for _, row := range r.rows {
+		if number, err := strconv.Atoi(row.Code); err == nil && !registered(number) {
+			return false // they are numbers of another kind
+		}
 		if stat, _, ok := status(row.Code); ok && registered(stat) && slices.ContainsFunc(strings.Split(row.Message+"\n"+row.Description+"\n"+row.Remedy, "\n"), func(text string) bool {
 			return codeStrength(text) == mnemonic && text != strings.ReplaceAll(http.StatusText(stat), " ", "")
 		}) {
