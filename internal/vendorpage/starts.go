@@ -147,19 +147,14 @@ func plainStart(o opening) (s start, ok bool) {
 	s = start{o.mark, code, strings.TrimSpace(behind[len(sep):])}
 	behind = strings.TrimSpace(behind)
 	st := codeStrength(code)
+	if bracketed(&s, st, sep, behind) {
+		return s, true
+	}
 	switch {
 	case st == noCode, st == word && o.mark == "", st == number && o.mark == "" && sep == "" && !o.named && !negative.MatchString(o.rest), o.mark == ":":
 		return s, false
 	case s.text == "" && sep == "" || behind == ":": // the code alone
 		return s, st == mnemonic && gluedHeads(code) == nil || st == number && o.mark != ""
-	case sep == "" && strings.HasPrefix(behind, "(") && isStatus(strings.Trim(behind, "()"+colons+" ")):
-		s.code, s.text = code+" "+strings.TrimRight(behind, colons+" "), ""
-		return s, true
-	case sep == "" && st == mnemonic && valueBehind.MatchString(behind): // NAME (0x01): …
-		s.text = strings.TrimSpace(behind[strings.IndexByte(behind, ')')+1:])
-		s.text = strings.TrimSpace(strings.TrimLeft(s.text, colons))
-		s.mark += "value"
-		return s, true
 	case sep == "" && st == number && negative.MatchString(o.rest): // -32700 Parse error
 		return s, true
 	case sep == "":
@@ -176,6 +171,24 @@ func plainStart(o opening) (s start, ok bool) {
 		return s, s.mark[0] != 's' // only with a mark before the separator
 	}
 	return s, true
+}
+
+// bracketed reads what is in brackets behind a code, before its text: its status, "X (404): …", or
+// its value, "NAME (0x01): …".
+func bracketed(s *start, st strength, sep, behind string) bool {
+	switch {
+	case sep != "" || st == noCode || st < mnemonic && s.mark == "" || s.mark == ":" || !strings.HasPrefix(behind, "("):
+		return false
+	case isStatus(strings.Trim(behind, "()"+colons+" ")):
+		s.code, s.text = s.code+" "+strings.TrimRight(behind, colons+" "), ""
+		return true
+	case st == mnemonic && valueBehind.MatchString(behind):
+		_, text, _ := strings.Cut(behind, ")")
+		s.text = strings.TrimSpace(strings.TrimLeft(text, " "+colons))
+		s.mark += "value"
+		return true
+	}
+	return false
 }
 
 // oneDash makes all dashes one.
