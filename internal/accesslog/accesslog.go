@@ -752,10 +752,12 @@ func (r *Reader) find(o *object, s *source) []byte {
 		return append(r.scratch[:0], s.constant...)
 	}
 	v := o.value(s)
-	if v.Kind() == jsontree.Array { // some gateways write headers as lists
+	kind := v.Kind()
+	if kind == jsontree.Array { // some gateways write headers as lists
 		v = v.First()
+		kind = v.Kind()
 	}
-	switch v.Kind() {
+	switch kind {
 	case jsontree.String:
 		if b = v.Raw(); v.Escaped() {
 			r.scratch = v.AppendText(r.scratch[:0])
@@ -847,8 +849,12 @@ func clip(b []byte) string {
 // with which some producers pad.
 func trimSpace(b []byte) []byte {
 	if len(b) > 0 && ' ' < b[0] && b[0] < utf8.RuneSelf && b[len(b)-1] > ' ' {
-		return b
+		return b // inline, as almost always
 	}
+	return trimmed(b)
+}
+
+func trimmed(b []byte) []byte {
 	b = bytes.TrimPrefix(b, []byte("\ufeff"))
 	for len(b) > 0 && (b[0] <= ' ') {
 		b = b[1:]

@@ -54,8 +54,8 @@ func (k keyNumbers) odd(v jsontree.Value) (n int, ok bool) {
 // set is a set of key numbers.
 type set []uint64
 
-func (s set) has(n int) bool { return s[n/64]&(1<<(n%64)) != 0 }
-func (s set) add(n int)      { s[n/64] |= 1 << (n % 64) }
+func (s set) has(n int) bool { return s[uint(n)/64]&(1<<(uint(n)%64)) != 0 }
+func (s set) add(n int)      { s[uint(n)/64] |= 1 << (uint(n) % 64) }
 
 // object is a JSON object of a record, with an index of its top-level keys.
 type object struct {
@@ -106,11 +106,13 @@ func (o *object) top(key int) jsontree.Value {
 
 // value returns what a source's path leads to.
 func (o *object) value(s *source) jsontree.Value {
-	if s.path == nil || !o.keys.has(s.key) {
+	switch {
+	case s.path == nil:
 		return jsontree.Value{}
-	}
-	if o.selected {
+	case o.selected:
 		return o.top(s.slot)
+	case !o.keys.has(s.key):
+		return jsontree.Value{}
 	}
 	v := o.indexed[s.key]
 	if len(s.path) == 1 {

@@ -98,7 +98,8 @@ func (c *check) document(i int) (how Ending, end int, ok bool) {
 	for {
 		if inObject {
 			var at stage
-			switch i, at = c.members(i); at {
+			inList := depth > 1 && objects[(depth-2)/64]&(1<<((depth-2)%64)) == 0
+			switch i, at = c.members(i, inList); at {
 			case atValue:
 				goto value
 			case afterValue:
@@ -219,9 +220,9 @@ const (
 )
 
 // members reads members of the object at hand from the key at i on, as long as their values are
-// texts without escapes, numbers and literals: most objects consist of these. It returns how far it
-// came.
-func (c *check) members(i int) (next int, at stage) {
+// texts without escapes, numbers and literals: most objects consist of these. In a list of objects,
+// it goes on with the next one. It returns how far it came.
+func (c *check) members(i int, inList bool) (next int, at stage) {
 	src, width, open, last := c.src, len(c.quote), c.quote[0], c.last
 	for i+maxWords+wordSize <= len(src) {
 		k := last.next
@@ -269,11 +270,16 @@ func (c *check) members(i int) (next int, at stage) {
 			c.last = last
 			return v, atValue
 		}
-		if end >= len(src) || src[end] != ',' {
+		switch {
+		case end < len(src) && src[end] == ',':
+			end++
+		case inList && end+4 < len(src) && src[end] == '}' && src[end+1] == ',' && src[end+2] == '{' && src[end+3] == open && src[end+2+width] == '"': // the next item
+			end += 3
+		default:
 			c.last = last
 			return end, afterValue
 		}
-		if i = end + 1; !c.solid(i) {
+		if i = end; !c.solid(i) {
 			i = c.space(i)
 		}
 	}

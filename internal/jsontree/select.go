@@ -22,7 +22,7 @@ type Key struct {
 
 // pathNode is a place, and the places below it.
 type pathNode struct {
-	number  int
+	number  uint
 	checker *Checker      // of the documents in texts here, nil: they are not checked
 	below   int           // how many places are right below it
 	table   []*pathMember // these by hash, at most a quarter full; its length is a power of two
@@ -73,7 +73,7 @@ func (p *Paths) Add(path []Key) (number int, ok bool) {
 			return 0, false
 		}
 	}
-	return at.number, true
+	return int(at.number), true
 }
 
 // Len is how many numbers there are.
@@ -99,7 +99,7 @@ func (p *Paths) member(of *pathNode, key Key) (n *pathNode, ok bool) {
 			return nil, false
 		}
 	}
-	m := &pathMember{key, pathNode{number: len(p.places)}}
+	m := &pathMember{key, pathNode{number: uint(len(p.places))}}
 	m.seen.place = &m.pathNode
 	p.places = append(p.places, &m.pathNode)
 	of.table[h] = m
@@ -218,7 +218,7 @@ func (s *selection) object(i int, of *pathNode) (end int, ok bool) {
 		if i = skipSpace(src, i); i >= len(src) {
 			return 0, false
 		}
-		if n := m.place; n != nil && s.present[n.number/64]&(1<<(n.number%64)) == 0 {
+		if n := m.place; n != nil && s.present[n.number/64]&(1<<(n.number%64)) == 0 { // and no earlier member has this key
 			i, ok = s.value(i, n)
 		} else if src[i] == '"' {
 			i, _, ok = scanString(src, i+1)
