@@ -147,7 +147,7 @@ func (s *Set) candidates(code, dialect, service string) (*Family, []Listed) {
 	}
 	for i := range s.Families {
 		f := &s.Families[i]
-		if slices.ContainsFunc(f.Match.Services, func(glob string) bool { ok, _ := path.Match(glob, service); return ok }) {
+		if slices.ContainsFunc(f.Match.Services, func(glob string) bool { return globMatches(glob, service) }) {
 			if candidates := s.within[f.Name].find(code); len(candidates) > 0 {
 				return f, candidates
 			}
@@ -159,6 +159,16 @@ func (s *Set) candidates(code, dialect, service string) (*Family, []Listed) {
 		}
 	}
 	return nil, nil
+}
+
+// globMatches is path.Match. Every error is compared with the globs of all families, and mostly the
+// first byte says that it does not match.
+func globMatches(glob, text string) bool {
+	if glob != "" && (text == "" || text[0] != glob[0]) && strings.IndexByte(`*?[\`, glob[0]) < 0 {
+		return false
+	}
+	ok, _ := path.Match(glob, text)
+	return ok
 }
 
 // choose tells several entries of one code apart: by the message, then by the status, else it takes

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"fmt"
+	"path"
 	"testing"
 	"testing/fstest"
 )
@@ -68,4 +69,14 @@ func TestTwoDocumentsInOneFileAreRefused(t *testing.T) {
 	f(one+"---\n", true)
 	f(one+"---\n# nothing\n", true)
 	f(one+"---\n{family: B, language: en, match: {prefixes: [B]}, codes: []}\n", false)
+}
+
+func TestGlobMatches(t *testing.T) {
+	for _, glob := range []string{"", "a", "ab", "a*", "*a", "?b", "[ab]c", `\*`, "[", "中*", "*"} {
+		for _, text := range []string{"", "a", "ab", "b", "bc", "*", "[", "中文", "/", "aa"} {
+			if want, _ := path.Match(glob, text); globMatches(glob, text) != want {
+				t.Errorf("%q matches %q: %v, want %v", glob, text, !want, want)
+			}
+		}
+	}
 }
