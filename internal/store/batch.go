@@ -33,7 +33,7 @@ type Batch struct {
 	waiting     map[string]int // the half of a request that waits for the other, by request id
 	limits      Limits
 	counts      counts
-	errors      []errorRow
+	errors      pages[errorRow]
 	deadLetters []deadLetterRow
 	audits      []auditRow
 }
@@ -46,6 +46,32 @@ type errorRow struct {
 	envelope  uint32
 	path      string
 	latencyMS *float64
+}
+
+// pages is a list whose rows stay where they are while it grows, because they are large.
+type pages[R any] struct {
+	all [][]R
+	n   int // rows in all of them
+}
+
+// The rows of a page: a few in a small batch.
+const (
+	leastPage = 8
+	mostPage  = 512
+)
+
+// add appends a zero row to fill in.
+func (p *pages[R]) add() *R {
+	last := len(p.all) - 1
+	if last < 0 || len(p.all[last]) == cap(p.all[last]) {
+		p.all = append(p.all, make([]R, 0, min(max(p.n, leastPage), mostPage)))
+		last++
+	}
+	page := p.all[last]
+	page = page[:len(page)+1]
+	p.all[last] = page
+	p.n++
+	return &page[len(page)-1]
 }
 
 // half is one of the two records that a gateway wrote of a request.
@@ -93,7 +119,7 @@ func NewBatch(topic string, partition int, firstOffset int64, limits Limits) *Ba
 
 // Rows returns about how many rows an insert of the batch writes.
 func (b *Batch) Rows() int {
-	return len(b.errors) + len(b.deadLetters) + len(b.audits) + len(b.counts.traffic.all) + len(b.counts.codes.all)
+	return b.errors.n + len(b.deadLetters) + len(b.audits) + len(b.counts.traffic.all) + len(b.counts.codes.all)
 }
 
 // Size returns about how much memory the batch takes, in bytes, including the columns of its
@@ -220,18 +246,19 @@ func (b *Batch) rows(offset int64, index int, e *enrich.Element, group trafficNu
 	a.Tenant, a.Route = b.counts.tenants.texts[group.tenant], b.counts.routes.texts[group.route]
 	path := a.Path.String()
 	a.Body, a.RequestID, a.Path = nil, nil, nil // their memory belongs to the reader
-	var latency *float64
-	if a.HasLatency {
-		latency = &a.LatencyMS
-	}
 	if e.Sample != "" {
 		b.size += auditRowSize + 2*int64(len(e.Sample)+len(path))
 		b.audits = append(b.audits, auditRow{access: a, path: path, offset: offset, index: uint32(index), sample: e.Sample})
 	}
-	for i, event := range e.Events {
+	for i := range e.Events {
+		event := &e.Events[i]
 		b.Errors++
 		b.size += errorRowSize + 2*int64(len(path)+len(event.Message)+len(event.RequestID))
-		b.errors = append(b.errors, errorRow{access: a, path: path, event: event, offset: offset, index: uint32(index), envelope: uint32(i), latencyMS: latency})
+		r := b.errors.add()
+		r.access, r.path, r.event, r.offset, r.index, r.envelope = a, path, *event, offset, uint32(index), uint32(i)
+		if a.HasLatency {
+			r.latencyMS = &r.access.LatencyMS
+		}
 		if b.counts.addError(group, event.Code, event.Dialect, event.Family, event.Kind, a.Time) {
 			b.size += codeRowSize
 		}
@@ -241,7 +268,7 @@ func (b *Batch) rows(offset int64, index int, e *enrich.Element, group trafficNu
 // TableRows returns how many rows an insert of the batch writes, by table.
 func (b *Batch) TableRows() map[string]int {
 	return map[string]int{
-		errorTable.name: len(b.errors), trafficTable.name: len(b.counts.traffic.all), codeTable.name: len(b.counts.codes.all),
+		errorTable.name: b.errors.n, trafficTable.name: len(b.counts.traffic.all), codeTable.name: len(b.counts.codes.all),
 		deadLetterTable.name: len(b.deadLetters), auditTable.name: len(b.audits), batchTable.name: 1,
 	}
 }

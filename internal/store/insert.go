@@ -27,7 +27,7 @@ func (s *Store) Insert(ctx context.Context, batches []*Batch) error {
 func (s *Store) insert(ctx context.Context, batches []*Batch) error {
 	return firstError(
 		func() error {
-			return errorTable.insert(ctx, s, gather(batches, func(b *Batch) []errorRow { return b.errors }))
+			return errorTable.insert(ctx, s, gatherPages(batches, func(b *Batch) pages[errorRow] { return b.errors }))
 		},
 		func() error { return s.insertSums(ctx, batches) },
 		func() error { return sightingTable.insert(ctx, s, gather(batches, (*Batch).codeRows)) },
@@ -56,6 +56,19 @@ func gather[R any](batches []*Batch, rows func(*Batch) []R) (all []of[R]) {
 		all = slices.Grow(all, len(own))
 		for i := range own {
 			all = append(all, of[R]{b, &own[i]})
+		}
+	}
+	return all
+}
+
+func gatherPages[R any](batches []*Batch, rows func(*Batch) pages[R]) (all []of[R]) {
+	for _, b := range batches {
+		own := rows(b)
+		all = slices.Grow(all, own.n)
+		for _, page := range own.all {
+			for i := range page {
+				all = append(all, of[R]{b, &page[i]})
+			}
 		}
 	}
 	return all
