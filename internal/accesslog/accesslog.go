@@ -191,6 +191,7 @@ type Reader struct {
 	scratch    []byte    // the text of one field without its escapes
 	values     [][]byte  // of a text line
 	claims     jsontree.Tree
+	minute     minute
 	recurring
 }
 
@@ -662,7 +663,7 @@ func (r *Reader) time(o *object, f *format) (found time.Time) {
 			if len(b) == 0 {
 				continue
 			}
-			t, ok = s.parseTime(b)
+			t, ok = r.minute.parseTime(s, b)
 		}
 		switch {
 		case !ok:

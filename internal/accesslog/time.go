@@ -58,6 +58,56 @@ func (s *source) parseTime(b []byte) (time.Time, bool) {
 	return parseTime(b)
 }
 
+// minute is the minute of the latest time that was written as 2026-01-01T08:00:00.000+08:00, with
+// or without the fraction and the zone. Most times are in the same minute as the one before: then
+// only the seconds need reading.
+type minute struct {
+	head  string // up to the seconds, "" at first
+	zone  string
+	start time.Time
+}
+
+const lengthOfHead = len("2006-01-02T15:04:")
+
+// parseTime is source.parseTime.
+func (m *minute) parseTime(s *source, b []byte) (time.Time, bool) {
+	if s.layout != "" || s.unit != 0 {
+		return s.parseTime(b)
+	}
+	ms, zone, ok := secondsIn(b)
+	if ok && string(b[:lengthOfHead]) == m.head && string(zone) == m.zone {
+		return m.start.Add(time.Duration(ms) * time.Millisecond), true
+	}
+	t, read := parseTime(b)
+	if read && ok {
+		m.head, m.zone, m.start = string(b[:lengthOfHead]), string(zone), t.Add(-time.Duration(ms)*time.Millisecond)
+	}
+	return t, read
+}
+
+// secondsIn returns the seconds of a time as milliseconds, and what stands after them. It is ok
+// only for what every layout reads so: two digits, and perhaps a point and at most nine digits.
+func secondsIn(b []byte) (ms int, zone []byte, ok bool) {
+	if len(b) < lengthOfHead+2 || b[10] != 'T' || b[lengthOfHead-1] != ':' {
+		return 0, nil, false
+	}
+	tens, ones, rest := b[lengthOfHead]-'0', b[lengthOfHead+1]-'0', b[lengthOfHead+2:]
+	if tens > 5 || ones > 9 {
+		return 0, nil, false
+	}
+	ms = (int(tens)*10 + int(ones)) * 1000
+	if len(rest) == 0 || rest[0] != '.' {
+		return ms, rest, len(rest) == 0 || rest[0] != ','
+	}
+	rest = rest[1:]
+	n := 0
+	for unit := 100; n < len(rest) && '0' <= rest[n] && rest[n] <= '9'; n++ {
+		ms += int(rest[n]-'0') * unit
+		unit /= 10
+	}
+	return ms, rest[n:], 1 <= n && n <= 9
+}
+
 // timeOf reads what Jackson makes of Java's times without settings: a list of the year, the month
 // and so on to the nanoseconds, or an object of seconds and nanoseconds. A list without a zone is
 // UTC.
