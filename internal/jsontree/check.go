@@ -273,7 +273,7 @@ func (c *check) members(i int, inList bool) (next int, at stage) {
 		switch {
 		case end < len(src) && src[end] == ',':
 			end++
-		case inList && end+4 < len(src) && src[end] == '}' && src[end+1] == ',' && src[end+2] == '{' && src[end+3] == open && src[end+2+width] == '"': // the next item
+		case inList && c.nextItem(end):
 			end += 3
 		default:
 			c.last = last
@@ -300,6 +300,13 @@ func (c *check) key(i int) *recentKey {
 		return nil
 	}
 	return c.remember(i, c.space(end+1), src[from:end-width])
+}
+
+// nextItem reports whether an object in a list ends at i, and another with a key begins.
+func (c *check) nextItem(i int) bool {
+	const next = "},{"
+	rest := c.src[i:]
+	return len(rest) > len(next)+1 && string(rest[:len(next)]) == next && rest[len(next)] == c.quote[0] && rest[len(next)+len(c.quote)-1] == '"'
 }
 
 // remember returns what is remembered of the key at i, whose value is at v, and asks of it if it is
