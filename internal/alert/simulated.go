@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -124,8 +125,8 @@ type unordered struct {
 }
 
 type atMinute struct {
-	at time.Time
-	n  uint64
+	unix int64 // seconds
+	n    uint64
 }
 
 func (m minutes) series(keys []string) *unordered {
@@ -138,19 +139,19 @@ func (m minutes) series(keys []string) *unordered {
 
 func (u *unordered) put(at time.Time, n uint64) {
 	if n > 0 {
-		u.counts = append(u.counts, atMinute{at, n})
+		u.counts = append(u.counts, atMinute{at.Unix(), n})
 	}
 }
 
 // addTo adds the counts in the order of time.
 func (m minutes) addTo(all map[string]*series) {
 	for name, u := range m {
-		byTime := func(a, b atMinute) int { return a.at.Compare(b.at) }
+		byTime := func(a, b atMinute) int { return cmp.Compare(a.unix, b.unix) }
 		if !slices.IsSortedFunc(u.counts, byTime) {
 			slices.SortFunc(u.counts, byTime)
 		}
 		for _, c := range u.counts {
-			add(all, counted{at: c.at, keys: u.keys, name: name}, c.n)
+			add(all, counted{at: time.Unix(c.unix, 0), keys: u.keys, name: name}, c.n)
 		}
 	}
 }

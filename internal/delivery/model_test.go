@@ -993,7 +993,7 @@ func TestModel(t *testing.T) {
 		}
 		return n
 	}
-	faults, samples := 1, 1500
+	faults, samples := 1, 400
 	if stacktest.Prove() {
 		faults, samples = 2, 5000
 	}
