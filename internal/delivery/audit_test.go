@@ -49,19 +49,7 @@ func newAuditCase(t *testing.T, broker string, topics ...string) *auditCase {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.store.Close() })
-	request := &kafka.CreateTopicsRequest{}
-	for _, topic := range topics {
-		request.Topics = append(request.Topics, kafka.TopicConfig{Topic: topic, NumPartitions: 2, ReplicationFactor: 1})
-	}
-	resp, err := (&kafka.Client{Addr: kafka.TCP(broker)}).CreateTopics(t.Context(), request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, topic := range topics {
-		if resp.Errors[topic] != nil {
-			t.Fatal(topic, resp.Errors[topic])
-		}
-	}
+	stacktest.CreateTopics(t, broker, 2, topics...)
 	if c.kafka, err = Connect(t.Context(), Config{Brokers: []string{broker}, Topics: topics, Group: "of-" + c.topic, Start: "earliest"}); err != nil {
 		t.Fatal(err)
 	}

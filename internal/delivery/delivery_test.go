@@ -58,11 +58,7 @@ func newPipeline(t *testing.T, broker string) *pipeline {
 
 func pipelineOn(t *testing.T, broker string, server *stack.ClickHouse, database string) *pipeline {
 	name := strings.ReplaceAll(t.Name(), "/", "-") // tests share a broker
-	client := &kafka.Client{Addr: kafka.TCP(broker)}
-	resp, err := client.CreateTopics(t.Context(), &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: name, NumPartitions: partitions, ReplicationFactor: 1}}})
-	if err != nil || resp.Errors[name] != nil {
-		t.Fatal(err, resp)
-	}
+	stacktest.CreateTopics(t, broker, partitions, name)
 	return &pipeline{t: t, broker: broker, topic: name, group: "of-" + name,
 		database: store.Config{Addr: []string{server.Addr}, Database: database, Username: "default"},
 		query: func(sql string) string {

@@ -318,6 +318,53 @@ func (b *RealBroker) CreateTopic(ctx context.Context, name string, partitions in
 	return nil
 }
 
+// CreateTopics creates topics of one replica on any broker and returns when each partition has a
+// leader. A broker that has just started or is busy is asked again. It uses the connections and the
+// cached metadata of kafka-go's default transport, as clients and writers without a transport of
+// their own do.
+func CreateTopics(t testing.TB, broker string, partitions int, names ...string) {
+	t.Helper()
+	client := &kafka.Client{Addr: kafka.TCP(broker), Timeout: 20 * time.Second}
+	err := errors.New("not created")
+	for deadline := time.Now().Add(time.Minute); err != nil && time.Now().Before(deadline); {
+		if err = createTopics(t.Context(), client, partitions, names); err != nil {
+			time.Sleep(200 * time.Millisecond)
+		}
+	}
+	Must(t, err)
+}
+
+func createTopics(ctx context.Context, client *kafka.Client, partitions int, names []string) error {
+	request := &kafka.CreateTopicsRequest{}
+	for _, name := range names {
+		request.Topics = append(request.Topics, kafka.TopicConfig{Topic: name, NumPartitions: partitions, ReplicationFactor: 1})
+	}
+	created, err := client.CreateTopics(ctx, request)
+	if err != nil {
+		return err
+	}
+	for name, err := range created.Errors {
+		if err != nil && !errors.Is(err, kafka.TopicAlreadyExists) {
+			return fmt.Errorf("create topic %q: %w", name, err)
+		}
+	}
+	known, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: names})
+	if err != nil {
+		return err
+	}
+	for _, topic := range known.Topics {
+		if topic.Error != nil || len(topic.Partitions) != partitions {
+			return fmt.Errorf("topic %q has %d partitions, want %d: %w", topic.Name, len(topic.Partitions), partitions, topic.Error)
+		}
+		for _, p := range topic.Partitions {
+			if p.Leader.Host == "" {
+				return fmt.Errorf("partition %d of topic %q has no leader: %w", p.ID, topic.Name, p.Error)
+			}
+		}
+	}
+	return nil
+}
+
 var javaVersion = regexp.MustCompile(`version "(\d+)`)
 
 func javaPresent() error {
