@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/bits"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -158,51 +157,59 @@ func saysFailure(value []byte, quote string) bool {
 // saysFailingState is saysFailure for states: it knows more words, numbers in quotes, and codes,
 // which hold a digit or an underscore.
 func saysFailingState(value []byte, quote string) bool {
-	if saysFailure(value, quote) || saysBad(value, quote) {
-		return true
-	}
-	text, quoted, _ := textAt(value, quote)
-	if !quoted {
-		return false
-	}
-	word, plain := wordIn(text, quote)
+	text, quoted, plain := textAt(value, quote)
 	switch {
 	case !plain:
 		return true
-	case len(word) == 0:
-		return false
-	case '0' <= word[0] && word[0] <= '9':
-		return isDigits(word) && word != "1" && !slices.Contains(successCodes, word)
+	case !quoted:
+		return saysFailure(value, quote)
 	}
-	return strings.ContainsAny(word, "0123456789_")
-}
-
-// saysBad reports whether a value may be a word that says that something failed.
-func saysBad(value []byte, quote string) bool {
-	text, _, plain := textAt(value, quote)
-	if !plain || follows(text, 0, "err") || follows(text, 0, "fa") {
-		return true
-	}
-	if c := text[0] | 0x20; c != 'n' && c != 'k' {
-		return false
-	}
-	word, plain := wordIn(text, quote)
-	return !plain || len(word) <= len("notok")
-}
-
-// wordIn returns a text up to its closing quote, without spaces around it. It is plain if it is
-// short and all its bytes stand for themselves.
-func wordIn(text []byte, quote string) (word string, plain bool) {
-	text = text[:min(len(text), maxCode)]
-	if end := bytes.Index(text, []byte(quote)); end >= 0 {
-		text = text[:end]
-	}
-	for _, c := range text {
-		if c >= utf8.RuneSelf || c == '\\' || c < ' ' {
-			return "", false
+	number, code, n := true, false, 0
+	for ; n < len(text) && n < maxCode; n++ {
+		c := text[n]
+		if c == quote[0] && bytes.HasPrefix(text[n:], []byte(quote)) {
+			break
+		}
+		switch {
+		case '0' <= c && c <= '9' || c == '_':
+			code = true
+		case c == ' ':
+		case c == '\\' || c >= utf8.RuneSelf || c < ' ':
+			return true
+		default:
+			number = false
 		}
 	}
-	return string(bytes.TrimSpace(text)), len(text) < maxCode
+	switch c := text[0] | 0x20; {
+	case '4' <= c && c <= '9' || c == '-':
+		return true
+	case '0' <= c && c <= '3':
+		return number && string(text[:n]) != "0" && string(text[:n]) != "1" && string(text[:n]) != "200"
+	case c == 'e':
+		return code || follows(text, 0, "err")
+	case c == 'f':
+		return code || follows(text, 0, "fa")
+	case c == 'n' || c == 'k':
+		return code || n <= len("notok ")
+	}
+	return code
+}
+
+// saysBad reports whether a value may be a type that says that something failed.
+func saysBad(value []byte, quote string) bool {
+	text, _, plain := textAt(value, quote)
+	switch {
+	case !plain:
+		return true
+	case text[0]|0x20 == 'e':
+		return follows(text, 0, "err")
+	case text[0]|0x20 == 'f':
+		return follows(text, 0, "fa")
+	case text[0]|0x20 != 'n' && text[0]|0x20 != 'k':
+		return false
+	}
+	end := bytes.Index(text[:min(len(text), len("notok ")+len(quote))], []byte(quote))
+	return end >= 0 || len(text) < len("notok ")+len(quote) || bytes.IndexByte(text[:len("notok ")], '\\') >= 0 || bytes.IndexByte(text[:len("notok ")], ' ') >= 0
 }
 
 // saysSevere reports whether a value may be the severity of an error.
