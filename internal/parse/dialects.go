@@ -879,7 +879,7 @@ func jSend(o *object) (Envelope, verdict) {
 	}
 	typed := saysError(o.scalar(keyType))
 	switch {
-	case !typed && !saysError(o.scalar(keyStatus, keyOutcome)), o.get(keyError).Kind() == jsontree.Object:
+	case !typed && !slices.Contains(failingStates, strings.ToLower(o.scalar(keyStatus, keyOutcome))), o.get(keyError).Kind() == jsontree.Object:
 		return Envelope{}, neither
 	case !o.liberal() && o.keys.has(keyID) && !o.keys.hasAny(keys(keyMessage, keyMessageUpper)): // the state of a thing
 		return Envelope{}, neither
@@ -1062,8 +1062,7 @@ func isAllOf(list jsontree.Value) bool {
 
 // saysError reports whether a category, a severity or a result in words is that of an error.
 func saysError(word string) bool {
-	word = strings.ToLower(word)
-	return word == "fatal" || slices.Contains(failingStates, word)
+	return slices.Contains(severeWords, strings.ToLower(word))
 }
 
 // fhir reads an issue of FHIR's OperationOutcome: https://hl7.org/fhir/operationoutcome.html
@@ -1173,7 +1172,7 @@ func statusNumber(o *object) (Envelope, verdict) {
 
 // isStateCode reports whether a status in words is a code: TRA10021, REQUEST_NOT_PROCESSED.
 func isStateCode(word string) bool {
-	return isWord(word) && (saysErrorCode(word) || isConstant(word) && complains(strings.ReplaceAll(word, "_", " ")))
+	return isWord(word) && (saysErrorCode(word) || isConstant(word) && strings.Contains(word, "_") && complains(strings.ReplaceAll(word, "_", " ")))
 }
 
 // geoNames reads <status message="…" value="10"/>.

@@ -410,8 +410,12 @@ func flagOf(f jsontree.Value) (says, known bool) {
 	return false, false
 }
 
-// failingStates are states in words that say failure, in lower case.
-var failingStates = []string{"error", "fail", "failed", "failure", "ng", "nok", "notok", "ko", "err"}
+// severeWords are severities, types and states that say failure, in lower case; failingStates are
+// states that do.
+var (
+	severeWords   = []string{"error", "err", "fail", "failed", "failure", "fatal"}
+	failingStates = append([]string{"ng", "nok", "notok", "ko"}, severeWords...)
+)
 
 var stateKeys = keys(keySuccess, keyStatus, keyState, keyStatusCode)
 
