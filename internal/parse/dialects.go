@@ -266,6 +266,7 @@ var telltales = [...]telltale{
 	{word: "ok", whole: true, value: saysFalse},
 	{word: "detail", whole: true, value: isList},
 	{word: "state", whole: true, value: saysFailure},
+	{word: "state", whole: true, value: saysBad},
 	{word: "messageId", whole: true},
 	{word: "kind", whole: true, value: saysStatus},
 	{word: "__type", whole: true},

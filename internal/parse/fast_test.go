@@ -76,6 +76,11 @@ func FuzzFast(f *testing.F) {
 	f.Add([]byte(`{"\u0065rror_code":"A.1"}`), false)
 	f.Add([]byte(`{\x22error_code\x22:\x22A.1\x22}`), true)
 	f.Add([]byte(`{\"Code\":\"0\功\"`), true) // once taken for a code of 0
+	f.Add([]byte(`{"items":[{"state":"NG","message":"no"},{"status":"ko","message":"no"}]}`), false)
+	f.Add([]byte(`{"status":"INVALID","message":"not"}`), false)
+	f.Add([]byte(`{"status":"5100\t","message":"not"}`), false)
+	f.Add([]byte(`{"result":"NG ","message":"not"}`), false)
+	f.Add([]byte(`{"messages":[{"severity":"NG","code":"0","text":"no"}]}`), false)
 	f.Add([]byte(`{"tAtus":""`), false)
 	f.Add([]byte(`{"Co de":"1"`), false) // once taken for a code
 	p := newParser(f)
