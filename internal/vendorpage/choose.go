@@ -153,7 +153,7 @@ func saysFault(text string) bool {
 }
 
 // faultTexts matches texts that say what is wrong, in other languages than faultWords.
-var faultTexts = regexp.MustCompile(`(?i)not |n['’]t\b|cannot|错误|失败|无效|不合法|不存在|超时|缺少|未|无权|过于|已存在|过期|禁止|不能|エラー|無効|失敗|ません|오류|실패|잘못|않|없|ошиб|невер|недопуст|не |отсутств|ungültig|fehl|nicht|inv[aá]lid|no |non |não |erreur|impossible`)
+var faultTexts = regexp.MustCompile(`(?i)not |n['’]t\b|cannot|错误|失败|无效|不合法|不存在|超时|缺少|未|无权|过于|已存在|过期|禁止|不能|エラー|無効|失敗|ません|오류|실패|잘못|않|없|ошиб|невер|недопуст|не |отсутств|ungültig|fehl|nicht|inv[aá]lid|no |non |não |erreur|impossible|rejei[cç]|rechaz`)
 
 // likeCodes reports whether the codes look like those of a list, and each is another one.
 func (r *reading) likeCodes() bool {

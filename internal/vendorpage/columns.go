@@ -472,6 +472,8 @@ var textRules = []rule{
 	{RoleMessage, func(a *assignment) bool { return a.listed(ofMessage) || a.listed(ofName) }, func(c column) bool { return c.kind == ofStatus && c.joined > 0.8 && c.looks == surely }},
 	// A type that is a phrase: "Invalid Parameters".
 	{RoleMessage, func(a *assignment) bool { return a.listed(ofMessage) || a.listed(ofName) || a.blind }, func(c column) bool { return typeHeads[c.heading] && c.phrases > 0.5 && c.kind == ofField }},
+	// A phrase under a heading that speaks of errors: "Nome do erro".
+	{RoleMessage, func(a *assignment) bool { return a.listed(ofMessage) || a.blind }, func(c column) bool { return c.kind == unknown && c.phrases > 0.5 && saysError.MatchString(c.heading) }},
 	// The first of two descriptions. A bare "Reason" before an explanation is the reason phrase of
 	// the response.
 	{RoleMessage, func(a *assignment) bool { return a.described() < 2 }, func(c column) bool { return c.kind == ofText || c.heading == "reason" }},

@@ -31,7 +31,7 @@ const (
 // are judged by the keywords in them.
 var vocabulary = words(map[kind]string{
 	ofStatus: `status code; http status code; http status; http code; http; http response code; http response status; http response status code; http error code; http return code; status; response status; http method status; https status code; http-status; httpcode; httpstatuscode; statuscode;
-		状态码; http状态码; http 状态码; 响应码; http返回码; http响应码; http 返回码; 返回状态码; 响应状态码; http状态; http code 码; 狀態碼; http狀態碼;
+		状态码; http状态码; http 状态码; 响应码; http返回码; http响应码; http 返回码; 返回状态码; 响应状态码; http状态; http code 码; 狀態碼; http狀態碼; http 狀態碼;
 		ステータスコード; httpステータスコード; http ステータスコード; httpステータス; http ステータス; ステータス; 상태 코드; http 상태 코드; http 상태; 상태코드; http상태코드; http 상태코드;
 		statuscode; http-statuscode; statuscode http; código de estado; código de estado http; estado http; código http; estado; statut http; code d'état; code d'état http; code http; statut; code de statut; code statut; code de statut http; código de status; código de status http; status http; código de estado da http;
 		код состояния; код состояния http; http-код; код http; статус; статус http; http-статус; код статуса; код ответа; код ответа http;

@@ -137,12 +137,8 @@ func readTable(g grid, at int, heads []string, rows []gridRow) *reading {
 	if heads == nil && g.topic == noTopic && sayFaults(rows) {
 		g.topic, r.about = ofErrors, true
 	}
-	var roles []Role
-	var rivals []int
-	if heads != nil {
-		roles, rivals = assignOrRivals(heads, cols)
-	} else {
-		roles = assignBare(cols, g.topic)
+	roles, rivals := rolesOf(g.topic, heads, cols)
+	if heads == nil {
 		heads = make([]string, len(cols))
 	}
 	for i, h := range heads {
@@ -152,12 +148,13 @@ func readTable(g grid, at int, heads []string, rows []gridRow) *reading {
 		r.refuse(at, heads, rivals)
 		return r
 	}
-	code := slices.IndexFunc(roles, func(r Role) bool { return r == RoleCode || r == RoleStatusCode })
+	code := slices.IndexFunc(roles, isKey)
 	if code < 0 {
 		r.table.LeftOut = noCodes(heads)
 		return r
 	}
-	if roles[code] == RoleStatusCode && numbered1xx(code, rows) {
+	numbered := numbered1xx(code, rows)
+	if roles[code] == RoleStatusCode && numbered {
 		roles[code] = RoleCode
 		r.table.Columns[code].Role = RoleCode
 	}
@@ -177,12 +174,34 @@ func readTable(g grid, at int, heads []string, rows []gridRow) *reading {
 	for _, row := range rows {
 		f.row(row)
 	}
-	if !calledNumber.MatchString(normal(heads[code])) && r.slipped() {
+	if !numbered && !calledNumber.MatchString(normal(heads[code])) && r.slipped() {
 		r.rivals = true
 		r.table.LeftOut = "the codes are HTTP statuses, and there seem to be codes among the texts"
 		r.unplaced = append(r.unplaced, Unplaced{at, clip(strings.Join(heads, " | ")), r.table.LeftOut})
 	}
 	return r
+}
+
+// rolesOf decides the role of each column. Where the text above announces codes, they may stand
+// under a heading that is not known.
+func rolesOf(above topic, heads []string, cols [][]string) (roles []Role, rivals []int) {
+	if heads == nil {
+		return assignBare(cols, above), nil
+	}
+	roles, rivals = assignOrRivals(heads, cols)
+	if rivals == nil && above == ofCodes && !slices.ContainsFunc(roles, isKey) && strangeKey(heads) {
+		roles = assignBare(cols, above)
+	}
+	return roles, rivals
+}
+
+func isKey(r Role) bool { return r == RoleCode || r == RoleStatusCode }
+
+// strangeKey reports whether the heading of the first column is not known, and no heading is that
+// of a field.
+func strangeKey(heads []string) bool {
+	return (kindOf(heads[0]) == unknown || valueHeads[normal(heads[0])] || idHeads[normal(heads[0])]) &&
+		!slices.ContainsFunc(heads[1:], func(h string) bool { return kindOf(h) == ofField })
 }
 
 // sayFaults reports whether most rows have a text that says what is wrong.
@@ -247,7 +266,10 @@ func plainStatuses(heading string, cells []string) bool {
 	if kindOf(heading) != ofStatus {
 		return false
 	}
-	return !slices.ContainsFunc(cells, func(c string) bool { return !integer.MatchString(c) && !statuses.MatchString(c) })
+	return !slices.ContainsFunc(cells, func(c string) bool {
+		c = strings.Trim(c, "`*")
+		return !integer.MatchString(c) && !statuses.MatchString(c)
+	})
 }
 
 // judgedRows is how many rows of a table decide what its columns are.
