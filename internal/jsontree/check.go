@@ -226,7 +226,7 @@ func (c *check) members(i int, inList bool) (next int, at stage) {
 	src, width, open, last := c.src, len(c.quote), c.quote[0], c.last
 	for i+maxWords+wordSize <= len(src) {
 		k := last.next
-		if k == nil || !k.isAt(src[i:]) {
+		if k == nil || src[i] != open || !k.isAt(src[i:]) { // its place may hold a key of another quote by now
 			if k = c.key(i); k == nil {
 				break
 			}

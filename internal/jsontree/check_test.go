@@ -236,3 +236,24 @@ func BenchmarkCheck(b *testing.B) {
 		})
 	}
 }
+
+// Documents in strings and others share the memory of keys. A key of the one is none of the other,
+// although it takes the place of a key that is expected there.
+func TestCheckKeepsQuotesApart(t *testing.T) {
+	var c Checker
+	c.Asks = func([]byte) uint64 { return 0 }
+	long := strings.Repeat("x", 100)
+	for i := range 5000 {
+		bare, escaped := `{"first":1,"last":"`+long+`"}`, fmt.Sprintf(`{\"key%d\":1,\"last\":\"%s\"}`, i, long)
+		if how, ok := c.Check([]byte(bare), false); how != Whole || !ok {
+			t.Fatalf("%s: %v, %v", bare, how, ok)
+		}
+		if how, ok := c.Check([]byte(escaped), true); how != Whole || !ok {
+			t.Fatalf("%s: %v, %v", escaped, how, ok)
+		}
+		mixed := fmt.Sprintf(`{\"key%d\":"%s"}`, i, long)
+		if how, ok := c.Check([]byte(mixed), false); ok {
+			t.Fatalf("%s, which is in no string: %v", mixed, how)
+		}
+	}
+}
