@@ -451,12 +451,13 @@ func (p *partition) inserted(ok bool, now time.Time) (runs []planned) {
 
 // resume makes the state one that the next generation can continue with, if no other member commits
 // in between, and reports whether it could. It drops what was read and not planned, to be read
-// again. It cannot where runs that were cut before us are still to be read.
+// again. It cannot where runs that were cut before us are still to be read, or may be among those
+// that are sealed: their boundaries are kept.
 func (p *partition) resume() bool {
-	if p.stopped || p.uncommitted || len(p.given) > 0 || p.unread() {
+	if p.stopped || p.uncommitted || len(p.given) > 0 || len(p.sealed) > 0 || p.unread() {
 		return false
 	}
-	p.open, p.sealed, p.bytes = nil, nil, 0
+	p.open, p.bytes = nil, 0
 	p.next = p.plan().end()
 	p.cut = p.next
 	return true
