@@ -32,8 +32,9 @@ test: build ## run all tests, on a real ClickHouse and a real Kafka
 	@$(if $(RACE),,echo "no gcc: the tests run without the race detector")
 	$(TEST) -timeout 20m $(LONGEST) ./...
 
+# One package at a time: the fault tests wait for an ingester under full load to catch up.
 prove: ## run the long forms of the model, the mutations, the fault tests and the rollups, without the race detector; see docs/reliability.md
-	ERRATA_PROVE=1 CGO_ENABLED=0 $(GO) test -count=1 -vet=off -timeout 30m -run 'Model|BrokenRecords|Chaos|Outage' ./internal/delivery ./internal/chaos
+	ERRATA_PROVE=1 CGO_ENABLED=0 $(GO) test -count=1 -vet=off -p 1 -timeout 30m -run 'Model|BrokenRecords|Chaos|Outage' ./internal/delivery ./internal/chaos
 	ERRATA_PROVE=1 CGO_ENABLED=0 $(GO) test -count=1 -vet=off -timeout 30m -run 'WhateverHappens|EveryMoment' ./internal/store
 
 lint: ## check what the compiler does not see: format, vet, staticcheck, dead and complex code, imports, wording
