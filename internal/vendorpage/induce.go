@@ -19,7 +19,7 @@ type place struct {
 	behind string // the mark behind it
 }
 
-// anchor is a code in its place.
+// anchored is a code in its place.
 type anchored struct {
 	at   int // the index of its line
 	code string
@@ -59,7 +59,7 @@ func induce(lines []line) *grid {
 	return best
 }
 
-// placed is an anchor with its place.
+// placed is an anchored code with its place.
 type placed struct {
 	place
 	anchored

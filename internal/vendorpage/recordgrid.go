@@ -2,6 +2,7 @@ package vendorpage
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -81,14 +82,14 @@ func (r *record) readSamples() {
 	r.body = body
 }
 
-// flatten lists the named texts and numbers of a sample.
+// flatten lists the named texts and numbers of a sample, always in the same order.
 func flatten(sample any, depth int) (names, values []string) {
 	object, ok := sample.(map[string]any)
 	if !ok || depth > 3 {
 		return nil, nil
 	}
-	for name, value := range object {
-		switch v := value.(type) {
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		switch v := object[name].(type) {
 		case string:
 			names, values = append(names, name), append(values, v)
 		case float64:
