@@ -196,7 +196,7 @@ func TestSampleOnExternalServers(t *testing.T) {
 	stacktest.Must(t, ingest.Process.Signal(syscall.SIGTERM))
 	stacktest.Must(t, ingest.Wait())
 	code := run([]string{"clean", "--external-clickhouse", server.Addr}, io.Discard, &stderr)
-	if code != 2 || !strings.Contains(stderr.String(), "holds data of topic gateway-logs, which is not a sample's: nothing was dropped") {
+	if code != 2 || !strings.Contains(stderr.String(), "holds records of topic gateway-logs, which have to stay: nothing was removed") {
 		t.Errorf("clean of other data: exit code %d: %s", code, &stderr)
 	}
 	if got := query(t, server.HTTPAddr, "SELECT count() > 0 FROM errata_sample.batches"); got != "1" {

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"regexp"
 	"slices"
@@ -49,9 +48,9 @@ func Look(ctx context.Context, cfg Config) (p Pending, err error) {
 		return p, err
 	}
 	defer s.Close()
-	var tables []string
-	if err := s.conn.QueryRow(ctx, "SELECT groupArray(name) FROM system.tables WHERE database = ?", cfg.Database).Scan(&tables); err != nil {
-		return p, fmt.Errorf("read the tables of database %q: %w", cfg.Database, err)
+	tables, err := s.tables(ctx)
+	if err != nil {
+		return p, err
 	}
 	if p.Migrations = all; slices.Contains(tables, "migrations") {
 		p.Migrations, err = s.unapplied(ctx)
