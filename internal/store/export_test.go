@@ -57,3 +57,32 @@ func (b *Batch) Sums(sums map[string][2]uint64) {
 func (s *Store) ChangeDays(ctx context.Context, days []time.Time, change func() error) error {
 	return s.changeDays(ctx, func(context.Context) ([]time.Time, error) { return days, nil }, change)
 }
+
+// ReadSums reads the sums of errors of a day. It returns a function that writes them with another
+// kind, as a re-enrichment does, and says how many were written.
+func (s *Store) ReadSums(t testing.TB, day time.Time) (write func() int) {
+	var rows []of[codeRow]
+	err := s.ask(t.Context(), "SELECT "+codeTable.selected()+" FROM error_sums FINAL WHERE toDate(minute) = toDate(?)", []any{day.Format(time.DateOnly)}, func(scan func(...any) error) error {
+		row, _, err := scanSum(scan)
+		rows = append(rows, row)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() (n int) {
+		rewrites := make([]SumRewrite, len(rows))
+		for _, r := range rows {
+			r.row.kind = "other"
+		}
+		if err := s.writeSums(t.Context(), rows, rewrites, false, func(written []SumRewrite) error { n = len(written); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+}
+
+// PublishReplacement makes a rollup of a sealed day count.
+func (s *Store) PublishReplacement(ctx context.Context, day time.Time, number uint64) error {
+	return s.publishReplacement(ctx, day.Format(time.DateOnly), number)
+}

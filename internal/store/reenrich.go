@@ -265,6 +265,9 @@ func (s *Store) ReenrichSums(ctx context.Context, c *catalog.Set, day, from, to 
 	return nil
 }
 
+// unsealedSums leaves out the sums of sealed days that are in the rollup: they do not count.
+const unsealedSums = " AND (late OR toDate(minute) NOT IN (SELECT day FROM sealed_days))"
+
 // changedSums returns the codes of a window that mean something else now, and those that have
 // several meanings.
 func (s *Store) changedSums(ctx context.Context, c *catalog.Set, from, to time.Time) (changed, ambiguous []string, err error) {
@@ -274,7 +277,7 @@ func (s *Store) changedSums(ctx context.Context, c *catalog.Set, from, to time.T
 			*to = append(*to, code)
 		}
 	}
-	sql := "SELECT code, dialect, service, family, kind FROM error_sums FINAL WHERE " + filter + " GROUP BY code, dialect, service, family, kind ORDER BY code" + onlyDays
+	sql := "SELECT code, dialect, service, family, kind FROM error_sums FINAL WHERE " + filter + unsealedSums + " GROUP BY code, dialect, service, family, kind ORDER BY code" + onlyDays
 	err = s.ask(ctx, sql, args, func(scan func(...any) error) error {
 		var code, dialect, service string
 		var m catalog.Meaning
@@ -302,7 +305,7 @@ func (s *Store) rewriteSums(ctx context.Context, from, to time.Time, codes []str
 		filter, args = filter+" AND code IN (?)", append(args, codes)
 	}
 	return slicing[codeRow]{
-		query: "SELECT " + codeTable.selected() + " FROM error_sums FINAL WHERE " + filter,
+		query: "SELECT " + codeTable.selected() + " FROM error_sums FINAL WHERE " + filter + unsealedSums,
 		args:  args,
 		key:   sumKey,
 		limit: limit,
@@ -325,18 +328,33 @@ func (s *Store) rewriteSums(ctx context.Context, from, to time.Time, codes []str
 	}.run(ctx, s)
 }
 
+// writeSums writes sums of which rewrites says what has changed, without those whose day was sealed
+// since they were read.
 func (s *Store) writeSums(ctx context.Context, rows []of[codeRow], rewrites []SumRewrite, dry bool, done func([]SumRewrite) error) error {
-	if !dry && len(rows) > 0 {
-		ctx := context.WithoutCancel(ctx)
-		days := func(context.Context) ([]time.Time, error) { return minuteDays(rows), nil }
-		if err := s.changeDays(ctx, days, func() error {
-			// If the rows survive a loss of power, so do the marks of their days.
-			return firstError(func() error { return s.Sync(ctx) }, func() error { return codeTable.insert(ctx, s, rows) })
-		}); err != nil {
+	if dry || len(rows) == 0 {
+		return done(rewrites)
+	}
+	days := minuteDays(rows)
+	var written []SumRewrite
+	lasting := context.WithoutCancel(ctx)
+	err := s.changeDays(lasting, func(context.Context) ([]time.Time, error) { return days, nil }, func() error {
+		sealed, err := s.sealedAmong(ctx, days) // the lock keeps others from being sealed
+		if err != nil {
 			return err
 		}
+		var open []of[codeRow]
+		for i, r := range rows {
+			if r.row.late || !slices.ContainsFunc(sealed, dayOf(r.row.minute).Equal) {
+				open, written = append(open, r), append(written, rewrites[i])
+			}
+		}
+		// If the rows survive a loss of power, so do the marks of their days.
+		return firstError(func() error { return s.Sync(lasting) }, func() error { return codeTable.insert(lasting, s, open) })
+	})
+	if err != nil {
+		return err
 	}
-	return done(rewrites)
+	return done(written)
 }
 
 // minuteDays returns the days of sums.
@@ -363,7 +381,7 @@ func (s *Store) sumsFromErrors(ctx context.Context, from, to time.Time, codes []
 	var rewrites []SumRewrite
 	err = s.ask(ctx, `
 		SELECT `+columns+`, family_, kind_
-		FROM (SELECT `+columns+` FROM error_sums FINAL WHERE `+sums+` AND code IN (?)) AS sums
+		FROM (SELECT `+columns+` FROM error_sums FINAL WHERE `+sums+unsealedSums+` AND code IN (?)) AS sums
 		INNER JOIN (
 			SELECT toStartOfMinute(ts) AS minute, tenant, code, service, route, dialect, topic, partition, first_offset, epoch,
 				argMin(family, (offset, `+"`index`"+`, envelope)) AS family_, argMin(kind, (offset, `+"`index`"+`, envelope)) AS kind_

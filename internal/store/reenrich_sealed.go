@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -70,7 +71,8 @@ func (s *Store) changedMeanings(ctx context.Context, c *catalog.Set, date string
 const maxReplaceQuery = 64 << 20
 
 // replaceRollup writes the rollup of a sealed day again, with other meanings in [from, to), and
-// makes it count.
+// makes it count. A replacement that took longer than publishWithin does not count: what it was
+// read from, or it itself, may have been dropped meanwhile.
 func (s *Store) replaceRollup(ctx context.Context, date string, fold, number uint64, from, to time.Time, changes []meaningChange) error {
 	var columns [7][]string
 	for _, m := range changes {
@@ -107,7 +109,22 @@ func (s *Store) replaceRollup(ctx context.Context, date string, fold, number uin
 	}
 	return firstError(append(steps,
 		func() error { time.Sleep(publishPause); return nil },
-		func() error {
-			return s.execute(ctx, s.insertTimeout, `INSERT INTO seal_rows (day, id, state, fold, at) SELECT toDate(?), ?, ?, ?, now64(3)`, date, number, sealMade, number)
-		})...)
+		func() error { return s.publishReplacement(ctx, date, number) })...)
+}
+
+// publishReplacement makes a rollup of a sealed day count.
+func (s *Store) publishReplacement(ctx context.Context, date string, number uint64) error {
+	err := s.execute(ctx, s.insertTimeout, `INSERT INTO seal_rows (day, id, state, fold, at) SELECT toDate(?), ?, ?, ?, now64(3) WHERE toUnixTimestamp(now()) < ?`,
+		date, number, sealMade, number, number>>32+uint64(publishWithin.Seconds()))
+	if err != nil {
+		return err
+	}
+	var published uint64
+	if err := s.conn.QueryRow(ctx, `SELECT count() FROM seal_rows WHERE day = toDate(?) AND id = ?`, date, number).Scan(&published); err != nil {
+		return err
+	}
+	if published == 0 {
+		return fmt.Errorf("it took longer than %s, so it does not count: run it again", publishWithin)
+	}
+	return nil
 }

@@ -243,8 +243,62 @@ func TestSealedSumsAreReenriched(t *testing.T) {
 		f.expect("re-enriched", 3, true)
 	}
 	const before, after = "[('quota',3)]", "[('rate_limit',3)]"
-	reenrich(time.Time{}, true, 4, before) // a row of the rollup, a late one, and two that are not deleted yet
+	reenrich(time.Time{}, true, 2, before) // a row of the rollup and a late one; two that are not deleted yet do not count
 	reenrich(firstDay.Add(6*time.Hour), false, 0, before)
-	reenrich(time.Time{}, false, 4, after)
+	reenrich(time.Time{}, false, 2, after)
 	reenrich(time.Time{}, false, 0, after)
+}
+
+// overwriteAsOpen writes a late batch's sums as if the day were open, as a process does afterwards
+// that asked for seals before the seal.
+func (f sealing) overwriteAsOpen(first int64) {
+	f.Helper()
+	for _, table := range []string{"traffic_sums", "error_sums"} {
+		f.query(fmt.Sprintf("INSERT INTO @%s SELECT * REPLACE(false AS late) FROM @%[1]s FINAL WHERE first_offset = %d", table, first))
+		f.query("OPTIMIZE TABLE @" + table + " FINAL")
+	}
+}
+
+func TestLateSumsSurviveAnOlderWriter(t *testing.T) {
+	t.Parallel()
+	f := newSealing(t)
+	f.run(f.SealSteps(firstDay))
+	f.insert(dayBatch(t, 20, 0, firstDay))
+	f.expect("a late batch", 3, true)
+	f.overwriteAsOpen(20)
+	f.query("ALTER TABLE @seal_rows UPDATE at = at - INTERVAL 61 MINUTE WHERE 1 SETTINGS mutations_sync = 1")
+	if err := f.EmptySealedDays(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.expect("an hour after the seal", 3, true)
+}
+
+// A re-enrichment that read a late batch's sums before they were written as late ones does not
+// replace these.
+func TestReenrichmentKeepsLateSums(t *testing.T) {
+	t.Parallel()
+	f := newSealing(t)
+	f.run(f.SealSteps(firstDay))
+	late := dayBatch(t, 20, 0, firstDay)
+	f.insert(late)
+	f.overwriteAsOpen(20)
+	write := f.ReadSums(t, firstDay)
+	f.insert(late)
+	f.expect("the sums are late", 3, true)
+	if n := write(); n != 0 {
+		t.Errorf("%d sums were written", n)
+	}
+	f.expect("re-enriched", 3, true)
+}
+
+// A re-enrichment that slept does not make a rollup count that may have been dropped meanwhile.
+func TestSlowReplacementDoesNotCount(t *testing.T) {
+	t.Parallel()
+	f := newSealing(t)
+	f.run(f.SealSteps(firstDay))
+	begun := uint64(time.Now().Add(-61*time.Minute).Unix()) << 32
+	if err := f.PublishReplacement(t.Context(), firstDay, begun); err == nil || !strings.Contains(err.Error(), "run it again") {
+		t.Error(err)
+	}
+	f.expect("after a replacement that slept", 2, true)
 }
