@@ -65,14 +65,14 @@ func (d *Direct) isFor(target string, now time.Time) bool {
 	return route != nil && route.inTime(now) && d.n.mutes.silenced(d.message, now) == ""
 }
 
-// row returns the delivery of a message about the same alert. thread is the receipt of the message
-// that it follows.
+// row returns the delivery of a message about the same alert, by the route of the first one. thread
+// is the receipt of the message that it follows.
 func (d *Direct) row(target string, m Message, thread string) store.Delivery {
 	if target == legacyWebhook {
 		return d.n.delivery(target, m, store.Queued, m.JSON)
 	}
-	route := d.n.receives(target, m)
-	labels := route.group(m)
+	route := d.n.receives(target, d.message)
+	labels := route.group(d.message)
 	draft := draft{keys: []string{groupKey(labels)}, route: route, labels: labels, state: groupState{thread: thread}}
 	if m.Alert.resolved() {
 		draft.resolved = []Message{m}

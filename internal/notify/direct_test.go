@@ -83,6 +83,25 @@ func TestDirectIsToldLate(t *testing.T) {
 	}
 }
 
+// The end of an alert goes where the alert went, also if no route matches it by itself.
+func TestDirectEndFollowsItsBeginning(t *testing.T) {
+	p := newPost(t, Route{Matchers: []string{"rule=(all)"}})
+	m := alertMessage(p.now, "alertname=RuleFailing", "rule=(all)")
+	d := p.Direct(m)
+	if err := d.Send(t.Context()); err != nil || len(p.got) != 1 {
+		t.Fatal(err, p.got)
+	}
+	end := endOf(m, p.now.Add(time.Minute), "over")
+	end.Alert.Labels = map[string]string{"alertname": "RuleFailing"}
+	if err := d.End(t.Context(), end, end); err != nil {
+		t.Fatal(err)
+	}
+	p.wait(time.Hour)
+	if len(p.got) != 2 || p.got[1].Status != resolved || p.got[1].Thread != "receipt of "+p.got[0].Key {
+		t.Errorf("%+v", p.got)
+	}
+}
+
 // Routes, mute times and the silences that were read last apply.
 func TestDirectIsMuted(t *testing.T) {
 	f := func(want int, change func(*post), route Route) {
