@@ -43,7 +43,7 @@ type Endpoint struct {
 	URL string `mapstructure:"url"` // "": there is no such target
 }
 
-// Receiver is a target that routes name. Exactly one of its kinds is set.
+// Receiver is a target that routes name. Exactly one of its kinds is set (kinds.go).
 type Receiver struct {
 	Name         string `mapstructure:"name"`
 	SendResolved *bool  `mapstructure:"send_resolved"` // nil: true
@@ -231,36 +231,18 @@ func (c Config) checkReceivers() error {
 
 // check continues the key of the receiver.
 func (r Receiver) check() error {
-	kinds, err := 0, error(nil)
-	is := func(kind string, problem error) {
-		kinds++
-		if problem != nil {
-			err = fmt.Errorf(".%s%w", kind, problem)
+	set := 0
+	var err error
+	for _, k := range kinds {
+		if given := k.of(&r); given != nil {
+			set++
+			if problem := given.check(); problem != nil {
+				err = fmt.Errorf(".%s%w", k.name, problem)
+			}
 		}
 	}
-	if r.Webhook != nil {
-		is("webhook", r.Webhook.check())
-	}
-	if r.Alertmanager != nil {
-		is("alertmanager", r.Alertmanager.check())
-	}
-	if r.Slack != nil {
-		is("slack", r.Slack.check())
-	}
-	if r.DingTalk != nil {
-		is("dingtalk", r.DingTalk.check())
-	}
-	if r.Feishu != nil {
-		is("feishu", r.Feishu.check())
-	}
-	if r.WeCom != nil {
-		is("wecom", r.WeCom.check())
-	}
-	if r.Mail != nil {
-		is("mail", r.Mail.check())
-	}
-	if kinds != 1 {
-		return fmt.Errorf(": receiver %q has %d kinds: give one of webhook, alertmanager, slack, dingtalk, feishu, wecom and mail", r.Name, kinds)
+	if set != 1 {
+		return fmt.Errorf(": receiver %q has %d kinds: give one of %s", r.Name, set, kindNames())
 	}
 	return err
 }
@@ -279,7 +261,9 @@ func checkSecret(key, given, file string, needed bool) error {
 	return nil
 }
 
-func (r HTTPReceiver) check() error {
+func (r *HTTPReceiver) files() []*string { return []*string{&r.URLFile} }
+
+func (r *HTTPReceiver) check() error {
 	if err := checkSecret("url", r.URL, r.URLFile, true); err != nil {
 		return err
 	}
@@ -290,11 +274,17 @@ func (r HTTPReceiver) check() error {
 	return nil
 }
 
-func (r RobotReceiver) check() error {
+func (r *RobotReceiver) files() []*string { return append(r.HTTPReceiver.files(), &r.SecretFile) }
+
+func (r *RobotReceiver) check() error {
 	return cmp.Or(r.HTTPReceiver.check(), checkSecret("secret", r.Secret, r.SecretFile, false))
 }
 
-func (r WebhookReceiver) check() error {
+func (r *WebhookReceiver) files() []*string {
+	return append(r.HTTPReceiver.files(), &r.SecretFile, &r.TokenFile)
+}
+
+func (r *WebhookReceiver) check() error {
 	err := cmp.Or(r.HTTPReceiver.check(), checkSecret("secret", r.Secret, r.SecretFile, false), checkSecret("token", r.Token, r.TokenFile, false))
 	if err != nil {
 		return err
@@ -310,7 +300,9 @@ func (r WebhookReceiver) check() error {
 	return nil
 }
 
-func (r SlackReceiver) check() error {
+func (r *SlackReceiver) files() []*string { return append(r.HTTPReceiver.files(), &r.TokenFile) }
+
+func (r *SlackReceiver) check() error {
 	if r.Token == "" && r.TokenFile == "" {
 		return r.HTTPReceiver.check()
 	}
@@ -326,7 +318,9 @@ func (r SlackReceiver) check() error {
 	return checkSecret("token", r.Token, r.TokenFile, true)
 }
 
-func (r MailReceiver) check() error {
+func (r *MailReceiver) files() []*string { return []*string{&r.CAFile, &r.PasswordFile} }
+
+func (r *MailReceiver) check() error {
 	switch {
 	case !link.IsHostPort(r.Server):
 		return fmt.Errorf(".server %q: give host:port, such as smtp.example.com:587", r.Server)
@@ -404,25 +398,10 @@ func CheckURL(text string) error {
 // Files returns the settings that name a file.
 func (c *Config) Files() (files []*string) {
 	for i := range c.Receivers {
-		r := &c.Receivers[i]
-		if w := r.Webhook; w != nil {
-			files = append(files, &w.URLFile, &w.SecretFile, &w.TokenFile)
-		}
-		if s := r.Slack; s != nil {
-			files = append(files, &s.URLFile, &s.TokenFile)
-		}
-		for _, robot := range []*RobotReceiver{r.DingTalk, r.Feishu} {
-			if robot != nil {
-				files = append(files, &robot.URLFile, &robot.SecretFile)
+		for _, k := range kinds {
+			if given := k.of(&c.Receivers[i]); given != nil {
+				files = append(files, given.files()...)
 			}
-		}
-		for _, h := range []*HTTPReceiver{r.Alertmanager, r.WeCom} {
-			if h != nil {
-				files = append(files, &h.URLFile)
-			}
-		}
-		if m := r.Mail; m != nil {
-			files = append(files, &m.CAFile, &m.PasswordFile)
 		}
 	}
 	return files

@@ -343,7 +343,7 @@ func TestMailServerAwayForAWhile(t *testing.T) {
 	p.cfg.Receivers[0] = Receiver{Name: "ops", Mail: &MailReceiver{Server: addr, From: "errata@ops.test", To: []string{"b@ops.test"}, TLS: "none"}}
 	p.start()
 	for _, in := range p.inboxes { // the real one
-		in.target.send = noticeSender(p.senderOf(p.cfg.Receivers[0], client{timeout: time.Second}, p.cfg))
+		in.target.send = noticeSender(p.sender(making{p.cfg.Receivers[0], client{timeout: time.Second}, p.cfg}))
 	}
 	p.fires("alertname=A")
 	p.now = p.now.Add(time.Minute)

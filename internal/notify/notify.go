@@ -42,7 +42,7 @@
 // of which it has heard nothing for four minutes.
 //
 // Nobody is told anything until a setting names a target. To add a kind of target, add a field to
-// Receiver and a row to senderOf; to add a way to render a message, add a method to Notice.
+// Receiver and a row to kinds; to add a way to render a message, add a method to Notice.
 package notify
 
 import (
@@ -111,7 +111,7 @@ func New(cfg Config, q Queue, log *slog.Logger) *Notifier {
 			n.alertmanagers = append(n.alertmanagers, newAlertmanager(r.Name, secret(r.Alertmanager.URL, r.Alertmanager.URLFile), client))
 			continue
 		}
-		t := &target{name: r.Name, retry: newRetry(), send: noticeSender(n.senderOf(r, client, cfg))}
+		t := &target{name: r.Name, retry: newRetry(), send: noticeSender(n.sender(making{r, client, cfg}))}
 		n.targets = append(n.targets, t)
 		n.inboxes = append(n.inboxes, newInbox(r, t, routesOfReceiver(n.routes, r.Name)))
 	}

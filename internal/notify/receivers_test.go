@@ -54,7 +54,7 @@ func sending(t *testing.T, r Receiver, tenants ...Addressees) sender {
 	}
 	n := New(cfg, &memory{}, slog.New(slog.DiscardHandler))
 	n.Now = func() time.Time { return midnight }
-	return n.senderOf(r, client{timeout: 5 * time.Second}, cfg)
+	return n.sender(making{r, client{timeout: 5 * time.Second}, cfg})
 }
 
 func send(t *testing.T, s sender, n Notice) string {

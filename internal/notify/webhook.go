@@ -31,23 +31,6 @@ func noticeSender(send sender) func(context.Context, store.Delivery) (string, er
 	}
 }
 
-// senderOf returns how a receiver is told, nil for an Alertmanager, which needs no queue.
-func (n *Notifier) senderOf(r Receiver, c client, cfg Config) sender {
-	switch {
-	case r.Webhook != nil:
-		return newWebhook(r.Name, *r.Webhook, c, n.now)
-	case r.Slack != nil:
-		return newSlack(*r.Slack, c)
-	case r.DingTalk != nil:
-		return newDingTalk(*r.DingTalk, c, n.now)
-	case r.Feishu != nil:
-		return newFeishu(*r.Feishu, c, n.now)
-	case r.WeCom != nil:
-		return newWeCom(*r.WeCom, c)
-	}
-	return n.newMail(r.Name, *r.Mail, cfg)
-}
-
 func (n *Notifier) now() time.Time { return n.Now() }
 
 // newWebhook signs as Standard Webhooks say (https://www.standardwebhooks.com), if there is a
