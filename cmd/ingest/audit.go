@@ -67,7 +67,7 @@ func (env *environment) audit(cmd *cobra.Command, f auditFlags) error {
 		return err
 	}
 	if n := len(report.Findings); n > 0 {
-		return cli.Findings("audit: " + count(n, "finding"))
+		return cli.Findings("audit: " + cli.Count(n, "finding"))
 	}
 	return nil
 }
@@ -117,7 +117,7 @@ func (r audited) table(out io.Writer) error {
 	}
 	for _, p := range r.Partitions {
 		if d := p.Reread; d != nil {
-			err = errors.Join(err, cli.Paragraph(out, "read again: ", fmt.Sprintf("%s/%d: %s in %s%s%s", p.Topic, p.Partition, count(d.Records, "record"), count(d.Batches, "batch"),
+			err = errors.Join(err, cli.Paragraph(out, "read again: ", fmt.Sprintf("%s/%d: %s in %s%s%s", p.Topic, p.Partition, cli.Count(d.Records, "record"), cli.Count(d.Batches, "batch"),
 				some(d.Gone, "Kafka no longer has all records of %s"), some(d.OtherParser, "of %s only the number of records could be compared, because another version or mapping wrote them"))))
 		}
 	}
@@ -140,7 +140,7 @@ func some(n uint64, clause string) string {
 	if n == 0 {
 		return ""
 	}
-	return "; " + fmt.Sprintf(clause, count(n, "batch"))
+	return "; " + fmt.Sprintf(clause, cli.Count(n, "batch"))
 }
 
 // verdict sums the report up in one sentence.
@@ -167,14 +167,14 @@ func verdict(r *delivery.AuditReport, since time.Time) string {
 	}
 	var notes string
 	if sum.InFlight > 0 {
-		notes += fmt.Sprintf("; %s planned but not stored yet (%s)", count(sum.InFlight, "batch"), count(sum.InFlightOffsets, "offset"))
+		notes += fmt.Sprintf("; %s planned but not stored yet (%s)", cli.Count(sum.InFlight, "batch"), cli.Count(sum.InFlightOffsets, "offset"))
 	}
 	if gaps > 0 {
-		notes += fmt.Sprintf("; %s recorded (%s)", count(gaps, "gap"), count(missing, "offset"))
+		notes += fmt.Sprintf("; %s recorded (%s)", cli.Count(gaps, "gap"), cli.Count(missing, "offset"))
 	}
 	notes += some(sum.Expired, "%s past the retention of a table, and compared without it")
 	if n := len(r.Findings); n > 0 {
-		return count(n, "finding") + notes
+		return cli.Count(n, "finding") + notes
 	}
 	if sum.Batches == 0 {
 		if !since.IsZero() {
@@ -182,7 +182,7 @@ func verdict(r *delivery.AuditReport, since time.Time) string {
 		}
 		return "there is nothing to prove: no batch is recorded" + notes
 	}
-	of := count(covered, "partition")
+	of := cli.Count(covered, "partition")
 	if covered < len(r.Partitions) {
 		of = fmt.Sprintf("%d of %d partitions; the others have no batch", covered, len(r.Partitions))
 		if !since.IsZero() {
@@ -194,6 +194,6 @@ func verdict(r *delivery.AuditReport, since time.Time) string {
 		except = ", except for the recorded gaps"
 	}
 	return fmt.Sprintf("every offset up to the committed tail is counted%s: %s, %s, %s, %s in %s of %s%s", except,
-		count(sum.Records, "record"), count(sum.Requests, "request"), count(sum.Errors, "error"), count(sum.DeadLetters, "dead letter"),
-		count(sum.Batches, "batch"), of, notes)
+		cli.Count(sum.Records, "record"), cli.Count(sum.Requests, "request"), cli.Count(sum.Errors, "error"), cli.Count(sum.DeadLetters, "dead letter"),
+		cli.Count(sum.Batches, "batch"), of, notes)
 }

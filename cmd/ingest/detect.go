@@ -256,7 +256,7 @@ func (f *detectedFormat) missing() []string {
 
 func (d *detection) table(out io.Writer) error {
 	for _, f := range d.Formats {
-		fmt.Fprintf(out, "%s: %s in %s, %s\n", cli.OneLine(f.Name), count(f.Records, "record"), count(f.Lines, "line"), count(f.Errors, "error"))
+		fmt.Fprintf(out, "%s: %s in %s, %s\n", cli.OneLine(f.Name), cli.Count(f.Records, "record"), cli.Count(f.Lines, "line"), cli.Count(f.Errors, "error"))
 		fields := cli.Table{Columns: []cli.Column{{}, {}, {Prose: true}}, Indent: "  "}
 		for _, field := range f.Fields {
 			fields.Rows = append(fields.Rows, []string{field.Name, share(field.Records, f.Records), cmp.Or(field.Sample, "-")})
@@ -277,7 +277,7 @@ func (d *detection) table(out io.Writer) error {
 		fmt.Fprintln(out)
 	}
 	if d.Excluded > 0 {
-		fmt.Fprintf(out, "%s excluded by ingest.exclude\n\n", count(d.Excluded, "record"))
+		fmt.Fprintf(out, "%s excluded by ingest.exclude\n\n", cli.Count(d.Excluded, "record"))
 	}
 	if len(d.DeadLetters) == 0 {
 		return nil
@@ -308,18 +308,6 @@ func share(part, whole int) string {
 		percent = 99
 	}
 	return fmt.Sprintf("%d %%", percent)
-}
-
-// count returns a number with its noun, in the plural unless it is 1.
-func count[N int | int64 | uint64](n N, noun string) string {
-	switch {
-	case n == 1:
-	case strings.HasSuffix(noun, "ch"):
-		noun += "es"
-	default:
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
 }
 
 // clipped returns at most n characters of a text, on one line.

@@ -129,7 +129,7 @@ func (l parsedLine) text(w io.Writer) error {
 	if l.DeadLetter != nil {
 		return cli.Paragraph(w, lead, l.DeadLetter.text())
 	}
-	err := cli.Paragraph(w, lead, fmt.Sprintf("%s, %s", l.Format, count(len(l.Records), "record")))
+	err := cli.Paragraph(w, lead, fmt.Sprintf("%s, %s", l.Format, cli.Count(len(l.Records), "record")))
 	for _, r := range l.Records {
 		switch {
 		case r.DeadLetter != nil:

@@ -86,13 +86,13 @@ func (env *environment) replay(cmd *cobra.Command, force bool, do func(context.C
 		return err
 	}
 	if len(done.Left) > 0 {
-		return cli.Findings(count(len(done.Left), "batch") + " could not be replayed")
+		return cli.Findings(cli.Count(len(done.Left), "batch") + " could not be replayed")
 	}
 	return nil
 }
 
 func writeReplayed(out io.Writer, done *delivery.Replayed, parser string) error {
-	err := cli.Paragraph(out, "re-parsed: ", fmt.Sprintf("%s, %s (parser %s, epoch %d)", count(done.Batches, "batch"), count(done.Records, "record"), parser, done.Epoch))
+	err := cli.Paragraph(out, "re-parsed: ", fmt.Sprintf("%s, %s (parser %s, epoch %d)", cli.Count(done.Batches, "batch"), cli.Count(done.Records, "record"), parser, done.Epoch))
 	if done.Batches > 0 {
 		counts := func(c delivery.Counts) string {
 			return fmt.Sprintf("%d requests, %d errors, %d dead letters", c.Requests, c.Errors, c.DeadLetters)
@@ -100,7 +100,7 @@ func writeReplayed(out io.Writer, done *delivery.Replayed, parser string) error 
 		err = errors.Join(err, cli.Paragraph(out, "  before: ", counts(done.Before)), cli.Paragraph(out, "  now:    ", counts(done.After)))
 	}
 	if done.Same > 0 {
-		err = errors.Join(err, cli.Paragraph(out, "skipped: ", count(done.Same, "batch")+" that this parser and mapping have parsed already"))
+		err = errors.Join(err, cli.Paragraph(out, "skipped: ", cli.Count(done.Same, "batch")+" that this parser and mapping have parsed already"))
 	}
 	for _, left := range done.Left {
 		err = errors.Join(err, cli.Paragraph(out, "not replayed: ", left))

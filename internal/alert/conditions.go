@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"errata/internal/cli"
 )
 
 // Condition says when what a rule counts is too much. It is a value, and its methods are pure.
@@ -146,7 +148,7 @@ func (c Count) levels() []level          { return c.Levels }
 func (c Count) judge(n counts, at time.Time, t thresholds, s State) Verdict {
 	v := Verdict{Errors: n.errors.between(at.Add(-c.Over), at)}
 	v.Value = float64(v.Errors)
-	v.compare(t, s, func() string { return fmt.Sprintf("%s in %s", count(v.Errors, "error"), short(c.Over)) }, number)
+	v.compare(t, s, func() string { return fmt.Sprintf("%s in %s", cli.Count(v.Errors, "error"), short(c.Over)) }, number)
 	return v
 }
 
@@ -202,7 +204,7 @@ func (r Rate) judge(n counts, at time.Time, t thresholds, s State) Verdict {
 	v := Verdict{Errors: n.errors.between(from, at), Requests: n.requests.between(from, at)}
 	v.share(v.Errors, r.MinRequests, r.Over, t, s)
 	if v.Finding == Holds && v.Errors < r.MinErrors && !(s.active() && t.resolveBelow > 0) {
-		v.Finding, v.Level, v.Says = Clear, 0, fmt.Sprintf("%s in %s, fewer than the %d needed", count(v.Errors, "error"), short(r.Over), r.MinErrors)
+		v.Finding, v.Level, v.Says = Clear, 0, fmt.Sprintf("%s in %s, fewer than the %d needed", cli.Count(v.Errors, "error"), short(r.Over), r.MinErrors)
 	}
 	return v
 }
@@ -217,11 +219,11 @@ func (v *Verdict) share(part, least uint64, over time.Duration, t thresholds, s 
 		v.Value, v.Finding = float64(part)/float64(v.Requests), Clear
 	case v.Requests < least:
 		v.Value = float64(part) / float64(v.Requests)
-		v.Finding, v.Says = Clear, fmt.Sprintf("%s in %s, fewer than the %d needed to judge", count(v.Requests, "request"), short(over), least)
+		v.Finding, v.Says = Clear, fmt.Sprintf("%s in %s, fewer than the %d needed to judge", cli.Count(v.Requests, "request"), short(over), least)
 	default:
 		v.Value = float64(part) / float64(v.Requests)
 		v.compare(t, s, func() string {
-			return fmt.Sprintf("%s of %s in %s (%d)", percent(v.Value), count(v.Requests, "request"), short(over), part)
+			return fmt.Sprintf("%s of %s in %s (%d)", percent(v.Value), cli.Count(v.Requests, "request"), short(over), part)
 		}, percent)
 	}
 }
@@ -301,7 +303,7 @@ func (n NewCode) levels() []level          { return once }
 func (n NewCode) judge(c counts, at time.Time, _ thresholds, _ State) Verdict {
 	from := at.Add(-n.Over)
 	errors, young := c.errors.between(from, at), c.young.between(from, at)
-	v := decided(errors >= n.MinErrors, float64(errors), "%s in %s, first seen %s", count(errors, "error"), short(n.Over), clock(c.firstSeen))
+	v := decided(errors >= n.MinErrors, float64(errors), "%s in %s, first seen %s", cli.Count(errors, "error"), short(n.Over), clock(c.firstSeen))
 	v.Errors = errors
 	switch {
 	case c.firstSeen.Before(from) || errors+young == 0:
@@ -349,7 +351,7 @@ func (r Regressed) judge(c counts, at time.Time, _ thresholds, s State) Verdict 
 	errors := c.errors.between(back, at)
 	v := Verdict{Finding: Clear, Value: float64(errors), Errors: errors}
 	if errors >= r.MinErrors && c.errors.between(silent, back) == 0 && !c.firstSeen.IsZero() && c.firstSeen.Before(silent) {
-		v.Finding, v.Says = Holds, fmt.Sprintf("%s in %s, after none in %s", count(errors, "error"), short(r.Over), short(r.Silent))
+		v.Finding, v.Says = Holds, fmt.Sprintf("%s in %s, after none in %s", cli.Count(errors, "error"), short(r.Over), short(r.Silent))
 		return v
 	}
 	if fixed := c.fixed; !fixed.IsZero() && fixed.Before(at) {
@@ -357,13 +359,13 @@ func (r Regressed) judge(c counts, at time.Time, _ thresholds, s State) Verdict 
 			fixed = back
 		}
 		if n := c.errors.between(fixed, at); n >= r.MinErrors {
-			v = decided(true, float64(n), "%s in %s, although it was marked as fixed %s", count(n, "error"), short(r.Over), clock(c.fixed))
+			v = decided(true, float64(n), "%s in %s, although it was marked as fixed %s", cli.Count(n, "error"), short(r.Over), clock(c.fixed))
 			v.Errors = n
 			return v
 		}
 	}
 	if s.Phase != "" {
-		v.Says = fmt.Sprintf("%s in %s", count(errors, "error"), short(r.Over))
+		v.Says = fmt.Sprintf("%s in %s", cli.Count(errors, "error"), short(r.Over))
 	}
 	return v
 }
@@ -439,7 +441,7 @@ func (f Flatline) judge(c counts, at time.Time, _ thresholds, s State) Verdict {
 	if n >= f.Below && s.Phase == "" {
 		return v
 	}
-	says := fmt.Sprintf("%s in %s", count(n, strings.TrimSuffix(f.Of, "s")), short(f.Over))
+	says := fmt.Sprintf("%s in %s", cli.Count(n, strings.TrimSuffix(f.Of, "s")), short(f.Over))
 	v.Says = says
 	switch {
 	case n >= f.Below:
@@ -507,7 +509,7 @@ func (l *lint) burnRate(k burnRateKeys) BurnRate {
 	}
 	l.notNegative("burn_rate.count", *k.Count)
 	b.Count = *k.Count
-	l.note("burn_rate.min_requests", "in a window with fewer than %d requests, the rule fires above %s instead of by the burn rate", b.MinRequests, count(uint64(max(0, b.Count)), "error"))
+	l.note("burn_rate.min_requests", "in a window with fewer than %d requests, the rule fires above %s instead of by the burn rate", b.MinRequests, cli.Count(uint64(max(0, b.Count)), "error"))
 	return b
 }
 
@@ -535,13 +537,13 @@ func (b BurnRate) judge(c counts, at time.Time, _ thresholds, s State) Verdict {
 		v := Verdict{Level: w.level, Threshold: w.factor, Errors: errors, Requests: requests, Value: burn(errors, requests), Window: Window{Over: w.long}, Finding: Clear}
 		holds := v.Value > w.factor && burn(in(w.short)) > w.factor
 		says := func() string {
-			return fmt.Sprintf("%s of %s in %s (%d) use up the budget %s times as fast as allowed", percent(float64(errors)/float64(max(1, requests))), count(requests, "request"), short(w.long), errors, digits(v.Value))
+			return fmt.Sprintf("%s of %s in %s (%d) use up the budget %s times as fast as allowed", percent(float64(errors)/float64(max(1, requests))), cli.Count(requests, "request"), short(w.long), errors, digits(v.Value))
 		}
 		if requests < b.MinRequests {
 			v.Value, v.Threshold = float64(errors), b.Count
 			holds = v.Value > b.Count && c.errors.between(at.Add(-w.short), at) > 0
 			says = func() string {
-				return fmt.Sprintf("%s in %s, with fewer than %d requests", count(errors, "error"), short(w.long), b.MinRequests)
+				return fmt.Sprintf("%s in %s, with fewer than %d requests", cli.Count(errors, "error"), short(w.long), b.MinRequests)
 			}
 		}
 		switch {

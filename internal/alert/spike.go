@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"errata/internal/cli"
 	"errata/internal/spike"
 )
 
@@ -123,7 +124,7 @@ func (w Window) says() string {
 	if low == high {
 		usually = fmt.Sprint(low)
 	}
-	return fmt.Sprintf("%s in %s, usually %s (p = %.0e)", count(w.Errors, "error"), short(w.Over), usually, w.p())
+	return fmt.Sprintf("%s in %s, usually %s (p = %.0e)", cli.Count(w.Errors, "error"), short(w.Over), usually, w.p())
 }
 
 // recovers reports whether the errors are usual again: beside those of when the alert fired, or
@@ -212,10 +213,10 @@ func (s Spike) judge(n counts, at time.Time, _ thresholds, state State) Verdict 
 	case n > 0:
 		v.decided(m.windows[n-1])
 	default:
-		v.Says = fmt.Sprintf("%s in %s, as usual", count(m.errors, "error"), short(s.window()))
+		v.Says = fmt.Sprintf("%s in %s, as usual", cli.Count(m.errors, "error"), short(s.window()))
 	}
 	if len(m.windows) > 0 && !slices.ContainsFunc(m.windows, func(w Window) bool { return !w.Usual.Learning }) {
-		v.Finding, v.Says = TooNew, fmt.Sprintf("%s in %s, and too few weeks are known to say what is usual", count(m.errors, "error"), short(s.window()))
+		v.Finding, v.Says = TooNew, fmt.Sprintf("%s in %s, and too few weeks are known to say what is usual", cli.Count(m.errors, "error"), short(s.window()))
 	}
 	return v
 }
@@ -238,12 +239,12 @@ func (s Spike) judgeFiring(m measured) Verdict {
 func (v *Verdict) decided(w Window) {
 	v.Value, v.Window = float64(w.Errors), w
 	if w.Usual.Exposure <= 0 {
-		v.Says = fmt.Sprintf("%s in %s, and nothing is known of what is usual", count(w.Errors, "error"), short(w.Over))
+		v.Says = fmt.Sprintf("%s in %s, and nothing is known of what is usual", cli.Count(w.Errors, "error"), short(w.Over))
 		return
 	}
 	mean := w.Usual.Mean(w.Exposure)
 	v.Threshold = spike.RecoveryFactor * mean
-	v.Says = fmt.Sprintf("%s in %s, usually about %s", count(w.Errors, "error"), short(w.Over), digits(mean))
+	v.Says = fmt.Sprintf("%s in %s, usually about %s", cli.Count(w.Errors, "error"), short(w.Over), digits(mean))
 }
 
 // frozen writes the baselines of the windows up to the one that fired. Longer windows hold the same

@@ -7,14 +7,6 @@ import (
 	"time"
 )
 
-// count writes a number of things: "1 error", "2 errors".
-func count(n uint64, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
 // number writes a number without an exponent.
 func number(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 

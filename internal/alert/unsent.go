@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"errata/internal/cli"
 	"errata/internal/store"
 )
 
@@ -31,7 +32,7 @@ func (r ReportUnsent) judge(c counts, at time.Time, t thresholds, s State) Verdi
 		v.Value = max(0, at.Sub(u.due).Seconds())
 		says = fmt.Sprintf("%s, due at %s, is %s overdue", u.oldest, clock(u.due), short(time.Duration(v.Value)*time.Second))
 		if u.reports > 1 {
-			says = fmt.Sprintf("%s are overdue; %s", count(u.reports, "report"), says)
+			says = fmt.Sprintf("%s are overdue; %s", cli.Count(u.reports, "report"), says)
 		}
 	}
 	v.compare(t, s, func() string { return says }, func(f float64) string { return short(time.Duration(f) * time.Second) })

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"errata/internal/cli"
 )
 
 // Notice is what a receiver is told at once: the alerts of a group, or one message that is no
@@ -65,7 +67,7 @@ func (d *draft) notice() Notice {
 	n.Messages = all[:min(len(all), maxListed)]
 	n.More = len(all) - len(n.Messages)
 	if d.limited > 0 {
-		n.Note = fmt.Sprintf("The receiver's limit of messages an hour is reached. This message holds all that was due: %s.", plural(d.limited, "group"))
+		n.Note = fmt.Sprintf("The receiver's limit of messages an hour is reached. This message holds all that was due: %s.", cli.Count(d.limited, "group"))
 	}
 	return n
 }
@@ -109,13 +111,6 @@ func (t Tally) String() string {
 	return text
 }
 
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
 func (n Notice) text() string {
 	text, err := json.Marshal(n)
 	if err != nil {
@@ -143,7 +138,7 @@ func (n Notice) Title() string {
 	}
 	what := fmt.Sprintf("%s and %d more", first.Title, total-1)
 	if n.Family != "" {
-		what = fmt.Sprintf("%s of family %s: %s", plural(total, "alert"), n.Family, what)
+		what = fmt.Sprintf("%s of family %s: %s", cli.Count(total, "alert"), n.Family, what)
 	}
 	return oneLine(fmt.Sprintf("[%s] %s", strings.Join(counts, ", "), what))
 }

@@ -284,7 +284,7 @@ func (s Said) Limits() (text string) {
 // trend is the errors of the last days as a line of bars.
 func (x Explanation) trend() (part explainPart) {
 	if x.Sightings != nil {
-		part.title = fmt.Sprintf("first met at %s by %s, last at %s; by %s so far", x.Sightings.First, tenantName(x.Sightings.By), x.Sightings.Last, countOf(x.Sightings.Tenants, "tenant"))
+		part.title = fmt.Sprintf("first met at %s by %s, last at %s; by %s so far", x.Sightings.First, tenantName(x.Sightings.By), x.Sightings.Last, cli.Count(x.Sightings.Tenants, "tenant"))
 	}
 	counts, sum, most := make([]uint64, len(x.Trend)), uint64(0), DayCount{}
 	for i, day := range x.Trend {
@@ -296,7 +296,7 @@ func (x Explanation) trend() (part explainPart) {
 	if sum > 0 {
 		part.title = cmp.Or(part.title, "trend")
 		part.lines = []string{
-			fmt.Sprintf("last %d days: %s, most on %s: %d, today: %d", len(counts), countOf(sum, "error"), most.Day, most.Errors, counts[len(counts)-1]),
+			fmt.Sprintf("last %d days: %s, most on %s: %d, today: %d", len(counts), cli.Count(sum, "error"), most.Day, most.Errors, counts[len(counts)-1]),
 			x.Trend[0].Day + " |" + sparkline(counts) + "| " + x.Trend[len(counts)-1].Day,
 		}
 	}
@@ -309,7 +309,7 @@ func (x Explanation) live() explainPart {
 	}
 	part := explainPart{title: fmt.Sprintf("last %s |%s| met by", x.Since, sparkline(x.History)), table: cli.Table{Columns: []cli.Column{{Name: "tenant"}, {Name: "errors", Prose: true}}}}
 	for _, h := range x.Tenants {
-		part.table.Rows = append(part.table.Rows, []string{tenantName(h.Tenant), fmt.Sprintf("%s, last at %s, first ever at %s", countOf(h.Errors, "error"), h.LastSeen, h.FirstSeen)})
+		part.table.Rows = append(part.table.Rows, []string{tenantName(h.Tenant), fmt.Sprintf("%s, last at %s, first ever at %s", cli.Count(h.Errors, "error"), h.LastSeen, h.FirstSeen)})
 	}
 	return part
 }
@@ -338,11 +338,3 @@ func (x Explanation) arguments() explainPart {
 
 // tenantName names a tenant for people. The name of records without one is "".
 func tenantName(name string) string { return cmp.Or(name, "(no tenant)") }
-
-// countOf is "1 error" or "2 errors".
-func countOf(n uint64, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}

@@ -79,12 +79,12 @@ func forPrograms() []topColumn {
 
 // headline says what the report is about. at writes a time.
 func (t Top) headline(at func(cli.Timestamp) string) string {
-	line := fmt.Sprintf("%s to %s: %s, %d of them with errors; %s%s", at(t.From), at(t.To), countOf(t.Requests, "request"), t.ErrorRequests, countOf(t.Errors, "error"), t.Filter.words())
+	line := fmt.Sprintf("%s to %s: %s, %d of them with errors; %s%s", at(t.From), at(t.To), cli.Count(t.Requests, "request"), t.ErrorRequests, cli.Count(t.Errors, "error"), t.Filter.words())
 	if t.DeadLetters != nil {
-		line += "; " + countOf(*t.DeadLetters, "dead letter")
+		line += "; " + cli.Count(*t.DeadLetters, "dead letter")
 	}
 	if c := t.Compared; c != nil {
-		line += fmt.Sprintf("; before, %s to %s: %s, %s", at(c.From), at(c.To), countOf(c.Requests, "request"), countOf(c.Errors, "error"))
+		line += fmt.Sprintf("; before, %s to %s: %s, %s", at(c.From), at(c.To), cli.Count(c.Requests, "request"), cli.Count(c.Errors, "error"))
 	}
 	return line
 }
