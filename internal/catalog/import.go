@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -135,7 +136,8 @@ func (m Imported) Describe(w io.Writer) {
 }
 
 // Write writes the catalog into the file that was asked for, else into the family's file in the
-// folder, which is created if it does not exist. It returns the file's path.
+// folder, which is created if it does not exist. It returns the file's path. If it fails, the file
+// is as it was.
 func (m Imported) Write() (path string, err error) {
 	path = m.request.File
 	if path == "" {
@@ -144,8 +146,53 @@ func (m Imported) Write() (path string, err error) {
 			return "", fmt.Errorf("write the catalog: %w", err)
 		}
 	}
-	if err := os.WriteFile(path, m.Text, 0o644); err != nil {
-		return "", fmt.Errorf("write the catalog: %w", err)
+	if err := replace(path, m.Text); err != nil {
+		return "", fmt.Errorf("write the catalog %s: %w", path, err)
 	}
 	return path, nil
+}
+
+// replace writes a file as a whole, through a file beside it, so that nobody ever reads half of it.
+// The file keeps its mode, and a link stays one. Its errors do not name the path.
+func replace(path string, content []byte) (err error) {
+	mode := fs.FileMode(0o644)
+	switch info, err := os.Stat(path); {
+	case err == nil && info.IsDir():
+		return errors.New("it is a folder: give a file")
+	case err == nil && !info.Mode().IsRegular(): // such as /dev/stdout
+		return bare(os.WriteFile(path, content, mode))
+	case err == nil:
+		mode = info.Mode().Perm()
+		if path, err = filepath.EvalSymlinks(path); err != nil {
+			return bare(err)
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return bare(err)
+	}
+	beside, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("cannot create a file in folder %s: %w", filepath.Dir(path), bare(err))
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(beside.Name())
+		}
+	}()
+	_, err = beside.Write(content)
+	err = cmp.Or(err, beside.Chmod(mode), beside.Sync())
+	if err = cmp.Or(err, beside.Close()); err != nil {
+		return bare(err)
+	}
+	return bare(os.Rename(beside.Name(), path))
+}
+
+// bare returns the cause of an error of the operating system, without the path.
+func bare(err error) error {
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		return path.Err
+	}
+	if link := (*os.LinkError)(nil); errors.As(err, &link) {
+		return link.Err
+	}
+	return err
 }

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -38,5 +39,55 @@ func TestImportMergesWithAFileOfOnesChoice(t *testing.T) {
 		if text, err := os.ReadFile(file); err != nil || string(text) != string(made.Text) {
 			t.Error(err, string(text))
 		}
+	}
+}
+
+// A catalog is replaced as a whole: who reads the old file goes on reading it, and its mode and a
+// link to it stay.
+func TestImportReplacesTheFileAsAWhole(t *testing.T) {
+	dir := t.TempDir()
+	file, link := filepath.Join(dir, "real", "mine.yaml"), filepath.Join(dir, "mine.yaml")
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(os.Mkdir(filepath.Dir(file), 0o755))
+	must(os.WriteFile(file, []byte("old"), 0o640))
+	must(os.Symlink(file, link))
+	reader, err := os.Open(link)
+	must(err)
+	defer reader.Close()
+	must(replace(link, []byte("new")))
+	if text, err := io.ReadAll(reader); err != nil || string(text) != "old" {
+		t.Errorf("who was reading it got %q (%v)", text, err)
+	}
+	info, err := os.Stat(file)
+	must(err)
+	if text, err := os.ReadFile(file); err != nil || string(text) != "new" || info.Mode().Perm() != 0o640 {
+		t.Errorf("the file holds %q with mode %s (%v)", text, info.Mode(), err)
+	}
+	if to, err := os.Readlink(link); err != nil || to != file {
+		t.Errorf("the link leads to %q (%v)", to, err)
+	}
+	t.Chdir(dir)
+	must(replace("relative.yaml", nil))
+	if err := os.Mkdir(filepath.Join(dir, "full.yaml"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		filepath.Join(dir, "no", "mine.yaml"): "cannot create a file in folder " + filepath.Join(dir, "no") + ": no such file or directory",
+		filepath.Join(dir, "full.yaml"):       "it is a folder: give a file",
+		filepath.Join(file, "mine.yaml"):      "not a directory",
+	} {
+		if err := replace(path, nil); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", path, err, want)
+		}
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "*", "*"))
+	must(err)
+	if len(left) != 1 {
+		t.Errorf("left behind: %q", left)
 	}
 }
