@@ -85,11 +85,7 @@ func newCatalogMetrics(reg prometheus.Registerer, p *parts, ingester *delivery.I
 	m.use(p.catalogs)
 	m.reloads.WithLabelValues("ok")
 	m.reloads.WithLabelValues("failed")
-	version := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version
-	}
-	build.WithLabelValues(version, p.fingerprint()).Set(1)
+	build.WithLabelValues(cli.Version(), p.fingerprint()).Set(1)
 	return m
 }
 

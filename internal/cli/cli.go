@@ -44,7 +44,7 @@ func Root(name, short string) *cobra.Command {
 	root.SilenceUsage = true
 	root.SilenceErrors = true
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.Version = version()
+	root.Version = Version()
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { _ = showHelp(cmd, cmd.OutOrStdout()) })
 	root.SetUsageFunc(func(cmd *cobra.Command) error { return showUsage(cmd, cmd.OutOrStderr()) })
@@ -52,8 +52,8 @@ func Root(name, short string) *cobra.Command {
 	return root
 }
 
-// version returns what the build knows of its source: a version, or "(devel)".
-func version() string {
+// Version returns what the build knows of its source: a version, or "(devel)".
+func Version() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		return cmp.Or(info.Main.Version, "(devel)")
 	}
