@@ -214,6 +214,27 @@ func TestSecondScheduleTakesOver(t *testing.T) {
 	}
 }
 
+// While Kafka is away, nobody can say which process sends, so none does. The log says so, and the
+// reports that are due are still counted.
+func TestScheduleWithoutKafkaIsLoud(t *testing.T) {
+	t.Parallel()
+	box, server := startMailbox(t)
+	box.bad = "sre@example.org"
+	s := newScheduled(t, server, config.AtLeastOnce)
+	broker := stacktest.Kafka(t)
+	stacktest.Must(t, broker.CreateTopic(t.Context(), "errata-reports", 1))
+	e := s.start("ERRATA_KAFKA_BROKERS="+broker.Addr, "ERRATA_REPORTS_FENCE_TOPIC=errata-reports")
+	s.await("a report that stays due", func() bool { return s.metric(e, "errata_reports_unsent") == "errata_reports_unsent 1" })
+	broker.Stop()
+	s.await("a word about Kafka", func() bool {
+		return e.logged(t, `level=WARN msg="failed to report; the reports stay due"`) && e.logged(t, "no broker can say who holds the fence: kafka at "+broker.Addr)
+	})
+	time.Sleep(2 * time.Second)
+	if got := s.metric(e, "errata_reports_unsent"); got != "errata_reports_unsent 1" {
+		t.Errorf("the metric is %q", got)
+	}
+}
+
 // A report that an address refuses for good stays due, and the log says what to do, until somebody
 // gives it up. The process that runs stops waiting then.
 func TestRefusedReportIsGivenUp(t *testing.T) {

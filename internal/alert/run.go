@@ -12,6 +12,7 @@ import (
 
 	"errata/internal/catalog"
 	"errata/internal/cli"
+	"errata/internal/link"
 	"errata/internal/notify"
 	"errata/internal/store"
 )
@@ -164,13 +165,19 @@ const (
 
 // awaitFence returns when this process holds the fence, or when the context has ended.
 func (r *Runner) awaitFence(ctx context.Context) {
-	for told := false; ctx.Err() == nil; told = true {
+	told, away := false, false
+	for ctx.Err() == nil {
 		err := r.Notifier.MaySend(ctx)
 		if err == nil {
 			return
 		}
-		if !told {
-			r.Log.Info("waiting for the fence", "reason", err)
+		if nobody := errors.Is(err, link.ErrUnreachable); !told || nobody != away {
+			told, away = true, nobody
+			if away {
+				r.Log.Error("no rule is evaluated until the fence can be held", "reason", err)
+			} else {
+				r.Log.Info("waiting for the fence", "reason", err)
+			}
 		}
 		sleep(ctx, fencePoll)
 	}

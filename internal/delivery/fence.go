@@ -34,6 +34,21 @@ type Fence struct {
 
 	mu   sync.Mutex
 	held *kafka.Generation // nil: another process has the partition
+	away error             // why the group could not be joined; nil: it could
+}
+
+// unconfirmed is the error of a fence of which nobody can say who holds it: an ErrFenced, and
+// link.ErrUnreachable, since no other process can act either.
+type unconfirmed struct{ brokers, cause string }
+
+func (e unconfirmed) Error() string {
+	return fmt.Sprintf("no broker can say who holds the fence: kafka at %s: %s", e.brokers, e.cause)
+}
+
+func (unconfirmed) Unwrap() []error { return []error{ErrFenced, link.ErrUnreachable} }
+
+func (f *Fence) unconfirmed(cause error) error {
+	return unconfirmed{strings.Join(f.kafka.cfg.Brokers, ","), link.Cause(cause)}
 }
 
 // fenceRequest is how long a broker may take to confirm a generation.
@@ -86,6 +101,9 @@ func (f *Fence) run(ctx context.Context) {
 		gen, err := f.group.Next(ctx)
 		if err != nil {
 			if ctx.Err() == nil {
+				f.mu.Lock()
+				f.away = err
+				f.mu.Unlock()
 				f.log.Warn("failed to join the fence's group", "group", f.kafka.cfg.Group, "error", err)
 				sleep(ctx, time.Second)
 			}
@@ -103,19 +121,22 @@ func (f *Fence) run(ctx context.Context) {
 func (f *Fence) hold(gen *kafka.Generation) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.held = gen
+	f.held, f.away = gen, nil
 	if gen != nil && len(assignment(gen)) == 0 {
 		f.held = nil
 	}
 }
 
 // Check returns nil if this process holds the fence, as the broker confirms, and an ErrFenced
-// otherwise.
+// otherwise. That is link.ErrUnreachable too if nobody can say who holds it.
 func (f *Fence) Check(ctx context.Context) error {
 	f.mu.Lock()
-	gen := f.held
+	gen, away := f.held, f.away
 	f.mu.Unlock()
-	if gen == nil {
+	switch {
+	case gen == nil && away != nil:
+		return f.unconfirmed(away)
+	case gen == nil:
 		return ErrFenced
 	}
 	return f.confirm(ctx, gen)
@@ -131,7 +152,7 @@ func (f *Fence) confirm(ctx context.Context, gen *kafka.Generation) error {
 		GroupID: gen.GroupID, GenerationID: int(gen.ID), MemberID: gen.MemberID, Topics: map[string][]kafka.OffsetCommit{topic: {{Partition: 0, Offset: 0}}},
 	})
 	if err != nil {
-		return fmt.Errorf("%w, or no broker can confirm that we do: kafka at %s: %s", ErrFenced, strings.Join(f.kafka.cfg.Brokers, ","), link.Cause(err))
+		return f.unconfirmed(err)
 	}
 	for _, partition := range answer.Topics[topic] {
 		if partition.Error != nil {

@@ -74,7 +74,19 @@ func TestFenceHasOneHolder(t *testing.T) {
 		t.Error(err)
 	}
 	broker.Stop()
-	if err := second.Check(t.Context()); !errors.Is(err, ErrFenced) {
+	if err := second.Check(t.Context()); !errors.Is(err, ErrFenced) || !errors.Is(err, link.ErrUnreachable) {
+		t.Error(err)
+	}
+	deadline := time.Now().Add(time.Minute)
+	for lost := false; !lost; time.Sleep(20 * time.Millisecond) { // its generation ends, and it joins no other
+		second.mu.Lock()
+		lost = second.held == nil && second.away != nil
+		second.mu.Unlock()
+		if time.Now().After(deadline) {
+			t.Fatal("the generation does not end")
+		}
+	}
+	if err := second.Check(t.Context()); !errors.Is(err, ErrFenced) || !errors.Is(err, link.ErrUnreachable) || !strings.Contains(err.Error(), "no broker can say who holds the fence: kafka at "+broker.Addr) {
 		t.Error(err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"errata/internal/catalog"
+	"errata/internal/link"
 	"errata/internal/store"
 )
 
@@ -123,28 +124,37 @@ func (s *Scheduler) FenceGroup(topic string) string {
 }
 
 // standBy reports whether another process may send the reports. What this one knew of reports that
-// were on their way is forgotten then, since the other goes on with them.
-func (s *Scheduler) standBy(ctx context.Context) bool {
+// were on their way is forgotten then, since the other goes on with them. An error means that none
+// can send.
+func (s *Scheduler) standBy(ctx context.Context) (waiting bool, err error) {
 	if s.Fence == nil {
-		return false
+		return false, nil
 	}
-	err := s.Fence(ctx)
-	switch {
-	case err == nil && s.waiting:
-		s.Log.Info("sending the reports from now on")
-	case err != nil && !s.waiting && ctx.Err() == nil:
+	if err = s.Fence(ctx); err == nil {
+		if s.waiting {
+			s.Log.Info("sending the reports from now on")
+		}
+		s.waiting = false
+		return false, nil
+	}
+	if !s.waiting {
 		s.Log.Info("waiting for the fence", "reason", err)
 		s.jobs, s.checked = nil, time.Time{}
-		s.Metrics.stand(0, time.Time{})
 	}
-	s.waiting = err != nil
-	return s.waiting
+	s.waiting = true
+	if !errors.Is(err, link.ErrUnreachable) {
+		s.Metrics.stand(0, time.Time{})
+		return true, nil
+	}
+	due, problem := s.open(ctx, "due <= now64(3)")
+	s.Metrics.stand(len(due), time.Time{})
+	return true, errors.Join(err, problem)
 }
 
 // Turn does what is to be done now, and returns after which pause there may be more.
 func (s *Scheduler) Turn(ctx context.Context) (pause time.Duration, err error) {
-	if s.standBy(ctx) {
-		return fencePoll, nil
+	if waiting, err := s.standBy(ctx); waiting {
+		return fencePoll, err
 	}
 	if s.jobs == nil {
 		s.jobs = map[jobKey]*job{}
@@ -520,17 +530,26 @@ func (s *Scheduler) GiveUp(ctx context.Context, date time.Time) (int, error) {
 // end records an outcome of the promises of the schedule that are open, and of which a condition is
 // true.
 func (s *Scheduler) end(ctx context.Context, outcome, condition string, args ...any) (int, error) {
-	_, period, _ := DailyQuery{Week: s.Schedule.Week}.identity()
-	args = append([]any{s.name(), period, s.Schedule.zone.String(), store.ReportDue}, args...)
-	rows, err := store.Select[store.DueReport](ctx, s.Store, `SELECT date, period, zone, scope, schedule, due, outcome, at FROM reports_due
-		WHERE schedule = ? AND period = ? AND zone = ? AND outcome = ? AND `+condition, args)
+	rows, err := s.open(ctx, condition, args...)
 	if err != nil {
-		return 0, fmt.Errorf("ask which reports are due: %w", err)
+		return 0, err
 	}
 	for i := range rows {
 		rows[i].Outcome, rows[i].Written = outcome, time.Now().UTC()
 	}
 	return len(rows), s.Store.RecordDueReports(ctx, rows)
+}
+
+// open returns the promises of the schedule that are open, and of which a condition is true.
+func (s *Scheduler) open(ctx context.Context, condition string, args ...any) ([]store.DueReport, error) {
+	_, period, _ := DailyQuery{Week: s.Schedule.Week}.identity()
+	args = append([]any{s.name(), period, s.Schedule.zone.String(), store.ReportDue}, args...)
+	rows, err := store.Select[store.DueReport](ctx, s.Store, `SELECT date, period, zone, scope, schedule, due, outcome, at FROM reports_due
+		WHERE schedule = ? AND period = ? AND zone = ? AND outcome = ? AND `+condition, args)
+	if err != nil {
+		return nil, fmt.Errorf("ask which reports are due: %w", err)
+	}
+	return rows, nil
 }
 
 // SeenTenants returns the tenants that sent requests since a time, in order, without those that
