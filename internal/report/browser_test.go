@@ -204,7 +204,7 @@ const findings = `(() => {
     seen++;
     const range = document.createRange(); range.selectNodeContents(n);
     const box = range.getBoundingClientRect();
-    if (box.right > width + 1 && !e.closest('.list')) found.push('beyond the window: ' + n.textContent.trim().slice(0, 60));
+    if (box.right > width + 1) found.push('beyond the window: ' + n.textContent.trim().slice(0, 60));
     const a = luminance(rgb(style.color)), b = luminance(behind(e)), ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
     const size = parseFloat(style.fontSize), large = size >= 24 || size >= 18.66 && Number(style.fontWeight) >= 600;
     if (ratio < (large ? 3 : 4.5)) found.push('contrast ' + ratio.toFixed(2) + ': ' + n.textContent.trim().slice(0, 60));
