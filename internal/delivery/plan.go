@@ -105,7 +105,7 @@ func decodePlan(offset int64, metadata string) (plan, error) {
 	for segment := range strings.SplitSeq(fields[2], ",") {
 		var epoch uint32
 		var count int
-		if _, err := fmt.Sscanf(segment, "%d*%d", &epoch, &count); err != nil || fmt.Sprintf("%d*%d", epoch, count) != segment || count > maxMetadata {
+		if _, err := fmt.Sscanf(segment, "%d*%d", &epoch, &count); err != nil || fmt.Sprintf("%d*%d", epoch, count) != segment || count < 0 || count > maxMetadata {
 			return p, fmt.Errorf("%w: epochs %q", errPlan, fields[2])
 		}
 		epochs = append(epochs, slices.Repeat([]uint32{epoch}, count)...)

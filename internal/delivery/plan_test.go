@@ -45,7 +45,7 @@ func TestForeignMetadata(t *testing.T) {
 	if p, err := decodePlan(5, ""); err != nil || p.Offset != 5 || len(p.Runs) != 0 {
 		t.Errorf("%+v %v", p, err)
 	}
-	for _, metadata := range []string{"2;x;0*0;", "1;x;0*0", "1;x;-1*0;", "1;x;0;", "1;x;0*0;!!", "1;x;0*0;AA", "hello", "1;x;0*0;gICA"} {
+	for _, metadata := range []string{"2;x;0*0;", "1;x;0*0", "1;x;-1*0;", "1;x;0*-1;", "1;x;0;", "1;x;0*0;!!", "1;x;0*0;AA", "hello", "1;x;0*0;gICA"} {
 		if _, err := decodePlan(5, metadata); !errors.Is(err, errPlan) {
 			t.Errorf("%q: %v", metadata, err)
 		}
