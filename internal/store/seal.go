@@ -45,6 +45,8 @@ const (
 	sealPause   = time.Second // from its announcement
 	sealsAtOnce = 3           // days in one call
 	sealPoll    = 250 * time.Millisecond
+
+	sealGivenUpIn = 5 * time.Second // at most
 )
 
 // States of a seal, as stored.
@@ -89,18 +91,23 @@ func (s *Store) SealDays(ctx context.Context, now time.Time, age time.Duration) 
 // seal seals a day, and reports whether it is sealed now.
 func (s *Store) seal(ctx context.Context, day time.Time) (bool, error) {
 	steps := s.sealSteps(day, rand.Uint64())
-	if err := steps[0](ctx); err != nil {
+	err := firstError(
+		func() error { return steps[0](ctx) },
+		func() error {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(sealPause):
+				return nil
+			}
+		},
+		func() error { return steps[1](ctx) },
+	)
+	// Also after an error and when ctx has ended: until then, inserts of late data wait for it.
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), sealGivenUpIn)
+	defer cancel()
+	if err = errors.Join(err, steps[2](ending)); err != nil {
 		return false, err
-	}
-	select {
-	case <-ctx.Done():
-		return false, ctx.Err()
-	case <-time.After(sealPause):
-	}
-	for _, step := range steps[1:] {
-		if err := step(ctx); err != nil {
-			return false, err
-		}
 	}
 	days, err := s.askDays(ctx, `SELECT day FROM sealed_days WHERE day = toDate(?)`, day.Format(time.DateOnly))
 	return len(days) > 0, err

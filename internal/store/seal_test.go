@@ -249,6 +249,28 @@ func TestSealedSumsAreReenriched(t *testing.T) {
 	reenrich(time.Time{}, false, 0, after)
 }
 
+// A process that is told to stop while it seals a day gives the seal up: nobody waits for it.
+func TestSealIsGivenUpAtAStop(t *testing.T) {
+	t.Parallel()
+	f := newSealing(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		for f.query("SELECT count() FROM @seal_rows") == "0" {
+			time.Sleep(10 * time.Millisecond)
+		}
+		cancel()
+	}()
+	if sealed, err := f.SealDays(ctx, time.Now(), time.Hour); len(sealed) > 0 || !errors.Is(err, context.Canceled) {
+		t.Fatal(sealed, err)
+	}
+	ctx, cancel = context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := f.Insert(ctx, []*store.Batch{dayBatch(t, 20, 0, firstDay)}); err != nil {
+		t.Fatal(err)
+	}
+	f.expect("a seal was given up", 3, false)
+}
+
 // overwriteAsOpen writes a late batch's sums as if the day were open, as a process does afterwards
 // that asked for seals before the seal.
 func (f sealing) overwriteAsOpen(first int64) {
