@@ -234,19 +234,23 @@ func mentionsError(body []byte) bool {
 	return false
 }
 
-// maxSample is how many bytes of a dead letter or a body are kept.
-const maxSample = 1024
+const (
+	// maxSample is how many bytes of a dead letter or a body are kept.
+	maxSample = 1024
+	// longestSecret is more than a private key or a token has bytes.
+	longestSecret = 16 << 10
+)
 
 // sample returns what is kept of a record or a body. It redacts before it clips, because half a
-// secret cannot be recognized. For the same reason it never keeps the last bytes of a part that it
-// redacted, and takes a larger part if redaction leaves too little of it.
+// secret cannot be recognized. For the same reason it keeps nothing that is near the end of a part
+// that it redacted, and takes a larger part if redaction leaves too little of it.
 func (p *Processor) sample(raw []byte) string {
-	for size := 2 * maxSample; ; size *= 2 {
+	for size := maxSample + longestSecret; ; size *= 2 {
 		if size >= len(raw) {
 			text := p.redactor.Redact(string(raw))
 			return text[:min(len(text), maxSample)]
 		}
-		if text := p.redactor.Redact(string(raw[:size])); len(text) >= 2*maxSample {
+		if text := p.redactor.Redact(string(raw[:size])); len(text) >= maxSample+longestSecret {
 			return text[:maxSample]
 		}
 	}
@@ -291,7 +295,7 @@ func Explain(catalogs *catalog.Set, envelope parse.Envelope, service string, sta
 // every change that alters the rows of some record, except in the columns that come from the
 // catalogs. Batches that are read again are then written beside the old rows and not mixed with
 // them. TestParserVersion fails until the version is raised.
-const parserVersion = "14"
+const parserVersion = "15"
 
 // Fingerprint identifies the parser and its settings: two Processors with the same fingerprint make
 // the same rows of the same record, except for what the catalogs say.

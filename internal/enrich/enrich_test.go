@@ -132,6 +132,25 @@ func TestSampleHoldsNoHalfOfASecret(t *testing.T) {
 	}
 }
 
+// A secret that is recognized only by its end is not kept because its end is far away.
+func TestSampleHoldsNoBeginningOfALongSecret(t *testing.T) {
+	p, err := NewProcessor(Config{Redact: []RedactRule{{Name: "key", Pattern: `-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END`}}}, shipped(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := strings.Repeat(" and so on", 4000)
+	for _, secret := range []string{
+		"-----BEGIN RSA PRIVATE KEY-----\n" + strings.Repeat("MIIJKQIBAAKCAgEA\n", 190) + "-----END RSA PRIVATE KEY-----",
+		"redis://user:" + strings.Repeat("MIIJKQIB", 1500) + "@host",
+	} {
+		for _, raw := range []string{"first " + secret, "first " + secret + after, after + secret} {
+			if sample := p.sample([]byte(raw)); strings.Contains(sample, "MIIJ") || len(raw) > len(secret)+10 && len(sample) != maxSample {
+				t.Errorf("%d bytes: %.200s", len(sample), sample)
+			}
+		}
+	}
+}
+
 func shipped(t testing.TB) *catalog.Set {
 	t.Helper()
 	c, err := catalog.Open(catalog.Default)
