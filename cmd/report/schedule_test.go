@@ -218,9 +218,7 @@ func TestSecondScheduleTakesOver(t *testing.T) {
 // reports that are due are still counted.
 func TestScheduleWithoutKafkaIsLoud(t *testing.T) {
 	t.Parallel()
-	box, server := startMailbox(t)
-	box.bad = "sre@example.org"
-	s := newScheduled(t, server, config.AtLeastOnce)
+	s := newScheduled(t, stacktest.FreeAddr(t), config.AtLeastOnce) // no mail server
 	broker := stacktest.Kafka(t)
 	stacktest.Must(t, broker.CreateTopic(t.Context(), "errata-reports", 1))
 	e := s.start("ERRATA_KAFKA_BROKERS="+broker.Addr, "ERRATA_REPORTS_FENCE_TOPIC=errata-reports")
