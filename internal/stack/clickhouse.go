@@ -240,8 +240,11 @@ func (c *ClickHouse) supervise(ctx context.Context, proc *process, ended chan<- 
 			return
 		case <-proc.done:
 		}
-		c.cfg.Log.Warn("ClickHouse died and is being restarted", "addr", c.Addr, "pid", proc.cmd.Process.Pid,
-			"error", fmt.Sprintf("%v%s", proc.err, proc.lastWords()))
+		about := []any{"addr", c.Addr, "pid", proc.cmd.Process.Pid, "error", fmt.Sprintf("%v%s", proc.err, proc.lastWords())}
+		if c.program.library != "" && proc.aborted() {
+			about = append(about, "help", brokenOff)
+		}
+		c.cfg.Log.Warn("ClickHouse died and is being restarted", about...)
 		if time.Since(started) > time.Minute {
 			wait = shortest
 		}
@@ -258,6 +261,20 @@ func (c *ClickHouse) supervise(ctx context.Context, proc *process, ended chan<- 
 			}
 		}
 	}
+}
+
+// brokenOff is what the log says when the library has aborted.
+const brokenOff = "the library aborts when a client breaks off its connection during the handshake, as one that is killed or has a wrong password does; " +
+	"the data are safe, and queries that fail meanwhile can be repeated"
+
+// aborted reports whether the process ended itself with SIGABRT.
+func (p *process) aborted() bool {
+	exit := (*exec.ExitError)(nil)
+	if !errors.As(p.err, &exit) {
+		return false
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGABRT
 }
 
 // A process is one run of the host.

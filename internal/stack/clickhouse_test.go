@@ -143,6 +143,9 @@ func TestClickHouseIsSupervised(t *testing.T) {
 		t.Log("50 resets did not end this server")
 	} else {
 		awaitSuccessor(old)
+		if got := log.String(); !strings.Contains(got, "signal: aborted") || !strings.Contains(got, "aborts when a client breaks off its connection") {
+			t.Errorf("log: %s", got)
+		}
 	}
 }
 
