@@ -88,7 +88,7 @@ func cleanKafka(ctx context.Context, stderr io.Writer, brokers []string) error {
 func cleanClickHouse(ctx context.Context, stderr io.Writer, cfg store.Config) error {
 	removed, err := store.Remove(ctx, cfg, sampleTopic.MatchString)
 	if err != nil {
-		return err
+		return asFlags(err)
 	}
 	said := "removed database %s from ClickHouse at %s\n"
 	if !removed {
@@ -96,4 +96,20 @@ func cleanClickHouse(ctx context.Context, stderr io.Writer, cfg store.Config) er
 	}
 	fmt.Fprintf(stderr, said, cfg.Database, cfg.Addr[0])
 	return nil
+}
+
+// flagsOf names the flags of a running ClickHouse by the settings that errors name.
+var flagsOf = strings.NewReplacer("clickhouse.username", "--external-clickhouse-user", "clickhouse.password_file", "--external-clickhouse-password-file",
+	"clickhouse.password", "--external-clickhouse-password-file", "clickhouse.addr", "--external-clickhouse")
+
+// asFlags returns an error of the same kind whose text names flags, since no setting counts here.
+func asFlags(err error) error {
+	text := flagsOf.Replace(err.Error())
+	switch {
+	case errors.Is(err, link.ErrUnreachable):
+		return link.Unreachable("%s", text)
+	case errors.Is(err, link.ErrRefused):
+		return link.Refused("%s", text)
+	}
+	return err
 }

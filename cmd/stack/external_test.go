@@ -180,12 +180,19 @@ func TestSampleOnExternalServers(t *testing.T) {
 	}
 	program("clean") // safe to repeat
 
+	// Errors name flags, since settings do not count.
+	var stderr bytes.Buffer
+	nobody := stacktest.FreeAddr(t)
+	if code := run([]string{"clean", "--external-clickhouse", nobody}, io.Discard, &stderr); code != 3 || !strings.Contains(stderr.String(), "is --external-clickhouse its native port?") {
+		t.Errorf("clean without a server: exit code %d: %s", code, &stderr)
+	}
+
 	// A database of that name with other data in it stays.
 	ingest := exec.CommandContext(t.Context(), filepath.Join(bin, "ingest"), "run")
 	ingest.Env = append(os.Environ(), "ERRATA_KAFKA_BROKERS="+broker.Addr, "ERRATA_KAFKA_TOPICS=gateway-logs", "ERRATA_CLICKHOUSE_ADDR="+server.Addr,
 		"ERRATA_CLICKHOUSE_DATABASE="+sampleDatabase, "ERRATA_HTTP_ADDR=127.0.0.1:0")
 	stacktest.Must(t, ingest.Start())
-	var stderr bytes.Buffer
+	stderr.Reset()
 	if code := run([]string{"traffic", "--kafka", broker.Addr, "--requests", "10"}, io.Discard, &stderr); code != 0 {
 		t.Errorf("traffic: exit code %d: %s", code, &stderr)
 	}
