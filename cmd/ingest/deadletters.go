@@ -44,6 +44,9 @@ func newReplayDeadLetters(env *environment) *cobra.Command {
 	return cmd
 }
 
+// mostDeadLetters is how many are listed at most: all are held in memory, with up to 1 KiB each.
+const mostDeadLetters = 100_000
+
 func newListDeadLetters(env *environment) *cobra.Command {
 	var (
 		f      selectionFlags
@@ -62,8 +65,8 @@ func newListDeadLetters(env *environment) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if limit < 1 {
-				return fmt.Errorf("--limit is %d: give at least 1", limit)
+			if limit < 1 || limit > mostDeadLetters {
+				return fmt.Errorf("--limit %d: give 1 to %d", limit, mostDeadLetters)
 			}
 			rows, total, err := env.deadLetters(cmd, sel, limit)
 			if err != nil {
