@@ -56,9 +56,9 @@ func (d Drift) markdown(w io.Writer) error {
 }
 
 func (d Drift) headline() string {
-	line := fmt.Sprintf("%s to %s: %d errors with %d codes", d.From, d.To, d.Errors, d.Codes)
+	line := fmt.Sprintf("%s to %s: %s with %s, without HTTP statuses", d.From, d.To, cli.Count(d.Errors, "error"), cli.Count(d.Codes, "code"))
 	if d.Codeless > 0 {
-		line += fmt.Sprintf("; %d further errors have no code", d.Codeless)
+		line += fmt.Sprintf("; errors without a code: %d", d.Codeless)
 	}
 	if len(d.Tenants) > 0 {
 		var names []string
