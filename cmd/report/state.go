@@ -67,18 +67,48 @@ func newStateSet(env *environment, word, state, short, example string) *cobra.Co
 			return err
 		}
 		defer s.Close()
-		for _, code := range args {
-			c.Code = code
+		codes, err := spelled(cmd, s, c, args)
+		if err != nil {
+			return err
+		}
+		for _, c.Code = range codes {
 			if err := s.RecordCodeState(cmd.Context(), c); err != nil {
 				return err
 			}
-			if err := cli.Paragraph(cmd.OutOrStdout(), "", fmt.Sprintf("%s of %s is %s%s", cli.OneLine(code), cli.OneLine(said(c).Whose()), stateText(state), said(c).Limits())); err != nil {
+			if err := cli.Paragraph(cmd.OutOrStdout(), "", fmt.Sprintf("%s of %s is %s%s", cli.OneLine(c.Code), cli.OneLine(said(c).Whose()), stateText(state), said(c).Limits())); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
 	return cmd
+}
+
+// spelled returns codes as they are stored, since states are looked up by that. It warns of a code
+// without errors, which may be misspelt, and returns it as it is.
+func spelled(cmd *cobra.Command, s *store.Store, state store.CodeState, codes []string) (all []string, err error) {
+	var scope store.Scope
+	if state.Tenant != store.AnyTenant {
+		scope.Tenants = []string{state.Tenant}
+	}
+	for _, code := range codes {
+		stored, err := report.Spelled(cmd.Context(), s, scope, code)
+		if err != nil {
+			return nil, err
+		}
+		if len(stored) == 0 {
+			stored = []string{code}
+			sentences, err := report.Missing(cmd.Context(), s, scope, report.Filter{Codes: stored})
+			if err != nil {
+				return nil, err
+			}
+			for _, sentence := range sentences {
+				fmt.Fprintln(cmd.ErrOrStderr(), "warning:", cli.Printable(sentence))
+			}
+		}
+		all = append(all, stored...)
+	}
+	return all, nil
 }
 
 func stateText(state string) string {

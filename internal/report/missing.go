@@ -51,6 +51,17 @@ func Missing(ctx context.Context, s *store.Store, scope store.Scope, f Filter) (
 
 func exactly(name string) string { return name }
 
+// Spelled returns the codes of stored errors that are the given one in any case and with any
+// separators, as they are stored.
+func Spelled(ctx context.Context, s *store.Store, scope store.Scope, code string) ([]string, error) {
+	where := store.Scope{Tenants: scope.Tenants}.Where("")
+	stored, err := names(ctx, s, "SELECT DISTINCT code FROM codes_seen WHERE "+where.SQL+" ORDER BY code", where.Args...)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(stored, func(other string) bool { return catalog.Fold(other) != catalog.Fold(code) }), nil
+}
+
 // missingSentence says that there is nothing of that name.
 func missingSentence(what, name string, stored []string) string {
 	line := fmt.Sprintf("there is no %s %q", what, name)
