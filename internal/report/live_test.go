@@ -202,6 +202,63 @@ func TestTop(t *testing.T) {
 	}
 }
 
+func TestTopOfEquals(t *testing.T) {
+	t.Parallel()
+	s, c := twoDays(t)
+	groups := []string{"acme BILLING-7731", "acme OSM.01010037", "globex OSM.01010037", "globex OptVerse_12030001"} // with 3, 3, 1 and 1 errors
+	for i, last := range groups {
+		q := day("tenant", "code")
+		q.Limit = i + 1
+		top, err := report.NewTop(t.Context(), s, c, q)
+		stacktest.Must(t, err)
+		if len(top.Rows) != q.Limit || top.Rows[i].Tenant+" "+top.Rows[i].Code != last {
+			t.Errorf("limit %d: %+v, want %s as the last", q.Limit, top.Rows, last)
+		}
+	}
+}
+
+// TestTopAgreesWithItself asks for all groups while errors come, none of which may be counted in the
+// total alone.
+func TestTopAgreesWithItself(t *testing.T) {
+	t.Parallel()
+	s, c := twoDays(t)
+	p, err := enrich.NewProcessor(enrich.Config{}, c)
+	stacktest.Must(t, err)
+	ended := make(chan error)
+	go func() { // ends with the loop
+		for first := int64(100); first < 160; first++ {
+			b := store.NewBatch("logs", 0, first, store.Limits{})
+			b.Add(first, noon, p.Record([]byte(record("2026-11-02T12:00:00Z", "globex", "osm", "cases", 200, "", quota)), enrich.Position{Clock: accesslog.KafkaClock(noon)}))
+			if err := s.Insert(t.Context(), []*store.Batch{b}); err != nil {
+				ended <- err
+				return
+			}
+		}
+		ended <- nil
+	}()
+	for errors := uint64(0); ; {
+		top, err := report.NewTop(t.Context(), s, c, day("tenant", "code"))
+		stacktest.Must(t, err)
+		sum := uint64(0)
+		for _, r := range top.Rows {
+			sum += r.Errors
+		}
+		if sum != top.Errors || len(top.Others) != 0 || sum < errors {
+			t.Fatalf("the rows have %d errors of %d, after %d; %+v", sum, top.Errors, errors, top.Others)
+		}
+		errors = sum
+		select {
+		case err := <-ended:
+			stacktest.Must(t, err)
+			if errors < 68-10 {
+				t.Errorf("%d errors were seen", errors)
+			}
+			return
+		default:
+		}
+	}
+}
+
 func TestTopOutputs(t *testing.T) {
 	t.Parallel()
 	s, c := twoDays(t)

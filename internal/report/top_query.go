@@ -130,7 +130,7 @@ func (t *Top) rank(ctx context.Context, s *store.Store, q TopQuery) error {
 		}
 		rest := &t.Others[len(t.Others)-1]
 		rest.Groups--
-		rest.Errors -= r.Errors
+		rest.Errors -= min(r.Errors, rest.Errors)
 	}
 	t.Others = slices.DeleteFunc(t.Others, func(o TopOther) bool { return o.Groups == 0 })
 	return nil
@@ -155,7 +155,8 @@ func (s *statement) add(sql string, args ...any) {
 }
 
 // ranking is the query for the groups with the most errors. One query gives the groups and the
-// totals, so that these agree whatever an ingester does meanwhile.
+// totals, so that these agree whatever an ingester does meanwhile: wherever a query reads a table, it
+// sees the same state of it (enable_shared_storage_snapshot_in_query, which is the default).
 func (q TopQuery) ranking() (sql string, args []any) {
 	var s statement
 	s.add("SELECT n.rank_ AS rank")
@@ -190,8 +191,11 @@ func (q TopQuery) ranking() (sql string, args []any) {
 	return s.text.String(), s.args
 }
 
-// first adds the groups with the most errors, as ranked does with all groups. To rank all of them
-// takes as long as to count them, so without tenants to rank by themselves only the first are.
+// first adds the groups with the most errors, as ranked does with all groups. Most of the work is to
+// count the errors of all groups, and what else is known of a group takes several times as long. So
+// without tenants to rank by themselves, only errors are counted first, by a hash of the group, and
+// the groups with the most, and those with as many as the last of these, are then counted in full.
+// If two groups have one hash, both are counted in full, and Others has one group less.
 func (q TopQuery) first(s *statement) {
 	if q.PerTenant {
 		s.add("(SELECT * FROM ")
@@ -199,9 +203,27 @@ func (q TopQuery) first(s *statement) {
 		s.add(" WHERE rank_ <= ?)", q.Limit)
 		return
 	}
-	s.add("(SELECT *, row_number() OVER (" + q.order() + ") AS rank_ FROM (SELECT *, sum(errors_) OVER () AS all_, count() OVER () AS groups_ FROM ")
-	q.groups(s)
+	where := q.errors("")
+	s.add(`(WITH (
+			SELECT (groupArray(hash_), any(all_), any(groups_))
+			FROM (SELECT hash_, errors_, sum(errors_) OVER () AS all_, count() OVER () AS groups_
+				FROM (SELECT `+q.hash()+` AS hash_, sum(errors) AS errors_ FROM `+q.source(nil)+` WHERE `+where.SQL+` GROUP BY hash_)
+				ORDER BY errors_ DESC LIMIT ? WITH TIES)
+		) AS most_
+		`, append(where.Args, q.Limit)...)
+	s.add("SELECT *, row_number() OVER (" + q.order() + ") AS rank_ FROM (SELECT *, most_.2 AS all_, most_.3 AS groups_ FROM ")
+	q.groups(s, " AND "+q.hash()+" IN most_.1")
 	s.add(" "+q.order()+" LIMIT ?))", q.Limit)
+}
+
+// hash is a number for each group. A hash of one column is computed once for each of its values,
+// because the columns are dictionaries.
+func (q TopQuery) hash() string {
+	hash := "sipHash64(" + q.By[0] + ")"
+	for _, key := range q.By[1:] {
+		hash = "intHash64(" + hash + ") + sipHash64(" + key + ")"
+	}
+	return hash
 }
 
 // order is the order of the ranks.
@@ -217,12 +239,12 @@ func (q TopQuery) ranked(s *statement) {
 		among = "PARTITION BY tenant_ "
 	}
 	s.add(fmt.Sprintf("(SELECT *, sum(errors_) OVER (%[1]s) AS all_, count() OVER (%[1]s) AS groups_, row_number() OVER (%[1]s%[2]s) AS rank_ FROM ", among, q.order()))
-	q.groups(s)
+	q.groups(s, "")
 	s.add(")")
 }
 
-// groups adds the groups of errors, each with its history.
-func (q TopQuery) groups(s *statement) {
+// groups adds the groups of errors that meet a further condition, each with its history.
+func (q TopQuery) groups(s *statement, condition string) {
 	columns := make([]string, len(TopKeys))
 	for i, key := range TopKeys {
 		columns[i] = q.column(key) + " AS " + key + "_"
@@ -239,22 +261,28 @@ func (q TopQuery) groups(s *statement) {
 	s.add(fmt.Sprintf(`(SELECT %s, %s AS place_, [%s] AS group_, sum(errors) AS errors_, min(first_seen) AS first_, max(last_seen) AS last_,
 			[%s] AS history_
 		FROM (SELECT *, %s AS part_ FROM %s) WHERE `, strings.Join(columns, ", "), q.place(), strings.Join(group, ", "), strings.Join(history, ", "), parts.number("at"), q.source(parts.split)))
-	s.add(where.SQL+" GROUP BY "+by+")", where.Args...)
+	s.add(where.SQL+condition+" GROUP BY "+by+")", where.Args...)
 }
 
 // denominators adds the requests of each place.
 func (q TopQuery) denominators(s *statement) {
-	where := q.requests("")
-	s.add("(SELECT "+q.place()+" AS place_, sum(requests) AS requests_ FROM "+q.Rollup("traffic", nil)+" WHERE "+where.SQL+" GROUP BY place_)", where.Args...)
+	where, by := q.requests(""), ""
+	if shared := q.shared(); len(shared) > 0 {
+		by = " GROUP BY " + strings.Join(shared, ", ")
+	}
+	s.add("(SELECT "+q.place()+" AS place_, sum(requests) AS requests_ FROM "+q.Rollup("traffic", nil)+" WHERE "+where.SQL+by+")", where.Args...)
+}
+
+// shared are the columns that rows are grouped by and that requests have as well.
+func (q TopQuery) shared() []string {
+	return slices.DeleteFunc(slices.Clone(q.By), func(key string) bool { return !slices.Contains(sharedKeys, key) })
 }
 
 // place is what a group of errors and its requests share.
 func (q TopQuery) place() string {
-	var shared []string
-	for _, key := range q.By {
-		if slices.Contains(sharedKeys, key) {
-			shared = append(shared, "toString("+key+")")
-		}
+	shared := q.shared()
+	for i, key := range shared {
+		shared[i] = "toString(" + key + ")"
 	}
 	return "CAST([" + strings.Join(shared, ", ") + "], 'Array(String)')"
 }
