@@ -47,16 +47,7 @@ func layOut(lines []line) (grids []grid, rest []line) {
 			at++
 			continue
 		}
-		g, next := (*grid)(nil), 0
-		for _, l := range layouts {
-			if skip[at] || fenced[at] && (l.name == layoutRecords || l.name == layoutPairs) {
-				break
-			}
-			if g, next = l.find(lines, at); g != nil {
-				g.layout, g.topic = l.name, max(g.topic, topicOf(lines[:at]))
-				break
-			}
-		}
+		g, next := tableAt(lines, at, skip[at], fenced[at])
 		if g == nil {
 			rest = append(rest, lines[at])
 			at++
@@ -66,6 +57,42 @@ func layOut(lines []line) (grids []grid, rest []line) {
 		at = next
 	}
 	return grids, rest
+}
+
+// tableAt returns the table that begins at a line and the index of the first line after it, or nil.
+// The first layout that finds codes there wins. A table that holds none, such as one of parameters,
+// gives way to a later layout that finds codes in the same lines.
+func tableAt(lines []line, at int, skip, fenced bool) (first *grid, end int) {
+	if skip {
+		return nil, 0
+	}
+	for _, l := range layouts {
+		if fenced && (l.name == layoutRecords || l.name == layoutPairs) {
+			break
+		}
+		g, next := l.find(lines, at)
+		if g == nil {
+			continue
+		}
+		g.layout, g.topic = l.name, max(g.topic, topicOf(lines[:at]))
+		if first == nil {
+			first, end = g, next
+		}
+		if g.codes() > 0 {
+			return g, next
+		}
+	}
+	return first, end
+}
+
+// codes counts the codes that a grid holds if nothing else on the page speaks against them.
+func (g grid) codes() (n int) {
+	for _, r := range readGrid(g) {
+		if r.rivals || r.table.LeftOut == "" && (!r.bare && !r.named || r.convincing(true)) {
+			n += len(r.rows) + len(r.unplaced)
+		}
+	}
+	return n
 }
 
 // topic is what the text right above a table says about it.
