@@ -193,7 +193,7 @@ func registered(code int) bool {
 // nothing reports whether a cell says that there is nothing to say.
 func nothing(s string) bool {
 	switch strings.ToLower(strings.TrimSpace(s)) {
-	case "", "-", "--", "---", "–", "—", "——", "/", "n/a", "na", "无", "無", "なし", "없음", "нет", "keine", "暂无":
+	case "", "-", "--", "---", "–", "—", "——", "/", "n/a", "na", "^", "〃", "无", "無", "なし", "없음", "нет", "keine", "暂无":
 		return true
 	}
 	return false

@@ -137,7 +137,7 @@ func readTable(g grid, at int, heads []string, rows []gridRow) *reading {
 	if heads == nil && g.topic == noTopic && sayFaults(rows) {
 		g.topic, r.about = ofErrors, true
 	}
-	roles, rivals := rolesOf(g.topic, heads, cols)
+	roles, rivals := rolesOf(g.topic, heads, cols, rows)
 	if heads == nil {
 		heads = make([]string, len(cols))
 	}
@@ -184,15 +184,23 @@ func readTable(g grid, at int, heads []string, rows []gridRow) *reading {
 
 // rolesOf decides the role of each column. Where the text above announces codes, they may stand
 // under a heading that is not known.
-func rolesOf(above topic, heads []string, cols [][]string) (roles []Role, rivals []int) {
+func rolesOf(above topic, heads []string, cols [][]string, rows []gridRow) (roles []Role, rivals []int) {
 	if heads == nil {
 		return assignBare(cols, above), nil
 	}
 	roles, rivals = assignOrRivals(heads, cols)
-	if rivals == nil && above == ofCodes && !slices.ContainsFunc(roles, isKey) && strangeKey(heads) {
-		roles = assignBare(cols, above)
+	if rivals != nil || slices.ContainsFunc(roles, isKey) {
+		return roles, rivals
 	}
-	return roles, rivals
+	if above == ofCodes && strangeKey(heads) {
+		if roles = assignBare(cols, above); slices.ContainsFunc(roles, isKey) {
+			return roles, nil
+		}
+	}
+	if above.about() || saysError.MatchString(strings.ToLower(strings.Join(heads, " "))) || sayFaults(rows) {
+		return assignByCells(heads, cols)
+	}
+	return roles, nil
 }
 
 func isKey(r Role) bool { return r == RoleCode || r == RoleStatusCode }

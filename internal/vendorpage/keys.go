@@ -1,0 +1,69 @@
+package vendorpage
+
+import (
+	"slices"
+	"strings"
+)
+
+// assignByCells decides the roles of the columns in a table of errors of which no heading names the
+// codes. The cells decide: nearly each row has a code of its own, and all are of few shapes. If
+// several columns are like that, they are rivals. A table of fields has no codes.
+func assignByCells(heads []string, cells [][]string) (roles []Role, rivals []int) {
+	cols := make([]column, len(heads))
+	for i, h := range heads {
+		cols[i] = columnOf(h, cells[i])
+	}
+	keys := keyColumns(cols, cells)
+	if len(keys) == 0 || slices.Contains(kinds(cols), ofField) {
+		return make([]Role, len(cols)), nil
+	}
+	cols[keys[0]].kind = ofCode
+	for i := range cols {
+		if i != keys[0] && (cols[i].kind == ofCode || cols[i].kind == ofName && cols[i].phrases > 0.5) {
+			cols[i].kind = ofMessage // an "Error" that is a sentence
+		}
+	}
+	roles, _ = assignColumns(cols, false)
+	if !explained(cols, roles) {
+		return make([]Role, len(cols)), nil
+	}
+	if len(keys) > 1 && slices.ContainsFunc(roles, isKey) {
+		return make([]Role, len(cols)), keys
+	}
+	return roles, nil
+}
+
+// explained reports whether a column with a text's role reads like texts.
+func explained(cols []column, roles []Role) bool {
+	for i, r := range roles {
+		if (r == RoleMessage || r == RoleDescription) && cols[i].phrases > 0.5 {
+			return true
+		}
+	}
+	return false
+}
+
+// keyColumns lists the columns whose cells surely are codes or, if there is none, those that hold
+// different words of which at least half are mnemonics, or else mnemonics below the heading of a
+// text. A column that numbers or grades the rows by its heading is none.
+func keyColumns(cols []column, cells [][]string) (keys []int) {
+	named := func(c column) bool { return c.kind == unknown || c.kind == ofName || c.kind == ofCode }
+	for _, like := range []func(c column) bool{
+		func(c column) bool { return named(c) && c.looks == surely },
+		func(c column) bool { return named(c) && c.looks == perhaps && c.strong >= 0.5 },
+		func(c column) bool { return c.kind == ofMessage && c.looks == surely && c.strong > 0.9 },
+	} {
+		for i, c := range cols {
+			if !c.blind && c.prose < 0.5 && like(c) && !slices.ContainsFunc(cells[i], isPath) {
+				keys = append(keys, i)
+			}
+		}
+		if keys != nil {
+			return keys
+		}
+	}
+	return nil
+}
+
+// isPath reports whether a cell is the path of a resource or a link.
+func isPath(cell string) bool { return strings.HasPrefix(cell, "/") }
