@@ -24,7 +24,7 @@ var (
 	thousands  = regexp.MustCompile(`^\d{1,3}(?: \d{3})+$`) // 20 001
 	hex        = regexp.MustCompile(`^0[xX][0-9A-Fa-f]{1,16}$`)
 	notCode    = regexp.MustCompile(`(?i)://|^www\.|\.(html?|com|org|net|io|json|xml|yaml|md|pdf|png)$|^v?\d+\.\d+(\.\d+)*$|^\d{4}-\d\d-\d\d|^\d+[./:]\d+`)
-	placehold  = regexp.MustCompile(`^(xxx+|n/a|todo|tbd|[a-z_-]{0,5}\d+xx+)$`) // 23xxxx is a range of codes
+	placehold  = regexp.MustCompile(`^(xxx+|n/a|todo|tbd|[a-z_-]{0,5}\d+xx+|[a-z\d_.-]*[\d_.-]xxx+)$`) // 23xxxx is a range of codes
 	runsHump   = regexp.MustCompile(`(Aa)+A?`)
 	runsJoined = regexp.MustCompile(`([_.-](A|a|Aa|9))+`)
 )

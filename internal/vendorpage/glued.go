@@ -244,7 +244,7 @@ func gluedCode(s string) string {
 		return ""
 	}
 	code := s[:end]
-	if next := s[end]; lower(rune(next)) { // the last capital begins the text
+	if upper(rune(code[end-1])) && lower(rune(s[end])) { // the last capital begins the text
 		code = code[:len(code)-1]
 	}
 	code = strings.TrimRight(code, "-.")

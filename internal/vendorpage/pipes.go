@@ -146,6 +146,9 @@ func (p *pipeReader) row(j int) (next int, ok bool) {
 		}
 		p.columns = len(cells)
 	}
+	if len(cells) > p.columns && strings.Contains(text, " || ") { // in a cell
+		cells, open = splitPipes(strings.ReplaceAll(text, " || ", ` \|\| `))
+	}
 	if !p.framed && len(cells) < p.columns && strings.HasPrefix(strings.TrimSpace(text), "|") {
 		cells = append([]string{""}, cells...) // the pipe separates an empty cell from the next
 	}

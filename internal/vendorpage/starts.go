@@ -55,6 +55,9 @@ func openingOf(l string) opening {
 	}
 	m := bullet.FindStringSubmatch(text)
 	o := opening{mark: strings.TrimSpace(m[1]), rest: strings.ReplaceAll(m[2], `\_`, "_")}
+	if strings.HasPrefix(o.mark, "#") {
+		o.rest = strings.TrimRight(o.rest, " #") // ## E1001 ##
+	}
 	if indent := len(l) - len(strings.TrimLeft(l, " \t")); indent > 3 && o.mark != "" && o.mark[0] != '#' {
 		o.mark += ">"
 	}

@@ -462,7 +462,7 @@ func (t *stream) alike(text string) bool {
 	alike := t.shapes[shape(text)]
 	switch codeStrength(text) {
 	case mnemonic:
-		return alike || t.seen != number && !t.before
+		return alike || t.seen != number && !t.before && !hex.MatchString(text)
 	case number:
 		return alike
 	}
