@@ -97,7 +97,7 @@ func namesOnly(cells []string) bool {
 		if nothing(c) {
 			return false
 		}
-		if seen[c] || !strings.ContainsFunc(c, unicode.IsLetter) || grades[strings.ToLower(c)] || len(c) > 80 || strings.ContainsAny(c, "\n{}/") {
+		if seen[c] || !strings.ContainsFunc(c, unicode.IsLetter) || hex.MatchString(c) || grades[strings.ToLower(c)] || len(c) > 80 || strings.ContainsAny(c, "\n{}/") {
 			return false
 		}
 		seen[c] = true

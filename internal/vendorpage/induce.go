@@ -12,6 +12,12 @@ const layoutInduced = "equal lines"
 // words in each line, the code, and what is behind it.
 var inducedCode = regexp.MustCompile("^([^0-9]{0,40}?[\\s\"'`(\\[{<:=#*]|)(-?[A-Za-z0-9][A-Za-z0-9_.:/-]*)(.*)$")
 
+var (
+	// gluedNumber matches a code that ends in digits, and a text right behind it.
+	gluedNumber = regexp.MustCompile(`^([A-Z]{2,10}(?:[-_.]\d{2,6}){1,3}|[A-Z]{1,6}\d{3,6})(\pL.*)$`)
+	digitRun    = regexp.MustCompile(`\d+`)
+)
+
 // place is where a code stands in a line.
 type place struct {
 	before string // the words before it, in small letters
@@ -52,7 +58,7 @@ func induce(lines []line) *grid {
 		if len(all) < 3 || len(all) <= most || !distinctCodes(all) {
 			continue
 		}
-		if g := inducedGrid(lines, p, all); g != nil {
+		if g := inducedGrid(lines, p, all); g != nil && g.codes() > 0 {
 			best, most = g, len(all)
 		}
 	}
@@ -68,6 +74,9 @@ type placed struct {
 // placesIn returns the places of a line in which a code stands: at its start, and after words that
 // call it a code or an error.
 func placesIn(l string) (found []placed) {
+	if m := gluedNumber.FindStringSubmatch(strings.TrimSpace(l)); m != nil {
+		return []placed{{place{class: mnemonic, behind: digitRun.ReplaceAllStringFunc(m[1], func(d string) string { return strings.Repeat("9", len(d)) })}, anchored{code: m[1], text: m[2]}}}
+	}
 	o := openingOf(l)
 	text := strings.TrimSpace(l)
 	mark := o.mark
@@ -88,7 +97,7 @@ func placesIn(l string) (found []placed) {
 	}
 	st := codeStrength(code)
 	switch {
-	case st < number, words == "" && mark == "", strings.Trim(words, "\"'`([{<:=#*") != "" && !calledCode.MatchString(words) && !saysError.MatchString(words):
+	case st < number, words == "" && mark == "" && rest != "" && rest[0] != ' ', strings.Trim(words, "\"'`([{<:=#*") != "" && !calledCode.MatchString(words) && !saysError.MatchString(words):
 		return nil
 	}
 	rest = strings.TrimLeft(rest, "\"'`)]}>*")
@@ -104,7 +113,12 @@ func placesIn(l string) (found []placed) {
 		text = text[1 : len(text)-1]
 	}
 	behind = strings.NewReplacer("–", "-", "—", "-", "\uff1a", ":").Replace(behind)
-	return []placed{{place{mark + words, st, behind}, anchored{code: code, text: text}}}
+	if mark+words == "" { // 101, 101.a
+		st = number
+		digits := len(code) - len(strings.TrimLeft(code, "0123456789"))
+		found = append(found, placed{place{"", st, behind + strings.Repeat("9", digits)}, anchored{code: code, text: text}})
+	}
+	return append(found, placed{place{mark + words, st, behind}, anchored{code: code, text: text}})
 }
 
 // distinctCodes reports whether nearly all codes differ.

@@ -43,12 +43,14 @@ func explained(cols []column, roles []Role) bool {
 	return false
 }
 
-// keyColumns lists the columns whose cells surely are codes or, if there is none, those that hold
+// keyColumns lists the columns of values or numbers or, if there is none, those whose cells surely
+// are codes or, if there is none, those that hold
 // different words of which at least half are mnemonics, or else mnemonics below the heading of a
 // text. A column that numbers or grades the rows by its heading is none.
 func keyColumns(cols []column, cells [][]string) (keys []int) {
 	named := func(c column) bool { return c.kind == unknown || c.kind == ofName || c.kind == ofCode }
 	for _, like := range []func(c column) bool{
+		func(c column) bool { return numberHeads(c.heading) && c.sure > 0.9 && c.looks != unlike },
 		func(c column) bool { return named(c) && c.looks == surely },
 		func(c column) bool { return named(c) && c.looks == perhaps && c.strong >= 0.5 },
 		func(c column) bool { return c.kind == ofMessage && c.looks == surely && c.strong > 0.9 },
@@ -67,3 +69,6 @@ func keyColumns(cols []column, cells [][]string) (keys []int) {
 
 // isPath reports whether a cell is the path of a resource or a link.
 func isPath(cell string) bool { return strings.HasPrefix(cell, "/") }
+
+// numberHeads reports whether a heading is that of an enumeration's values or of an error's number.
+func numberHeads(heading string) bool { return valueHeads[heading] || idHeads[heading] }

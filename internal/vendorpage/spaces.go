@@ -13,7 +13,7 @@ import (
 // headings if it consists of headings from the vocabulary. The code and the status are then known
 // by how they look, and the texts by where a sentence begins.
 func findSpaces(lines []line, at int) (*grid, int) {
-	t, ok := newSpacedTable(lines[at])
+	t, ok := newSpacedTable(lines, at)
 	if !ok {
 		return nil, 0
 	}
@@ -67,12 +67,15 @@ type spacedTable struct {
 }
 
 // newSpacedTable starts a table if the line is a row of headings with the code, or a status and the
-// code, before the texts.
-func newSpacedTable(l line) (t spacedTable, ok bool) {
-	if t.heads = segment(l.text); t.heads == nil {
+// code, before the texts. Values are codes below a line about errors.
+func newSpacedTable(lines []line, at int) (t spacedTable, ok bool) {
+	if t.heads = segment(lines[at].text); t.heads != nil {
+		t.roles = assign(t.heads, nil)
+	} else if t.heads = segmentValues(lines[at].text); t.heads != nil && topicOf(lines[:at]).about() {
+		t.roles = assign(append([]string{"code"}, t.heads[1:]...), nil)
+	} else {
 		return t, false
 	}
-	t.roles = assign(t.heads, nil)
 	t.tail, t.code, t.shapes = len(t.roles), -1, map[string]bool{}
 	for t.lead < len(t.roles) && (t.roles[t.lead] == RoleCode || t.roles[t.lead] == RoleStatus) {
 		if t.roles[t.lead] == RoleCode {
@@ -260,6 +263,20 @@ func segment(s string) (heads []string) {
 		return nil
 	}
 	return heads
+}
+
+// segmentValues splits a line into the headings of values and their texts, or returns nil.
+func segmentValues(s string) (heads []string) {
+	ws := strings.Fields(s)
+	for n := 1; n < len(ws) && n <= 3; n++ {
+		if first := strings.Join(ws[:n], " "); numberHeads(normal(first)) {
+			heads = segmentBy(ws[n:], 5)
+			if len(heads) > 0 && !slices.ContainsFunc(heads, func(h string) bool { return kindOf(h) == ofField }) {
+				return append([]string{first}, heads...)
+			}
+		}
+	}
+	return nil
 }
 
 // splitCodeHead splits a heading of statuses into one of codes and one of statuses, as in "Code
