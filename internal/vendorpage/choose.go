@@ -153,7 +153,16 @@ func saysFault(text string) bool {
 }
 
 // faultTexts matches texts that say what is wrong, in other languages than faultWords.
-var faultTexts = regexp.MustCompile(`(?i)not |n['’]t\b|cannot|错误|失败|无效|不合法|不存在|超时|缺少|未|无权|过于|已存在|过期|禁止|不能|エラー|無効|失敗|ません|오류|실패|잘못|않|없|ошиб|невер|недопуст|не |отсутств|ungültig|fehl|nicht|inv[aá]lid|no |non |não |erreur|impossible|rejei[cç]|rechaz`)
+var faultTexts = regexp.MustCompile(`(?i)not |n['’]t\b|cannot|unable|wrong|\bbad\b|refus|reject|declin|incorrect|\bno |too (?:many|long|large|short|big|low)|already|duplicate|` +
+	`错误|失败|无效|不合法|不存在|超时|缺少|未|无权|过于|已存在|过期|禁止|不能|不足|不支持|异常|` + // Chinese
+	`錯誤|失敗|無效|逾時|エラー|無効|ません|不正|不足|拒否|超え|切れ|できな|ない|` +
+	`오류|실패|잘못|않|없|만료|초과|거부|불가|중복|` +
+	`ошиб|невер|недопуст|не |отсутств|превыш|истек|истёк|отклон|неизвестн|недостат|запрещ|заблокир|` +
+	`ungültig|fehl|nicht|kein|falsch|abgelaufen|abgelehnt|gesperrt|unbekannt|überschr|überlast|zu (?:groß|viele|lang|klein|dunkel)|bereits|` +
+	`inv[aá]lid|no |non |não |sem |sin |incorrect|vencid|expirad|caducad|recusad|rechazad|insuficiente|desconhecid|desconocid|falt|exced|supera|bloquead|duplicad|ausente|obrigat|obligatori|rejei[cç]|rechaz|` +
+	`erreur|impossible|n['’]a |n['’]est|pas |refusé|expiré|dépass|manqu|inconnu|scadut|mancant|sconosciut|negat|` +
+	`nieprawid|brak|przekrocz|odrzuc|nie |geçersiz|bulunamad|değil|eksik|aşıld|không|hết hạn|ongeldig|niet |verlopen|tidak|gagal|kadaluarsa|` +
+	`غير|خطأ|فشل|لا |لم |انتهت|مفقود|تجاوز|مرفوض|مطلوب`)
 
 // likeCodes reports whether the codes look like those of a list, and each is another one.
 func (r *reading) likeCodes() bool {

@@ -101,7 +101,7 @@ func constantsGrid(name string, at int, all []constant, about bool) *grid {
 	if values > 0 && !valued {
 		return nil // codes and texts side by side
 	}
-	numbered = numbered && longNumbers(all)
+	numbered = numbered && (longNumbers(all) || numbersWithTexts(all))
 	alone := (texts == 0 || valued) && 2*comments < len(all) // the names say what is wrong, and comments are titles
 	if alone && !numbered && !(valued && numberValues(all)) {
 		return nil
@@ -144,6 +144,23 @@ func numberValues(all []constant) bool {
 		}
 	}
 	return true
+}
+
+// numbersWithTexts reports whether each constant has a number and a text, NAME(7, "No such cart"),
+// which is how source code says what a response contains.
+func numbersWithTexts(all []constant) bool {
+	var cells []string
+	statuses := 0
+	for _, c := range all {
+		if len(c.texts) == 0 || c.value {
+			return false
+		}
+		cells = append(cells, c.numbers[0])
+		if isStatus(c.numbers[0]) {
+			statuses++
+		}
+	}
+	return different(cells) && 10*statuses < 9*len(all)
 }
 
 // longNumbers reports whether the numbers of constants are codes that responses contain, and not

@@ -77,6 +77,12 @@ func newSource(name, text string) source {
 	if parts := readData(name, text); parts != nil {
 		return source{parts: parts}
 	}
+	if parts := readSQL(name, text); parts != nil {
+		return source{parts: parts}
+	}
+	if parts := readMessages(name, text); parts != nil {
+		return source{parts: parts}
+	}
 	if isSource(name) {
 		if parts := readSource(name, text); len(parts) > 0 || !strings.Contains(text, "<table") {
 			return source{parts: parts} // comments are no table

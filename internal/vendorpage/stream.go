@@ -595,7 +595,7 @@ func section(text string, n int) []string {
 // cutJunk returns where the last row ends if other text of the page follows it.
 func cutJunk(cells []block, code, end int) int {
 	for i := code + 1; i < end; i++ {
-		if junk(cells[i].text) || strings.HasPrefix(cells[i].text, "#") {
+		if junk(cells[i].text) && !grades[strings.ToLower(cells[i].text)] || strings.HasPrefix(cells[i].text, "#") {
 			return i
 		}
 	}

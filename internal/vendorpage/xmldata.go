@@ -186,10 +186,31 @@ func (x *xmlReader) add(rows []*xmlNode, _ []string, at string) {
 	if len(heads) < 2 {
 		return
 	}
+	if texts := keyedTexts(g); texts != nil {
+		x.parts = append(x.parts, part{grid: texts})
+		return
+	}
 	if announcesCodes.MatchString(at+" "+strings.Join(heads, " ")) || aboutErrors.MatchString(at) {
 		g.topic, g.bare = ofCodes, false
 	} else if otherCodes.MatchString(at) {
 		g.topic = ofOthers
 	}
 	x.parts = append(x.parts, part{grid: g})
+}
+
+// keyedTexts makes a grid of elements that are each a key and a text, as in the resources of a
+// program, or returns nil if they are not about errors.
+func keyedTexts(g *grid) *grid {
+	if heads := g.rows[0].cells; len(heads) != 2 || kindOf(heads[0]) != ofName && kindOf(heads[0]) != ofField && kindOf(heads[0]) != ofAttribute {
+		return nil
+	}
+	var all []message
+	for _, r := range g.rows[1:] {
+		all = append(all, message{r.line, r.cells[0], r.cells[1]})
+	}
+	texts := messagesGrid(all)
+	if texts != nil {
+		texts.layout = xmlTable
+	}
+	return texts
 }

@@ -1,0 +1,115 @@
+package vendorpage
+
+import (
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// messagesTable is the layout of the texts that a program shows, each with its key.
+const messagesTable = "messages by key"
+
+// message is a text with its key.
+type message struct {
+	line      int
+	key, text string
+}
+
+// readMessages reads the texts of a program by their keys: properties of Java and the catalogs of
+// gettext. It returns nil if the page is none. Only keys that name or number errors are codes.
+func readMessages(name, text string) []part {
+	var all []message
+	switch strings.ToLower(path.Ext(name)) {
+	case ".properties":
+		all = properties(strings.Split(text, "\n"))
+	case ".po", ".pot":
+		all = gettext(strings.Split(text, "\n"))
+	default:
+		return nil
+	}
+	g := messagesGrid(all)
+	if g == nil {
+		return []part{}
+	}
+	return []part{{grid: g}}
+}
+
+// property matches a line of a properties file.
+var property = regexp.MustCompile(`^([^\s=:#!][^\s=:]*)\s*[=:]\s*(.*)$`)
+
+// properties reads the lines of a properties file. A backslash at the end of a line joins the next.
+func properties(lines []string) (all []message) {
+	for i := 0; i < len(lines); i++ {
+		m := property.FindStringSubmatch(strings.TrimSpace(lines[i]))
+		if m == nil {
+			continue
+		}
+		at, value := i+1, m[2]
+		for strings.HasSuffix(value, `\`) && i+1 < len(lines) {
+			i++
+			value = strings.TrimSuffix(value, `\`) + strings.TrimSpace(lines[i])
+		}
+		all = append(all, message{at, m[1], tidy(unescaped.Replace(escapedRunes(value)))})
+	}
+	return all
+}
+
+// runeEscape matches a letter that a properties file writes as its number.
+var runeEscape = regexp.MustCompile(`\\u[0-9A-Fa-f]{4}`)
+
+func escapedRunes(s string) string {
+	return runeEscape.ReplaceAllStringFunc(s, func(e string) string {
+		n, _ := strconv.ParseUint(e[2:], 16, 16)
+		return string(rune(n))
+	})
+}
+
+// gettext reads the lines of a catalog: the key (msgid), and its text (msgstr), each of which may
+// go on in the next lines.
+func gettext(lines []string) (all []message) {
+	var to *string
+	for i, l := range lines {
+		l = strings.TrimSpace(l)
+		switch {
+		case strings.HasPrefix(l, "msgid "):
+			all = append(all, message{line: i + 1})
+			to = &all[len(all)-1].key
+		case strings.HasPrefix(l, "msgstr") && len(all) > 0:
+			to = &all[len(all)-1].text
+		case !strings.HasPrefix(l, `"`):
+			to = nil
+		}
+		if at := strings.IndexByte(l, '"'); at >= 0 && to != nil {
+			part, _ := quoted(l[at:])
+			*to += part
+		}
+	}
+	return all
+}
+
+// keyPrefix matches the part of a key that says that it is about errors, before a number.
+var keyPrefix = regexp.MustCompile(`(?i)^(?:[a-z]+[._-])*(?:errors?|err|msg|message|code|exception|fehler)[._-]?(?:code[._-]?)?(\d{2,})$`)
+
+// messagesGrid makes a grid of the texts whose keys name errors, or returns nil if there are too
+// few. A number behind a word for errors is the code.
+func messagesGrid(all []message) *grid {
+	g := &grid{layout: messagesTable, headed: true, spans: true, topic: ofCodes, rows: []gridRow{{cells: []string{"Error code", "Message"}}}}
+	for _, m := range all {
+		key := m.key
+		if n := keyPrefix.FindStringSubmatch(key); n != nil {
+			key = n[1]
+		} else if !faultWords.MatchString(key) && !numbering.MatchString(key) {
+			continue
+		}
+		if codeStrength(key) >= number && m.text != "" {
+			g.rows = append(g.rows, gridRow{line: m.line, cells: []string{key, m.text}})
+		}
+	}
+	if len(g.rows) < 4 || !sayFaults(g.rows[1:]) {
+		return nil
+	}
+	g.line = g.rows[1].line
+	g.rows[0].line = g.line
+	return g
+}
