@@ -21,7 +21,8 @@ const (
 
 var (
 	integer    = regexp.MustCompile(`^[-+]?\d{1,12}$`)
-	thousands  = regexp.MustCompile(`^\d{1,3}(?: \d{3})+$`) // 20 001
+	dotted     = regexp.MustCompile(`^[1-9]\d\d\.\d{2,}(?:\.\d{2,})*$`) // 404.001.03, but no version
+	thousands  = regexp.MustCompile(`^\d{1,3}(?: \d{3})+$`)             // 20 001
 	hex        = regexp.MustCompile(`^0[xX][0-9A-Fa-f]{1,16}$`)
 	notCode    = regexp.MustCompile(`(?i)://|^www\.|\.(html?|com|org|net|io|json|xml|yaml|md|pdf|png)$|^v?\d+\.\d+(\.\d+)*$|^\d{4}-\d\d-\d\d|^\d+[./:]\d+`)
 	placehold  = regexp.MustCompile(`^(xxx+|n/a|todo|tbd|[a-z_-]{0,5}\d+xx+|[a-z\d_.-]*[\d_.-]xxx+)$`) // 23xxxx is a range of codes
@@ -33,6 +34,9 @@ var (
 // times, so it inspects the characters directly where a regular expression would be slow.
 func codeStrength(s string) strength {
 	if len(s) < 20 && strings.Contains(s, " ") && thousands.MatchString(s) {
+		return number
+	}
+	if dotted.MatchString(s) {
 		return number
 	}
 	if len(s) > 120 || !codeChars(s) || addressOrVersion(s) || placehold.MatchString(strings.ToLower(s)) {
@@ -163,7 +167,7 @@ func runs(s string) string {
 var (
 	statusCell = regexp.MustCompile(`^(?i:http(?:/[\d.]+)?\s*(?:status|error|response)?\s*(?:code)?\s*[:=]?\s*)?([1-5]\d\d)(?:\s*(?:[-–—:/,]\s*|\s|\(|\x{ff08})\(?\s*([A-Za-z][A-Za-z' -]{1,50}?)\s*[)\x{ff09}]?)?\.?$`)
 	statusLast = regexp.MustCompile(`^([A-Za-z][A-Za-z' -]{1,50}?)(?:\s*[(\x{ff08}\[]\s*|\s*[,:]\s+|\s+-\s+)(?i:http\s*)?([1-5]\d\d)\s*[)\x{ff09}\]]?$`) // but ABC-404 is a code
-	statuses   = regexp.MustCompile(`^(?:[1-5](?:\d\d|[xX]{2}|\*\*)\s*(?:[,/、;或]|or|and|~|–|-)?\s*)+(?:\([A-Za-z ]+\))?$`)
+	statuses   = regexp.MustCompile(`^[1-5](?:\d\d|[xX]{2}|\*\*)(?:\s*(?:[,/、;或~–-]|or|and|\s)\s*[1-5](?:\d\d|[xX]{2}|\*\*))*\s*(?:\([A-Za-z ]+\))?$`)
 )
 
 // status reads a status cell: "403", "403 Forbidden", "Forbidden (403)", "HTTP 403". A cell with

@@ -446,6 +446,7 @@ func (r *htmlReader) endList() {
 	}
 	l := r.lists[n-1]
 	l.item(false, r.line)
+	l.share()
 	r.lists = r.lists[:n-1]
 	if n > 1 && len(l.records) == 1 && r.out() != nil {
 		r.out().WriteString("\n" + l.records[0].term + "\n" + strings.Join(l.records[0].body, "\n") + "\n")
@@ -453,6 +454,15 @@ func (r *htmlReader) endList() {
 		g := recordsGrid(l.at, l.records)
 		g.layout, g.topic = htmlList, l.topic
 		r.parts = append(r.parts, part{grid: g})
+	}
+}
+
+// share gives the terms that are right above another one the definition of that.
+func (l *htmlDL) share() {
+	for i := len(l.records) - 2; i >= 0; i-- {
+		if len(l.records[i].body) == 0 {
+			l.records[i].body = slices.Clone(l.records[i+1].body)
+		}
 	}
 }
 

@@ -74,7 +74,7 @@ func tableAt(lines []line, at int, skip, fenced bool) (first *grid, end int) {
 		if g == nil {
 			continue
 		}
-		g.layout, g.topic = l.name, max(g.topic, topicOf(lines[:at]))
+		g.layout, g.topic, g.above = l.name, max(g.topic, topicOf(lines[:at])), codeAbove(lines[:at])
 		if first == nil {
 			first, end = g, next
 		}

@@ -97,17 +97,19 @@ func Read(name string, content []byte) Page {
 	s := newSource(name, text)
 	p := Page{Title: s.title, Language: language(text), Date: date(s.lines())}
 	var grids []grid
-	var rest []line // the lines outside all tables
+	var rest, before []line // the lines outside all tables, and those right above a drawn one
 	for _, part := range s.parts {
 		if part.grid != nil {
-			grids = append(grids, *part.grid)
+			part.grid.above = codeAbove(before)
+			grids, before = append(grids, *part.grid), nil
 			continue
 		}
+		before = part.lines
 		found, left := layOut(part.lines)
 		grids, rest = append(grids, found...), append(rest, left...)
 	}
 	p.Title = cmp.Or(p.Title, title(rest))
-	p.fill(turn(grids), rest)
+	p.fill(turn(grids), rest, sectionsOf(s.lines()))
 	if len(p.Rows) == 0 && p.Fallback == (Fallback{}) && !p.rivals() {
 		p.fillInduced(s.lines())
 	}
@@ -128,7 +130,7 @@ func (p *Page) fillInduced(lines []line) {
 		return
 	}
 	again := Page{Title: p.Title}
-	again.fill([]grid{*g}, nil)
+	again.fill([]grid{*g}, nil, sectionsOf(lines))
 	if len(again.Rows) > 0 {
 		p.Rows, p.Fallback, p.Unplaced = again.Rows, again.Fallback, again.Unplaced
 		p.Tables = append(p.Tables, again.Tables...)
@@ -166,6 +168,7 @@ type grid struct {
 	bare   bool // no borders or headings prove that it is a table, so its codes have to convince
 	spans  bool // cells that span rows are filled in already, so an empty cell is empty
 	topic  topic
+	above  string // the heading right above it, if that is a code
 	mark   string // how its records begin, if they are records
 	notes  []string
 }
@@ -178,11 +181,14 @@ type gridRow struct {
 
 // fill makes rows of the grids, in page order, and reports what looks like a row outside all
 // tables.
-func (p *Page) fill(grids []grid, rest []line) {
+func (p *Page) fill(grids []grid, rest []line, under sections) {
 	slices.SortStableFunc(grids, func(a, b grid) int { return a.line - b.line })
 	var all []*reading
 	for _, g := range grids {
 		all = append(all, readGrid(g)...)
+	}
+	for _, r := range all {
+		r.inherit(under)
 	}
 	choose(all, p.Title)
 	var rows []Row

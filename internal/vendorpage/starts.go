@@ -123,8 +123,12 @@ func wrappedStart(mark, inner, behind string) (s start, ok bool) {
 	if text != "" {
 		s.code, s.text = code, strings.TrimSpace(text+" "+s.text)
 	}
-	if strings.HasPrefix(behind, "(") {
-		return s, codeStrength(s.code) > noCode && isStatus(strings.Trim(behind, "(): "))
+	if inner, text, ok := strings.Cut(strings.TrimPrefix(behind, "("), ")"); ok && strings.HasPrefix(behind, "(") {
+		if codeStrength(s.code) > noCode && isStatus(inner) {
+			s.code, s.text = s.code+" ("+inner+")", strings.TrimSpace(strings.TrimLeft(text, ":-–— "))
+			return s, true
+		}
+		return s, false
 	}
 	return s, true
 }

@@ -1,7 +1,9 @@
 package vendorpage
 
+import "strings"
+
 // turn makes one table of those that are each about one error, with a row for each of its
-// properties:
+// properties. One of these is the code, or else the heading of the table is:
 //
 //	Error code | NotFound
 //	Status     | 404
@@ -63,7 +65,26 @@ func vertical(g grid) (r record, ok bool) {
 		says = says || kind == ofStatus && isStatus(value) || kind != ofAttribute && prose(value)
 		r.fields = append(r.fields, field{name, value})
 	}
+	if r.term == "" && g.above != "" { // the heading of the table is the code
+		r.line, r.term = g.line, g.above
+	}
 	return r, r.term != "" && says && 2*known >= len(rows)
+}
+
+// codeAbove returns the last of the lines if it is a heading that consists of a code, or "".
+func codeAbove(lines []line) string {
+	for i := len(lines) - 1; i >= 0 && i > len(lines)-4; i-- {
+		if lines[i].blank() {
+			continue
+		}
+		o := openingOf(lines[i].text)
+		code := strings.Trim(anchor.ReplaceAllString(o.rest, "$1"), "*`# ")
+		if strings.HasPrefix(o.mark, "#") && codeStrength(code) >= number && !isStatus(code) {
+			return code
+		}
+		return ""
+	}
+	return ""
 }
 
 // propertyHeads are the headings that such a table may have.

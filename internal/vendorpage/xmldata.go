@@ -208,7 +208,7 @@ func keyedTexts(g *grid) *grid {
 	for _, r := range g.rows[1:] {
 		all = append(all, message{r.line, r.cells[0], r.cells[1]})
 	}
-	texts := messagesGrid(all)
+	texts := messagesGrid(all, false)
 	if texts != nil {
 		texts.layout = xmlTable
 	}

@@ -1,0 +1,96 @@
+package vendorpage
+
+import (
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// sections are the lines of a page below which an HTTP status holds for the codes that have none of
+// their own: a heading "404 Not Found", or a list item above a nested list.
+type sections []section4xx
+
+// section4xx is a line that begins or ends such a section.
+type section4xx struct {
+	line   int
+	status int // 0: the section ends
+}
+
+// The ranks of lines that begin sections: headings have their level, and list items are below
+// plain lines by their indent.
+const (
+	plainRank = 10
+	itemRank  = 20
+)
+
+var statusTitle = regexp.MustCompile(`^(?i:(?:http )?(?:status )?(?:code )?)?([45]\d\d)(?:\s*[-–—:(]?\s*([A-Za-z][A-Za-z '-]+?)\)?)?[:.]?$`)
+
+// sectionsOf finds the sections of a page.
+func sectionsOf(lines []line) (all sections) {
+	rank := 0 // of the open section, 0 if none is open
+	for _, l := range lines {
+		text := strings.TrimSpace(l.text)
+		if text == "" || len(text) > 200 {
+			continue
+		}
+		own := rankOf(l.text)
+		switch stat := titleStatus(text, own); {
+		case stat > 0:
+			rank = own
+			all = append(all, section4xx{l.n, stat})
+		case rank > 0 && own != plainRank && own <= rank:
+			rank = 0
+			all = append(all, section4xx{line: l.n})
+		}
+	}
+	return all
+}
+
+// rankOf returns the rank of a line.
+func rankOf(l string) int {
+	text := strings.TrimSpace(l)
+	if level := len(text) - len(strings.TrimLeft(text, "#")); level > 0 {
+		return level
+	}
+	if o := openingOf(l); bulleted(o.mark) {
+		return itemRank + indentOf(l)
+	}
+	return plainRank
+}
+
+// titleStatus returns the status that a line consists of, or 0. Unless the line is a heading or a
+// list item, it has HTTP's phrase behind the status.
+func titleStatus(l string, rank int) int {
+	bare := strings.Trim(strings.TrimLeft(openingOf(l).rest, "# "), "*`_: ")
+	m := statusTitle.FindStringSubmatch(bare)
+	if m == nil {
+		return 0
+	}
+	n, phrase, _ := status(m[1])
+	if phrase = http.StatusText(n); phrase == "" || rank == plainRank && !strings.EqualFold(m[2], phrase) {
+		return 0
+	}
+	return n
+}
+
+// at returns the status that holds for a line, or 0.
+func (s sections) at(line int) (stat int) {
+	for _, sec := range s {
+		if sec.line >= line {
+			break
+		}
+		stat = sec.status
+	}
+	return stat
+}
+
+// inherit gives the rows of a table without statuses those of their sections.
+func (r *reading) inherit(under sections) {
+	if len(under) == 0 || r.statuses || slices.ContainsFunc(r.rows, func(row Row) bool { return row.Status > 0 }) {
+		return
+	}
+	for i := range r.rows {
+		r.rows[i].Status = under.at(r.rows[i].Line)
+	}
+}
