@@ -181,7 +181,7 @@ func status(s string) (code int, phrase string, ok bool) {
 		code, _ = strconv.Atoi(m[1])
 		return code, m[2], true
 	}
-	if m := statusLast.FindStringSubmatch(s); m != nil {
+	if m := statusLast.FindStringSubmatch(s); m != nil && (codeStrength(m[1]) != mnemonic || phraseOf(m[1])) { // else a code and its status
 		code, _ = strconv.Atoi(m[2])
 		return code, m[1], true
 	}

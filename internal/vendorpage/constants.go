@@ -127,6 +127,9 @@ func constantsGrid(name string, at int, all []constant, about bool) *grid {
 		}
 		g.rows = append(g.rows, gridRow{line: c.line, cells: row})
 	}
+	if g.bare && namedFaults(all) {
+		g.topic = ofErrors
+	}
 	switch {
 	case numbered:
 		g.notes = append(g.notes, "the codes are the numbers of the constants, not their names")
@@ -134,6 +137,17 @@ func constantsGrid(name string, at int, all []constant, about bool) *grid {
 		g.notes = append(g.notes, "the codes are the names of the constants, not their numbers, which are short")
 	}
 	return g
+}
+
+// namedFaults reports whether the names or the texts of most constants say what is wrong.
+func namedFaults(all []constant) bool {
+	n := 0
+	for _, c := range all {
+		if saysFault(humps.ReplaceAllString(c.name, "$1 $2") + " " + strings.Join(c.texts, " ") + " " + c.comment) {
+			n++
+		}
+	}
+	return 10*n >= 6*len(all) && len(all) > 3
 }
 
 // numberValues reports whether the strings of constants are numbers.

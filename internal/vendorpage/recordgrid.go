@@ -156,6 +156,12 @@ func recordHeads(all []record, names []string) (code, beside string) {
 	return code, beside
 }
 
+// phraseOf reports whether a code is HTTP's reason phrase of a status, in one word.
+func phraseOf(code string) bool {
+	bare := strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(code))
+	return statusNamed(bare) != ""
+}
+
 // split separates the code from the text beside it.
 func (r record) split() (code, text string) {
 	if r.beside != "" {

@@ -105,7 +105,7 @@ func (l recordList) hasSecond(at int) bool {
 // next returns the line where the record above it ends at the latest, and the line where another
 // record begins, if more is true. A heading of a section may be between them.
 func (l recordList) next(i int) (end, next int, more bool) {
-	if end, more = l.recordEnd(i); more || end == len(l.lines) || !strings.HasPrefix(l.mark, "#") {
+	if end, more = l.recordEnd(i); more || end == len(l.lines) || !strings.HasPrefix(l.mark, "#") && !l.section(end) {
 		return end, end, more
 	}
 	for next = end + 1; next < len(l.lines) && next < end+sectionLines; next++ {
@@ -117,6 +117,11 @@ func (l recordList) next(i int) (end, next int, more bool) {
 		}
 	}
 	return end, end, false
+}
+
+// section reports whether a line is a status above list items.
+func (l recordList) section(i int) bool {
+	return bulleted(l.mark) && titleStatus(strings.TrimSpace(l.lines[i].text), rankOf(l.lines[i].text)) > 0
 }
 
 // sectionLines limits the lines between the heading of a section and the first record in it.
@@ -133,7 +138,7 @@ func (l recordList) recordEnd(i int) (next int, more bool) {
 		if fenced {
 			continue
 		}
-		if _, ok := l.begins(next); ok || outranks(l.lines[next].text, l.mark) {
+		if _, ok := l.begins(next); ok || outranks(l.lines[next].text, l.mark) || l.section(next) {
 			break
 		}
 	}

@@ -39,7 +39,7 @@ func sectionsOf(lines []line) (all sections) {
 		case stat > 0:
 			rank = own
 			all = append(all, section4xx{l.n, stat})
-		case rank > 0 && own != plainRank && own <= rank:
+		case rank > 0 && own != plainRank && (own < rank || own == rank && rank < itemRank): // nested lists of HTML have no indent
 			rank = 0
 			all = append(all, section4xx{line: l.n})
 		}

@@ -191,6 +191,26 @@ func (b *groupBuilder) flush() {
 	b.item = codeItem{}
 }
 
+// attribute keeps the texts of an attribute, [Description("…")], for the item below it, and reports
+// whether the item so far is one.
+func (b *groupBuilder) attribute() bool {
+	if len(b.item.tokens) != 1 || b.item.tokens[0].kind != tokenGroup || b.item.tokens[0].text != "[" {
+		return false
+	}
+	texts := ""
+	for _, it := range b.item.tokens[0].group.items {
+		if len(it.tokens) != 2 || it.tokens[0].kind != tokenName || it.tokens[1].kind != tokenGroup {
+			return false
+		}
+		m := member{}
+		m.values(it.tokens[1].group, 0)
+		texts += strings.Join(m.texts, " ")
+	}
+	b.above = strings.TrimSpace(b.item.above + "\n" + texts)
+	b.item = codeItem{}
+	return true
+}
+
 // comment adds a comment to the item in its line, or keeps it for the next one.
 func (b *groupBuilder) comment(t token) {
 	switch {
@@ -220,6 +240,9 @@ func (r *groupReader) readGroup(open string, depth int) *codeGroup {
 		case t.kind == tokenLine:
 			if b.blank++; b.blank > 1 && len(b.item.tokens) == 0 {
 				b.above = "" // the title of a section
+			}
+			if b.attribute() {
+				continue
 			}
 			if lines && len(b.item.tokens) > 0 && !r.goesOn(b.item.tokens[len(b.item.tokens)-1]) {
 				b.flush()
@@ -461,7 +484,7 @@ func (r *codeReader) walk(g *codeGroup, name string, line int, about bool) {
 		if ok && (len(m.texts)+len(m.numbers)+len(m.fields) > 0 || m.counts) && !it.declares() {
 			c.members = append(c.members, m)
 		}
-		said := about || enumErrors.MatchString(it.title()) || announcesCodes.MatchString(it.above)
+		said := about || enumErrors.MatchString(it.title()) || announcesCodes.MatchString(it.above) || it.title() != "" && failure.MatchString(it.above)
 		for _, t := range it.tokens {
 			if t.kind == tokenGroup && t.text != "(" || t.kind == tokenGroup && len(it.tokens) <= 3 {
 				r.walk(t.group, cmp.Or(it.title(), name), it.line, said)
@@ -482,6 +505,9 @@ func (r *codeReader) walk(g *codeGroup, name string, line int, about bool) {
 		r.containers = append(r.containers, c)
 	}
 }
+
+// failure matches a comment that says that what it is about are errors.
+var failure = regexp.MustCompile(`(?i)\b(?:errors?|failures?|fails?|failed|exceptions?|refus(?:al|ed)|reject(?:ion|ed)|declin(?:e|ed))\b`)
 
 // declares reports whether an item declares a type, whose members are elsewhere.
 func (it codeItem) declares() bool {

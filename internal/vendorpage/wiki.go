@@ -3,6 +3,7 @@ package vendorpage
 import (
 	"encoding/csv"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -17,6 +18,8 @@ func readMarkupTable(lines []string, at int) (g *grid, next int) {
 	switch {
 	case strings.HasPrefix(text, "{|"):
 		return readMediaWiki(lines, at)
+	case asciiDocTable.MatchString(text):
+		return readAsciiDoc(lines, at)
 	case text == "#|":
 		return readYFM(lines, at)
 	case strings.Contains(text, "list-table::") || strings.HasPrefix(text, "```{list-table}"):
@@ -90,6 +93,79 @@ func readYFM(lines []string, at int) (g *grid, next int) {
 		}
 	}
 	return nil, at
+}
+
+var (
+	asciiDocTable = regexp.MustCompile(`^[|,:!]={3,}$`)
+	asciiDocCols  = regexp.MustCompile(`cols\s*=\s*"?([^"\]]*)"?`)
+	asciiDocTimes = regexp.MustCompile(`^(\d+)\*`)
+	// asciiDocCell matches the mark of a cell: its span, its alignment and its style.
+	asciiDocCell = regexp.MustCompile(`(?:^|\s)(?:(\d+)?(?:\.(\d+))?[+*])?[<^>]?(?:\.[<^>])?[aehlmsv]?\|`)
+)
+
+// readAsciiDoc reads a table between two |===: each pipe begins a cell, on a line of its own or not.
+// The attributes above it or its first line give the number of columns.
+func readAsciiDoc(lines []string, at int) (g *grid, next int) {
+	g = &grid{layout: markupTable}
+	columns := asciiDocColumns(lines, at)
+	var cells []gridRow // one cell each
+	end, blank := at+1, false
+	for ; end < len(lines) && strings.TrimSpace(lines[end]) != strings.TrimSpace(lines[at]); end++ {
+		text := strings.TrimSpace(lines[end])
+		marks := asciiDocCell.FindAllStringIndex(text, -1)
+		switch {
+		case text == "":
+			blank = blank || len(cells) > 0
+			g.headed = g.headed || len(cells) > 0 && len(cells) == columns
+			continue
+		case len(marks) == 0 && len(cells) == 0:
+			return nil, at
+		case len(marks) == 0 || marks[0][0] > 0: // another line of the cell
+			before := text
+			if len(marks) > 0 {
+				before = text[:marks[0][0]]
+			}
+			cells[len(cells)-1].cells[0] += "\n" + before
+		}
+		for i, m := range marks {
+			to := len(text)
+			if i+1 < len(marks) {
+				to = marks[i+1][0]
+			}
+			cells = append(cells, gridRow{line: end + 1, cells: []string{text[m[1]:to]}})
+		}
+		if columns == 0 && !blank {
+			columns = len(marks)
+		}
+	}
+	if end == len(lines) || columns < 2 || len(cells)%columns != 0 {
+		return nil, at
+	}
+	for i := 0; i < len(cells); i += columns {
+		row := gridRow{line: cells[i].line}
+		for _, c := range cells[i : i+columns] {
+			row.cells = append(row.cells, c.cells[0])
+		}
+		g.rows = append(g.rows, row)
+	}
+	return finishMarkup(g), end + 1
+}
+
+// asciiDocColumns returns the number of columns that the attributes above a table give, or 0.
+func asciiDocColumns(lines []string, at int) (n int) {
+	for i := at - 1; i >= 0 && i > at-4; i-- {
+		text := strings.TrimSpace(lines[i])
+		m := asciiDocCols.FindStringSubmatch(text)
+		if m == nil || text[0] != '[' {
+			continue
+		}
+		if times := asciiDocTimes.FindStringSubmatch(m[1]); times != nil {
+			n, _ = strconv.Atoi(times[1])
+			return n
+		}
+		return strings.Count(strings.TrimRight(m[1], ","), ",") + 1
+	}
+	return 0
 }
 
 // wikiCells splits a line of cells.
