@@ -107,25 +107,7 @@ func constantsGrid(name string, at int, all []constant, about bool) *grid {
 		return nil
 	}
 	for _, c := range all {
-		row := []string{c.status, c.name, "", plain(c.comment)}
-		texts := c.texts
-		switch {
-		case numbered:
-			row[1] = c.numbers[0]
-		case valued:
-			row[1], texts = texts[0], nil
-		case len(texts) > 1 && codeStrength(texts[0]) > noCode:
-			row[1], texts = texts[0], texts[1:]
-		case len(c.numbers) == 1 && isStatus(c.numbers[0]):
-			row[0] = c.numbers[0]
-		}
-		switch {
-		case len(texts) > 0:
-			row[2] = tidy(texts[0])
-		case alone:
-			row[2], row[3] = c.name, ""
-		}
-		g.rows = append(g.rows, gridRow{line: c.line, cells: row})
+		g.rows = append(g.rows, gridRow{line: c.line, cells: c.cells(numbered, valued, alone)})
 	}
 	if g.bare && namedFaults(all) {
 		g.topic = ofErrors
@@ -137,6 +119,30 @@ func constantsGrid(name string, at int, all []constant, about bool) *grid {
 		g.notes = append(g.notes, "the codes are the names of the constants, not their numbers, which are short")
 	}
 	return g
+}
+
+// cells returns the status, the code, the message and the description of a constant. numbered says
+// that its number is the code, valued that its string is, and alone that its name is the message.
+func (c constant) cells(numbered, valued, alone bool) []string {
+	row := []string{c.status, c.name, "", plain(c.comment)}
+	texts := c.texts
+	switch {
+	case numbered:
+		row[1] = c.numbers[0]
+	case valued:
+		row[1], texts = texts[0], nil
+	case len(texts) > 1 && codeStrength(texts[0]) > noCode:
+		row[1], texts = texts[0], texts[1:]
+	case len(c.numbers) == 1 && isStatus(c.numbers[0]):
+		row[0] = c.numbers[0]
+	}
+	switch {
+	case len(texts) > 0:
+		row[2] = tidy(texts[0])
+	case alone:
+		row[2], row[3] = c.name, ""
+	}
+	return row
 }
 
 // namedFaults reports whether the names or the texts of most constants say what is wrong.

@@ -92,17 +92,20 @@ func gettext(lines []string) (all []message) {
 var keyPrefix = regexp.MustCompile(`(?i)^(?:[a-z]+[._-])*(?:errors?|err|msg|message|code|exception|fehler)[._-]?(?:code[._-]?)?(\d{2,})$`)
 
 // messagesGrid makes a grid of the texts whose keys name errors, or returns nil if there are too
-// few. A number behind a word for errors is the code. Unless nearly all keys are numbered or about
-// says that errors are listed, the texts have to say what is wrong.
+// few. A number behind a word for errors is the code. Unless there are such keys, or nearly all keys
+// are numbered, or about says that errors are listed, the texts have to say what is wrong.
 func messagesGrid(all []message, about bool) *grid {
-	g := &grid{layout: messagesTable, headed: true, spans: true, topic: ofCodes, rows: []gridRow{{cells: []string{"Error code", "Message"}}}}
-	numbered := 0
+	g := &grid{layout: messagesTable, headed: true, spans: true, topic: ofCodes, rows: []gridRow{{cells: []string{"Error number", "Message"}}}}
+	numbered, named := 0, 0
 	for _, m := range all {
 		key := m.key
 		if numbering.MatchString(key) {
 			numbered++
 		}
 		if n := keyPrefix.FindStringSubmatch(key); n != nil {
+			if saysError.MatchString(strings.ToLower(key)) {
+				named++
+			}
 			key = n[1]
 		} else if !faultWords.MatchString(key) && !numbering.MatchString(key) {
 			continue
@@ -111,7 +114,7 @@ func messagesGrid(all []message, about bool) *grid {
 			g.rows = append(g.rows, gridRow{line: m.line, cells: []string{key, m.text}})
 		}
 	}
-	if len(g.rows) < 4 || !about && 10*numbered < 8*len(all) && !sayFaults(g.rows[1:]) {
+	if len(g.rows) < 4 || !about && named < 3 && 10*numbered < 8*len(all) && !sayFaults(g.rows[1:]) {
 		return nil
 	}
 	g.line = g.rows[1].line

@@ -7,24 +7,27 @@
 //
 //  1. Unwrap and decode: take the HTML out of a saved archive (archive.go) and convert it to UTF-8
 //     (decode.go).
-//  2. Source: the page becomes lines of text and, where its markup draws tables, grids of cells
-//     (decode.go, html.go, csv.go). A table on one line gets a line per row (unfold.go). The page's
-//     language and its date come from the text (language.go).
+//  2. Source: the page becomes lines of text and, where its markup or its format draws tables,
+//     grids of cells (decode.go, html.go, csv.go, sql.go and others). A table on one line gets a
+//     line per row (unfold.go). The page's language and its date come from the text (language.go).
 //  3. Layouts: lines that form a table become grids too. Each way in which a page can draw a table
-//     is a layout: an entry of the list in layouts.go, with a file of its own. A layout asks what a
-//     heading announces (headings.go), what a code looks like (codes.go) and, where it has no other
-//     way to tell cells apart, which role a column has (columns.go).
+//     is a layout: an entry of the list in layouts.go, with a file of its own. Where several fit,
+//     the first one that finds codes wins. A layout asks what a heading announces (headings.go),
+//     what a code looks like (codes.go) and, where it has no other way to tell cells apart, which
+//     role a column has (columns.go).
 //  4. Properties: some pages have a table for each error, with one property per row. These are
 //     merged into one grid (vertical.go).
 //  5. Tables: the rows of headings split a grid into tables. The headings and the cells decide
 //     which column is the status, the code, the message, the description or the remedy (tables.go,
-//     columns.go). If several columns may hold the codes, by their cells (likeness.go), none is
-//     taken. Each line below the headings becomes a Row, or is Unplaced with its line number and a
-//     reason (rows.go).
+//     columns.go). If no heading names the codes, the cells do (keys.go). If several columns may
+//     hold the codes, by their cells (likeness.go), none is taken. Each line below the headings
+//     becomes a Row, or is Unplaced with its line number and a reason (rows.go). Codes without a
+//     status have that of their section (sections.go).
 //  6. Choice: tables that are not about errors are left out, and so are lists of HTTP statuses,
 //     unless the page calls these its codes (choose.go).
 //  7. Leftovers: lines outside all tables that look like rows are Unplaced too, and rows of the
-//     same code, status and message become one (page.go).
+//     same code, status and message become one (page.go). On a page without any codes so far,
+//     equally built lines are read (induce.go).
 //
 // Throughout, nothing is dropped silently and nothing is made up. A code is returned exactly as it
 // appears on the page. A table that is not imported is in Tables with the reason. A line that

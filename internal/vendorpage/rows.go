@@ -119,7 +119,7 @@ func (f *filler) readStatus(row gridRow, r *Row) bool {
 	if stat == "" || ok {
 		return true
 	}
-	if raw := f.codeCell(row); len(row.cells) < len(f.roles) || codeStrength(codePart(raw)) == noCode && !others(raw) {
+	if raw := f.codeCell(row); raw == stat || len(row.cells) < len(f.roles) || codeStrength(codePart(raw)) == noCode && !others(raw) {
 		f.lose(row, "a text is in the place of its status")
 		return false
 	}

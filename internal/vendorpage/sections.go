@@ -4,15 +4,16 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"sort"
 	"strings"
 )
 
 // sections are the lines of a page below which an HTTP status holds for the codes that have none of
 // their own: a heading "404 Not Found", or a list item above a nested list.
-type sections []section4xx
+type sections []sectionMark
 
-// section4xx is a line that begins or ends such a section.
-type section4xx struct {
+// sectionMark is a line that begins or ends such a section.
+type sectionMark struct {
 	line   int
 	status int // 0: the section ends
 }
@@ -38,10 +39,10 @@ func sectionsOf(lines []line) (all sections) {
 		switch stat := titleStatus(text, own); {
 		case stat > 0:
 			rank = own
-			all = append(all, section4xx{l.n, stat})
+			all = append(all, sectionMark{l.n, stat})
 		case rank > 0 && own != plainRank && (own < rank || own == rank && rank < itemRank): // nested lists of HTML have no indent
 			rank = 0
-			all = append(all, section4xx{line: l.n})
+			all = append(all, sectionMark{line: l.n})
 		}
 	}
 	return all
@@ -67,22 +68,20 @@ func titleStatus(l string, rank int) int {
 	if m == nil {
 		return 0
 	}
-	n, phrase, _ := status(m[1])
-	if phrase = http.StatusText(n); phrase == "" || rank == plainRank && !strings.EqualFold(m[2], phrase) {
+	n, _, _ := status(m[1])
+	if phrase := http.StatusText(n); phrase == "" || rank == plainRank && !strings.EqualFold(m[2], phrase) {
 		return 0
 	}
 	return n
 }
 
 // at returns the status that holds for a line, or 0.
-func (s sections) at(line int) (stat int) {
-	for _, sec := range s {
-		if sec.line >= line {
-			break
-		}
-		stat = sec.status
+func (s sections) at(line int) int {
+	i := sort.Search(len(s), func(i int) bool { return s[i].line >= line })
+	if i == 0 {
+		return 0
 	}
-	return stat
+	return s[i-1].status
 }
 
 // inherit gives the rows of a table without statuses those of their sections.

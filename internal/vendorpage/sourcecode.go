@@ -484,7 +484,7 @@ func (r *codeReader) walk(g *codeGroup, name string, line int, about bool) {
 		if ok && (len(m.texts)+len(m.numbers)+len(m.fields) > 0 || m.counts) && !it.declares() {
 			c.members = append(c.members, m)
 		}
-		said := about || enumErrors.MatchString(it.title()) || announcesCodes.MatchString(it.above) || it.title() != "" && failure.MatchString(it.above)
+		said := about || it.aboutErrors()
 		for _, t := range it.tokens {
 			if t.kind == tokenGroup && t.text != "(" || t.kind == tokenGroup && len(it.tokens) <= 3 {
 				r.walk(t.group, cmp.Or(it.title(), name), it.line, said)
@@ -504,6 +504,13 @@ func (r *codeReader) walk(g *codeGroup, name string, line int, about bool) {
 	if len(c.members) >= 2 {
 		r.containers = append(r.containers, c)
 	}
+}
+
+// aboutErrors reports whether the name or the comment of what an item declares says that it is
+// about errors.
+func (it codeItem) aboutErrors() bool {
+	title := it.title()
+	return enumErrors.MatchString(title) || announcesCodes.MatchString(it.above) || title != "" && failure.MatchString(it.above)
 }
 
 // failure matches a comment that says that what it is about are errors.

@@ -58,9 +58,10 @@ func findSpaces(lines []line, at int) (*grid, int) {
 type spacedTable struct {
 	heads      []string
 	roles      []Role
-	lead, tail int // the columns before lead and from tail on are known by their look; between them are texts
-	middle     int // the column of a status between the texts, -1 if none
-	code       int // the column of the codes
+	lead, tail int  // the columns before lead and from tail on are known by their look; between them are texts
+	values     bool // its codes are below the heading of values
+	middle     int  // the column of a status between the texts, -1 if none
+	code       int  // the column of the codes
 	rows       []spacedRow
 	titles     []gridRow       // between the rows
 	shapes     map[string]bool // of the codes so far
@@ -72,7 +73,7 @@ func newSpacedTable(lines []line, at int) (t spacedTable, ok bool) {
 	if t.heads = segment(lines[at].text); t.heads != nil {
 		t.roles = assign(t.heads, nil)
 	} else if t.heads = segmentValues(lines[at].text); t.heads != nil && topicOf(lines[:at]).about() {
-		t.roles = assign(append([]string{"code"}, t.heads[1:]...), nil)
+		t.roles, t.values = assign(append([]string{"code"}, t.heads[1:]...), nil), true
 	} else {
 		return t, false
 	}
@@ -157,7 +158,7 @@ func (t *spacedTable) grid(at int) *grid {
 		}
 	}
 	capitals := byCapital*10 >= len(t.rows)*6
-	g := &grid{line: at, rows: []gridRow{{line: at, cells: t.heads}}}
+	g := &grid{line: at, headed: t.values, rows: []gridRow{{line: at, cells: t.heads}}}
 	for _, r := range t.rows {
 		row := gridRow{line: r.line, cells: append([]string{}, r.lead...)}
 		text, stat := r.text, ""

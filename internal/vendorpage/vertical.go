@@ -43,7 +43,7 @@ func vertical(g grid) (r record, ok bool) {
 	if len(rows) < 2 || len(rows) > maxColumns {
 		return r, false
 	}
-	says, known := false, 0
+	says, known, fields := false, 0, false
 	seen := map[string]bool{}
 	for _, row := range rows {
 		if len(row.cells) != 2 || seen[normal(row.cells[0])] {
@@ -62,10 +62,11 @@ func vertical(g grid) (r record, ok bool) {
 			r.line, r.term = row.line, value
 			continue
 		}
+		fields = fields || kind == ofField
 		says = says || kind == ofStatus && isStatus(value) || kind != ofAttribute && prose(value)
 		r.fields = append(r.fields, field{name, value})
 	}
-	if r.term == "" && g.above != "" { // the heading of the table is the code
+	if r.term == "" && !fields { // the heading of the table is the code
 		r.line, r.term = g.line, g.above
 	}
 	return r, r.term != "" && says && 2*known >= len(rows)

@@ -100,7 +100,7 @@ var (
 	asciiDocCols  = regexp.MustCompile(`cols\s*=\s*"?([^"\]]*)"?`)
 	asciiDocTimes = regexp.MustCompile(`^(\d+)\*`)
 	// asciiDocCell matches the mark of a cell: its span, its alignment and its style.
-	asciiDocCell = regexp.MustCompile(`(?:^|\s)(?:(\d+)?(?:\.(\d+))?[+*])?[<^>]?(?:\.[<^>])?[aehlmsv]?\|`)
+	asciiDocCell = regexp.MustCompile(`(?:^|\s)(?:(\d+)?(?:\.\d+)?[+*])?[<^>]?(?:\.[<^>])?[aehlmsv]?\|`)
 )
 
 // readAsciiDoc reads a table between two |===: each pipe begins a cell, on a line of its own or not.
@@ -112,7 +112,7 @@ func readAsciiDoc(lines []string, at int) (g *grid, next int) {
 	end, blank := at+1, false
 	for ; end < len(lines) && strings.TrimSpace(lines[end]) != strings.TrimSpace(lines[at]); end++ {
 		text := strings.TrimSpace(lines[end])
-		marks := asciiDocCell.FindAllStringIndex(text, -1)
+		marks := asciiDocCell.FindAllStringSubmatchIndex(text, -1)
 		switch {
 		case text == "":
 			blank = blank || len(cells) > 0
@@ -132,7 +132,13 @@ func readAsciiDoc(lines []string, at int) (g *grid, next int) {
 			if i+1 < len(marks) {
 				to = marks[i+1][0]
 			}
-			cells = append(cells, gridRow{line: end + 1, cells: []string{text[m[1]:to]}})
+			times := 1 // the columns that it spans
+			if m[2] >= 0 {
+				times = span(text[m[2]:m[3]], maxColumns)
+			}
+			for range times {
+				cells = append(cells, gridRow{line: end + 1, cells: []string{text[m[1]:to]}})
+			}
 		}
 		if columns == 0 && !blank {
 			columns = len(marks)
