@@ -374,7 +374,7 @@ func (r *Reader) object(v jsontree.Value, at place) string {
 	if name := r.shared(o, r.formats, v, at); name != "" {
 		return name
 	}
-	if name := r.byMeaning(v, at); name != "" {
+	if name := r.byMeaning(v, at, false); name != "" {
 		return name
 	}
 	return r.anywhere(v, at)
@@ -395,7 +395,7 @@ func (r *Reader) own(o *object, formats []*format, v jsontree.Value, at place) s
 			if name := r.expanded(v, at); name != "" || a.Status != 0 || len(a.Path) > 0 {
 				return name
 			}
-			return r.byMeaning(v, at)
+			return r.byMeaning(v, at, false)
 		})
 	}
 	return ""
@@ -416,7 +416,7 @@ func (r *Reader) shared(o *object, formats []*format, v jsontree.Value, at place
 			if a.Status != 0 || r.misshapen(f, o, a) {
 				return ""
 			}
-			name := r.byMeaning(v, at)
+			name := r.byMeaning(v, at, false)
 			o.index(v, r.keys) // as it was before
 			return name
 		})

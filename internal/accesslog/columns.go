@@ -52,7 +52,7 @@ func (r *Reader) columns(line []byte, names []string, at place) string {
 		}
 		w.member(name, cells[i])
 	}
-	return r.byMeaning(r.root(w, at), at)
+	return r.byMeaning(r.root(w, at), at, true)
 }
 
 // labeled reads a line of LTSV: time:[…]	status:200	uri:/x.
@@ -99,5 +99,5 @@ func (r *Reader) named(w objectWriter, at place) string {
 		r.add(f, a, o, at)
 		return f.name
 	}
-	return r.byMeaning(v, at)
+	return r.byMeaning(v, at, true)
 }

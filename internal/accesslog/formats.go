@@ -430,7 +430,12 @@ var formats = []format{
 		},
 		lines: []string{`[$start_time] "$method $path $protocol" $response_code $response_flags $response_code_details $connection_termination_details "$upstream_transport_failure_reason" ` +
 			`$bytes_received $bytes_sent $duration $upstream_service_time "$x_forwarded_for" "$user_agent" "$request_id" "$authority" "$upstream_host" ` +
-			`$upstream_cluster $upstream_local_address $downstream_local_address $downstream_remote_address $requested_server_name $route_name`},
+			`$upstream_cluster $upstream_local_address $downstream_local_address $downstream_remote_address $requested_server_name $route_name`,
+			// Before version 1.5, with the status of Mixer's policy.
+			`[$start_time] "$method $path $protocol" $response_code $response_flags "$istio_policy_status" $bytes_received $bytes_sent $duration $upstream_service_time ` +
+				`"$x_forwarded_for" "$user_agent" "$request_id" "$authority" "$upstream_host" $upstream_cluster $_`,
+			`[$start_time] "$method $path $protocol" $response_code $response_flags "$istio_policy_status" "$upstream_transport_failure_reason" ` +
+				`$bytes_received $bytes_sent $duration $upstream_service_time "$x_forwarded_for" "$user_agent" "$request_id" "$authority" "$upstream_host" $upstream_cluster $_`},
 		fields: istioFields(),
 	},
 	{
@@ -440,7 +445,9 @@ var formats = []format{
 		hint:  envoyByLua,
 		known: []signature{known(envoyKeys...)},
 		lines: []string{`[$start_time] "$method $path $protocol" $response_code $response_flags $bytes_received $bytes_sent $duration $upstream_service_time ` +
-			`"$x_forwarded_for" "$user_agent" "$request_id" "$authority" "$upstream_host"$_`},
+			`"$x_forwarded_for" "$user_agent" "$request_id" "$authority" "$upstream_host"$_`,
+			`[$start_time] "$method $path $protocol" $response_code $response_flags $response_code_details $bytes_received $bytes_sent $duration $upstream_service_time ` +
+				`"$x_forwarded_for" "$user_agent" "$request_id" "$authority" "$upstream_host"$_`},
 		fields: envoyFields,
 	},
 	{

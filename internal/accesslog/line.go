@@ -269,7 +269,7 @@ func (r *Reader) templates(f *format, line []byte, at place) string {
 			w.pairs(rest)
 			o := r.parsed(w, at)
 			a, _ := r.access(f, o)
-			if a.Time.IsZero() || len(a.Path) == 0 && withPath || a.Status == 0 && !noResponse(r.name(o, f.status)) {
+			if a.Time.IsZero() || len(a.Path) == 0 && withPath || a.Status == 0 && !t.hasNoResponse(f, values) {
 				continue
 			}
 			r.add(f, a, o, at)
@@ -279,8 +279,22 @@ func (r *Reader) templates(f *format, line []byte, at place) string {
 	return ""
 }
 
+// hasNoResponse reports whether a line has in the place of its status that there was no response.
+func (t *template) hasNoResponse(f *format, values [][]byte) bool {
+	for i, p := range t.parts {
+		for _, s := range f.status {
+			if len(s.path) == 1 && s.path[0] == p.name && noResponse(string(values[i])) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // noResponse reports whether a status says that the client gave up before there was one.
-func noResponse(status string) bool { return status == "0" || status == "-1" }
+func noResponse(status string) bool {
+	return status == "0" || status == "000" || status == "-1" || status == "-"
+}
 
 // objectWriter writes a JSON object to the end of the Reader's buffer. The object stays there until
 // the next Read, because a body may be read from it.

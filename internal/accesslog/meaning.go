@@ -49,7 +49,7 @@ var meanings = []meaning{
 	}, nil, (*Reader).isText},
 	{"tenant", []string{"xtenantid", "xtenant", "tenantid", "tenantname", "tenant"}, nil, (*Reader).isText},
 	{"consumer", []string{"consumerusername", "consumercustomid", "consumername", "consumerid", "principalid", "remoteuser"}, nil, (*Reader).isText},
-	{"service", []string{"servicename", "serviceid", "service", "apiproxy", "apiname", "apiid"}, []string{"gateway"}, (*Reader).isText},
+	{"service", []string{"servicename", "serviceid", "service", "apiproxy", "apiname", "apiid"}, []string{"gateway"}, (*Reader).isName},
 	{"route", []string{"routename", "routeid", "route", "routekey", "operationid"}, nil, (*Reader).isText},
 	{"response_body", []string{"responsebodycontent", "responsebody", "respbody", "responsedata", "responsepayload", "responsecontent"}, []string{"bytes", "size", "length", "backend", "upstream"}, (*Reader).isBody},
 	{"content_type", []string{"responseheaderscontenttype", "responsecontenttype", "respheaderscontenttype", "respcontenttype", "senthttpcontenttype"}, nil, (*Reader).isText},
@@ -91,8 +91,9 @@ const (
 )
 
 // byMeaning reads an object that is in no format. It needs a status, a path, and a time of its own
-// or of a wrapper: the description of an API has the other two.
-func (r *Reader) byMeaning(v jsontree.Value, at place) string {
+// or of a wrapper: the description of an API has the other two. The pairs of a text line need none
+// if they also name a method.
+func (r *Reader) byMeaning(v jsontree.Value, at place, isLine bool) string {
 	row := r.genericRow()
 	if row == nil || at.wrapped >= maxWrapped || v.Get("err_trace").Kind() != jsontree.Missing { // Caddy's error log has the request once more
 		return ""
@@ -105,7 +106,7 @@ func (r *Reader) byMeaning(v jsontree.Value, at place) string {
 	}
 	o := r.meantObject(found, v, at.depth+1)
 	a, ok := r.access(row, o)
-	if !ok || a.Status == 0 || len(a.Path) == 0 || a.Time.IsZero() && !r.timeAround(at) {
+	if !ok || a.Status == 0 || len(a.Path) == 0 || a.Time.IsZero() && !r.timeAround(at) && !(isLine && a.Method != "") {
 		return ""
 	}
 	r.add(row, a, o, at)
@@ -313,7 +314,7 @@ func (r *Reader) splitTime(v jsontree.Value) (joined []byte, ok bool) {
 // is in milliseconds, but in seconds if it has a fraction (Azure, CloudFront); without a name that
 // tells the unit, only a value that does is used.
 var latencies = map[string]float64{
-	"requesttime": seconds, "reqtime": seconds, "rt": seconds, "responsetime": seconds, "timetaken": byFraction, "latency": 0, "duration": 0, "latenciesrequest": milliseconds, "latencyrequest": milliseconds, "totallatency": milliseconds,
+	"requesttime": seconds, "reqtime": seconds, "rt": seconds, "responsetime": seconds, "timetaken": byFraction, "latency": 0, "duration": 0, "latenciesrequest": milliseconds, "latencyrequest": milliseconds, "totallatency": milliseconds, "responselatency": milliseconds,
 	"durationms": milliseconds, "latencyms": milliseconds, "elapsedms": milliseconds, "requesttimems": milliseconds, "responsetimems": milliseconds, "timetakenms": milliseconds, "turnaroundtimemsec": milliseconds,
 	"durationmillis": milliseconds, "latencymillis": milliseconds, "durationus": microseconds, "durationns": nanoseconds, "eventduration": nanoseconds,
 }
@@ -419,6 +420,12 @@ func (r *Reader) isText(v jsontree.Value) bool {
 	}
 	text := trimSpace(r.unescaped(v))
 	return len(text) > 0 && string(text) != "-"
+}
+
+// isName reports whether a value is a text and not how long something took: Heroku's service=18ms.
+func (r *Reader) isName(v jsontree.Value) bool {
+	_, err := time.ParseDuration(string(trimSpace(r.unescaped(v))))
+	return err != nil && r.isText(v)
 }
 
 func (r *Reader) isBody(v jsontree.Value) bool {

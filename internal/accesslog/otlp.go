@@ -52,7 +52,9 @@ func (r *Reader) logRecord(row *format, log, resource jsontree.Value, at place) 
 	}
 	w.attributes(log.Get("attributes"), 0)
 	w.attributes(resource.Get("attributes"), 0)
-	o := r.parsed(w, at)
+	root := r.root(w, at)
+	o := r.level(at.depth)
+	o.index(root, r.keys)
 	o.fill = row
 	inner := place{at.depth + 1, at.wrapped, at.raw}
 	switch body := o.value(&r.wrappers.otlpBody[0]); body.Kind() {
@@ -66,11 +68,11 @@ func (r *Reader) logRecord(row *format, log, resource jsontree.Value, at place) 
 		}
 	}
 	if row == nil || !row.given && !o.is(r, row) {
-		return r.ownNames(row, o, at)
+		return r.ownNames(row, o, root, at)
 	}
 	a, ok := r.access(row, o)
 	if a.Status == 0 && len(a.Path) == 0 {
-		if name := r.ownNames(row, o, at); name != "" {
+		if name := r.ownNames(row, o, root, at); name != "" {
 			return name
 		}
 	}
@@ -82,9 +84,9 @@ func (r *Reader) logRecord(row *format, log, resource jsontree.Value, at place) 
 }
 
 // ownNames reads a log record whose attributes have the names of a gateway's own log, as Traefik
-// and Envoy export it and a collector's parser makes it of a line. What that lacks comes from the
-// fields of OTLP.
-func (r *Reader) ownNames(row *format, o *object, at place) string {
+// and Envoy export it and a collector's parser makes it of a line, or names that mean the same. What
+// that lacks comes from the fields of OTLP.
+func (r *Reader) ownNames(row *format, o *object, root jsontree.Value, at place) string {
 	for _, f := range r.formats {
 		if f.loose || !o.is(r, f) {
 			continue
@@ -100,7 +102,7 @@ func (r *Reader) ownNames(row *format, o *object, at place) string {
 		r.add(f, a, o, at)
 		return f.name
 	}
-	return ""
+	return r.byMeaning(root, place{at.depth + 1, at.wrapped, at.raw}, false)
 }
 
 // attributes writes a list of KeyValue as members.

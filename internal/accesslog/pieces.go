@@ -66,6 +66,7 @@ func (r *Reader) byShape(line []byte, at place) string {
 	if time == nil || status == nil || complains(pieces[:first]) {
 		return ""
 	}
+	elapsed := squidElapsed(pieces, first)
 	w := r.newObject()
 	w.member("time", time)
 	w.member("method", method)
@@ -73,6 +74,9 @@ func (r *Reader) byShape(line []byte, at place) string {
 	w.member("status", status)
 	if user != nil {
 		w.member("tenant", user)
+	}
+	if elapsed != nil {
+		w.member("latency_ms", elapsed)
 	}
 	o := r.parsed(w, at)
 	a, ok := r.access(row, o)
@@ -164,6 +168,14 @@ func statusBeside(pieces []piece, first, last int) []byte {
 		}
 	}
 	return found
+}
+
+// squidElapsed returns the milliseconds that Squid writes second, between the time and the client.
+func squidElapsed(pieces []piece, first int) []byte {
+	if first < 4 || bytes.IndexByte(pieces[3].text, '/') < 0 || statusText(pieces[3].text) == nil || len(bytes.TrimLeft(pieces[1].text, "0123456789")) > 0 {
+		return nil
+	}
+	return pieces[1].text
 }
 
 // isFigure reports whether a piece is a number, a dash, or what Squid writes: TCP_MISS/200.

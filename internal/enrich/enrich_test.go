@@ -56,6 +56,8 @@ func TestRedact(t *testing.T) {
 	}
 	same := func(in string) { t.Helper(); f(in, in) }
 	f("Authorization: Bearer eyJhbGciOi.abc-DEF_1", "Authorization: Bearer [redacted:token]")
+	same("Basic authentication failed")
+	same("Bearer authorization is required")
 	f("login with password=hunter22&user=x", "login with password=[redacted:secret]&user=x")
 	f(`{"sk": "wJalrXUtnFEMI", "n":1}`, `{"sk": "[redacted:secret]", "n":1}`)
 	f("url?Signature=Ab%2Bcd&Expires=1", "url?Signature=[redacted:secret]&Expires=1")

@@ -23,6 +23,7 @@ var rules = []rule{
 		needs:   anyOf("bearer", "basic "),
 		expr:    regexp.MustCompile(`(?i)\b(?:bearer|basic)\s+([A-Za-z0-9\-._~+/]{8,}=*)`),
 		secrets: []int{1},
+		really:  isNoWordOfSecrets,
 	},
 	{
 		name:    "secret", // a user's password in a URL: redis://user:password@host
@@ -41,7 +42,7 @@ var rules = []rule{
 		expr: regexp.MustCompile(`(?i)(?:[\w-]*(?:passw(?:or)?d|passphrase|pwd|secret(?:[_-]?(?:access)?[_-]?(?:key|id))?|token|signature|credential|(?:access|api|private)[_-]?key(?:[_-]?id)?)|\b(?:ak|sk|sig))` +
 			`(?:\\*["'])?\s*(?:[=:]\s*\\*["']([^"'\\]{2,})|=\s*([^\s"'\\&,;)}\]]{3,})|:\s*([^\s"'\\,;)}\]]{3,}))`),
 		secrets: []int{1, 2, 3},
-		really:  func(text string) bool { return !saidOfSecrets[strings.ToLower(strings.TrimRight(text, ".!?"))] },
+		really:  isNoWordOfSecrets,
 	},
 	{
 		name:  "token", // a JSON Web Token, wherever it stands
@@ -149,13 +150,19 @@ func (r *Redactor) Redact(text string) string {
 	return text
 }
 
-// saidOfSecrets are words that messages have after "password:" or "token:" and that are no secrets.
+func isNoWordOfSecrets(text string) bool {
+	return !saidOfSecrets[strings.ToLower(strings.TrimRight(text, ".!?"))]
+}
+
+// saidOfSecrets are words that messages have after "password:", "token:" or "basic" and that are no
+// secrets.
 var saidOfSecrets = func() map[string]bool {
 	m := map[string]bool{}
 	for _, w := range strings.Fields(`a an the is are was has have had must may can cannot should will does do did not no never only and or of for from in on at by to with without
 		required missing invalid incorrect wrong bad empty null nil none undefined unknown unset blank false true expired expires expire expiration revoked rejected refused denied
 		disabled locked blocked weak short long too mismatch mismatched unmatched duplicate already used reused unsupported unrecognized malformed illegal forbidden unauthorized
 		error errors failed failure fails format length size type value field parameter parameters header body name id password passwords token tokens key keys secret signature
+		authentication authorization authenticated challenge
 		credential credentials user username account verification validation verify validate check please enter provide contains contain matches match does't doesn't didn't isn't`) {
 		m[w] = true
 	}

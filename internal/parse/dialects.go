@@ -52,7 +52,7 @@ var dialects = []dialect{
 	{"soap", "Fault of SOAP 1.1 and 1.2", keys(keyFaultCode, keyFaultString, keyCodeUpper), soap},
 	{"stripe", "error with type and message: Stripe, OpenAI, Anthropic, Graph", keys(keyType), stripe},
 	{"openstack", "one member that is named for the error: itemNotFound, NeutronError", keys(keyMessage, keyType), openstack},
-	{"error-object", "error with code and a message", keys(keyCode, keyCodeUpper, keyMessage, keyMessageUpper, keyErrorMsg, keyDescription, keyReason, keyType, keyName), errorObject},
+	{"error-object", "error with code and a message", keys(keyCode, keyCodeUpper, keyMessage, keyMessageUpper, keyErrorMsg, keyDescription, keyReason, keyType, keyName, keyID), errorObject},
 	{"fhir", "an issue of an OperationOutcome", keys(keyLevel), fhir},
 	{"parlay", "an exception with messageId and text, as OneAPI and Infobip write it", keys(keyMessageID), parlay},
 	{"problem", "problem details of RFC 9457", keys(keyTitle, keyDetail), problem},
@@ -73,7 +73,7 @@ var dialects = []dialect{
 	{"error-texts", "errors as texts in a list", keys(keyErrors, keyError, keyErrorTexts), errorTexts},
 	{"status-number", "a number or a code under status with a message, as maps APIs write it", keys(keyStatus, keyMessage), statusNumber},
 	{"jsend", "status, result or type says error or fail, with a message", keys(keyStatus, keyOutcome, keyType), jSend},
-	{"success-flag", "success or ok is false, with a message", keys(keySuccess, keyError, keyStatus), successFlag},
+	{"success-flag", "success or ok is false, with a message", keys(keySuccess, keyError, keyStatus, keyOutcome), successFlag},
 	{"error-text", "error as text", keys(keyError, keyErrorMsg), errorText},
 	{"error-item", "an item with a message in a list that is named for failures", keys(keyMessage, keyMessageUpper, keyErrorMsg, keyDescription, keyReason, keyDetail, keyTitle, keyID), errorItem},
 	{"item-state", "an item of any list whose own state says failure, with a text that says why", keys(keySuccess, keyStatus, keyState, keyStatusCode), itemState},
@@ -263,7 +263,10 @@ var telltales = [...]telltale{
 	{word: `\`}, // an escape: the key may be any of these
 	{value: isText},
 	{word: "ret", whole: true, value: saysNoSuccess},
-	{word: "ok", whole: true, value: saysFalse},
+	{word: "ok", last: true, value: saysFalse},
+	{word: "cstat", last: true, value: saysNoSuccess},
+	{word: "estado", last: true, value: saysFailingState},
+	{word: "tipo", last: true, value: saysBad},
 	{word: "detail", whole: true, value: isList},
 	{word: "state", whole: true, value: saysFailure},
 	{word: "state", whole: true, value: saysBad},
@@ -488,7 +491,8 @@ func soap(o *object) (Envelope, verdict) {
 		return Envelope{}, neither
 	}
 	if o.keys.hasAny(keys(keyFaultCode, keyFaultString)) {
-		return o.pair(o.get(keyFaultCode), distinctive, keyFaultString)
+		e, says := o.pair(o.get(keyFaultCode), distinctive, keyFaultString)
+		return o.detailed(e), says
 	}
 	code := o.get(keyCodeUpper)
 	value, reason := code.Get("Value"), o.get(keyReason).Get("Text")
@@ -496,7 +500,33 @@ func soap(o *object) (Envelope, verdict) {
 		return Envelope{}, neither
 	}
 	text, _ := textOf(reason)
-	return Envelope{Code: strings.TrimSpace(value.Text()), Message: text, ModuleCode: scalarOf(code.Get("Subcode").Get("Value"))}, failure
+	return o.detailed(Envelope{Code: strings.TrimSpace(value.Text()), Message: text, ModuleCode: scalarOf(code.Get("Subcode").Get("Value"))}), failure
+}
+
+// faultClass matches the codes that SOAP itself defines, which only say whose fault it is.
+var faultClass = regexp.MustCompile(`(?i)^(?:[\w-]+:)?(?:client|server|sender|receiver)?$`)
+
+// detailed returns a fault of SOAP with the code and the text in its detail, if its own code is only
+// a class.
+func (o *object) detailed(fault Envelope) Envelope {
+	detail := o.get(keyDetail)
+	if detail.Kind() != jsontree.Object {
+		return fault
+	}
+	where, code := detail, anyCode(detail, strongCodeWords)
+	for n := 0; code == "" && where.Kind() != jsontree.Missing && detail.Encloses(where) && n < maxBelow; n++ {
+		if where = where.Following(); where.Kind() == jsontree.Object && detail.Encloses(where) {
+			code = anyCode(where, strongCodeWords)
+		}
+	}
+	if code == "" {
+		return fault
+	}
+	o.ignore(detail)
+	if faultClass.MatchString(fault.Code) && fault.ModuleCode == "" {
+		fault.Code, fault.Message = code, cmp.Or(anyText(where), fault.Message)
+	}
+	return fault
 }
 
 func stripe(o *object) (Envelope, verdict) {
@@ -611,25 +641,73 @@ func resultCode(o *object) (Envelope, verdict) {
 			return Envelope{Code: code, Message: word}, failure
 		}
 	}
-	e, says := o.coded(o.get(keyResultCode), common, keyResultMsg, keyErrorMsg, keyMessage, keyMessageUpper, keyDescription)
 	code := scalarOf(o.get(keyResultCode))
+	switch {
+	case strings.EqualFold(code, "y"):
+		return Envelope{}, success
+	case strings.EqualFold(code, "n"):
+		return o.flagged()
+	case o.get(keyResultCode).KeyIs("cStat"):
+		return o.fiscalStatus(code)
+	}
+	e, says := o.coded(o.get(keyResultCode), common, keyResultMsg, keyErrorMsg, keyMessage, keyMessageUpper, keyDescription)
 	switch {
 	case says == failure && e.Message == "" && !o.liberal() && o.keys.has(keyErrorMsg) && o.get(keyErrorMsg).Complete():
 		return Envelope{}, neither // no error, by its own words
 	case says == failure:
 		e.Message = cmp.Or(o.textNamedLike(o.get(keyResultCode)), e.Message)
-	case says == neither && o.top() && saysRefused(code):
-		if text := o.anyText(); text != "" {
-			return Envelope{Code: code, Message: text}, failure
-		}
-	case says == neither && code == "" && o.top(): // the number is the result itself
-		number := o.get(keyOutcome)
-		text := cmp.Or(o.textNamedLike(number), o.scalar(keyDescription, keyMessage, keyErrorMsg))
-		if c := scalarOf(number); isDigits(c) && c != "1" && c != strconv.Itoa(o.p.status) && !saysSuccess(jsontree.String, c, common) && complains(text) {
-			return Envelope{Code: c, Message: text}, failure
-		}
+	case says == neither && o.top():
+		return o.resultInWords(code)
 	}
 	return e, says
+}
+
+// resultInWords reads a result at the top whose message has a name that is no message's in other
+// dialects.
+func (o *object) resultInWords(code string) (e Envelope, says verdict) {
+	switch {
+	case saysRefused(code):
+		e = Envelope{Code: code, Message: o.anyText()}
+	case code == "": // the number is the result itself
+		number := o.get(keyOutcome)
+		e.Message = cmp.Or(o.textNamedLike(number), o.scalar(keyDescription, keyMessage, keyErrorMsg), scalarOf(o.Get("comment")))
+		if e.Code = scalarOf(number); !isDigits(e.Code) || e.Code == "1" && !o.isSmall() || e.Code == strconv.Itoa(o.p.status) || !complains(e.Message) {
+			return Envelope{}, neither
+		}
+	default:
+		if e = (Envelope{Code: code, Message: o.textNamedLike(o.get(keyResultCode))}); !complains(e.Message) {
+			return Envelope{}, neither
+		}
+	}
+	if e.Message == "" || saysSuccess(jsontree.String, e.Code, common) {
+		return Envelope{}, neither
+	}
+	return e, failure
+}
+
+// fiscalStatus reads the status of Brazil's electronic documents: below 200 it reports progress,
+// unless its reason complains.
+func (o *object) fiscalStatus(code string) (Envelope, verdict) {
+	text := o.scalar(keyResultMsg)
+	switch {
+	case !isDigits(code) || text == "":
+		return Envelope{}, neither
+	case code < "200" && !complains(text), reportsSuccess(text):
+		return Envelope{}, success
+	}
+	return Envelope{Code: code, Message: text}, failure
+}
+
+// flagged reads an answer whose result code only says that something failed.
+func (o *object) flagged() (Envelope, verdict) {
+	code, text := o.codeBeside(), o.scalar(keyErrorMsg, keyMessage, keyMessageUpper, keyResultMsg)
+	if c := o.scalar(keyError); isWord(c) || isDigits(c) {
+		code = c
+	}
+	if !o.top() || len(code) == 1 && code[0]|0x20 == 'n' || code == "" && text == "" {
+		return Envelope{}, neither
+	}
+	return Envelope{Code: code, Message: text}, failure
 }
 
 func problem(o *object) (Envelope, verdict) {
@@ -667,7 +745,7 @@ func (o *object) describesProblem() bool {
 	switch {
 	case o.get(keyError).Kind() == jsontree.Object:
 		return false
-	case !o.keys.has(keyTitle) && (!isTyped || o.keys.hasAny(keys(keyLoc, keyTimestamp))): // FastAPI, Spring
+	case !o.keys.has(keyTitle) && (!isTyped || o.keys.hasAny(keys(keyLoc, keyTimestamp, keyMessage))): // FastAPI, Spring, X-Road
 		return false
 	case !o.keys.has(keyDetail) && o.keys.has(keyMessage) && o.keys.has(keyCode): // the message says more than the title
 		return false
@@ -761,7 +839,7 @@ func (o *object) ownStatus() (Envelope, verdict) {
 		return Envelope{Code: code, Message: text}, failure
 	}
 	n, err := strconv.Atoi(code)
-	text, _ := o.text(keyMessage)
+	text, _ := o.text(keyMessage, keyStatus)
 	if err != nil || n <= 1 || n == 100 || 200 <= n && n < 600 || !complains(text) || messageSaysSuccess(text) {
 		return Envelope{}, neither
 	}
@@ -878,19 +956,24 @@ func jSend(o *object) (Envelope, verdict) {
 	if !o.top() && !o.isHead() {
 		return Envelope{}, neither
 	}
-	typed := saysError(o.scalar(keyType))
+	typed, unfit := saysError(o.scalar(keyType)), o.unfitText()
 	switch {
-	case !typed && !slices.Contains(failingStates, strings.ToLower(o.scalar(keyStatus, keyOutcome))), o.get(keyError).Kind() == jsontree.Object:
+	case !typed && !saysRefused(o.scalar(keyStatus, keyOutcome)) && unfit == "", o.get(keyError).Kind() == jsontree.Object:
+		return Envelope{}, neither
+	case !o.liberal() && o.listsFindings():
 		return Envelope{}, neither
 	case !o.liberal() && o.keys.has(keyID) && !o.keys.hasAny(keys(keyMessage, keyMessageUpper)): // the state of a thing
 		return Envelope{}, neither
+	}
+	if unfit != "" {
+		return Envelope{Message: unfit}, failure
 	}
 	code := cmp.Or(o.codeBeside(), o.reasonBeside())
 	if id := o.scalar(keyID); code == "" && typed && isDigits(id) { // {"type":"error","id":6200,"message":"…"}
 		code = id
 	}
 	if code != "" {
-		if text := cmp.Or(o.anyText(), o.textBelow()); text != "" && !messageSaysSuccess(text) {
+		if text := cmp.Or(o.anyText(), o.textBelow()); !messageSaysSuccess(text) && (text != "" || !o.holdsError() && o.Complete()) {
 			return Envelope{Code: code, Message: text}, failure
 		}
 	}
@@ -907,13 +990,35 @@ func jSend(o *object) (Envelope, verdict) {
 	return Envelope{Message: text}, failure
 }
 
+// unfitText returns the text with the name of the status beside a status that says that the request
+// could not be read: Status=INVALID, StatusDetail=….
+func (o *object) unfitText() string {
+	if !slices.Contains(unfitStates, strings.ToLower(o.scalar(keyStatus))) {
+		return ""
+	}
+	return o.textNamedLike(o.get(keyStatus))
+}
+
+// listsFindings reports whether an object is the result of a check, with a list of what it found.
+func (o *object) listsFindings() bool {
+	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() {
+		if m.Kind() == jsontree.Array && slices.Contains([]string{"reasons", "findings", "violations", "checks", "results", "rules", "assertions"}, string(m.RawKey())) {
+			return true
+		}
+	}
+	return false
+}
+
 func successFlag(o *object) (Envelope, verdict) {
 	says, known := flagOf(o.get(keySuccess))
 	failed := known && !says
 	if o.get(keySuccess).Kind() == jsontree.Missing {
 		failed, known = flagOf(o.get(keyError))
-		if status := o.get(keyStatus); !known && status.Kind() == jsontree.Bool && status.Complete() && status.Text() == "false" {
-			failed, known = true, true
+		for _, k := range [...]key{keyStatus, keyOutcome} {
+			if state := o.get(k); !known && state.Kind() == jsontree.Bool && state.Complete() && state.Text() == "false" {
+				failed = k == keyStatus || complains(o.anyText()) // a result may also be the answer to a question
+				known = failed
+			}
 		}
 	}
 	switch {
@@ -932,7 +1037,7 @@ func successFlag(o *object) (Envelope, verdict) {
 	}
 	e, verdict := o.messageOnly(keyMessage, keyMessageUpper, keyErrorMsg, keyError, keyErrorDescription, keyReason, keyDetail, keyDescription, keyResultMsg)
 	if verdict == neither && !o.liberal() {
-		if e.Message = o.anyText(); e.Message != "" && !messageSaysSuccess(e.Message) && complains(e.Message) {
+		if e.Message = cmp.Or(o.anyText(), fieldTexts(o.get(keyErrors), true)); e.Message != "" && !messageSaysSuccess(e.Message) && complains(e.Message) {
 			verdict = failure
 		}
 	}
@@ -947,7 +1052,11 @@ func successFlag(o *object) (Envelope, verdict) {
 
 func errorText(o *object) (Envelope, verdict) {
 	text := o.get(keyError)
-	switch text.Kind() {
+	kind := text.Kind()
+	if kind == jsontree.String && isDigits(strings.TrimPrefix(scalarOf(text), "-")) { // in a form or in XML
+		kind = jsontree.Number
+	}
+	switch kind {
 	case jsontree.Missing:
 		if said, _ := o.text(keyErrorMsg); !o.liberal() && o.top() && o.isSmall() && complains(said) && !o.holdsError() && contains(bytes.ToLower(nameOf(o.get(keyErrorMsg))), []string{"err", "fail"}) {
 			return o.messageOnly(keyErrorMsg)
@@ -955,13 +1064,13 @@ func errorText(o *object) (Envelope, verdict) {
 	case jsontree.Null:
 		return Envelope{}, success
 	case jsontree.Number:
-		if o.top() {
-			return o.pair(text, common|ofError, keyMessage, keyMessageUpper, keyErrorMsg, keyDescription, keyReason)
-		}
+		return o.errorNumber(text)
 	case jsontree.String:
 		switch {
 		case text.Complete() && len(text.Raw()) == 0:
 			return Envelope{}, success
+		case o.keys.has(keyErrorMsg) && isWord(scalarOf(text)) && saysErrorCode(scalarOf(text)):
+			return o.wordAndMessage(text)
 		case !o.top() && !o.inErrors() && !o.Parent().KeyIs("results") && !o.wrapsError() && !(o.isAnswer() && complains(text.Text())):
 			return Envelope{}, neither
 		case isWord(scalarOf(text)):
@@ -970,6 +1079,18 @@ func errorText(o *object) (Envelope, verdict) {
 		return o.messageOnly(keyError)
 	}
 	return Envelope{}, neither
+}
+
+// errorNumber takes an error of digits as the code.
+func (o *object) errorNumber(number jsontree.Value) (Envelope, verdict) {
+	if !o.top() && !o.keys.has(keyErrorMsg) {
+		return Envelope{}, neither
+	}
+	e, says := o.pair(number, common|ofError, keyMessage, keyMessageUpper, keyErrorMsg, keyDescription, keyReason)
+	if text := o.textNamedLike(number); says == neither && text != "" {
+		return Envelope{Code: scalarOf(number), Message: text}, failure
+	}
+	return e, says
 }
 
 // wordAndMessage takes an error of one word as the code.
@@ -1007,7 +1128,8 @@ func errorItem(o *object) (Envelope, verdict) {
 }
 
 // messageLists end the names of lists of messages to the caller.
-var messageLists = []string{"message", "messages", "msg", "msgs", "messagelist", "msglist", "messagemodellist", "notifications"}
+var messageLists = []string{"message", "messages", "msg", "msgs", "messagelist", "msglist", "messagemodellist", "notifications",
+	"mensaje", "mensajes", "mensagem", "mensagens", "meldung", "meldungen", "messaggio", "messaggi"}
 
 // messageItem reads an item of a list of messages that calls itself an error, or whose list is
 // beside a result that says so:
@@ -1041,7 +1163,7 @@ func messageItem(o *object) (Envelope, verdict) {
 	if code == "" && own != "" {
 		code = o.scalar(keyID)
 	}
-	if reason := o.scalar(keyReason); code == "" && isWord(reason) {
+	if reason := o.scalar(keyReason); code == "" && !all && isWord(reason) {
 		code = reason
 	}
 	if code == "" || text == "" && o.Complete() || all && !complains(text) {
@@ -1147,14 +1269,14 @@ func statusNumber(o *object) (Envelope, verdict) {
 	code := scalarOf(status)
 	n, err := strconv.Atoi(code)
 	switch {
-	case !o.top() && !(named && o.isAnswer()), o.keys.hasAny(keys(keyID, keyName, keyTime, keyError, keyDocumentationURL)):
+	case !o.top() && !o.isHead() && !(named && o.isAnswer()), o.keys.hasAny(keys(keyID, keyName, keyTime, keyError, keyDocumentationURL)):
 		return Envelope{}, neither
 	case err == nil && (n == 0 || n == 1 || n == 200), err != nil && !isStateCode(code):
 		return Envelope{}, neither
 	case status.Kind() == jsontree.String && o.Parent().Kind() == jsontree.Array: // an item with a state of its own
 		return Envelope{}, neither
 	}
-	text, _ := o.text(keyErrorMsg, keyMessage, keyMessageUpper)
+	text := o.textOfStatus(err == nil)
 	if text == "" || messageSaysSuccess(text) || reportsSuccess(text) || o.flagSaysSuccess() {
 		return Envelope{}, neither
 	}
@@ -1171,10 +1293,23 @@ func statusNumber(o *object) (Envelope, verdict) {
 	return Envelope{Code: code, Message: text}, failure
 }
 
+// textOfStatus returns the message of a status. That of a number may also be a description that
+// complains.
+func (o *object) textOfStatus(isNumber bool) string {
+	text, _ := o.text(keyErrorMsg, keyMessage, keyMessageUpper, keyResultMsg)
+	if said := o.scalar(keyReason, keyDescription); text == "" && isNumber && complains(said) {
+		return said
+	}
+	return text
+}
+
 // isStateCode reports whether a status in words is a code: TRA10021, REQUEST_NOT_PROCESSED.
 func isStateCode(word string) bool {
-	return isWord(word) && (saysErrorCode(word) || isConstant(word) && strings.Contains(word, "_") && complains(strings.ReplaceAll(word, "_", " ")))
+	return isWord(word) && !handled.MatchString(word) && (saysErrorCode(word) || isConstant(word) && strings.Contains(word, "_") && complains(strings.ReplaceAll(word, "_", " ")))
 }
+
+// handled matches the state of a matter that somebody takes care of: ERROR_REPORTED.
+var handled = regexp.MustCompile(`(?i)_(?:reported|resolved|fixed|logged|closed|acknowledged|notified|confirmed|assigned)$`)
 
 // geoNames reads <status message="…" value="10"/>.
 func (o *object) geoNames() (Envelope, verdict) {
@@ -1229,6 +1364,9 @@ var lastResorts = []dialect{
 		return o.messageOnly(keyErrorMsg)
 	}},
 	{"django-rest", "detail, with code or alone", keys(keyDetail), func(o *object) (Envelope, verdict) {
+		if o.keys.has(keyMessage) {
+			return Envelope{}, neither
+		}
 		e, says := o.messageOnly(keyDetail)
 		if code := o.scalar(keyCode); code != "" && says == failure {
 			e.Code = code

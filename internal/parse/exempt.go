@@ -25,6 +25,7 @@ var exemptKeys = func() map[string]bool {
 		"countries", "currencies", "languages", "coupons", "coupon", "promotions", "promotion", "region", "regions", "zones", "provinces", "cities",
 		"_source", "validators", "validationRules", "validation_rules", "constraints",
 		"warnings", "advertencias", "avisos", "avertissements", "warnungen", "hinweise",
+		"metric", "metrics", "tags", "dimensions", "stream", "buckets", "facets",
 		"alarms", "alarmList", "alarm_list", "alerts", "notifications", "announcements", "products", "plans", "menus", "dicts",
 	} {
 		m[name] = true
@@ -38,7 +39,22 @@ func exemptSubtree(v jsontree.Value) bool {
 	if v.KeyEscaped() {
 		name = []byte(v.Key())
 	}
-	return exemptKeys[string(name)] || describesErrors(name)
+	return exemptKeys[string(name)] || describesErrors(name) || namesNotices(name)
+}
+
+// namesNotices reports whether a container is named for warnings or hints: warningMessages,
+// infoList, userWarnings.
+func namesNotices(name []byte) bool {
+	var buffer [maxRoleName]byte
+	name = plainName(name, &buffer)
+	about, isList := bytes.CutSuffix(name, []byte("s"))
+	if !isList {
+		about, isList = bytes.CutSuffix(name, []byte("list"))
+	}
+	for _, word := range [...]string{"item", "message", "msg", "dtl"} {
+		about = bytes.TrimSuffix(about, []byte(word))
+	}
+	return isList && endsWithAny(about, []string{"warning", "info", "notice", "hint"})
 }
 
 // describesErrors reports whether a container holds what errors there are, and not one that
@@ -74,6 +90,8 @@ func (o *object) exempt() bool {
 	case o.keys.has(keyEvent) && !o.top(): // a record of the past
 		return true
 	case o.keys.has(keyLocale) && !o.keys.hasAny(codeKeys): // texts in a language
+		return true
+	case o.keys.has(keyErrorCode) && o.isCount():
 		return true
 	}
 	return o.isCatalogEntry()
@@ -119,21 +137,30 @@ func (o *object) isCatalogEntry() bool {
 		o.Parent().Kind() == jsontree.Array
 }
 
+// isCount reports whether an item of a list says how often something was met.
+func (o *object) isCount() bool {
+	if o.Parent().Kind() != jsontree.Array || o.keys.hasAny(messageKeys) {
+		return false
+	}
+	var buffer [maxRoleName]byte
+	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() {
+		if m.Kind() == jsontree.Number && endsWithAny(plainName(nameOf(m), &buffer), []string{"count", "total", "num", "sum", "times", "rate", "percent"}) {
+			return true
+		}
+	}
+	return false
+}
+
 // harmlessLevels are the levels of notices that are not errors.
-var harmlessLevels = []string{"info", "information", "informational", "notice", "note", "debug", "trace", "hint", "warning", "warn", "success"}
+var harmlessLevels = []string{"info", "information", "informational", "notice", "note", "debug", "trace", "hint", "warning", "warn", "success", "w", "i", "s"}
 
 func (o *object) isNotice() bool {
 	level := cmp.Or(o.scalar(keyLevel), o.scalar(keyType))
 	return level != "" && slices.Contains(harmlessLevels, strings.ToLower(level))
 }
 
-var (
-	// A code that is sent to a person: its message mentions it and reports no failure.
-	verification = regexp.MustCompile(`(?i)verif|captcha|\botp\b|one[- ]time|passcode|pin code|验证码|校验码|动态码`)
-	refusal      = regexp.MustCompile(`(?i)invalid|incorrect|wrong|expire|error|fail|too many|exceed|missing|required|\bnot\b|limit|错误|过期|失效|无效|失败|超过|频繁|禁用|禁止|停用|拒绝|不`)
-	// Languages, countries and currencies: en, zh-CN, US, EUR.
-	shortName = regexp.MustCompile(`^(?:[a-z]{2,3}(?:[-_][A-Za-z]{2,4})?|[A-Z]{2,3})$`)
-)
+// Languages, countries and currencies: en, zh-CN, US, EUR.
+var shortName = regexp.MustCompile(`^(?:[a-z]{2,3}(?:[-_][A-Za-z]{2,4})?|[A-Z]{2,3})$`)
 
 // isErrorCode tells an error code of the dialect without a vendor from other things called code.
 func (o *object) isErrorCode(e Envelope) bool {
@@ -161,7 +188,7 @@ func saysErrorCode(code string) bool {
 }
 
 // answers matches the names of XML elements that answer a call.
-var answers = regexp.MustCompile(`(?i)resp|rsp|result|reply|return|output|error|exception|fault|fail|message|status|^xml$|^root$|^api$|^data$|^ret$`)
+var answers = regexp.MustCompile(`(?i)resp|rsp|result|reply|return|output|error|exception|fault|fail|message|status|respuesta|resposta|retorno|reponse|risposta|r(?:ü|ue)ckgabe|antwort|^xml$|^root$|^api$|^data$|^ret$`)
 
 // isRecord reports whether an object with a code and a message is a record of data: an element or
 // an item that is not named for an answer and stands among others of its kind.

@@ -181,7 +181,7 @@ func saysFailingState(value []byte, quote string) bool {
 		}
 	}
 	switch c := text[0] | 0x20; {
-	case '4' <= c && c <= '9' || c == '-':
+	case '4' <= c && c <= '9' || c == '-', beginsRefusal(text):
 		return true
 	case '0' <= c && c <= '3':
 		return number && string(text[:n]) != "0" && string(text[:n]) != "1" && string(text[:n]) != "200"
@@ -193,6 +193,18 @@ func saysFailingState(value []byte, quote string) bool {
 		return code || n <= len("notok ")
 	}
 	return code
+}
+
+// beginsRefusal reports whether a text begins with a state of what was refused.
+func beginsRefusal(text []byte) bool {
+	for _, states := range [...][]string{refusedStates, unfitStates} {
+		for _, state := range states {
+			if follows(text, 0, state) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // saysBad reports whether a value may be a type that says that something failed.

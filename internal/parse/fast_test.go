@@ -83,6 +83,15 @@ func FuzzFast(f *testing.F) {
 	f.Add([]byte(`{"messages":[{"severity":"NG","code":"0","text":"no"}]}`), false)
 	f.Add([]byte(`{"tAtus":""`), false)
 	f.Add([]byte(`{"Co de":"1"`), false) // once taken for a code
+	f.Add([]byte(`{"status":"Invalid","statusDetail":"not so"}`), false)
+	f.Add([]byte(`{"estado":"404","descripcion":"no hay"}`), false)
+	f.Add([]byte(`{"mensajes":[{"identificador":"4","mensaje":"no","tipo":"FATAL"}]}`), false)
+	f.Add([]byte(`{"isOk":false,"reason":"no such thing"}`), false)
+	f.Add([]byte(`{"ab_returnCode":"N","error":"5"}`), false)
+	f.Add([]byte(`{"cStat":"204","xMotivo":"Duplicidade"}`), false)
+	f.Add([]byte(`{"a":{"state":"ok"},"b":{"state":"KO","reason":"not"}}`), false)
+	f.Add([]byte(`{"messages":[{"reason":"abc","message":"not"}]}`), false)
+	f.Add([]byte(`{"result":false,"reason":"already_set"}`), false)
 	p := newParser(f)
 	f.Fuzz(func(t *testing.T, body []byte, escaped bool) {
 		if root := p.tree.Parse(append(append([]byte{'"'}, body...), '"')); escaped && (root.Kind() != jsontree.String || p.tree.Ending != jsontree.Whole) {

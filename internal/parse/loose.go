@@ -38,7 +38,7 @@ var (
 
 // loose looks for envelopes in a body that is neither JSON nor XML.
 func (p *Parser) loose(body []byte) {
-	if p.ignoreBody || len(body) > maxLoose || !bytes.ContainsAny(body, "{&<=:[") {
+	if p.ignoreBody || len(body) > maxLoose || !bytes.ContainsAny(body, "{&<=:[|") {
 		return
 	}
 	p.isXML = false

@@ -1,6 +1,10 @@
 package parse
 
-import "strings"
+import (
+	"bytes"
+	"slices"
+	"strings"
+)
 
 // Vendors write the same few names in endless ways: resCode, RES_CODE, response-message. A name
 // that no dialect lists is taken for one that differs only in case and separators, or for a pair of
@@ -26,29 +30,32 @@ var similarKeys = func() map[string]key {
 	const (
 		results = "res resp rsp response ret rtn rt return result rslt biz business bizres op operation reply service svc api sys trans process exec ack action"
 		errs    = "err error exception fault fail failure problem"
-		owners  = "api app enc res resp ret rsp gw biz sys svc"
+		owners  = "api app enc res resp ret rsp gw gateway biz sys svc proc host server provider processor bank issuer acquirer payment transaction trans txn"
 	)
 	add(keyResultCode, results, "code cd")
 	add(keyResultMsg, results+" status", "msg message desc description info text reason explanation")
 	add(keyResultCode, "return", "reasoncode")
 	add(keyResultMsg, "return", "authmsg")
-	add(keyOtherCode, errs, "code cd number num no name responsecode")
-	add(keyErrorMsg, errs, "msg message desc description info text reason string note summary")
+	add(keyResultMsg, "status", "string")
+	add(keyOtherCode, errs, "code codes cd number num no name responsecode")
+	add(keyErrorMsg, errs, "msg message desc description info text txt reason string note summary")
 	for _, of := range strings.Fields(owners) {
 		add(keyOtherCode, of+"err "+of+"error", "code cd no")
 		add(keyErrorMsg, of+"err "+of+"error", "msg message desc description text")
-		add(keyResultCode, of+"result "+of+"response "+of+"resp", "code cd")
-		add(keyResultMsg, of+"result "+of+"response "+of+"resp", "msg message desc description")
+		add(keyResultCode, of+"result "+of+"response "+of+"resp "+of+"return", "code cd")
+		add(keyResultMsg, of+"result "+of+"response "+of+"resp "+of+"return", "msg message desc description")
 	}
 	name(keyStatusCode, "statuscd")
 	name(keyCode, "code")
 	name(keyMessage, "message msg")
 	name(keyDescription, "description")
-	name(keyError, "error")
+	name(keyError, "error erro")
 	name(keyErrors, "errors")
 	name(keyStatus, "status")
-	name(keyResultCode, "conditioncode rcode")
-	name(keyResultMsg, "conditiondata rmsg")
+	name(keyResultCode, "conditioncode rcode scode")
+	name(keyResultMsg, "conditiondata rmsg smsg")
+	name(keyError, "iserror haserror")
+	name(keySuccess, "isok issuccessful successful actionsucceed actionsucceeded")
 	name(keyLevel, "severity severitycode errorseverity messagetype")
 	add(keyErrorMsg, "external", "msg message")
 	add(keyMessage, "message msg", "zh cn en")
@@ -67,17 +74,20 @@ var similarKeys = func() map[string]key {
 var otherLanguages = map[key]string{
 	keyCode:    "codigo código codice",
 	keyMessage: "mensaje mensagem messaggio meldung mesaj pesan",
-	keyReason:  "descripcion descripción descricao descrição descrizione beschreibung libelle libellé aciklama açıklama keterangan",
+	keyReason:  "motivo glosa descripcion descripción descricao descrição descrizione beschreibung libelle libellé aciklama açıklama keterangan",
 	keyDetail:  "detalle detalhe dettaglio",
 	keyError:   "erreur errore fehler serviceexception",
+	keyStatus:  "estado",
+	keyType:    "tipo",
+	keyID:      "identificador",
 	keyErrors:  "errores erros erreurs errori",
 	keySuccess: "exito éxito sucesso",
-	keyOtherCode: "codigoerror codigoerro códigoerro códigoerror coderro coderror codigodeerror codigodeerro erreurcode codeerreur codicerrore codiceerrore " +
+	keyOtherCode: "codigoerror codigoerrorregistro codigoerro códigoerro códigoerror coderro coderror codigodeerror codigodeerro erreurcode codeerreur codicerrore codiceerrore " +
 		"fehlercode fehlernummer fehlernr hatakodu hatakod kodeerror errorkode foutcode",
-	keyErrorMsg: "mensajeerror mensajedeerror mensagemerro mensagemdeerro msgerro msgerror descripcionerror descricaoerro messageerreur libelleerreur erreurmessage " +
+	keyErrorMsg: "mensajeerror mensajedeerror mensagemerro mensagemdeerro msgerro msgerror descripcionerror descripcionerrorregistro descricaoerro messageerreur libelleerreur erreurmessage " +
 		"fehlermeldung fehlertext fehlerbeschreibung messaggioerrore descrizioneerrore hatamesaji hatamesajı hatamesaj hataaciklama pesanerror foutmelding",
-	keyResultCode: "recode codigoretorno codretorno codigorespuesta codrespuesta codigoresultado coderetour sonuckodu",
-	keyResultMsg:  "mensajerespuesta mensagemretorno mensajeretorno mensajeresultado descripcionrespuesta descricaoretorno messageretour libelleretour sonucmesaji sonucaciklama",
+	keyResultCode: "cstat recode codigoretorno codretorno codigorespuesta codrespuesta codigoresultado coderetour sonuckodu",
+	keyResultMsg:  "xmotivo mensajerespuesta mensagemretorno mensajeretorno mensajeresultado descripcionrespuesta descricaoretorno messageretour libelleretour sonucmesaji sonucaciklama",
 }
 
 // What names with the same last two letters may be, see endings.
@@ -100,6 +110,17 @@ var endings = func() (m [32][32]uint8) {
 // tellingKeys are keys whose names have a telltale.
 var tellingKeys = keys(keyCode, keyError, keyErrors, keyErrorMsg, keyOtherCode, keyResultCode, keyStatus, keyStatusCode, keySuccess)
 
+// prefixed are keys whose names may have a vendor's letters before them: vnp_ResponseCode, NCERROR.
+// Plain words are not among them: a zip_code is none of an error.
+var prefixed = keys(keyErrorCode, keyErrorMsg, keyOtherCode, keyErrcode, keyResultCode, keyResultMsg)
+
+const (
+	// maxVendor is how many letters a vendor's prefix has at most, before a separator.
+	maxVendor = 4
+	// maxInitials is how many it has at most without one, before the word error.
+	maxInitials = 2
+)
+
 // similarKey finds a key by a spelling that no dialect lists.
 func similarKey(name []byte) (key, bool) {
 	n := len(name)
@@ -107,9 +128,44 @@ func similarKey(name []byte) (key, bool) {
 		return 0, false
 	}
 	var buffer [maxRoleName]byte
-	k, ok := similarKeys[string(plainName(name, &buffer))]
+	plain := plainName(name, &buffer)
+	k, ok := similarKeys[string(plain)]
+	if !ok {
+		k, ok = prefixedKey(name, plain)
+	}
 	if ok && tellingKeys.has(k) && asksOf(name) == 0 { // separators within its words
 		return 0, false
 	}
 	return k, ok
+}
+
+// prefixedKey finds a key by a name with a vendor's prefix.
+func prefixedKey(name, plain []byte) (k key, ok bool) {
+	if n := len(name) - len("error"); 0 < n && n <= maxInitials && len(plain) == len(name) && bytes.HasSuffix(plain, []byte("error")) {
+		return keyError, name[n-1]&0x20 == name[n]&0x20 // not onError
+	}
+	at := bytes.IndexByte(name[:min(len(name), maxVendor+1)], '_')
+	if at <= 0 || !isLetters(name[:at]) || slices.Contains(narrower, string(plain[:at])) {
+		return 0, false
+	}
+	if k, ok = keyOf[string(name[at+1:])]; !ok {
+		k, ok = similarKeys[string(plain[at:])]
+	}
+	ok = ok && prefixed.has(k)
+	if k == keyErrorCode || k == keyOtherCode || k == keyErrcode { // it may also be the state of a thing, so it takes a message
+		k = keyResultCode
+	}
+	return k, ok
+}
+
+// narrower are prefixes of names of something else than the whole answer.
+var narrower = []string{"sub", "last", "old", "prev", "avs", "cvv", "cvc", "max", "min", "no"}
+
+func isLetters(text []byte) bool {
+	for _, c := range text {
+		if c|0x20 < 'a' || 'z' < c|0x20 {
+			return false
+		}
+	}
+	return true
 }

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"errata/internal/jsontree"
 )
@@ -161,12 +160,18 @@ func (o *object) askOne(d *dialect) (Envelope, verdict) {
 	if says == neither {
 		return Envelope{}, neither
 	}
-	if says == failure && (e.Code == "" || strings.HasPrefix(e.Code, "HTTP.")) {
+	if says == failure && !hasOwnCode(e) {
 		e.Code = cmp.Or(o.codeElsewhere(), e.Code)
+		if m := codeInMessage.FindStringSubmatch(e.Message); m != nil && e.Code == "" && !o.liberal() {
+			e.Code = m[1]
+		}
 	}
 	e.Dialect = d.name
 	return e, says
 }
+
+// codeInMessage matches a message that begins with its code: 4020 : Invalid IP address.
+var codeInMessage = regexp.MustCompile(`^(\d{4,8}|[A-Z]{1,8}-?\d{2,8}) ?[:-] \S`)
 
 // dialectsWith has, for each key, a bit for each dialect of the table that asks for it.
 var dialectsWith [numKeys]uint64
@@ -241,13 +246,16 @@ func (o *object) pairOfSuccess(code jsontree.Value, c string, messages []key) (E
 	empty := strings.Trim(c, "0") == "" || code.Kind() == jsontree.Null
 	switch {
 	case text == "", messageSaysSuccess(text):
-	case !empty && o.isError() && isDigits(c): // an error has this code, whatever it is
+	case !empty && isDigits(c) && (o.isError() || o.top() && c != "200" && complains(text)): // an error has this code, whatever it is
 		return Envelope{Code: c, Message: text}, failure
 	case empty && !o.flagSaysSuccess() && !reportsSuccess(text):
 		return o.messageOnly(messages...)
 	}
 	return Envelope{}, success
 }
+
+// labelOfCode matches what a program shows its users before a code: Code d'erreur.
+var labelOfCode = regexp.MustCompile(`(?i)^(?:[\p{L}]+[ '’]){0,2}(?:code|c[oó]digo|codice|kode|kod)(?:[ '’][\p{L}]+){0,2}:?$`)
 
 // pairOfFailure is pair for a code that does not mean success by itself.
 func (o *object) pairOfFailure(c string, how manner, messages []key) (Envelope, verdict) {
@@ -257,6 +265,8 @@ func (o *object) pairOfFailure(c string, how manner, messages []key) (Envelope, 
 		there = there || text != ""
 	}
 	switch {
+	case !o.liberal() && strings.ContainsAny(c, " '’") && labelOfCode.MatchString(c):
+		return Envelope{}, neither
 	case len(c) > maxCode, !there && how&distinctive == 0 && !o.standsAlone() && (o.Complete() || !o.placedAsEnvelope()):
 		return Envelope{}, neither
 	case o.flagSaysSuccess():
@@ -278,86 +288,11 @@ func saysSuccess(kind jsontree.Kind, code string, how manner) bool {
 	case how&common == 0:
 		return false
 	}
-	return len(code) == 3 && code[0] == '2' && isDigits(code) && how&ofError == 0 || strings.Trim(code, "0") == ""
-}
-
-// successWords are messages that say nothing but success, in lower case.
-var successWords = []string{"success", "ok", "succeed", "succeeded", "successful", "successfully", "request success", "request successful", "no error", "成功", "操作成功", "请求成功", "处理成功", "调用成功", "查询成功"}
-
-// calmWords are whole messages that say that nothing is wrong, or that work goes on, in lower case.
-// Below status 400 they are no failure, unless what holds them is named an error.
-var calmWords = []string{
-	"no errors", "no failure", "no failures", "all good", "completed", "accepted", "created", "done",
-	"pending", "processing", "in progress", "queued", "running", "submitted", "处理中", "排队中", "进行中", "等待中",
-}
-
-func saysCalm(text string) bool {
-	if len(text) > 32 {
-		return false
+	if strings.Trim(code, "0") == "" {
+		return true
 	}
-	text = strings.TrimRight(text, ".!。！… ")
-	return slices.ContainsFunc(calmWords, func(word string) bool { return strings.EqualFold(word, text) })
-}
-
-// successInitials are the first bytes of successWords, in either case.
-var successInitials = func() (initials [256]bool) {
-	for _, word := range successWords {
-		initials[word[0]] = true
-		if c := word[0]; 'a' <= c && c <= 'z' {
-			initials[c-'a'+'A'] = true
-		}
-	}
-	return initials
-}()
-
-func messageSaysSuccess(text string) bool {
-	if len(text) == 0 || len(text) > 32 || !successInitials[text[0]] {
-		return false // most messages end here
-	}
-	text = strings.TrimRight(text, ".!。！ ")
-	return slices.ContainsFunc(successWords, func(word string) bool { return strings.EqualFold(word, text) })
-}
-
-var (
-	// What a message of success says, in a sentence; and what such a sentence does not say.
-	successPhrase = regexp.MustCompile(`(?i)thành công|pomyślnie|úspěšn|успішно|สำเร็จ|بنجاح|\bsuccess(?:ful|fully)?\b|\bsucceed(?:ed)?\b|成功|\bexitos|(?:con |con el )?éxito|\bcorrectamente\b|\bsucesso\b|\bsuccesso\b|\bsuccès\b|\berfolgreich|başarı|\bbasari|\bberhasil\b|\bsukses\b|успешно|성공|정상|正常終了|正常に`)
-	noSuccess     = regexp.MustCompile(`(?i)\b(?:no|not|never|un\w+|fail\w*|error\w*|without|can(?:not|'t)|could\w*|part|partly|partial\w*|some|before|until|if|unless|invalid|denied|refused|in)\b|失败|错误|未|不|部分|异常|无法|没有|如果|\b(?:sin|não|nao|nicht|kein\w*|pas|sans|non|senza|erro|errore|falha|fallo|gagal|tidak|belum)\b|değil|başarısız|\bbasarisiz|\bне\b|не |\bnie\b|không|chưa|실패|아닙|エラー|失敗|ません`)
-	// The last part of a code that says success: X.0000, X_2000000.
-	zeros = regexp.MustCompile(`[._-](?:0{4,}|(20{2,}))$`)
-)
-
-// reportsSuccess reports whether a sentence says that something succeeded.
-func reportsSuccess(text string) bool {
-	if len(text) > maxCode || !mentionsSuccess(text) { // most messages end here
-		return false
-	}
-	return successPhrase.MatchString(text) && !noSuccess.MatchString(text)
-}
-
-// successStems begin the words of successPhrase that are written in ASCII, by their second letter.
-// A text without the first pair of letters of one is passed over quickly.
-var successStems = [256][]string{
-	'u': {"succ", "suce", "sukses"},
-	'x': {"exitos"},
-	'r': {"erfolgreich"},
-	'e': {"berhasil"},
-	'o': {"correctamente"},
-	'a': {"basari"},
-}
-
-// mentionsSuccess reports whether a text may hold one of the words of successPhrase.
-func mentionsSuccess(text string) bool {
-	for i := 1; i < len(text); i++ {
-		if text[i] >= utf8.RuneSelf {
-			return true
-		}
-		for _, stem := range successStems[text[i]|0x20] {
-			if text[i-1]|0x20 == stem[0] && len(text) >= i-1+len(stem) && strings.EqualFold(text[i-1:i-1+len(stem)], stem) {
-				return true
-			}
-		}
-	}
-	return false
+	n, err := strconv.Atoi(code)
+	return err == nil && how&ofError == 0 && len(code) == 3 && 200 <= n && n < 300 && http.StatusText(n) != ""
 }
 
 // isSuccess reports whether a code that no dialect knows as success means it below status 400: a
@@ -379,7 +314,7 @@ func (o *object) isSuccess(code, text string, how manner, whole bool) bool {
 			return true
 		}
 	}
-	return said || reportsSuccess(text) || whole && saysCalm(text) && !o.isError() && !o.keys.has(keyError)
+	return said || reportsSuccess(text) || whole && (saysCalm(text) || grants(text)) && !o.isError() && !o.keys.has(keyError)
 }
 
 // saysAll reports whether the message under the keys is not cut off.
@@ -410,13 +345,6 @@ func flagOf(f jsontree.Value) (says, known bool) {
 	return false, false
 }
 
-// severeWords are severities, types and states that say failure, in lower case; failingStates are
-// states that do.
-var (
-	severeWords   = []string{"error", "err", "fail", "failed", "failure", "fatal"}
-	failingStates = append([]string{"ng", "nok", "notok", "ko"}, severeWords...)
-)
-
 var stateKeys = keys(keySuccess, keyStatus, keyState, keyStatusCode)
 
 // isItem reports whether an object is one of several of its kind: an item of a list, or a member
@@ -427,7 +355,16 @@ func (o *object) isItem() bool {
 		return true
 	}
 	name := bytes.TrimPrefix(nameOf(o.Value), []byte("+"))
-	return len(name) > len("12345") && above.Kind() == jsontree.Object && isDigits(string(name))
+	if above.Kind() != jsontree.Object {
+		return false
+	}
+	return len(name) > len("12345") && isDigits(string(name)) || o.isAlike(above.First()) && o.isAlike(above.First().Next())
+}
+
+// isAlike reports whether an object begins with the same member as another one, or is the other.
+func (o *object) isAlike(other jsontree.Value) bool {
+	first := o.First()
+	return other.Kind() == jsontree.Object && first.Kind() == jsontree.String && other.First().Kind() == jsontree.String && bytes.Equal(first.RawKey(), other.First().RawKey())
 }
 
 // stateSaysFailure reports whether an object is an item of a list and has a state of its own that
@@ -476,7 +413,7 @@ func (o *object) codeElsewhere() string {
 			return scalarOf(m)
 		}
 	}
-	if c := o.first(keyErrorCode, keyOtherCode).First(); c.Kind() == jsontree.String && c.Next().Kind() == jsontree.Missing && isWord(scalarOf(c)) {
+	if c := o.first(keyErrorCode, keyOtherCode).First(); c.Kind() == jsontree.String && c.Next().Kind() == jsontree.Missing && (isWord(scalarOf(c)) || isDigits(scalarOf(c))) {
 		return scalarOf(c)
 	}
 	return ""
@@ -487,6 +424,12 @@ func (o *object) codeElsewhere() string {
 func (o *object) flagSaysSuccess() bool {
 	if says, known := flagOf(o.get(keySuccess)); known {
 		return says
+	}
+	if valid, known := flagOf(o.Get("valid")); known && valid { // a coupon
+		return true
+	}
+	if valid, known := flagOf(o.Get("isValid")); known && valid {
+		return true
 	}
 	s := o.get(keyStatus)
 	return s.Kind() == jsontree.String && s.Complete() && slices.Contains([]string{"success", "ok"}, strings.ToLower(s.Text()))
@@ -525,11 +468,14 @@ func textOf(v jsontree.Value) (text string, there bool) {
 			}
 		}
 		return strings.Join(texts, "; "), len(texts) > 0
-	case jsontree.Object: // OData's {"lang": …, "value": …}, and XML's text beside attributes
-		for _, name := range [...]string{"value", xmlText} {
+	case jsontree.Object: // OData's {"lang": …, "value": …}, XML's text beside attributes, {"ru": …, "en": …}
+		for _, name := range [...]string{"value", xmlText, "en", "en-US", "en_US", "english", "English"} {
 			if t := v.Get(name); t.Kind() == jsontree.String {
 				return strings.TrimSpace(t.Text()), true
 			}
+		}
+		if first := v.First(); first.Kind() == jsontree.String && shortName.MatchString(first.Key()) {
+			return strings.TrimSpace(first.Text()), true
 		}
 	}
 	return "", false
@@ -671,7 +617,7 @@ func (o *object) isException() bool {
 }
 
 // heads are the names of the part of an answer that says how the call went.
-var heads = []string{"meta", "head", "header", "status", "responseheader", "response_header"}
+var heads = []string{"meta", "head", "header", "status", "responseheader", "response_header", "resp_hdr", "hdr"}
 
 // isHead reports whether an object is that part, at most two objects deep.
 func (o *object) isHead() bool {

@@ -86,6 +86,7 @@ type Parser struct {
 	ignored    []jsontree.Value       // the values that an envelope already covers
 	ids        map[jsontree.Value]ids // of the objects around envelopes
 	failed     []jsontree.Value       // the envelopes around the value at hand, the outermost first
+	last       jsontree.Value         // the latest envelope of the document at hand
 	object     object
 	inner      []innerText
 	innerTree  jsontree.Tree
@@ -371,7 +372,7 @@ func (p *Parser) walk(root jsontree.Value, confidence Confidence) {
 // tour visits all objects of a document in order. It may be inside a success envelope.
 func (p *Parser) tour(root jsontree.Value, confidence Confidence, muted bool) {
 	p.scopes, p.ignored = p.scopes[:0], p.ignored[:0]
-	p.failed = p.failed[:0]
+	p.failed, p.last = p.failed[:0], jsontree.Value{}
 	emptied(&p.ids)
 	if muted {
 		p.scopes = append(p.scopes, scope{of: root, muted: true})
@@ -437,7 +438,7 @@ func (p *Parser) visit(v jsontree.Value, confidence Confidence) bool {
 	case success:
 		p.scopes, muted = append(p.scopes, scope{of: v, muted: true}), true
 	case failure:
-		if !muted || o.countsBelowSuccess(e) {
+		if (!muted || o.countsBelowSuccess(e)) && !p.repeats(v, e) {
 			e.Confidence = confidence
 			p.add(v, e)
 		}
@@ -478,12 +479,36 @@ func (p *Parser) covers(object jsontree.Value) bool {
 	return false
 }
 
+// repeats reports whether an envelope says nothing new: one around it covers its mere code, or the
+// one before it says the same at another place than in a list.
+func (p *Parser) repeats(object jsontree.Value, e Envelope) bool {
+	if len(p.found) == 0 || p.last.Kind() == jsontree.Missing {
+		return false
+	}
+	around := p.last
+	before := p.found[len(p.found)-1]
+	if e.Code == before.Code && e.Message == before.Message {
+		return around.Encloses(object) || !inList(object) && !inList(p.last)
+	}
+	return e.Message == "" && hasOwnCode(before) && before.Message != "" && around.Encloses(object) && object.Parent().Kind() == jsontree.Object
+}
+
+// inList reports whether a list is around a value.
+func inList(v jsontree.Value) bool {
+	for v = v.Parent(); v.Kind() != jsontree.Missing; v = v.Parent() {
+		if v.Kind() == jsontree.Array {
+			return true
+		}
+	}
+	return false
+}
+
 func (p *Parser) add(object jsontree.Value, e Envelope) {
 	if e.RequestID == "" {
 		e.RequestID = p.requestID(object)
 	}
 	p.found = append(p.found, e)
-	p.failed = append(p.failed, object)
+	p.failed, p.last = append(p.failed, object), object
 }
 
 // lastResort takes the text of a body under a failing status as the message, if no dialect found an

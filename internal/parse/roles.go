@@ -2,6 +2,7 @@ package parse
 
 import (
 	"bytes"
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,9 +17,9 @@ import (
 // codeWords end the names of codes, and textWords are in the names of texts; the likeliest first.
 var (
 	codeWords = []string{"code", "codice", "codigo", "cd", "cod", "codes", "errno", "errorno", "errornum", "errorid", "number", "errorname", "exceptionname", "key", "error", "type", "class", "label", "name", "nome", "id"}
-	textWords = []string{"#text", "longmessage", "message", "msg", "mensaje", "mensagem", "description", "desc", "text", "reason", "explanation", "note", "detail", "info", "summary", "string", "title", "line", "remark", "rmk", "content", "motivo", "value", "label", "errors"}
+	textWords = []string{"#text", "longmessage", "message", "msg", "mensaje", "mensagem", "description", "desc", "text", "reason", "explanation", "note", "detail", "info", "summary", "string", "title", "line", "remark", "rmk", "content", "motivo", "value", "label", "errors", "exception"}
 	// What such names end with if they say something else.
-	noText = []string{"code", "id", "url", "uri", "link", "href", "type", "lang", "language", "name", "key", "stack", "trace", "template", "version", "field", "path", "pointer"}
+	noText = []string{"code", "id", "class", "url", "uri", "link", "href", "type", "lang", "language", "name", "key", "stack", "trace", "template", "version", "field", "path", "pointer"}
 )
 
 // nameOf returns the key of a value without escapes.
@@ -161,7 +162,7 @@ func (o *object) reasonBeside() string {
 // textNamedLike returns the text whose name begins like that of a code: ResultDesc beside
 // ResultCode.
 func (o *object) textNamedLike(code jsontree.Value) string {
-	var a, b [maxRoleName]byte
+	var a [maxRoleName]byte
 	stem := plainName(nameOf(code), &a)
 	for _, word := range [...]string{"code", "cd", "no"} {
 		stem = bytes.TrimSuffix(stem, []byte(word))
@@ -169,10 +170,24 @@ func (o *object) textNamedLike(code jsontree.Value) string {
 	if len(stem) < len("ret") {
 		return ""
 	}
+	if text := o.textAfter(stem, true); text != "" {
+		return text
+	}
+	if vendor := bytes.IndexByte(nameOf(code)[:min(len(nameOf(code)), maxVendor+1)], '_'); vendor > 0 {
+		return o.textAfter(stem[:min(vendor, len(stem))], false)
+	}
+	return ""
+}
+
+// textAfter returns the text whose name is a beginning and one of textWords, or, if sentences count,
+// a sentence under another name with this beginning.
+func (o *object) textAfter(stem []byte, sentences bool) string {
+	var b [maxRoleName]byte
 	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() {
 		rest, like := bytes.CutPrefix(plainName(nameOf(m), &b), stem)
-		if like && m.Kind() == jsontree.String && slices.Contains(textWords, string(rest)) {
-			return strings.TrimSpace(m.Text())
+		text := scalarOf(m)
+		if like && len(rest) > 0 && m.Kind() == jsontree.String && (slices.Contains(textWords, string(rest)) || sentences && strings.Contains(text, " ")) {
+			return text
 		}
 	}
 	return ""
@@ -207,17 +222,17 @@ func (o *object) holdsError() bool {
 	return false
 }
 
-// saysRefused reports whether a result in words is a refusal.
-func saysRefused(code string) bool {
-	code = strings.ToLower(code)
-	return slices.Contains(failingStates, code) || slices.Contains([]string{"refused", "declined", "denied", "rejected"}, code)
-}
-
-// codeAlone reads a code whose text is one object deeper, under the name of an error:
-// {"code":"011","content":{"errors":"…"}}.
+// codeAlone reads a code whose message has a name that others use too: {"code":4,"text":"…"}; or
+// one object deeper, under the name of an error: {"code":"011","content":{"errors":"…"}}.
 func (o *object) codeAlone(code jsontree.Value) (Envelope, verdict) {
 	c := scalarOf(code)
-	if !o.top() || c == "" || saysSuccess(code.Kind(), c, common) {
+	if c == "" || saysSuccess(code.Kind(), c, common) || !o.top() && (!o.p.isXML || o.isRecord()) {
+		return Envelope{}, neither
+	}
+	if text := cmp.Or(scalarOf(o.Get("text")), scalarOf(o.Get("Text"))); complains(text) {
+		return Envelope{Code: c, Message: text}, failure
+	}
+	if !o.top() {
 		return Envelope{}, neither
 	}
 	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() {
@@ -267,7 +282,7 @@ func anyText(v jsontree.Value) (text string) {
 			if !bytes.Contains(name, []byte(word)) {
 				continue
 			}
-			if t, _ := textOf(m); t != "" && !endsWithAny(name, noText) {
+			if t, _ := textOf(m); t != "" && t[0] != '{' && t[0] != '[' && !endsWithAny(name, noText) {
 				text, best = t, rank
 			}
 			break
@@ -297,24 +312,4 @@ func below(v jsontree.Value) (where jsontree.Value, text string) {
 		}
 	}
 	return jsontree.Value{}, ""
-}
-
-// complaint are words of messages that report a failure, in the languages that services speak.
-var complaint = regexp.MustCompile(`(?i)\b(?:den(?:y|ied)|reject|refus|declin|unauthori|forbidden|unknown|unable|cannot|can't|could ?n[o']t|does ?n[o']t|no such|no data|disabled|blocked|offline|unavailable|unsupported|time(?:d )?[ -]?out|bad |malformed|duplicate|conflict|insufficient|illegal|abnormal|exception|violat|mismatch|unrecogni|undefined|unexpected|must|throttl|impossible|broken|lost|cancel|abort|too (?:long|short|large|small|big)|already|revoked|suspended|inactive|restricted|problem|nodata|invalid\w*|no[kt]?\b)` +
-	`|错|無|缺|拒|超限|不足|禁|未|没有|异常|非法|欠费|不存在|逾期|冻结` +
-	`|ません|エラー|失敗|不正|無効|不可|超過|期限切れ|できな|ない` +
-	`|않|없|오류|실패|잘못|유효하지|불가|초과|만료|누락|거부|금지|에러|아닙` +
-	`|(?:^|\P{L})(?:не|нет)(?:\P{L}|$)|ошиб|неверн|недопуст|недоста|запрещ|отказ|отклон|превыш|ист[её]к|отсутству|дублир|помилк|невірн` +
-	`|inv[aá]lid|incorrect|\berr[oó]r|\bfalta|vencid|caducad|denegad|rechaz|\berro\b|\bn[aã]o\b|expirad|negad|recusad|rejei|\bfalha|obligator|requerid|\bno (?:se|es|existe|hay|encontr)` +
-	`|\bnicht\b|ungültig|fehl|falsch|abgelaufen|\bkein|gesperrt|verweigert|ablehn|abgelehnt` +
-	`|\bpas\b|invalide|erreur|échec|refusé|expiré|manquant|introuvable|\baucun|inconnu` +
-	`|\bnon (?:è|valid|trov|autor|esist)|errore|scadut|mancante|sconosciut` +
-	`|geçersiz|\bhata|bulunamad|\bdeğil|\byok\b|başarısız|eksik` +
-	`|\bnie\b|błąd|nieprawid|\bbrak\b` +
-	`|không|lỗi|thất bại|\bsai\b|\btrùng|hết hạn` +
-	`|\btidak\b|gagal|\bsalah\b|kadaluarsa|\bniet\b|ongeldig|onjuist`)
-
-// complains reports whether a text says that something is wrong.
-func complains(text string) bool {
-	return len(text) <= 1000 && (refusal.MatchString(text) || complaint.MatchString(text))
 }

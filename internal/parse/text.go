@@ -3,6 +3,7 @@ package parse
 import (
 	"bytes"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,15 +29,48 @@ func fromText(text []byte, failed bool) (json []byte, ok bool) {
 		return fromGo(text)
 	case c == '<' || c == '{':
 		return nil, false
+	case bytes.HasPrefix(text, []byte("MSH|")):
+		return fromHL7(text)
+	case errorLine.Match(text):
+		m := errorLine.FindSubmatch(text)
+		return appendTexts([]pair{{[]byte("errorCode"), m[1]}, {[]byte("errorMessage"), m[2]}})
 	case firstLabel.Match(text):
 		if json, ok = fromYAML(text); !ok {
 			json, ok = fromLines(text)
 		}
 		return json, ok
-	case !failed:
+	case !failed && !failedLine.Match(text):
 		return nil, false
 	}
 	return fromPairs(text)
+}
+
+var (
+	// A text of one line that is an error with a code: ERR: 001, Authentication failed
+	errorLine = regexp.MustCompile(`^(?i:err|error|fail|failed)(?:[:|;,= ]+(?i:code)?)[:|;,= #]*(-?\d{1,6}|[A-Z]{1,8}[-_]?\d{1,8})[ \t]*[:|;,-][ \t]*([^\r\n|]{2,200})\s*$`)
+	// Lines of pairs of which one says that the call failed.
+	failedLine = regexp.MustCompile(`(?m)^(?i:status|result|ack)=(?i:invalid|error|fail|failed|failure|rejected|declined|malformed|notauthed)\r?$`)
+)
+
+// fromHL7 returns the negative acknowledgement of HL7 2 as JSON: the code and the text of its ERR
+// segment, else those of MSA.
+func fromHL7(text []byte) (json []byte, ok bool) {
+	code, message := "", ""
+	for _, segment := range strings.FieldsFunc(string(text), func(c rune) bool { return c == '\r' || c == '\n' }) {
+		fields := append(strings.Split(segment, "|"), "", "", "", "")
+		switch fields[0] {
+		case "MSA":
+			if !slices.Contains([]string{"AE", "AR", "CE", "CR"}, fields[1]) {
+				return nil, false
+			}
+			code, message = fields[1], fields[3]
+		case "ERR":
+			if parts := strings.Split(fields[3], "^"); code != "" && len(parts) > 1 {
+				code, message = parts[0], parts[1]
+			}
+		}
+	}
+	return appendTexts([]pair{{[]byte("errorCode"), []byte(code)}, {[]byte("errorMessage"), []byte(message)}})
 }
 
 // firstLabel matches a text that begins like a map or a list of YAML.
