@@ -18,7 +18,7 @@ import (
 // fast returns the state of a body that cannot hold an envelope. It is ok only if that is proved.
 func (p *Parser) fast(a *accesslog.Access) (state accesslog.BodyState, ok bool) {
 	if a.Status >= 400 || a.ContentEncoding != "" || len(p.custom) > 0 || len(a.Body) == 0 || a.Body[0] != '{' && a.Body[0] != '[' ||
-		strings.Contains(a.ContentType, "charset") && !strings.Contains(a.ContentType, "utf-8") || !isASCII(a.Body) && !utf8.Valid(a.Body) {
+		!p.isUTF8(a.ContentType) || !isASCII(a.Body) && !utf8.Valid(a.Body) {
 		return "", false
 	}
 	if a.Proved {
@@ -31,12 +31,27 @@ func (p *Parser) fast(a *accesslog.Access) (state accesslog.BodyState, ok bool) 
 	return accesslog.JSON, ok
 }
 
+// isUTF8 reports whether a content type leaves the body in UTF-8. It remembers the last answer, as
+// most bodies have the same type.
+func (p *Parser) isUTF8(contentType string) bool {
+	if contentType != p.askedType || contentType == "" {
+		p.askedType = contentType
+		p.typeIsUTF8 = !strings.Contains(contentType, "charset") || strings.Contains(contentType, "utf-8")
+	}
+	return p.typeIsUTF8
+}
+
 // isASCII reports whether a text has only ASCII. It costs less than utf8.Valid.
 func isASCII(text []byte) bool {
 	const word, high = 8, 0x8080808080808080
 	for ; len(text) >= 4*word; text = text[4*word:] {
 		if (binary.LittleEndian.Uint64(text)|binary.LittleEndian.Uint64(text[word:])|
 			binary.LittleEndian.Uint64(text[2*word:])|binary.LittleEndian.Uint64(text[3*word:]))&high != 0 {
+			return false
+		}
+	}
+	for ; len(text) >= word; text = text[word:] {
+		if binary.LittleEndian.Uint64(text)&high != 0 {
 			return false
 		}
 	}

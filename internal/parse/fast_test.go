@@ -1,6 +1,7 @@
 package parse
 
 import (
+	"bytes"
 	"testing"
 
 	"errata/internal/accesslog"
@@ -63,6 +64,33 @@ func TestFastPathProvesOrdinaryBodies(t *testing.T) {
 	f(`{"ERRORS":[{"Code":"1"}]}`, false)
 	f(`{"type":"about:blank","title":"t","status":404}`, false)
 	f(`{"a":1} {"b":2}`, false)
+}
+
+// TestFastPathWantsUTF8 asks for one kind of body after the other, as the last answer is remembered.
+func TestFastPathWantsUTF8(t *testing.T) {
+	p := newParser(t)
+	f := func(contentType, body string, want bool) {
+		t.Helper()
+		a := accesslog.Access{Status: 200, ContentType: contentType, Body: []byte(body)}
+		if _, got := p.fast(&a); got != want {
+			t.Errorf("%s: %q: proved %v, want %v", contentType, body, got, want)
+		}
+	}
+	for range 2 {
+		f("", `{"a":1}`, true)
+		f("application/json; charset=gbk", `{"a":1}`, false)
+		f("application/json; charset=gbk", `{"a":1}`, false)
+		f("", `{"a":1}`, true)
+		f("application/json; charset=utf-8", `{"a":1}`, true)
+	}
+	text := []byte(`{"a":"forty bytes of text, and some more"}`)
+	for i := range text {
+		if text[i] >= 'a' && text[i] <= 'z' && i > 5 {
+			damaged := bytes.Clone(text)
+			damaged[i] = 0xff
+			f("", string(damaged), false)
+		}
+	}
 }
 
 func FuzzFast(f *testing.F) {

@@ -75,6 +75,9 @@ type Parser struct {
 
 	published func(code, dialect, service string) Standing // nil: no catalogs
 
+	askedType  string // see isUTF8
+	typeIsUTF8 bool
+
 	// Of the body at hand.
 	status     int    // of the request
 	service    string // that answered

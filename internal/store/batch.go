@@ -119,7 +119,7 @@ func NewBatch(topic string, partition int, firstOffset int64, limits Limits) *Ba
 
 // Rows returns about how many rows an insert of the batch writes.
 func (b *Batch) Rows() int {
-	return b.errors.n + len(b.deadLetters) + len(b.audits) + len(b.counts.traffic.all) + len(b.counts.codes.all)
+	return b.errors.n + len(b.deadLetters) + len(b.audits) + b.counts.traffic.n + b.counts.codes.n
 }
 
 // Size returns about how much memory the batch takes, in bytes, including the columns of its
@@ -268,7 +268,7 @@ func (b *Batch) rows(offset int64, index int, e *enrich.Element, group trafficNu
 // TableRows returns how many rows an insert of the batch writes, by table.
 func (b *Batch) TableRows() map[string]int {
 	return map[string]int{
-		errorTable.name: b.errors.n, trafficTable.name: len(b.counts.traffic.all), codeTable.name: len(b.counts.codes.all),
+		errorTable.name: b.errors.n, trafficTable.name: b.counts.traffic.n, codeTable.name: b.counts.codes.n,
 		deadLetterTable.name: len(b.deadLetters), auditTable.name: len(b.audits), batchTable.name: 1,
 	}
 }
@@ -276,8 +276,8 @@ func (b *Batch) TableRows() map[string]int {
 // BodyStates returns the number of requests of the batch by the state of their bodies.
 func (b *Batch) BodyStates() map[accesslog.BodyState]uint64 {
 	counts := map[accesslog.BodyState]uint64{}
-	for i := range b.counts.traffic.all {
-		s := &b.counts.traffic.all[i]
+	for i := range b.counts.traffic.n {
+		s := b.counts.traffic.of(i)
 		counts[b.counts.state(&s.key)] += s.sum.requests
 	}
 	return counts

@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"math/bits"
 	"time"
+	"unsafe"
 
 	"errata/internal/accesslog"
 )
@@ -106,12 +107,13 @@ func (c *counts) addError(n trafficNumbers, code, dialect, family, kind string, 
 // trafficRows and codeRows return the sums as rows.
 func (b *Batch) trafficRows() []trafficRow {
 	c := &b.counts
-	rows := make([]trafficRow, len(c.traffic.all))
+	rows := make([]trafficRow, c.traffic.n)
 	for i := range rows {
-		n := &c.traffic.all[i].key
+		s := c.traffic.of(i)
+		n := &s.key
 		rows[i] = trafficRow{
 			trafficKey: trafficKey{n.time(), c.tenants.texts[n.tenant], c.services.texts[n.service], c.routes.texts[n.route], int(n.status), c.state(n)},
-			trafficSum: c.traffic.all[i].sum,
+			trafficSum: s.sum,
 		}
 	}
 	return rows
@@ -119,9 +121,10 @@ func (b *Batch) trafficRows() []trafficRow {
 
 func (b *Batch) codeRows() []codeRow {
 	c := &b.counts
-	rows := make([]codeRow, len(c.codes.all))
+	rows := make([]codeRow, c.codes.n)
 	for i := range rows {
-		n, sum := &c.codes.all[i].key, &c.codes.all[i].sum
+		s := c.codes.of(i)
+		n, sum := &s.key, &s.sum
 		words := c.words.texts
 		rows[i] = codeRow{
 			codeKey: codeKey{timeOf(n.minute), c.tenants.texts[n.tenant], c.services.texts[n.service], c.routes.texts[n.route], words[n.code], words[n.dialect]},
@@ -140,43 +143,58 @@ func (c *counts) state(n *trafficNumbers) accesslog.BodyState {
 }
 
 // sumTable has sums by key in the order in which the keys came, with a table of open addresses.
+// Sums stay where they are while others are added.
 type sumTable[K comparable, S any] struct {
-	all   []keySum[K, S]
-	table []int32 // places in all plus one, 0: free; at most half full, and its length is a power of two
-	hash  []uint32
+	pages [][]keySum[K, S] // all but the last are full
+	n     int              // sums in all of them
+	table []int32          // places of sums plus one, 0: free; at most half full, and its length is a power of two
 }
 
 type keySum[K comparable, S any] struct {
-	key K
-	sum S
+	key  K
+	hash uint32
+	sum  S
 }
 
-// at returns the sum of a key with a hash, and whether it is new. It is valid until the next at.
+// sumPage is how many sums a page has. The first one grows up to it.
+const sumPage = 512
+
+// at returns the sum of a key with a hash, and whether it is new.
 func (s *sumTable[K, S]) at(key K, hash uint64) (sum *S, isNew bool) {
-	if 2*len(s.all) >= len(s.table) {
+	if 2*s.n >= len(s.table) {
 		s.grow()
 	}
 	mask := len(s.table) - 1
 	at := int(uint32(hash)) & mask
 	for ; s.table[at] != 0; at = (at + 1) & mask {
-		if found := &s.all[s.table[at]-1]; found.key == key {
+		if found := s.of(int(s.table[at] - 1)); found.key == key {
 			return &found.sum, false
 		}
 	}
-	s.all, s.hash = append(s.all, keySum[K, S]{key: key}), append(s.hash, uint32(hash))
-	s.table[at] = int32(len(s.all))
-	return &s.all[len(s.all)-1].sum, true
+	if s.n%sumPage == 0 {
+		s.pages = append(s.pages, make([]keySum[K, S], 0, min(max(s.n, leastPage), sumPage)))
+	}
+	page := &s.pages[len(s.pages)-1]
+	*page = append(*page, keySum[K, S]{key: key, hash: uint32(hash)})
+	s.n++
+	s.table[at] = int32(s.n)
+	return &(*page)[len(*page)-1].sum, true
+}
+
+// of returns the sum in a place.
+func (s *sumTable[K, S]) of(place int) *keySum[K, S] {
+	return &s.pages[uint(place)/sumPage][uint(place)%sumPage]
 }
 
 func (s *sumTable[K, S]) grow() {
 	s.table = make([]int32, max(64, 2*len(s.table)))
 	mask := len(s.table) - 1
-	for i, hash := range s.hash {
-		at := int(hash) & mask
+	for place := range s.n {
+		at := int(s.of(place).hash) & mask
 		for s.table[at] != 0 {
 			at = (at + 1) & mask
 		}
-		s.table[at] = int32(i + 1)
+		s.table[at] = int32(place + 1)
 	}
 }
 
@@ -191,7 +209,11 @@ type names struct {
 	texts []string // by number
 	named int      // how many names have a number, with ""
 	table []uint32 // numbers plus one by hash, 0: free; at most half full, and its length is a power of two
+	known []uint32 // numbers plus one by the address of the text, as long as table; 0 or another name's: look into table
 }
+
+// wordSize divides addresses: texts begin at different words.
+const wordSize = 8
 
 // otherNumber is the number of Other. That of "" is 0.
 const otherNumber = 1
@@ -210,8 +232,14 @@ func (n *names) number(name string, limit int) uint32 {
 	if 2*n.named >= len(n.table) {
 		n.grow()
 	}
+	// Most names are texts that package accesslog shares, each at one address.
+	known := &n.known[int(uintptr(unsafe.Pointer(unsafe.StringData(name)))/wordSize)&(len(n.known)-1)]
+	if *known != 0 && n.texts[*known-1] == name {
+		return *known - 1
+	}
 	at := n.place(name)
 	if found := n.table[at]; found != 0 {
+		*known = found
 		return found - 1
 	}
 	if limit > 0 && n.named > limit { // of the names, one is ""
@@ -241,6 +269,7 @@ func (n *names) place(name string) int {
 func (n *names) grow() {
 	old := n.table
 	n.table = make([]uint32, max(32, 2*len(old)))
+	n.known = make([]uint32, len(n.table))
 	for _, number := range old {
 		if number != 0 {
 			n.table[n.place(n.texts[number-1])] = number

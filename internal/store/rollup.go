@@ -107,8 +107,8 @@ func dayOf(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
 // daysOf returns the days that batches have sums of. Every error has a request in its minute.
 func daysOf(batches []*Batch) (days []time.Time) {
 	for _, b := range batches {
-		for i := range b.counts.traffic.all {
-			if day := dayOf(b.counts.traffic.all[i].key.time()); !slices.Contains(days, day) {
+		for i := range b.counts.traffic.n {
+			if day := dayOf(b.counts.traffic.of(i).key.time()); !slices.Contains(days, day) {
 				days = append(days, day)
 			}
 		}
