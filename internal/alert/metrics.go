@@ -26,7 +26,7 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		delay:     prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "errata", Name: "alert_watermark_delay_seconds", Help: "How far the watermark of the data is behind the clock."}),
 		late:      prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "errata", Name: "alert_data_late", Help: "1 while the watermark is so far behind that the data counts as late."}),
-		outage:    prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "errata", Name: "alert_evaluation_failing", Help: "1 while no rule can be evaluated, because ClickHouse cannot be read or written."}),
+		outage:    prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "errata", Name: "alert_evaluation_failing", Help: "1 while no rule can be evaluated, because ClickHouse cannot be read or written, or no broker can say who holds the fence."}),
 		evaluated: gauge("alert_rule_evaluated_timestamp_seconds", "The time up to which a rule has been evaluated.", "rule"),
 		duration:  gauge("alert_rule_duration_seconds", "How long the latest evaluation of a rule took.", "rule"),
 		failures:  prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "errata", Name: "alert_rule_failures_total", Help: "Evaluations of a rule that failed."}, []string{"rule"}),

@@ -138,8 +138,12 @@ func (r *Runner) send(ctx context.Context) {
 func (r *Runner) Once(ctx context.Context) error {
 	waiting, cancel := context.WithTimeout(ctx, fencePatience)
 	defer cancel()
-	r.awaitFence(waiting)
-	if waiting.Err() != nil {
+	reason := r.awaitFence(waiting)
+	switch {
+	case waiting.Err() == nil:
+	case errors.Is(reason, link.ErrUnreachable):
+		return reason
+	default:
 		r.Log.Info("did nothing, because another process evaluates the rules")
 		return nil
 	}
@@ -163,24 +167,33 @@ const (
 	fencePatience = 15 * time.Second
 )
 
-// awaitFence returns when this process holds the fence, or when the context has ended.
-func (r *Runner) awaitFence(ctx context.Context) {
-	told, away := false, false
+// awaitFence returns when this process holds the fence, or when the context has ended, and then why
+// it does not hold it.
+func (r *Runner) awaitFence(ctx context.Context) (reason error) {
+	nobody := false // can say who holds it
 	for ctx.Err() == nil {
 		err := r.Notifier.MaySend(ctx)
 		if err == nil {
-			return
+			if nobody {
+				r.Metrics.failing(false)
+			}
+			return nil
 		}
-		if nobody := errors.Is(err, link.ErrUnreachable); !told || nobody != away {
-			told, away = true, nobody
+		if away := errors.Is(err, link.ErrUnreachable); ctx.Err() == nil && (reason == nil || away != nobody) {
+			nobody = away
+			r.Metrics.failing(away)
 			if away {
 				r.Log.Error("no rule is evaluated until the fence can be held", "reason", err)
 			} else {
 				r.Log.Info("waiting for the fence", "reason", err)
 			}
 		}
+		if ctx.Err() == nil {
+			reason = err
+		}
 		sleep(ctx, fencePoll)
 	}
+	return reason
 }
 
 // takeOver waits for the fence and goes on from what the process that held it has recorded.
@@ -188,6 +201,7 @@ func (r *Runner) takeOver(ctx context.Context) {
 	retry := backoff.ExponentialBackOff{InitialInterval: time.Second, Multiplier: 2, MaxInterval: longestPause}
 	r.Notifier.Reset()
 	r.outage = nil
+	r.Metrics.failing(false)
 	r.Metrics.topCodes(nil)
 	for ctx.Err() == nil {
 		r.awaitFence(ctx)

@@ -137,6 +137,9 @@ func (s *Scheduler) standBy(ctx context.Context) (waiting bool, err error) {
 		s.waiting = false
 		return false, nil
 	}
+	if ctx.Err() != nil {
+		return true, nil
+	}
 	if !s.waiting {
 		s.Log.Info("waiting for the fence", "reason", err)
 		s.jobs, s.checked = nil, time.Time{}
