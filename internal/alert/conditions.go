@@ -26,24 +26,43 @@ type Condition interface {
 }
 
 // conditions is the table of conditions. A rule has exactly one, under its key. To add one, write a
-// field of conditionKeys, a row here, and a type that implements Condition; the list of keys in
-// errors follows. docs/alerts.md describes each.
+// field of conditionKeys, a row here, and a type that implements Condition; the lists of keys in
+// errors follow. docs/alerts.md describes each.
 var conditions = []struct {
 	key    string
 	given  func(conditionKeys) bool
 	decode func(*lint, conditionKeys) Condition
+	// threshold checks a threshold of a condition that compares one value of one window with
+	// thresholds. Only such a rule can have overrides and windows. nil: it is another condition.
+	threshold func(l *lint, key string, value float64)
 }{
-	{"count", func(k conditionKeys) bool { return k.Count != nil }, func(l *lint, k conditionKeys) Condition { return l.count(*k.Count) }},
-	{"rate", func(k conditionKeys) bool { return k.Rate != nil }, func(l *lint, k conditionKeys) Condition { return l.rate(*k.Rate) }},
-	{"spike", func(k conditionKeys) bool { return k.Spike != nil }, func(l *lint, k conditionKeys) Condition { return l.spike(*k.Spike) }},
-	{"new_code", func(k conditionKeys) bool { return k.NewCode != nil }, func(l *lint, k conditionKeys) Condition { return l.newCode(*k.NewCode) }},
-	{"regressed", func(k conditionKeys) bool { return k.Regressed != nil }, func(l *lint, k conditionKeys) Condition { return l.regressed(*k.Regressed) }},
-	{"flatline", func(k conditionKeys) bool { return k.Flatline != nil }, func(l *lint, k conditionKeys) Condition { return l.flatline(*k.Flatline) }},
-	{"burn_rate", func(k conditionKeys) bool { return k.BurnRate != nil }, func(l *lint, k conditionKeys) Condition { return l.burnRate(*k.BurnRate) }},
-	{"body_blind", func(k conditionKeys) bool { return k.BodyBlind != nil }, func(l *lint, k conditionKeys) Condition { return l.bodyBlind(*k.BodyBlind) }},
-	{"lag", func(k conditionKeys) bool { return k.Lag != nil }, func(l *lint, k conditionKeys) Condition { return l.lag(*k.Lag) }},
-	{"watchdog", func(k conditionKeys) bool { return k.Watchdog != nil }, func(*lint, conditionKeys) Condition { return Watchdog{} }},
-	{"report_unsent", func(k conditionKeys) bool { return k.ReportUnsent != nil }, func(l *lint, k conditionKeys) Condition { return l.reportUnsent(*k.ReportUnsent) }},
+	{"count", func(k conditionKeys) bool { return k.Count != nil }, func(l *lint, k conditionKeys) Condition { return l.count(*k.Count) }, (*lint).notNegative},
+	{"rate", func(k conditionKeys) bool { return k.Rate != nil }, func(l *lint, k conditionKeys) Condition { return l.rate(*k.Rate) }, (*lint).share},
+	{"spike", func(k conditionKeys) bool { return k.Spike != nil }, func(l *lint, k conditionKeys) Condition { return l.spike(*k.Spike) }, nil},
+	{"new_code", func(k conditionKeys) bool { return k.NewCode != nil }, func(l *lint, k conditionKeys) Condition { return l.newCode(*k.NewCode) }, nil},
+	{"regressed", func(k conditionKeys) bool { return k.Regressed != nil }, func(l *lint, k conditionKeys) Condition { return l.regressed(*k.Regressed) }, nil},
+	{"flatline", func(k conditionKeys) bool { return k.Flatline != nil }, func(l *lint, k conditionKeys) Condition { return l.flatline(*k.Flatline) }, nil},
+	{"burn_rate", func(k conditionKeys) bool { return k.BurnRate != nil }, func(l *lint, k conditionKeys) Condition { return l.burnRate(*k.BurnRate) }, nil},
+	{"body_blind", func(k conditionKeys) bool { return k.BodyBlind != nil }, func(l *lint, k conditionKeys) Condition { return l.bodyBlind(*k.BodyBlind) }, (*lint).share},
+	{"lag", func(k conditionKeys) bool { return k.Lag != nil }, func(l *lint, k conditionKeys) Condition { return l.lag(*k.Lag) }, nil},
+	{"watchdog", func(k conditionKeys) bool { return k.Watchdog != nil }, func(*lint, conditionKeys) Condition { return Watchdog{} }, nil},
+	{"report_unsent", func(k conditionKeys) bool { return k.ReportUnsent != nil }, func(l *lint, k conditionKeys) Condition { return l.reportUnsent(*k.ReportUnsent) }, nil},
+}
+
+// thresholdOf returns how a threshold of the condition with that key is checked, nil if the table
+// says that it is another condition, and the keys of the conditions that have such thresholds.
+func thresholdOf(key string) (check func(*lint, string, float64), keys string) {
+	var all []string
+	for _, c := range conditions {
+		if c.threshold == nil {
+			continue
+		}
+		if all = append(all, c.key); c.key == key {
+			check = c.threshold
+		}
+	}
+	last := len(all) - 1
+	return check, strings.Join(all[:last], ", ") + " and " + all[last]
 }
 
 // conditionKeys are the keys of a rule that hold a condition, as they are written.

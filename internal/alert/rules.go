@@ -192,7 +192,7 @@ func (l *lint) rule(w written) Rule {
 	r.Overrides = l.overrides(w, r)
 	r.Table = l.overridesFile(w.OverridesFile, r)
 	r.definition = definition(w, r.Table)
-	r.Condition = l.outOf(w.Windows, r.Condition)
+	r.Condition = l.outOf(w.Windows, r)
 	r.Active = l.active(w.Active)
 	l.labels(&r, w)
 	l.annotations(&r, w)
@@ -282,10 +282,8 @@ func (l *lint) overrides(w written, r Rule) (all []override) {
 
 // canOverride reports whether tenants can have thresholds of their own.
 func (l *lint) canOverride(key string, r Rule) bool {
-	switch r.Condition.(type) {
-	case Count, Rate, BodyBlind:
-	default:
-		l.bad(key, "only count, rate and body_blind have thresholds to override: remove the key")
+	if check, keys := thresholdOf(r.Key); check == nil {
+		l.bad(key, "only %s have thresholds to override: remove the key", keys)
 		return false
 	}
 	if !slices.Contains(r.By, "tenant") {
@@ -295,16 +293,13 @@ func (l *lint) canOverride(key string, r Rule) bool {
 }
 
 func (l *lint) override(key string, k overrideKeys, r Rule) (o override) {
-	valid := l.notNegative
-	if _, count := r.Condition.(Count); !count {
-		valid = l.share
-	}
+	check, _ := thresholdOf(r.Key)
 	for j, text := range k.Tenants {
 		if l.globIsGood(fmt.Sprintf("%s.tenants[%d]", key, j), text) {
 			o.tenants = append(o.tenants, newGlob(text))
 		}
 	}
-	o.levels = l.levels(key, k.Levels, "the threshold of these tenants", valid)
+	o.levels = l.levels(key, k.Levels, "the threshold of these tenants", func(key string, value float64) { check(l, key, value) })
 	if usual := r.Condition.levels(); !slices.EqualFunc(o.levels, usual, func(a, b level) bool { return a.name == b.name }) {
 		l.bad(key, "the rule and its overrides have to have the same levels: give %s", names(usual))
 	}
@@ -325,14 +320,13 @@ func names(levels []level) string {
 var outOfForm = regexp.MustCompile(`^(\d{1,2}) of (\d{1,2})$`)
 
 // outOf reads how many of several windows have to hold: "3 of 5".
-func (l *lint) outOf(text string, c Condition) Condition {
+func (l *lint) outOf(text string, r Rule) Condition {
+	c := r.Condition
 	if text == "" {
 		return c
 	}
-	switch c.(type) {
-	case Count, Rate, BodyBlind:
-	default:
-		l.bad("windows", "only count, rate and body_blind look at one window: remove the key")
+	if check, keys := thresholdOf(r.Key); check == nil {
+		l.bad("windows", "only %s look at one window: remove the key", keys)
 		return c
 	}
 	m := outOfForm.FindStringSubmatch(text)

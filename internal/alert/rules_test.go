@@ -2,6 +2,7 @@ package alert
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -64,6 +65,30 @@ func TestEveryConditionIsDescribed(t *testing.T) {
 	for _, c := range conditions {
 		if !strings.Contains(string(text), "\n| `"+c.key+"` | ") {
 			t.Errorf("docs/alerts.md has no row for the condition %s", c.key)
+		}
+	}
+}
+
+// Whether a condition has thresholds to override, and of which kind, is said in its row alone.
+func TestRowsSayWhichThresholdsCanBeOverridden(t *testing.T) {
+	row := &conditions[0]
+	was := *row
+	defer func() { *row = was }()
+	problems := func(override string) string {
+		_, err := read("a.yaml", []byte("groups: [{name: g, rules: [{alert: A, by: [tenant], count: {over: 5m, above: 0.5}, overrides: [{tenants: [x], above: "+override+"}], windows: 2 of 3}]}]"))
+		return fmt.Sprint(err)
+	}
+	if got := problems("2"); got != "<nil>" {
+		t.Error(got)
+	}
+	row.threshold = (*lint).share
+	if got := problems("2"); !strings.Contains(got, "2 is not a share") {
+		t.Error(got)
+	}
+	row.threshold = nil
+	for _, want := range []string{"overrides: only rate", "have thresholds to override", "windows: only rate", "look at one window"} {
+		if got := problems("2"); !strings.Contains(got, want) {
+			t.Errorf("%s\nwant %s", got, want)
 		}
 	}
 }
@@ -246,7 +271,7 @@ func TestProblemsOfATablePointAtItsLine(t *testing.T) {
 	}
 	g(strings.Replace(tableRule, "tenants.csv", "nowhere.csv", 1), "alerts.yaml:9:25: rule A: overrides_file: the file of thresholds cannot be read: open ")
 	g(strings.Replace(tableRule, "by: [tenant]", "by: [code]", 1), "overrides_file: the thresholds are those of tenants")
-	g("groups: [{name: g, rules: [{alert: A, lag: {above: 5m}, overrides_file: tenants.csv}]}]", "overrides_file: only count, rate and body_blind have thresholds to override")
+	g("groups: [{name: g, rules: [{alert: A, lag: {above: 5m}, overrides_file: tenants.csv}]}]", "overrides_file: only count, ")
 }
 
 func TestMissingFileIsASentence(t *testing.T) {
