@@ -89,7 +89,7 @@ func newAlertRun(env *environment) *cobra.Command {
 		}
 		notifier := notify.New(settings.Notify, notify.Stored(s), log)
 		if dry {
-			notifier = notify.NewDry(settings.Notify, notify.Stored(s), log, dryOutput{cmd.OutOrStdout()})
+			notifier = notify.NewDry(settings.Notify, notify.Stored(s), log, cli.PrintableTo(cmd.OutOrStdout()))
 		} else if topic := settings.Notify.Fence.Topic; topic != "" {
 			fence, err := delivery.OpenFence(cmd.Context(), settings.Kafka, delivery.FenceName{Key: "notify.fence.topic", Topic: topic, Group: topic}, log)
 			if err != nil {
@@ -111,16 +111,6 @@ func newAlertRun(env *environment) *cobra.Command {
 		return r.Run(cmd.Context())
 	}
 	return cmd
-}
-
-// dryOutput is where a dry run prints messages, whose texts come from records.
-type dryOutput struct{ io.Writer }
-
-func (w dryOutput) Write(p []byte) (int, error) {
-	if _, err := io.WriteString(w.Writer, cli.Printable(string(p))); err != nil {
-		return 0, err
-	}
-	return len(p), nil
 }
 
 // targetFlags registers the flags that override the targets of notify.

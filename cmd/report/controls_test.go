@@ -123,7 +123,8 @@ func TestOutputsDriveNoTerminal(t *testing.T) {
 			var stdout, stderr bytes.Buffer
 			code := run(t.Context(), append(words, output...), strings.NewReader(""), &stdout, &stderr)
 			all := stdout.String() + stderr.String()
-			if code > 1 || !strings.Contains(all, r.shows) && !slices.Contains(output, "json") {
+			inJSON := slices.Contains(output, "json") || strings.Contains(all, `\u001b`)
+			if code > 1 || !strings.Contains(all, r.shows) && !inJSON {
 				t.Errorf("%q %q: %d, shows no %s:\n%q", words, output, code, r.shows, all)
 			}
 			clitest.CheckDrivesNothing(t, append(words, output...), all)

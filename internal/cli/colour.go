@@ -28,19 +28,14 @@ type Span struct {
 // Line writes spans as one line. Styles show only on a terminal with colours. The text is
 // Printable, so what comes from records cannot set a style.
 func Line(w io.Writer, spans ...Span) error {
-	colours := false
-	if screen, ok := w.(Screen); ok {
-		if colours = screen.Colours; colours {
-			w = screen.Writer
-		}
-	}
-	if printable, ok := w.(printableWriter); ok && colours {
-		w = printable.Writer
+	screen, _ := w.(Screen)
+	if screen.Colours {
+		w = AsIs(w)
 	}
 	var line strings.Builder
 	for _, span := range spans {
 		text := Printable(span.Text)
-		if colours && span.Style != Plain && text != "" {
+		if screen.Colours && span.Style != Plain && text != "" {
 			text = "\x1b[" + string(span.Style) + "m" + text + "\x1b[0m"
 		}
 		line.WriteString(text)

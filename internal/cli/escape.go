@@ -53,8 +53,10 @@ func drives(r rune) bool {
 	return 0x202a <= r && r <= 0x202e || 0x2066 <= r && r <= 0x2069 // bidirectional overrides and isolates
 }
 
-// printableWriter makes all that is written Printable. Each Write has to end with a whole
-// character.
+// PrintableTo returns a writer that makes all that is written Printable. Each Write has to end with
+// a whole character.
+func PrintableTo(w io.Writer) io.Writer { return printableWriter{w} }
+
 type printableWriter struct{ io.Writer }
 
 func (w printableWriter) Write(p []byte) (int, error) {

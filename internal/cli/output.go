@@ -62,18 +62,24 @@ type Chosen[T any] struct {
 	output Output[T]
 }
 
-// forPrograms are the outputs that keep text as it is, because their syntax has its own escapes.
-var forPrograms = []string{"json", "yaml", "tsv"}
-
 // Write writes the value in the chosen output. Output to a terminal fits the terminal's width.
-// Output for people is Printable.
+// What the output writes is made Printable, unless it writes to AsIs.
 func (c *Chosen[T]) Write(value T, w io.Writer) error {
 	buffer := bufio.NewWriter(w)
-	screen := Screen{buffer, Width(w), colours(w)}
-	if !slices.Contains(forPrograms, c.output.Name) {
-		screen.Writer = printableWriter{buffer}
-	}
+	screen := Screen{printableWriter{buffer}, Width(w), colours(w)}
 	return errors.Join(c.output.Write(value, screen), buffer.Flush())
+}
+
+// AsIs returns the writer below one that Chosen.Write passes to an output. It keeps text as it is,
+// for outputs whose syntax has its own escapes.
+func AsIs(w io.Writer) io.Writer {
+	if screen, ok := w.(Screen); ok {
+		w = screen.Writer
+	}
+	if printable, ok := w.(printableWriter); ok {
+		w = printable.Writer
+	}
+	return w
 }
 
 // Set implements pflag.Value.
@@ -103,14 +109,14 @@ func JSONLine[T any](value T, w io.Writer) error { return newEncoder(w).Encode(v
 
 // YAML writes a value as YAML. It is the function of the output yaml.
 func YAML[T any](value T, w io.Writer) error {
-	e := yaml.NewEncoder(w)
+	e := yaml.NewEncoder(AsIs(w))
 	e.SetIndent(2)
 	return errors.Join(e.Encode(value), e.Close())
 }
 
 // newEncoder writes <, > and & as they are, because the output is not HTML.
 func newEncoder(w io.Writer) *json.Encoder {
-	e := json.NewEncoder(jsonWriter{w})
+	e := json.NewEncoder(jsonWriter{AsIs(w)})
 	e.SetEscapeHTML(false)
 	return e
 }

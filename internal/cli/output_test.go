@@ -21,7 +21,12 @@ func (p point) text(w io.Writer) error {
 	return err
 }
 
-var points = Outputs[point]{{"text", point.text}, {"json", JSON[point]}, {"lines", JSONLine[point]}, {"yaml", YAML[point]}}
+func (p point) cells(w io.Writer) error {
+	_, err := fmt.Fprintf(AsIs(w), "%d\t%s\n", p.X, p.S)
+	return err
+}
+
+var points = Outputs[point]{{"text", point.text}, {"json", JSON[point]}, {"lines", JSONLine[point]}, {"yaml", YAML[point]}, {"cells", point.cells}}
 
 func TestOutput(t *testing.T) {
 	f := func(want string, args ...string) {
@@ -35,7 +40,7 @@ func TestOutput(t *testing.T) {
 		if err := output.Write(point{1, "<&>"}, Screen{Writer: &b, Columns: 80}); err != nil || b.String() != want {
 			t.Errorf("%v: %q %v", args, b.String(), err)
 		}
-		if usage := flags.FlagUsages(); !strings.Contains(usage, "--output name   text, json, lines, yaml (default text)") {
+		if usage := flags.FlagUsages(); !strings.Contains(usage, "--output name   text, json, lines, yaml, cells (default text)") {
 			t.Error(usage)
 		}
 	}
@@ -45,13 +50,14 @@ func TestOutput(t *testing.T) {
 	f("{\"x\":1,\"s\":\"<&>\"}\n", "--output", "lines")
 
 	f("x: 1\ns: <&>\n", "--output", "yaml")
+	f("1\t<&>\n", "--output", "cells") // text for people has no tab
 
-	if _, err := points.Named("pdf"); err == nil || err.Error() != "give one of text, json, lines, yaml" {
+	if _, err := points.Named("pdf"); err == nil || err.Error() != "give one of text, json, lines, yaml, cells" {
 		t.Error(err)
 	}
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
 	output := points.Flag(flags)
-	if err := flags.Parse([]string{"--output", "pdf"}); err == nil || message(err) != `--output "pdf": give one of text, json, lines, yaml` {
+	if err := flags.Parse([]string{"--output", "pdf"}); err == nil || message(err) != `--output "pdf": give one of text, json, lines, yaml, cells` {
 		t.Error(err)
 	}
 	if full := errors.New("disk full"); !errors.Is(output.Write(point{}, failing{full}), full) {

@@ -87,6 +87,7 @@ func (p Published) tsv(w io.Writer) error {
 }
 
 func writeTSV(w io.Writer, rows [][]string) error {
+	w = cli.AsIs(w)
 	for _, row := range rows {
 		cells := slices.Clone(row)
 		for i := range cells {
