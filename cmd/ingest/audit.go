@@ -19,7 +19,7 @@ func newAudit(env *environment) *cobra.Command {
 	var f auditFlags
 	cmd := &cobra.Command{
 		Use:   "audit",
-		Short: "Prove per partition that every offset up to the committed one is counted exactly once",
+		Short: "Prove for each partition that every offset up to the committed one is counted exactly once",
 		Example: "ingest audit\n" +
 			"ingest audit --deep --since 24h\n" +
 			"ingest audit --topic gateway-logs --partition 3 --output json",
@@ -118,7 +118,7 @@ func (r audited) table(out io.Writer) error {
 	for _, p := range r.Partitions {
 		if d := p.Reread; d != nil {
 			err = errors.Join(err, cli.Paragraph(out, "read again: ", fmt.Sprintf("%s/%d: %s in %s%s%s", p.Topic, p.Partition, cli.Count(d.Records, "record"), cli.Count(d.Batches, "batch"),
-				some(d.Gone, "Kafka no longer has all records of %s"), some(d.OtherParser, "of %s only the number of records could be compared, because another version or mapping wrote them"))))
+				some(d.Gone, "Kafka no longer has all records of %s"), some(d.OtherParser, "of %s only the number of records could be compared, because another version or other settings wrote them"))))
 		}
 	}
 	for _, f := range r.Findings {

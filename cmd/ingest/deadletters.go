@@ -25,7 +25,7 @@ func newReplayDeadLetters(env *environment) *cobra.Command {
 	var f selectionFlags
 	cmd := &cobra.Command{
 		Use:   "replay",
-		Short: "Re-parse their batches with today's parser and mapping",
+		Short: "Re-parse their batches with today's parser and settings",
 		Example: "ingest deadletters replay --since 24h --reason unknown_format\n" +
 			"ingest deadletters replay --at gateway-logs/3/1550",
 		Args: cli.Arguments(0, 0),

@@ -93,7 +93,9 @@ func newDetect(env *environment) *cobra.Command {
 	var output *cli.Chosen[*detection]
 	cmd := &cobra.Command{
 		Use:   "detect [FILE]",
-		Short: "Show the formats and fields of the log records, one per line or as indented JSON, of FILE or standard input, and what is missing",
+		Short: "Show the formats and fields of log records, and what is missing",
+		Long: "Show the formats and fields of the log records in FILE or standard input, and what is missing. A record is a line, or JSON on " +
+			"several indented lines.",
 		Example: "ingest detect access.log\n" +
 			"tail -n 1000 access.log | ingest detect",
 		Args: cli.Arguments(0, 1),

@@ -7,8 +7,8 @@
 //	ingest replay              re-parses records that Kafka still has
 //	ingest deadletters list    lists the records that could not be used
 //	ingest deadletters replay  re-parses their batches
-//	ingest detect              shows formats and fields of sample records, and what is missing
-//	ingest parse               shows what would be found in log records
+//	ingest detect              shows formats and fields of log records, and what is missing
+//	ingest parse               shows what Errata finds in log records
 //	ingest ready               asks the running ingester whether it reads and stores records
 //
 // Each command has a file of its own. Package cli says where output goes and which exit code means

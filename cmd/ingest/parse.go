@@ -68,7 +68,8 @@ func newParse(env *environment) *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use:   "parse [FILE]",
-		Short: "Show what would be found in the log records, one per line or as indented JSON, of FILE or standard input",
+		Short: "Show what Errata finds in log records",
+		Long:  "Show what Errata finds in the log records of FILE or standard input. A record is a line, or JSON on several indented lines.",
 		Example: "ingest parse access.log\n" +
 			"ingest parse --format kong --output text access.log",
 		Args: cli.Arguments(0, 1),

@@ -20,8 +20,8 @@ func newReplay(env *environment) *cobra.Command {
 	var f replayFlags
 	cmd := &cobra.Command{
 		Use:   "replay",
-		Short: "Re-parse records that Kafka still has, with today's parser and mapping",
-		Long: "Re-parse records that Kafka still has, with today's parser and mapping: those of a window of Kafka's time " +
+		Short: "Re-parse records that Kafka still has, with today's parser and settings",
+		Long: "Re-parse records that Kafka still has, with today's parser and settings: those of a window of Kafka's time " +
 			"(--since, --from, --to), those of one batch or hole (--at), or all (--all). All results take effect in one step.",
 		Example: "ingest replay --from 2026-11-02 --to 2026-11-03\n" +
 			"ingest replay --at gateway-logs/3/1550\n" +
@@ -46,7 +46,7 @@ func newReplay(env *environment) *cobra.Command {
 	f.window.Flags(cmd.Flags(), "")
 	cmd.Flags().Var(&f.at, "at", "only the batch or hole at this `topic/partition/offset`")
 	cmd.Flags().BoolVar(&f.all, "all", false, "all records that Kafka still has")
-	cmd.Flags().BoolVar(&f.force, "force", false, "also records that this parser and mapping have parsed already, to repair tables that audit found damaged")
+	cmd.Flags().BoolVar(&f.force, "force", false, "also records that this parser with these settings has parsed already, to repair tables that audit found damaged")
 	return cmd
 }
 
@@ -100,7 +100,7 @@ func writeReplayed(out io.Writer, done *delivery.Replayed, parser string) error 
 		err = errors.Join(err, cli.Paragraph(out, "  before: ", counts(done.Before)), cli.Paragraph(out, "  now:    ", counts(done.After)))
 	}
 	if done.Same > 0 {
-		err = errors.Join(err, cli.Paragraph(out, "skipped: ", cli.Count(done.Same, "batch")+" that this parser and mapping have parsed already"))
+		err = errors.Join(err, cli.Paragraph(out, "skipped: ", cli.Count(done.Same, "batch")+" that this parser with these settings has parsed already"))
 	}
 	for _, left := range done.Left {
 		err = errors.Join(err, cli.Paragraph(out, "not replayed: ", left))

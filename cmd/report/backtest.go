@@ -21,8 +21,8 @@ func newAlertBacktest(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "backtest",
 		Short: "Show when the rules would have fired",
-		Long: "Replay the rules over stored data with the state machine that run uses, and show what would have fired, for how\n" +
-			"long, and how many pages a week that makes. Nothing is written and no one is notified. With a file of labelled\n" +
+		Long: "Replay the rules over stored data with the state machine that run uses, and show what would have fired, for how " +
+			"long, and how many pages a week that makes. Nothing is written and no one is notified. With a file of labelled " +
 			"incidents it also shows precision, recall and delay.",
 		Example: "report alert backtest --from 2026-10-01 --to 2026-11-01\n" +
 			"report alert backtest --labels incidents.yaml --output svg\n" +

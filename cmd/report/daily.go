@@ -46,10 +46,11 @@ func newDaily(env *environment) *cobra.Command {
 		Short: "Report on the errors of a day or week: what changed, for whom, and what to do",
 		Long: "Report on the errors of a calendar day, or of a week from Monday to Sunday: whether to read on, what changed against the same " +
 			"weekday of the six weeks before, the top codes with their remedies, and what could not be seen. As text and Markdown, a quiet day " +
-			"has three lines, unless --full is given.\n\nWith --schedule it keeps running and sends the report of the day before, or with --week of the " +
-			"week before, at these times of the zone. After a time in which it was down it sends what it missed, for up to seven days, and for as " +
-			"long it sends a revision if a day gets late data. `--schedule off` ends a schedule for good, so that no alert says that its reports are missing, and --give-up does so for the reports of one day that " +
-			"cannot be sent. Give both the --zone, --week, --tenant, --owner and --each-tenant of the schedule.",
+			"has three lines, unless --full is given.\n\nWith --schedule it keeps running. At these times of the zone it sends the report of the day " +
+			"before, or with --week of the week before. When it was down, it then sends the reports that it missed in the last seven days. If " +
+			"late data arrives within seven days, it sends a revision of the report.\n\n`--schedule off` ends a schedule, so that no alert says " +
+			"that its reports are missing. --give-up gives up the reports of one day that cannot be sent. Both take the --zone, --week, --tenant, " +
+			"--owner and --each-tenant of the schedule.",
 		Example: "report daily --zone Europe/Berlin\n" +
 			"report daily --date 2026-11-02 --tenant acme --output markdown\n" +
 			"report daily --week --owner operator --output html > week.html\n" +
@@ -62,7 +63,7 @@ func newDaily(env *environment) *cobra.Command {
 	flags.StringVar(&f.date, "date", "", "the `day`, such as 2026-11-02; with --week the week that has this day (default: yesterday, or last week)")
 	flags.BoolVar(&f.query.Week, "week", false, "report on a whole week, Monday to Sunday")
 	tenantFlag(flags, &f.query.Tenants)
-	flags.StringVar(&f.query.Owner, "owner", "", "only codes that this one has to deal with: "+strings.Join(catalog.Owners, ", "))
+	flags.StringVar(&f.query.Owner, "owner", "", "only codes whose owner this is: "+strings.Join(catalog.Owners, ", "))
 	f.zone.Flag(flags, "time `zone` whose calendar days are meant, such as Europe/Berlin")
 	flags.StringVar(&f.query.Lang, "lang", report.DailyLanguages[0], "language of the report: "+strings.Join(report.DailyLanguages, ", "))
 	flags.IntVar(&f.query.Limit, "limit", 10, "the greatest number of codes and tenants in a list")
@@ -70,7 +71,7 @@ func newDaily(env *environment) *cobra.Command {
 	flags.BoolVar(&f.record, "record", false, "record the report as a revision of its day, if it is the first one or the counts have changed since")
 	flags.BoolVar(&f.revisions, "revisions", false, "list the recorded revisions of the day instead")
 	flags.StringArrayVar(&f.to, "to", nil, "record the report and send it to this receiver of notify.receivers, once for each revision; may be repeated")
-	flags.BoolVar(&f.eachTenant, "each-tenant", false, "with --to: a report for each tenant that has addresses in notify.tenants, of this tenant alone")
+	flags.BoolVar(&f.eachTenant, "each-tenant", false, "with --to: send each tenant that has addresses in notify.tenants a report of its own errors")
 	flags.StringVar(&f.schedule, "schedule", "", "with --to: keep running, and send the report at these `times`, five fields as in cron, such as \"0 9 * * *\"; off: end the schedule")
 	flags.BoolVar(&f.giveUp, "give-up", false, "give up the scheduled reports of the day that have not been sent, so that no alert says that they are missing")
 	flags.StringVar(&f.http, "http", "", "with --schedule: serve /metrics, /healthz and /readyz at this `address`, such as 127.0.0.1:9466")

@@ -38,7 +38,7 @@ func newExplain(env *environment) *cobra.Command {
 		Short: "Explain a code: its catalog entry, and who meets it now",
 		Long: "Explain a code: its catalog entry, the alert rules that count its errors and, if ClickHouse answers, who meets it now, on which routes, " +
 			"the trend of 30 days, and what people have said about it. Case and separators do not matter. " +
-			"A code that several families list means what most of the live errors mean, unless --dialect chooses one. " +
+			"If several families list the code, the meaning of most of the live errors is shown, unless --dialect chooses one. " +
 			"An argument that is not a code is searched for in the texts of the catalogs. Exit code 1: no catalog knows it.",
 		Example: "report explain OSM.01010037\n" +
 			"report explain 4000 --dialect tencent-v2\n" +

@@ -13,7 +13,7 @@
 //	report alert check         check alert rules
 //	report alert test          run unit tests of alert rules
 //	report alert list          what is pending and firing
-//	report alert silence       tell nobody of some alerts for a while
+//	report alert silence       mute some alerts for a while
 //	report alert state         acknowledge or ignore a code, or mark it as fixed
 //
 // This package defines only the commands and their flags. What they do is in the packages report,

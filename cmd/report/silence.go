@@ -19,9 +19,9 @@ import (
 )
 
 func newAlertSilence(env *environment) *cobra.Command {
-	cmd := cli.Group("silence", "Tell nobody of some alerts for a while", newSilenceAdd(env), newSilenceList(env), newSilenceExpire(env))
-	cmd.Long = "Tell nobody of some alerts for a while. Silences are stored in ClickHouse and obeyed by every evaluator within seconds. " +
-		"They hold for the receivers of notify.routes; notify.webhook and notify.alertmanager are told everything."
+	cmd := cli.Group("silence", "Mute some alerts for a while", newSilenceAdd(env), newSilenceList(env), newSilenceExpire(env))
+	cmd.Long = "Mute some alerts for a while. Silences are stored in ClickHouse, and every evaluator obeys them within seconds. " +
+		"They mute the receivers of notify.routes; notify.webhook and notify.alertmanager are still told of every alert."
 	return cmd
 }
 
@@ -29,7 +29,7 @@ func newAlertSilence(env *environment) *cobra.Command {
 type signature struct{ author, comment string }
 
 func (s *signature) flags(flags *pflag.FlagSet) {
-	flags.StringVar(&s.author, "author", "", "who says so (default: the name of the operating system's user)")
+	flags.StringVar(&s.author, "author", "", "who writes this (default: the name of the operating system's user)")
 	flags.StringVar(&s.comment, "comment", "", "why; required")
 }
 

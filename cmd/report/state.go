@@ -16,19 +16,19 @@ import (
 )
 
 func newAlertState(env *environment) *cobra.Command {
-	cmd := cli.Group("state", "What people have said about a code: acknowledged, ignored, fixed",
-		newStateSet(env, "ack", store.Acknowledged, "Acknowledge a code: somebody is at it, so its alerts are not repeated",
+	cmd := cli.Group("state", "Set the state of a code: acknowledged, ignored, fixed",
+		newStateSet(env, "ack", store.Acknowledged, "Acknowledge a code: someone is working on it, so its alerts are not repeated",
 			`report alert state ack OSM.01010037 --tenant acme --comment TICKET-7`),
 		newStateSet(env, "ignore", store.Ignored, "Ignore a code, for good, until a time, or until it escalates",
 			`report alert state ignore OSM.01010037 --above 500 --comment "low volume"`+"\n"+
 				`report alert state ignore OSM.01010037 --until 7d --comment "low volume"`),
 		newStateSet(env, "fixed", store.Fixed, "Mark a code as fixed: alerts that fire now are not repeated",
 			`report alert state fixed OSM.01010037 --comment "raised the quota"`),
-		newStateSet(env, "reopen", store.Reopened, "Take back what was said about a code",
+		newStateSet(env, "reopen", store.Reopened, "Clear the state of a code",
 			`report alert state reopen OSM.01010037 --comment "it is back"`),
 		newStateList(env))
-	cmd.Long = "What people have said about a code, of one tenant or of all. An alert is in a state if all of its codes are. States hold for the " +
-		"receivers of notify.routes. What was said of a tenant goes before what was said of all tenants."
+	cmd.Long = "Set the state of a code, for one tenant or for all: acknowledged, ignored or fixed. The state for a tenant overrides the state for " +
+		"all tenants. An alert is in a state if all of its codes are. States affect the receivers of notify.routes."
 	return cmd
 }
 
@@ -41,10 +41,10 @@ func newStateSet(env *environment, word, state, short, example string) *cobra.Co
 	)
 	cmd := &cobra.Command{Use: word + " CODE...", Short: short, Example: example, Args: cli.Arguments(1, cli.Any)}
 	by.flags(cmd.Flags())
-	cmd.Flags().StringVar(&tenant, "tenant", store.AnyTenant, "of this tenant alone")
+	cmd.Flags().StringVar(&tenant, "tenant", store.AnyTenant, "only for this tenant; *: for all")
 	if state == store.Ignored {
-		cmd.Flags().StringVar(&end, "until", "", "until then, as a span from now or as a time: "+untilForms)
-		cmd.Flags().Uint64Var(&above, "above", 0, "until an alert has more errors than this")
+		cmd.Flags().StringVar(&end, "until", "", "when it ends, as a span from now or as a time: "+untilForms)
+		cmd.Flags().Uint64Var(&above, "above", 0, "ignore the code until an alert has more errors than this")
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		now := time.Now().UTC().Truncate(time.Millisecond)

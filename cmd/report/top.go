@@ -21,8 +21,8 @@ func newTop(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "top",
 		Short: "Show the most frequent error codes, with what they mean and what to do",
-		Long: "Show the most frequent error codes, with what they mean and what to do. The share is the number of errors per request of the " +
-			"same tenant, service, route and status, where rows are grouped by these. On a terminal the table fits the width; --wide shows " +
+		Long: "Show the most frequent error codes, with what they mean and what to do. The share of a row is its errors divided by the requests of the " +
+			"same tenant, service, route and status; columns that --by does not name are left out. On a terminal the table fits the width; --wide shows " +
 			"all columns.",
 		Example: "report top --since 24h --limit 10\n" +
 			"report top --by code --compare 7d\n" +

@@ -301,7 +301,7 @@ func (d *demonstration) await(ctx context.Context, s *store.Store, records uint6
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%d of %d records are in ClickHouse, and time is over: %w", n, records, errors.Join(err, ctx.Err()))
+			return fmt.Errorf("timed out when %d of %d records were in ClickHouse: %w", n, records, errors.Join(err, ctx.Err()))
 		case <-time.After(200 * time.Millisecond):
 		}
 	}

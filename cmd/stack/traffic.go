@@ -26,7 +26,7 @@ type sample struct {
 func (s *sample) flags(f *pflag.FlagSet) {
 	f.Uint64Var(&s.seed, "seed", 1, "`number` to start the random numbers with: the same seed and times produce the same bytes")
 	f.IntVar(&s.requests, "requests", 120_000, "approximate `number` of requests")
-	s.since.Flag(f, "since", "24h", "when they begin")
+	s.since.Flag(f, "since", "24h", "when the requests begin")
 }
 
 func (s *sample) validate() error {

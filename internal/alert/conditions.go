@@ -355,7 +355,7 @@ func (l *lint) regressed(k regressedKeys) Regressed {
 		r.MinErrors = max(1, *k.MinErrors)
 	}
 	if r.Silent <= r.Over {
-		l.bad("regressed.silent", "the silence has to be longer than over, %s, such as 14d", short(r.Over))
+		l.bad("regressed.silent", "give a time that is longer than over (%s), such as 14d", short(r.Over))
 	}
 	return r
 }

@@ -40,7 +40,7 @@ func (r *Runner) suffer(ctx context.Context, cause error) {
 	if o.told == nil && now.Sub(o.since) >= outageAfter {
 		reason := fmt.Sprintf("no rule is evaluated, for %s: %s", short(now.Sub(o.since).Truncate(time.Second)), cause)
 		o.notice = failingNotice(now, reason)
-		r.Log.Error("no rule is evaluated: telling it without ClickHouse", "alert", ruleFailing.Name, "since", o.since.UTC().Format(time.RFC3339), "error", cause)
+		r.Log.Error("no rule can be evaluated: notifying without ClickHouse", "alert", ruleFailing.Name, "since", o.since.UTC().Format(time.RFC3339), "error", cause)
 		o.told = r.Notifier.Direct(o.notice.message())
 	}
 	if err := r.Notifier.SendUnqueued(ctx); err != nil && ctx.Err() == nil {

@@ -324,7 +324,7 @@ func (s *stored) began(ctx context.Context, from, to time.Time) (map[string]time
 			return err
 		})
 		if err != nil {
-			return nil, fmt.Errorf("read since when tenants have had traffic: %w", err)
+			return nil, fmt.Errorf("read when the traffic of tenants began: %w", err)
 		}
 		return began, nil
 	})
@@ -341,7 +341,7 @@ func (s *stored) parserStarts(ctx context.Context) (map[string][]time.Time, erro
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read since when topics have been read: %w", err)
+		return nil, fmt.Errorf("read when the reading of topics began: %w", err)
 	}
 	return starts, nil
 }

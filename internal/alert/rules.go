@@ -236,7 +236,7 @@ func (l *lint) by(r *Rule) {
 	case needs.sightings+needs.silent > 0 && len(r.By) == 0:
 		r.By = []string{"tenant", "code"}
 	case needs.sightings+needs.silent > 0 && !slices.Equal(slices.Sorted(slices.Values(r.By)), []string{"code", "tenant"}):
-		l.bad("by", "whether a code is new or back is known for each tenant and code: write [tenant, code], or remove the key")
+		l.bad("by", "new and returning codes are found for each tenant and code: write [tenant, code], or remove the key")
 		r.By = []string{"tenant", "code"}
 	case needs.requests && !needs.errors && len(r.place(r.By)) < len(r.By):
 		l.bad("by", "requests have no code, kind or family: use some of %s", strings.Join(requestColumns, ", "))

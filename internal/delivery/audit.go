@@ -75,7 +75,7 @@ type Reread struct {
 	Batches     uint64 `json:"batches"`
 	Records     uint64 `json:"records"`
 	Gone        uint64 `json:"gone"`         // batches of which Kafka no longer has all
-	OtherParser uint64 `json:"other_parser"` // batches of another parser or mapping, of which only records could be compared
+	OtherParser uint64 `json:"other_parser"` // batches of another parser or other settings, of which only records could be compared
 }
 
 // Finding is something that is wrong, with the offsets that it concerns.

@@ -144,7 +144,7 @@ type Ingester struct {
 }
 
 // New makes an Ingester, which owns the processor from then on. The fingerprint names the
-// processor's parser and mapping, and differs when those would make other rows.
+// processor's parser and settings, and differs when those would make other rows.
 func New(k *Kafka, s *store.Store, processor *enrich.Processor, fingerprint string, log *slog.Logger) *Ingester {
 	w := &worker{
 		broker: k, database: s, cfg: k.cfg, processor: processor, fingerprint: fingerprint,
@@ -214,10 +214,10 @@ func (in *Ingester) rollUp(ctx context.Context) {
 		}
 		days, err := in.store.RollUpClosedDays(ctx, time.Now())
 		for _, day := range days {
-			in.log.Info("rolled a closed day up into hours", "day", day.Format(time.DateOnly))
+			in.log.Info("rolled up a closed day", "day", day.Format(time.DateOnly))
 		}
 		if err != nil && ctx.Err() == nil {
-			in.log.Warn("cannot roll closed days up into hours: long ranges are read from minutes, which is slower", "error", err)
+			in.log.Warn("failed to roll up closed days: queries over long ranges stay slow", "error", err)
 		}
 		if in.worker.cfg.SealAfter == 0 {
 			continue
@@ -227,7 +227,7 @@ func (in *Ingester) rollUp(ctx context.Context) {
 			in.log.Info("sealed a day: its sums are kept once for each minute and group, and its batches cannot be replayed", "day", day.Format(time.DateOnly))
 		}
 		if err != nil && ctx.Err() == nil {
-			in.log.Warn("cannot seal days: their sums take more space for longer", "error", err)
+			in.log.Warn("failed to seal days: their sums take more space until it succeeds", "error", err)
 		}
 	}
 }

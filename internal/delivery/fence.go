@@ -173,7 +173,7 @@ func (f *Fence) Close() {
 	go func() { // Close may wait for a join that is under way; nothing waits for it to end
 		defer close(left)
 		if err := f.group.Close(); err != nil {
-			f.log.Warn("cannot leave the fence's group in order", "error", err)
+			f.log.Warn("failed to leave the fence's group cleanly", "error", err)
 		}
 	}()
 	select {

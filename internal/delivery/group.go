@@ -181,7 +181,7 @@ func (m *membership) leave() {
 	go func() { // Close may wait for a join that is under way; nothing waits for it to end
 		defer close(left)
 		if err := m.group.Close(); err != nil {
-			m.log.Warn("cannot leave the group in order", "error", err)
+			m.log.Warn("failed to leave the group cleanly", "error", err)
 		}
 	}()
 	select {

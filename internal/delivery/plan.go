@@ -15,7 +15,7 @@ import (
 // offset on that may have been inserted, and who cut them. Whoever reads it can repeat exactly
 // those inserts.
 type plan struct {
-	Fingerprint string // of the parser and the mapping that made the rows
+	Fingerprint string // of the parser and the settings that made the rows
 	Offset      int64  // the committed offset: where the first run begins
 	Runs        []run  // in order, without a gap
 }

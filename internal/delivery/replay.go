@@ -94,7 +94,7 @@ func (r *Replay) Between(ctx context.Context, from, to time.Time) (*Replayed, er
 		}
 	}
 	if later > 0 {
-		r.Log.Info("left what ingesters have planned in the last minute to them", "batches", later)
+		r.Log.Info("skipped batches that ingesters have planned in the last minute", "batches", later)
 	}
 	return r.run(ctx, jobs)
 }
@@ -481,7 +481,7 @@ func (r *Replay) insert(ctx context.Context, done *Replayed) error {
 		return nil
 	}
 	err := r.retry(ctx, "cannot insert", func() error { return r.Store.InsertUnswitched(ctx, done.pending) })
-	r.Log.Info("parsed again", "batches", done.Batches, "records", done.Records)
+	r.Log.Info("parsed records again", "batches", done.Batches, "records", done.Records)
 	done.pending, done.pendingRows, done.pendingSize = nil, 0, 0
 	return err
 }

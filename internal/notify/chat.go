@@ -129,7 +129,7 @@ func newDingTalk(r RobotReceiver, c client, now func() time.Time) sender {
 	return func(ctx context.Context, n Notice) (string, error) {
 		address, err := url.Parse(to())
 		if err != nil {
-			return "", errors.New("the URL of the DingTalk robot is not one")
+			return "", errors.New("the URL of the DingTalk robot cannot be read")
 		}
 		if s := signing(); s != "" {
 			stamp := strconv.FormatInt(now().UnixMilli(), 10)

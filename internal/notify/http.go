@@ -59,7 +59,7 @@ func (c client) post(ctx context.Context, r request) (answer []byte, err error) 
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url, strings.NewReader(r.body))
 	if err != nil {
-		return nil, errors.New("the URL of the target is not one: give one like http://host:port/path")
+		return nil, errors.New("the URL of the target cannot be read: give one like http://host:port/path")
 	}
 	if r.header != nil {
 		req.Header = r.header

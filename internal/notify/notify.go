@@ -24,7 +24,7 @@
 //     waiting, and the next process groups them.
 //   - Before a notice is sent, or after it is sent but before the sending is recorded: the next
 //     process sends it, with the same key and the same content. A target that honours keys takes it
-//     once. With AtMostOnce, it is recorded as being sent first, and not sent again.
+//     once. With AtMostOnce, the sending is recorded before it begins, and no process repeats it.
 //
 // A notice and its events are stored in one INSERT into one partition, which ClickHouse does as a
 // whole or not at all. The key of a message is a hash of what it tells, so two processes that group

@@ -1,12 +1,12 @@
 // Package report answers the questions that people ask about stored errors: which codes are most
-// frequent (top.go), what is known about one code (explain.go), where traffic and the catalogs
-// disagree (drift.go), and what the catalogs publish (published.go). reenrich.go gives history
-// today's texts.
+// frequent (top.go), what happened in a day or week (daily.go), what is known about one code
+// (explain.go), where traffic and the catalogs disagree (drift.go), and what the catalogs publish
+// (published.go). reenrich.go updates stored errors to what today's catalogs say.
 //
-// Pieces of answers stand in files of their own: how fresh the data is (freshness.go), how the
+// Parts that answers share have files of their own: how fresh the data is (freshness.go), how the
 // counts developed over time (history.go), samples of errors that no catalog lists (samples.go),
-// which catalogs explained what is stored (versions.go), and names that were asked for but do not
-// occur in what is stored (missing.go).
+// the versions of the catalogs that stored errors were explained with (versions.go), and names in
+// a question that no stored row has (missing.go).
 //
 // Each answer is one plain value with JSON tags, from the query to the renderer, so that a command,
 // a mail and a web page hand out the same figures. The ways to write it are rows of a table beside

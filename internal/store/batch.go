@@ -17,7 +17,7 @@ type Batch struct {
 	FirstOffset int64
 	LastOffset  int64 // at or after the last record: offsets without a record are covered too
 	Epoch       uint32
-	Fingerprint string // of the parser and the mapping that produced the rows
+	Fingerprint string // of the parser and the settings that produced the rows
 
 	Records, Requests, Errors, DeadLetters uint64
 	Excluded                               uint64    // requests that the configuration leaves out

@@ -77,6 +77,8 @@ func gatherPages[R any](batches []*Batch, rows func(*Batch) pages[R]) (all []of[
 // once is the rows of a batch in a table with one row for each batch.
 func once(*Batch) []struct{} { return []struct{}{{}} }
 
+// errorTable is behind the view errors. To add a column to the view, add a row here, a migration
+// that adds the column to error_rows and replaces the view, and a row in docs/views.md.
 var errorTable = table[errorRow]{
 	name: "error_rows",
 	time: func(r *errorRow) time.Time { return r.access.Time },

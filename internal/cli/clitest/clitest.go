@@ -36,14 +36,19 @@ func Leaves(root *cobra.Command) map[string]*cobra.Command {
 }
 
 // CheckExamples checks that each command has examples, that each example is a line of 76 columns at
-// most, and that its command, flags and arguments exist. newRoot returns a new command of the
-// program for each.
+// most, and that its command, flags and arguments exist. It also checks that no line of the help
+// ends within a sentence. newRoot returns a new command of the program for each.
 func CheckExamples(t *testing.T, newRoot func() *cobra.Command) {
 	t.Helper()
 	for path, command := range Leaves(newRoot()) {
 		if !command.HasExample() {
 			t.Errorf("%q has no example in its help", path)
 			continue
+		}
+		for line := range strings.Lines(command.Long) { // help is wrapped when it is shown
+			if line = strings.TrimSpace(line); line != "" && !strings.HasSuffix(line, ".") {
+				t.Errorf("the help of %q breaks a line within a sentence: %s", path, line)
+			}
 		}
 		for line := range strings.Lines(command.Example) {
 			line = strings.TrimSuffix(line, "\n")
