@@ -217,8 +217,8 @@ func TestTopOfEquals(t *testing.T) {
 	}
 }
 
-// TestTopAgreesWithItself asks for all groups while errors come, none of which may be counted in the
-// total alone.
+// TestTopAgreesWithItself asks for all groups while errors come, none of which may be counted in
+// the total alone.
 func TestTopAgreesWithItself(t *testing.T) {
 	t.Parallel()
 	s, c := twoDays(t)

@@ -155,8 +155,8 @@ func (s *statement) add(sql string, args ...any) {
 }
 
 // ranking is the query for the groups with the most errors. One query gives the groups and the
-// totals, so that these agree whatever an ingester does meanwhile: wherever a query reads a table, it
-// sees the same state of it (enable_shared_storage_snapshot_in_query, which is the default).
+// totals, so that these agree whatever an ingester does meanwhile: wherever a query reads a table,
+// it sees the same state of it (enable_shared_storage_snapshot_in_query, which is the default).
 func (q TopQuery) ranking() (sql string, args []any) {
 	var s statement
 	s.add("SELECT n.rank_ AS rank")
@@ -191,11 +191,11 @@ func (q TopQuery) ranking() (sql string, args []any) {
 	return s.text.String(), s.args
 }
 
-// first adds the groups with the most errors, as ranked does with all groups. Most of the work is to
-// count the errors of all groups, and what else is known of a group takes several times as long. So
-// without tenants to rank by themselves, only errors are counted first, by a hash of the group, and
-// the groups with the most, and those with as many as the last of these, are then counted in full.
-// If two groups have one hash, both are counted in full, and Others has one group less.
+// first adds the groups with the most errors, as ranked does with all groups. Most of the work is
+// to count the errors of all groups, and what else is known of a group takes several times as long.
+// So without tenants to rank by themselves, only errors are counted first, by a hash of the group,
+// and the groups with the most, and those with as many as the last of these, are then counted in
+// full. If two groups have one hash, both are counted in full, and Others has one group less.
 func (q TopQuery) first(s *statement) {
 	if q.PerTenant {
 		s.add("(SELECT * FROM ")
