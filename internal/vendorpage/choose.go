@@ -2,6 +2,7 @@ package vendorpage
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -11,6 +12,7 @@ type accepted struct {
 	shapes map[string]bool // of their codes
 	codes  int             // rows whose codes are not statuses
 	headed int             // rows of tables with headings
+	marked map[string]bool // the marks and shapes of lists that convince
 
 	ofStatuses bool // the page's title says that it is about HTTP statuses
 }
@@ -32,8 +34,13 @@ func choose(all []*reading, title string) {
 
 // accept summarizes the tables that need no other table to vouch for them.
 func accept(all []*reading, titled bool) accepted {
-	page := accepted{shapes: map[string]bool{}}
+	page := accepted{shapes: map[string]bool{}, marked: map[string]bool{}}
 	for _, r := range all {
+		if r.table.LeftOut == "" && r.mark != "" && r.convincing(titled) {
+			for _, row := range r.rows {
+				page.marked[r.mark+" "+shape(row.Code)] = true
+			}
+		}
 		if r.table.LeftOut != "" || r.named && !r.convincing(titled) {
 			continue
 		}
@@ -53,7 +60,7 @@ func accept(all []*reading, titled bool) accepted {
 // refuse returns the reason why a table is not imported, or "" if it is imported.
 func (a accepted) refuse(r *reading, titled bool) string {
 	switch {
-	case (r.bare || r.named) && !r.statuses && len(r.rows) > 0 && !r.convincing(titled):
+	case (r.bare || r.named) && !r.statuses && len(r.rows) > 0 && !r.convincing(titled) && !a.continues(r):
 		return "nothing says that its names are error codes"
 	case len(r.rows) == 0 && len(r.unplaced) == 0 && r.fallback == (Fallback{}):
 		return "no rows"
@@ -65,6 +72,14 @@ func (a accepted) refuse(r *reading, titled bool) string {
 		return "no headings, and its codes do not look like those of the other tables"
 	}
 	return ""
+}
+
+// continues reports whether a list has the marks and the shapes of codes of another list, which
+// convinces.
+func (a accepted) continues(r *reading) bool {
+	return r.mark != "" && !slices.ContainsFunc(r.rows, func(row Row) bool {
+		return codeStrength(row.Code) != mnemonic || !strings.ContainsFunc(row.Code, digit) || !a.marked[r.mark+" "+shape(row.Code)]
+	})
 }
 
 // alike counts the rows whose codes look like accepted ones.

@@ -312,7 +312,10 @@ func (a *assignment) candidates(status int) (sure, maybe []int) {
 			continue
 		}
 		switch c.kind {
-		case unknown, ofName, ofCode:
+		case unknown, ofName, ofCode, ofStatus:
+			if c.kind == ofStatus && c.status >= 0.5 {
+				continue
+			}
 			if idHeads[c.heading] && c.sure > 0.9 && c.looks == perhaps {
 				sure = append(sure, i)
 				continue

@@ -44,6 +44,9 @@ func findGlued(lines []line, at int) (*grid, int) {
 			continue
 		}
 		text := strings.TrimSpace(lines[j].text)
+		if titleStatus(text, plainRank) > 0 {
+			break // a section begins
+		}
 		cells, begins := gluedRow(text, len(heads), len(roles) > 1 && roles[1] == RoleStatus)
 		switch {
 		case begins && cells != nil:
@@ -57,7 +60,7 @@ func findGlued(lines []line, at int) (*grid, int) {
 		}
 		end = j + 1
 	}
-	if good < 2 || len(g.rows)-1 > 3*good {
+	if good < 1 || good < 2 && len(heads) < 3 || len(g.rows)-1 > 3*good {
 		return nil, 0
 	}
 	loseLonger(g)
@@ -188,6 +191,9 @@ func wide(r rune) bool {
 // gluedRow splits a row whose cells have nothing between them. begins reports whether it starts
 // with a code; cells is nil if nothing shows where they begin.
 func gluedRow(s string, n int, status bool) (cells []string, begins bool) {
+	if m := gluedAfterStatus.FindStringSubmatch(s); m != nil && n == 3 {
+		return m[1:], true
+	}
 	code, stat := gluedCode(s), ""
 	if m := gluedStatus.FindStringSubmatch(s); m != nil && status {
 		code, stat = m[1], m[2]
@@ -220,6 +226,9 @@ func gluedRow(s string, n int, status bool) (cells []string, begins bool) {
 
 // gluedStatus matches a code in capital or in small letters with a status right behind it.
 var gluedStatus = regexp.MustCompile(`^([A-Z][A-Z0-9_.-]*?[A-Z_]|[a-z][a-z0-9_.]*?[a-z])([1-5]\d\d)\D`)
+
+// gluedAfterStatus matches a status, a code in small letters and a text in another script.
+var gluedAfterStatus = regexp.MustCompile(`^([1-5]\d\d)([a-z][a-z0-9]*(?:_[a-z0-9]+)+)([^\x00-\x7f].*)$`)
 
 // wideBoth reports whether both letters at a place are of a script without spaces, where a cell may
 // begin anywhere.

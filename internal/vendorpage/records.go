@@ -119,9 +119,21 @@ func (l recordList) next(i int) (end, next int, more bool) {
 	return end, end, false
 }
 
-// section reports whether a line is a status above list items.
+// section reports whether a line is a title above list items: a status, or an item that the next
+// record is indented below.
 func (l recordList) section(i int) bool {
-	return bulleted(l.mark) && titleStatus(strings.TrimSpace(l.lines[i].text), rankOf(l.lines[i].text)) > 0
+	if !bulleted(l.mark) {
+		return false
+	}
+	text := strings.TrimSpace(l.lines[i].text)
+	if titleStatus(text, rankOf(l.lines[i].text)) > 0 {
+		return true
+	}
+	if i+1 == len(l.lines) || !itemMark.MatchString(text) || len(strings.Fields(text)) > 6 || endsSentence(text) || indentOf(l.lines[i].text) >= indentOf(l.lines[i+1].text) {
+		return false
+	}
+	_, ok := l.begins(i + 1)
+	return ok
 }
 
 // sectionLines limits the lines between the heading of a section and the first record in it.
@@ -177,10 +189,13 @@ func (l recordList) read(at int) (all []record, end int) {
 	return all, end
 }
 
-// tableBelow reports whether a table with pipes follows, so that the text above it is its title.
+// tableBelow reports whether a table with pipes or with glued headings follows, so that the text above it is its title.
 func tableBelow(lines []line, at int) bool {
 	for at < len(lines) && lines[at].blank() {
 		at++
+	}
+	if at+1 < len(lines) && gluedHeads(strings.TrimSpace(lines[at].text)) != nil {
+		return true
 	}
 	if at+1 >= len(lines) || !hasPipe(lines[at]) {
 		return false
@@ -242,7 +257,7 @@ func (r *record) read(lines []line, last, later bool, longest int, mark string) 
 			used = i + 1
 			continue
 		}
-		if b.dedented(l.text) && (i > 0 || indentOf(l.text) > 0) || b.enough(text) {
+		if b.dedented(l.text) && (i > 0 || indentOf(l.text) > 0 || b.indent > 0 && itemMark.MatchString(text)) || b.enough(text) {
 			break
 		}
 		if strings.HasPrefix(text, "#") {

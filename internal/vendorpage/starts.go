@@ -11,6 +11,7 @@ var (
 	bullet      = regexp.MustCompile(`^(#{1,6}\s+|[-*+•·]\s+|:\s+)?(.*)$`)
 	separator   = regexp.MustCompile(`^\s*(?:[:\x{ff1a}]\s*|[-–—]+\s+|=\s+|\t+|\s{2,})`)
 	valueBehind = regexp.MustCompile(`^\((?:0[xX][0-9A-Fa-f]+|-?\d+)\)\s*(?:[:\x{ff1a}]|$)`)
+	equate      = regexp.MustCompile(`^\.?(?i:equ)\s+\S`) // NAME EQU 1
 	negative    = regexp.MustCompile(`^-\d{3,} [A-Z]`)
 	aboutCode   = regexp.MustCompile(`^(?i:error code|error|code|exception|错误码|错误代码|fehlercode|fehler|code erreur|erreur|エラーコード|오류 코드|오류|codice(?: errore)?|código(?: de (?:error|erro))?|kod(?: błędu)?|код(?: ошибки)?|hata kodu)\s*[:\x{ff1a} #]\s*`)
 	ordinal     = regexp.MustCompile("^\\d{1,3}[.)]\\s+([*`].*)$")
@@ -166,7 +167,7 @@ func plainStart(o opening) (s start, ok bool) {
 		return s, true
 	case sep == "":
 		return s, o.named && st >= number
-	case strings.TrimSpace(sep) == "=" && st != number: // a setting and its value
+	case strings.TrimSpace(sep) == "=" && st != number, equate.MatchString(s.text): // a setting and its value
 		return s, false
 	}
 	s.mark += "sep" + oneDash.Replace(strings.TrimSpace(sep))

@@ -10,7 +10,7 @@ import (
 // unfold gives each row of a table that is written on one line a line of its own. numbers are the
 // lines' numbers on the page.
 func unfold(lines []string) (all []string, numbers []int) {
-	for i, l := range lines {
+	for i, l := range unglue(lines) {
 		rows := unfoldPipes(l)
 		if rows == nil {
 			rows = unfoldWords(l)
@@ -29,6 +29,27 @@ func unfold(lines []string) (all []string, numbers []int) {
 		}
 	}
 	return all, numbers
+}
+
+// gluedName matches a code in capitals with a text right behind it: NOT_FOUNDThe item is missing.
+var gluedName = regexp.MustCompile(`^(\s*(?:[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[A-Z]{5,}))([A-Z][a-z]+(?:['’][a-z]+)? \S.*)$`)
+
+// unglue separates codes from the texts right behind them, if several lines begin like that.
+func unglue(lines []string) []string {
+	seen := map[string]bool{}
+	for _, l := range lines {
+		if m := gluedName.FindStringSubmatch(l); m != nil {
+			seen[m[1]] = true
+		}
+	}
+	if len(seen) < 3 {
+		return lines
+	}
+	all := make([]string, len(lines))
+	for i, l := range lines {
+		all[i] = gluedName.ReplaceAllString(l, "$1 $2")
+	}
+	return all
 }
 
 var inlineRuler = regexp.MustCompile(`\|(?:\s*:?-{2,}:?\s*\|){2,}`)
