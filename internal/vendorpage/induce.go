@@ -15,6 +15,8 @@ var inducedCode = regexp.MustCompile("^([^0-9]{0,40}?[\\s\"'`(\\[{<:=#*]|)(-?[A-
 var (
 	// gluedNumber matches a code that ends in digits, and a text right behind it.
 	gluedNumber = regexp.MustCompile(`^([A-Z]{2,10}(?:[-_.]\d{2,6}){1,3}|[A-Z]{1,6}\d{3,6})(\pL.*)$`)
+	// gluedSentence matches a number, and a text that begins with a capital right behind it.
+	gluedSentence = regexp.MustCompile(`^(-?\d{1,8})((?:\p{Lu}\p{Ll}+|A)\s.*)$`)
 	digitRun    = regexp.MustCompile(`\d+`)
 )
 
@@ -76,6 +78,9 @@ type placed struct {
 func placesIn(l string) (found []placed) {
 	if m := gluedNumber.FindStringSubmatch(strings.TrimSpace(l)); m != nil {
 		return []placed{{place{class: mnemonic, behind: digitRun.ReplaceAllStringFunc(m[1], func(d string) string { return strings.Repeat("9", len(d)) })}, anchored{code: m[1], text: m[2]}}}
+	}
+	if m := gluedSentence.FindStringSubmatch(strings.TrimSpace(l)); m != nil {
+		return []placed{{place{class: number}, anchored{code: m[1], text: m[2]}}}
 	}
 	o := openingOf(l)
 	text := strings.TrimSpace(l)

@@ -660,6 +660,16 @@ func (c container) objects() *grid {
 		}
 		heads = []string{"Message"}
 	}
+	if name := c.codesOf(heads); name != "" {
+		heads[slices.Index(heads, name)] = "Error code"
+		for i := range c.members {
+			for k, f := range c.members[i].fields {
+				if f.name == name {
+					c.members[i].fields[k].name = "Error code"
+				}
+			}
+		}
+	}
 	first := 0
 	keyed := !slices.ContainsFunc(c.members, func(m member) bool { return m.key.kind == tokenMark || m.key.text == "" })
 	if keyed && !slices.ContainsFunc(heads, func(h string) bool { return kindOf(h) == ofCode }) {
@@ -686,6 +696,29 @@ func (c container) objects() *grid {
 		g.rows = append(g.rows, gridRow{line: m.line, cells: cells})
 	}
 	return g
+}
+
+// codesOf returns the name of the values that are the codes although they are only called values,
+// as in {Value: "UNKNOWN", Message: "…"}: each member has another one, and all look like codes. It
+// returns "" if there are none.
+func (c container) codesOf(names []string) string {
+	for _, name := range names {
+		if !valueHeads[strings.ToLower(name)] {
+			continue
+		}
+		seen := map[string]bool{}
+		for _, m := range c.members {
+			for _, f := range m.fields {
+				if f.name == name && codeStrength(f.text) == mnemonic {
+					seen[f.text] = true
+				}
+			}
+		}
+		if len(seen) == len(c.members) {
+			return name
+		}
+	}
+	return ""
 }
 
 // entries makes a grid of members with unnamed values.
