@@ -17,7 +17,7 @@ var (
 	gluedNumber = regexp.MustCompile(`^([A-Z]{2,10}(?:[-_.]\d{2,6}){1,3}|[A-Z]{1,6}\d{3,6})(\pL.*)$`)
 	// gluedSentence matches a number, and a text that begins with a capital right behind it.
 	gluedSentence = regexp.MustCompile(`^(-?\d{1,8})((?:\p{Lu}\p{Ll}+|A)\s.*)$`)
-	digitRun    = regexp.MustCompile(`\d+`)
+	digitRun      = regexp.MustCompile(`\d+`)
 )
 
 // place is where a code stands in a line.

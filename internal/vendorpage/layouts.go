@@ -2,6 +2,7 @@ package vendorpage
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -48,6 +49,9 @@ func layOut(lines []line) (grids []grid, rest []line) {
 			continue
 		}
 		g, next := tableAt(lines, at, skip[at], fenced[at])
+		if g != nil && loose[g.layout] && clearerTable(lines[at+1:next]) {
+			g = nil
+		}
 		if g == nil {
 			rest = append(rest, lines[at])
 			at++
@@ -83,6 +87,27 @@ func tableAt(lines []line, at int, skip, fenced bool) (first *grid, end int) {
 		}
 	}
 	return first, end
+}
+
+// loose are the layouts that go by where texts begin and end. They fit many lines, also those of a
+// table with a layout of its own.
+var loose = map[string]bool{layoutRecords: true, layoutPairs: true}
+
+// clearerTable reports whether among the lines a table begins whose headings name its codes, in a
+// layout that is not loose.
+func clearerTable(lines []line) bool {
+	named := func(r *reading) bool { return !r.bare && r.table.LeftOut == "" && len(r.rows) > 2 }
+	for at := range lines {
+		for _, l := range layouts {
+			if loose[l.name] || lines[at].blank() {
+				break
+			}
+			if g, _ := l.find(lines, at); g != nil && slices.ContainsFunc(readGrid(*g), named) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // codes counts the codes that a grid holds if nothing else on the page speaks against them.
