@@ -118,7 +118,6 @@ func startCluster(ctx context.Context, t testing.TB, dir string, shared bool, n 
 	}
 	var id [16]byte
 	rand.Read(id[:])
-	id[0] &= 0x7f // an id that begins with '-' would be parsed as a flag
 	clusterID := base64.RawURLEncoding.EncodeToString(id[:])
 	brokers := make([]*RealBroker, n)
 	controllers := make([]string, n)
@@ -148,7 +147,8 @@ func startCluster(ctx context.Context, t testing.TB, dir string, shared bool, n 
 	return brokers, brokers[0].await(ctx, n)
 }
 
-// format writes the configuration and formats the data folder with Kafka's own storage tool.
+// format writes the configuration and formats the data folder as Kafka's storage tool does. The tool
+// itself costs a second of CPU; see kafkaJars.
 func (b *RealBroker) format(clusterID, controller, voters string, n int) error {
 	if err := os.MkdirAll(b.Dir, 0o755); err != nil {
 		return err
@@ -193,11 +193,40 @@ func (b *RealBroker) format(clusterID, controller, voters string, n int) error {
 	if err := os.WriteFile(b.properties(), text.Bytes(), 0o644); err != nil {
 		return err
 	}
-	out, err := b.java("kafka.tools.StorageTool", "format", "--cluster-id", clusterID, "--config", b.properties()).CombinedOutput()
+	features, err := os.ReadFile(filepath.Join(b.jars, checkpoint))
 	if err != nil {
-		return fmt.Errorf("format the data of Kafka broker %d: %w: %s", b.ID, err, out)
+		return err
 	}
-	return nil
+	data := filepath.Join(b.Dir, "data")
+	if err := os.MkdirAll(data, 0o755); err != nil {
+		return err
+	}
+	// The broker adds an id of the folder.
+	meta := fmt.Appendf(nil, "version=1\ncluster.id=%s\nnode.id=%d\n", clusterID, b.ID)
+	return errors.Join(os.WriteFile(filepath.Join(data, "meta.properties"), meta, 0o644), os.WriteFile(filepath.Join(data, checkpoint), features, 0o644))
+}
+
+// checkpoint is the file with the features of a new cluster. It is the same for every broker.
+const checkpoint = "bootstrap.checkpoint"
+
+// formatOnce has Kafka's storage tool format a folder and keeps its checkpoint beside the jars.
+func formatOnce(jars, work string) error {
+	config, data := filepath.Join(work, "server.properties"), filepath.Join(work, "data")
+	text := "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@127.0.0.1:9093\nlisteners=PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093\n" +
+		"controller.listener.names=CONTROLLER\nlog.dirs=" + data + "\n"
+	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
+		return err
+	}
+	tool := RealBroker{jars: jars}
+	out, err := tool.java("kafka.tools.StorageTool", "format", "--cluster-id", "AAAAAAAAAAAAAAAAAAAAAQ", "--config", config).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("format a folder for Kafka: %w: %s", err, out)
+	}
+	features, err := os.ReadFile(filepath.Join(data, checkpoint))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(jars, checkpoint), features, 0o644)
 }
 
 func (b *RealBroker) properties() string { return filepath.Join(b.Dir, "server.properties") }
@@ -384,15 +413,16 @@ func javaPresent() error {
 //go:embed kafka/pom.xml
 var pom []byte
 
-// kafkaJars returns the folder with Kafka's jars in the user's cache. If it does not exist, Maven
-// fetches it (45 MB). Of several test binaries, one fetches and the others wait.
+// kafkaJars returns the folder with Kafka's jars, and the checkpoint of a new cluster, in the user's
+// cache. If it does not exist, Maven fetches the jars (45 MB). Of several test binaries, one fetches
+// and the others wait.
 func kafkaJars(t testing.TB) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", err
 	}
 	sum := sha256.Sum256(pom)
-	dir := filepath.Join(cache, "errata", fmt.Sprintf("kafka-%x", sum[:6]))
+	dir := filepath.Join(cache, "errata", fmt.Sprintf("kafka-formatted-%x", sum[:6]))
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
 	}
@@ -431,6 +461,9 @@ func kafkaJars(t testing.TB) (string, error) {
 		os.RemoveAll(partial)
 		return "", &stack.Missing{Part: "Apache Kafka could not be fetched", Remedy: "try again with a connection to a Maven repository",
 			Err: fmt.Errorf("mvn: %w: %s", err, out[max(0, len(out)-1500):])}
+	}
+	if err := formatOnce(partial, work); err != nil {
+		return "", err
 	}
 	return dir, os.Rename(partial, dir)
 }
