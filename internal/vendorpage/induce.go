@@ -73,8 +73,8 @@ type placed struct {
 	anchored
 }
 
-// placesIn returns the places of a line in which a code stands: at its start, and after words that
-// call it a code or an error.
+// placesIn returns the places of a line in which a code stands: at its start, if it begins with a
+// digit or if a mark precedes it, and after words that call it a code or an error.
 func placesIn(l string) (found []placed) {
 	if m := gluedNumber.FindStringSubmatch(strings.TrimSpace(l)); m != nil {
 		return []placed{{place{class: mnemonic, behind: digitRun.ReplaceAllStringFunc(m[1], func(d string) string { return strings.Repeat("9", len(d)) })}, anchored{code: m[1], text: m[2]}}}
@@ -119,8 +119,11 @@ func placesIn(l string) (found []placed) {
 	}
 	behind = strings.NewReplacer("–", "-", "—", "-", "\uff1a", ":").Replace(behind)
 	if mark+words == "" { // 101, 101.a
-		st = number
 		digits := len(code) - len(strings.TrimLeft(code, "0123456789"))
+		if digits == 0 {
+			return nil
+		}
+		st = number
 		found = append(found, placed{place{"", st, behind + strings.Repeat("9", digits)}, anchored{code: code, text: text}})
 	}
 	return append(found, placed{place{mark + words, st, behind}, anchored{code: code, text: text}})

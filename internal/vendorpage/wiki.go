@@ -118,8 +118,8 @@ func readAsciiDoc(lines []string, at int) (g *grid, next int) {
 			blank = blank || len(cells) > 0
 			g.headed = g.headed || len(cells) > 0 && len(cells) == columns
 			continue
-		case len(marks) == 0 && len(cells) == 0:
-			return nil, at
+		case len(cells) == 0 && (len(marks) == 0 || marks[0][0] > 0):
+			return nil, at // no table
 		case len(marks) == 0 || marks[0][0] > 0: // another line of the cell
 			before := text
 			if len(marks) > 0 {
