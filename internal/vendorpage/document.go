@@ -57,18 +57,21 @@ func (d *dataReader) read(n *yaml.Node, at string, depth int) {
 	switch n.Kind {
 	case yaml.SequenceNode:
 		if objects(n.Content) {
-			d.add(n, at, dataRows(n.Content, nil))
+			before := len(d.parts)
+			if d.add(n, at, dataRows(n.Content, nil)); len(d.parts) == before || d.parts[before].grid.codes() == 0 {
+				d.readInside(n, at, depth)
+			}
 			return
 		}
 		for _, item := range n.Content {
 			d.read(item, at, depth+1)
 		}
 	case yaml.MappingNode:
-		if codes, texts := members(n); keyedByCodes(codes, texts, aboutErrors.MatchString(at)) {
+		if codes, texts := members(n); !namesOfAPI.MatchString(at) && keyedByCodes(codes, texts, aboutErrors.MatchString(at)) {
 			d.add(n, at, dataRows(texts, codes))
 			return
 		}
-		if d.status != "" && exampleOf.MatchString(at) {
+		if exampleOf.MatchString(at) {
 			d.example(n)
 		}
 		for i := 1; i < len(n.Content); i += 2 {
@@ -82,6 +85,32 @@ func (d *dataReader) read(n *yaml.Node, at string, depth int) {
 	}
 }
 
+// readInside looks for lists of errors in the objects of a list, such as one of products. Lists of
+// the same name are one.
+func (d *dataReader) readInside(n *yaml.Node, at string, depth int) {
+	lists := map[string]*yaml.Node{}
+	var order []string
+	for _, object := range n.Content {
+		names, values := members(object)
+		for i, name := range names {
+			if values[i].Kind != yaml.SequenceNode {
+				continue
+			}
+			if lists[name.Value] == nil {
+				lists[name.Value] = &yaml.Node{Kind: yaml.SequenceNode, Line: values[i].Line}
+				order = append(order, name.Value)
+			}
+			lists[name.Value].Content = append(lists[name.Value].Content, values[i].Content...)
+		}
+	}
+	for _, name := range order {
+		d.read(lists[name], at+" "+name, depth+1)
+	}
+}
+
+// namesOfAPI matches the path to responses and examples of OpenAPI, whose names are no codes.
+var namesOfAPI = regexp.MustCompile(` components responses$| examples$`)
+
 // exampleOf matches the path to an example of OpenAPI.
 var exampleOf = regexp.MustCompile(` examples?(?: |$)`)
 
@@ -94,13 +123,15 @@ func (d *dataReader) example(n *yaml.Node) {
 			continue
 		}
 		switch k := kindOf(name.Value); {
+		case k == ofStatus && d.status == "" && isStatus(values[i].Value): // a response that others refer to
+			row.cells[0] = values[i].Value
 		case k == ofCode && row.cells[1] == "":
 			row.cells[1] = values[i].Value
 		case k == ofMessage && row.cells[2] == "":
 			row.cells[2] = tidy(values[i].Value)
 		}
 	}
-	if d.status >= "4" && row.cells[1] != "" && row.cells[1] != d.status && row.cells[2] != "" {
+	if status := row.cells[0]; status >= "4" && row.cells[1] != "" && row.cells[1] != status && row.cells[2] != "" {
 		d.examples = append(d.examples, row)
 	}
 }
