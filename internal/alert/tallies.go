@@ -214,8 +214,8 @@ func (g *tallyGroup) put(t *tally) {
 var blindBodies = []accesslog.BodyState{accesslog.Absent, accesslog.Undecodable}
 
 // source returns the rows to read: their table, the SQL of their time, and that of their sums.
-func (g *tallyGroup) source(e edges) (table, at, sums string, where store.Condition) {
-	scope := store.Scope{From: e.from(), To: e.to()}
+func (g *tallyGroup) source(ctx context.Context, s *store.Store, e edges) (table, at, sums string, where store.Condition) {
+	scope := s.Resolve(ctx, store.Scope{From: e.from(), To: e.to()})
 	switch g.tallies[0].view {
 	case viewSingle:
 		return "errors", "ts", "count(), toUInt64(0), toUInt64(0)", scope.Where("ts")
@@ -237,7 +237,7 @@ func (s *stored) count(ctx context.Context, g *tallyGroup) error {
 		all = all.union(t.edges)
 	}
 	first := g.tallies[0]
-	table, at, sums, where := g.source(all)
+	table, at, sums, where := g.source(ctx, s.Store, all)
 	if first.only != "" {
 		where = where.And(first.only, first.args...)
 	}

@@ -28,7 +28,7 @@ type explainer struct {
 // most of its errors mean. since is the scope's length as a person gave it. After an error, x has
 // what was answered before it.
 func (x *Explanation) AddLive(ctx context.Context, s *store.Store, c *catalog.Set, scope store.Scope, since string, zone *time.Location) error {
-	e := explainer{s, scope, zone, catalog.Fold(cmp.Or(x.CatalogCode, x.Code)), x}
+	e := explainer{s, s.Resolve(ctx, scope), zone, catalog.Fold(cmp.Or(x.CatalogCode, x.Code)), x}
 	x.Since, x.Zone = since, zone.String()
 	for _, question := range []struct {
 		what string

@@ -144,7 +144,7 @@ func NewTop(ctx context.Context, s *store.Store, c *catalog.Set, q TopQuery) (To
 	if q.Zone == nil {
 		q.Zone = time.UTC
 	}
-	q.Scope = q.Minutes()
+	q.Scope = s.Resolve(ctx, q.Minutes())
 	t := Top{From: cli.Timestamp{Time: q.From}, To: cli.Timestamp{Time: q.To}, Zone: q.Zone.String(), Tenants: append([]string{}, q.Tenants...),
 		Filter: q.Filter.filled(), By: q.By, zone: q.Zone}
 	if err := t.count(ctx, s, q); err != nil {

@@ -130,7 +130,7 @@ func (t *Top) rank(ctx context.Context, s *store.Store, q TopQuery) error {
 		}
 		rest := &t.Others[len(t.Others)-1]
 		rest.Groups--
-		rest.Errors -= min(r.Errors, rest.Errors)
+		rest.Errors -= r.Errors
 	}
 	t.Others = slices.DeleteFunc(t.Others, func(o TopOther) bool { return o.Groups == 0 })
 	return nil
@@ -155,8 +155,8 @@ func (s *statement) add(sql string, args ...any) {
 }
 
 // ranking is the query for the groups with the most errors. One query gives the groups and the
-// totals, so that these agree whatever an ingester does meanwhile: wherever a query reads a table,
-// it sees the same state of it (enable_shared_storage_snapshot_in_query, which is the default).
+// totals, so that these agree whatever an ingester does meanwhile: store.Store has its queries see
+// one state of each table, however often they read it.
 func (q TopQuery) ranking() (sql string, args []any) {
 	var s statement
 	s.add("SELECT n.rank_ AS rank")

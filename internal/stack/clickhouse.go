@@ -440,7 +440,7 @@ type program struct {
 }
 
 // oldestMajor and oldestMinor are the oldest version of a clickhouse binary that works.
-const oldestMajor, oldestMinor = 24, 3
+const oldestMajor, oldestMinor = 25, 8
 
 func findProgram(ctx context.Context, progress io.Writer) (program, error) {
 	server, err := exec.LookPath("clickhouse")

@@ -283,10 +283,10 @@ func TestClickHouseVersion(t *testing.T) {
 		t.Helper()
 		wantWords(t, stack.CheckVersion(said), words...)
 	}
-	good("ClickHouse local version 24.8.4.13 (official build).\n")
+	good("ClickHouse local version 25.8.4.13 (official build).\n")
 	good("ClickHouse server version 26.7.2.1 (official build).\n")
-	good("ClickHouse client version 24.3.1.1.\n")
-	bad("ClickHouse server version 24.2.9.1.", "24.2.9.1")
+	good("ClickHouse client version 26.1.1.1.\n")
+	bad("ClickHouse server version 25.7.9.1.", "25.7.9.1")
 	bad("ClickHouse server version 18.16.1.", "18.16.1")
 	bad("clickhouse: not found\n", "no version in", "not found")
 }
@@ -314,7 +314,7 @@ func TestClickHouseBinary(t *testing.T) {
 
 	binary("echo ClickHouse server version 18.16.1.\n")
 	_, err = stack.StartClickHouse(t.Context(), stack.ClickHouseConfig{Dir: t.TempDir()})
-	wantMissing(t, err, bin+"/clickhouse is too old", "18.16.1", "24.3")
+	wantMissing(t, err, bin+"/clickhouse is too old", "18.16.1", "25.8")
 
 	// Standard input is a pipe that stays open, as a server does not look at it.
 	binary(strings.NewReplacer("SED", sed, "SELF", self, "LIBRARY", library).Replace(`

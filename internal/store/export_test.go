@@ -36,6 +36,13 @@ func (s *Store) SealSteps(day time.Time) []func(context.Context) error {
 	return s.sealSteps(day, rand.Uint64())
 }
 
+// ForgetLastRollup makes the next Resolve ask, for tests in which an hour passes in no time.
+func (s *Store) ForgetLastRollup() {
+	s.lastRollup.Lock()
+	defer s.lastRollup.Unlock()
+	s.lastRollup.asked = time.Time{}
+}
+
 // EmptySealedDays deletes the sums of sealed days.
 func (s *Store) EmptySealedDays(ctx context.Context) error { return s.emptySealedDays(ctx) }
 

@@ -226,6 +226,7 @@ func (h *history) seal(day time.Time) string {
 		if err := h.EmptySealedDays(ctx); err != nil {
 			h.Fatal(err)
 		}
+		h.ForgetLastRollup()
 		return "empty"
 	}
 	if h.rand.IntN(3) > 0 { // so that some seals succeed
@@ -354,6 +355,68 @@ func (h *history) compareReaders() {
 		if got, want := h.query(fmt.Sprintf(ask, source)), h.query(fmt.Sprintf(ask, minutes)); got != want {
 			h.Fatalf("%s from %s to %s:\nview    %s\nbatches %s", name, from, to, got, want)
 		}
+	}
+	h.compareShort()
+}
+
+// compareShort compares what readers in Go get for short windows with the minutes. What the store
+// remembers of rollups is older than most of them.
+func (h *history) compareShort() {
+	h.Helper()
+	from := firstDay.Add(time.Duration(h.rand.IntN(historyDays*24)) * time.Hour)
+	scope := h.Resolve(h.Context(), store.Scope{From: from, To: from.Add(time.Duration(1+h.rand.IntN(47)) * time.Hour)})
+	for name, columns := range map[string]string{"error": "code, dialect, sum(errors), min(first_seen), max(last_seen)", "traffic": "status, body_state, sum(requests), sum(errors)"} {
+		ask := func(source string) string {
+			return h.query("SELECT count(), sum(cityHash64(*)) FROM (SELECT tenant, service, route, topic, " + columns + " FROM " + strings.ReplaceAll(source, name+"_minute", "@"+name+"_minute") + " GROUP BY ALL)")
+		}
+		resolved, plain := scope.Rollup(name, nil), store.Scope{From: scope.From, To: scope.To}.Rollup(name, nil)
+		h.did["short window of "+name+", from batches: "+strconv.FormatBool(resolved != plain)]++
+		if got, want := ask(resolved), ask(plain); got != want {
+			h.Fatalf("%s: %s, want %s as in %s", resolved, got, want, plain)
+		}
+	}
+}
+
+// TestShortWindowsAfterTheLastRollup reads them from the batches alone, and those before from the
+// views, as soon as a minute has passed since the store asked.
+func TestShortWindowsAfterTheLastRollup(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	if err := s.Insert(t.Context(), []*store.Batch{dayBatch(t, 0, 0, firstDay, firstDay.AddDate(0, 0, 1))}); err != nil {
+		t.Fatal(err)
+	}
+	f := func(from time.Time, length time.Duration, batches bool) {
+		t.Helper()
+		scope := s.Resolve(t.Context(), store.Scope{From: from, To: from.Add(length)})
+		for _, name := range []string{"traffic", "error"} {
+			if source := scope.Rollup(name, nil); strings.Contains(source, name+"_minute_by_batch ") != batches {
+				t.Errorf("from %s, %s: %s", from, length, source)
+			}
+		}
+	}
+	f(firstDay, 24*time.Hour, true)
+	f(firstDay, 48*time.Hour, false) // hours are fewer rows
+	caughtUp(t, s)
+	if days, err := s.RollUpClosedDays(t.Context(), firstDay.AddDate(0, 0, 1).Add(3*time.Hour)); err != nil || len(days) != 1 {
+		t.Fatal(days, err)
+	}
+	f(firstDay, 24*time.Hour, true) // the sums of the batches are still there
+	s.ForgetLastRollup()
+	f(firstDay, 24*time.Hour, false)
+	f(firstDay.Add(23*time.Hour), 24*time.Hour, false)
+	f(firstDay.AddDate(0, 0, 1), 24*time.Hour, true)
+	if unresolved := (store.Scope{From: firstDay.AddDate(0, 0, 1), To: firstDay.AddDate(0, 0, 2)}); strings.Contains(unresolved.Rollup("error", nil), "by_batch") {
+		t.Error("a scope that was not resolved reads the batches alone")
+	}
+}
+
+// TestMergesAreWide holds that parts of the tables that each insert writes to are merged rarely.
+func TestMergesAreWide(t *testing.T) {
+	t.Parallel()
+	_, query := open(t)
+	const want = "code_sightings error_rows error_sums traffic_sums"
+	if got := query("SELECT arrayStringConcat(arraySort(groupArray(name)), ' ') FROM system.tables WHERE concat(database, '.') = '@' AND engine_full LIKE '%merge_selector_base = 16%'"); got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 
