@@ -14,8 +14,9 @@
 //
 // Rules are evaluated in event time. A rule is evaluated at every multiple of its group's interval,
 // over the window that ends there, as soon as the watermark of the data has passed it, and never
-// before. So an ingester that lags delays alerts: it neither resolves nor raises any. The wall
-// clock paces notifications, and decides when data is late and for how long a query has failed.
+// before. So if an ingester lags, alerts come later. The lag itself neither raises nor resolves an
+// alert. The wall clock paces notifications, and decides when data is late and for how long a query
+// has failed.
 //
 // The identity of an alert is its rule and the values of the columns that the rule groups by.
 // Nothing else belongs to it, and in particular no measured value, such as the count. state.go has
@@ -23,8 +24,8 @@
 //
 // When a rule is new or its definition has changed, it is first evaluated over past windows, to
 // find the states of its alerts. Nobody is notified of those windows, only of what is firing now.
-// Later, every multiple of the interval is evaluated, however late. What began and ended while the
-// evaluator or the data was behind is told once, as past.
+// Later, every multiple of the interval is evaluated, however late. If the evaluator or the data
+// was behind while an alert began and ended, one notification tells of that alert, as past.
 //
 // An evaluation is recorded before anyone is notified of it, in an order that makes it safe to
 // repeat after a crash: transitions, then queued notifications, then states. If the process dies
@@ -32,9 +33,9 @@
 // the transitions and notifications that it writes again replace the earlier ones. Package notify
 // says what is promised for a notification once it is queued.
 //
-// The type evaluator does all of that in memory, except the storing, so a unit test of rules runs
-// the same code over inputs from a file, on a simulated clock. To add a condition, add a row to the
-// table in conditions.go.
+// All of this except the storing is done in memory, by the type evaluator. So a unit test of rules
+// runs the same code, over inputs from a file and on a simulated clock. To add a condition, add a
+// row to the table in conditions.go.
 package alert
 
 import (

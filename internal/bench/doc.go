@@ -5,7 +5,8 @@
 //	process_test.go       CPU time and memory of processes; a ClickHouse's rows and bytes
 //	pipeline_test.go      TestPipeline: writes the records to a real Kafka, lets both systems read
 //	                      them into a real ClickHouse each, compares their counts, prints a table
-//	record_bench_test.go  a record without an error alone, from its bytes to the sums of a batch
+//	record_bench_test.go  only our own code, on records without errors: from the bytes of a record
+//	                      to the sums of a batch
 //
 // CPU time is that of the processes that the bench starts, as the kernel counts it, so other work
 // on the machine distorts it little. It covers everything from the start of reading until

@@ -17,9 +17,9 @@
 //     attempt may still be on its way, arrive after later commits, and put the old plan back. The
 //     generation is left, and the next one begins by reading what is committed.
 //   - A planned batch is inserted, with growing pauses, until ClickHouse has it. In the meantime,
-//     records are fetched and processed while memory lasts, and watermarks are written. There are
-//     no commits and no other inserts, so all that other processes see still happens in one order.
-//     The batch's row in batch_rows is written after all its other rows.
+//     records are fetched and processed while memory lasts, and watermarks are written. Nothing is
+//     committed and nothing else is inserted, so other processes see the partition's changes in one
+//     order. The batch's row in batch_rows is written after all its other rows.
 //   - A run leaves the plan a minute after its insert, and only if the server was not restarted in
 //     that minute: what ClickHouse has accepted survives a loss of power only once it is on the
 //     disk. After a restart, everything planned is read and inserted again. Two tables live in
@@ -39,18 +39,18 @@
 //     are skipped until the first batch that another parser wrote. That batch and all recorded
 //     batches after it are read and written again, under a later epoch. If the offset lies inside a
 //     recorded batch, whichever parser wrote it, reading starts after that batch.
-//   - Orphans are rows that were inserted and recorded nowhere, and whose plan was lost with the
-//     offset. They are voided: a row in epoch_switches selects an epoch that has no rows, so the
-//     orphans no longer count, and their records are read again and written under that epoch. Kafka
-//     does not fence this step, so the statement that voids them also checks that no other process
-//     has recorded or voided them.
+//   - Orphans are the inserted rows of a batch that has no row in batch_rows and whose plan was
+//     lost with the offset. They are voided: a row in epoch_switches selects an epoch that has no
+//     rows, so the orphans no longer count, and their records are read again and written under that
+//     epoch. Kafka does not fence this step, so the statement that voids them also checks that no
+//     other process has recorded or voided them.
 //   - A parser is identified by its fingerprint, made of its version and its settings. When a
 //     parser with another fingerprint reads records a second time, it writes their rows under a
 //     later epoch, beside the old ones; a row in epoch_switches, written after the row in
 //     batch_rows, makes the views count the new ones in one step. Every epoch above 0 belongs to
-//     one take-over or one replay, so the rows of two parsers never mix, nor do those of voided
-//     batches and of the batches that replace them. A run that is read for the first time has epoch
-//     0, unless its offsets were voided: then it has the epoch of the voiding.
+//     one take-over or one replay. So the rows of two parsers never mix. Neither do the rows of a
+//     voided batch and those of the batches that replace it. A run that is read for the first time
+//     has epoch 0, unless its offsets were voided: then it has the epoch of the voiding.
 //   - Offsets that Kafka deleted before they were read become a row in gap_rows, a metric and a log
 //     line. When part of a planned run is deleted, the run stays as it is if ClickHouse has all of
 //     it. Otherwise the rest is inserted under a fresh epoch, and the deleted part is a gap.
@@ -95,12 +95,12 @@
 // If ClickHouse loses power and the group's offsets are lost within the same minute, the rows that
 // ClickHouse lost are not inserted again, because the plan that named them is gone too. If someone
 // sets an offset by hand while an ingester is suspended in the middle of inserting a batch, that
-// batch can be counted twice when the ingester resumes. Records can also be counted twice if a
-// replay reads offsets that no recorded batch covers and, just as the replay's rows begin to count,
-// someone sets the group's offset back to those offsets. `ingest audit` shows both. If a topic is
-// deleted, created again and filled beyond our offset, all while nothing is fetched, this is
-// noticed only at the next take-over. One planned run at a time is held in memory as a whole, even
-// if it exceeds ingest.memory. So is a single record that exceeds it.
+// batch can be counted twice when the ingester resumes. A replay that reads offsets which no
+// recorded batch covers has a similar limit. If someone sets the group's offset back to these
+// offsets just as the replay's rows begin to count, their records can be counted twice. `ingest
+// audit` shows both. If a topic is deleted, created again and filled beyond our offset, all while
+// nothing is fetched, this is noticed only at the next take-over. One planned run at a time is held
+// in memory as a whole, even if it exceeds ingest.memory. So is a single record that exceeds it.
 //
 // # Files
 //

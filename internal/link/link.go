@@ -1,6 +1,6 @@
 // Package link is what the connections to Kafka and ClickHouse have in common: TLS (tls.go),
-// passwords (secret.go), and the two kinds of connection errors: refused, which a person must fix,
-// and unreachable, which may pass.
+// passwords (secret.go), and the two kinds of connection errors, refused and unreachable. A person
+// must fix the reason of a refusal. An unreachable server may come back by itself.
 //
 // Certificates and passwords in files are read again for every new connection, so they can be
 // replaced while the process runs.

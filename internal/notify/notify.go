@@ -34,8 +34,8 @@
 // wait for each other.
 //
 // Two processes may run if a Fence lets only one of them send. It is asked before each message and
-// before a notice is queued. A process that was suspended between that question and the sending can
-// still send what its successor sends too; the key is the same.
+// before a notice is queued. A process may be suspended after it has asked and before it sends.
+// When it resumes, it can send a message that its successor sends too; both have the same key.
 //
 // Alertmanager needs no queue. Update records what has changed. Once a minute, Send tells
 // Alertmanager about everything that is firing, as Prometheus does. Alertmanager resolves an alert

@@ -12,8 +12,8 @@
 // The exposure of a window is its number of requests, or 1 where counts are compared without regard
 // to traffic. The errors of a window with exposure E have a negative binomial distribution with
 // mean mu and variance phi*mu, where phi is the dispersion. The reference windows have S errors and
-// exposure C, so that mu = (S + 1/2) * E / C, and since mu is itself an estimate, the dispersion
-// that applies to a new window is phi_e = phi * (1 + E/C). Then
+// exposure C. The estimate of mu is (S + 1/2) * E / C. Because mu is only estimated, a new window
+// has a greater dispersion: phi_e = phi * (1 + E/C). Then
 //
 //	P(Y >= y) = I(1 - 1/phi_e; y, mu/(phi_e - 1))
 //

@@ -19,15 +19,15 @@
 //     merged into one grid (vertical.go).
 //  5. Tables: the rows of headings split a grid into tables. The headings and the cells decide
 //     which column is the status, the code, the message, the description or the remedy (tables.go,
-//     columns.go). If no heading names the codes, the cells do (keys.go). If several columns may
-//     hold the codes, by their cells (likeness.go), none is taken. Each line below the headings
-//     becomes a Row, or is Unplaced with its line number and a reason (rows.go). Codes without a
-//     status have that of their section (sections.go).
+//     columns.go). If no heading names the codes, the cells do (keys.go). If the cells of several
+//     columns look like codes (likeness.go), none of these columns is taken. Each line below the
+//     headings becomes a Row, or is Unplaced with its line number and a reason (rows.go). Codes
+//     without a status have that of their section (sections.go).
 //  6. Choice: tables that are not about errors are left out, and so are lists of HTTP statuses,
 //     unless the page calls these its codes (choose.go).
 //  7. Leftovers: lines outside all tables that look like rows are Unplaced too, and rows of the
-//     same code, status and message become one (page.go). On a page without any codes so far,
-//     equally built lines are read (induce.go).
+//     same code, status and message become one (page.go). If the page has given no codes so far,
+//     lines in which a code stands in the same place are read (induce.go).
 //
 // Throughout, nothing is dropped silently and nothing is made up. A code is returned exactly as it
 // appears on the page. A table that is not imported is in Tables with the reason. A line that

@@ -1,5 +1,6 @@
 // Package clitest holds what the tests of all programs check about their commands: that each has an
-// example that works, that nothing printed drives a terminal, and that what is printed fits one.
+// example that works, that no output controls a terminal, and that the output fits the terminal's
+// width.
 package clitest
 
 import (
