@@ -15,6 +15,65 @@ import (
 // under a status below 400, every dialect needs one of a few keys. If the body has none of them,
 // only its state remains to be found. FuzzFast checks that the parser agrees on the long way.
 
+// telltale is a word in the keys of envelopes, or in keys that name envelopes. A body below status
+// 400 without telltales holds no envelope.
+type telltale struct {
+	word     string                                // in lower case, found in any case; "" stands for the keys of innerKeys
+	whole    bool                                  // the word is the whole key, in this case
+	last     bool                                  // the word ends the key
+	notAfter byte                                  // the word does not count after this letter
+	value    func(value []byte, quote string) bool // whether the value is that of an envelope; nil: always
+}
+
+// telltales are looked for in every key. A dialect whose envelopes have none of them needs one of
+// its own here: else TestFastPathAgreesOnTheCorpus fails.
+var telltales = [...]telltale{
+	{word: "err"},
+	{word: "fail"},
+	{word: "fault", notAfter: 'e'}, // not default
+	{word: "xcept"},
+	{word: "ject"}, // rejected
+	{word: "blem"}, // problem
+	{word: "code", value: saysNoSuccess},
+	{word: "cd", last: true, value: saysNoSuccess},
+	{word: "tatus", value: saysFailingState},
+	{word: "result", value: saysFailingState},
+	{word: "outcome", value: saysFailingState},
+	{word: "ack", whole: true, value: saysFailingState},
+	{word: "Ack", whole: true, value: saysFailingState},
+	{word: "ACK", whole: true, value: saysFailingState},
+	{word: "ucce", value: saysFalse}, // success
+	{word: "verity", value: saysSevere},
+	{word: "digo", value: saysNoSuccess}, // código
+	{word: "codice", value: saysNoSuccess},
+	{word: "codr", value: saysNoSuccess}, // codRetorno
+	{word: "kod", value: saysNoSuccess},
+	{word: "fehler"},
+	{word: "hata"},
+	{word: "错误"},
+	{word: "xito", value: saysFalse},  // éxito
+	{word: "ucess", value: saysFalse}, // sucesso
+	{word: "category", value: saysFailure},
+	{word: "type", value: saysBad},
+	{word: "type", whole: true, value: saysFailure},
+	{word: "level", whole: true, value: saysSevere},
+	{word: `\`}, // an escape: the key may be any of these
+	{value: isText},
+	{word: "ret", whole: true, value: saysNoSuccess},
+	{word: "ok", last: true, value: saysFalse},
+	{word: "cstat", last: true, value: saysNoSuccess},
+	{word: "estado", last: true, value: saysFailingState},
+	{word: "tipo", last: true, value: saysBad},
+	{word: "detail", whole: true, value: isList},
+	{word: "state", whole: true, value: saysFailure},
+	{word: "state", whole: true, value: saysBad},
+	{word: "messageId", whole: true},
+	{word: "kind", whole: true, value: saysStatus},
+	{word: "__type", whole: true},
+}
+
+var _ [64 - len(telltales)]struct{} // asksOf returns a bit for each
+
 // fast returns the state of a body that cannot hold an envelope. It is ok only if that is proved.
 func (p *Parser) fast(a *accesslog.Access) (state accesslog.BodyState, ok bool) {
 	if a.Status >= 400 || a.ContentEncoding != "" || len(p.custom) > 0 || len(a.Body) == 0 || a.Body[0] != '{' && a.Body[0] != '[' ||

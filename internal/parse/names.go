@@ -6,6 +6,145 @@ import (
 	"strings"
 )
 
+// key is a member that some dialect asks for. Spellings with the same meaning in every dialect are
+// one key.
+type key uint8
+
+const (
+	keyCode key = iota
+	keyCodeUpper
+	keyMessage
+	keyMessageUpper
+	keyErrorCode
+	keyErrorMsg
+	keyOtherCode
+	keyErrcode
+	keyResultCode
+	keyResultMsg
+	keySubCode
+	keyError
+	keyErrorDescription
+	keyErrorType
+	keyErrors
+	keyDescription
+	keyDetail
+	keyDetails
+	keyTitle
+	keyReason
+	keyType
+	keyAWSType
+	keyName
+	keyStatus
+	keyStatusCode
+	keySuccess
+	keyCodeDesc
+	keyHostID
+	keyRecommend
+	keyKind
+	keyJSONRPC
+	keyInnerError
+	keyTarget
+	keyFaultCode
+	keyFaultString
+	keyLocations
+	keyExtensions
+	keyPath
+	keyTimestamp
+	keyDocumentationURL
+	keyLoc
+	keyDebugID
+	keyField
+	keyData
+	keyErrorTexts
+	keyMessageID
+	keyCategory
+	keyMember
+	keyOutcome
+
+	// These say that an object is not an envelope: see exempt.go.
+	keyID
+	keyState
+	keyTime
+	keyJob
+	keyDone
+	keyEvent
+	keyMetadata
+	keyDocument
+	keyRemedy
+	keyLevel
+	keyLocale
+
+	numKeys
+)
+
+// spellings are the names of each key.
+var spellings = [numKeys][]string{
+	keyCode:         {"code", "kode", "kod"},
+	keyCodeUpper:    {"Code"},
+	keyMessage:      {"message", "msg"},
+	keyMessageUpper: {"Message", "Msg"},
+	keyErrorCode:    {"error_code"},
+	keyErrorMsg: {"error_msg", "error_message", "errorMsg", "errorMessage", "ErrorMessage", "ErrorMsg", "errMsg", "err_msg", "errmsg", "ErrMsg",
+		"err_message", "errMessage", "error_info", "errorInfo", "err_code_des", "err_tips", "errorDetail", "fail_reason", "failReason",
+		"errorSummary", "ErrorInfo", "err-msg", "status_message", "error-text", "错误信息", "错误消息", "错误描述"},
+	keyOtherCode:        {"errorCode", "ErrorCode", "err_code", "errCode", "errorcode", "ErrCode", "error-code", "err-code", "错误码", "错误代码"},
+	keyErrcode:          {"errcode", "errno", "err_no", "error_no", "errorNo", "errNo"},
+	keyResultCode:       {"resultCode", "result_code", "ResultCode", "resultcode", "retCode", "retcode", "ret_code", "RetCode", "ret", "returnCode", "return_code", "returncode", "ReturnCode", "rtnCode", "rtn_code", "respCode", "resp_code", "responseCode", "response_code", "rspCode", "rsp_code", "infocode"},
+	keyResultMsg:        {"resultMsg", "result_msg", "resultMessage", "ResultMessage", "ResultMsg", "resultDesc", "result_desc", "retMsg", "retmsg", "ret_msg", "RetMsg", "returnMsg", "return_msg", "returnMessage", "ReturnMsg", "rtnMsg", "rtn_msg", "respMsg", "resp_msg", "respDesc", "responseMessage", "responseMsg", "response_msg", "rspMsg", "rsp_msg", "rspDesc"},
+	keySubCode:          {"sub_code", "subCode", "subcode", "sub_code_str"},
+	keyError:            {"error", "Error", "err", "erro", "hata"},
+	keyErrorDescription: {"error_description", "errorDescription", "error_desc", "errorDesc"},
+	keyErrorType:        {"errorType", "error_type"},
+	keyErrors:           {"errors", "Errors"},
+	keyDescription:      {"description", "desc", "Description", "info", "explanation", "moreInformation"},
+	keyDetail:           {"detail", "Detail"},
+	keyDetails:          {"details", "Details"},
+	keyTitle:            {"title", "Title", "httpMessage"},
+	keyReason:           {"reason", "Reason"},
+	keyType:             {"type", "Type"},
+	keyAWSType:          {"__type"},
+	keyName:             {"name"},
+	keyStatus:           {"status", "Status"},
+	keyStatusCode:       {"statusCode", "status_code", "StatusCode", "httpStatus", "http_status", "httpCode", "http_code", "httpStatusCode", "statuscode"},
+	keySuccess:          {"success", "Success", "isSuccess", "is_success", "succeed", "succeeded", "ok"},
+	keyCodeDesc:         {"codeDesc"},
+	keyHostID:           {"HostId"},
+	keyRecommend:        {"Recommend"},
+	keyKind:             {"kind"},
+	keyJSONRPC:          {"jsonrpc"},
+	keyInnerError:       {"innererror", "innerError", "InnerError"},
+	keyTarget:           {"target"},
+	keyFaultCode:        {"faultcode", "faultCode"},
+	keyFaultString:      {"faultstring", "faultString"},
+	keyLocations:        {"locations"},
+	keyExtensions:       {"extensions"},
+	keyPath:             {"path"},
+	keyTimestamp:        {"timestamp"},
+	keyDocumentationURL: {"documentation_url"},
+	keyLoc:              {"loc"},
+	keyDebugID:          {"debug_id"},
+	keyField:            {"field", "resource"},
+	keyData:             {"data"},
+	keyErrorTexts:       {"errorMessages", "error_messages", "errorMsgs", "errMsgs"},
+	keyMessageID:        {"messageId"},
+	keyCategory:         {"category", "scimType"},
+	keyMember:           {"member"},
+	keyOutcome:          {"result", "Result", "ack", "Ack", "ACK", "outcome", "resultStatus", "responseStatus", "response_status", "res_result", "systemStatus", "actionStatus", "ActionStatus"},
+
+	keyID:    {"id", "ID", "uuid", "sid", "run_id", "runId", "instance_id", "instanceId", "server_id", "operation_id", "operationId", "execution_id", "executionArn", "build_id", "pipeline_id"},
+	keyState: {"state", "phase", "job_status", "jobStatus", "task_status", "taskStatus", "task_state", "run_status", "conclusion", "lifecycle_state", "lifecycleState", "provisioningState", "provisioning_state"},
+	keyTime: {"created_at", "createdAt", "created", "create_time", "createTime", "creationTime", "begin_time", "beginTime", "begin_at", "start_time", "startTime", "startDate", "started_at", "startedAt", "end_time", "endTime", "stopDate", "ended_at",
+		"finished_at", "finishedAt", "finish_time", "completed_at", "completedAt", "failed_at", "updated_at", "updatedAt", "updated", "update_time", "date_created", "date_updated"},
+	keyJob:      {"job_id", "jobId", "task_id", "taskId", "JobId", "TaskId"},
+	keyDone:     {"done"},
+	keyEvent:    {"eventName", "eventTime", "eventType", "event_name", "event_time", "event_type", "trace_name", "traceName"},
+	keyMetadata: {"metadata"},
+	keyDocument: {"openapi", "swagger", "asyncapi", "$schema", "__schema"},
+	keyRemedy:   {"solution", "remedy", "resolution", "suggestion", "handling", "cause"},
+	keyLevel:    {"level", "severity"},
+	keyLocale:   {"locale", "lang", "language"},
+}
+
 // Vendors write the same few names in endless ways: resCode, RES_CODE, response-message. A name
 // that no dialect lists is taken for one that differs only in case and separators, or for a pair of
 // a usual prefix and a usual word.
