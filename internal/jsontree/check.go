@@ -310,9 +310,10 @@ func (c *check) nextItem(i int) bool {
 }
 
 // remember returns what is remembered of the key at i, whose value is at v, and asks of it if it is
-// new. It returns nil if it is too long.
+// new. It returns nil if it is too long, or if an escape in it has failed the check: whoever
+// recalled it would pass over that escape.
 func (c *check) remember(i, v int, key []byte) *recentKey {
-	if v-i > maxWords {
+	if v-i > maxWords || c.failed {
 		return nil
 	}
 	text := wordsOf(c.src[i:v])

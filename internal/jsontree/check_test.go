@@ -257,3 +257,15 @@ func TestCheckKeepsQuotesApart(t *testing.T) {
 		}
 	}
 }
+
+// A key with an escape that the Checker does not read fails the check each time.
+func TestCheckFailsAgain(t *testing.T) {
+	var c Checker
+	c.Asks = func([]byte) uint64 { return 0 }
+	body := []byte(`{\"key\": \ [1], \"last\":\"` + strings.Repeat("x", 100) + `\"}`)
+	for range 3 {
+		if how, ok := c.Check(body, true); ok {
+			t.Fatalf("%s: %v", body, how)
+		}
+	}
+}

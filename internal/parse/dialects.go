@@ -730,7 +730,7 @@ func (o *object) describesCode(code string, messages []key) bool {
 	if o.Parent().Kind() == jsontree.Missing && !o.keys.hasAny(keys(keyID, keyName, keyType, keyError)) {
 		return true
 	}
-	return o.isAnswer() && o.Parent().Kind() != jsontree.Array && isDigits(strings.TrimPrefix(code, "-")) && !o.keys.hasAny(keys(messages...)) && complains(o.scalar(keyDescription))
+	return o.isAnswer() && o.Parent().Kind() != jsontree.Array && isDigits(strings.ReplaceAll(strings.TrimPrefix(code, "-"), ".", "")) && !o.keys.hasAny(keys(messages...)) && complains(o.scalar(keyDescription))
 }
 
 // headOfError reads the part of an answer that says how the call went, with a type of error and its
@@ -782,6 +782,9 @@ func jSend(o *object) (Envelope, verdict) {
 	if e, says := o.messageOnly(keyMessage, keyErrorMsg, keyReason, keyResultMsg, keyData); says == failure || !o.liberal() {
 		if code := o.scalar(keyStatusCode); says == failure && e.Code == "" && isDigits(code) && strings.Trim(code, "0") != "" { // the service's own number
 			e.Code = code
+		}
+		if text := o.anyText(); says == neither && complains(text) && !o.keys.hasAny(keys(keyID, keyName, keyTime)) {
+			return Envelope{Message: text}, failure
 		}
 		return e, says
 	}
@@ -1209,7 +1212,7 @@ var lastResorts = []dialect{
 			return Envelope{}, neither
 		}
 		e := Envelope{Message: text, Code: word}
-		if code := anyCode(where, len(codeWords)); word == "" && where.Parent().Kind() != jsontree.Array && code != strconv.Itoa(o.p.status) {
+		if code := cmp.Or(anyCode(where, len(codeWords)), wordOfStatus(where)); word == "" && where.Parent().Kind() != jsontree.Array && code != strconv.Itoa(o.p.status) {
 			e.Code = code
 		}
 		return e, failure

@@ -45,6 +45,9 @@ func exemptSubtree(v jsontree.Value) bool {
 // namesNotices reports whether a container is named for warnings or hints: warningMessages,
 // infoList, userWarnings.
 func namesNotices(name []byte) bool {
+	if n := len(name); n < len("hints") || name[n-1]|0x20 != 's' && name[n-1]|0x20 != 't' {
+		return false // most names end here
+	}
 	var buffer [maxRoleName]byte
 	name = plainName(name, &buffer)
 	about, isList := bytes.CutSuffix(name, []byte("s"))

@@ -161,9 +161,12 @@ func (t *telltale) isIn(key []byte) bool {
 		return isInnerKey(key)
 	case t.whole:
 		return string(key) == t.word
+	case t.last:
+		i := len(key) - len(t.word)
+		return i >= 0 && follows(key, i, t.word)
 	}
 	for i := range len(key) - len(t.word) + 1 {
-		if follows(key, i, t.word) && (!t.last || i+len(t.word) == len(key)) && (i == 0 || t.notAfter == 0 || key[i-1]|0x20 != t.notAfter) {
+		if follows(key, i, t.word) && (i == 0 || t.notAfter == 0 || key[i-1]|0x20 != t.notAfter) {
 			return true
 		}
 	}
@@ -255,18 +258,27 @@ func saysFailingState(value []byte, quote string) bool {
 		}
 	}
 	switch c := text[0] | 0x20; {
-	case '4' <= c && c <= '9' || c == '-', beginsRefusal(text):
+	case '4' <= c && c <= '9' || c == '-':
 		return true
 	case '0' <= c && c <= '3':
 		return number && string(text[:n]) != "0" && string(text[:n]) != "1" && string(text[:n]) != "200"
-	case c == 'e':
-		return code || follows(text, 0, "err")
-	case c == 'f':
-		return code || follows(text, 0, "fa")
-	case c == 'n' || c == 'k':
-		return code || n <= len("notok ")
 	}
-	return code
+	return code || beginsFailure(text, n)
+}
+
+// beginsFailure reports whether a text of n bytes begins with a state of what failed or was refused.
+func beginsFailure(text []byte, n int) bool {
+	switch text[0] | 0x20 {
+	case 'e':
+		return follows(text, 0, "err")
+	case 'f':
+		return follows(text, 0, "fa")
+	case 'n', 'k':
+		return n <= len("notok ") || beginsRefusal(text)
+	case 'r', 'd', 'i', 'm':
+		return beginsRefusal(text)
+	}
+	return false
 }
 
 // beginsRefusal reports whether a text begins with a state of what was refused.

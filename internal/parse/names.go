@@ -60,6 +60,7 @@ const (
 	keyCategory
 	keyMember
 	keyOutcome
+	keyValid
 
 	// These say that an object is not an envelope: see exempt.go.
 	keyID
@@ -131,6 +132,8 @@ var spellings = [numKeys][]string{
 	keyMember:           {"member"},
 	keyOutcome:          {"result", "Result", "ack", "Ack", "ACK", "outcome", "resultStatus", "responseStatus", "response_status", "res_result", "systemStatus", "actionStatus", "ActionStatus"},
 
+	keyValid: {"valid", "isValid", "is_valid"},
+
 	keyID:    {"id", "ID", "uuid", "sid", "run_id", "runId", "instance_id", "instanceId", "server_id", "operation_id", "operationId", "execution_id", "executionArn", "build_id", "pipeline_id"},
 	keyState: {"state", "phase", "job_status", "jobStatus", "task_status", "taskStatus", "task_state", "run_status", "conclusion", "lifecycle_state", "lifecycleState", "provisioningState", "provisioning_state"},
 	keyTime: {"created_at", "createdAt", "created", "create_time", "createTime", "creationTime", "begin_time", "beginTime", "begin_at", "start_time", "startTime", "startDate", "started_at", "startedAt", "end_time", "endTime", "stopDate", "ended_at",
@@ -168,7 +171,7 @@ var similarKeys = func() map[string]key {
 	}
 	const (
 		results = "res resp rsp response ret rtn rt return result rslt biz business bizres op operation reply service svc api sys trans process exec ack action"
-		errs    = "err error exception fault fail failure problem"
+		errs    = "err error exception fault fail failed failure problem"
 		owners  = "api app enc res resp ret rsp gw gateway biz sys svc proc host server provider processor bank issuer acquirer payment transaction trans txn"
 	)
 	add(keyResultCode, results, "code cd")
@@ -209,11 +212,11 @@ var similarKeys = func() map[string]key {
 }()
 
 // otherLanguages are names that services write in Spanish, Portuguese, French, German, Italian,
-// Turkish and Indonesian. A plain description is no message of a code: lists of products have both.
+// Turkish, Indonesian and the languages of northern and central Europe. A plain description is no message of a code: lists of products have both.
 var otherLanguages = map[key]string{
 	keyCode:    "codigo código codice",
-	keyMessage: "mensaje mensagem messaggio meldung mesaj pesan",
-	keyReason:  "motivo glosa descripcion descripción descricao descrição descrizione beschreibung libelle libellé aciklama açıklama keterangan",
+	keyMessage: "mensaje mensagem messaggio meldung mesaj pesan meddelande melding besked viesti bericht komunikat zprava poruka mesej felmeddelande feilmelding fejlbesked opisbledu",
+	keyReason:  "motivo glosa popis omschrijving beskrivelse beskrivning kuvaus descripcion descripción descricao descrição descrizione beschreibung libelle libellé aciklama açıklama keterangan",
 	keyDetail:  "detalle detalhe dettaglio",
 	keyError:   "erreur errore fehler serviceexception",
 	keyStatus:  "estado",
@@ -222,7 +225,7 @@ var otherLanguages = map[key]string{
 	keyErrors:  "errores erros erreurs errori",
 	keySuccess: "exito éxito sucesso",
 	keyOtherCode: "codigoerror codigoerrorregistro codigoerro códigoerro códigoerror coderro coderror codigodeerror codigodeerro erreurcode codeerreur codicerrore codiceerrore " +
-		"fehlercode fehlernummer fehlernr hatakodu hatakod kodeerror errorkode foutcode",
+		"felkod feilkode fejlkode kodbledu kodchyby fehlercode fehlernummer fehlernr hatakodu hatakod kodeerror errorkode foutcode",
 	keyErrorMsg: "mensajeerror mensajedeerror mensagemerro mensagemdeerro msgerro msgerror descripcionerror descripcionerrorregistro descricaoerro messageerreur libelleerreur erreurmessage " +
 		"fehlermeldung fehlertext fehlerbeschreibung messaggioerrore descrizioneerrore hatamesaji hatamesajı hatamesaj hataaciklama pesanerror foutmelding",
 	keyResultCode: "cstat recode codigoretorno codretorno codigorespuesta codrespuesta codigoresultado coderetour sonuckodu",

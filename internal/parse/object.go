@@ -314,7 +314,7 @@ func (o *object) isSuccess(code, text string, how manner, whole bool) bool {
 			return true
 		}
 	}
-	return said || reportsSuccess(text) || whole && (saysCalm(text) || grants(text)) && !o.isError() && !o.keys.has(keyError)
+	return said || reportsSuccess(text) || whole && !o.keys.has(keyError) && (saysCalm(text) || grants(text)) && !o.isError()
 }
 
 // saysAll reports whether the message under the keys is not cut off.
@@ -425,10 +425,7 @@ func (o *object) flagSaysSuccess() bool {
 	if says, known := flagOf(o.get(keySuccess)); known {
 		return says
 	}
-	if valid, known := flagOf(o.Get("valid")); known && valid { // a coupon
-		return true
-	}
-	if valid, known := flagOf(o.Get("isValid")); known && valid {
+	if valid, known := flagOf(o.get(keyValid)); known && valid { // a coupon
 		return true
 	}
 	s := o.get(keyStatus)

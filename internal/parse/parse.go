@@ -492,7 +492,7 @@ func (p *Parser) repeats(object jsontree.Value, e Envelope) bool {
 	around := p.last
 	before := p.found[len(p.found)-1]
 	if e.Code == before.Code && e.Message == before.Message {
-		return around.Encloses(object) || !inList(object) && !inList(p.last)
+		return around.Encloses(object) || !inList(object) || !inList(around)
 	}
 	return e.Message == "" && hasOwnCode(before) && before.Message != "" && around.Encloses(object) && object.Parent().Kind() == jsontree.Object
 }

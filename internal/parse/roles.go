@@ -91,10 +91,13 @@ func isCodeOf(c, word string) bool {
 	case !isWord(c) || strings.Contains(c, "://"), slices.Contains(failingStates, strings.ToLower(c)):
 		return false
 	case word == "id" || word == "name" || word == "nome" || word == "label" || word == "type" || word == "class" || word == "key":
-		return soundsLikeCode(c)
+		return soundsLikeCode(c) || word == "id" && snakeCase.MatchString(c)
 	}
 	return true
 }
+
+// snakeCase matches words that are no random id: date_out_of_bounds.
+var snakeCase = regexp.MustCompile(`^[a-z]{3,}(?:_[a-z]{2,})+$`)
 
 // humps are where the words of a name in camel case meet.
 var humps = regexp.MustCompile(`([a-z])([A-Z])`)
@@ -119,6 +122,14 @@ func (o *object) wordOfCode() string {
 		if name := bytes.ToLower(nameOf(m)); scalarOf(m) == code && bytes.Contains(name, []byte("err")) && bytes.HasSuffix(name, []byte("code")) {
 			return code
 		}
+	}
+	return ""
+}
+
+// wordOfStatus returns the status of an error in words if it names a kind of error.
+func wordOfStatus(v jsontree.Value) string {
+	if status := scalarOf(v.Get("status")); isWord(status) && soundsLikeCode(status) {
+		return status
 	}
 	return ""
 }
