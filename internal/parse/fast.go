@@ -220,6 +220,8 @@ func saysFailure(value []byte, quote string) bool {
 		return follows(text, 0, "fail") || follows(text, 0, "false")
 	case '4' <= c && c <= '9' || c == '-':
 		return true
+	case c == '0' && !quoted && len(text) > 1 && '0' <= text[1] && text[1] <= '9': // no JSON, but read
+		return true
 	case quoted || c < '1' || c > '3':
 		return false
 	}

@@ -238,6 +238,25 @@ const (
 	innerEnding               // one of innerKeys
 )
 
+// initials are the first letters of similarKeys, by the places of their last two letters in the
+// alphabet, a bit each.
+var initials = func() (m [32][32]uint32) {
+	for name := range similarKeys {
+		m[name[len(name)-2]&31][name[len(name)-1]&31] |= 1 << (name[0] & 31)
+	}
+	return m
+}()
+
+// beginsSimilar reports whether a name begins like one of similarKeys with its ending, or may have a
+// prefix before it.
+func beginsSimilar(name []byte) bool {
+	n := len(name)
+	if first := name[0] | 0x20; n < 2 || first < 'a' || 'z' < first || initials[name[n-2]&31][name[n-1]&31]&(1<<(first&31)) != 0 {
+		return true
+	}
+	return n <= len("error")+maxInitials || bytes.IndexByte(name[:maxVendor+1], '_') > 0 || bytes.IndexByte(name, ':') > 0
+}
+
 // endings says what a name may be, by the places of its last two letters in the alphabet.
 var endings = func() (m [32][32]uint8) {
 	for name := range similarKeys {

@@ -91,7 +91,7 @@ func (o *object) read(v jsontree.Value) {
 				continue
 			}
 		}
-		if ends&similarEnding == 0 { // most names end here
+		if ends&similarEnding == 0 || !beginsSimilar(name) { // most names end here
 			continue
 		}
 		if k, ok := similarKey(name); ok && !similar.has(k) {
@@ -265,7 +265,7 @@ func (o *object) pairOfFailure(c string, how manner, messages []key) (Envelope, 
 		there = there || text != ""
 	}
 	switch {
-	case !o.liberal() && strings.ContainsAny(c, " '’") && labelOfCode.MatchString(c):
+	case !o.liberal() && (strings.IndexByte(c, ' ') >= 0 || strings.IndexByte(c, '\'') >= 0) && labelOfCode.MatchString(c):
 		return Envelope{}, neither
 	case len(c) > maxCode, !there && how&distinctive == 0 && !o.standsAlone() && (o.Complete() || !o.placedAsEnvelope()):
 		return Envelope{}, neither
@@ -314,7 +314,9 @@ func (o *object) isSuccess(code, text string, how manner, whole bool) bool {
 			return true
 		}
 	}
-	return said || reportsSuccess(text) || whole && !o.keys.has(keyError) && (saysCalm(text) || grants(text)) && !o.isError()
+	may := mentions(text)
+	return said || may&ofSuccess != 0 && succeeds(text) ||
+		whole && !o.keys.has(keyError) && (saysCalm(text) || may&ofGrant != 0 && grants(text)) && !o.isError()
 }
 
 // saysAll reports whether the message under the keys is not cut off.

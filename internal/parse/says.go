@@ -73,67 +73,67 @@ var (
 
 // reportsSuccess reports whether a sentence says that something succeeded.
 func reportsSuccess(text string) bool {
-	if len(text) > maxCode || !mentions(text, &successStems) { // most messages end here
-		return false
-	}
+	return mentions(text)&ofSuccess != 0 && succeeds(text)
+}
+
+func succeeds(text string) bool {
 	return successPhrase.MatchString(text) && !noSuccess.MatchString(text)
 }
 
-// stems begin the words of an expression that are written in ASCII, by their second letter. A text
-// without the first pair of letters of one is passed over quickly.
-type stems [256][]string
+// mention says which words a text may hold.
+type mention uint8
 
-// successStems are those of successPhrase.
-var successStems = stems{
-	'u': {"succ", "suce", "sukses", "sukces", "muvaffaqiyatli"},
-	'x': {"exitos"},
-	'r': {"erfolgreich"},
-	'e': {"berhasil", "berjaya", "geslaagd", "gelukt", "vellykket"},
-	'o': {"correctamente", "voltooid"},
-	'a': {"basari", "matagumpay", "mafanikio"},
-	'y': {"lyckad", "lyckat"},
-	'n': {"onnistu"},
-	'i': {"sikeres"},
-	'm': {"umefanikiwa", "imefanikiwa"},
+const (
+	ofSuccess mention = 1 << iota // those of successPhrase
+	ofGrant                       // those of grant
+)
+
+// stem begins a word that is written in ASCII.
+type stem struct {
+	text string
+	of   mention
 }
 
-// grantStems are those of grant.
-var grantStems = stems{
-	'a': {"captur", "kabul", "zaakcept", "zatwierdz"},
-	'c': {"accept", "acept", "accett"},
-	'e': {"deliver", "realiz", "genehmigt", "sedang", "geaccept"},
-	'f': {"effectu"},
-	'i': {"riuscit", "disetujui", "diterima", "vinculad"},
-	'k': {"akzept"},
-	'm': {"em oper", "em proc"},
-	'n': {"angenommen", "onaylandi", "en proc"},
-	'o': {"complet", "confirm", "conclu", "homolog", "goedgekeurd", "godk"},
-	'p': {"approv", "aprob", "aprov", "approuv"},
-	'r': {"proces"},
-	's': {"eseguit"},
-	'u': {"authori", "autori", "buon fine"},
-	'y': {"hyv"},
-}
+// stems are the beginnings of all words of successPhrase and grant that are written in ASCII, by
+// their second letter. A text without the first pair of letters of one is passed over quickly.
+var stems = func() (m [256][]stem) {
+	for of, list := range map[mention]string{
+		ofSuccess: "succ,suce,sukses,sukces,muvaffaqiyatli,exitos,erfolgreich,berhasil,berjaya,geslaagd,gelukt,vellykket,correctamente,voltooid,basari,matagumpay,mafanikio,lyckad,lyckat,onnistu,sikeres,umefanikiwa,imefanikiwa",
+		ofGrant: "captur,kabul,zaakcept,zatwierdz,accept,acept,accett,complet,deliver,realiz,genehmigt,sedang,geaccept,effectu,riuscit,disetujui,diterima,vinculad,akzept,em oper,em proc,angenommen,onaylandi,en proc," +
+			"confirm,conclu,homolog,goedgekeurd,godk,approv,aprob,aprov,approuv,proces,eseguit,authori,autori,buon fine",
+	} {
+		for text := range strings.SplitSeq(list, ",") {
+			m[text[1]] = append(m[text[1]], stem{text, of})
+		}
+	}
+	return m
+}()
 
 // grants reports whether a text says that what was asked for was granted or is being worked on. Such
 // words are weaker than those of success: where an error stands, they are about something else.
 func grants(text string) bool {
-	return len(text) <= maxCode && mentions(text, &grantStems) && grant.MatchString(text) && !noSuccess.MatchString(text) && !complains(text)
+	return grant.MatchString(text) && !noSuccess.MatchString(text) && !complains(text)
 }
 
-// mentions reports whether a text may hold one of the words of an expression.
-func mentions(text string, of *stems) bool {
+// mentions returns which words a text may hold. A long text is no sentence of success.
+func mentions(text string) (may mention) {
+	if len(text) > maxCode {
+		return 0
+	}
 	for i := 1; i < len(text); i++ {
 		if text[i] >= utf8.RuneSelf {
-			return true
+			return ofSuccess | ofGrant
 		}
-		for _, stem := range of[text[i]|0x20] {
-			if text[i-1]|0x20 == stem[0] && len(text) >= i-1+len(stem) && strings.EqualFold(text[i-1:i-1+len(stem)], stem) {
-				return true
+		if i > 1 && 'a' <= text[i-2]|0x20 && text[i-2]|0x20 <= 'z' { // within a word
+			continue
+		}
+		for _, s := range stems[text[i]|0x20] {
+			if text[i-1]|0x20 == s.text[0] && len(text) >= i-1+len(s.text) && strings.EqualFold(text[i-1:i-1+len(s.text)], s.text) {
+				may |= s.of
 			}
 		}
 	}
-	return false
+	return may
 }
 
 // severeWords are severities, types and states that say failure, in lower case; failingStates are
