@@ -473,7 +473,7 @@ func (o *object) resultInWords(code string) (e Envelope, says verdict) {
 	case code == "": // the number is the result itself
 		number := o.get(keyOutcome)
 		e.Message = cmp.Or(o.textNamedLike(number), o.scalar(keyDescription, keyMessage, keyErrorMsg), scalarOf(o.Get("comment")))
-		if e.Code = scalarOf(number); !isDigits(e.Code) || e.Code == "1" && !o.isSmall() || e.Code == strconv.Itoa(o.p.status) || !complains(e.Message) {
+		if e.Code = scalarOf(number); !isDigits(e.Code) || e.Code == "1" && !(o.p.isXML && o.isSmall()) || e.Code == strconv.Itoa(o.p.status) || !complains(e.Message) {
 			return Envelope{}, neither
 		}
 	default:
