@@ -263,7 +263,7 @@ func saysFailingState(value []byte, quote string) bool {
 	case '4' <= c && c <= '9' || c == '-':
 		return true
 	case '0' <= c && c <= '3':
-		return number && string(text[:n]) != "0" && string(text[:n]) != "1" && string(text[:n]) != "200"
+		return !number || string(text[:n]) != "0" && string(text[:n]) != "1" && string(text[:n]) != "200"
 	}
 	return code || beginsFailure(text, n)
 }

@@ -121,6 +121,7 @@ func FuzzFast(f *testing.F) {
 	f.Add([]byte(`{"messages":[{"reason":"abc","message":"not"}]}`), false)
 	f.Add([]byte(`{"result":false,"reason":"already_set"}`), false)
 	f.Add([]byte(`{"result":1,"desc":"失败"`), false)
+	f.Add([]byte(`{"status":"00A","message":"no"}`), false)
 	f.Add([]byte(`{"status":02,"status_message":"0`), false)
 	p := newParser(f)
 	f.Fuzz(func(t *testing.T, body []byte, escaped bool) {
