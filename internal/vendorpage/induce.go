@@ -166,5 +166,8 @@ func inducedGrid(lines []line, p place, all []anchored) *grid {
 	if saysError.MatchString(p.before) {
 		g.topic = ofCodes
 	}
+	if p.before == "" && g.topic != ofCodes && !sayFaults(g.rows[1:]) {
+		return nil // a list of something else, such as ports
+	}
 	return g
 }
