@@ -12,17 +12,10 @@ RACE := $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 # share what is compiled.
 export GOFLAGS += -gcflags=all=-dwarf=false
 
-# How tests run. lint vets the packages. A compiler that collects its garbage less often takes a
-# seventh less CPU; the programs under test do not do so.
-TEST := $(GO) test -toolexec "env GOGC=400 GOMEMLIMIT=2GiB" -vet=off -timeout 20m
-
-# Most tests wait for servers, so more run at once than there are cores. At exit the race detector
-# would sleep for a second in each process.
-RACING := CGO_ENABLED=$(if $(RACE),1,0) GORACE=atexit_sleep_ms=0 $(TEST) $(RACE) -p 3 -parallel 4
-
-# Neither the code nor the tests of these packages start goroutines, so the race detector could find
-# nothing in them, for ten times the CPU. TestSequentialPackages holds them to it.
-SEQUENTIAL := ./internal/accesslog ./internal/jsontree ./internal/loadgen ./internal/parse ./internal/vendorpage
+# How tests run. Most of them wait for servers, so more run at once than there are cores. lint vets
+# the packages. At exit the race detector would sleep for a second in each process. A compiler that
+# collects its garbage less often takes a seventh less CPU; the programs under test do not do so.
+TEST := CGO_ENABLED=$(if $(RACE),1,0) GORACE=atexit_sleep_ms=0 $(GO) test -toolexec "env GOGC=400 GOMEMLIMIT=2GiB" $(RACE) -vet=off -p 3 -parallel 4
 
 build lint: export GOGC := 400
 build lint: export GOMEMLIMIT := 2GiB
@@ -43,10 +36,7 @@ run: build ## start the stack, send sample traffic, ingest it and print the top 
 
 test: build ## run all tests, on a real ClickHouse and a real Kafka
 	@$(if $(RACE),,echo "no gcc: the tests run without the race detector")
-	@failed=0; \
-	CGO_ENABLED=0 $(TEST) $(SEQUENTIAL) || failed=1; \
-	$(RACING) $(FIRST) $$($(GO) list ./... | grep -vxF "$$($(GO) list $(SEQUENTIAL))") || failed=1; \
-	exit $$failed
+	$(TEST) -timeout 20m $(FIRST) ./...
 
 # One package at a time: the fault tests wait for an ingester under full load to catch up.
 prove: ## run the long forms of the model, the mutations, the fault tests and the rollups, without the race detector; see docs/reliability.md

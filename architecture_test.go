@@ -130,51 +130,6 @@ func TestStoredTables(t *testing.T) {
 	})
 }
 
-// TestSequentialPackages checks that the packages that make test runs without the race detector
-// start no goroutines, in code or tests: the detector could find nothing in them.
-func TestSequentialPackages(t *testing.T) {
-	text, err := os.ReadFile("Makefile")
-	if err != nil {
-		t.Fatal(err)
-	}
-	list := regexp.MustCompile(`(?m)^SEQUENTIAL := (.*)$`).FindSubmatch(text)
-	if list == nil {
-		t.Fatal("the Makefile has no list SEQUENTIAL")
-	}
-	for name := range strings.FieldsSeq(string(list[1])) {
-		files, err := filepath.Glob(filepath.Join(name, "*.go"))
-		if err != nil || len(files) == 0 {
-			t.Errorf("%s: no Go files: %v", name, err)
-		}
-		for _, path := range files {
-			positions := token.NewFileSet()
-			file, err := parser.ParseFile(positions, path, nil, parser.SkipObjectResolution)
-			if err != nil {
-				t.Fatal(err)
-			}
-			ast.Inspect(file, func(n ast.Node) bool {
-				if startsGoroutine(n) {
-					t.Errorf("%s starts a goroutine: take the package off SEQUENTIAL in the Makefile", positions.Position(n.Pos()))
-				}
-				return true
-			})
-		}
-	}
-}
-
-// startsGoroutine reports whether a node is a go statement or a call of a method that starts a
-// goroutine: Go of groups, Parallel and RunParallel of tests, AfterFunc.
-func startsGoroutine(n ast.Node) bool {
-	switch n := n.(type) {
-	case *ast.GoStmt:
-		return true
-	case *ast.CallExpr:
-		method, ok := n.Fun.(*ast.SelectorExpr)
-		return ok && slices.Contains([]string{"Go", "Parallel", "RunParallel", "AfterFunc"}, method.Sel.Name)
-	}
-	return false
-}
-
 // eachGoFile parses every Go file of the packages, without their tests.
 func eachGoFile(t *testing.T, mode parser.Mode, visit func(path string, file *ast.File)) {
 	t.Helper()

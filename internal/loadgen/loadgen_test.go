@@ -37,6 +37,7 @@ func generate(t testing.TB, cfg Config) ([]Message, Sent) {
 
 // The pipeline finds in the traffic what the generator says is in it, to the last one.
 func TestPipelineCountsWhatWasSent(t *testing.T) {
+	t.Parallel()
 	cfg := day(1, 30_000)
 	messages, sent := generate(t, cfg)
 	got, seen := count(t, cfg, messages)
@@ -142,6 +143,7 @@ func checkMessage(t *testing.T, e enrich.Event) {
 }
 
 func TestSameSeedSameBytes(t *testing.T) {
+	t.Parallel()
 	same := func(a, b Message) bool {
 		return bytes.Equal(a.Key, b.Key) && bytes.Equal(a.Value, b.Value) && a.Time.Equal(b.Time)
 	}
@@ -157,6 +159,7 @@ func TestSameSeedSameBytes(t *testing.T) {
 }
 
 func TestTotals(t *testing.T) {
+	t.Parallel()
 	f := func(cfg Config) {
 		t.Helper()
 		messages, sent := generate(t, cfg)
@@ -202,6 +205,7 @@ func TestTotals(t *testing.T) {
 
 // The day is as the package comment says.
 func TestTheDay(t *testing.T) {
+	t.Parallel()
 	messages, sent := generate(t, day(1, 120_000))
 	burst, largest, size, hours := 0, 0, 0, [24]int{}
 	for _, m := range messages {

@@ -113,7 +113,8 @@ func tedious(t testing.TB, size int) map[string][]byte {
 
 // The work grows with the length of a page, not with its square: a page sixteen times as long
 // allocates about sixteen times as much, where a quadratic reader would allocate 256 times as much.
-// A clock would say little on a busy machine.
+// A clock would say little on a busy machine. This test does not run next to others, because it
+// counts what the whole process allocates.
 func TestWorkGrowsWithLength(t *testing.T) {
 	const size, streamSize, longer = 256, 512, 16     // a table of cells in a column is read 400 cells at a time
 	defer debug.SetGCPercent(debug.SetGCPercent(800)) // collecting does not change what is counted

@@ -25,6 +25,7 @@ func testKinds(t *testing.T, archive string) {
 	for pair := range slices.Chunk(a.Files, 2) {
 		page, want := pair[0], pair[1]
 		t.Run(page.Name, func(t *testing.T) {
+			t.Parallel()
 			if strings.TrimSuffix(page.Name, filepath.Ext(page.Name))+".want" != want.Name {
 				t.Fatalf("%s is followed by %s", page.Name, want.Name)
 			}
@@ -59,12 +60,14 @@ func kindRows(p Page) string {
 }
 
 func TestKinds(t *testing.T) {
+	t.Parallel()
 	archives, err := filepath.Glob("testdata/kinds/*.txtar")
 	if err != nil || len(archives) == 0 {
 		t.Fatal("no archives: ", err)
 	}
 	for _, archive := range archives {
 		t.Run(filepath.Base(archive), func(t *testing.T) {
+			t.Parallel()
 			testKinds(t, archive)
 		})
 	}

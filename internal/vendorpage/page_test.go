@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -35,19 +37,32 @@ func table(t testing.TB, file string) (rows [][5]string) {
 	return append([][5]string{}, rows[1:]...)
 }
 
+// pages maps the name of a file to a function that reads it once.
+var pages sync.Map
+
+// readFile reads a page, once for all tests, which do not change it.
 func readFile(t testing.TB, file string) Page {
 	t.Helper()
-	content, err := os.ReadFile(file)
+	read, _ := pages.LoadOrStore(file, sync.OnceValues(func() (Page, error) {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return Page{}, err
+		}
+		return Read(filepath.Base(file), content), nil
+	}))
+	p, err := read.(func() (Page, error))()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Read(filepath.Base(file), content)
+	return p
 }
 
 // Each page comes with a table that was made by hand before the importer saw the page. A page may
 // also have a .lines file: the line and the first word of each piece that cannot be placed.
 func TestPages(t *testing.T) {
-	total := 0
+	t.Parallel()
+	var total atomic.Int64
+	t.Cleanup(func() { t.Logf("%d rows", total.Load()) })
 	for _, dir := range []string{shipped, "testdata/pages"} {
 		files, err := os.ReadDir(dir)
 		if err != nil {
@@ -59,9 +74,10 @@ func TestPages(t *testing.T) {
 				continue
 			}
 			t.Run(f.Name(), func(t *testing.T) {
+				t.Parallel()
 				base := filepath.Join(dir, strings.TrimSuffix(f.Name(), ext))
 				want := table(t, base+".tsv")
-				total += len(want)
+				total.Add(int64(len(want)))
 				p := readFile(t, filepath.Join(dir, f.Name()))
 				got := [][5]string{}
 				for _, r := range p.Rows {
@@ -88,11 +104,11 @@ func TestPages(t *testing.T) {
 			})
 		}
 	}
-	t.Logf("%d rows", total)
 }
 
 // What the pages say about codes that they do not list is what the shipped catalogs have.
 func TestFallback(t *testing.T) {
+	t.Parallel()
 	f := func(file string, fallback Fallback, advice string) {
 		t.Helper()
 		p := readFile(t, filepath.Join(shipped, file))
@@ -113,6 +129,7 @@ func TestFallback(t *testing.T) {
 
 // The title and the date are those of the page and not of its tables.
 func TestTitleAndDate(t *testing.T) {
+	t.Parallel()
 	f := func(page, title, date string) {
 		t.Helper()
 		if p := Read("x.txt", []byte(page)); p.Title != title || p.Date != date {
@@ -131,6 +148,7 @@ func TestTitleAndDate(t *testing.T) {
 
 // What is not certain is in the notes.
 func TestNotes(t *testing.T) {
+	t.Parallel()
 	f := func(page, note string) {
 		t.Helper()
 		p := Read("x.txt", []byte(page))
@@ -152,6 +170,7 @@ func TestNotes(t *testing.T) {
 
 // If the heading of the codes is missing, statuses are not passed off as codes.
 func TestSlippedColumns(t *testing.T) {
+	t.Parallel()
 	p := Read("x.txt", []byte("HTTP status\n\nMessage\n\nSolution\n\n400\n\nAB.01\n\nBad key.\n\nCheck the key.\n\n404\n\nAB.02\n\nNo key.\n\nMake one.\n"))
 	if len(p.Unplaced) == 0 {
 		t.Errorf("nothing is reported: %+v", p.Rows)
@@ -160,6 +179,7 @@ func TestSlippedColumns(t *testing.T) {
 
 // Bytes that are not a page have no rows, and a page in another encoding is read.
 func TestOddBytes(t *testing.T) {
+	t.Parallel()
 	for _, content := range []string{"", "\n\n", "\x00\x01\x02", "\xff\xfe", "<html>", "|||||\n|---|\n", "\ufeff"} {
 		if p := Read("x", []byte(content)); len(p.Rows) > 0 {
 			t.Errorf("%q gives %+v", content, p.Rows)
