@@ -93,3 +93,9 @@ func (s *Store) ReadSums(t testing.TB, day time.Time) (write func() int) {
 func (s *Store) PublishReplacement(ctx context.Context, day time.Time, number uint64) error {
 	return s.publishReplacement(ctx, day.Format(time.DateOnly), number)
 }
+
+// AnswerTo returns what a Store says if the server answers its first question with an error.
+func AnswerTo(answer error) error {
+	s := &Store{addr: "192.0.2.1:9000"}
+	return s.awaitAnswer(context.Background(), "errata", func(context.Context) error { return answer })
+}

@@ -288,6 +288,8 @@ func (s *Store) awaitAnswer(ctx context.Context, user string, ask func(context.C
 			return link.Refused("clickhouse at %s speaks HTTP on that port: set clickhouse.addr to the port of the native protocol, 9000 or with TLS 9440", s.addr)
 		case isCode(err, codeAuthenticationFailed):
 			return link.Refused("clickhouse at %s refuses user %q: wrong password or unknown user; set clickhouse.username and clickhouse.password", s.addr, user)
+		case isCode(err, codeUnknownSetting):
+			return link.Refused("clickhouse at %s does not know a setting of ours: update it to ClickHouse 25.8 or newer", s.addr)
 		}
 		if reason := s.tls.Explain(err, "clickhouse", "clickhouse.addr"); reason != "" {
 			return link.Refused("clickhouse at %s: %s", s.addr, reason)
@@ -326,6 +328,7 @@ func firstLine(s string) string {
 // Error codes of ClickHouse, src/Common/ErrorCodes.cpp.
 const (
 	codeUnknownTable         = 60
+	codeUnknownSetting       = 115
 	codeAborted              = 236 // the server is shutting down
 	codeAccessDenied         = 497
 	codeAuthenticationFailed = 516

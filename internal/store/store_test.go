@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
+
 	"errata/internal/accesslog"
 	"errata/internal/catalog"
 	"errata/internal/enrich"
@@ -210,6 +212,14 @@ func TestRefusalsAreOneSentence(t *testing.T) {
 	f(store.Config{Addr: []string{addr}, Database: "nowhere", Username: "default"}, link.ErrRefused, `no data of ours in database "nowhere"`)
 	f(store.Config{Addr: []string{"127.0.0.1:1"}, Database: "errata", Username: "default"}, link.ErrUnreachable, "does not answer")
 	f(store.Config{Addr: []string{addr}, Database: "errata", Username: "default", Password: "wrong"}, link.ErrRefused, "wrong password")
+}
+
+func TestAnOldServerIsNamed(t *testing.T) {
+	t.Parallel()
+	err := store.AnswerTo(&clickhouse.Exception{Code: 115, Message: "Unknown setting 'enable_shared_storage_snapshot_in_query'"})
+	if !errors.Is(err, link.ErrRefused) || !strings.Contains(err.Error(), "update it to ClickHouse 25.8 or newer") {
+		t.Error(err)
+	}
 }
 
 func TestTopicsThatNobodyReadsHoldNoWatermarkBack(t *testing.T) {
