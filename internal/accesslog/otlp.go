@@ -84,8 +84,8 @@ func (r *Reader) logRecord(row *format, log, resource jsontree.Value, at place) 
 }
 
 // ownNames reads a log record whose attributes have the names of a gateway's own log, as Traefik
-// and Envoy export it and a collector's parser makes it of a line, or names that mean the same. What
-// that lacks comes from the fields of OTLP.
+// and Envoy export it and a collector's parser makes it of a line, or names that mean the same.
+// What that lacks comes from the fields of OTLP.
 func (r *Reader) ownNames(row *format, o *object, root jsontree.Value, at place) string {
 	for _, f := range r.formats {
 		if f.loose || !o.is(r, f) {

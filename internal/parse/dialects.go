@@ -308,8 +308,8 @@ func soap(o *object) (Envelope, verdict) {
 // faultClass matches the codes that SOAP itself defines, which only say whose fault it is.
 var faultClass = regexp.MustCompile(`(?i)^(?:[\w-]+:)?(?:client|server|sender|receiver)?$`)
 
-// detailed returns a fault of SOAP with the code and the text in its detail, if its own code is only
-// a class.
+// detailed returns a fault of SOAP with the code and the text in its detail, if its own code is
+// only a class.
 func (o *object) detailed(fault Envelope) Envelope {
 	detail := o.get(keyDetail)
 	if detail.Kind() != jsontree.Object {

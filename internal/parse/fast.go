@@ -268,7 +268,8 @@ func saysFailingState(value []byte, quote string) bool {
 	return code || beginsFailure(text, n)
 }
 
-// beginsFailure reports whether a text of n bytes begins with a state of what failed or was refused.
+// beginsFailure reports whether a text of n bytes begins with a state of what failed or was
+// refused.
 func beginsFailure(text []byte, n int) bool {
 	switch text[0] | 0x20 {
 	case 'e':

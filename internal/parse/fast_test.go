@@ -66,7 +66,8 @@ func TestFastPathProvesOrdinaryBodies(t *testing.T) {
 	f(`{"a":1} {"b":2}`, false)
 }
 
-// TestFastPathWantsUTF8 asks for one kind of body after the other, as the last answer is remembered.
+// TestFastPathWantsUTF8 asks for one kind of body after the other, as the last answer is
+// remembered.
 func TestFastPathWantsUTF8(t *testing.T) {
 	p := newParser(t)
 	f := func(contentType, body string, want bool) {

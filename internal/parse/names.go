@@ -212,7 +212,8 @@ var similarKeys = func() map[string]key {
 }()
 
 // otherLanguages are names that services write in Spanish, Portuguese, French, German, Italian,
-// Turkish, Indonesian and the languages of northern and central Europe. A plain description is no message of a code: lists of products have both.
+// Turkish, Indonesian and the languages of northern and central Europe. A plain description is no
+// message of a code: lists of products have both.
 var otherLanguages = map[key]string{
 	keyCode:    "codigo código codice",
 	keyMessage: "mensaje mensagem messaggio meldung mesaj pesan meddelande melding besked viesti bericht komunikat zprava poruka mesej felmeddelande feilmelding fejlbesked opisbledu",
@@ -247,8 +248,8 @@ var initials = func() (m [32][32]uint32) {
 	return m
 }()
 
-// beginsSimilar reports whether a name begins like one of similarKeys with its ending, or may have a
-// prefix before it.
+// beginsSimilar reports whether a name begins like one of similarKeys with its ending, or may have
+// a prefix before it.
 func beginsSimilar(name []byte) bool {
 	n := len(name)
 	if first := name[0] | 0x20; n < 2 || first < 'a' || 'z' < first || initials[name[n-2]&31][name[n-1]&31]&(1<<(first&31)) != 0 {

@@ -3,10 +3,10 @@
 // An envelope is the pair of code and message with which a service says that a call failed,
 // whatever the HTTP status. Each vendor's way to write one is a dialect, a row of the table in
 // dialects.go: a name, a short description, and a function that looks at one JSON object and says
-// failure (and returns the envelope), success, or neither. A new dialect takes a row there, its keys
-// in names.go, cases in testdata/bodies, a row in docs/dialects.md and a new parserVersion (package
-// enrich). What texts say, in many languages, is in says.go. Users add their own dialects without
-// code (custom.go).
+// failure (and returns the envelope), success, or neither. A new dialect takes a row there, its
+// keys in names.go, cases in testdata/bodies, a row in docs/dialects.md and a new parserVersion
+// (package enrich). What texts say, in many languages, is in says.go. Users add their own dialects
+// without code (custom.go).
 //
 // A body goes through four steps. Package bodycoding removes what it is wrapped in (compression,
 // base64, a JSON string, …). xml.go rewrites XML as JSON, so one table serves both. Parser.visit

@@ -190,8 +190,8 @@ func (o *object) textNamedLike(code jsontree.Value) string {
 	return ""
 }
 
-// textAfter returns the text whose name is a beginning and one of textWords, or, if sentences count,
-// a sentence under another name with this beginning.
+// textAfter returns the text whose name is a beginning and one of textWords, or, if sentences
+// count, a sentence under another name with this beginning.
 func (o *object) textAfter(stem []byte, sentences bool) string {
 	var b [maxRoleName]byte
 	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() {

@@ -109,8 +109,9 @@ var stems = func() (m [256][]stem) {
 	return m
 }()
 
-// grants reports whether a text says that what was asked for was granted or is being worked on. Such
-// words are weaker than those of success: where an error stands, they are about something else.
+// grants reports whether a text says that what was asked for was granted or is being worked on.
+// Such words are weaker than those of success: where an error stands, they are about something
+// else.
 func grants(text string) bool {
 	return grant.MatchString(text) && !noSuccess.MatchString(text) && !complains(text)
 }
@@ -143,8 +144,8 @@ var (
 	failingStates = append([]string{"ng", "nok", "notok", "ko"}, severeWords...)
 )
 
-// refusedStates are states of what was refused; unfitStates are those of a request that could not be
-// read, or of a thing that was checked.
+// refusedStates are states of what was refused; unfitStates are those of a request that could not
+// be read, or of a thing that was checked.
 var (
 	refusedStates = []string{"refused", "declined", "denied", "rejected"}
 	unfitStates   = []string{"invalid", "malformed", "notauthed"}

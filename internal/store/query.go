@@ -111,7 +111,8 @@ func (s *Store) Resolve(ctx context.Context, scope Scope) Scope {
 	r := &s.lastRollup
 	r.Lock()
 	defer r.Unlock()
-	// A clock of its own stands still while the machine sleeps, and the clock of the day may be set.
+	// A clock of its own stands still while the machine sleeps, and the clock of the day may be
+	// set.
 	now := time.Now()
 	if age, byDay := now.Sub(r.asked), now.Round(0).Sub(r.asked.Round(0)); r.asked.IsZero() || age > rollupKnownFor || byDay < 0 || byDay > rollupKnownFor {
 		var day time.Time

@@ -256,7 +256,8 @@ func connect(cfg Config, database string) (*Store, error) {
 			"async_insert": 0, // by default, servers from 26.7 on answer an insert before it is stored
 			// No INSERT has a row twice. To look for one costs a server more than all the rest.
 			"optimize_on_insert": 0,
-			// A query that reads a table several times sees one state of it. By default since 25.11.
+			// A query that reads a table several times sees one state of it. By default since
+			// 25.11.
 			"enable_shared_storage_snapshot_in_query": 1,
 		},
 	})

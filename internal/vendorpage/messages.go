@@ -92,8 +92,8 @@ func gettext(lines []string) (all []message) {
 var keyPrefix = regexp.MustCompile(`(?i)^(?:[a-z]+[._-])*(?:errors?|err|msg|message|code|exception|fehler)[._-]?(?:code[._-]?)?(\d{2,})$`)
 
 // messagesGrid makes a grid of the texts whose keys name errors, or returns nil if there are too
-// few. A number behind a word for errors is the code. Unless there are such keys, or nearly all keys
-// are numbered, or about says that errors are listed, the texts have to say what is wrong.
+// few. A number behind a word for errors is the code. Unless there are such keys, or nearly all
+// keys are numbered, or about says that errors are listed, the texts have to say what is wrong.
 func messagesGrid(all []message, about bool) *grid {
 	g := &grid{layout: messagesTable, headed: true, spans: true, topic: ofCodes, rows: []gridRow{{cells: []string{"Error number", "Message"}}}}
 	numbered, named := 0, 0

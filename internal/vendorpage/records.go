@@ -189,7 +189,8 @@ func (l recordList) read(at int) (all []record, end int) {
 	return all, end
 }
 
-// tableBelow reports whether a table with pipes or with glued headings follows, so that the text above it is its title.
+// tableBelow reports whether a table with pipes or with glued headings follows, so that the text
+// above it is its title.
 func tableBelow(lines []line, at int) bool {
 	for at < len(lines) && lines[at].blank() {
 		at++

@@ -103,8 +103,8 @@ var (
 	asciiDocCell = regexp.MustCompile(`(?:^|\s)(?:(\d+)?(?:\.\d+)?[+*])?[<^>]?(?:\.[<^>])?[aehlmsv]?\|`)
 )
 
-// readAsciiDoc reads a table between two |===: each pipe begins a cell, on a line of its own or not.
-// The attributes above it or its first line give the number of columns.
+// readAsciiDoc reads a table between two |===: each pipe begins a cell, on a line of its own or
+// not. The attributes above it or its first line give the number of columns.
 func readAsciiDoc(lines []string, at int) (g *grid, next int) {
 	g = &grid{layout: markupTable}
 	columns := asciiDocColumns(lines, at)

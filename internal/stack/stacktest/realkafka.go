@@ -147,8 +147,8 @@ func startCluster(ctx context.Context, t testing.TB, dir string, shared bool, n 
 	return brokers, brokers[0].await(ctx, n)
 }
 
-// format writes the configuration and formats the data folder as Kafka's storage tool does. The tool
-// itself costs a second of CPU; see kafkaJars.
+// format writes the configuration and formats the data folder as Kafka's storage tool does. The
+// tool itself costs a second of CPU; see kafkaJars.
 func (b *RealBroker) format(clusterID, controller, voters string, n int) error {
 	if err := os.MkdirAll(b.Dir, 0o755); err != nil {
 		return err
@@ -413,9 +413,9 @@ func javaPresent() error {
 //go:embed kafka/pom.xml
 var pom []byte
 
-// kafkaJars returns the folder with Kafka's jars, and the checkpoint of a new cluster, in the user's
-// cache. If it does not exist, Maven fetches the jars (45 MB). Of several test binaries, one fetches
-// and the others wait.
+// kafkaJars returns the folder with Kafka's jars, and the checkpoint of a new cluster, in the
+// user's cache. If it does not exist, Maven fetches the jars (45 MB). Of several test binaries, one
+// fetches and the others wait.
 func kafkaJars(t testing.TB) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {

@@ -1,7 +1,7 @@
--- Each insert writes a part of each of these tables, which the server merges with others. By default
--- it merges parts that are not much smaller than all of them together, five at least, so that a row
--- is written again four to five times in ten minutes of small inserts. With 16 it is one to two
--- times.
+-- Each insert writes a part of each of these tables, which the server merges with others. By
+-- default it merges parts that are not much smaller than all of them together, at least five, so
+-- that a row is written again four to five times in ten minutes of small inserts. With 16 it is one
+-- to two times.
 ALTER TABLE error_rows MODIFY SETTING merge_selector_base = 16;
 
 ALTER TABLE traffic_sums MODIFY SETTING merge_selector_base = 16;
