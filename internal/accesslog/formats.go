@@ -440,13 +440,15 @@ var formats = []format{
 	},
 	{
 		// Envoy: the operator chooses the keys; these are those of the documented JSON examples.
-		// The line is the default format string.
+		// The lines are the default format string, without and with details, and Emissary's.
 		name:  "envoy",
 		hint:  envoyByLua,
 		known: []signature{known(envoyKeys...)},
 		lines: []string{`[$start_time] "$method $path $protocol" $response_code $response_flags $bytes_received $bytes_sent $duration $upstream_service_time ` +
 			`"$x_forwarded_for" "$user_agent" "$request_id" "$authority" "$upstream_host"$_`,
 			`[$start_time] "$method $path $protocol" $response_code $response_flags $response_code_details $bytes_received $bytes_sent $duration $upstream_service_time ` +
+				`"$x_forwarded_for" "$user_agent" "$request_id" "$authority" "$upstream_host"$_`,
+			`ACCESS [$start_time] "$method $path $protocol" $response_code $response_flags $bytes_received $bytes_sent $duration $upstream_service_time ` +
 				`"$x_forwarded_for" "$user_agent" "$request_id" "$authority" "$upstream_host"$_`},
 		fields: envoyFields,
 	},
@@ -543,7 +545,7 @@ var formats = []format{
 			tenant:          slices.Concat(tenantKeys, from("consumer", "remote_user")),
 			service:         from("service", "service_name", "proxy_host", "upstream_name", "server_name", "proxy_upstream_name"),
 			route:           from("route", "route_name", "location"),
-			method:          from("request_method", "method"),
+			method:          from("request_method", "method", "http_method"),
 			path:            from("request_uri", "uri", "path", "url"),
 			requestLine:     from("request"),
 			status:          statusKeys,

@@ -124,7 +124,8 @@ func (r *Reader) timeAround(at place) bool {
 }
 
 // complete fills in the time, the method, the path and the latency of an access from keys that its
-// format does not know. A time that is absurd stays missing.
+// format does not know, and in the generic format also the status, beside a method. A time that is
+// absurd stays missing.
 func (r *Reader) complete(f *format, a *Access, o *object, v jsontree.Value, at place) {
 	row := r.genericRow()
 	if row == nil || a.Time.IsZero() && r.absurdTime(f, o) {
@@ -140,6 +141,9 @@ func (r *Reader) complete(f *format, a *Access, o *object, v jsontree.Value, at 
 	}
 	if !a.HasLatency {
 		a.LatencyMS, a.HasLatency = b.LatencyMS, b.HasLatency
+	}
+	if f.loose && len(a.Method) > 0 && v.Get("status").Kind() == jsontree.Missing {
+		a.Status = b.Status
 	}
 }
 
@@ -310,16 +314,41 @@ func (r *Reader) splitTime(v jsontree.Value) (joined []byte, ok bool) {
 	return joined, ok
 }
 
-// latencies are the names of a latency and its unit in milliseconds. What IIS calls the time taken
-// is in milliseconds, but in seconds if it has a fraction (Azure, CloudFront); without a name that
-// tells the unit, only a value that does is used.
+// latencies are the names of a latency and its unit in milliseconds, besides those of timed with the
+// unit behind it. Without a name that tells the unit, only a value that does is used.
 var latencies = map[string]float64{
-	"requesttime": seconds, "reqtime": seconds, "rt": seconds, "responsetime": seconds, "timetaken": byFraction, "latency": 0, "duration": 0, "latenciesrequest": milliseconds, "latencyrequest": milliseconds, "totallatency": milliseconds, "responselatency": milliseconds,
-	"durationms": milliseconds, "latencyms": milliseconds, "elapsedms": milliseconds, "requesttimems": milliseconds, "responsetimems": milliseconds, "timetakenms": milliseconds, "turnaroundtimemsec": milliseconds,
-	"durationmillis": milliseconds, "latencymillis": milliseconds, "durationus": microseconds, "durationns": nanoseconds, "eventduration": nanoseconds,
+	"requesttime": seconds, "reqtime": seconds, "rt": seconds, "latency": 0, "duration": 0, "elapsed": milliseconds, "eventduration": nanoseconds,
+	"responsetime": byFraction, "timetaken": byFraction, "requestduration": byFraction, "timetoserverequest": milliseconds,
+	"latenciesrequest": milliseconds, "latencyrequest": milliseconds, "totallatency": milliseconds, "responselatency": milliseconds,
 }
 
+// byFraction is the unit of names that IIS, pino and others use for whole milliseconds, and Azure,
+// CloudFront, nginx and others for seconds with a fraction.
 const byFraction = -1
+
+// timed are names of a latency that may have a unit behind them, as in duration_ms.
+var timed = map[string]bool{
+	"latency": true, "duration": true, "elapsed": true, "elapsedtime": true, "requesttime": true, "responsetime": true, "requestduration": true, "timetaken": true, "took": true,
+	"total": true, "totaltime": true, "turnaroundtime": true,
+}
+
+var timeUnits = []struct {
+	name string
+	unit float64
+}{{"ms", milliseconds}, {"msec", milliseconds}, {"millis", milliseconds}, {"us", microseconds}, {"micros", microseconds}, {"ns", nanoseconds}, {"nanos", nanoseconds}, {"sec", seconds}, {"seconds", seconds}}
+
+// latencyUnit returns the unit that a name gives a latency, if it is the name of one.
+func latencyUnit(name string) (unit float64, ok bool) {
+	if unit, ok = latencies[name]; ok {
+		return unit, true
+	}
+	for _, u := range timeUnits {
+		if of, cut := strings.CutSuffix(name, u.name); cut && timed[of] {
+			return u.unit, true
+		}
+	}
+	return 0, false
+}
 
 // meantLatency returns the latency that a key names, in milliseconds.
 func (r *Reader) meantLatency(v jsontree.Value, around []string, depth int) (ms float64, ok bool) {
@@ -331,15 +360,22 @@ func (r *Reader) meantLatency(v jsontree.Value, around []string, depth int) (ms 
 			}
 			continue
 		}
-		if slices.ContainsFunc(words, func(w string) bool { return slices.Contains(elsewhere, w) }) {
-			continue
+		if ms, ok = namedLatency(words, string(trimSpace(r.unescaped(m)))); ok {
+			return ms, true
 		}
-		for i := range words {
-			unit, known := latencies[strings.Join(words[i:], "")]
-			if !known {
-				continue
-			}
-			if ms, ok = latencyText(string(trimSpace(r.unescaped(m))), unit); ok {
+	}
+	return 0, false
+}
+
+// namedLatency reads a latency, in milliseconds, from a text that has a name of these words. It is
+// not ok if the text is no latency of the request.
+func namedLatency(words []string, text string) (ms float64, ok bool) {
+	if slices.ContainsFunc(words, func(w string) bool { return slices.Contains(elsewhere, w) }) {
+		return 0, false
+	}
+	for i := range words {
+		if unit, known := latencyUnit(strings.Join(words[i:], "")); known {
+			if ms, ok = latencyText(text, unit); ok {
 				return ms, true
 			}
 		}

@@ -2,6 +2,7 @@ package accesslog
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 )
 
@@ -77,6 +78,8 @@ func (r *Reader) byShape(line []byte, at place) string {
 	}
 	if elapsed != nil {
 		w.member("latency_ms", elapsed)
+	} else if ms, ok := latencyIn(pieces[last+1:]); ok {
+		w.member("latency_ms", strconv.AppendFloat(nil, ms, 'f', -1, 64))
 	}
 	o := r.parsed(w, at)
 	a, ok := r.access(row, o)
@@ -176,6 +179,19 @@ func squidElapsed(pieces []piece, first int) []byte {
 		return nil
 	}
 	return pieces[1].text
+}
+
+// latencyIn returns the latency in milliseconds among pieces such as rt=0.012 and
+// response_time:0.012.
+func latencyIn(pieces []piece) (ms float64, ok bool) {
+	for _, p := range pieces {
+		if i := bytes.IndexAny(p.text, "=:"); p.open == 0 && i > 0 && isKey(p.text[:i]) {
+			if ms, ok = namedLatency(wordsOf(string(p.text[:i])), string(p.text[i+1:])); ok {
+				return ms, true
+			}
+		}
+	}
+	return 0, false
 }
 
 // isFigure reports whether a piece is a number, a dash, or what Squid writes: TCP_MISS/200.

@@ -971,7 +971,7 @@ func messageItem(o *object) (Envelope, verdict) {
 	if reason := o.scalar(keyReason); code == "" && !all && isWord(reason) {
 		code = reason
 	}
-	if code == "" || text == "" && o.Complete() || all && !complains(text) {
+	if code == "" || text == "" && o.Complete() || all && (!complains(text) || slices.Contains(successCodes, code)) {
 		return Envelope{}, neither
 	}
 	return Envelope{Code: code, Message: text}, failure

@@ -124,6 +124,7 @@ func FuzzFast(f *testing.F) {
 	f.Add([]byte(`{"result":1,"desc":"失败"`), false)
 	f.Add([]byte(`{"status":"00A","message":"no"}`), false)
 	f.Add([]byte(`{"status":02,"status_message":"0`), false)
+	f.Add([]byte(`{"messAge":[{"code":"0","teXt":"no`), false)
 	p := newParser(f)
 	f.Fuzz(func(t *testing.T, body []byte, escaped bool) {
 		if root := p.tree.Parse(append(append([]byte{'"'}, body...), '"')); escaped && (root.Kind() != jsontree.String || p.tree.Ending != jsontree.Whole) {
