@@ -622,7 +622,7 @@ var formats = []format{
 			status:          from("status"),
 			latency:         in(milliseconds, "latency_ms"),
 			requestID:       from("request_id"),
-			body:            from("response_body"),
+			body:            bodyKeys,
 			bodyBase64:      from("response_body_base64"),
 			contentType:     from("content_type"),
 			contentEncoding: from("content_encoding"),
