@@ -160,7 +160,7 @@ func (d *dataReader) add(n *yaml.Node, at string, rows []gridRow) {
 	if g.topic == noTopic && sayFaults(rows[1:]) {
 		g.topic = ofErrors
 	}
-	plainTexts := n.Kind == yaml.MappingNode && n.Content[1].Kind == yaml.ScalarNode // the heading of the texts is ours
+	plainTexts := n.Kind == yaml.MappingNode && inOneLanguage(n.Content[1]).Kind == yaml.ScalarNode // the heading of the texts is ours
 	if _, ok := headings(rows[0].cells); ok && !plainTexts {
 		for _, cell := range rows[0].cells {
 			k := kindOf(cell)
@@ -204,12 +204,30 @@ func keyedByCodes(names, values []*yaml.Node, about bool) bool {
 		if codeStrength(n.Value) >= number && vocabulary[normal(n.Value)] == unknown {
 			sure++
 		}
-		if v := values[i]; v.Kind == yaml.ScalarNode && (prose(v.Value) || about && v.Tag == "!!str" || v.Tag == "!!str" && saysFault(v.Value)) || v.Kind == yaml.MappingNode && describes(v) {
+		if v := inOneLanguage(values[i]); v.Kind == yaml.ScalarNode && (prose(v.Value) || about && v.Tag == "!!str" || v.Tag == "!!str" && saysFault(v.Value)) || v.Kind == yaml.MappingNode && describes(v) {
 			texts++
 		}
 	}
 	return len(names) > 1 && stats < len(names) && (sure == len(names) || whole == len(names)) && 10*texts >= 8*len(names)
 }
+
+// inOneLanguage returns the first text of an object that holds one text in several languages, or
+// else the value itself.
+func inOneLanguage(n *yaml.Node) *yaml.Node {
+	names, values := members(n)
+	if n.Kind != yaml.MappingNode || len(names) == 0 {
+		return n
+	}
+	for i, name := range names {
+		if !languageName.MatchString(name.Value) || values[i].Tag != "!!str" || len(strings.Fields(values[i].Value)) < 2 && !wideText(values[i].Value) {
+			return n
+		}
+	}
+	return values[0]
+}
+
+// wideText reports whether a text is in a script without spaces.
+func wideText(s string) bool { return strings.ContainsFunc(s, wide) }
 
 // typed reports whether an object describes a value, as in a schema.
 func typed(n *yaml.Node) bool {
@@ -248,7 +266,7 @@ func describes(n *yaml.Node) bool {
 	for i, name := range names {
 		switch kindOf(name.Value) {
 		case ofMessage, ofText, ofName:
-			if values[i].Kind == yaml.ScalarNode {
+			if inOneLanguage(values[i]).Kind == yaml.ScalarNode {
 				return true
 			}
 		}
@@ -270,12 +288,14 @@ func dataRows(values, codes []*yaml.Node) []gridRow {
 		if codes != nil {
 			cells[0] = codes[i].Value
 		}
+		v = inOneLanguage(v)
 		fields, texts := members(v)
 		if v.Kind == yaml.ScalarNode {
 			fields, texts = []*yaml.Node{{Value: "Message"}}, []*yaml.Node{v}
 		}
 		for k, f := range fields {
-			if texts[k].Kind != yaml.ScalarNode || texts[k].Tag == "!!null" {
+			text := inOneLanguage(texts[k])
+			if text.Kind != yaml.ScalarNode || text.Tag == "!!null" {
 				continue
 			}
 			at := slices.Index(heads[first:], f.Value) + first
@@ -289,7 +309,7 @@ func dataRows(values, codes []*yaml.Node) []gridRow {
 			for len(cells) <= at {
 				cells = append(cells, "")
 			}
-			cells[at] = tidy(texts[k].Value)
+			cells[at] = tidy(text.Value)
 		}
 		rows = append(rows, gridRow{line: v.Line, cells: cells})
 	}

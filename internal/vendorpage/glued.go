@@ -224,8 +224,9 @@ func gluedRow(s string, n int, status bool) (cells []string, begins bool) {
 	return cells, true
 }
 
-// gluedStatus matches a code in capital or in small letters with a status right behind it.
-var gluedStatus = regexp.MustCompile(`^([A-Z][A-Z0-9_.-]*?[A-Z_]|[a-z][a-z0-9_.]*?[a-z])([1-5]\d\d)\D`)
+// gluedStatus matches a code in capital or in small letters, or of several words that begin with
+// capitals, with a status right behind it.
+var gluedStatus = regexp.MustCompile(`^([A-Z][A-Z0-9_.-]*?[A-Z_]|(?:[A-Z]+[a-z]+){2,}|[a-z][a-z0-9_.]*?[a-z])([1-5]\d\d)\D`)
 
 // gluedAfterStatus matches a status, a code in small letters and a text in another script.
 var gluedAfterStatus = regexp.MustCompile(`^([1-5]\d\d)([a-z][a-z0-9]*(?:_[a-z0-9]+)+)([^\x00-\x7f].*)$`)

@@ -16,6 +16,7 @@ func recordsGrid(at int, all []record) *grid {
 	for i := range all {
 		all[i].readSamples()
 		all[i].liftFields()
+		all[i].nameStatuses()
 		for _, f := range all[i].fields {
 			if nameIndex(names, f.name) < 0 && len(names) < maxColumns {
 				names = append(names, f.name)
@@ -121,6 +122,29 @@ func (r *record) liftFields() {
 		}
 	}
 	r.body = body
+}
+
+// nameStatuses calls the status of a code a status where the page calls it a code too:
+//
+//	UserExists
+//	Code: 409 Conflict
+func (r *record) nameStatuses() {
+	if code, stat, _ := splitCode(r.term); codeStrength(code) != mnemonic || stat > 0 {
+		return
+	}
+	for i, f := range r.fields {
+		if kindOf(f.name) == ofCode && isStatus(f.text) {
+			r.fields[i].name = "HTTP status"
+		}
+	}
+}
+
+// liftStatus turns the first paragraph below a code into a field if it is a status.
+func (r *record) liftStatus() {
+	if len(r.body) > 0 && codeStrength(r.term) == mnemonic && isStatus(r.body[0]) {
+		r.fields = append(r.fields, field{"HTTP status", r.body[0]})
+		r.body = r.body[1:]
+	}
 }
 
 // recordHeads names the column of the codes and that of the texts beside them. A text beside the

@@ -33,6 +33,7 @@ func fieldOf(l string) (f field, ok bool) {
 		name := strings.TrimSpace(strings.TrimLeft(h, "# "))
 		return field{name: name}, vocabulary[normal(name)] != unknown
 	}
+	t = rstField.ReplaceAllString(t, "$1: ")
 	i := strings.IndexAny(t, colons)
 	if bold, found := strings.CutPrefix(strings.TrimSpace(l), "**"); found && i < 0 && strings.HasSuffix(bold, "**") { // **Common causes**
 		name := strings.TrimSpace(strings.TrimSuffix(bold, "**"))
@@ -46,6 +47,9 @@ func fieldOf(l string) (f field, ok bool) {
 	k := vocabulary[normal(name)]
 	return field{name, text}, k != unknown && k != ofField && k != ofNote && !counted[normal(name)]
 }
+
+// rstField matches the name of a field as reStructuredText writes it: ":Description: …".
+var rstField = regexp.MustCompile(`^:([\pL][\pL ]*):(?: +|$)`)
 
 // counted are names that only number a line and say nothing about an error.
 var counted = map[string]bool{"no": true, "number": true, "#": true, "id": true}
@@ -176,6 +180,7 @@ func (l recordList) read(at int) (all []record, end int) {
 		last, next, more := l.next(i)
 		used := r.read(l.lines[i:min(last, len(l.lines))], !more, len(all) > 0, longest, l.mark)
 		longest = max(longest, len(r.body)+len(r.fields))
+		r.liftStatus()
 		all = append(all, r)
 		if len(all) == judged && !listed(all, l.mark) || len(all) == 3 && l.mark == "" && textless(all) {
 			return nil, 0

@@ -25,7 +25,7 @@ const (
 	itemRank  = 20
 )
 
-var statusTitle = regexp.MustCompile(`^(?i:(?:http )?(?:status )?(?:code )?)?([45]\d\d)(?:\s*[-–—:(]?\s*([A-Za-z][A-Za-z '-]+?)\)?)?[:.]?$`)
+var statusTitle = regexp.MustCompile(`^(?i:(?:http )?(?:status )?(?:code )?)?([345]\d\d)(?:\s*[-–—:(]?\s*([A-Za-z][A-Za-z_ '-]+?)\)?)?[:.]?$`)
 
 // sectionsOf finds the sections of a page.
 func sectionsOf(lines []line) (all sections) {
@@ -44,6 +44,9 @@ func sectionsOf(lines []line) (all sections) {
 			rank = 0
 			all = append(all, sectionMark{line: l.n})
 		}
+	}
+	if !slices.ContainsFunc(all, func(m sectionMark) bool { return http.StatusText(m.status) != "" }) {
+		return nil // a number that HTTP does not know is a status only beside others
 	}
 	return all
 }
@@ -69,7 +72,13 @@ func titleStatus(l string, rank int) int {
 		return 0
 	}
 	n, _, _ := status(m[1])
-	if phrase := http.StatusText(n); phrase == "" || rank == plainRank && !strings.EqualFold(m[2], phrase) {
+	phrase := http.StatusText(n)
+	switch named := phrase != "" && strings.EqualFold(strings.ReplaceAll(m[2], "_", " "), phrase); {
+	case rank == plainRank || n < 400:
+		if !named {
+			return 0
+		}
+	case phrase == "" && (len(m[2]) < 3 || !isUpper(m[2])): // a vendor's own status has a name: 420 FLOOD
 		return 0
 	}
 	return n

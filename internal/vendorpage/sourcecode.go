@@ -306,6 +306,8 @@ type member struct {
 	comment string
 	counts  bool // the number of the one before it, plus one
 	string  bool // its value is one string
+
+	errorKey bool // its key was a constant that is named after errors
 }
 
 var (
@@ -467,6 +469,7 @@ type container struct {
 type codeReader struct {
 	containers []container
 	constants  map[string]member
+	function   string // the name of the one whose body is being read
 }
 
 // walk looks for containers in a group. The names and comments around it say what it is about.
@@ -484,12 +487,16 @@ func (r *codeReader) walk(g *codeGroup, name string, line int, about bool) {
 		if ok && (len(m.texts)+len(m.numbers)+len(m.fields) > 0 || m.counts) && !it.declares() {
 			c.members = append(c.members, m)
 		}
-		said := about || it.aboutErrors()
+		said, outer := about || it.aboutErrors(), r.function
+		if r.function = cmp.Or(it.function(), outer); it.switches() {
+			said = said || enumErrors.MatchString(r.function)
+		}
 		for _, t := range it.tokens {
 			if t.kind == tokenGroup && t.text != "(" || t.kind == tokenGroup && len(it.tokens) <= 3 {
 				r.walk(t.group, cmp.Or(it.title(), name), it.line, said)
 			}
 		}
+		r.function = outer
 	}
 	for _, m := range c.members {
 		if m.key.kind == tokenName && (len(m.numbers) == 1 && len(m.texts) == 0 || m.string) {
@@ -504,6 +511,25 @@ func (r *codeReader) walk(g *codeGroup, name string, line int, about bool) {
 	if len(c.members) >= 2 {
 		r.containers = append(r.containers, c)
 	}
+}
+
+// function returns the name of the function that an item declares, or "".
+func (it codeItem) function() string {
+	name := ""
+	for i, t := range it.tokens {
+		switch {
+		case t.kind == tokenGroup && t.text == "(" && i > 0 && it.tokens[i-1].kind == tokenName && !declares.MatchString(it.tokens[i-1].text):
+			name = cmp.Or(name, it.tokens[i-1].text)
+		case t.kind == tokenGroup && t.text == "{":
+			return name
+		}
+	}
+	return ""
+}
+
+// switches reports whether an item chooses by a value: switch (code) { case 1: return "…"; }
+func (it codeItem) switches() bool {
+	return slices.ContainsFunc(it.tokens, func(t token) bool { return t.kind == tokenName && (t.text == "switch" || t.text == "match") })
 }
 
 // aboutErrors reports whether the name or the comment of what an item declares says that it is
@@ -566,6 +592,7 @@ func sourceGrids(text string, line int, about bool) (grids []grid) {
 		c.members = slices.DeleteFunc(c.members, func(m member) bool { return m.key.kind == tokenName && used[lastName(m.key.text)] })
 		maps = append(maps, c)
 	}
+	tellApart(maps)
 	for _, c := range maps {
 		for _, c := range c.parts() {
 			if g := c.grid(); g != nil {
@@ -577,6 +604,38 @@ func sourceGrids(text string, line int, about bool) (grids []grid) {
 	return grids
 }
 
+// tellApart keeps what is around containers from vouching for other lists: for one that is named
+// after other things, and for one whose texts say nothing wrong beside a container that is itself
+// named after errors.
+func tellApart(all []container) {
+	named := func(c container) bool { return enumErrors.MatchString(c.name) }
+	beside := slices.ContainsFunc(all, named)
+	for i, c := range all {
+		if !named(c) && (otherNames.MatchString(c.name) || beside && !c.saysFaults()) {
+			all[i].about = false
+		}
+	}
+}
+
+// otherNames matches the name of a list of things that have codes and are no errors.
+var otherNames = regexp.MustCompile(`(?i:^|_)(?:region|countr(?:y|ie)|currenc(?:y|ie)|language|locale|(?:time)?zone|city|citie|bank|airport|carrier|unit|color|weekday|month)(?:s|[A-Z_]|$)|(?:Region|Countr(?:y|ie)|Currenc(?:y|ie)|Language|Locale|Zone|Cit(?:y|ie)|Bank|Airport|Carrier|Unit|Color|Weekday|Month)(?:s|[A-Z_]|$)`)
+
+// saysFaults reports whether most members of a container say what is wrong, or are named after
+// errors.
+func (c container) saysFaults() bool {
+	n := 0
+	for _, m := range c.members {
+		text := strings.Join(m.texts, " ") + " " + m.comment
+		for _, f := range m.fields {
+			text += " " + f.text
+		}
+		if m.errorKey || saysFault(text) || enumErrors.MatchString(m.key.text) {
+			n++
+		}
+	}
+	return 2*n >= len(c.members)
+}
+
 // resolve replaces the keys of a map that are constants by their values. It reports whether all
 // keys are codes and all values are texts.
 func (r *codeReader) resolve(c *container, used map[string]bool) bool {
@@ -586,7 +645,7 @@ func (r *codeReader) resolve(c *container, used map[string]bool) bool {
 		if m.key.kind != tokenName || !known || m.line == k.line || len(m.texts)+len(m.fields) == 0 {
 			return false
 		}
-		m.comment = cmp.Or(m.comment, k.comment)
+		m.comment, m.errorKey = cmp.Or(m.comment, k.comment), enumErrors.MatchString(m.key.text)
 		if m.key.kind = tokenString; k.string {
 			m.key.text = k.texts[0]
 		} else {
@@ -598,7 +657,8 @@ func (r *codeReader) resolve(c *container, used map[string]bool) bool {
 	for _, m := range c.members {
 		used[lastName(m.key.text)] = true
 	}
-	c.members, c.about = found, true
+	c.members = found
+	c.about = c.about || c.saysFaults()
 	return true
 }
 
@@ -623,6 +683,9 @@ func (c container) parts() []container {
 // grid makes a grid of a container, or returns nil if its members are no codes with texts.
 func (c container) grid() *grid {
 	if c.named() {
+		if !c.alike() {
+			return nil
+		}
 		return c.objects()
 	}
 	return c.entries()
@@ -637,6 +700,19 @@ func (c container) named() bool {
 		}
 	}
 	return 2*n > len(c.members)
+}
+
+// alike reports whether members have a name in common, as objects do. Maps side by side have none.
+func (c container) alike() bool {
+	seen := map[string]int{}
+	for _, m := range c.members {
+		for _, f := range m.fields {
+			if seen[f.name]++; seen[f.name] > 1 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // languageName matches the name of a language, as in a map of texts.

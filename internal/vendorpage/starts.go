@@ -96,7 +96,7 @@ func startOf(l string) (s start, ok bool) {
 
 // unwrap returns the text in bold or set as code at the start of a line, and what follows it.
 func unwrap(s string) (inner, behind, mark string, ok bool) {
-	for _, w := range []struct{ opening, closing string }{{"**`", "`**"}, {"`", "`"}, {"**", "**"}} {
+	for _, w := range []struct{ opening, closing string }{{"**`", "`**"}, {"``", "``"}, {"`", "`"}, {"**", "**"}} {
 		if within, found := strings.CutPrefix(s, w.opening); found {
 			inner, behind, found = strings.Cut(within, w.closing)
 			return inner, behind, w.opening, found && inner != ""

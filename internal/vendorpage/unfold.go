@@ -13,6 +13,9 @@ func unfold(lines []string) (all []string, numbers []int) {
 	for i, l := range unglue(lines) {
 		rows := unfoldPipes(l)
 		if rows == nil {
+			rows = unfoldGlued(l)
+		}
+		if rows == nil {
 			rows = unfoldWords(l)
 		}
 		if rows == nil {
@@ -228,4 +231,73 @@ func headAtEnd(s string) string {
 		}
 	}
 	return s
+}
+
+// unfoldGlued unfolds a line that begins with headings and goes on with rows, all without anything
+// between the cells: "CodeDescription1001Bad name.1002No such thing."
+func unfoldGlued(l string) []string {
+	if l = strings.TrimSpace(l); len(l) < 60 || len(l) > 100_000 || vocabulary[normal(firstHead(l))] == unknown {
+		return nil
+	}
+	for cut := min(len(l)-1, maxGluedHeads); cut > 3; cut-- {
+		if !gluedBegins(l, cut) {
+			continue
+		}
+		heads := gluedHeads(l[:cut])
+		roles := assign(heads, nil)
+		if len(roles) < 2 || roles[0] != RoleCode {
+			continue
+		}
+		rows, from := []string{l[:cut]}, cut
+		first := gluedShape(l[cut:], roles[1])
+		for at := cut + 1; at <= len(l); at++ {
+			if at < len(l) && (!gluedBegins(l, at) || !strings.ContainsRune(".!?", rune(l[at-1])) || gluedShape(l[at:], roles[1]) != first) {
+				continue
+			}
+			row := l[from:at]
+			if cells, _ := gluedRow(row, len(heads), roles[1] == RoleStatus); cells == nil {
+				return nil
+			}
+			rows, from = append(rows, row), at
+		}
+		if first != "" && len(rows) > 3 {
+			return rows
+		}
+	}
+	return nil
+}
+
+// maxGluedHeads limits the length of headings without anything between them.
+const maxGluedHeads = 120
+
+// firstHead returns the word that a line begins with, up to a capital within it.
+func firstHead(l string) string {
+	for i := range l {
+		if i > 0 && (l[i] == ' ' || gluePoint(l[:i], l[i:])) {
+			return l[:i]
+		}
+	}
+	return l
+}
+
+// gluedBegins reports whether a cell may begin at a place of a line: at a capital or a digit right
+// after something that is neither.
+func gluedBegins(l string, at int) bool {
+	before, first := rune(l[at-1]), rune(l[at])
+	return (upper(first) || digit(first)) && before != ' ' && !upper(before) && !digit(before) && before < 0x80
+}
+
+// gluedShape returns what the codes at the start of such rows have in common, or "" if there is no
+// code: "status" for a status behind the code, or else the shape of a number.
+func gluedShape(row string, second Role) string {
+	if second == RoleStatus {
+		if gluedStatus.MatchString(row) {
+			return "status"
+		}
+		return ""
+	}
+	if code := gluedCode(row); integer.MatchString(code) && upper(rune(row[len(code)])) {
+		return shape(code)
+	}
+	return ""
 }
