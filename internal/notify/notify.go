@@ -3,7 +3,7 @@
 //
 //	Message --Deliveries--> rows, stored by whoever has the message
 //	   |                      |
-//	   |                      +--> queued: for notify.webhook, and messages that name receivers
+//	   |                      +--> queued: for notify.webhook, and for receivers a message names
 //	   |                      +--> waiting: events of alerts, one for each receiver of their route
 //	   |                                |
 //	   |                             group.go   groups, waits, mutes, folds, limits

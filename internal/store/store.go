@@ -34,9 +34,9 @@
 // # Promises to packages that query
 //
 // A question goes to the views through Query or Select, and takes its WHERE clause from a Scope, so
-// that a reader bound to some tenants cannot see others. Scope.Rollup chooses between minutes and
-// hours; the sums are the same. A view that does not exist is reported in a sentence that says how
-// to update the schema.
+// that a reader bound to some tenants cannot see others. Scope.Rollup chooses whether counts are
+// read by minute or by hour. Their sums are the same either way. If a view does not exist, the
+// error says how to update the schema.
 //
 // # Files
 //

@@ -12,17 +12,17 @@
 //     line per row (unfold.go). The page's language and its date come from the text (language.go).
 //  3. Layouts: lines that form a table become grids too. Each way in which a page can draw a table
 //     is a layout: an entry of the list in layouts.go, with a file of its own. Where several fit,
-//     the first one that finds codes wins. A layout asks what a heading announces (headings.go),
-//     what a code looks like (codes.go) and, where it has no other way to tell cells apart, which
-//     role a column has (columns.go).
+//     the first one that finds codes wins. A layout asks what a heading announces (headings.go)
+//     and what a code looks like (codes.go). If it has no other way to tell cells apart, it also
+//     asks which role a column has (columns.go).
 //  4. Properties: some pages have a table for each error, with one property per row. These are
 //     merged into one grid (vertical.go).
 //  5. Tables: the rows of headings split a grid into tables. The headings and the cells decide
 //     which column is the status, the code, the message, the description or the remedy (tables.go,
-//     columns.go). If no heading names the codes, the cells do (keys.go). If the cells of several
-//     columns look like codes (likeness.go), none of these columns is taken. Each line below the
-//     headings becomes a Row, or is Unplaced with its line number and a reason (rows.go). Codes
-//     without a status have that of their section (sections.go).
+//     columns.go). If no heading names the codes, the cells decide which column has them (keys.go).
+//     If the cells of several columns look like codes (likeness.go), none of these columns is
+//     taken. Each line below the headings becomes a Row, or is Unplaced with its line number and a
+//     reason (rows.go). Codes without a status have that of their section (sections.go).
 //  6. Choice: tables that are not about errors are left out, and so are lists of HTTP statuses,
 //     unless the page calls these its codes (choose.go).
 //  7. Leftovers: lines outside all tables that look like rows are Unplaced too, and rows of the
