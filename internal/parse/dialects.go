@@ -458,6 +458,9 @@ func resultCode(o *object) (Envelope, verdict) {
 		return Envelope{}, neither // no error, by its own words
 	case says == failure:
 		e.Message = cmp.Or(o.textNamedLike(o.get(keyResultCode)), e.Message)
+		if own := o.codeOfMessage(); code == "1" && own != "" { // a flag beside it
+			e.Code = own
+		}
 	case says == neither && o.top():
 		return o.resultInWords(code)
 	}
@@ -522,6 +525,8 @@ func problem(o *object) (Envelope, verdict) {
 	}
 	if uri := o.scalar(keyType); uri != "" && uri != "about:blank" && len(uri) <= maxCode {
 		e.Code = uri
+	} else if cause := scalarOf(o.Get("cause")); isConstant(cause) { // 3GPP
+		e.Code = cause
 	}
 	if code := o.scalar(keyCode, keyCodeUpper, keyOtherCode); code != "" && code != strconv.Itoa(o.status()) && len(code) <= maxCode {
 		e.Code = code
@@ -630,6 +635,15 @@ func statusCode(o *object) (Envelope, verdict) {
 	return e, says
 }
 
+// statusDetail returns the text of a status code that has no other.
+func (o *object) statusDetail() string {
+	text, there := textOf(o.Get("statusDetail"))
+	if !there {
+		text, _ = textOf(o.Get("status_detail"))
+	}
+	return text
+}
+
 // ownStatus reads a status code that is the service's own: a number that is none of HTTP, with a
 // complaint, or a word beside a sentence.
 func (o *object) ownStatus() (Envelope, verdict) {
@@ -638,6 +652,9 @@ func (o *object) ownStatus() (Envelope, verdict) {
 		return Envelope{}, neither
 	}
 	if text := o.scalar(keyStatus); saysErrorCode(code) && !isDigits(code) && strings.Contains(text, " ") {
+		return Envelope{Code: code, Message: text}, failure
+	}
+	if text := o.statusDetail(); text != "" && saysErrorCode(code) && !isDigits(code) && !reportsSuccess(text) && (complains(text) || isDigits(strings.TrimPrefix(code, "E"))) {
 		return Envelope{Code: code, Message: text}, failure
 	}
 	n, err := strconv.Atoi(code)

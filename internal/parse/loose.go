@@ -53,6 +53,10 @@ func (p *Parser) loose(body []byte) {
 		}
 		return
 	}
+	if e, ok := loneError(body); ok {
+		p.found = append(p.found, e)
+		return
+	}
 	whole := body
 	if bytes.HasPrefix(body, []byte("<")) {
 		if p.status < 400 { // a page that shows JSON, unless it is nothing else
@@ -204,6 +208,19 @@ func declined(body []byte) (e Envelope, ok bool) {
 	}
 	e = Envelope{Code: values.Get("response_code"), Message: strings.TrimSpace(values.Get("responsetext")), Dialect: "result-code", Confidence: Exact}
 	return e, e.Code != ""
+}
+
+// loneError reads an error that is all that the body says: ERROR=INVALID_ID
+func loneError(body []byte) (e Envelope, ok bool) {
+	name, value, _ := bytes.Cut(body, []byte("="))
+	if len(value) > maxCode || !bytes.EqualFold(name, []byte("error")) {
+		return e, false
+	}
+	code := string(value)
+	if !isConstant(code) || !strings.Contains(code, "_") || strings.HasPrefix(code, "NO_ERR") {
+		return e, false
+	}
+	return Envelope{Code: code, Message: code, Dialect: "error-text", Confidence: Exact}, true
 }
 
 // appendForm writes the pairs of a form as a JSON object. The errors of PayPal's NVP, which are

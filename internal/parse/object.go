@@ -656,6 +656,10 @@ func fieldTexts(fields jsontree.Value, texts bool) string {
 	if fields.Kind() != jsontree.Object {
 		return ""
 	}
+	if only := fields.First(); texts && only.Kind() == jsontree.String && only.Next().Kind() == jsontree.Missing &&
+		(only.KeyIs("detail") || only.KeyIs("message")) { // no field of a form
+		return strings.TrimSpace(only.Text())
+	}
 	var all []string
 	add := func(field, text jsontree.Value) {
 		if len(all) < maxJoined {

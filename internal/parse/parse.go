@@ -326,6 +326,12 @@ func nextLine(rest []byte) []byte {
 
 // markup reads XML, or finds out that the body is not XML.
 func (p *Parser) markup(body []byte, cut bool) accesslog.BodyState {
+	if json := afterNotices(body); json != nil {
+		if state := p.documents(json, cut); state != accesslog.JSON {
+			return state
+		}
+		return accesslog.Text
+	}
 	if !utf8.Valid(body) {
 		body = jsontree.TrimCut(body)
 		body = bytes.ToValidUTF8(body, []byte("\ufffd"))

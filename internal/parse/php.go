@@ -9,6 +9,21 @@ import (
 // phpPrinted matches what PHP's print_r, var_dump and var_export begin with.
 var phpPrinted = regexp.MustCompile(`^(?:(?:Array|[A-Za-z_\\]\w* Object)\s*\(|(?:array|object)\(\w[\w\\]*\)(?:#\d+ \(\d+\))? ?\{|array ?\(\s)`)
 
+// phpNotices matches what PHP prints before a body if it shows its warnings to callers.
+var phpNotices = regexp.MustCompile(`^(?:(?:<br ?/?>\s*)?<b>[A-Z][A-Za-z ]+</b>:[^\n]+? in <b>[^<\n]+</b> on line <b>\d+</b><br ?/?>\s*)+`)
+
+// afterNotices returns the JSON after PHP's notices, nil if a body has none of them.
+func afterNotices(body []byte) (json []byte) {
+	if !bytes.HasPrefix(body, []byte("<b")) {
+		return nil
+	}
+	notices := phpNotices.Find(body)
+	if json = body[len(notices):]; len(notices) == 0 || len(json) == 0 || json[0] != '{' && json[0] != '[' {
+		return nil
+	}
+	return json
+}
+
 // fromPHP returns an array or an object as PHP prints it as JSON.
 func fromPHP(text []byte) (json []byte, ok bool) {
 	p := &phpReader{src: text}

@@ -19,7 +19,7 @@ var (
 	codeWords = []string{"code", "codice", "codigo", "cd", "cod", "codes", "errno", "errorno", "errornum", "errorid", "number", "errorname", "exceptionname", "key", "error", "type", "class", "label", "name", "nome", "id"}
 	textWords = []string{"#text", "longmessage", "message", "msg", "mensaje", "mensagem", "description", "desc", "text", "reason", "explanation", "note", "detail", "info", "summary", "string", "title", "line", "remark", "rmk", "content", "motivo", "value", "label", "errors", "exception"}
 	// What such names end with if they say something else.
-	noText = []string{"code", "id", "class", "url", "uri", "link", "href", "type", "lang", "language", "name", "key", "stack", "trace", "template", "version", "field", "path", "pointer"}
+	noText = []string{"code", "cd", "id", "class", "url", "uri", "link", "href", "type", "lang", "language", "name", "key", "stack", "trace", "template", "version", "field", "path", "pointer"}
 )
 
 // nameOf returns the key of a value without escapes.
@@ -204,6 +204,20 @@ func (o *object) textAfter(stem []byte, sentences bool) string {
 	return ""
 }
 
+// codeOfMessage returns the code that is named for the message: {"msg_cd":"EGW1","msg":"…"}.
+func (o *object) codeOfMessage() string {
+	var buffer [maxRoleName]byte
+	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() {
+		switch string(plainName(nameOf(m), &buffer)) {
+		case "msgcd", "msgcode", "messagecd", "messagecode":
+			if c := scalarOf(m); isWord(c) && saysErrorCode(c) {
+				return c
+			}
+		}
+	}
+	return ""
+}
+
 // textBelow returns what the objects below say in words, "" if one of them is named for an error.
 func (o *object) textBelow() string {
 	if o.holdsError() {
@@ -309,8 +323,8 @@ func endsWithAny(name []byte, words []string) bool {
 // maxBelow is how many objects below a failure are searched for its text.
 const maxBelow = 30
 
-// below returns the first object below v that says in words what failed, with its text. It is
-// Missing if there is none.
+// below returns the first object below v that says in words what failed, with its text. A word with
+// digits, which may be an id, counts only if no object says more. It is Missing if there is none.
 func below(v jsontree.Value) (where jsontree.Value, text string) {
 	n := 0
 	for w := v.First(); w.Kind() != jsontree.Missing && v.Encloses(w) && n < maxBelow; w = w.Following() {
@@ -318,9 +332,13 @@ func below(v jsontree.Value) (where jsontree.Value, text string) {
 			continue
 		}
 		n++
-		if text = anyText(w); text != "" {
-			return w, text
+		switch said := anyText(w); {
+		case said == "":
+		case !saysErrorCode(said) || !isWord(said) && !isDigits(said):
+			return w, said
+		case text == "":
+			where, text = w, said
 		}
 	}
-	return jsontree.Value{}, ""
+	return where, text
 }

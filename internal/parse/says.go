@@ -164,7 +164,7 @@ var (
 )
 
 // complaint are words of messages that report a failure, in the languages that services speak.
-var complaint = regexp.MustCompile(`(?i)\b(?:den(?:y|ied)|reject|refus|declin|unauthori|forbidden|unknown|unable|cannot|can't|could ?n[o']t|does ?n[o']t|no such|no data|disabled|blocked|offline|unavailable|unsupported|time(?:d )?[ -]?out|bad |malformed|duplicate|conflict|insufficient|illegal|abnormal|exception|violat|mismatch|unrecogni|undefined|unexpected|must|throttl|impossible|broken|lost|cancel|abort|too (?:long|short|large|small|big)|already|revoked|suspended|inactive|restricted|problem|nodata|invalid\w*|nok|not\b)|` + wordStart + `no` + wordEnd +
+var complaint = regexp.MustCompile(`(?i)\b(?:den(?:y|ied)|reject|refus|declin|unauthori|forbidden|unknown|unable|cannot|can't|could ?n[o']t|does ?n[o']t|no such|no data|disabled|blocked|black ?listed|in (?:the )?black ?list|offline|unavailable|unsupported|time(?:d )?[ -]?out|bad |malformed|duplicate|conflict|insufficient|illegal|abnormal|exception|violat|mismatch|unrecogni|undefined|unexpected|must|throttl|impossible|broken|lost|cancel|abort|too (?:long|short|large|small|big)|already|revoked|suspended|inactive|restricted|problem|nodata|invalid\w*|nok|not\b)|` + wordStart + `no` + wordEnd +
 	`|错|無|缺|拒|超限|不足|禁|未|没有|异常|非法|欠费|不存在|逾期|冻结` +
 	`|ません|エラー|失敗|不正|無効|不可|超過|期限切れ|できな|ない` +
 	`|않|없|오류|실패|잘못|유효하지|불가|초과|만료|누락|거부|금지|에러|아닙` +
