@@ -307,7 +307,7 @@ func prefixedKey(name, plain []byte) (k key, ok bool) {
 		return keyError, name[n-1]&0x20 == name[n]&0x20 // not onError
 	}
 	at := bytes.IndexByte(name[:min(len(name), maxVendor+1)], '_')
-	if at <= 0 || !isLetters(name[:at]) || slices.Contains(narrower, string(plain[:at])) {
+	if at <= 0 || bytes.IndexByte(name, ':') >= 0 || !isLetters(name[:at]) || slices.Contains(narrower, string(plain[:at])) {
 		return 0, false
 	}
 	if k, ok = keyOf[string(name[at+1:])]; !ok {
