@@ -314,8 +314,8 @@ func (r *Reader) splitTime(v jsontree.Value) (joined []byte, ok bool) {
 	return joined, ok
 }
 
-// latencies are the names of a latency and its unit in milliseconds, besides those of timed with the
-// unit behind it. Without a name that tells the unit, only a value that does is used.
+// latencies are the names of a latency and its unit in milliseconds, besides those of timed with
+// the unit behind it. Without a name that tells the unit, only a value that does is used.
 var latencies = map[string]float64{
 	"requesttime": seconds, "reqtime": seconds, "rt": seconds, "latency": 0, "duration": 0, "elapsed": milliseconds, "eventduration": nanoseconds,
 	"responsetime": byFraction, "timetaken": byFraction, "requestduration": byFraction, "timetoserverequest": milliseconds,
