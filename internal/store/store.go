@@ -45,8 +45,9 @@
 // column once, for INSERTs, SELECT lists and scans. batches.go, deadletters.go, gaps.go, epochs.go,
 // orphans.go, watermark.go, retention.go, owner.go and serverid.go each implement one concept of
 // the delivery protocol. rollup.go adds up the sums of a past day, and seal.go later deletes the
-// sums by batch. reenrich.go gives stored rows today's texts, audit.go counts everything again.
-// query.go is for packages that query, alerts.go for alerts, trouble.go for what goes wrong.
+// batches' own sums of that day. reenrich.go gives stored rows today's texts, audit.go counts
+// everything again. query.go is for packages that query, alerts.go for alerts, trouble.go for what
+// goes wrong.
 package store
 
 import (

@@ -27,7 +27,8 @@
 //     unless the page calls these its codes (choose.go).
 //  7. Leftovers: lines outside all tables that look like rows are Unplaced too, and rows of the
 //     same code, status and message become one (page.go). If the page has given no codes so far,
-//     lines in which a code stands in the same place are read (induce.go).
+//     lines of equal form are read (induce.go): in each, a code follows the same words and stands
+//     before the same mark.
 //
 // Throughout, nothing is dropped silently and nothing is made up. A code is returned exactly as it
 // appears on the page. A table that is not imported is in Tables with the reason. A line that
