@@ -477,19 +477,16 @@ func (r *codeReader) walk(g *codeGroup, name string, line int, about bool) {
 	c := container{name: name, line: line, about: about}
 	for _, it := range g.items {
 		m, ok := it.member()
-		if ok && m.counts && len(c.members) > 0 { // the next number of an enumeration
-			if last := c.members[len(c.members)-1]; len(last.numbers) == 1 {
-				if n, err := strconv.Atoi(last.numbers[0]); err == nil && m.comment != "" {
-					m.numbers = []string{strconv.Itoa(n + 1)}
-				}
-			}
+		if ok && m.counts && len(c.members) > 0 {
+			m.countOn(c.members[len(c.members)-1])
 		}
-		if ok && (len(m.texts)+len(m.numbers)+len(m.fields) > 0 || m.counts) && !it.declares() {
+		if ok && (len(m.texts)+len(m.numbers)+len(m.fields) > 0 || m.counts) && !it.declares() && !it.pairs() {
 			c.members = append(c.members, m)
 		}
 		said, outer := about || it.aboutErrors(), r.function
+		name := name
 		if r.function = cmp.Or(it.function(), outer); it.switches() {
-			said = said || enumErrors.MatchString(r.function)
+			said, name = said || enumErrors.MatchString(r.function), cmp.Or(r.function, name)
 		}
 		for _, t := range it.tokens {
 			if t.kind == tokenGroup && t.text != "(" || t.kind == tokenGroup && len(it.tokens) <= 3 {
@@ -513,6 +510,16 @@ func (r *codeReader) walk(g *codeGroup, name string, line int, about bool) {
 	}
 }
 
+// countOn gives a member with a comment the number after that of the member above it.
+func (m *member) countOn(last member) {
+	if len(last.numbers) != 1 || m.comment == "" {
+		return
+	}
+	if n, err := strconv.Atoi(last.numbers[0]); err == nil {
+		m.numbers = []string{strconv.Itoa(n + 1)}
+	}
+}
+
 // function returns the name of the function that an item declares, or "".
 func (it codeItem) function() string {
 	name := ""
@@ -526,6 +533,13 @@ func (it codeItem) function() string {
 	}
 	return ""
 }
+
+// pairs reports whether an item is a map whose keys and values are the arguments of a call.
+func (it codeItem) pairs() bool {
+	return slices.ContainsFunc(it.tokens, func(t token) bool { return t.kind == tokenName && mapOf.MatchString(t.text) })
+}
+
+var mapOf = regexp.MustCompile(`(?i)(?:^|\.)\w*map\.?of$`)
 
 // switches reports whether an item chooses by a value: switch (code) { case 1: return "…"; }
 func (it codeItem) switches() bool {
@@ -606,10 +620,10 @@ func sourceGrids(text string, line int, about bool) (grids []grid) {
 
 // tellApart keeps what is around containers from vouching for other lists: for one that is named
 // after other things, and for one whose texts say nothing wrong beside a container that is itself
-// named after errors.
+// named after errors, or whose texts do.
 func tellApart(all []container) {
 	named := func(c container) bool { return enumErrors.MatchString(c.name) }
-	beside := slices.ContainsFunc(all, named)
+	beside := slices.ContainsFunc(all, func(c container) bool { return named(c) || c.saysFaults() })
 	for i, c := range all {
 		if !named(c) && (otherNames.MatchString(c.name) || beside && !c.saysFaults()) {
 			all[i].about = false
@@ -834,12 +848,37 @@ func mapGrid(c container, all []constant) *grid {
 	if sayFaults(g.rows[1:]) {
 		g.topic = max(g.topic, ofErrors)
 	}
+	if g.bare && g.topic != ofErrors && !slices.ContainsFunc(all, func(k constant) bool { return !isStatus(k.name) }) {
+		return nil // three digits alone are no statuses
+	}
+	codesBehindStatuses(g)
 	if 2*commented(all) < len(all) { // the comments are titles of sections
 		for _, r := range g.rows[1:] {
-			r.cells[2] = ""
+			r.cells[len(r.cells)-1] = ""
 		}
 	}
 	return g
+}
+
+// namedText matches a text that begins with the name of an error: "CART_GONE: The cart is gone".
+var namedText = regexp.MustCompile(`^(\w+): (\S.*)$`)
+
+// codesBehindStatuses takes the codes of a map from the texts if all its keys are the statuses of
+// errors and each text begins with another code.
+func codesBehindStatuses(g *grid) {
+	seen := map[string]bool{}
+	for _, r := range g.rows[1:] {
+		m := namedText.FindStringSubmatch(r.cells[1])
+		if m == nil || r.cells[0] < "4" || !isStatus(r.cells[0]) || codeStrength(m[1]) != mnemonic || seen[m[1]] {
+			return
+		}
+		seen[m[1]] = true
+	}
+	g.rows[0].cells = []string{"HTTP status", "Error code", "Message", "Description"}
+	for i, r := range g.rows[1:] {
+		m := namedText.FindStringSubmatch(r.cells[1])
+		g.rows[i+1].cells = []string{r.cells[0], m[1], m[2], r.cells[2]}
+	}
 }
 
 // commented counts the constants with a comment.
