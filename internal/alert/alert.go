@@ -2,7 +2,7 @@
 //
 //	alerts.yaml --Load--> Group, Rule   what to look at, and when it is too much
 //	                       |
-//	      Runner.evaluate  |            counts every minute since the last evaluation
+//	   evaluator.evaluate  |            counts by minute, for all windows that are due
 //	                       v
 //	    Condition.judge: Verdict --> Rule.step: State', Change    pure functions
 //	                       |
