@@ -157,7 +157,8 @@ var (
 	statusKeys    = from("status", "http_status", "response_status", "http_code", "status_code")
 	secondsKeys   = in(seconds, "request_time", "responsetime", "resp_time", "response_time")
 	requestIDKeys = from("request_id", "http_x_request_id", "sent_http_x_request_id", "x-request-id", "x_request_id", "trace_id", "req_id", "kong_request_id")
-	latencyKeys   = slices.Concat(secondsKeys, in(seconds, "rt"), in(milliseconds, "duration_ms", "latency_ms", "request_time_ms", "elapsed_ms"))
+	millisKeys    = in(milliseconds, "latency_ms", "duration_ms", "request_time_ms", "elapsed_ms", "latencyMs", "durationMs", "elapsedMs")
+	latencyKeys   = slices.Concat(secondsKeys, in(seconds, "rt"), millisKeys)
 )
 
 const (
@@ -560,6 +561,24 @@ var formats = []format{
 		},
 	},
 	{
+		// Akamai's DataStream 2, as JSON. Its path has no slash at its beginning and is encoded.
+		// See https://techdocs.akamai.com/datastream2/docs/data-set-parameters.
+		name:  "akamai",
+		hint:  keepsNone,
+		known: []signature{known(oneOf("reqTimeSec"), oneOf("statusCode"), oneOf("reqMethod", "reqHost", "reqPath"), oneOf("streamId", "cp", "cliIP"))},
+		fields: fields{
+			time:        from("reqTimeSec"),
+			service:     from("reqHost"),
+			method:      from("reqMethod"),
+			path:        from("reqPath"),
+			status:      from("statusCode"),
+			latency:     in(milliseconds, "turnAroundTimeMSec"),
+			requestID:   from("reqId"),
+			bodySize:    from("rspContentLen"),
+			contentType: from("rspContentType"),
+		},
+	},
+	{
 		// KrakenD, whose access log is Gin's. See https://www.krakend.io/docs/logging. The times
 		// have no zone.
 		name:  "krakend",
@@ -597,7 +616,7 @@ var formats = []format{
 			path:        from("requestPath", "requestUri", "requestUrl", "path"),
 			requestLine: from("request"),
 			status:      from("status", "statusCode", "responseStatus", "responseCode", "httpStatus"),
-			latency:     in(milliseconds, "duration", "executeTime", "costTime", "elapsed"),
+			latency:     slices.Concat(in(milliseconds, "duration", "executeTime", "costTime", "elapsed"), millisKeys),
 			requestID:   from("requestId", "traceId"),
 			body:        from("responseBody", "responseData"),
 		},
@@ -620,7 +639,7 @@ var formats = []format{
 			path:            from("path"),
 			requestLine:     from("request"),
 			status:          from("status"),
-			latency:         in(milliseconds, "latency_ms"),
+			latency:         millisKeys,
 			requestID:       from("request_id"),
 			body:            bodyKeys,
 			bodyBase64:      from("response_body_base64"),

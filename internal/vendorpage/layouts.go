@@ -136,7 +136,7 @@ var otherCodes = regexp.MustCompile(`(?i)\b(?:region|country|currency|language|l
 var otherThings = regexp.MustCompile(`(?i)\bthese ports\b|\bports:?$|^[#=\s*]*(?:available |supported |list of )?(?:regions|countries|currencies|locales|languages|(?:availability )?zones|time ?zones|units|ports|地域列表|国家列表)[\s*=:]*$`)
 
 // announcesCodes matches a text that announces codes, in the languages that vendors write in.
-var announcesCodes = regexp.MustCompile(`(?i)\b(?:errors?|return|response|result|status|decline|denial|refusal|rejection|reason|failure|exception|hangup cause)[ _-](?:codes?|numbers?|constants?|values?)\b|错误码|错误代码|返回码|返回代码|错误编码|异常码|响应码|錯誤碼|錯誤代碼|エラーコード|(?:오류|에러|응답)\s?코드|fehlercode|fehler-code|rückgabecode|c[oó]digos? de (?:error|erro|retorno|respuesta|resposta)|codes? (?:d['’ ]?erreur|erreur|retour|de retour|r[ée]ponse)|код(?:ы|ов)? (?:ошиб|возврат|ответ)|codic[ei] (?:di |d')?errore|код(?:и|ів)? помил|kody? błęd|hata kod|mã lỗi|foutcode`)
+var announcesCodes = regexp.MustCompile(`(?i)\b(?:errors?|return|response|result|status|decline|denial|refusal|rejection|reason|failure|exception|hangup cause)[ _-](?:codes?|numbers?|constants?|values?)\b|错误码|错误代码|返回码|返回代码|错误编码|异常码|响应码|錯誤碼|錯誤代碼|(?:エラー|結果|応答|レスポンス)コード|(?:오류|에러|응답)\s?코드|fehlercode|fehler-code|rückgabecode|c[oó]digos? de (?:error|erro|retorno|respuesta|resposta)|codes? (?:d['’ ]?erreur|erreur|retour|de retour|r[ée]ponse)|код(?:ы|ов)? (?:ошиб|возврат|ответ)|codic[ei] (?:di |d')?errore|код(?:и|ів)? помил|kody? błęd|hata kod|mã lỗi|foutcode`)
 
 // about reports whether the text above mentions errors.
 func (t topic) about() bool { return t == ofErrors || t == ofCodes }
