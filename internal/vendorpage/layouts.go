@@ -43,14 +43,21 @@ const (
 func layOut(lines []line) (grids []grid, rest []line) {
 	skip, fenced := samples(lines)
 	memorize(lines)
+	limit := len(lines) // where the next clearer table begins, once one was found
 	for at := 0; at < len(lines); {
+		if at == limit {
+			limit = len(lines)
+		}
 		if lines[at].blank() {
 			at++
 			continue
 		}
-		g, next := tableAt(lines, at, skip[at], fenced[at])
-		if g != nil && loose[g.layout] && clearerTable(lines[at+1:next]) {
-			g = nil
+		g, next := tableAt(lines[:limit], at, skip[at], fenced[at])
+		if g != nil && loose[g.layout] {
+			if begin := clearerTable(lines[:next], at+1); begin < next {
+				limit = begin
+				continue
+			}
 		}
 		if g == nil {
 			rest = append(rest, lines[at])
@@ -71,7 +78,7 @@ func tableAt(lines []line, at int, skip, fenced bool) (first *grid, end int) {
 		return nil, 0
 	}
 	for _, l := range layouts {
-		if fenced && (l.name == layoutRecords || l.name == layoutPairs) {
+		if fenced && loose[l.name] {
 			break
 		}
 		g, next := l.find(lines, at)
@@ -93,21 +100,21 @@ func tableAt(lines []line, at int, skip, fenced bool) (first *grid, end int) {
 // table with a layout of its own.
 var loose = map[string]bool{layoutRecords: true, layoutPairs: true}
 
-// clearerTable reports whether among the lines a table begins whose headings name its codes, in a
-// layout that is not loose.
-func clearerTable(lines []line) bool {
+// clearerTable returns the first line from at on where a table begins whose headings name its
+// codes, in a layout that is not loose, or len(lines) if there is none.
+func clearerTable(lines []line, at int) int {
 	named := func(r *reading) bool { return !r.bare && r.table.LeftOut == "" && len(r.rows) > 2 }
-	for at := range lines {
+	for ; at < len(lines); at++ {
 		for _, l := range layouts {
 			if loose[l.name] || lines[at].blank() {
 				break
 			}
 			if g, _ := l.find(lines, at); g != nil && slices.ContainsFunc(readGrid(*g), named) {
-				return true
+				return at
 			}
 		}
 	}
-	return false
+	return len(lines)
 }
 
 // codes counts the codes that a grid holds if nothing else on the page speaks against them.
