@@ -5,144 +5,6 @@ import (
 	"slices"
 )
 
-// format is one gateway's log format: what its records are known by, and where their fields are. Of
-// the sources of a field, the first that leads to a text wins; "-" and null are no text.
-type format struct {
-	name  string
-	hint  string      // how to make the gateway log response bodies, in one sentence
-	known []signature // a record has one of these
-	lines []string    // the templates of its text lines, see line.go
-	loose bool        // its keys are not its own: it is tried after a look into wrappers, and a time alone makes no record
-
-	fields
-
-	// Given by New.
-	templates []template
-	pattern   *regexp.Regexp // of the user's text lines
-	given     bool           // named by the configuration: whatever it can read is a record of it
-	users     bool           // the configuration says what it is
-}
-
-// fields says where the fields of an Access are.
-type fields struct {
-	time, tenant, service, route field
-	method, path, requestLine    field
-	status, latency, requestID   field
-	body                         field // text, or JSON itself
-	bodySize                     field // of the response in bytes: tells whose a plain "body" is
-	bodyBase64                   field
-	rawResponse                  field // a whole HTTP response, or its base64
-	contentType, contentEncoding field
-	gatewayCode, gatewayMessage  field
-	grpcStatus, grpcMessage      field
-}
-
-func (f *fields) all() []*field {
-	return []*field{
-		&f.time, &f.tenant, &f.service, &f.route, &f.method, &f.path, &f.requestLine, &f.status, &f.latency, &f.requestID, &f.body, &f.bodySize,
-		&f.bodyBase64, &f.rawResponse, &f.contentType, &f.contentEncoding, &f.gatewayCode, &f.gatewayMessage, &f.grpcStatus, &f.grpcMessage,
-	}
-}
-
-// field lists where one field may be, in the order in which it is looked for.
-type field []source
-
-// source is one place of a field, and what to make of the text there.
-type source struct {
-	path     []string       // keys, from the top of the record; nil: constant is the text
-	constant string         //
-	unit     float64        // of a number that is a time or latency: its unit in milliseconds; 0: of a time, its size tells
-	layout   string         // of a time; "": any known one
-	claim    []string       // if the text is a JWT: the keys of a claim in its payload
-	pattern  *regexp.Regexp // its first group, else the whole match, is the value; no match: no value
-	names    []string       // if the text is a number: the values by that number
-	either   bool           // the body of the request or of the response, see ofRequest
-
-	// Given by New.
-	key  int  // the number of path[0]
-	slot int  // the number of path; equal to key if path is a single key
-	fold bool // the last key is the name of a header
-}
-
-// signature is one way to know a format: all its clauses and conditions hold.
-type signature struct {
-	clauses []clause
-	where   []condition
-}
-
-// clause asks for top-level keys.
-type clause struct {
-	keys    []string
-	atLeast int
-	none    bool // none of them may be present
-	mask    set  // the keys, given by New
-}
-
-// condition asks for a text under a path, and perhaps for a certain text.
-type condition struct {
-	source
-	compare bool
-	value   string
-}
-
-func known(clauses ...clause) signature { return signature{clauses: clauses} }
-func allOf(keys ...string) clause       { return clause{keys: keys, atLeast: len(keys)} }
-func oneOf(keys ...string) clause       { return clause{keys: keys, atLeast: 1} }
-func twoOf(keys ...string) clause       { return clause{keys: keys, atLeast: 2} }
-func noneOf(keys ...string) clause      { return clause{keys: keys, none: true} }
-
-// The units of times and latencies, in milliseconds.
-const (
-	seconds      = 1e3
-	milliseconds = 1
-	microseconds = 1e-3
-	nanoseconds  = 1e-6
-)
-
-// from is a field under one of the dotted paths. A dot in a key is written \.
-func from(dotted ...string) (f field) {
-	for _, d := range dotted {
-		f = append(f, source{path: splitPath(d)})
-	}
-	return f
-}
-
-// in is from for a time or latency in that unit.
-func in(unit float64, dotted ...string) field {
-	f := from(dotted...)
-	for i := range f {
-		f[i].unit = unit
-	}
-	return f
-}
-
-// splitPath splits a path at its dots, except for those after a backslash.
-func splitPath(dotted string) (path []string) {
-	key := ""
-	for i := 0; i < len(dotted); i++ {
-		switch c := dotted[i]; {
-		case c == '\\' && i+1 < len(dotted) && dotted[i+1] == '.':
-			key += "."
-			i++
-		case c == '.':
-			path, key = append(path, key), ""
-		default:
-			key += string(c)
-		}
-	}
-	return append(path, key)
-}
-
-// under is a field under each of the keys below each of the paths.
-func under(keys []string, paths ...string) (f field) {
-	for _, p := range paths {
-		for _, key := range keys {
-			f = append(f, from(p+key)...)
-		}
-	}
-	return f
-}
-
 // Names that many gateways and their operators use.
 var (
 	tenantKeys       = from("tenant", "tenant_id", "tenantId", "x_tenant", "x_tenant_id", "x-tenant", "x-tenant-id", "http_x_tenant", "http_x_tenant_id", "http_x_project_id")
@@ -667,6 +529,114 @@ var envoyFields = fields{
 	contentEncoding: from("response_content_encoding", "resp_content_encoding"),
 	grpcStatus:      from("grpc_status", "grpc_status_number"),
 	grpcMessage:     from("grpc_message"),
+}
+
+// HAProxy's option httplog:
+// https://docs.haproxy.org/3.0/configuration.html#8.2.3. Before the request there may be captured
+// headers in braces. The last of the timers is the total time, with a + if it is logged early. The
+// status is -1 if there was none. In JSON, the operator chooses the keys.
+var haproxy = format{
+	name:  "haproxy",
+	hint:  keepsNone,
+	known: []signature{known(oneOf("frontend_name", "frontend"), oneOf("backend_name", "backend"), oneOf("status", "status_code", "http_status", "http_status_code"))},
+	lines: []string{
+		`$client [$time] $frontend $backend $timers $status $bytes $cc $cs $termination $connections $queues "$request"$_`,
+		`$client [$time] $frontend $backend $timers $status $bytes $cc $cs $termination $connections $queues {$captured} "$request"$_`,
+	},
+	fields: fields{
+		time:    from("time", "@timestamp", "timestamp", "accept_date", "time_iso8601"),
+		tenant:  tenantKeys,
+		service: firstOf(`^([^/]+)`, "backend_name", "backend"),
+		route:   firstOf(`^(.*[^~])`, "frontend_name", "frontend"), // a ~ marks TLS
+		method:  from("method", "http_method", "request_method"),
+		path:    from("path", "uri", "request_uri", "http_path"), requestLine: from("request", "http_request"),
+		status:      from("status", "status_code", "http_status", "http_status_code"),
+		latency:     slices.Concat(withPattern(in(milliseconds, "timers"), `(\d+)$`), in(milliseconds, "Ta", "Tt", "time_active", "time_total", "total_time_milliseconds")),
+		requestID:   from("request_id", "unique_id", "x_request_id", "x-request-id"),
+		body:        bodyKeys,
+		bodySize:    bodySizes,
+		contentType: from("response_content_type"),
+	},
+}
+
+// Azure API Management's resource log GatewayLogs, as it arrives from an event hub, and as the
+// table ApiManagementGatewayLogs has it:
+// https://learn.microsoft.com/azure/api-management/gateway-log-schema-reference.
+var azureAPIM = format{
+	name: "azure-apim",
+	hint: "set the number of payload bytes of the frontend response in the API's diagnostic settings (Azure Monitor, at most 8,192)",
+	known: []signature{
+		{clauses: []clause{oneOf("properties")}, where: []condition{{source: source{path: []string{"category"}}, compare: true, value: "GatewayLogs"}}},
+		{clauses: []clause{oneOf("properties")}, where: []condition{{source: source{path: []string{"operationName"}}, compare: true, value: "Microsoft.ApiManagement/GatewayLogs"}}},
+		known(allOf("ResponseCode"), oneOf("ApiId", "OperationId", "ApimSubscriptionId", "BackendResponseCode")),
+	},
+	fields: fields{
+		time:            from("time", "TimeGenerated"),
+		tenant:          slices.Concat(under(tenantHeaders, "properties.requestHeaders.", "RequestHeaders."), tenantKeys, from("properties.userId", "properties.UserId", "UserId", "properties.apimSubscriptionId", "ApimSubscriptionId")),
+		service:         from("properties.apiId", "properties.ApiId", "ApiId"),
+		route:           from("properties.operationId", "properties.OperationId", "OperationId"),
+		method:          from("properties.method", "properties.Method", "Method"),
+		path:            from("properties.url", "properties.Url", "Url"),
+		status:          from("properties.responseCode", "properties.ResponseCode", "ResponseCode"),
+		latency:         in(milliseconds, "durationMs", "TotalTime", "properties.totalTime"),
+		requestID:       from("correlationId", "CorrelationId"),
+		body:            from("properties.responseBody", "ResponseBody", "properties.ResponseBody", "properties.backendResponseBody", "properties.BackendResponseBody", "BackendResponseBody"),
+		contentType:     under([]string{"content-type"}, "properties.responseHeaders.", "ResponseHeaders."),
+		contentEncoding: under([]string{"content-encoding"}, "properties.responseHeaders.", "ResponseHeaders."),
+		gatewayCode:     from("properties.lastError.reason", "properties.LastError.Reason", "properties.lastErrorReason", "properties.LastErrorReason", "LastErrorReason"),
+		gatewayMessage:  from("properties.lastError.message", "properties.LastError.Message", "properties.lastErrorMessage", "properties.LastErrorMessage", "LastErrorMessage"),
+	},
+}
+
+// Caddy's access log: https://caddyserver.com/docs/logging. Its error log of the same request has
+// neither the size nor the headers of a response, and is no record of a request.
+var caddy = format{
+	name:  "caddy",
+	hint:  keepsNone,
+	known: []signature{known(allOf("request", "status", "duration"), oneOf("resp_headers", "bytes_read", "size"))},
+	fields: fields{
+		time:            from("ts"),
+		tenant:          slices.Concat(under(tenantHeaders, "request.headers."), tenantKeys, from("user_id")),
+		service:         from("request.host"),
+		method:          from("request.method"),
+		path:            from("request.uri"),
+		status:          from("status"),
+		latency:         in(seconds, "duration"),
+		requestID:       under(requestIDHeaders, "request.headers.", "resp_headers."),
+		body:            bodyKeys,
+		bodySize:        from("size"),
+		contentType:     from("resp_headers.content-type"),
+		contentEncoding: from("resp_headers.content-encoding"),
+		grpcStatus:      from("resp_headers.grpc-status"),
+		grpcMessage:     from("resp_headers.grpc-message"),
+	},
+}
+
+// kgateway, whose guide on access logging gives Envoy's operators names of their own, and Gloo
+// Gateway, its predecessor.
+var kgateway = format{
+	name: "kgateway",
+	hint: envoyByLua,
+	known: []signature{
+		known(oneOf("response_code"), oneOf("backendHost", "backendCluster", "total_duration", "resp_backend_service_time")),
+		known(oneOf("responseCode"), oneOf("systemTime", "clientDuration", "targetDuration", "upstreamName", "requestDuration")),
+	},
+	fields: fields{
+		time:        from("start_time", "systemTime", "startTime"),
+		tenant:      tenantKeys,
+		service:     from("backendCluster", "upstreamName", "backendHost", "authority"),
+		route:       from("route_name", "routeName"),
+		method:      from("method", "httpMethod"),
+		path:        from("path", "requestPath"),
+		status:      from("response_code", "responseCode"),
+		latency:     in(milliseconds, "total_duration", "duration", "clientDuration", "requestDuration"),
+		requestID:   from("request_id", "requestId"),
+		body:        bodyKeys,
+		bodySize:    bodySizes,
+		contentType: from("response_content_type"),
+		grpcStatus:  from("grpc_status"),
+		grpcMessage: from("grpc_message"),
+	},
 }
 
 // graviteeMethods is a method that Gravitee writes as a word or as a number:
