@@ -72,7 +72,8 @@ func newAlertRun(env *environment) *cobra.Command {
 		log := env.log(cmd, settings)
 		cfg.TopCodes = settings.Metrics.TopCodes
 		var sending *notify.Metrics
-		stop, err := serveMetrics(cmd.Context(), addr, func() error { return nil }, log, func(registry prometheus.Registerer) {
+		r := alert.Runner{Log: log, Dry: dry}
+		stop, err := serveMetrics(cmd.Context(), addr, r.Ready, log, func(registry prometheus.Registerer) {
 			cfg.Metrics, sending = alert.NewMetrics(registry), notify.NewMetrics(registry)
 		})
 		if err != nil {
@@ -101,10 +102,8 @@ func newAlertRun(env *environment) *cobra.Command {
 		if sending != nil {
 			notifier.Watch(sending)
 		}
-		r := alert.Runner{
-			Config: cfg, Store: s, Catalogs: catalogs, Log: log, Notifier: notifier, Dry: dry,
-			Print: func(t store.AlertTransition) error { return output.Write(t, cmd.OutOrStdout()) },
-		}
+		r.Config, r.Store, r.Catalogs, r.Notifier = cfg, s, catalogs, notifier
+		r.Print = func(t store.AlertTransition) error { return output.Write(t, cmd.OutOrStdout()) }
 		if once {
 			return r.Once(cmd.Context())
 		}

@@ -18,6 +18,7 @@ type outage struct {
 	ends   time.Time // zero: it goes on
 	notice Notification
 	told   *notify.Direct // notice on its way; nil: it is too early
+	handed time.Time      // when its end was last given to the process that holds the fence
 }
 
 // outageAfter is how long an outage lasts before anyone is told. A restart of ClickHouse takes
@@ -33,9 +34,9 @@ func (r *Runner) suffer(ctx context.Context, cause error) {
 	now := r.Now()
 	if r.outage == nil {
 		r.outage = &outage{since: now}
-		r.Metrics.failing(true)
 		r.Metrics.topCodes(nil)
 	}
+	r.failing(cause)
 	o := r.outage
 	if o.told == nil && now.Sub(o.since) >= outageAfter {
 		reason := fmt.Sprintf("no rule is evaluated, for %s: %s", short(now.Sub(o.since).Truncate(time.Second)), cause)
@@ -51,6 +52,19 @@ func (r *Runner) suffer(ctx context.Context, cause error) {
 	}
 	if err := o.told.Send(ctx); err != nil && ctx.Err() == nil {
 		r.Log.Warn("failed to notify", "error", err)
+	}
+}
+
+// handOver ends an outage that this process has told, while another process holds the fence. The
+// other one evaluates the rules, and sends what is queued here. Only this process knows whom it has
+// told. It is to be called again and again.
+func (r *Runner) handOver(ctx context.Context) {
+	if r.outage == nil || r.Now().Sub(r.outage.handed) < longestPause {
+		return
+	}
+	r.outage.handed = r.Now()
+	if err := r.endOutage(ctx); err != nil {
+		r.Log.Warn("failed to print the end of an outage", "error", err)
 	}
 }
 
@@ -71,7 +85,7 @@ func (r *Runner) endOutage(ctx context.Context) error {
 	if o == nil {
 		return nil
 	}
-	r.Metrics.failing(false)
+	r.failing(nil)
 	if o.ends.IsZero() { // what is written again has to be the same
 		o.ends = r.Now()
 	}

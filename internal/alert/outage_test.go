@@ -25,23 +25,15 @@ func TestOutageIsToldWithoutClickHouse(t *testing.T) {
 	w, h, url := newWorld(t), newHook(t), quietAlertmanager(t)
 	w.burst()
 	w.mark(0)
-	proxy := stacktest.StartProxy(t, w.addr, stacktest.FrontHost(0))
-	direct := w.store
-	through, err := store.Open(t.Context(), store.Config{Addr: []string{proxy.Addr}, Database: w.database, Username: "default"})
-	stacktest.Must(t, err)
-	defer through.Close()
-	w.store = through
-	r := w.runner(caseQuota, func(c *notify.Config) {
+	r, proxy := w.runnerBehindProxy(t, func(c *notify.Config) {
 		c.Webhook.URL = h.URL
 		c.Receivers = []notify.Receiver{{Name: "am", Alertmanager: &notify.HTTPReceiver{URL: url}}}
 		c.Routes = []notify.Route{{Receivers: []string{"am"}}}
 	})
-	w.store = direct
 	registry := prometheus.NewRegistry()
 	r.Metrics = NewMetrics(registry)
 	began := time.Now()
 	r.Notifier.Now = func() time.Time { return began.Add(w.now.Sub(midnight)) } // Alertmanager's clock cannot be set
-	r.retry = &backoff.ExponentialBackOff{InitialInterval: poll, Multiplier: 2, MaxInterval: longestPause}
 	stacktest.Must(t, r.start(t.Context()))
 	turn := func(after time.Duration) {
 		t.Helper()
@@ -109,6 +101,71 @@ func TestOutageIsToldWithoutClickHouse(t *testing.T) {
 	if err != nil || len(list) != 0 {
 		t.Error(list, err)
 	}
+}
+
+// A process that has told of an outage may lose the fence before the outage ends. The process that
+// holds the fence then tells of the end.
+func TestEndOfAnOutageIsHandedOver(t *testing.T) {
+	t.Parallel()
+	w, h := newWorld(t), newHook(t)
+	w.burst()
+	w.mark(0)
+	hooked := func(c *notify.Config) { c.Webhook.URL = h.URL }
+	r, proxy := w.runnerBehindProxy(t, hooked)
+	stacktest.Must(t, r.start(t.Context()))
+	proxy.Refuse()
+	for range 4 {
+		w.now = w.now.Add(time.Minute)
+		_, err := r.turn(t.Context())
+		stacktest.Must(t, err)
+	}
+	if r.outage == nil || r.outage.told == nil {
+		t.Fatal("no outage was told")
+	}
+	if err := r.Ready(); err == nil || !strings.Contains(err.Error(), "connection refused") {
+		t.Errorf("ready in an outage: %v", err)
+	}
+
+	stacktest.Must(t, proxy.Accept())
+	ctx, cancel := context.WithCancel(t.Context())
+	asked := 0
+	r.Notifier.Fence = func(context.Context) error {
+		if asked++; asked == 3 {
+			cancel()
+		}
+		return errors.New("another process holds it")
+	}
+	r.takeOver(ctx)
+	if r.outage != nil {
+		t.Error("the outage goes on")
+	}
+	if err := r.Ready(); err != nil {
+		t.Errorf("standing by: %v", err)
+	}
+
+	stacktest.Must(t, w.runner(caseQuota, hooked).Once(t.Context()))
+	var all []string
+	for _, n := range h.got {
+		all = append(all, n.Alert+" "+n.Status)
+	}
+	if got := strings.Join(all, ", "); got != "RuleFailing firing, RuleFailing resolved" {
+		t.Error(got)
+	}
+}
+
+// runnerBehindProxy makes a Runner, not yet started, that reaches ClickHouse through a proxy.
+func (w *world) runnerBehindProxy(t *testing.T, change func(*notify.Config)) (*Runner, *stacktest.Proxy) {
+	t.Helper()
+	proxy := stacktest.StartProxy(t, w.addr, stacktest.FrontHost(0))
+	through, err := store.Open(t.Context(), store.Config{Addr: []string{proxy.Addr}, Database: w.database, Username: "default"})
+	stacktest.Must(t, err)
+	t.Cleanup(func() { through.Close() })
+	direct := w.store
+	w.store = through
+	r := w.runner(caseQuota, change)
+	w.store = direct
+	r.retry = &backoff.ExponentialBackOff{InitialInterval: poll, Multiplier: 2, MaxInterval: longestPause}
+	return r, proxy
 }
 
 // A query that fails because the server has gone is no fault of its rule.

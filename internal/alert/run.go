@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -45,6 +46,27 @@ type Runner struct {
 	retry     *backoff.ExponentialBackOff
 
 	topCodesAt time.Time // when they were counted last
+	trouble    atomic.Pointer[string]
+}
+
+// Ready returns why no rule can be evaluated, nil if rules are evaluated or another process may do
+// so. It may be called from any goroutine.
+func (r *Runner) Ready() error {
+	if reason := r.trouble.Load(); reason != nil {
+		return errors.New("no rule is evaluated: " + *reason)
+	}
+	return nil
+}
+
+// failing shows why no rule can be evaluated; nil: none need be, or all are.
+func (r *Runner) failing(reason error) {
+	r.Metrics.failing(reason != nil)
+	if reason == nil {
+		r.trouble.Store(nil)
+		return
+	}
+	text := reason.Error()
+	r.trouble.Store(&text)
 }
 
 const (
@@ -175,18 +197,21 @@ func (r *Runner) awaitFence(ctx context.Context) (reason error) {
 		err := r.Notifier.MaySend(ctx)
 		if err == nil {
 			if nobody {
-				r.Metrics.failing(false)
+				r.failing(nil)
 			}
 			return nil
 		}
 		if away := errors.Is(err, link.ErrUnreachable); ctx.Err() == nil && (reason == nil || away != nobody) {
-			nobody = away
-			r.Metrics.failing(away)
-			if away {
+			if nobody = away; away {
+				r.failing(err)
 				r.Log.Error("no rule is evaluated until the fence can be held", "reason", err)
 			} else {
+				r.failing(nil)
 				r.Log.Info("waiting for the fence", "reason", err)
 			}
+		}
+		if !nobody {
+			r.handOver(ctx)
 		}
 		if ctx.Err() == nil {
 			reason = err
@@ -200,8 +225,10 @@ func (r *Runner) awaitFence(ctx context.Context) (reason error) {
 func (r *Runner) takeOver(ctx context.Context) {
 	retry := backoff.ExponentialBackOff{InitialInterval: time.Second, Multiplier: 2, MaxInterval: longestPause}
 	r.Notifier.Reset()
-	r.outage = nil
-	r.Metrics.failing(false)
+	if r.outage != nil && r.outage.told == nil {
+		r.outage = nil
+	}
+	r.failing(nil)
 	r.Metrics.topCodes(nil)
 	for ctx.Err() == nil {
 		r.awaitFence(ctx)

@@ -4,7 +4,7 @@
 //
 //	/metrics        the process's metrics, for Prometheus
 //	/healthz        200 as long as the process answers at all
-//	/readyz         200 while records are being read and stored; else 503 and the reason
+//	/readyz         200 while the process does its work; else 503 and the reason
 //	/debug/pprof/   profiles of the running program, only if switched on
 package monitor
 
