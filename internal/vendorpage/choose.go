@@ -38,7 +38,7 @@ func accept(all []*reading, titled bool) accepted {
 	for _, r := range all {
 		if r.table.LeftOut == "" && r.mark != "" && r.convincing(titled) {
 			for _, row := range r.rows {
-				page.marked[r.mark+" "+shape(row.Code)] = true
+				page.marked[r.mark+" "+build(row.Code)] = true
 			}
 		}
 		if r.table.LeftOut != "" || r.named && !r.convincing(titled) {
@@ -78,8 +78,20 @@ func (a accepted) refuse(r *reading, titled bool) string {
 // convinces.
 func (a accepted) continues(r *reading) bool {
 	return r.mark != "" && !slices.ContainsFunc(r.rows, func(row Row) bool {
-		return codeStrength(row.Code) != mnemonic || !strings.ContainsFunc(row.Code, digit) || !a.marked[r.mark+" "+shape(row.Code)]
+		return !strings.ContainsFunc(row.Code, digit) || !a.marked[r.mark+" "+build(row.Code)]
 	})
+}
+
+// build is shape for a code of which digits alone would say too little: numbers of four digits or
+// more look alike if they have as many. Shorter ones look like no other.
+func build(code string) string {
+	if codeStrength(code) == mnemonic {
+		return shape(code)
+	}
+	if len(code) < 4 {
+		return code
+	}
+	return nines(code)
 }
 
 // alike counts the rows whose codes look like accepted ones.
@@ -104,18 +116,13 @@ var (
 // ("InvalidToken"), and its texts read like sentences; or the text above announces codes.
 func (r *reading) convincing(titled bool) bool {
 	n := len(r.rows)
-	most := func(is func(Row) bool) bool { return 10*r.count(is) >= 8*n }
 	about := titled || r.about
-	switch integers := most(func(row Row) bool { return integer.MatchString(row.Code) }); {
+	switch {
 	case 2*r.count(func(row Row) bool { return row.Status > 0 || row.Remedy != "" }) >= n:
 		return true
-	case most(func(row Row) bool { return year.MatchString(row.Code) }) && !r.codes:
+	case r.most(func(row Row) bool { return year.MatchString(row.Code) }) && !r.codes && !(about && r.most(Row.saysFault)):
 		return false
-	case integers && (r.drawn && r.about || r.named && titled):
-		return true
-	case about && most(func(row Row) bool { return row.Code[0] == '-' }):
-		return true
-	case integers && r.bare && !r.counts() && (r.codes || strings.HasPrefix(r.mark, "#") && about):
+	case r.numbersConvince(about, titled), n >= 3 && r.most(Row.namesFault):
 		return true
 	case about && !r.named && n >= 3 && r.likeCodes() && !r.counts() && 10*r.count(Row.saysFault) >= 6*n:
 		return true
@@ -123,18 +130,38 @@ func (r *reading) convincing(titled bool) bool {
 	return 2*r.count(func(row Row) bool { return prose(row.Description) || prose(row.Message) }) >= n && r.textsConvince(about)
 }
 
+// numbersConvince is convincing for a table whose codes are numbers.
+func (r *reading) numbersConvince(about, titled bool) bool {
+	switch integers := r.most(func(row Row) bool { return integer.MatchString(row.Code) }); {
+	case about && r.most(func(row Row) bool { return row.Code[0] == '-' }):
+		return true
+	case !integers:
+		return false
+	case r.drawn && r.about, r.named && titled:
+		return true
+	}
+	return r.bare && !r.counts() && (r.codes || strings.HasPrefix(r.mark, "#") && about)
+}
+
+// namesFault reports whether the message is the name of an error: ERROR_CLOSED.
+func (r Row) namesFault() bool {
+	return codeStrength(r.Message) == mnemonic && faultWords.MatchString(r.Message)
+}
+
 // textsConvince is convincing for a table whose texts read like sentences.
 func (r *reading) textsConvince(about bool) bool {
-	n := len(r.rows)
-	switch most := func(is func(Row) bool) bool { return 10*r.count(is) >= 8*n }; {
-	case most(func(row Row) bool { return numbering.MatchString(row.Code) }):
+	switch {
+	case r.most(func(row Row) bool { return numbering.MatchString(row.Code) }):
 		return about
 	case r.codes && !r.named && r.likeCodes():
 		return true
 	}
-	faults := r.count(func(row Row) bool { return faultWords.MatchString(row.Code) })
+	n, faults := len(r.rows), r.count(func(row Row) bool { return faultWords.MatchString(row.Code) })
 	return n >= 3 && (r.about && !r.named && 10*faults >= n || 5*faults >= 4*n)
 }
+
+// most reports whether is holds for four of five rows.
+func (r *reading) most(is func(Row) bool) bool { return 10*r.count(is) >= 8*len(r.rows) }
 
 // count counts the rows for which is holds.
 func (r *reading) count(is func(Row) bool) (n int) {
@@ -168,7 +195,7 @@ func saysFault(text string) bool {
 }
 
 // faultTexts matches texts that say what is wrong, in other languages than faultWords.
-var faultTexts = regexp.MustCompile(`(?i)not |n['’]t\b|cannot|unable|wrong|\bbad\b|refus|reject|declin|incorrect|\bno |too (?:many|long|large|short|big|low)|already|duplicate|` +
+var faultTexts = regexp.MustCompile(`(?i)not |n['’]t\b|cannot|unable|wrong|\bbad\b|refus|reject|declin|incorrect|\bno |too (?:many|long|large|short|big|low)|already|duplicate|blocked|disabled|suspended|insufficient|corrupt|malformed|illegal|interrupted|aborted|overload|overflow|exhausted|damaged|broken|violat|out of (?:range|memory|order|stock|service|date)|` +
 	`错误|失败|无效|不合法|不存在|超时|缺少|未|无权|过于|已存在|过期|禁止|不能|不足|不支持|异常|` + // Chinese
 	`錯誤|失敗|無效|逾時|エラー|無効|ません|不正|不足|拒否|超え|切れ|できな|ない|` +
 	`오류|실패|잘못|않|없|만료|초과|거부|불가|중복|` +
@@ -177,7 +204,10 @@ var faultTexts = regexp.MustCompile(`(?i)not |n['’]t\b|cannot|unable|wrong|\bb
 	`inv[aá]lid|no |non |não |sem |sin |incorrect|vencid|expirad|caducad|recusad|rechazad|insuficiente|desconhecid|desconocid|falt|exced|supera|bloquead|duplicad|ausente|obrigat|obligatori|rejei[cç]|rechaz|` +
 	`erreur|impossible|n['’]a |n['’]est|pas |refusé|expiré|dépass|manqu|inconnu|scadut|mancant|sconosciut|negat|` +
 	`nieprawid|brak|przekrocz|odrzuc|nie |geçersiz|bulunamad|değil|eksik|aşıld|không|hết hạn|ongeldig|niet |verlopen|tidak|gagal|kadaluarsa|` +
-	`غير|خطأ|فشل|لا |لم |انتهت|مفقود|تجاوز|مرفوض|مطلوب`)
+	`neplatn|nenalez|nenájd|chyb|překroč|prekroč|vypršel|zamítnut|odmítnut|není|nelze|érvénytelen|hiányz|\bnem |lejárt|elutas|\bnu |lipse[sș]|expirat|respins|` +
+	`недійсн|відсутн|перевищ|заборон|δεν |άκυρ|λάθος|έληξε|ikke |inte |ogiltig|ugyldig|mangle[rd]|saknas|udløb|utgått|afvis|avvis|\bei |virheell|puuttu|vanhent|` +
+	`ไม่|ผิด|หมดอายุ|เกิน|ล้มเหลว|نامعتبر|نیست|نشد|منقضی|לא |שגוי|חסר|` +
+	`غير|خطأ|فشل|لا |لم |انتهت|مفقود|تجاوز|مرفوض|مطلوب|مغلق|محظور`)
 
 // likeCodes reports whether the codes look like those of a list, and each is another one.
 func (r *reading) likeCodes() bool {

@@ -164,6 +164,16 @@ func runs(s string) string {
 	return string(out)
 }
 
+// nines replaces each digit by 9.
+func nines(s string) string {
+	return strings.Map(func(r rune) rune {
+		if digit(r) {
+			return '9'
+		}
+		return r
+	}, s)
+}
+
 var (
 	statusCell = regexp.MustCompile(`^(?i:http(?:/[\d.]+)?\s*(?:status|error|response)?\s*(?:code)?\s*[:=]?\s*)?([1-5]\d\d)(?:\s*(?:[-–—:/,]\s*|\s|\(|\x{ff08})\(?\s*([A-Za-z][A-Za-z' -]{1,50}?)\s*[)\x{ff09}]?)?\.?$`)
 	statusLast = regexp.MustCompile(`^([A-Za-z][A-Za-z' -]{1,50}?)(?:\s*[(\x{ff08}\[]\s*|\s*[,:]\s+|\s+-\s+)(?i:http\s*)?([1-5]\d\d)\s*[)\x{ff09}\]]?$`) // but ABC-404 is a code

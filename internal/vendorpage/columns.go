@@ -130,7 +130,7 @@ func (c column) promise() float64 {
 }
 
 // saysError matches a heading that calls its codes those of errors.
-var saysError = regexp.MustCompile(`err|错误|錯誤|エラー|오류|에러|fehler|ошиб|błęd|hata|lỗi|\bfout|felkod`)
+var saysError = regexp.MustCompile(`err|错误|錯誤|エラー|오류|에러|fehler|ошиб|błęd|hata|lỗi|\bfout|felkod|fejl|feil|chyb|خط[أا]|\bhiba|eroare|помил|грешк|σφάλμα|ข้อผิดพลาด|שגיא|virhe|kesalahan|galat`)
 
 // assignment is a table whose columns are being given roles.
 type assignment struct {

@@ -13,7 +13,17 @@ import (
 // readCSV reads a page of values separated by commas, semicolons or tabs, or returns nil if the
 // page is none. A page is CSV if its name says so, or if nearly all its lines have the same number
 // of values and the first is a row of headings.
-func readCSV(name, text string) *grid {
+func readCSV(name, text string) []part {
+	g := csvGrid(name, text)
+	if g == nil {
+		return nil
+	}
+	g.topic = topicOf(titlesOf(*g))
+	return []part{{grid: g}}
+}
+
+// csvGrid reads the values with the separator that gives the most columns, or returns nil.
+func csvGrid(name, text string) *grid {
 	ext := strings.ToLower(path.Ext(name))
 	named := ext == ".csv" || ext == ".tsv" || ext == ".tab"
 	var best *grid

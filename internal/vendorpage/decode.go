@@ -2,7 +2,6 @@ package vendorpage
 
 import (
 	"bytes"
-	"path"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -61,12 +60,13 @@ type part struct {
 	grid  *grid
 }
 
+// formats read documents that are data or programs and no text. Each returns nil if the page is
+// none.
+var formats = []func(name, text string) []part{readData, readSQL, readMessages, readSource, readCSV}
+
 func newSource(name, text string) source {
-	ext := strings.ToLower(path.Ext(name))
-	if ext == ".xml" || ext == ".resx" || ext == ".xsd" || ext == ".wsdl" || strings.HasPrefix(text, "<?xml") && !htmlMarks.MatchString(text[:min(len(text), 4096)]) {
-		if parts := readXML(text); len(parts) > 0 {
-			return source{parts: parts}
-		}
+	if parts := readXML(name, text); parts != nil {
+		return source{parts: parts}
 	}
 	switch {
 	case isHTML(name, text):
@@ -74,25 +74,16 @@ func newSource(name, text string) source {
 	case strings.TrimSpace(text) == "":
 		return source{}
 	}
-	if parts := readData(name, text); parts != nil {
-		return source{parts: parts}
-	}
-	if parts := readSQL(name, text); parts != nil {
-		return source{parts: parts}
-	}
-	if parts := readMessages(name, text); parts != nil {
-		return source{parts: parts}
-	}
-	if isSource(name) {
-		if parts := readSource(name, text); len(parts) > 0 || !strings.Contains(text, "<table") {
-			return source{parts: parts} // comments are no table
+	for _, read := range formats {
+		if parts := read(name, text); parts != nil {
+			return source{parts: parts}
 		}
 	}
-	if g := readCSV(name, text); g != nil {
-		g.topic = topicOf(titlesOf(*g))
-		return source{parts: []part{{grid: g}}}
-	}
-	s := source{}
+	return readText(text)
+}
+
+// readText reads a page of text, whose markup may draw tables.
+func readText(text string) (s source) {
 	var lines []line
 	flush := func() {
 		if len(lines) > 0 {

@@ -8,7 +8,7 @@ import (
 )
 
 // Describe writes what was understood of the page, read from a file of the given name: each table
-// with its columns, each line that could not be placed, and how many entries were found.
+// with its columns, or why it was left out, each line that could not be placed, and the sums.
 func (p Page) Describe(w io.Writer, name string) {
 	fmt.Fprintf(w, "%s: title %q, date %q, language %q\n", name, p.Title, p.Date, p.Language)
 	for _, t := range p.Tables {
@@ -17,14 +17,24 @@ func (p Page) Describe(w io.Writer, name string) {
 	for _, u := range p.Unplaced {
 		fmt.Fprintf(w, "line %d: not placed, %s: %s\n", u.Line, u.Reason, u.Text)
 	}
-	fmt.Fprintf(w, "%d entries, %d lines not placed\n", len(p.Rows), len(p.Unplaced))
-	if len(p.Rows) > 0 {
-		return
+	out := 0
+	for _, t := range p.Tables {
+		if t.LeftOut != "" {
+			out++
+		}
 	}
-	if n := len(p.Tables); n > 0 {
-		fmt.Fprintf(w, "of the tables on the page (%d, above) none was taken for one of error codes\n", n)
+	fmt.Fprintf(w, "%s, %s left out, %s not placed\n", count(len(p.Rows), "entry", "entries"), count(out, "table", "tables"), count(len(p.Unplaced), "line", "lines"))
+	if len(p.Rows) == 0 {
+		fmt.Fprintln(w, "nothing to import: no table of error codes was found")
 	}
-	fmt.Fprintln(w, "nothing to import: no table of error codes was found")
+}
+
+// count writes a number with its noun.
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 func (t Table) describe(w io.Writer) {

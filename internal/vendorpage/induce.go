@@ -17,7 +17,6 @@ var (
 	gluedNumber = regexp.MustCompile(`^([A-Z]{2,10}(?:[-_.]\d{2,6}){1,3}|[A-Z]{1,6}\d{3,6})(\pL.*)$`)
 	// gluedSentence matches a number, and a text that begins with a capital right behind it.
 	gluedSentence = regexp.MustCompile(`^(-?\d{1,8})((?:\p{Lu}\p{Ll}+|A)\s.*)$`)
-	digitRun      = regexp.MustCompile(`\d+`)
 )
 
 // place is where a code stands in a line.
@@ -77,7 +76,7 @@ type placed struct {
 // digit or if a mark precedes it, and after words that call it a code or an error.
 func placesIn(l string) (found []placed) {
 	if m := gluedNumber.FindStringSubmatch(strings.TrimSpace(l)); m != nil {
-		return []placed{{place{class: mnemonic, behind: digitRun.ReplaceAllStringFunc(m[1], func(d string) string { return strings.Repeat("9", len(d)) })}, anchored{code: m[1], text: m[2]}}}
+		return []placed{{place{class: mnemonic, behind: nines(m[1])}, anchored{code: m[1], text: m[2]}}}
 	}
 	if m := gluedSentence.FindStringSubmatch(strings.TrimSpace(l)); m != nil {
 		return []placed{{place{class: number}, anchored{code: m[1], text: m[2]}}}
@@ -120,10 +119,12 @@ func placesIn(l string) (found []placed) {
 	behind = strings.NewReplacer("–", "-", "—", "-", "\uff1a", ":").Replace(behind)
 	if mark+words == "" { // 101, 101.a
 		digits := len(code) - len(strings.TrimLeft(code, "0123456789"))
-		if digits == 0 {
+		switch {
+		case digits > 0:
+			st = number
+		case st != mnemonic || code != strings.ToUpper(code):
 			return nil
 		}
-		st = number
 		found = append(found, placed{place{"", st, behind + strings.Repeat("9", digits)}, anchored{code: code, text: text}})
 	}
 	return append(found, placed{place{mark + words, st, behind}, anchored{code: code, text: text}})

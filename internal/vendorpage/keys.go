@@ -43,10 +43,10 @@ func explained(cols []column, roles []Role) bool {
 	return false
 }
 
-// keyColumns lists the columns of values or numbers or, if there is none, those whose cells surely
-// are codes or, if there is none, those that hold
-// different words of which at least half are mnemonics, or else mnemonics below the heading of a
-// text. A column that numbers or grades the rows by its heading is none.
+// keyColumns lists the columns that may hold the codes, by the first of these signs that a column
+// has: it is headed as values or numbers; its cells surely are codes; they are different words, at
+// least half of them mnemonics; they are mnemonics below the heading of a text. A column that
+// numbers or grades the rows by its heading is none.
 func keyColumns(cols []column, cells [][]string) (keys []int) {
 	named := func(c column) bool { return c.kind == unknown || c.kind == ofName || c.kind == ofCode }
 	for _, like := range []func(c column) bool{

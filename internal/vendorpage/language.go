@@ -117,7 +117,7 @@ func date(lines []line) string {
 	return ""
 }
 
-var aboutErrors = regexp.MustCompile(`(?i)error|exception|failures|status code|return code|错误|返回码|状态码|返回碼|錯誤|エラー|오류|에러|fehler|erreur|\berro|ошиб|помилк|błęd|błąd|\bhata|lỗi|\bfout|kesalahan|\bfejl|\bfeil|felkod|chyb`)
+var aboutErrors = regexp.MustCompile(`(?i)error|exception|failures|status code|return code|错误|返回码|状态码|返回碼|錯誤|エラー|오류|에러|fehler|erreur|\berro|ошиб|помилк|błęd|błąd|\bhata|lỗi|\bfout|kesalahan|\bfejl|\bfeil|felkod|chyb|خط[أا]|[أا]خطاء|\bhiba|\beroare|\berori|грешк|σφ[αά]λμ|ข้อผิดพลาด|خطا|שגיא|virhe|\bgalat|त्रुटि`)
 
 // aboutStatuses matches the titles of pages about HTTP's statuses themselves.
 var aboutStatuses = regexp.MustCompile(`(?i)(?:status|response) codes?|状态码|狀態碼|ステータスコード|상태 코드|http[ -]status|statuscodes?`)

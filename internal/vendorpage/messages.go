@@ -16,8 +16,9 @@ type message struct {
 	key, text string
 }
 
-// readMessages reads the texts of a program by their keys: properties of Java and the catalogs of
-// gettext. It returns nil if the page is none. Only keys that name or number errors are codes.
+// readMessages reads the texts of a program by their keys: properties of Java, catalogs of gettext
+// and strings of Apple. It returns nil if the page is none. Only keys that name or number errors
+// are codes.
 func readMessages(name, text string) []part {
 	var all []message
 	switch strings.ToLower(path.Ext(name)) {
@@ -25,6 +26,8 @@ func readMessages(name, text string) []part {
 		all = properties(strings.Split(text, "\n"))
 	case ".po", ".pot":
 		all = gettext(strings.Split(text, "\n"))
+	case ".strings":
+		all = appleStrings(strings.Split(text, "\n"))
 	default:
 		return nil
 	}
@@ -50,10 +53,14 @@ func properties(lines []string) (all []message) {
 			i++
 			value = strings.TrimSuffix(value, `\`) + strings.TrimSpace(lines[i])
 		}
-		all = append(all, message{at, m[1], tidy(unescaped.Replace(escapedRunes(value)))})
+		all = append(all, message{at, m[1], tidy(unquoted.Replace(escapedRunes(value)))})
 	}
 	return all
 }
+
+// unquoted removes the escapes of a text in a properties file, where Java's formats double a single
+// quotation mark.
+var unquoted = strings.NewReplacer(`\\`, `\`, `\"`, `"`, `\'`, `'`, `\n`, "\n", `\t`, " ", `''`, `'`)
 
 // runeEscape matches a letter that a properties file writes as its number.
 var runeEscape = regexp.MustCompile(`\\u[0-9A-Fa-f]{4}`)
@@ -63,6 +70,20 @@ func escapedRunes(s string) string {
 		n, _ := strconv.ParseUint(e[2:], 16, 16)
 		return string(rune(n))
 	})
+}
+
+// appleString matches a line of a strings file of Apple: "key" = "text";
+var appleString = regexp.MustCompile(`^\s*"((?:[^"\\]|\\.)+)"\s*=\s*("(?:[^"\\]|\\.)*")\s*;`)
+
+// appleStrings reads the lines of a strings file.
+func appleStrings(lines []string) (all []message) {
+	for i, l := range lines {
+		if m := appleString.FindStringSubmatch(l); m != nil {
+			text, _ := quoted(m[2])
+			all = append(all, message{i + 1, m[1], tidy(text)})
+		}
+	}
+	return all
 }
 
 // gettext reads the lines of a catalog: the key (msgid), and its text (msgstr), each of which may

@@ -28,7 +28,7 @@
 //  7. Leftovers: lines outside all tables that look like rows are Unplaced too, and rows of the
 //     same code, status and message become one (page.go). If the page has given no codes so far,
 //     lines of equal form are read (induce.go): in each, a code follows the same words and stands
-//     before the same mark.
+//     before the same mark. If that finds none either, sample responses are read (samples.go).
 //
 // Throughout, nothing is dropped silently and nothing is made up. A code is returned exactly as it
 // appears on the page. A table that is not imported is in Tables with the reason. A line that
@@ -114,8 +114,10 @@ func Read(name string, content []byte) Page {
 	}
 	p.Title = cmp.Or(p.Title, title(rest))
 	p.fill(turn(grids), rest, sectionsOf(s.lines()))
-	if len(p.Rows) == 0 && p.Fallback == (Fallback{}) && !p.rivals() {
-		p.fillInduced(s.lines())
+	for _, read := range []func([]line) *grid{induce, samplesGrid} {
+		if len(p.Rows) == 0 && p.Fallback == (Fallback{}) && !p.rivals() {
+			p.fillWith(read(s.lines()), s.lines())
+		}
 	}
 	if p.Title == "" {
 		p.Title = title(p.above(s.lines()))
@@ -127,9 +129,8 @@ func Read(name string, content []byte) Page {
 // rivals reports whether a table was left out because several columns may hold its codes.
 func (p *Page) rivals() bool { return len(p.Unplaced) > 0 }
 
-// fillInduced reads a page on which no layout found codes.
-func (p *Page) fillInduced(lines []line) {
-	g := induce(lines)
+// fillWith reads the only table of a page on which no layout found codes.
+func (p *Page) fillWith(g *grid, lines []line) {
 	if g == nil {
 		return
 	}

@@ -174,7 +174,7 @@ func (l recordList) read(at int) (all []record, end int) {
 		}
 		r := record{line: l.lines[i].n, indent: indentOf(l.lines[i].text), term: s.code, beside: s.text}
 		i++
-		if (r.beside == "" || strings.HasSuffix(l.mark, "status")) && tableBelow(l.lines, i) {
+		if (r.beside == "" || strings.HasSuffix(l.mark, "status")) && tableBelow(l.lines, i) || r.beside == "" && isStatus(r.term) && l.listBelow(i, r.indent) {
 			return nil, 0
 		}
 		last, next, more := l.next(i)
@@ -207,6 +207,18 @@ func tableBelow(lines []line, at int) bool {
 		return false
 	}
 	return isRuler(lines[at+1].text) || closesCell(lines[at].text) && kindOf(strings.Trim(lines[at].text, "| ")) != unknown
+}
+
+// listBelow reports whether a nested list of codes is below a list item.
+func (l recordList) listBelow(at, indent int) bool {
+	for at < len(l.lines) && l.lines[at].blank() {
+		at++
+	}
+	if !bulleted(l.mark) || at == len(l.lines) || indentOf(l.lines[at].text) <= indent {
+		return false
+	}
+	s := l.lines[at].start()
+	return s.ok && bulleted(s.mark)
 }
 
 // textless reports whether records have no text at all, like the items of a menu.

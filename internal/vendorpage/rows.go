@@ -144,7 +144,7 @@ func (f *filler) codeless(row gridRow, r Row) bool {
 		r.Code = f.lastCode
 		f.note(row.line, "has no code of its own: it gets "+r.Code+" from the row above")
 		f.keep(row, r)
-	case spanned && len(f.rows) > 0 && f.text(row, RoleStatus) == "":
+	case spanned && len(f.rows) > 0 && r.Description+r.Remedy != "" && f.text(row, RoleStatus) == "":
 		f.append(RoleDescription, r.Description)
 		f.append(RoleRemedy, r.Remedy)
 	case nothing(raw):
@@ -284,7 +284,7 @@ func (f *filler) other(r Row) {
 
 var (
 	spacedCode    = regexp.MustCompile(`^[A-Z]{1,6} \d{2,}$|[(\x{ff08}\[]`) // E 1001, E1001 (obsolete)
-	calledCode    = regexp.MustCompile(`(?i)code|kod|код|码|碼|コード|코드|código`)
+	calledCode    = regexp.MustCompile(`(?i)code|kod|код|码|碼|コード|코드|código|kód|رمز|كود|κωδικ|รหัส|کد|קוד|koodi`)
 	rangeOfCodes  = regexp.MustCompile(`^(?:[A-Za-z]{0,5}\d{1,4}[-_.]?)(?:x{3,}|X{3,})$`) // 1-xxx
 	statusClass   = regexp.MustCompile(`^[1-5](?:[xX]{2}|\*\*)(?:\s*[-–,/]\s*[1-5](?:[xX]{2}|\*\*))*$`)
 	statusList    = regexp.MustCompile(`^([1-5]\d\d(?:, ?[1-5]\d\d)+) ?[-–—:] ?([A-Za-z].*)$`) // 500, 502 - Server errors

@@ -287,9 +287,15 @@ func splitCodeHead(heads []string) []string {
 		return heads
 	}
 	for i, h := range heads {
-		if code, status, ok := strings.Cut(h, " "); ok && vocabulary[normal(code)] == ofCode && vocabulary[normal(status)] == ofStatus {
-			return slices.Replace(slices.Clone(heads), i, i+1, code, status)
+		code, status, ok := strings.Cut(h, " ")
+		if !ok || vocabulary[normal(code)] != ofCode || vocabulary[normal(status)] != ofStatus {
+			continue
 		}
+		end := i + 1
+		if end < len(heads) && vocabulary[normal(status+" "+heads[end])] == ofStatus { // Code | HTTP Status
+			status, end = status+" "+heads[end], end+1
+		}
+		return slices.Replace(slices.Clone(heads), i, end, code, status)
 	}
 	return heads
 }

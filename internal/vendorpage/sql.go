@@ -107,7 +107,12 @@ func sqlTuple(s string) (cells []string, end int) {
 		case c == ',' && depth == 0:
 			flush()
 		default:
-			depth += strings.Count("(", string(c)) - strings.Count(")", string(c))
+			switch c {
+			case '(':
+				depth++
+			case ')':
+				depth--
+			}
 			cell.WriteByte(c)
 		}
 	}

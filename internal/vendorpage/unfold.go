@@ -11,21 +11,12 @@ import (
 // lines' numbers on the page.
 func unfold(lines []string) (all []string, numbers []int) {
 	for i, l := range unglue(lines) {
-		rows := unfoldPipes(l)
-		if rows == nil {
-			rows = unfoldGlued(l)
-		}
-		if rows == nil {
-			rows = unfoldWords(l)
-		}
-		if rows == nil {
-			rows = unfoldDashes(l)
-		}
-		if rows == nil {
-			rows = unfoldPeriod(l, all)
-		}
-		if rows == nil {
-			rows = []string{l}
+		rows := []string{l}
+		for _, unfold := range unfolds {
+			if found := unfold(l, all); found != nil {
+				rows = found
+				break
+			}
 		}
 		for _, row := range rows {
 			all, numbers = append(all, row), append(numbers, i+1)
@@ -33,6 +24,10 @@ func unfold(lines []string) (all []string, numbers []int) {
 	}
 	return all, numbers
 }
+
+// unfolds are the ways to write a table on one line. Each returns the rows of a line, which is
+// below the given ones, or nil if the line is not written like that.
+var unfolds = []func(l string, above []string) []string{unfoldPipes, unfoldGlued, unfoldWords, unfoldDashes, unfoldPeriod}
 
 // gluedName matches a code in capitals with a text right behind it: NOT_FOUNDThe item is missing.
 var gluedName = regexp.MustCompile(`^(\s*(?:[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[A-Z]{5,}))([A-Z][a-z]+(?:['’][a-z]+)? \S.*)$`)
@@ -59,7 +54,7 @@ var inlineRuler = regexp.MustCompile(`\|(?:\s*:?-{2,}:?\s*\|){2,}`)
 
 // unfoldPipes unfolds a table with pipes, whose ruler is in the middle of the line. It returns nil
 // if the line is none, or if the pipes do not add up to rows.
-func unfoldPipes(l string) []string {
+func unfoldPipes(l string, _ []string) []string {
 	if strings.Count(l, "|") < 8 || !strings.Contains(l, "--") {
 		return nil
 	}
@@ -92,7 +87,7 @@ func unfoldPipes(l string) []string {
 
 // unfoldWords unfolds a line that begins with headings from the vocabulary, code first, and goes on
 // with codes and their texts: "Error Code Description A_1 Bad name. A_2 No such thing."
-func unfoldWords(l string) []string {
+func unfoldWords(l string, _ []string) []string {
 	words := strings.Fields(l)
 	if len(words) < 8 || len(l) > 100_000 || vocabulary[normal(words[0])] == unknown && vocabulary[normal(words[0]+" "+words[1])] == unknown {
 		return nil
@@ -156,7 +151,7 @@ var dashedCode = regexp.MustCompile(`(?:[A-Z][A-Z0-9]*(?:[_-][A-Z0-9]+)+|[1-9]\d
 
 // unfoldDashes unfolds a line of codes, each with a long dash and its text, that nothing separates:
 // "ERR_001— Bad name.ERR_002— No such thing."
-func unfoldDashes(l string) (rows []string) {
+func unfoldDashes(l string, _ []string) (rows []string) {
 	begins := dashedCode.FindAllStringIndex(l, -1)
 	if len(begins) < 3 || begins[0][0] != 0 {
 		return nil
@@ -235,7 +230,7 @@ func headAtEnd(s string) string {
 
 // unfoldGlued unfolds a line that begins with headings and goes on with rows, all without anything
 // between the cells: "CodeDescription1001Bad name.1002No such thing."
-func unfoldGlued(l string) []string {
+func unfoldGlued(l string, _ []string) []string {
 	if l = strings.TrimSpace(l); len(l) < 60 || len(l) > 100_000 || vocabulary[normal(firstHead(l))] == unknown {
 		return nil
 	}

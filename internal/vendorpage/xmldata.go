@@ -2,6 +2,8 @@ package vendorpage
 
 import (
 	"encoding/xml"
+	"path"
+	"slices"
 	"strings"
 )
 
@@ -19,9 +21,15 @@ type xmlNode struct {
 
 // readXML reads a document in XML that lists errors, or returns nil if the page is none. Elements
 // of one name under one parent become a grid, with a column per attribute and per child.
-func readXML(text string) []part {
-	trimmed := strings.TrimSpace(text)
-	if !strings.HasPrefix(trimmed, "<") || len(text) > maxData {
+func readXML(name, text string) []part {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".xml", ".resx", ".xsd", ".wsdl":
+	default:
+		if !strings.HasPrefix(text, "<?xml") || htmlMarks.MatchString(text[:min(len(text), 4096)]) {
+			return nil
+		}
+	}
+	if !strings.HasPrefix(strings.TrimSpace(text), "<") || len(text) > maxData {
 		return nil
 	}
 	root := parseXML(text, 0)
@@ -55,7 +63,7 @@ func parseXML(text string, line int) *xmlNode {
 		case xml.StartElement:
 			n := &xmlNode{name: t.Name.Local, line: line + seen + 1}
 			for _, a := range t.Attr {
-				if a.Name.Space != "xmlns" && a.Name.Local != "xmlns" {
+				if a.Name.Space != "xmlns" && a.Name.Local != "xmlns" && a.Name.Space != "xml" {
 					n.attrs = append(n.attrs, field{a.Name.Local, a.Value})
 				}
 			}
@@ -94,27 +102,28 @@ func (x *xmlReader) read(n *xmlNode, at string, depth int) {
 	for _, a := range n.attrs {
 		at += " " + a.text
 	}
-	heads := columnNames(n)
 	for i := 0; i < len(n.children); {
 		end := i + 1
 		for end < len(n.children) && n.children[end].name == n.children[i].name {
 			end++
 		}
 		if rows := n.children[i:end]; len(rows) > 1 && len(rows[0].attrs)+len(rows[0].children) > 0 {
-			x.add(rows, heads, at+" "+n.name+" "+rows[0].name)
+			x.add(rows, at+" "+n.name+" "+rows[0].name)
 		}
 		i = end
 	}
+	columns := columnNames(n)
 	for _, c := range n.children {
-		if len(c.children) > 0 || depth < 3 {
-			if len(c.children) > 0 && columnNames(c) != nil {
-				heads = columnNames(c)
-			}
-			for _, inner := range c.children {
-				inner.inherit(heads)
-			}
-			x.read(c, at+" "+n.name, depth+1)
+		if len(c.children) == 0 && depth >= 3 {
+			continue
 		}
+		if names := columnNames(c); names != nil {
+			columns = names
+		}
+		for _, inner := range c.children {
+			inner.inherit(columns)
+		}
+		x.read(c, at+" "+n.name, depth+1)
 	}
 }
 
@@ -130,30 +139,22 @@ func columnNames(n *xmlNode) (names []string) {
 	return names
 }
 
-// inherit names the cells of a row that all have one name.
-func (n *xmlNode) inherit(heads []string) {
-	if len(heads) < 2 || len(n.children) != len(heads) {
+// inherit gives the cells of a row the names of its columns, if they all have one name.
+func (n *xmlNode) inherit(columns []string) {
+	if len(columns) < 2 || len(n.children) != len(columns) || slices.ContainsFunc(n.children, func(c *xmlNode) bool { return c.name != n.children[0].name }) {
 		return
 	}
 	for i, c := range n.children {
-		if c.name != n.children[0].name {
-			return
-		}
-		defer func() { c.name = heads[i] }()
+		c.name = columns[i]
 	}
 }
 
 // add adds a grid of elements, unless they have only one value each.
-func (x *xmlReader) add(rows []*xmlNode, _ []string, at string) {
+func (x *xmlReader) add(rows []*xmlNode, at string) {
 	var heads []string
 	column := func(name string) int {
-		for i, h := range heads {
-			if h == name {
-				return i
-			}
-		}
-		if len(heads) == maxColumns {
-			return -1
+		if i := slices.Index(heads, name); i >= 0 || len(heads) == maxColumns {
+			return i
 		}
 		heads = append(heads, name)
 		return len(heads) - 1
@@ -201,7 +202,7 @@ func (x *xmlReader) add(rows []*xmlNode, _ []string, at string) {
 // keyedTexts makes a grid of elements that are each a key and a text, as in the resources of a
 // program, or returns nil if they are not about errors.
 func keyedTexts(g *grid) *grid {
-	if heads := g.rows[0].cells; len(heads) != 2 || kindOf(heads[0]) != ofName && kindOf(heads[0]) != ofField && kindOf(heads[0]) != ofAttribute {
+	if heads := g.rows[0].cells; len(heads) != 2 && (len(heads) != 3 || kindOf(heads[2]) != ofNote) || kindOf(heads[0]) != ofName && kindOf(heads[0]) != ofField && kindOf(heads[0]) != ofAttribute {
 		return nil
 	}
 	var all []message

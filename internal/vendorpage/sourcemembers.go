@@ -1,0 +1,141 @@
+package vendorpage
+
+import (
+	"cmp"
+	"strconv"
+	"strings"
+)
+
+// member is a constant, an entry of a map, or an object of a list.
+type member struct {
+	line    int
+	key     token    // its name, or the key of a map
+	texts   []string // its strings, in order
+	numbers []string
+	fields  []field // its named values
+	status  string
+	comment string
+	counts  bool // the number of the one before it, plus one
+	string  bool // its value is one string
+
+	of       string // of a constant: the name of its container
+	errorKey bool   // its key was a constant that is named after errors, or whose container is
+}
+
+// name returns the name of a constant or the key of a map, or "" if it has none.
+func (m member) name() string {
+	switch m.key.kind {
+	case tokenMark:
+		return ""
+	case tokenString, tokenNumber:
+		return m.key.text
+	}
+	return lastName(m.key.text)
+}
+
+// value adds what the tokens of a value hold: strings that are joined, a number, the name of an
+// HTTP status, or the values in brackets.
+func (m *member) value(tokens []token, depth int) {
+	text, said := "", false
+	for i, t := range tokens {
+		switch {
+		case t.kind == tokenString:
+			text, said = text+t.text, true
+		case t.kind == tokenNumber && len(tokens) <= 2:
+			m.numbers = append(m.numbers, t.text)
+		case t.kind == tokenName && i+1 == len(tokens) && strings.ContainsAny(t.text, ".:") && strings.Contains(strings.ToLower(t.text), "status"):
+			m.status = cmp.Or(m.status, statusNamed(t.text))
+		case t.kind == tokenName && strings.HasSuffix(strings.ToLower(t.text), ".http_status"):
+		case t.kind == tokenGroup && depth < 3:
+			m.values(t.group, depth+1)
+		}
+	}
+	if said {
+		m.texts = append(m.texts, tidy(text))
+	}
+}
+
+// values adds the values in brackets: the arguments of a call, the members of an object.
+func (m *member) values(g *codeGroup, depth int) {
+	for _, it := range g.items {
+		key, value := it.split()
+		if key.kind == tokenMark || key.text == "" {
+			m.value(it.tokens, depth)
+			continue
+		}
+		inner := member{}
+		inner.value(value, depth)
+		m.status = cmp.Or(m.status, inner.status)
+		switch {
+		case len(inner.texts) == 1:
+			m.fields = append(m.fields, field{key.text, inner.texts[0]})
+		case len(inner.numbers) == 1 && len(inner.texts) == 0:
+			m.fields = append(m.fields, field{key.text, inner.numbers[0]})
+		case len(inner.fields) > 0 && len(inner.texts) == 0: // a text in several languages
+			m.fields = append(m.fields, field{key.text, inner.fields[0].text})
+		}
+	}
+}
+
+// member reads an item as a member: NAME = value, NAME(arguments), key => value, or an object.
+func (it codeItem) member() (m member, ok bool) {
+	m = member{line: it.line, comment: it.comment}
+	key, value := it.split()
+	if key.kind != tokenMark {
+		m.key = key
+		m.value(value, 0)
+		m.string = len(m.texts) == 1 && len(value) == 1
+		m.iota(value)
+		return m, true
+	}
+	tokens := it.tokens
+	for len(tokens) > 0 && tokens[0].kind == tokenName && modifiers.MatchString(tokens[0].text) {
+		tokens = tokens[1:]
+	}
+	switch {
+	case len(tokens) == 1 && tokens[0].kind == tokenGroup: // an object, or a tuple
+		m.key.kind = tokenMark
+		m.values(tokens[0].group, 0)
+		return m, len(m.texts)+len(m.fields) > 0
+	case len(tokens) == 1 && tokens[0].kind == tokenName:
+		m.key, m.counts = tokens[0], true
+		return m, true
+	case len(tokens) >= 2 && tokens[0].kind == tokenName && tokens[1].kind == tokenGroup && tokens[1].text == "(":
+		m.key = tokens[0]
+		m.values(tokens[1].group, 0)
+		return m, len(m.texts)+len(m.numbers)+len(m.fields) > 0
+	}
+	return m, false
+}
+
+// iota reads Go's counter.
+func (m *member) iota(value []token) {
+	base := "0"
+	has := false
+	for _, t := range value {
+		has = has || t.kind == tokenName && t.text == "iota"
+		if t.kind == tokenNumber {
+			base = t.text
+		}
+	}
+	if has {
+		m.numbers = []string{base}
+	}
+}
+
+// countOn gives a member with a comment the number after that of the member above it.
+func (m *member) countOn(last member) {
+	if len(last.numbers) != 1 || m.comment == "" {
+		return
+	}
+	if n, err := strconv.Atoi(last.numbers[0]); err == nil {
+		m.numbers = []string{strconv.Itoa(n + 1)}
+	}
+}
+
+func lastName(s string) string {
+	if i := strings.LastIndexAny(s, ".:\\>"); i >= 0 {
+		s = s[i+1:]
+	}
+	return strings.TrimLeft(s, "$@")
+}
