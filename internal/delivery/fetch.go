@@ -223,6 +223,7 @@ func (k *Kafka) read(p position, answer *fetchPartition) fetched {
 		return f
 	}
 	f.read = func(use func(record) bool) (int64, error) {
+		defer answer.Records.free()
 		next, err := readBatches(&k.unpacker, p.offset, answer, use)
 		if err != nil {
 			err = fmt.Errorf("read record at offset %d: %w", next, err)

@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -62,9 +63,31 @@ func (s *recordSet) ReadFrom(from io.Reader) (int64, error) {
 	if n, err := io.ReadFull(from, head[:]); err != nil {
 		return int64(n), err
 	}
-	*s = make([]byte, max(0, int32(binary.BigEndian.Uint32(head[:]))))
+	*s = newRecordSet(max(0, int(int32(binary.BigEndian.Uint32(head[:])))))
 	n, err := io.ReadFull(from, *s)
 	return int64(len(head) + n), err
+}
+
+// freed is the memory of record sets that have been read, each some megabytes. To clear and collect
+// it for every answer costs more than to keep it.
+var freed sync.Pool
+
+func newRecordSet(size int) recordSet {
+	if size == 0 {
+		return nil
+	}
+	if old, ok := freed.Get().(*recordSet); ok && cap(*old) >= size {
+		return (*old)[:size]
+	}
+	return make(recordSet, size)
+}
+
+// free gives the memory of the set to others. Nothing may use it afterwards.
+func (s *recordSet) free() {
+	if set := *s; set != nil {
+		*s = nil
+		freed.Put(&set)
+	}
 }
 
 // Places in a record batch.

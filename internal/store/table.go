@@ -7,8 +7,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ClickHouse/ch-go/proto"
@@ -29,23 +31,23 @@ type of[R any] struct {
 }
 
 type column[R any] struct {
-	name   string
-	values func([]of[R]) any            // to write: a slice of the column's type
-	field  func(batch *Batch, r *R) any // to read: what Scan scans into; nil: the column is only written
+	name  string
+	write func(rows []of[R], put func(values any) error) error // puts a slice of the column's type, which changes afterwards
+	field func(batch *Batch, r *R) any                         // to read: what Scan scans into; nil: the column is only written
 }
 
 // col is a column of the same type as its field, which belongs to the row or to its batch.
 func col[R, V any](name string, field func(*Batch, *R) *V) column[R] {
 	return column[R]{
-		name:   name,
-		values: collect(func(b *Batch, r *R) V { return *field(b, r) }),
-		field:  func(b *Batch, r *R) any { return field(b, r) },
+		name:  name,
+		write: collect(func(b *Batch, r *R) V { return *field(b, r) }),
+		field: func(b *Batch, r *R) any { return field(b, r) },
 	}
 }
 
 // computed is a column that is only written.
 func computed[R, V any](name string, value func(*Batch, *R) V) column[R] {
-	return column[R]{name: name, values: collect(value)}
+	return column[R]{name: name, write: collect(value)}
 }
 
 // number is a column of a narrower type than its field.
@@ -66,9 +68,9 @@ func optionalTime[R any](name string, field func(*Batch, *R) *time.Time) column[
 
 func converted[R, F, V any](name string, field func(*Batch, *R) *F, to func(F) V, from func(V) F) column[R] {
 	return column[R]{
-		name:   name,
-		values: collect(func(b *Batch, r *R) V { return to(*field(b, r)) }),
-		field:  func(b *Batch, r *R) any { return &conversion[F, V]{field(b, r), from} },
+		name:  name,
+		write: collect(func(b *Batch, r *R) V { return to(*field(b, r)) }),
+		field: func(b *Batch, r *R) any { return &conversion[F, V]{field(b, r), from} },
 	}
 }
 
@@ -87,15 +89,27 @@ func (c *conversion[F, V]) Scan(value any) error {
 	return nil
 }
 
-func collect[R, V any](value func(*Batch, *R) V) func([]of[R]) any {
-	return func(rows []of[R]) any {
-		values := make([]V, len(rows))
-		for i := range rows {
-			values[i] = value(rows[i].batch, rows[i].row)
+// collect returns the write of a column.
+func collect[R, V any](value func(*Batch, *R) V) func(rows []of[R], put func(values any) error) error {
+	all, _ := unused.LoadOrStore(reflect.TypeFor[V](), new(sync.Pool))
+	slicesOfV := all.(*sync.Pool)
+	return func(rows []of[R], put func(values any) error) error {
+		values, ok := slicesOfV.Get().(*[]V)
+		if !ok {
+			values = new([]V)
 		}
-		return values
+		defer slicesOfV.Put(values)
+		*values = slices.Grow((*values)[:0], len(rows))
+		for i := range rows {
+			*values = append(*values, value(rows[i].batch, rows[i].row))
+		}
+		return put(*values)
 	}
 }
+
+// unused has the memory for the values of one column after the other: a *sync.Pool for each type of
+// value.
+var unused sync.Map
 
 // orEpoch returns the time that is stored for t: 1970 if t is zero.
 func orEpoch(t time.Time) time.Time {
@@ -223,12 +237,12 @@ func (t table[R]) send(ctx context.Context, s *Store, rows []of[R]) (err error) 
 	defer func() { err = errors.Join(err, block.Close()) }()
 	columns := block.Columns()
 	for i, c := range t.columns {
-		values := c.values(rows)
-		if texts, ok := values.([]string); ok && columns[i].Type() == dictionaryType {
-			err = appendTexts(columns[i], texts)
-		} else {
-			err = block.Column(i).Append(values)
-		}
+		err := c.write(rows, func(values any) error {
+			if texts, ok := values.([]string); ok && columns[i].Type() == dictionaryType {
+				return appendTexts(columns[i], texts)
+			}
+			return block.Column(i).Append(values)
+		})
 		if err != nil {
 			return fmt.Errorf("column %s: %w", c.name, err)
 		}
@@ -246,20 +260,11 @@ const dictionaryType = "LowCardinality(String)"
 func appendTexts(to interface {
 	Decode(r *proto.Reader, rows int) error
 }, texts []string) error {
-	dictionary, numbers := []string{""}, map[string]uint32{"": 0}
-	rows := make([]uint32, len(texts))
+	names, rows := newNames(), make([]uint32, len(texts))
 	for i, text := range texts {
-		if i > 0 && text == texts[i-1] {
-			rows[i] = rows[i-1]
-			continue
-		}
-		number, ok := numbers[text]
-		if !ok {
-			number = uint32(len(dictionary))
-			dictionary, numbers[text] = append(dictionary, text), number
-		}
-		rows[i] = number
+		rows[i] = names.number(text, 0)
 	}
+	dictionary := names.texts
 	width := uint64(2) // log2 of the bytes of a number
 	switch n := len(dictionary); {
 	case n <= 1<<8:
