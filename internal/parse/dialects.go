@@ -106,7 +106,7 @@ func huawei(o *object) (Envelope, verdict) {
 }
 
 func tencentV3(o *object) (Envelope, verdict) {
-	if o.Key() != "Error" || o.Parent().Key() != "Response" || o.p.isXML {
+	if !o.KeyIs("Error") || !o.Parent().KeyIs("Response") || o.p.isXML {
 		return Envelope{}, neither
 	}
 	return o.pair(o.get(keyCodeUpper), distinctive, keyMessageUpper)
@@ -119,7 +119,10 @@ var moduleMessage = regexp.MustCompile(`^\((-?\d+)\) ?`)
 func tencentV2(o *object) (e Envelope, says verdict) {
 	code := o.get(keyCode)
 	text, _ := o.text(keyMessage)
-	module := moduleMessage.FindStringSubmatch(text)
+	var module []string
+	if strings.HasPrefix(text, "(") {
+		module = moduleMessage.FindStringSubmatch(text)
+	}
 	if !o.keys.has(keyCodeDesc) && (module == nil || !isDigits(scalarOf(code))) {
 		return Envelope{}, neither
 	}
@@ -130,7 +133,7 @@ func tencentV2(o *object) (e Envelope, says verdict) {
 }
 
 func awsXML(o *object) (Envelope, verdict) {
-	if !o.p.isXML || o.Key() != "Error" {
+	if !o.p.isXML || !o.KeyIs("Error") {
 		return Envelope{}, neither
 	}
 	return o.pair(o.get(keyCodeUpper), distinctive, keyMessageUpper, keyMessage)
@@ -148,7 +151,7 @@ func awsJSON(o *object) (Envelope, verdict) {
 }
 
 func errorType(o *object) (Envelope, verdict) {
-	if o.keys.has(keyOtherCode) || o.inErrors() || o.isError() && o.scalar(keyCode) != "" {
+	if o.keys.has(keyOtherCode) || o.inErrors() || o.named.is(namedError) && o.scalar(keyCode) != "" {
 		return Envelope{}, neither
 	}
 	return o.pair(o.get(keyErrorType), 0, keyErrorMsg, keyMessage, keyError)
@@ -199,7 +202,7 @@ func xmlRPC(o *object) (e Envelope, says verdict) {
 }
 
 func jsonRPC(o *object) (Envelope, verdict) {
-	if o.Key() != "error" || o.Parent().Get("jsonrpc").Kind() == jsontree.Missing {
+	if !o.KeyIs("error") || o.Parent().Get("jsonrpc").Kind() == jsontree.Missing {
 		return Envelope{}, neither
 	}
 	if code := o.scalar(keyCode); code != "" && code != "0" { // an error object is an error, whatever its code
@@ -210,7 +213,7 @@ func jsonRPC(o *object) (Envelope, verdict) {
 }
 
 func google(o *object) (Envelope, verdict) {
-	if !o.isError() || !o.keys.hasAny(keys(keyMessage, keyCode)) {
+	if !o.named.is(namedError) || !o.keys.hasAny(keys(keyMessage, keyCode)) {
 		return Envelope{}, neither
 	}
 	status := o.scalar(keyStatus)
@@ -237,7 +240,7 @@ func detailReason(details jsontree.Value) string {
 
 func microsoft(o *object) (Envelope, verdict) {
 	inner := o.get(keyInnerError)
-	if !o.isError() || o.get(keyType).Kind() == jsontree.String || !o.keys.hasAny(keys(keyInnerError, keyTarget, keyDetails)) && o.get(keyMessage).Kind() != jsontree.Object {
+	if !o.named.is(namedError) || o.get(keyType).Kind() == jsontree.String || !o.keys.hasAny(keys(keyInnerError, keyTarget, keyDetails)) && o.get(keyMessage).Kind() != jsontree.Object {
 		return Envelope{}, neither
 	}
 	e, says := o.pair(o.get(keyCode), 0, keyMessage)
@@ -263,8 +266,7 @@ func microsoft(o *object) (Envelope, verdict) {
 }
 
 func elasticsearch(o *object) (Envelope, verdict) {
-	under := o.Key()
-	if under != "error" && !((under == "reason" || under == "cause") && o.Parent().Parent().Kind() == jsontree.Array && namesFailures(o.Parent().Parent())) {
+	if !o.KeyIs("error") && !((o.KeyIs("reason") || o.KeyIs("cause")) && o.Parent().Parent().Kind() == jsontree.Array && o.holdsFailures(o.Parent().Parent())) {
 		return Envelope{}, neither
 	}
 	if o.get(keyType).Kind() != jsontree.String || o.get(keyReason).Kind() != jsontree.String {
@@ -278,7 +280,7 @@ func elasticsearch(o *object) (Envelope, verdict) {
 
 func apigee(o *object) (Envelope, verdict) {
 	code := o.get(keyDetail).Get("errorcode")
-	if o.Key() != "fault" || o.p.isXML || o.keys.has(keyFaultCode) {
+	if !o.KeyIs("fault") || o.p.isXML || o.keys.has(keyFaultCode) {
 		return Envelope{}, neither
 	}
 	o.ignore(o.get(keyDetail))
@@ -289,7 +291,7 @@ func apigee(o *object) (Envelope, verdict) {
 }
 
 func soap(o *object) (Envelope, verdict) {
-	if !strings.EqualFold(o.Key(), "fault") && !(o.top() && o.keys.has(keyFaultCode) && o.keys.has(keyFaultString)) {
+	if !bytes.EqualFold(nameOf(o.Value), []byte("fault")) && !(o.top() && o.keys.has(keyFaultCode) && o.keys.has(keyFaultString)) {
 		return Envelope{}, neither
 	}
 	if o.keys.hasAny(keys(keyFaultCode, keyFaultString)) {
@@ -333,7 +335,7 @@ func (o *object) detailed(fault Envelope) Envelope {
 
 func stripe(o *object) (Envelope, verdict) {
 	kind := o.get(keyType)
-	if !o.isError() || kind.Kind() != jsontree.String || !o.keys.has(keyMessage) {
+	if !o.named.is(namedError) || kind.Kind() != jsontree.String || !o.keys.has(keyMessage) {
 		return Envelope{}, neither
 	}
 	code := o.get(keyCode)
@@ -353,17 +355,17 @@ func stripe(o *object) (Envelope, verdict) {
 }
 
 func openstack(o *object) (Envelope, verdict) {
-	above, name := o.Parent(), o.Key()
+	above := o.Parent()
 	if above.Kind() != jsontree.Object || above.Parent().Kind() != jsontree.Missing || above.First() != o.Value || o.Next().Kind() != jsontree.Missing {
 		return Envelope{}, neither
 	}
-	kind, status := o.scalar(keyType), o.status()
+	kind, name, status := o.scalar(keyType), o.Key(), o.status()
 	if exception := scalarOf(o.Get("exception")); strings.HasSuffix(name, "Exception") && isWord(exception) { // WebHDFS
 		text, _ := o.text(keyMessage)
 		return Envelope{Code: exception, Message: text}, failure
 	}
 	switch {
-	case strings.HasSuffix(name, "Error") && !o.isError() && kind != "":
+	case strings.HasSuffix(name, "Error") && !o.named.is(namedError) && kind != "":
 		name = kind
 	case status < 400 && !(o.liberal() && slices.Contains(novaFaults, name)), strings.ToLower(name) == name && !slices.Contains(novaFaults, name):
 		return Envelope{}, neither
@@ -380,7 +382,7 @@ var novaFaults = []string{"badRequest", "unauthorized", "forbidden", "itemNotFou
 	"serviceUnavailable", "notImplemented", "buildInProgress", "serverCapacityUnavailable", "backupOrResizeInProgress", "resizeNotAllowed", "identityFault", "cloudServersFault", "volumeFault", "overLimitFault"}
 
 func errorObject(o *object) (Envelope, verdict) {
-	if !o.isError() && !o.isException() || o.keys.hasAny(keys(keyOtherCode, keyErrcode)) {
+	if !o.named.is(namedError) && !o.isException() || o.keys.hasAny(keys(keyOtherCode, keyErrcode)) {
 		return Envelope{}, neither
 	}
 	messages := []key{keyMessage, keyMessageUpper, keyErrorMsg, keyErrorDescription, keyDescription, keyDetail, keyReason, keyTitle, keyFaultString}
@@ -439,7 +441,7 @@ func errcode(o *object) (Envelope, verdict) {
 func resultCode(o *object) (Envelope, verdict) {
 	if code := o.scalar(keyResultCode); o.top() && isDigits(code) && len(code) >= 3 { // {"response_code":103,"response_status":"REQUIRED_TOKEN"}
 		word := cmp.Or(scalarOf(o.Get("response_status")), scalarOf(o.Get("responseStatus")))
-		if isConstant(word) && refusal.MatchString(strings.ReplaceAll(word, "_", " ")) {
+		if isConstant(word) && refusal.isIn(strings.ReplaceAll(word, "_", " ")) {
 			return Envelope{Code: code, Message: word}, failure
 		}
 	}
@@ -541,7 +543,7 @@ func (o *object) placedAsProblem() bool {
 	if o.inErrors() {
 		return strings.Contains(o.scalar(keyType), "://")
 	}
-	return o.isError() || o.top()
+	return o.named.is(namedError) || o.top()
 }
 
 // describesProblem reports whether the members of an object are those of problem details, and not
@@ -563,7 +565,7 @@ func (o *object) describesProblem() bool {
 }
 
 func jsonAPI(o *object) (Envelope, verdict) {
-	if above := o.Parent(); above.Kind() != jsontree.Array || above.Key() != "errors" || o.keys.hasAny(keys(keyMessage, keyReason)) {
+	if above := o.Parent(); above.Kind() != jsontree.Array || !above.KeyIs("errors") || o.keys.hasAny(keys(keyMessage, keyReason)) {
 		return Envelope{}, neither
 	}
 	e, says := o.messageOnly(keyDetail, keyTitle)
@@ -575,7 +577,7 @@ func jsonAPI(o *object) (Envelope, verdict) {
 
 func graphQL(o *object) (Envelope, verdict) {
 	above := o.Parent()
-	if above.Kind() != jsontree.Array || above.Key() != "errors" || o.keys.has(keyCode) {
+	if above.Kind() != jsontree.Array || !above.KeyIs("errors") || o.keys.has(keyCode) {
 		return Envelope{}, neither
 	}
 	if !o.keys.hasAny(keys(keyLocations, keyPath, keyExtensions)) && above.Parent().Get("data").Kind() == jsontree.Missing {
@@ -614,14 +616,14 @@ func statusCode(o *object) (Envelope, verdict) {
 		return o.pair(o.get(keyStatusCode), common, keyMessage)
 	}
 	if code := o.scalar(keyStatusCode); o.top() && (o.status() == 0 || !isDigits(code)) && o.keys.hasAny(keys(keyResultMsg, keyErrorMsg)) && !o.keys.has(keySuccess) {
-		if e, says := o.pair(o.get(keyStatusCode), common, keyResultMsg, keyErrorMsg); says == success || saysErrorCode(code) || refusal.MatchString(e.Message) {
+		if e, says := o.pair(o.get(keyStatusCode), common, keyResultMsg, keyErrorMsg); says == success || saysErrorCode(code) || refusal.isIn(e.Message) {
 			return e, says
 		}
 	}
 	if e, says := o.ownStatus(); says == failure {
 		return e, says
 	}
-	if o.status() < 400 || !o.top() && !o.isError() {
+	if o.status() < 400 || !o.top() && !o.named.is(namedError) {
 		return Envelope{}, neither
 	}
 	if code := o.get(keyError); code.Kind() == jsontree.Number && scalarOf(code) != "0" {
@@ -765,7 +767,7 @@ func (o *object) headOfError(code string, messages []key) (Envelope, verdict) {
 }
 
 func fastAPI(o *object) (Envelope, verdict) {
-	if above := o.Parent(); above.Kind() != jsontree.Array || above.Key() != "detail" || !o.keys.has(keyLoc) && o.Complete() {
+	if above := o.Parent(); above.Kind() != jsontree.Array || !above.KeyIs("detail") || !o.keys.has(keyLoc) && o.Complete() {
 		return Envelope{}, neither
 	}
 	return o.pair(o.get(keyType), 0, keyMessage)
@@ -880,7 +882,9 @@ func errorText(o *object) (Envelope, verdict) {
 	}
 	switch kind {
 	case jsontree.Missing:
-		if said, _ := o.text(keyErrorMsg); !o.liberal() && o.top() && o.isSmall() && complains(said) && !o.holdsError() && contains(bytes.ToLower(nameOf(o.get(keyErrorMsg))), []string{"err", "fail"}) {
+		name := bytes.ToLower(nameOf(o.get(keyErrorMsg)))
+		isNamed := bytes.Contains(name, []byte("err")) || bytes.Contains(name, []byte("fail"))
+		if said, _ := o.text(keyErrorMsg); isNamed && !o.liberal() && o.top() && o.isSmall() && complains(said) && !o.holdsError() {
 			return o.messageOnly(keyErrorMsg)
 		}
 	case jsontree.Null:
@@ -1036,7 +1040,7 @@ func (o *object) valueOf(m jsontree.Value) string {
 }
 
 func parlay(o *object) (Envelope, verdict) {
-	if name := o.Key(); !strings.HasSuffix(name, "Exception") && !o.isError() {
+	if !bytes.HasSuffix(nameOf(o.Value), []byte("Exception")) && !o.named.is(namedError) {
 		return Envelope{}, neither
 	}
 	text, _ := textOf(o.Get("text"))

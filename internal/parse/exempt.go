@@ -14,42 +14,9 @@ import (
 // successful call fetched. None of it applies if the status of the request is 400 or more, or in a
 // list that is named for failures.
 
-// exemptKeys are the keys of examples, vocabularies and records of the past.
-var exemptKeys = func() map[string]bool {
-	m := map[string]bool{}
-	for _, name := range []string{
-		"example", "examples", "sample", "samples", "schema", "schemas", "definitions", "properties", "components", "enum",
-		"error_codes", "errorCodes", "errorcodes", "codes", "status_codes", "statusCodes", "codelist", "code_list",
-		"translations", "i18n", "locales", "labels", "dictionary", "glossary", "templates",
-		"logs", "log", "logEntries", "log_entries", "history", "audit", "audits", "audit_logs", "auditLogs", "traces", "timeline", "activities",
-		"countries", "currencies", "languages", "coupons", "coupon", "promotions", "promotion", "region", "regions", "zones", "provinces", "cities",
-		"_source", "validators", "validationRules", "validation_rules", "constraints",
-		"warnings", "advertencias", "avisos", "avertissements", "warnungen", "hinweise",
-		"metric", "metrics", "tags", "dimensions", "stream", "buckets", "facets",
-		"alarms", "alarmList", "alarm_list", "alerts", "notifications", "announcements", "products", "plans", "menus", "dicts",
-	} {
-		m[name] = true
-	}
-	return m
-}()
-
-// exemptSubtree reports whether the key of a container says that nothing inside counts.
-func exemptSubtree(v jsontree.Value) bool {
-	name := v.RawKey()
-	if v.KeyEscaped() {
-		name = []byte(v.Key())
-	}
-	return exemptKeys[string(name)] || describesErrors(name) || namesNotices(name)
-}
-
-// namesNotices reports whether a container is named for warnings or hints: warningMessages,
+// namesNotices reports whether a plain name is that of warnings or hints: warningMessages,
 // infoList, userWarnings.
 func namesNotices(name []byte) bool {
-	if n := len(name); n < len("hints") || name[n-1]|0x20 != 's' && name[n-1]|0x20 != 't' {
-		return false // most names end here
-	}
-	var buffer [maxRoleName]byte
-	name = plainName(name, &buffer)
 	about, isList := bytes.CutSuffix(name, []byte("s"))
 	if !isList {
 		about, isList = bytes.CutSuffix(name, []byte("list"))
@@ -60,11 +27,9 @@ func namesNotices(name []byte) bool {
 	return isList && endsWithAny(about, []string{"warning", "info", "notice", "hint"})
 }
 
-// describesErrors reports whether a container holds what errors there are, and not one that
-// happened: errorCatalog, error_definitions.
+// describesErrors reports whether a plain name is that of what errors there are, and not of one
+// that happened: errorCatalog, error_definitions.
 func describesErrors(name []byte) bool {
-	var buffer [maxRoleName]byte
-	name = plainName(name, &buffer)
 	return bytes.HasPrefix(name, []byte("err")) && endsWithAny(name, []string{"catalog", "catalogue", "definitions", "examples", "types", "history"})
 }
 
@@ -116,22 +81,13 @@ func (o *object) isState() bool {
 	return len(bytes.Trim(state.Raw(), "0123456789")) > 0
 }
 
-// things are the keys of what has a state, one or a list.
-var things = func() map[string]bool {
-	m := map[string]bool{}
-	for _, name := range strings.Fields("server job task run build pipeline deployment execution workflow operation instance cluster volume stack migration backup transcode sub_job test testcase check") {
-		m[name], m[name+"s"] = true, true
-	}
-	return m
-}()
-
 // isThing reports whether the key of an object names something that has a state.
 func (o *object) isThing() bool {
-	if things[string(o.RawKey())] {
+	if o.named.is(namedThing) {
 		return true
 	}
 	above := o.Parent()
-	return above.Kind() == jsontree.Array && things[string(above.RawKey())]
+	return above.Kind() == jsontree.Array && o.p.names.of(above).is(namedThing)
 }
 
 // isCatalogEntry reports whether an object is an item of a list that describes codes.
@@ -165,6 +121,10 @@ func (o *object) isNotice() bool {
 // Languages, countries and currencies: en, zh-CN, US, EUR.
 var shortName = regexp.MustCompile(`^(?:[a-z]{2,3}(?:[-_][A-Za-z]{2,4})?|[A-Z]{2,3})$`)
 
+func isShortName(s string) bool {
+	return len(s) <= len("abc-abcd") && s != "" && s[0] >= 'A' && shortName.MatchString(s)
+}
+
 // isErrorCode tells an error code of the dialect without a vendor from other things called code.
 func (o *object) isErrorCode(e Envelope) bool {
 	switch {
@@ -174,14 +134,14 @@ func (o *object) isErrorCode(e Envelope) bool {
 		return false
 	case strings.ContainsAny(e.Code, "\n\r\t(){};=<>\"'`,"), strings.Count(e.Code, " ") > 4: // a program, or prose
 		return false
-	case shortName.MatchString(e.Code) && (!o.top() || o.keys.has(keyName) || !complains(e.Message)) && !o.isError():
+	case isShortName(e.Code) && (!o.top() || o.keys.has(keyName) || !complains(e.Message)) && !o.named.is(namedError):
 		return false
 	case strings.HasPrefix(e.Code, "+"): // of a phone
 		return false
-	case len(e.Code) >= 4 && strings.Contains(e.Message, e.Code) && !refusal.MatchString(e.Message): // "Your code is 482913"
+	case len(e.Code) >= 4 && strings.Contains(e.Message, e.Code) && !refusal.isIn(e.Message): // "Your code is 482913"
 		return false
 	}
-	return !(isDigits(e.Code) && len(e.Code) >= 4 && verification.MatchString(e.Message) && !refusal.MatchString(e.Message))
+	return !(isDigits(e.Code) && len(e.Code) >= 4 && verification.isIn(e.Message) && !refusal.isIn(e.Message))
 }
 
 // saysErrorCode reports whether a text is written like the code of an error and not like a state or
@@ -200,7 +160,7 @@ func (o *object) isRecord() bool {
 	if o.p.isXML {
 		return !answers.MatchString(o.Key()) && !answers.MatchString(above.Key())
 	}
-	if above.Kind() != jsontree.Array || o.top() || wrapper.MatchString(above.Key()) || o.stateSaysFailure() {
+	if above.Kind() != jsontree.Array || o.top() || o.p.names.of(above).is(namedAnswer) || o.stateSaysFailure() {
 		return false
 	}
 	return o.keys.hasAny(keys(keyLevel, keyName, keyTime, keyTitle)) || isPaged(above)
@@ -212,45 +172,6 @@ func isPaged(list jsontree.Value) bool {
 	for m := list.Parent().First(); m.Kind() != jsontree.Missing && n < maxJoined; m, n = m.Next(), n+1 {
 		switch string(m.RawKey()) {
 		case "total", "totalCount", "total_count", "totalElements", "page", "pageNo", "pageNum", "page_num", "pageSize", "page_size", "per_page":
-			return true
-		}
-	}
-	return false
-}
-
-// failureWords name what holds failures. aboutFailures follow such a word in the names of other
-// things.
-var (
-	failureWords  = [...]string{"error", "fail", "exception", "rejected", "faults", "problems", "erros", "erreurs", "fehler"}
-	aboutFailures = [...]string{"code", "type", "stat", "count", "rate", "log", "histor", "catalog", "definition", "example", "page", "handler", "polic", "budget", "doc", "default"}
-)
-
-// namesFailures reports whether the key of a value says that it holds failures.
-func namesFailures(v jsontree.Value) bool {
-	var buffer [40]byte
-	name := v.RawKey()
-	if v.KeyEscaped() {
-		name = []byte(v.Key())
-	}
-	if len(name) < len("fail") || len(name) > len(buffer) {
-		return false
-	}
-	lower := buffer[:len(name)]
-	for i, c := range name {
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		lower[i] = c
-	}
-	if !contains(lower, failureWords[:]) {
-		return false
-	}
-	return !contains(lower, aboutFailures[:])
-}
-
-func contains(text []byte, words []string) bool {
-	for _, w := range words {
-		if bytes.Contains(text, []byte(w)) {
 			return true
 		}
 	}

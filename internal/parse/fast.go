@@ -174,8 +174,20 @@ func (t *telltale) isIn(key []byte) bool {
 }
 
 // follows reports whether a text has a word at i, in any case. The word is in lower case.
-func follows(text []byte, i int, word string) bool {
-	return len(text)-i >= len(word) && strings.EqualFold(string(text[i:i+len(word)]), word)
+func follows[T []byte | string](text T, i int, word string) bool {
+	if len(text)-i < len(word) {
+		return false
+	}
+	for n := range len(word) {
+		c := text[i+n]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != word[n] {
+			return false
+		}
+	}
+	return true
 }
 
 // textAt returns how a value begins, without the quote before it and spaces. It is plain unless an

@@ -153,7 +153,7 @@ func (o *object) countsBelowSuccess(e Envelope) bool {
 	if e.Code == "" || e.Message == "" && o.Complete() || messageSaysSuccess(e.Message) || reportsSuccess(e.Message) {
 		return false
 	}
-	if o.isError() || o.keys.hasAny(keys(keyErrorCode, keyErrorMsg, keyOtherCode, keyErrcode, keyErrorDescription, keyFaultString)) {
+	if o.named.is(namedError) || o.keys.hasAny(keys(keyErrorCode, keyErrorMsg, keyOtherCode, keyErrcode, keyErrorDescription, keyFaultString)) {
 		return true
 	}
 	return len(e.Code) == 3 && (e.Code[0] == '4' || e.Code[0] == '5') && isDigits(e.Code) || o.p.standing(e.Code, e.Dialect) == Failure

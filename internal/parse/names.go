@@ -233,42 +233,6 @@ var otherLanguages = map[key]string{
 	keyResultMsg:  "xmotivo mensajerespuesta mensagemretorno mensajeretorno mensajeresultado descripcionrespuesta descricaoretorno messageretour libelleretour sonucmesaji sonucaciklama",
 }
 
-// What names with the same last two letters may be, see endings.
-const (
-	similarEnding = 1 << iota // one of similarKeys
-	innerEnding               // one of innerKeys
-)
-
-// initials are the first letters of similarKeys, by the places of their last two letters in the
-// alphabet, a bit each.
-var initials = func() (m [32][32]uint32) {
-	for name := range similarKeys {
-		m[name[len(name)-2]&31][name[len(name)-1]&31] |= 1 << (name[0] & 31)
-	}
-	return m
-}()
-
-// beginsSimilar reports whether a name begins like one of similarKeys with its ending, or may have
-// a prefix before it.
-func beginsSimilar(name []byte) bool {
-	n := len(name)
-	if first := name[0] | 0x20; n < 2 || first < 'a' || 'z' < first || initials[name[n-2]&31][name[n-1]&31]&(1<<(first&31)) != 0 {
-		return true
-	}
-	return n <= len("error")+maxInitials || bytes.IndexByte(name[:maxVendor+1], '_') > 0 || bytes.IndexByte(name, ':') > 0
-}
-
-// endings says what a name may be, by the places of its last two letters in the alphabet.
-var endings = func() (m [32][32]uint8) {
-	for name := range similarKeys {
-		m[name[len(name)-2]&31][name[len(name)-1]&31] |= similarEnding
-	}
-	for _, name := range innerKeys {
-		m[name[len(name)-2]&31][name[len(name)-1]&31] |= innerEnding
-	}
-	return m
-}()
-
 // tellingKeys are keys whose names have a telltale.
 var tellingKeys = keys(keyCode, keyError, keyErrors, keyErrorMsg, keyOtherCode, keyResultCode, keyStatus, keyStatusCode, keySuccess)
 
@@ -283,14 +247,11 @@ const (
 	maxInitials = 2
 )
 
-// similarKey finds a key by a spelling that no dialect lists.
-func similarKey(name []byte) (key, bool) {
-	n := len(name)
-	if n < len("cod") || n > 28 {
+// similarKey finds a key by a spelling that no dialect lists. plain is what plainName makes of it.
+func similarKey(name, plain []byte) (key, bool) {
+	if n := len(name); n < len("cod") || n > 28 {
 		return 0, false
 	}
-	var buffer [maxRoleName]byte
-	plain := plainName(name, &buffer)
 	k, ok := similarKeys[string(plain)]
 	if !ok {
 		k, ok = prefixedKey(name, plain)

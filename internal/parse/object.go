@@ -43,60 +43,41 @@ var keyOf = func() map[string]key {
 	return m
 }()
 
-// shapes has a bit for each length and first letter of a key, so that most members are skipped
-// without a look-up.
-var shapes = func() (s [64]uint64) {
-	for name := range keyOf {
-		s[len(name)] |= 1 << (name[0] & 63)
-	}
-	return s
-}()
-
 // object is a JSON object, indexed by the keys that dialects ask for. It is what a dialect looks
 // at: the methods of this file are what it may ask. If a key occurs twice, the first member counts.
 type object struct {
 	jsontree.Value
+	named   meaning // what its own name means
 	keys    keySet
 	members [numKeys]jsontree.Value
 	similar [numKeys]jsontree.Value // those whose names no dialect lists
+	said    [numKeys]string         // the texts of those that have been asked for,
+	asked   keySet                  // as dialects ask for the same ones
 	texts   []jsontree.Value        // those that are JSON in a text
 
 	p       *Parser
 	dialect string // the one that is being asked
 }
 
-// read makes o the object v.
-func (o *object) read(v jsontree.Value) {
-	o.Value, o.keys, o.texts = v, 0, o.texts[:0]
+// read makes o the object v, whose name has a meaning.
+func (o *object) read(v jsontree.Value, named meaning) {
+	o.Value, o.named, o.keys, o.asked, o.texts = v, named, 0, 0, o.texts[:0]
 	var similar keySet
 	for m := v.First(); m.Kind() != jsontree.Missing; m = m.Next() {
-		name := m.RawKey()
-		if m.KeyEscaped() {
-			name = []byte(m.Key())
-		}
-		n := len(name)
-		if n == 0 || n >= len(shapes) {
-			continue
-		}
-		ends := endings[name[max(n-2, 0)]&31][name[n-1]&31]
-		if ends&innerEnding != 0 && m.Kind() == jsontree.String && mayHoldJSON(m.Raw()) && isInnerKey(name) {
+		means := o.p.names.of(m)
+		if means.is(namedInner) && m.Kind() == jsontree.String && mayHoldJSON(m.Raw()) {
 			o.texts = append(o.texts, m)
 		}
-		if shapes[n]&(1<<(name[0]&63)) != 0 {
-			if k, ok := keyOf[string(name)]; ok {
-				if !o.keys.has(k) {
-					o.keys |= 1 << k
-					o.members[k] = m
-				}
-				continue
+		switch k := means.key; {
+		case !means.is(namedKey):
+		case means.is(namedSimilar):
+			if !similar.has(k) {
+				similar |= 1 << k
+				o.similar[k] = m
 			}
-		}
-		if ends&similarEnding == 0 || !beginsSimilar(name) { // most names end here
-			continue
-		}
-		if k, ok := similarKey(name); ok && !similar.has(k) {
-			similar |= 1 << k
-			o.similar[k] = m
+		case !o.keys.has(k):
+			o.keys |= 1 << k
+			o.members[k] = m
 		}
 	}
 	if similar &^= o.keys; similar == 0 {
@@ -162,8 +143,10 @@ func (o *object) askOne(d *dialect) (Envelope, verdict) {
 	}
 	if says == failure && !hasOwnCode(e) {
 		e.Code = cmp.Or(o.codeElsewhere(), e.Code)
-		if m := codeInMessage.FindStringSubmatch(e.Message); m != nil && e.Code == "" && !o.liberal() {
-			e.Code = m[1]
+		if e.Code == "" && !o.liberal() {
+			if m := codeInMessage.FindStringSubmatch(e.Message); m != nil {
+				e.Code = m[1]
+			}
 		}
 	}
 	e.Dialect = d.name
@@ -246,7 +229,7 @@ func (o *object) pairOfSuccess(code jsontree.Value, c string, messages []key) (E
 	empty := strings.Trim(c, "0") == "" || code.Kind() == jsontree.Null
 	switch {
 	case text == "", messageSaysSuccess(text):
-	case !empty && isDigits(c) && (o.isError() || o.top() && c != "200" && complains(text)): // an error has this code, whatever it is
+	case !empty && isDigits(c) && (o.named.is(namedError) || o.top() && c != "200" && complains(text)): // an error has this code, whatever it is
 		return Envelope{Code: c, Message: text}, failure
 	case empty && !o.flagSaysSuccess() && !reportsSuccess(text):
 		return o.messageOnly(messages...)
@@ -310,13 +293,12 @@ func (o *object) isSuccess(code, text string, how manner, whole bool) bool {
 		return false
 	}
 	if strings.HasSuffix(code, "00") && whole {
-		if m := zeros.FindStringSubmatch(code); m != nil && (text == "" || m[1] == "" && !refusal.MatchString(text)) {
+		if m := zeros.FindStringSubmatch(code); m != nil && (text == "" || m[1] == "" && !refusal.isIn(text)) {
 			return true
 		}
 	}
-	may := mentions(text)
-	return said || may&ofSuccess != 0 && succeeds(text) ||
-		whole && !o.keys.has(keyError) && (saysCalm(text) || may&ofGrant != 0 && grants(text)) && !o.isError()
+	says := reported(text)
+	return said || says == succeeded || whole && !o.keys.has(keyError) && !o.named.is(namedError) && (says == granted || saysCalm(text))
 }
 
 // saysAll reports whether the message under the keys is not cut off.
@@ -338,13 +320,8 @@ func flagOf(f jsontree.Value) (says, known bool) {
 	if k := f.Kind(); k != jsontree.Bool && k != jsontree.String || !f.Complete() || len(f.Raw()) > len("false") {
 		return false, false
 	}
-	switch text := f.Text(); {
-	case strings.EqualFold(text, "true"):
-		return true, true
-	case strings.EqualFold(text, "false"):
-		return false, true
-	}
-	return false, false
+	says = bytes.EqualFold(f.Raw(), []byte("true"))
+	return says, says || bytes.EqualFold(f.Raw(), []byte("false"))
 }
 
 var stateKeys = keys(keySuccess, keyStatus, keyState, keyStatusCode)
@@ -401,7 +378,7 @@ func (o *object) stateSaysFailure() bool {
 // codeElsewhere returns the code of an envelope that keeps it under a name of another use, "" if
 // there is none.
 func (o *object) codeElsewhere() string {
-	if !o.top() && !o.inErrors() && !o.isError() {
+	if !o.top() && !o.inErrors() && !o.named.is(namedError) {
 		return ""
 	}
 	if c := o.scalar(keyErrorType); isWord(c) {
@@ -441,7 +418,10 @@ func (o *object) text(all ...key) (text string, there bool) {
 		if !o.keys.has(k) {
 			continue
 		}
-		t, ok := textOf(o.members[k])
+		t, ok := o.textOfScalar(k), true
+		if t == "" {
+			t, ok = textOf(o.members[k])
+		}
 		if k == keyError && !o.members[k].Complete() && isWord(t) {
 			continue // a code that is cut off
 		}
@@ -473,7 +453,7 @@ func textOf(v jsontree.Value) (text string, there bool) {
 				return strings.TrimSpace(t.Text()), true
 			}
 		}
-		if first := v.First(); first.Kind() == jsontree.String && shortName.MatchString(first.Key()) {
+		if first := v.First(); first.Kind() == jsontree.String && isShortName(first.Key()) {
 			return strings.TrimSpace(first.Text()), true
 		}
 	}
@@ -484,12 +464,24 @@ func textOf(v jsontree.Value) (text string, there bool) {
 func (o *object) scalar(all ...key) string {
 	for _, k := range all {
 		if o.keys.has(k) {
-			if s := scalarOf(o.members[k]); s != "" {
+			if s := o.textOfScalar(k); s != "" && o.members[k].Complete() {
 				return s
 			}
 		}
 	}
 	return ""
+}
+
+// textOfScalar returns the text of a string or a number under a key, "" if there is none.
+func (o *object) textOfScalar(k key) string {
+	if !o.asked.has(k) {
+		o.asked |= 1 << k
+		o.said[k] = ""
+		if kind := o.members[k].Kind(); kind == jsontree.String || kind == jsontree.Number {
+			o.said[k] = strings.TrimSpace(o.members[k].Text())
+		}
+	}
+	return o.said[k]
 }
 
 func scalarOf(v jsontree.Value) string {
@@ -552,7 +544,7 @@ func (o *object) liberal() bool { return o.p.status >= 400 }
 // or is in a list of failures. Anywhere else, a code may be that of a country or a flavor.
 func (o *object) placedAsEnvelope() bool {
 	above := o.Parent()
-	return above.Kind() == jsontree.Missing || o.liberal() || o.top() || namesFailures(o.Value) || above.Kind() == jsontree.Array && (namesFailures(above) || above.Parent().Kind() == jsontree.Missing)
+	return above.Kind() == jsontree.Missing || o.liberal() || o.top() || o.named.is(namedFailures) || above.Kind() == jsontree.Array && (o.holdsFailures(above) || above.Parent().Kind() == jsontree.Missing)
 }
 
 // top reports whether an object is the body, an item of the list that is the body, the outermost
@@ -565,36 +557,13 @@ func (o *object) top() bool {
 	case above.Parent().Kind() != jsontree.Missing:
 		return false
 	}
-	return above.Kind() == jsontree.Array || o.p.isXML || o.Next().Kind() == jsontree.Missing && above.First() == o.Value && wrapper.MatchString(o.Key())
+	return above.Kind() == jsontree.Array || o.p.isXML || o.Next().Kind() == jsontree.Missing && above.First() == o.Value && o.named.is(namedAnswer)
 }
-
-// wrapper matches the names of the one member that holds everything in some bodies.
-var wrapper = regexp.MustCompile(`(?i)resp|rsp|result|output|reply`)
-
-// isError reports whether the object's key means the error itself.
-func (o *object) isError() bool {
-	name := nameOf(o.Value)
-	if len(name) < len("err") {
-		return false
-	}
-	var buffer [maxRoleName]byte
-	return errorNames[string(plainName(name, &buffer))] && asksOf(name) != 0 || string(name) == "errorResponse"
-}
-
-// errorNames are the keys of the error itself, without separators, in lower case. Keys with a dot
-// are vocabularies of their own.
-var errorNames = func() map[string]bool {
-	m := map[string]bool{}
-	for _, name := range strings.Fields("error err odataerror fault exception errorinfo errordetail erro erreur errore fehler") {
-		m[name] = true
-	}
-	return m
-}()
 
 // wrapsError reports whether the object's key means the error itself or an answer that says what it
 // was.
 func (o *object) wrapsError() bool {
-	if o.isError() {
+	if o.named.is(namedError) {
 		return true
 	}
 	var buffer [maxRoleName]byte
@@ -609,25 +578,23 @@ func (o *object) isException() bool {
 		return false
 	}
 	name := strings.ToLower(o.Key())
-	if above := o.Parent(); name == "message" && (namesFailures(above) || namesFailures(above.Parent())) {
+	if above := o.Parent(); name == "message" && (o.holdsFailures(above) || o.holdsFailures(above.Parent())) {
 		return true
 	}
 	return strings.HasSuffix(name, "exception") || strings.HasSuffix(name, "error") || strings.HasSuffix(name, "fault")
 }
 
-// heads are the names of the part of an answer that says how the call went.
-var heads = []string{"meta", "head", "header", "status", "responseheader", "response_header", "resp_hdr", "hdr"}
-
-// isHead reports whether an object is that part, at most two objects deep.
+// isHead reports whether an object is the part of an answer that says how the call went, at most
+// two objects deep.
 func (o *object) isHead() bool {
 	above := o.Parent()
-	return above.Kind() == jsontree.Object && above.Parent().Parent().Kind() == jsontree.Missing && slices.Contains(heads, strings.ToLower(o.Key()))
+	return above.Kind() == jsontree.Object && above.Parent().Parent().Kind() == jsontree.Missing && o.named.is(namedHead)
 }
 
 // inErrors reports whether the object is an item of a list that is named for failures.
 func (o *object) inErrors() bool {
 	above := o.Parent()
-	return above.Kind() == jsontree.Array && namesFailures(above)
+	return above.Kind() == jsontree.Array && o.holdsFailures(above)
 }
 
 // standsAlone reports whether the object is in a list of failures, and no envelope around the list

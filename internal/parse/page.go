@@ -169,7 +169,7 @@ func (r *pageReader) endLine() {
 	line := pageLine{text: text}
 	if m := labelled.FindStringSubmatch(text); m != nil && text[0] != '{' && len(strings.Fields(m[1])) <= 3 && !strings.HasPrefix(m[2], "//") {
 		line.label, line.text = m[1], m[2]
-	} else if rest := strings.TrimSpace(strings.TrimPrefix(text, bold)); bold != "" && rest != text && rest != "" && labelMeanings[meaningOf(bold)] != 0 {
+	} else if rest := strings.TrimSpace(strings.TrimPrefix(text, bold)); bold != "" && rest != text && rest != "" && labelMeanings[plainLabel(bold)] != 0 {
 		line.label, line.text = bold, rest
 	}
 	r.lines = append(r.lines, line)
@@ -183,7 +183,7 @@ const (
 	labelsOther
 )
 
-// labelMeanings are the labels that pages of errors use, as meaningOf writes them.
+// labelMeanings are the labels that pages of errors use, as plainLabel writes them.
 var labelMeanings = func() map[string]int {
 	m := map[string]int{}
 	for meaning, labels := range map[int]string{
@@ -199,8 +199,8 @@ var labelMeanings = func() map[string]int {
 	return m
 }()
 
-// meaningOf writes a label without case and separators.
-func meaningOf(label string) string {
+// plainLabel writes a label without case and separators.
+func plainLabel(label string) string {
 	return strings.Map(func(c rune) rune {
 		if unicode.IsLetter(c) || unicode.IsDigit(c) {
 			return unicode.ToLower(c)
@@ -212,7 +212,7 @@ func meaningOf(label string) string {
 // labelled returns the text of the first line whose label has a meaning.
 func (g *page) labelled(meaning int) string {
 	for _, l := range g.lines {
-		if l.label != "" && labelMeanings[meaningOf(l.label)] == meaning {
+		if l.label != "" && labelMeanings[plainLabel(l.label)] == meaning {
 			return l.text
 		}
 	}

@@ -5,8 +5,8 @@
 // dialects.go: a name, a short description, and a function that looks at one JSON object and says
 // failure (and returns the envelope), success, or neither. A new dialect takes a row there, its
 // keys in names.go, cases in testdata/bodies, a row in docs/dialects.md and a new parserVersion
-// (package enrich). What texts say, in many languages, is in says.go. Users add their own dialects
-// without code (custom.go).
+// (package enrich). What texts say, in many languages, is in says.go, and what names say besides in
+// meaning.go. Users add their own dialects without code (custom.go).
 //
 // A body goes through four steps. Package bodycoding removes what it is wrapped in (compression,
 // base64, a JSON string, …). xml.go rewrites XML as JSON, so one table serves both. Parser.visit
@@ -71,6 +71,7 @@ const (
 type Parser struct {
 	tree    jsontree.Tree
 	checker jsontree.Checker
+	names   *names
 	decoder *bodycoding.Decoder
 	custom  []dialect // the user's own dialects: asked before those of the table
 
@@ -122,8 +123,9 @@ type scope struct {
 
 // NewParser returns a Parser that knows the user's dialects besides its own.
 func NewParser(custom []Custom) (*Parser, error) {
-	p := &Parser{tree: jsontree.Tree{Max: maxValues}, checker: jsontree.Checker{Suspects: suspects}, innerTree: jsontree.Tree{Max: maxValues}, ids: map[jsontree.Value]ids{}}
+	p := &Parser{tree: jsontree.Tree{Max: maxValues}, checker: jsontree.Checker{Suspects: suspects}, innerTree: jsontree.Tree{Max: maxValues}, names: &names{}, ids: map[jsontree.Value]ids{}}
 	p.decoder = bodycoding.NewDecoder(&p.tree)
+	p.object.p = p
 	for i, c := range custom {
 		d, err := c.compile()
 		if err != nil {
@@ -180,6 +182,9 @@ func (p *Parser) shrink() {
 	p.tree.Shrink(keptValues)
 	p.innerTree.Shrink(keptValues)
 	p.inner = p.inner[:0]
+	if len(p.readable) > keptBytes {
+		clear(p.object.said[:])
+	}
 	if cap(p.text) > keptBytes {
 		p.text = nil
 	}
@@ -417,18 +422,18 @@ func (p *Parser) visit(v jsontree.Value, confidence Confidence) bool {
 		return false
 	}
 	p.leaveScopes(v)
-	if p.status < 400 && exemptSubtree(v) {
+	named := p.names.of(v)
+	if p.status < 400 && named.is(namedExempt) {
 		return false
 	}
 	if kind == jsontree.Array {
-		if namesFailures(v) {
+		if named.is(namedFailures) {
 			p.scopes = append(p.scopes, scope{of: v, muted: false})
 		}
 		return true
 	}
 	o := &p.object
-	o.p = p
-	o.read(v)
+	o.read(v, named)
 	if o.keys == 0 && len(p.custom) == 0 && len(o.texts) == 0 {
 		return true
 	}
@@ -534,7 +539,7 @@ func (p *Parser) lastResort(root jsontree.Value, confidence Confidence) {
 		return
 	}
 	o := &p.object
-	o.read(root)
+	o.read(root, p.names.of(root))
 	if e, says := o.ask(lastResorts); says == failure {
 		if !hasOwnCode(e) {
 			e.Code = cmp.Or(o.wordOfCode(), e.Code)

@@ -230,7 +230,7 @@ func (o *object) textBelow() string {
 // holdsErrorObject is holdsError for an error that is an object with a code or a message.
 func (o *object) holdsErrorObject() bool {
 	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() {
-		if m.Kind() == jsontree.Object && namesFailures(m) && (anyText(m) != "" || anyCode(m, len(codeWords)) != "") {
+		if m.Kind() == jsontree.Object && o.holdsFailures(m) && (anyText(m) != "" || anyCode(m, len(codeWords)) != "") {
 			return true
 		}
 	}
@@ -240,7 +240,7 @@ func (o *object) holdsErrorObject() bool {
 // holdsError reports whether a member of an object is the error itself, with members of its own.
 func (o *object) holdsError() bool {
 	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() {
-		if k := m.Kind(); (k == jsontree.Object || k == jsontree.Array) && m.First().Kind() != jsontree.Missing && namesFailures(m) {
+		if k := m.Kind(); (k == jsontree.Object || k == jsontree.Array) && m.First().Kind() != jsontree.Missing && o.holdsFailures(m) {
 			return true
 		}
 	}
@@ -277,7 +277,7 @@ func (o *object) isAnswer() bool {
 		return true
 	}
 	above := o.Parent()
-	return above.Kind() == jsontree.Object && above.Parent().Parent().Parent().Kind() == jsontree.Missing && wrapper.MatchString(o.Key())
+	return above.Kind() == jsontree.Object && above.Parent().Parent().Parent().Kind() == jsontree.Missing && o.named.is(namedAnswer)
 }
 
 // onlyScalar is scalarOf that also looks into a list of one.
