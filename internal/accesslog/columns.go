@@ -36,11 +36,12 @@ func (r *Reader) columns(line []byte, names []string, at place) string {
 	}
 	if names == nil {
 		switch {
-		case len(cells) == len(iisColumns) && isHTTPMethod(cells[3]):
+		case len(cells) >= len(iisColumns) && isHTTPMethod(cells[3]):
 			names = iisColumns
-		case len(cells) > len(cloudFrontColumns) && isHTTPMethod(cells[5]):
-			names, cells = cloudFrontColumns, cells[:len(cloudFrontColumns)]
+		case len(cells) >= len(cloudFrontColumns) && isHTTPMethod(cells[5]):
+			names = cloudFrontColumns
 		}
+		cells = cells[:min(len(cells), len(names))] // of the columns after them, nobody knows the names
 	}
 	if len(names) < 4 || len(cells) != len(names) {
 		return ""

@@ -36,7 +36,7 @@ func (r *Reader) text(text []byte, at place) (name string, why Reason) {
 	case whole:
 		return r.array(root, at)
 	}
-	if bytes.IndexByte(text, '\n') >= 0 {
+	if bytes.IndexByte(text, '\n') >= 0 || tree.Ending == jsontree.Trailing && text[tree.Offset] == '{' {
 		return r.several(text, at)
 	}
 	return r.damaged(text, at)

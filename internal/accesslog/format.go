@@ -48,7 +48,7 @@ type field []source
 type source struct {
 	path     []string       // keys, from the top of the record; nil: constant is the text
 	constant string         //
-	unit     float64        // of a number that is a time or latency: its unit in milliseconds; 0: of a time, its size tells
+	unit     float64        // of a number that is a time or latency: its unit in milliseconds; 0: the size of a time tells it, and a latency has it behind the number
 	layout   string         // of a time; "": any known one
 	claim    []string       // if the text is a JWT: the keys of a claim in its payload
 	pattern  *regexp.Regexp // its first group, else the whole match, is the value; no match: no value
@@ -94,6 +94,9 @@ const (
 	milliseconds = 1
 	microseconds = 1e-3
 	nanoseconds  = 1e-6
+
+	// byFraction is the unit of latencies whose form tells it, see unitByFraction.
+	byFraction = -1
 )
 
 // from is a field under one of the dotted paths. A dot in a key is written \.

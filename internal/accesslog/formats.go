@@ -17,10 +17,13 @@ var (
 // Names of the status, the latency and the request id in JSON whose keys an operator chose.
 var (
 	statusKeys    = from("status", "http_status", "response_status", "http_code", "status_code")
-	secondsKeys   = in(seconds, "request_time", "responsetime", "resp_time", "response_time")
 	requestIDKeys = from("request_id", "http_x_request_id", "sent_http_x_request_id", "x-request-id", "x_request_id", "trace_id", "req_id", "kong_request_id")
-	millisKeys    = in(milliseconds, "latency_ms", "duration_ms", "request_time_ms", "elapsed_ms", "latencyMs", "durationMs", "elapsedMs")
-	latencyKeys   = slices.Concat(secondsKeys, in(seconds, "rt"), millisKeys)
+	millisKeys    = in(milliseconds, "latency_ms", "duration_ms", "request_time_ms", "response_time_ms", "elapsed_ms", "latencyMs", "durationMs", "responseTimeMs", "elapsedMs")
+	latencyKeys   = slices.Concat(millisKeys,
+		in(seconds, "request_time", "responsetime", "resp_time", "response_time", "rt", "duration_s", "duration_seconds"),
+		in(milliseconds, "response-time", "Elapsed", "ElapsedMilliseconds"), // of Express, of Serilog, of ASP.NET
+		in(byFraction, "responseTime", "requestTime", "requestDuration", "timeTaken"),
+		in(0, "latency", "latency_human", "duration"))
 )
 
 const (
@@ -463,7 +466,7 @@ var formats = []format{
 			known(oneOf("path"), oneOf("responseBody", "responseData"), oneOf("routeId", "serviceId", "targetServer", "executeTime", "costTime"), noneOf("apiGroupUid", "requestHandleTime"))},
 		hint: "write the generic format from a GlobalFilter that wraps the response",
 		lines: []string{
-			`$remote_addr - $user [$time] "$request" $status $bytes $duration`,
+			`$remote_addr - $user [$time] "$request" $status $bytes $took`,
 			`$remote_addr - $user [$time] "$request" $status $bytes $port $duration ms`,
 			`$remote_addr - $user [$time] "$request" $status $bytes $duration ms`,
 			`$remote_addr - $user [$time] "$request" $status $bytes`,
@@ -478,7 +481,7 @@ var formats = []format{
 			path:        from("requestPath", "requestUri", "requestUrl", "path"),
 			requestLine: from("request"),
 			status:      from("status", "statusCode", "responseStatus", "responseCode", "httpStatus"),
-			latency:     slices.Concat(in(milliseconds, "duration", "executeTime", "costTime", "elapsed"), millisKeys),
+			latency:     slices.Concat(in(byFraction, "took"), in(milliseconds, "duration", "executeTime", "costTime", "elapsed"), millisKeys),
 			requestID:   from("requestId", "traceId"),
 			body:        from("responseBody", "responseData"),
 		},
@@ -493,17 +496,18 @@ var formats = []format{
 		// beside a status is from Caddy's error log, which has the request a second time.
 		known: []signature{known(oneOf("response_body", "response_body_base64", "status"), noneOf("err_trace")), known(oneOf("path"), noneOf("message", "log", "event", "msg", "line"))},
 		fields: fields{
-			time:            from("time"),
-			tenant:          from("tenant"),
-			service:         from("service"),
-			route:           from("route"),
+			time:            from("time", "@timestamp", "timestamp", "ts"),
+			tenant:          tenantKeys,
+			service:         from("service", "service_name"),
+			route:           from("route", "route_name"),
 			method:          from("method"),
 			path:            from("path"),
 			requestLine:     from("request"),
 			status:          from("status"),
-			latency:         millisKeys,
-			requestID:       from("request_id"),
+			latency:         latencyKeys,
+			requestID:       requestIDKeys,
 			body:            bodyKeys,
+			bodySize:        bodySizes,
 			bodyBase64:      from("response_body_base64"),
 			contentType:     from("content_type"),
 			contentEncoding: from("content_encoding"),

@@ -68,7 +68,9 @@ func (t *template) match(line []byte, values [][]byte) (all [][]byte, rest []byt
 			}
 			value, rest = rest[:i], rest[i+len(p.until):]
 		}
-		value = trimSpace(value)
+		if value = trimSpace(value); len(value) > 1 && value[0] == '"' && quotedEnd(value) == len(value) {
+			value = value[1 : len(value)-1]
+		}
 		if p.word && (p.until != " " && hasSpace(value) || len(value) > 0 && value[0] == '"' && bytes.Count(value, []byte(`"`)) == 1) {
 			return nil, nil, false
 		}
@@ -179,13 +181,14 @@ func (w objectWriter) pairs(rest []byte) {
 }
 
 // keyValues reads a line of key=value pairs, as logrus and others write it, like a JSON object with
-// these members: time="2026-01-01T00:00:00Z" level=info method=GET status=200
+// these members: time="2026-01-01T00:00:00Z" level=info method=GET status=200. Commas may separate
+// them.
 func (r *Reader) keyValues(line []byte, at place) string {
 	if end := bytes.IndexByte(line, '='); end <= 0 || !isKey(line[:end]) {
 		return ""
 	}
 	w := r.newObject()
-	for rest := line; len(rest) > 0; rest = bytes.TrimLeft(rest, " ") {
+	for rest := line; len(rest) > 0; rest = bytes.TrimLeft(rest, " ,") {
 		key, value, ok := bytes.Cut(rest, []byte("="))
 		if !ok || !isKey(key) {
 			return ""
@@ -201,7 +204,7 @@ func (r *Reader) keyValues(line []byte, at place) string {
 			continue
 		}
 		value, rest, _ = bytes.Cut(value, []byte(" "))
-		r.buf = appendQuoted(r.buf, value, false)
+		r.buf = appendQuoted(r.buf, bytes.TrimRight(value, ","), false)
 	}
 	return r.named(w, at)
 }
@@ -267,6 +270,9 @@ func (r *Reader) templates(f *format, line []byte, at place) string {
 				w.member(p.name, values[i])
 			}
 			w.pairs(rest)
+			if bytes.Contains(rest, []byte(`"{`)) || bytes.Contains(rest, []byte(`"[{`)) {
+				w.loggedBody(piecesOf(rest, spaces))
+			}
 			o := r.parsed(w, at)
 			a, _ := r.access(f, o)
 			if a.Time.IsZero() || len(a.Path) == 0 && withPath || a.Status == 0 && !t.hasNoResponse(f, values) {

@@ -38,7 +38,7 @@ var meanings = []meaning{
 	{"request", []string{"requestline", "request", "req", "httprequest"}, elsewhere, (*Reader).isRequestLine},
 	{"path", []string{
 		"requesturi", "requestpath", "requesturl", "requesttarget", "httptarget", "csuristem", "urlpath", "urloriginal", "originalurl", "uripath", "requri", "reqpath", "requrl", "httpurl", "httppath", "urlfull",
-		"uri", "path", "url", "endpoint", "apiresourcetemplate",
+		"uri", "path", "url", "endpoint", "apiresourcetemplate", "operationname",
 	}, append([]string{"referer", "referrer", "file", "log", "query", "callback", "redirect"}, elsewhere...), (*Reader).isTarget},
 	{"time", []string{
 		"starttime", "startedat", "timeiso8601", "edgestarttimestamp", "requeststarttime", "requesttimeepoch", "starttimestamp", "timestamp", "timelocal", "requesttimestamp", "reqtimesec", "requesttime", "eventtime", "accesstime", "logtime",
@@ -49,21 +49,21 @@ var meanings = []meaning{
 	}, nil, (*Reader).isText},
 	{"tenant", []string{"xtenantid", "xtenant", "tenantid", "tenantname", "tenant"}, nil, (*Reader).isText},
 	{"consumer", []string{"consumerusername", "consumercustomid", "consumername", "consumerid", "principalid", "remoteuser"}, nil, (*Reader).isText},
-	{"service", []string{"servicename", "serviceid", "service", "apiproxy", "apiname", "apiid"}, []string{"gateway"}, (*Reader).isName},
+	{"service", []string{"servicename", "service", "apiproxy", "apiname", "serviceid", "apiid"}, []string{"gateway"}, (*Reader).isName},
 	{"route", []string{"routename", "routeid", "route", "routekey", "operationid"}, nil, (*Reader).isText},
-	{"response_body", []string{"responsebodycontent", "responsebody", "respbody", "responsedata", "responsepayload", "responsecontent"}, []string{"bytes", "size", "length", "backend", "upstream"}, (*Reader).isBody},
+	{"response_body", []string{"responsebodycontent", "responsebody", "respbody", "responsedata", "responsepayload", "respayload", "responsecontent"}, []string{"bytes", "size", "length", "backend", "upstream"}, (*Reader).isBody},
 	{"content_type", []string{"responseheaderscontenttype", "responsecontenttype", "respheaderscontenttype", "respcontenttype", "senthttpcontenttype"}, nil, (*Reader).isText},
 }
 
 // elsewhere are words of names that speak of another request, or of another status, than the
 // client's.
-var elsewhere = []string{"upstream", "origin", "target", "backend", "integration", "proxy", "endpoint", "grpc", "error", "sub", "substatus", "win32", "cache", "previous", "exit", "body", "health", "parent"}
+var elsewhere = []string{"upstream", "origin", "target", "backend", "integration", "proxy", "endpoint", "grpc", "error", "sub", "substatus", "win32", "cache", "previous", "exit", "body", "health", "parent", "native"}
 
 // opaque are words of keys whose values are not about the request: what is inside is not looked at.
 var opaque = []string{"body", "payload", "data", "message", "params", "query", "querystring", "args", "cookies", "claims", "resource", "kubernetes", "metadata", "before", "original"}
 
 // shipped are words of keys whose texts are records of their own.
-var shipped = []string{"log", "event", "msg", "line", "content", "entry", "raw"}
+var shipped = []string{"log", "event", "msg", "line", "content", "entry", "raw", "json"}
 
 type meantBy struct{ meaning, rank int }
 
@@ -77,11 +77,21 @@ var byName = func() map[string]meantBy {
 	return all
 }()
 
-// meant is what was found for each of the meanings.
-type meant []struct {
-	value jsontree.Value
-	rank  int
-	depth int
+// meant is what the keys of an object mean.
+type meant struct {
+	values     []meantValue // one for each of the meanings
+	latency    float64      // in milliseconds
+	hasLatency bool
+}
+
+type meantValue struct {
+	jsontree.Value // missing: nothing was found
+	rank, depth    int
+}
+
+func (found *meant) has(key string) bool {
+	i := slices.IndexFunc(meanings, func(m meaning) bool { return m.key == key })
+	return found.values[i].Kind() != jsontree.Missing
 }
 
 // Limits of the search for meanings.
@@ -99,14 +109,13 @@ func (r *Reader) byMeaning(v jsontree.Value, at place, isLine bool) string {
 		return ""
 	}
 	found := r.meanings(v)
-	has := func(key string) bool { return found[meaningOf(key)].value.Kind() != jsontree.Missing }
-	line := has("request")
-	if !has("status") || !has("path") && !line {
+	pathless := found.has("method") && found.has("response_body")
+	if !found.has("status") || !found.has("path") && !found.has("request") && !pathless {
 		return ""
 	}
 	o := r.meantObject(found, v, at.depth+1)
 	a, ok := r.access(row, o)
-	if !ok || a.Status == 0 || len(a.Path) == 0 || a.Time.IsZero() && !r.timeAround(at) && !(isLine && a.Method != "") {
+	if !ok || a.Status == 0 || len(a.Path) == 0 && !pathless || a.Time.IsZero() && !r.timeAround(at) && !(isLine && a.Method != "") {
 		return ""
 	}
 	r.add(row, a, o, at)
@@ -124,14 +133,21 @@ func (r *Reader) timeAround(at place) bool {
 }
 
 // complete fills in the time, the method, the path and the latency of an access from keys that its
-// format does not know, and in the generic format also the status, beside a method. A time that is
-// absurd stays missing.
+// format does not know; in the generic format all fields, and the status only beside a method. A
+// time that is absurd stays missing.
 func (r *Reader) complete(f *format, a *Access, o *object, v jsontree.Value, at place) {
 	row := r.genericRow()
 	if row == nil || a.Time.IsZero() && r.absurdTime(f, o) {
 		return
 	}
 	b, _ := r.access(row, r.meantObject(r.meanings(v), v, at.depth+1))
+	if f.loose {
+		if a.Method == "" && b.Method == "" || v.Get("status").Kind() != jsontree.Missing {
+			b.Status = 0
+		}
+		*a = a.filled(b)
+		return
+	}
 	if a.Time.IsZero() {
 		a.Time = b.Time
 	}
@@ -141,9 +157,6 @@ func (r *Reader) complete(f *format, a *Access, o *object, v jsontree.Value, at 
 	}
 	if !a.HasLatency {
 		a.LatencyMS, a.HasLatency = b.LatencyMS, b.HasLatency
-	}
-	if f.loose && len(a.Method) > 0 && v.Get("status").Kind() == jsontree.Missing {
-		a.Status = b.Status
 	}
 }
 
@@ -190,20 +203,17 @@ func (r *Reader) genericRow() *format {
 	return nil
 }
 
-func meaningOf(key string) int {
-	return slices.IndexFunc(meanings, func(m meaning) bool { return m.key == key })
-}
-
 // meanings returns what the keys of an object mean.
-func (r *Reader) meanings(v jsontree.Value) meant {
-	found := make(meant, len(meanings))
+func (r *Reader) meanings(v jsontree.Value) *meant {
+	found := &meant{values: make([]meantValue, len(meanings))}
 	r.search(found, v, nil, 0)
 	return found
 }
 
-func (r *Reader) search(found meant, v jsontree.Value, around []string, depth int) {
+func (r *Reader) search(found *meant, v jsontree.Value, around []string, depth int) {
 	for m := v.First(); m.Kind() != jsontree.Missing; m = m.Next() {
 		words := append(slices.Clip(around), wordsOf(m.Key())...)
+		m := unioned(m)
 		if len(words) > 24 || len(words) == len(around) { // or a name without a word
 			continue
 		}
@@ -213,6 +223,9 @@ func (r *Reader) search(found meant, v jsontree.Value, around []string, depth in
 		}
 		if depth >= maxMeantDepth || isOpaque(words[len(around):]) {
 			continue
+		}
+		if !found.hasLatency {
+			found.latency, found.hasLatency = namedLatency(words, trimSpace(r.unescaped(m)))
 		}
 		switch m.Kind() {
 		case jsontree.Object:
@@ -228,19 +241,31 @@ func (r *Reader) search(found meant, v jsontree.Value, around []string, depth in
 	}
 }
 
+// unioned returns the value in a union as Avro writes it in JSON, {"string":"GET"}, and any other
+// value as it is.
+func unioned(v jsontree.Value) jsontree.Value {
+	if one := v.First(); v.Kind() == jsontree.Object && one.Kind() != jsontree.Missing && one.Next().Kind() == jsontree.Missing {
+		switch one.Key() {
+		case "string", "int", "long", "float", "double":
+			return one
+		}
+	}
+	return v
+}
+
 // note keeps a value if it is the surest of its meaning so far.
-func (r *Reader) note(found meant, v jsontree.Value, words []string, depth int) {
+func (r *Reader) note(found *meant, v jsontree.Value, words []string, depth int) {
 	for i := range words {
 		by, ok := byName[strings.Join(words[i:], "")]
 		if !ok {
 			continue
 		}
-		m, f := &meanings[by.meaning], &found[by.meaning]
+		m, f := &meanings[by.meaning], &found.values[by.meaning]
 		if slices.ContainsFunc(words[:i], func(w string) bool { return slices.Contains(m.not, w) }) {
 			return
 		}
-		if surer := f.value.Kind() == jsontree.Missing || by.rank < f.rank || by.rank == f.rank && depth < f.depth; surer && m.read(r, v) {
-			f.value, f.rank, f.depth = v, by.rank, depth
+		if surer := f.Kind() == jsontree.Missing || by.rank < f.rank || by.rank == f.rank && depth < f.depth; surer && m.read(r, v) {
+			*f = meantValue{v, by.rank, depth}
 		}
 		return
 	}
@@ -267,27 +292,26 @@ func isUpper(c byte) bool { return 'A' <= c && c <= 'Z' }
 
 // meantObject writes what was found as an object of the generic format, at a depth where no object
 // around v is.
-func (r *Reader) meantObject(found meant, v jsontree.Value, depth int) *object {
-	latency, hasLatency := r.meantLatency(v, nil, 0)
+func (r *Reader) meantObject(found *meant, v jsontree.Value, depth int) *object {
 	date, hasDate := r.splitTime(v)
 	w := r.newObject()
-	for i, f := range found {
+	for i, f := range found.values {
 		key := meanings[i].key
 		switch {
-		case f.value.Kind() == jsontree.Missing, key == "consumer" && found[meaningOf("tenant")].value.Kind() != jsontree.Missing, key == "time" && hasDate:
+		case f.Kind() == jsontree.Missing, key == "consumer" && found.has("tenant"), key == "time" && hasDate:
 			continue
 		case key == "consumer":
 			key = "tenant"
 		}
 		w.key([]byte(key))
-		w.copy(f.value)
+		w.copy(f.Value)
 	}
 	if hasDate {
 		w.member("time", date)
 	}
-	if hasLatency {
+	if found.hasLatency {
 		w.key([]byte("latency_ms"))
-		r.buf = strconv.AppendFloat(r.buf, latency, 'f', -1, 64)
+		r.buf = strconv.AppendFloat(r.buf, found.latency, 'f', -1, 64)
 	}
 	return r.parsed(w, place{depth: depth})
 }
@@ -314,17 +338,13 @@ func (r *Reader) splitTime(v jsontree.Value) (joined []byte, ok bool) {
 	return joined, ok
 }
 
-// latencies are the names of a latency and its unit in milliseconds, besides those of timed with
-// the unit behind it. Without a name that tells the unit, only a value that does is used.
+// latencies are the names of a latency and its unit, besides those of timed with the unit behind
+// it.
 var latencies = map[string]float64{
-	"requesttime": seconds, "reqtime": seconds, "rt": seconds, "latency": 0, "duration": 0, "elapsed": milliseconds, "eventduration": nanoseconds,
-	"responsetime": byFraction, "timetaken": byFraction, "requestduration": byFraction, "timetoserverequest": milliseconds,
+	"requesttime": seconds, "reqtime": seconds, "rt": seconds, "latency": 0, "latencyhuman": 0, "duration": 0, "elapsed": milliseconds, "eventduration": nanoseconds,
+	"responsetime": byFraction, "timetaken": byFraction, "requestduration": byFraction, "totaltime": byFraction, "timetoserverequest": milliseconds,
 	"latenciesrequest": milliseconds, "latencyrequest": milliseconds, "totallatency": milliseconds, "responselatency": milliseconds,
 }
-
-// byFraction is the unit of names that IIS, pino and others use for whole milliseconds, and Azure,
-// CloudFront, nginx and others for seconds with a fraction.
-const byFraction = -1
 
 // timed are names of a latency that may have a unit behind them, as in duration_ms.
 var timed = map[string]bool{
@@ -335,7 +355,13 @@ var timed = map[string]bool{
 var timeUnits = []struct {
 	name string
 	unit float64
-}{{"ms", milliseconds}, {"msec", milliseconds}, {"millis", milliseconds}, {"us", microseconds}, {"micros", microseconds}, {"ns", nanoseconds}, {"nanos", nanoseconds}, {"sec", seconds}, {"seconds", seconds}}
+}{
+	{"inms", milliseconds}, {"ms", milliseconds}, {"msec", milliseconds}, {"millis", milliseconds}, {"milliseconds", milliseconds}, {"us", microseconds}, {"micros", microseconds},
+	{"microseconds", microseconds}, {"ns", nanoseconds}, {"nanos", nanoseconds}, {"nanoseconds", nanoseconds}, {"sec", seconds}, {"seconds", seconds},
+}
+
+// parts are words of names that say how long a part of the request took.
+var parts = []string{"db", "sql", "redis", "queue", "queued", "wait", "view", "connect", "handshake", "tls", "ssl", "dns", "gc", "cpu", "first", "ttfb", "read", "write", "send", "receive"}
 
 // latencyUnit returns the unit that a name gives a latency, if it is the name of one.
 func latencyUnit(name string) (unit float64, ok bool) {
@@ -350,51 +376,23 @@ func latencyUnit(name string) (unit float64, ok bool) {
 	return 0, false
 }
 
-// meantLatency returns the latency that a key names, in milliseconds.
-func (r *Reader) meantLatency(v jsontree.Value, around []string, depth int) (ms float64, ok bool) {
-	for m := v.First(); m.Kind() != jsontree.Missing; m = m.Next() {
-		words := append(slices.Clip(around), wordsOf(m.Key())...)
-		if m.Kind() == jsontree.Object && depth < maxMeantDepth && !isOpaque(words) {
-			if ms, ok = r.meantLatency(m, words, depth+1); ok {
-				return ms, true
-			}
-			continue
-		}
-		if ms, ok = namedLatency(words, string(trimSpace(r.unescaped(m)))); ok {
-			return ms, true
-		}
-	}
-	return 0, false
-}
-
 // namedLatency reads a latency, in milliseconds, from a text that has a name of these words. It is
 // not ok if the text is no latency of the request.
-func namedLatency(words []string, text string) (ms float64, ok bool) {
-	if slices.ContainsFunc(words, func(w string) bool { return slices.Contains(elsewhere, w) }) {
+func namedLatency(words []string, text []byte) (ms float64, ok bool) {
+	if slices.ContainsFunc(words, func(w string) bool { return slices.Contains(elsewhere, w) || slices.Contains(parts, w) }) {
 		return 0, false
+	}
+	if last := len(words) - 1; last > 0 && words[last] == "s" { // duration_s
+		words = append(slices.Clone(words[:last]), "sec")
 	}
 	for i := range words {
 		if unit, known := latencyUnit(strings.Join(words[i:], "")); known {
-			if ms, ok = latencyText(text, unit); ok {
+			if ms, ok = latencyIn(text, unit); ok {
 				return ms, true
 			}
 		}
 	}
 	return 0, false
-}
-
-// latencyText reads a latency in a unit, or with a unit of its own.
-func latencyText(text string, unit float64) (ms float64, ok bool) {
-	if n, err := strconv.ParseFloat(text, 64); err == nil {
-		if unit == byFraction {
-			if unit = milliseconds; strings.Contains(text, ".") {
-				unit = seconds
-			}
-		}
-		return n * unit, unit != 0 && n >= 0 && n < maxLatency
-	}
-	d, err := time.ParseDuration(text)
-	return float64(d) / 1e6, err == nil && d >= 0
 }
 
 // What a value of each meaning looks like.
@@ -409,7 +407,7 @@ func (r *Reader) isStatus(v jsontree.Value) bool {
 }
 
 func (r *Reader) isMethodText(v jsontree.Value) bool {
-	return v.Kind() == jsontree.String && isHTTPMethod(v.Raw())
+	return v.Kind() == jsontree.String && isHTTPMethod(bytes.ToUpper(v.Raw()))
 }
 
 // isHTTPMethod reports whether a text is a method in upper case, as RFC 9110, WebDAV and caches

@@ -2,6 +2,8 @@ package accesslog
 
 import (
 	"bytes"
+	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -20,10 +22,13 @@ type piece struct {
 // maxPieces is how many pieces of a line are looked at.
 const maxPieces = 64
 
-// piecesOf cuts a line at its spaces, tabs and bars, except for those between quotes or brackets.
-func piecesOf(line []byte) (all []piece) {
+// spaces are the separators of most lines.
+const spaces = " \t|"
+
+// piecesOf cuts a line at its separators, except for those between quotes or brackets.
+func piecesOf(line []byte, separators string) (all []piece) {
 	for len(all) < maxPieces {
-		line = bytes.TrimLeft(line, " \t|")
+		line = bytes.TrimLeft(line, separators+" ")
 		if len(line) == 0 {
 			break
 		}
@@ -37,11 +42,11 @@ func piecesOf(line []byte) (all []piece) {
 				end = bytes.IndexByte(line, ')') + 1
 			}
 		}
-		if end > 1 && (end == len(line) || strings.IndexByte(" \t|,", line[end]) >= 0 || open == '[') {
+		if end > 1 && (end == len(line) || strings.IndexByte(" \t|,;", line[end]) >= 0 || open == '[') {
 			all, line = append(all, piece{line[1 : end-1], open}), line[end:]
 			continue
 		}
-		end = bytes.IndexAny(line, " \t|")
+		end = bytes.IndexAny(line, separators)
 		if end < 0 {
 			end = len(line)
 		}
@@ -50,92 +55,152 @@ func piecesOf(line []byte) (all []piece) {
 	return all
 }
 
-// byShape reads a line by the shape of its pieces. It needs a time, a request and a status; a line
+// byShape reads a line by the shape of its pieces. It needs a request, a status and a time; a line
 // that says that it is a warning or an error is none of an access log.
 func (r *Reader) byShape(line []byte, at place) string {
 	row := r.genericRow()
 	if row == nil || bytes.IndexByte(line, '/') < 0 {
 		return ""
 	}
-	pieces := piecesOf(line)
-	method, target, first, last := requestIn(pieces)
-	if target == nil {
+	for _, separators := range [...]string{spaces, ",", ";"} {
+		if name := r.shaped(piecesOf(line, separators), separators == spaces, row, at); name != "" {
+			return name
+		}
+	}
+	return ""
+}
+
+// shaped reads the pieces of a line. Lines of loggers for terminals have no time, or no date: with
+// mayLack, they are known by a request line or a latency with its unit.
+func (r *Reader) shaped(pieces []piece, mayLack bool, row *format, at place) string {
+	q, ok := requestIn(pieces)
+	if !ok || complains(pieces[:q.first]) {
+		return ""
+	}
+	status := statusBeside(pieces, q)
+	if status == nil {
 		return ""
 	}
 	time, user := timeIn(pieces)
-	status := statusBeside(pieces, first, last)
-	if time == nil || status == nil || complains(pieces[:first]) {
+	ms, withUnit, hasLatency := elapsed(pieces, q)
+	if time == nil && !(mayLack && q.first <= maxBefore && (withUnit || q.whole && !bracketed(pieces[:q.first]))) {
 		return ""
 	}
-	elapsed := squidElapsed(pieces, first)
 	w := r.newObject()
-	w.member("time", time)
-	w.member("method", method)
-	w.member("path", target)
+	if time != nil {
+		w.member("time", time)
+	}
+	w.member("method", q.method)
+	w.member("path", q.target)
 	w.member("status", status)
 	if user != nil {
 		w.member("tenant", user)
 	}
-	if elapsed != nil {
-		w.member("latency_ms", elapsed)
-	} else if ms, ok := latencyIn(pieces[last+1:]); ok {
+	if hasLatency {
 		w.member("latency_ms", strconv.AppendFloat(nil, ms, 'f', -1, 64))
 	}
+	w.loggedBody(pieces[q.last+1:])
 	o := r.parsed(w, at)
 	a, ok := r.access(row, o)
-	if !ok || a.Time.IsZero() || a.Status == 0 {
+	if !ok || a.Time.IsZero() && time != nil || a.Status == 0 {
 		return ""
 	}
 	r.add(row, a, o, at)
 	return row.name
 }
 
-// requestIn finds the request among the pieces, and which pieces it takes: one with quotes around
-// it, or a method and a target that are pieces of their own.
-func requestIn(pieces []piece) (method, target []byte, first, last int) {
+// maxBefore is how many pieces may stand before the request of a line without a time.
+const maxBefore = 4
+
+// bracketed reports whether something stands between brackets.
+func bracketed(pieces []piece) bool {
+	for _, p := range pieces {
+		if p.open == '[' {
+			return true
+		}
+	}
+	return false
+}
+
+// request is a request among the pieces of a line.
+type request struct {
+	method, target []byte
+	first, last    int  // the pieces that it takes
+	whole          bool // it ends in the protocol
+}
+
+// requestIn finds the request among the pieces: one with quotes around it, or a method and a target
+// that are pieces of their own.
+func requestIn(pieces []piece) (q request, ok bool) {
 	for i, p := range pieces {
-		if p.open == '"' {
-			if m, rest, ok := bytes.Cut(p.text, []byte(" ")); ok && isHTTPMethod(m) {
-				if t, _, _ := bytes.Cut(rest, []byte(" ")); isTarget(t) || string(m) == "CONNECT" {
-					return m, t, i, i
-				}
+		if m, rest, cut := bytes.Cut(p.text, []byte(" ")); cut && p.open != '(' && isHTTPMethod(m) {
+			if t, protocol, _ := bytes.Cut(rest, []byte(" ")); isTarget(t) || string(m) == "CONNECT" {
+				return request{m, t, i, i, isProtocol(protocol)}, true
 			}
 		}
 		if !isHTTPMethod(p.text) {
 			continue
 		}
 		for j := i + 1; j < min(i+4, len(pieces)); j++ { // a scheme and a host may stand between
-			if isTarget(pieces[j].text) {
-				last = j
-				if j+1 < len(pieces) && bytes.HasPrefix(pieces[j+1].text, []byte("HTTP/")) {
-					last++
-				}
-				return p.text, pieces[j].text, i, last
+			if !isTarget(pieces[j].text) {
+				continue
 			}
+			q = request{p.text, pieces[j].text, i, j, false}
+			if j+1 < len(pieces) && isProtocol(pieces[j+1].text) {
+				q.last, q.whole = j+1, true
+			}
+			return q, true
 		}
 	}
-	return nil, nil, 0, 0
+	return request{}, false
 }
 
-// timeIn finds the time among the pieces, and the user whom the common log format has before it.
+func isProtocol(text []byte) bool { return bytes.HasPrefix(text, []byte("HTTP/")) }
+
+// timeIn finds the time among the pieces, and the user whom the common log format has before it. A
+// date, a time of day and a zone may be pieces of their own.
 func timeIn(pieces []piece) (time, user []byte) {
 	for i, p := range pieces {
-		text := p.text
-		if i+1 < len(pieces) && p.open == 0 && pieces[i+1].open == 0 && bytes.IndexByte(pieces[i+1].text, ':') == 2 {
-			if both := bytes.Join([][]byte{text, pieces[i+1].text}, []byte(" ")); plausibleTime(both) {
-				return both, nil
+		if p.open != 0 {
+			if !plausibleTime(p.text) {
+				continue
 			}
+			if p.open == '[' && i >= 3 && pieces[i-1].open == 0 && !isAddress(pieces[i-1].text) && isAddress(pieces[i-3].text) && string(pieces[i-2].text) == "-" {
+				user = pieces[i-1].text
+			}
+			return p.text, user
 		}
-		number := p.open == 0 && len(bytes.TrimLeft(text, "0123456789.")) == 0
-		if number && i > 0 || !plausibleTime(text) {
+		if i > 0 && len(bytes.TrimLeft(p.text, "0123456789.")) == 0 { // only the first number is a time
 			continue
 		}
-		if p.open == '[' && i >= 3 && pieces[i-1].open == 0 && !isAddress(pieces[i-1].text) && isAddress(pieces[i-3].text) && string(pieces[i-2].text) == "-" {
-			user = pieces[i-1].text
+		for n := min(maxTimePieces, len(pieces)-i); n > 0; n-- {
+			if joined := join(pieces[i : i+n]); joined != nil && plausibleTime(joined) {
+				return joined, nil
+			}
 		}
-		return text, user
 	}
 	return nil, nil
+}
+
+// maxTimePieces is how many words a time may have: Wed, 04 Mar 2026 05:06:07 GMT.
+const maxTimePieces = 6
+
+// join joins words by spaces. It returns nil if one is in quotes or brackets.
+func join(pieces []piece) []byte {
+	if len(pieces) == 1 {
+		return pieces[0].text
+	}
+	var joined []byte
+	for i, p := range pieces {
+		if p.open != 0 {
+			return nil
+		}
+		if i > 0 {
+			joined = append(joined, ' ')
+		}
+		joined = append(joined, p.text...)
+	}
+	return joined
 }
 
 func plausibleTime(text []byte) bool {
@@ -150,27 +215,111 @@ func isAddress(text []byte) bool {
 }
 
 // statusBeside finds the status among the numbers behind the request, or else among those before
-// it, where load balancers and caches write it.
-func statusBeside(pieces []piece, first, last int) []byte {
+// it, where load balancers and caches write it, or before its name: 503 Service Unavailable.
+func statusBeside(pieces []piece, q request) []byte {
 	near := 3
-	if text := pieces[last].text; pieces[last].open == 0 && !bytes.HasPrefix(text, []byte("HTTP/")) {
+	if pieces[q.last].open == 0 && !q.whole {
 		near = 1 // what stands behind a mere path may be a port
 	}
-	for i := last + 1; i < min(last+1+near, len(pieces)); i++ {
-		if status := statusText(pieces[i].text); status != nil && pieces[i].open != '[' {
+	for i := q.last + 1; i < len(pieces) && near > 0; i++ {
+		text := pieces[i].text
+		if status := statusText(text); status != nil && pieces[i].open != '[' {
 			return status
 		}
-		if pieces[i].open != 0 || len(pieces[i].text) > 3 && i > last+1 {
+		if pieces[i].open == 0 && isPassed(pieces, i, q) {
+			continue
+		}
+		if pieces[i].open != 0 || len(text) > 3 && i > q.last+1 {
 			break
+		}
+		near--
+	}
+	for i := range q.first - 1 {
+		if code, err := strconv.Atoi(string(pieces[i].text)); err == nil && pieces[i].open == 0 {
+			if name, _, _ := strings.Cut(http.StatusText(code), " "); name != "" && string(bytes.TrimRight(pieces[i+1].text, ":,")) == name {
+				return pieces[i].text
+			}
 		}
 	}
 	var found []byte
-	for i := first - 1; i >= 0 && isFigure(pieces[i]); i-- {
+	for i := q.first - 1; i >= 0 && (isFigure(pieces[i]) || found == nil && isAddress(pieces[i].text)); i-- {
 		if status := statusText(pieces[i].text); status != nil {
 			found = status
 		}
 	}
 	return found
+}
+
+// isPassed reports whether a piece between a request and its status says nothing of it: words such
+// as "from" and "responded", an address, and a dash behind an address or a URL.
+func isPassed(pieces []piece, i int, q request) bool {
+	text := pieces[i].text
+	if string(text) == "-" {
+		return isAddress(pieces[i-1].text) || i == q.last+1 && q.target[0] != '/'
+	}
+	return isAddress(text) || len(bytes.TrimFunc(text, func(c rune) bool { return c < 0x80 && isLetter(byte(c)) })) == 0
+}
+
+// elapsed returns the latency in milliseconds that a line has, and whether its unit stands there.
+func elapsed(pieces []piece, q request) (ms float64, withUnit, ok bool) {
+	if text := squidElapsed(pieces, q.first); text != nil {
+		ms, ok = latencyIn(text, milliseconds)
+		return ms, false, ok
+	}
+	if ms, ok = namedIn(pieces[q.last+1:]); ok {
+		return ms, false, true
+	}
+	if ms, ok = sumOfTimes(pieces[:q.first]); ok {
+		return ms, false, true
+	}
+	n := 0
+	for i, p := range pieces {
+		if i >= q.first && i <= q.last || p.open != 0 && p.open != '(' {
+			continue
+		}
+		text := p.text
+		if p.open == '(' && isDecimal(text) { // APIcast's (0.012)
+			ms, ok = latencyIn(text, seconds)
+			return ms, false, ok
+		}
+		if i+1 < len(pieces) && pieces[i+1].open == 0 && (string(pieces[i+1].text) == "ms" || string(pieces[i+1].text) == "s") {
+			text = append(bytes.Clone(text), pieces[i+1].text...)
+		}
+		if len(text) < 2 || text[len(text)-1] != 's' || text[0] < '0' || text[0] > '9' {
+			continue
+		}
+		if d, is := latencyIn(text, 0); is {
+			ms = d
+			n++
+		}
+	}
+	return ms, n == 1, n == 1 // of two, who knows which is the whole
+}
+
+// sumOfTimes returns the latency of Amazon's load balancers: between the addresses of client and
+// target and the status, they write the seconds that they took to pass on the request, to get the
+// response and to pass it on.
+func sumOfTimes(pieces []piece) (ms float64, ok bool) {
+	const addresses, times = 2, 3
+	for i := addresses; i+times < len(pieces); i++ {
+		if !isAddress(pieces[i-2].text) || !isAddress(pieces[i-1].text) || statusText(pieces[i+times].text) == nil {
+			continue
+		}
+		for _, p := range pieces[i : i+times] {
+			part, is := latencyIn(p.text, seconds)
+			if !is || !isDecimal(p.text) {
+				return 0, false
+			}
+			ms += part
+		}
+		return ms, true
+	}
+	return 0, false
+}
+
+// isDecimal reports whether a text is a number with a fraction.
+func isDecimal(text []byte) bool {
+	return bytes.Count(text, []byte(".")) == 1 && len(bytes.TrimLeft(text, "0123456789.")) == 0
 }
 
 // squidElapsed returns the milliseconds that Squid writes second, between the time and the client.
@@ -181,12 +330,12 @@ func squidElapsed(pieces []piece, first int) []byte {
 	return pieces[1].text
 }
 
-// latencyIn returns the latency in milliseconds among pieces such as rt=0.012 and
+// namedIn returns the latency in milliseconds among pieces such as rt=0.012 and
 // response_time:0.012.
-func latencyIn(pieces []piece) (ms float64, ok bool) {
+func namedIn(pieces []piece) (ms float64, ok bool) {
 	for _, p := range pieces {
 		if i := bytes.IndexAny(p.text, "=:"); p.open == 0 && i > 0 && isKey(p.text[:i]) {
-			if ms, ok = namedLatency(wordsOf(string(p.text[:i])), string(p.text[i+1:])); ok {
+			if ms, ok = namedLatency(wordsOf(string(p.text[:i])), p.text[i+1:]); ok {
 				return ms, true
 			}
 		}
@@ -194,13 +343,41 @@ func latencyIn(pieces []piece) (ms float64, ok bool) {
 	return 0, false
 }
 
-// isFigure reports whether a piece is a number, a dash, or what Squid writes: TCP_MISS/200.
+// loggedBody writes the body among quoted pieces behind a request. Of several, the last is that of
+// the response. A single one may be that of the request, except that a request names no error.
+func (w objectWriter) loggedBody(pieces []piece) {
+	var body []byte
+	n := 0
+	for _, p := range pieces {
+		if p.open == '"' && quotedJSON.Match(p.text) {
+			body = p.text
+			n++
+		}
+	}
+	if n == 0 {
+		return
+	}
+	key := "body"
+	if n > 1 || quotedError.Match(body) {
+		key = "response_body"
+	}
+	w.key([]byte(key))
+	w.r.buf = append(append(append(w.r.buf, '"'), body...), '"')
+}
+
+var (
+	quotedJSON  = regexp.MustCompile(`^\[?\{\s*\\(?:x22|")`)
+	quotedError = regexp.MustCompile(`(?i)\\(?:x22|")[a-z_]*err[a-z_]*\\(?:x22|")\s*:`)
+)
+
+// isFigure reports whether a piece is a number, perhaps with a unit of time, a dash, or what Squid
+// writes: TCP_MISS/200.
 func isFigure(p piece) bool {
 	text := p.text
 	if i := bytes.LastIndexByte(text, '/'); i > 0 {
 		text = text[i+1:]
 	}
-	return p.open == 0 && !isAddress(text) && len(bytes.TrimLeft(text, "0123456789.-")) == 0
+	return p.open == 0 && !isAddress(text) && len(bytes.TrimRight(bytes.TrimLeft(text, "0123456789.-"), "nµms")) == 0
 }
 
 // statusText returns the status in a piece: 200, or TCP_MISS/200.
@@ -208,7 +385,8 @@ func statusText(text []byte) []byte {
 	if i := bytes.LastIndexByte(text, '/'); i > 0 && len(bytes.Trim(text[:i], "ABCDEFGHIJKLMNOPQRSTUVWXYZ_")) == 0 {
 		text = text[i+1:]
 	}
-	if len(text) == 3 && '1' <= text[0] && text[0] <= '5' && len(bytes.TrimLeft(text, "0123456789")) == 0 {
+	const https = "443" // a port
+	if len(text) == 3 && '1' <= text[0] && text[0] <= '5' && len(bytes.TrimLeft(text, "0123456789")) == 0 && string(text) != https {
 		return text
 	}
 	return nil

@@ -9,9 +9,10 @@ import (
 	"errata/internal/jsontree"
 )
 
-// several reads a text of more than one line: JSON documents, each over any number of lines, and
-// text lines. Each becomes its elements or a dead letter, so nothing is lost without a word. If no
-// line is a record, the text as a whole is none, and nothing is appended.
+// several reads a text of more than one line, or of several objects with nothing between them: JSON
+// documents, each over any number of lines, and text lines. Each becomes its elements or a dead
+// letter, so nothing is lost without a word. If no line is a record, the text as a whole is none,
+// and nothing is appended.
 func (r *Reader) several(text []byte, at place) (name string, why Reason) {
 	before := len(r.elements)
 	for rest := trimSpace(text); len(rest) > 0 && len(r.elements) <= maxElements; {
@@ -96,7 +97,7 @@ func (r *Reader) oneOf(one []byte, at place) (name string, why Reason) {
 func (r *Reader) cutFirst(text []byte, depth int) (one, rest []byte) {
 	line, after, _ := bytes.Cut(text, []byte("\n"))
 	line, after = trimSpace(line), trimSpace(after)
-	if text[0] != '{' && text[0] != '[' || len(after) == 0 {
+	if text[0] != '{' && text[0] != '[' {
 		return line, after
 	}
 	tree := &r.level(depth).tree
@@ -106,7 +107,7 @@ func (r *Reader) cutFirst(text []byte, depth int) (one, rest []byte) {
 		return text, nil
 	case jsontree.Trailing:
 		end := len(root.Raw())
-		if bytes.IndexByte(text[end:tree.Offset], '\n') < 0 { // more follows in the same line
+		if bytes.IndexByte(text[end:tree.Offset], '\n') < 0 && text[tree.Offset] != '{' { // more follows in the same line
 			if n := bytes.IndexByte(text[tree.Offset:], '\n'); n >= 0 {
 				return trimSpace(text[:tree.Offset+n]), trimSpace(text[tree.Offset+n:])
 			}

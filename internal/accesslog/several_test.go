@@ -61,7 +61,9 @@ func TestEveryLineIsARecordOrADeadLetter(t *testing.T) {
 	f(generic+"\n"+generic[:20], "", "truncated")
 	f(generic+"\n{bad}\n"+generic, "", "malformed", "")
 	f(generic+"\n{\"hello\":1}\n"+generic, "", "unknown_format", "")
-	f(generic+"\n"+generic+generic+"\n"+generic, "", "malformed", "")
+	f(generic+"\n"+generic+generic+"\n"+generic, "", "", "", "")
+	f(generic+" "+generic+"\t{\"hello\":1}", "", "", "unknown_format")
+	f(generic+"\n"+generic+"}\n"+generic, "", "malformed", "")
 	f(pretty[:40], "[truncated]")
 	f("{\n \"status\": 200,\n \"a\": oops\n}", "[malformed]")
 	// In a wrapper.

@@ -18,6 +18,8 @@ var layouts = []string{
 	time.RFC3339Nano,
 	commonLog,
 	"02/Jan/2006:15:04:05",
+	"02/Jan/2006 15:04:05", // Werkzeug and Django
+	"2/Jan/2006:15:04:05 -0700",
 	"2006-01-02T15:04:05Z0700",
 	"2006-01-02T15:04:05",
 	"2006-01-02 15:04:05Z07:00",
@@ -146,8 +148,12 @@ func timeOf(v jsontree.Value) (time.Time, bool) {
 // or nanoseconds since 1970. The size of a number tells its unit: the ranges that the units have
 // for the years 1973 to 5138 do not overlap. The result is cut to milliseconds.
 func parseTime(b []byte) (time.Time, bool) {
-	if i := bytes.IndexByte(b, '['); i > 0 && b[len(b)-1] == ']' { // Java: 2026-01-01T08:00:00+08:00[Asia/Shanghai]
-		b = b[:i]
+	if n := len(b); n > 0 && b[n-1] == ']' {
+		if i := bytes.IndexByte(b, '['); i > 0 { // Java: 2026-01-01T08:00:00+08:00[Asia/Shanghai]
+			b = b[:i]
+		} else if i == 0 {
+			b = b[1 : n-1]
+		}
 	}
 	if len(b) < 8 || len(b) > 64 || b[0] < '0' || b[0] > '9' && b[0] < 'A' {
 		return time.Time{}, false

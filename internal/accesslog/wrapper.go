@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strconv"
+	"time"
 
 	"errata/internal/bodycoding"
 	"errata/internal/jsontree"
@@ -177,8 +178,9 @@ const leastRecord = 24
 // noRecord are words of keys under which no record of the gateway is.
 var noRecord = []string{"body", "request", "response", "headers", "agent", "referer", "referrer", "query", "params", "cookie", "cookies", "authorization", "token", "error", "exception", "stack", "before", "steps"}
 
-// otelKeys stand beside the body of a log record of OpenTelemetry that some exporters write flat.
-var otelKeys = []string{"SeverityText", "SeverityNumber", "severityText", "severityNumber", "ResourceAttributes", "LogAttributes", "attributes", "resource"}
+// otelKeys stand beside the body of a log record of OpenTelemetry that some exporters write flat,
+// and of SkyWalking.
+var otelKeys = []string{"SeverityText", "SeverityNumber", "severityText", "severityNumber", "ResourceAttributes", "LogAttributes", "attributes", "resource", "traceContext"}
 
 // listed reads the records of a list, one element each. It appends nothing if none of them is one.
 func (r *Reader) listed(records jsontree.Value, at place) (name string) {
@@ -329,38 +331,47 @@ func cutPrefix(line []byte) (time, rest []byte, ok bool) {
 	if name, after, cut := bytes.Cut(line[:min(len(line), maxPrefix)], []byte("| ")); cut && len(name) > 1 && isKey(bytes.TrimRight(name, " \t")) {
 		return nil, line[min(len(line), maxPrefix)-len(after):], true
 	}
-	i := bytes.IndexByte(line[:min(len(line), maxPrefix)], '{')
-	if i <= 0 || line[i-1] != ' ' && line[i-1] != '\t' || line[len(line)-1] != '}' || line[0] == '[' {
+	line = bytes.TrimSuffix(line, []byte(" []")) // of Monolog
+	head := line[:min(len(line), maxPrefix)]
+	i := bytes.Index(head, []byte(`{"`))
+	if i < 0 {
+		i = bytes.IndexByte(head, '{')
+	}
+	if i <= 0 || line[i-1] != ' ' && line[i-1] != '\t' || line[len(line)-1] != '}' {
 		return nil, nil, false
 	}
-	time, _ = timeIn(piecesOf(line[:i]))
-	return time, line[i:], true
+	time, _ = timeIn(piecesOf(line[:i], spaces))
+	return time, line[i:], line[0] != '[' || time != nil // else it is a damaged array
 }
 
 // cutSyslog removes what precedes the message in a syslog line of RFC 5424 or RFC 3164. The time of
-// the latter has no year and is not used.
-func cutSyslog(line []byte) (time, message []byte, ok bool) {
+// the latter has no year and is not used. In files, it has no priority.
+func cutSyslog(line []byte) (at, message []byte, ok bool) {
 	if line[0] != '<' {
-		return nil, nil, false
+		if _, err := time.Parse(time.Stamp, string(line[:min(len(line), len(time.Stamp))])); err != nil {
+			return nil, nil, false
+		}
+		_, message, ok = bytes.Cut(line, []byte(": ")) // after host and tag
+		return nil, message, ok
 	}
 	priority, rest, ok := bytes.Cut(line[1:], []byte(">"))
 	if _, err := strconv.ParseUint(string(priority[:min(len(priority), 4)]), 10, 16); !ok || err != nil || len(priority) > 3 {
 		return nil, nil, false
 	}
 	if after, isNew := bytes.CutPrefix(rest, []byte("1 ")); isNew {
-		time, rest, _ = bytes.Cut(after, []byte(" "))
+		at, rest, _ = bytes.Cut(after, []byte(" "))
 		for range 4 { // host, application, process, message id
 			_, rest, _ = bytes.Cut(rest, []byte(" "))
 		}
 		if bytes.HasPrefix(rest, []byte("[")) { // structured data
 			_, rest, ok = bytes.Cut(rest, []byte("] "))
-			return time, rest, ok
+			return at, rest, ok
 		}
-		return time, bytes.TrimPrefix(rest, []byte("- ")), len(rest) > 0 // Heroku leaves the dash out
+		return at, bytes.TrimPrefix(rest, []byte("- ")), len(rest) > 0 // Heroku leaves the dash out
 	}
 	if len(rest) > 0 && '0' <= rest[0] && rest[0] <= '9' { // rsyslog with a time of its own
-		time, _, _ = bytes.Cut(rest, []byte(" "))
+		at, _, _ = bytes.Cut(rest, []byte(" "))
 	}
 	_, message, ok = bytes.Cut(rest, []byte(": ")) // after host and tag
-	return time, message, ok
+	return at, message, ok
 }
