@@ -46,6 +46,7 @@ var only = map[string]string{
 	"github.com/twmb/franz-go/pkg/kfake":     "stack",
 	"github.com/spf13/viper":                 "config",
 	"go.yaml.in/yaml/v3":                     "yamlfile cli parse vendorpage", // parse reads bodies of YAML, vendorpage lists in it
+	"github.com/pelletier/go-toml/v2":        "vendorpage",
 	"github.com/jedib0t/go-pretty/v6":        "cli cli/clitest",
 	"golang.org/x/term":                      "cli",
 	"github.com/spf13/cobra":                 "cli cli/clitest cmd/ingest cmd/report cmd/stack",

@@ -120,6 +120,9 @@ func (t *brokenTable) beginsAlone(j int) bool {
 		return false
 	}
 	next := t.skipBlank(j + 1)
+	if next+1 < len(t.lines) && isRuler(t.lines[next+1].text) {
+		return false // it is the title of another table
+	}
 	return next < len(t.lines) && opensCell(t.lines[next].text) && !isRuler(t.lines[next].text)
 }
 

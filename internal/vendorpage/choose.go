@@ -77,9 +77,10 @@ func (a accepted) refuse(r *reading, titled bool) string {
 // continues reports whether a list has the marks and the shapes of codes of another list, which
 // convinces.
 func (a accepted) continues(r *reading) bool {
-	return r.mark != "" && !slices.ContainsFunc(r.rows, func(row Row) bool {
-		return !strings.ContainsFunc(row.Code, digit) || !a.marked[r.mark+" "+build(row.Code)]
-	})
+	numbered := r.count(func(row Row) bool { return strings.ContainsFunc(row.Code, digit) }) == len(r.rows)
+	faults := r.count(func(row Row) bool { return row.saysFault() || faultWords.MatchString(row.Code) })
+	return r.mark != "" && (numbered || 2*faults >= len(r.rows)) &&
+		!slices.ContainsFunc(r.rows, func(row Row) bool { return !a.marked[r.mark+" "+build(row.Code)] })
 }
 
 // build is shape for a code of which digits alone would say too little: numbers of four digits or

@@ -289,6 +289,9 @@ func splitCode(s string) (code string, stat int, text string) {
 	if m := codeText.FindStringSubmatch(s); m != nil {
 		first := strings.TrimRight(m[1], colons+",")
 		parted := strings.ContainsAny(s[len(first):len(s)-len(m[2])], "-–—"+colons)
+		if n, _, ok := status(m[2]); ok && n >= 400 && registered(n) && integer.MatchString(m[2]) && codeStrength(first) == mnemonic {
+			return first, n, ""
+		}
 		if st := codeStrength(first); st == mnemonic && parted || st == number {
 			if codeStrength(m[2]) == mnemonic && st == number {
 				return first, 0, m[2]

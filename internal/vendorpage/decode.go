@@ -82,6 +82,9 @@ func newSource(name, text string) source {
 	return readText(text)
 }
 
+// directive matches a line of reStructuredText that describes a constant: ".. data:: E_NO_BOX".
+var directive = regexp.MustCompile(`(?m)^[ \t]*\.\. (?:[a-z]+:)?(?:data|exception|macro|enumerator|attribute|const|constant|var|error)::[ \t]+([\w.:-]+)[ \t]*$`)
+
 // readText reads a page of text, whose markup may draw tables.
 func readText(text string) (s source) {
 	var lines []line
@@ -90,7 +93,7 @@ func readText(text string) (s source) {
 			s.parts, lines = append(s.parts, part{lines: lines}), nil
 		}
 	}
-	all, numbers := unfold(strings.Split(text, "\n"))
+	all, numbers := unfold(strings.Split(directive.ReplaceAllString(text, "``$1``"), "\n"))
 	var head int
 	s.title, head = frontMatter(all)
 	for i := range head {

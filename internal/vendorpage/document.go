@@ -1,6 +1,7 @@
 package vendorpage
 
 import (
+	"cmp"
 	"path"
 	"regexp"
 	"slices"
@@ -9,32 +10,45 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// dataTable is the layout of a list of errors in JSON or YAML.
-const dataTable = "list in JSON or YAML"
+// dataTable is the layout of a list of errors in JSON, YAML or TOML.
+const dataTable = "list in JSON, YAML or TOML"
 
-// readData reads a document in JSON or YAML that lists errors, or returns nil if the page is none.
-// Each list of objects becomes a grid with a column per name, and so does each object whose names
-// are codes.
+// readData reads a document in JSON, YAML or TOML that lists errors, or returns nil if the page is
+// none. Each list of objects becomes a grid with a column per name, and so does each object whose
+// names are codes.
 func readData(name, text string) []part {
-	ext := strings.ToLower(path.Ext(name))
-	trimmed := strings.TrimSpace(text)
-	if ext != ".json" && ext != ".yaml" && ext != ".yml" && !strings.HasPrefix(trimmed, "{") && !strings.HasPrefix(trimmed, "[{") && !strings.HasPrefix(trimmed, "[\n") || len(text) > maxData {
-		return nil
-	}
-	var root yaml.Node
-	if strings.ContainsAny(trimmed[:1], "{[") {
-		text = strings.ReplaceAll(text, "\t", " ") // JSON is YAML but for its tabs
-	}
-	if err := yaml.Unmarshal([]byte(text), &root); err != nil || len(root.Content) != 1 {
+	root := parseData(strings.ToLower(path.Ext(name)), text)
+	if root == nil {
 		return nil
 	}
 	d := dataReader{}
-	d.read(root.Content[0], path.Base(name), 0)
+	d.read(root, path.Base(name), 0)
 	d.addExamples()
-	for i := range d.parts {
-		d.parts[i].grid.layout = dataTable
+	for _, p := range d.parts {
+		p.grid.layout = cmp.Or(p.grid.layout, dataTable)
 	}
 	return d.parts
+}
+
+// parseData returns a document as a tree, or nil if it is none.
+func parseData(ext, text string) *yaml.Node {
+	trimmed := strings.TrimSpace(text)
+	braced := strings.HasPrefix(trimmed, "{") || strings.HasPrefix(trimmed, "[{") || strings.HasPrefix(trimmed, "[\n")
+	switch {
+	case len(text) > maxData:
+		return nil
+	case ext == ".toml":
+		return parseTOML(text)
+	case !braced && ext != ".json" && ext != ".yaml" && ext != ".yml":
+		return nil
+	case braced:
+		text = strings.ReplaceAll(text, "\t", " ") // JSON is YAML but for its tabs
+	}
+	var root yaml.Node
+	if err := yaml.Unmarshal([]byte(text), &root); err != nil || len(root.Content) != 1 {
+		return nil
+	}
+	return root.Content[0]
 }
 
 const (
@@ -55,11 +69,16 @@ func (d *dataReader) read(n *yaml.Node, at string, depth int) {
 		return
 	}
 	switch n.Kind {
+	case yaml.ScalarNode:
+		d.readProse(n)
 	case yaml.SequenceNode:
 		if objects(n.Content) {
 			before := len(d.parts)
 			if d.add(n, at, dataRows(n.Content, nil)); len(d.parts) == before || d.parts[before].grid.codes() == 0 {
 				d.readInside(n, at, depth)
+				for _, object := range n.Content {
+					d.sample(object)
+				}
 			}
 			return
 		}
@@ -74,6 +93,7 @@ func (d *dataReader) read(n *yaml.Node, at string, depth int) {
 		if exampleOf.MatchString(at) {
 			d.example(n)
 		}
+		d.describedEnum(n, at)
 		for i := 1; i < len(n.Content); i += 2 {
 			before, name := d.status, n.Content[i-1].Value
 			if isStatus(name) && strings.HasSuffix(at, " responses") {
@@ -82,6 +102,37 @@ func (d *dataReader) read(n *yaml.Node, at string, depth int) {
 			d.read(n.Content[i], at+" "+name, depth+1)
 			d.status = before
 		}
+	}
+}
+
+// readProse looks for tables in a text of several lines, such as the description of an API.
+func (d *dataReader) readProse(n *yaml.Node) {
+	if strings.Count(n.Value, "\n") < 3 {
+		return
+	}
+	var grids []grid
+	for _, p := range readText(n.Value).parts {
+		if p.grid != nil {
+			grids = append(grids, *p.grid)
+			continue
+		}
+		found, _ := layOut(p.lines)
+		grids = append(grids, found...)
+	}
+	place := func(line *int) {
+		if *line += n.Line; n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) == 0 {
+			*line = n.Line // a text in quotation marks is on one line
+		}
+	}
+	for _, g := range grids {
+		if g.codes() == 0 {
+			continue
+		}
+		place(&g.line)
+		for i := range g.rows {
+			place(&g.rows[i].line)
+		}
+		d.parts = append(d.parts, part{grid: &g})
 	}
 }
 
@@ -136,6 +187,66 @@ func (d *dataReader) example(n *yaml.Node) {
 	}
 }
 
+// sample reads the code and the message of a sample response with its status, wherever they are in
+// an object.
+func (d *dataReader) sample(n *yaml.Node) {
+	flat := &yaml.Node{Kind: yaml.MappingNode, Line: n.Line}
+	flattenInto(flat, n, 0)
+	before := d.status
+	d.status = ""
+	d.example(flat)
+	d.status = before
+}
+
+// flattenInto adds the scalar members of an object, and those of the objects in it, to another.
+func flattenInto(flat, n *yaml.Node, depth int) {
+	for i := 1; i < len(n.Content) && n.Kind == yaml.MappingNode; i += 2 {
+		switch name, value := n.Content[i-1], n.Content[i]; {
+		case value.Kind == yaml.ScalarNode:
+			flat.Content = append(flat.Content, name, value)
+		case depth < 3:
+			flattenInto(flat, value, depth+1)
+		}
+	}
+}
+
+// enumTexts matches the name of the list of texts beside an enumeration in a schema.
+var enumTexts = regexp.MustCompile(`(?i)^x-?enum-?(?:descriptions?|descr|texts?|labels?|names|varnames|messages?)$`)
+
+// describedEnum reads the values of an enumeration in a schema with the texts beside them.
+func (d *dataReader) describedEnum(n *yaml.Node, at string) {
+	var codes, texts *yaml.Node
+	names, values := members(n)
+	for i, name := range names {
+		switch {
+		case name.Value == "enum" && values[i].Kind == yaml.SequenceNode:
+			codes = values[i]
+		case enumTexts.MatchString(name.Value) && (texts == nil || strings.Contains(strings.ToLower(name.Value), "desc")):
+			texts = values[i]
+		}
+	}
+	if codes == nil || texts == nil {
+		return
+	}
+	said := func(i int) *yaml.Node {
+		if texts.Kind == yaml.SequenceNode && len(texts.Content) == len(codes.Content) {
+			return texts.Content[i]
+		}
+		names, values := members(texts) // a map from the values to their texts
+		if k := slices.IndexFunc(names, func(name *yaml.Node) bool { return name.Value == codes.Content[i].Value }); texts.Kind == yaml.MappingNode && k >= 0 {
+			return values[k]
+		}
+		return &yaml.Node{}
+	}
+	rows := []gridRow{{cells: []string{"Code", "Description"}}}
+	for i, c := range codes.Content {
+		if c.Kind == yaml.ScalarNode {
+			rows = append(rows, gridRow{line: c.Line, cells: []string{c.Value, tidy(said(i).Value)}})
+		}
+	}
+	d.add(n, at, rows)
+}
+
 // addExamples adds the grid of the examples.
 func (d *dataReader) addExamples() {
 	if len(d.examples) > 0 {
@@ -160,7 +271,7 @@ func (d *dataReader) add(n *yaml.Node, at string, rows []gridRow) {
 	if g.topic == noTopic && sayFaults(rows[1:]) {
 		g.topic = ofErrors
 	}
-	plainTexts := n.Kind == yaml.MappingNode && inOneLanguage(n.Content[1]).Kind == yaml.ScalarNode // the heading of the texts is ours
+	plainTexts := n.Kind == yaml.MappingNode && inOneLanguage(n.Content[1]).Kind == yaml.ScalarNode // the headings are ours
 	if _, ok := headings(rows[0].cells); ok && !plainTexts {
 		for _, cell := range rows[0].cells {
 			k := kindOf(cell)

@@ -185,7 +185,7 @@ func gluePoint(before, after string) bool {
 
 // wide reports whether a letter is of a script without spaces.
 func wide(r rune) bool {
-	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul)
+	return r == 'ー' || r == '々' || unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul)
 }
 
 // gluedRow splits a row whose cells have nothing between them. begins reports whether it starts

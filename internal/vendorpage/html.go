@@ -21,8 +21,11 @@ func isHTML(name, text string) bool {
 // maxNested limits how deeply tables and lists may be nested.
 const maxNested = 20
 
-// maxColumns limits the width of a table, whatever its colspan says.
-const maxColumns = 40
+// The limits of a table, whatever its colspan and rowspan say.
+const (
+	maxColumns = 40
+	maxRows    = 5000
+)
 
 // htmlReader turns a stream of tags into lines and grids. It builds no tree, so each piece keeps
 // its line number, and what browsers tolerate (cells and rows that are never closed) needs no
@@ -36,6 +39,7 @@ type htmlReader struct {
 	inTitle bool
 	tables  []*htmlGrid // open ones, the innermost last
 	lists   []*htmlDL
+	run     *htmlDL // the last lists, if they have one item each
 	lines   []line
 	text    strings.Builder // the block that is being read, outside tables
 	textAt  int
@@ -89,7 +93,7 @@ func readHTML(text string, at int) source {
 				var k, v []byte
 				k, v, more = z.TagAttr()
 				switch key := string(k); key {
-				case "colspan", "rowspan", "style", "hidden":
+				case "colspan", "rowspan", "style", "hidden", "aria-expanded", "aria-controls", "data-bs-toggle", "data-toggle":
 					attrs[key] = string(v)
 				}
 			}
@@ -210,7 +214,7 @@ var elements = map[string]element{
 
 // blockTags are the elements that start a paragraph, with Markdown's mark for it.
 var blockTags = map[string]string{"p": "", "div": "", "li": "- ", "h1": "# ", "h2": "## ", "h3": "### ", "h4": "#### ", "h5": "##### ", "h6": "###### ", "ul": "", "ol": "", "section": "",
-	"article": "", "header": "", "main": "", "blockquote": "", "hr": "", "figure": "", "figcaption": "", "details": "", "summary": "", "form": "", "label": "", "aside": "", "address": "", "center": ""}
+	"article": "", "header": "", "main": "", "blockquote": "", "hr": "", "figure": "", "figcaption": "", "details": "", "summary": "", "form": "", "label": "", "aside": "", "address": "", "center": "", "button": "###### "}
 
 // inline are the elements that set a code apart from prose outside tables, with Markdown's mark for
 // it.
@@ -225,6 +229,16 @@ var phrase = map[string]bool{"span": true, "a": true, "i": true, "em": true, "b"
 
 var unseen = regexp.MustCompile(`(?i)display\s*:\s*none|visibility\s*:\s*hidden`)
 
+// unfoldsText reports whether a button unfolds the text below it, whose title it is.
+func unfoldsText(tag string, attrs map[string]string) bool {
+	for _, name := range []string{"aria-expanded", "aria-controls", "data-bs-toggle", "data-toggle"} {
+		if _, has := attrs[name]; has {
+			return tag == "button"
+		}
+	}
+	return false
+}
+
 // start reads a start tag.
 func (r *htmlReader) start(tag string, attrs map[string]string) {
 	r.endPhrase(tag)
@@ -234,7 +248,7 @@ func (r *htmlReader) start(tag string, attrs map[string]string) {
 		}
 		return
 	}
-	if _, hidden := attrs["hidden"]; silent[tag] || phrase[tag] && (hidden || unseen.MatchString(attrs["style"])) {
+	if _, hidden := attrs["hidden"]; silent[tag] && !unfoldsText(tag, attrs) || phrase[tag] && (hidden || unseen.MatchString(attrs["style"])) {
 		r.skip, r.skipTag = 1, tag
 		return
 	}
@@ -403,19 +417,22 @@ func (r *htmlReader) startHeading(attrs map[string]string) { r.startCell(attrs, 
 
 func (r *htmlReader) startData(attrs map[string]string) { r.startCell(attrs, true) }
 
-// startCell starts a cell, and a row if no tag did.
+// startCell starts a cell of the innermost table.
 func (r *htmlReader) startCell(attrs map[string]string, plain bool) {
-	t := r.table()
-	if t == nil {
-		return
+	if t := r.table(); t != nil {
+		t.startCell(r.line, plain, span(attrs["colspan"], maxColumns), span(attrs["rowspan"], maxRows))
 	}
+}
+
+// startCell starts a cell, and a row at the given line if none is open.
+func (t *htmlGrid) startCell(at int, plain bool, colspan, rowspan int) {
 	t.endCell()
 	if !t.inRow {
-		t.inRow, t.rowAt = true, r.line
+		t.inRow, t.rowAt = true, at
 	}
 	t.plain = t.plain || plain
 	t.cell = &strings.Builder{}
-	t.colspan, t.rowspan = span(attrs["colspan"], maxColumns), span(attrs["rowspan"], 5000)
+	t.colspan, t.rowspan = colspan, rowspan
 }
 
 func (r *htmlReader) endCell() {
@@ -451,10 +468,25 @@ func (r *htmlReader) endList() {
 	if n > 1 && len(l.records) == 1 && r.out() != nil {
 		r.out().WriteString("\n" + l.records[0].term + "\n" + strings.Join(l.records[0].body, "\n") + "\n")
 	} else if !doubtful(l.records) {
-		g := recordsGrid(l.at, l.records)
-		g.layout, g.topic = htmlList, l.topic
-		r.parts = append(r.parts, part{grid: g})
+		r.addList(l)
 	}
+}
+
+// addList adds a definition list. Lists of one item each that follow one another are one list.
+func (r *htmlReader) addList(l *htmlDL) {
+	last := len(r.parts) - 1
+	switch {
+	case len(l.records) > 1:
+		r.run = nil
+	case r.run != nil && last >= 0 && r.parts[last].grid != nil && r.parts[last].grid.line == r.run.at:
+		r.run.records, r.parts = append(r.run.records, l.records...), r.parts[:last]
+		l = r.run
+	default:
+		r.run = l
+	}
+	g := recordsGrid(l.at, slices.Clone(l.records))
+	g.layout, g.topic = htmlList, l.topic
+	r.parts = append(r.parts, part{grid: g})
 }
 
 // share gives the terms that are right above another one the definition of that.
@@ -558,6 +590,7 @@ func (l *htmlDL) item(term bool, at int) {
 		text := tidy(l.cell.String())
 		switch {
 		case l.term && text != "":
+			text = anchor.ReplaceAllString(text, "$1")
 			l.records = append(l.records, record{line: at, term: text, coded: l.coded})
 		case !l.term && text != "" && len(l.records) > 0:
 			last := &l.records[len(l.records)-1]

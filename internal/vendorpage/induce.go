@@ -15,6 +15,8 @@ var inducedCode = regexp.MustCompile("^([^0-9]{0,40}?[\\s\"'`(\\[{<:=#*]|)(-?[A-
 var (
 	// gluedNumber matches a code that ends in digits, and a text right behind it.
 	gluedNumber = regexp.MustCompile(`^([A-Z]{2,10}(?:[-_.]\d{2,6}){1,3}|[A-Z]{1,6}\d{3,6})(\pL.*)$`)
+	// capitals matches a code in capitals, and a sentence behind a space.
+	capitals = regexp.MustCompile(`^([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*)\s+([A-Z][a-z]*\s+[a-z].*)$`)
 	// gluedSentence matches a number, and a text that begins with a capital right behind it.
 	gluedSentence = regexp.MustCompile(`^(-?\d{1,8})((?:\p{Lu}\p{Ll}+|A)\s.*)$`)
 )
@@ -78,6 +80,9 @@ func placesIn(l string) (found []placed) {
 	if m := gluedNumber.FindStringSubmatch(strings.TrimSpace(l)); m != nil {
 		return []placed{{place{class: mnemonic, behind: nines(m[1])}, anchored{code: m[1], text: m[2]}}}
 	}
+	if m := capitals.FindStringSubmatch(strings.TrimSpace(l)); m != nil {
+		return []placed{{place{class: mnemonic, behind: " "}, anchored{code: m[1], text: m[2]}}}
+	}
 	if m := gluedSentence.FindStringSubmatch(strings.TrimSpace(l)); m != nil {
 		return []placed{{place{class: number}, anchored{code: m[1], text: m[2]}}}
 	}
@@ -119,12 +124,10 @@ func placesIn(l string) (found []placed) {
 	behind = strings.NewReplacer("–", "-", "—", "-", "\uff1a", ":").Replace(behind)
 	if mark+words == "" { // 101, 101.a
 		digits := len(code) - len(strings.TrimLeft(code, "0123456789"))
-		switch {
-		case digits > 0:
-			st = number
-		case st != mnemonic || code != strings.ToUpper(code):
+		if digits == 0 {
 			return nil
 		}
+		st = number
 		found = append(found, placed{place{"", st, behind + strings.Repeat("9", digits)}, anchored{code: code, text: text}})
 	}
 	return append(found, placed{place{mark + words, st, behind}, anchored{code: code, text: text}})

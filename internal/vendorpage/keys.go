@@ -14,8 +14,13 @@ func assignByCells(heads []string, cells [][]string) (roles []Role, rivals []int
 		cols[i] = columnOf(h, cells[i])
 	}
 	keys := keyColumns(cols, cells)
-	if len(keys) == 0 || slices.Contains(kinds(cols), ofField) {
-		return make([]Role, len(cols)), nil
+	field := func(i int) bool {
+		return cols[i].kind == ofField && !(typeHeads[cols[i].heading] && !slices.ContainsFunc(cells[i], func(c string) bool { return valueTypes[strings.ToLower(c)] }))
+	}
+	for i := range cols {
+		if len(keys) == 0 || field(i) {
+			return make([]Role, len(cols)), nil
+		}
 	}
 	cols[keys[0]].kind = ofCode
 	for i := range cols {

@@ -137,7 +137,7 @@ const (
 	ofOthers       // it is the title of other codes: "Region codes"
 )
 
-var otherCodes = regexp.MustCompile(`(?i)\b(?:region|country|currency|language|locale|zone|area|post(?:al)?|zip|bank|airport|carrier|product|unit|color)s?[ -](?:codes?|ids?|names?)\b|(?:地域|地区|国家|语言|币种|货币|区域|银行|行业|产品)(?:代码|编码|码|列表)`)
+var otherCodes = regexp.MustCompile(`(?i)\b(?:avs|cvv2?|cvc2?|cvn|eci|mcc|merchant category|region|country|currency|language|locale|zone|area|post(?:al)?|zip|bank|airport|carrier|product|unit|color)s?[ -](?:(?:response|result|return)[ -])?(?:codes?|ids?|names?)\b|(?:地域|地区|国家|语言|币种|货币|区域|银行|行业|产品)(?:代码|编码|码|列表)`)
 
 // otherThings matches the title of things that have numbers or short names and are no errors.
 var otherThings = regexp.MustCompile(`(?i)\bthese ports\b|\bports:?$|^[#=\s*]*(?:available |supported |list of )?(?:regions|countries|currencies|locales|languages|(?:availability )?zones|time ?zones|units|ports|地域列表|国家列表)[\s*=:]*$`)

@@ -3,6 +3,7 @@ package vendorpage
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -173,6 +174,8 @@ func (l recordList) read(at int) (all []record, end int) {
 			break
 		}
 		r := record{line: l.lines[i].n, indent: indentOf(l.lines[i].text), term: s.code, beside: s.text}
+		r.coded = strings.Contains(l.mark, "`") && strings.Contains(s.code, "/")
+		lead := l.leadStatus(i, all)
 		i++
 		if (r.beside == "" || strings.HasSuffix(l.mark, "status")) && tableBelow(l.lines, i) || r.beside == "" && isStatus(r.term) && l.listBelow(i, r.indent) {
 			return nil, 0
@@ -181,6 +184,9 @@ func (l recordList) read(at int) (all []record, end int) {
 		used := r.read(l.lines[i:min(last, len(l.lines))], !more, len(all) > 0, longest, l.mark)
 		longest = max(longest, len(r.body)+len(r.fields))
 		r.liftStatus()
+		if lead != "" {
+			r.fields = append(r.fields, field{"HTTP status", lead})
+		}
 		all = append(all, r)
 		if len(all) == judged && !listed(all, l.mark) || len(all) == 3 && l.mark == "" && textless(all) {
 			return nil, 0
@@ -192,6 +198,27 @@ func (l recordList) read(at int) (all []record, end int) {
 		i = next
 	}
 	return all, end
+}
+
+// leadStatus returns the status that stands alone above the record that begins at a line, as on a
+// card, or "". It does not belong to the record above, the last of those that were read.
+func (l recordList) leadStatus(at int, all []record) string {
+	for at--; at >= 0 && l.lines[at].blank(); at-- {
+	}
+	if at < 0 || bulleted(l.mark) {
+		return ""
+	}
+	alone := strings.Trim(strings.TrimSpace(l.lines[at].text), "*`")
+	if n, err := strconv.Atoi(alone); err != nil || n < 400 || !registered(n) {
+		return ""
+	}
+	if len(all) > 0 {
+		last := &all[len(all)-1]
+		if n := len(last.body); n > 0 && last.body[n-1] == alone {
+			last.body = last.body[:n-1]
+		}
+	}
+	return alone
 }
 
 // tableBelow reports whether a table with pipes or with glued headings follows, so that the text

@@ -285,7 +285,7 @@ func (f *filler) other(r Row) {
 var (
 	spacedCode    = regexp.MustCompile(`^[A-Z]{1,6} \d{2,}$|[(\x{ff08}\[]`) // E 1001, E1001 (obsolete)
 	calledCode    = regexp.MustCompile(`(?i)code|kod|код|码|碼|コード|코드|código|kód|رمز|كود|κωδικ|รหัส|کد|קוד|koodi`)
-	rangeOfCodes  = regexp.MustCompile(`^(?:[A-Za-z]{0,5}\d{1,4}[-_.]?)(?:x{3,}|X{3,})$`) // 1-xxx
+	rangeOfCodes  = regexp.MustCompile(`^(?:[A-Za-z]{0,5}\d{1,4}[-_.]?)(?:x{3,}|X{3,})$|^\d{2,}(?: *[–—~] *| +(?:-|to) +|\.\.+)\d{2,}$`) // 1-xxx, 200 - 299
 	statusClass   = regexp.MustCompile(`^[1-5](?:[xX]{2}|\*\*)(?:\s*[-–,/]\s*[1-5](?:[xX]{2}|\*\*))*$`)
 	statusList    = regexp.MustCompile(`^([1-5]\d\d(?:, ?[1-5]\d\d)+) ?[-–—:] ?([A-Za-z].*)$`) // 500, 502 - Server errors
 	causeSolution = regexp.MustCompile(`(?is)^(?:(.*[.。!])\s*)?(?:possible )?\b(?:causes?|reasons?|原因|原因说明|Ursache|Causa)\s*[:\x{ff1a}]\s*(.*?)\s*\b(?:solutions?|resolutions?|actions?|fix|remedy|解决方案|解决办法|处理措施|Lösung|Solución)\s*[:\x{ff1a}]\s*(.*)$`)

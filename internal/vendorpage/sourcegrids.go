@@ -195,6 +195,23 @@ func codesBehindStatuses(g *grid) {
 	}
 }
 
+// codesInComments takes the codes of constants from their comments if each begins with another
+// one: "E1001: The token is missing".
+func codesInComments(g *grid) {
+	seen := map[string]bool{}
+	for _, r := range g.rows[1:] {
+		m := namedText.FindStringSubmatch(r.cells[3])
+		if m == nil || codeStrength(m[1]) != mnemonic || seen[m[1]] || r.cells[2] != "" {
+			return
+		}
+		seen[m[1]] = true
+	}
+	for _, r := range g.rows[1:] {
+		m := namedText.FindStringSubmatch(r.cells[3])
+		r.cells[1], r.cells[2], r.cells[3] = m[1], m[2], ""
+	}
+}
+
 // commented reports whether at least half of the members have a comment. Comments of fewer are the
 // titles of sections.
 func (c container) commented() bool {
@@ -239,6 +256,9 @@ func (c container) constantsGrid() *grid {
 	}
 	if g.bare && c.namedFaults() {
 		g.topic = ofErrors
+	}
+	if !numbered && !valued {
+		codesInComments(g)
 	}
 	switch {
 	case numbered:

@@ -75,11 +75,15 @@ func (g *codeGroup) describe() {
 // attribute keeps the texts of an attribute, [Description("…")], for the item below it, and reports
 // whether the item so far is one.
 func (b *groupBuilder) attribute() bool {
-	if len(b.item.tokens) != 1 || b.item.tokens[0].kind != tokenGroup || b.item.tokens[0].text != "[" {
+	tokens := b.item.tokens
+	if len(tokens) == 2 && tokens[0].kind == tokenMark && tokens[0].text == "#" { // Rust and PHP
+		tokens = tokens[1:]
+	}
+	if len(tokens) != 1 || tokens[0].kind != tokenGroup || tokens[0].text != "[" {
 		return false
 	}
 	texts := ""
-	for _, it := range b.item.tokens[0].group.items {
+	for _, it := range tokens[0].group.items {
 		if len(it.tokens) != 2 || it.tokens[0].kind != tokenName || it.tokens[1].kind != tokenGroup {
 			return false
 		}
@@ -117,7 +121,7 @@ func (b *groupBuilder) comment(t token) {
 // readGroup reads up to the bracket that closes the group, or to the end.
 func (r *groupReader) readGroup(open string, depth int) *codeGroup {
 	b := groupBuilder{codeGroup: &codeGroup{open: open}}
-	lines := open != "(" || r.at > 1 && r.tokens[r.at-2].kind == tokenName && (r.tokens[r.at-2].text == "const" || r.tokens[r.at-2].text == "var") // the ends of lines end items
+	lines := open != "(" || r.at > 1 && opensBlock(r.tokens[r.at-2]) // the ends of lines end items
 	for r.at < len(r.tokens) {
 		t := r.tokens[r.at]
 		r.at++
@@ -160,6 +164,12 @@ func (r *groupReader) readGroup(open string, depth int) *codeGroup {
 	b.flush()
 	return b.codeGroup
 }
+
+// opensBlock reports whether a token stands before the brackets around several constants in Go.
+func opensBlock(t token) bool { return t.kind == tokenName && (t.text == "const" || t.text == "var") }
+
+// block reports whether an item is several constants in brackets.
+func (it codeItem) block() bool { return len(it.tokens) == 2 && opensBlock(it.tokens[0]) }
 
 // goesOn reports whether an item goes on in the next line, after its last token.
 func (r *groupReader) goesOn(last token) bool {
@@ -293,7 +303,7 @@ func (it codeItem) switches() bool {
 // about errors.
 func (it codeItem) aboutErrors() bool {
 	title := it.title()
-	return enumErrors.MatchString(title) || announcesCodes.MatchString(it.above) || title != "" && failure.MatchString(it.above)
+	return enumErrors.MatchString(title) || announcesCodes.MatchString(it.above) || (title != "" || it.block()) && failure.MatchString(it.above)
 }
 
 // failure matches a comment that says that what it is about are errors.

@@ -103,7 +103,9 @@ func (it codeItem) member() (m member, ok bool) {
 	case len(tokens) >= 2 && tokens[0].kind == tokenName && tokens[1].kind == tokenGroup && tokens[1].text == "(":
 		m.key = tokens[0]
 		m.values(tokens[1].group, 0)
-		return m, len(m.texts)+len(m.numbers)+len(m.fields) > 0
+		said := len(m.texts)+len(m.numbers)+len(m.fields) > 0
+		m.counts = !said && len(tokens) == 2 && m.comment != "" // a variant with values: NoBox(String)
+		return m, said || m.counts
 	}
 	return m, false
 }

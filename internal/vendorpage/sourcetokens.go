@@ -68,6 +68,8 @@ func (s *scanner) next() (t token, ok bool) {
 			size = end + 2
 		}
 		t.kind, t.text = tokenComment, commentText(rest[:size])
+	case strings.HasPrefix(rest, "#["): // an attribute
+		t.kind, t.text, size = tokenMark, "#", 1
 	case rest[0] == '#':
 		if m := scanDefine.FindStringSubmatch(rest); m != nil { // NAME = value
 			s.text = s.text[:s.at] + m[1] + " = " + rest[len(m[0]):]

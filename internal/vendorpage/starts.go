@@ -166,7 +166,7 @@ func plainStart(o opening) (s start, ok bool) {
 	case sep == "" && st == number && negative.MatchString(o.rest): // -32700 Parse error
 		return s, true
 	case sep == "":
-		return s, o.named && st >= number
+		return s, o.named && st >= number || strings.HasPrefix(o.mark, "#") && titled(code, st)
 	case strings.TrimSpace(sep) == "=" && st != number, equate.MatchString(s.text): // a setting and its value
 		return s, false
 	}
@@ -179,6 +179,12 @@ func plainStart(o opening) (s start, ok bool) {
 		return s, s.mark[0] != 's' // only with a mark before the separator
 	}
 	return s, true
+}
+
+// titled reports whether a code may begin a heading with nothing but a space behind it: it has
+// digits, and is no year and no number of a chapter.
+func titled(code string, st strength) bool {
+	return st == mnemonic && strings.ContainsFunc(code, digit) || st == number && len(code) > 2 && integer.MatchString(code) && !year.MatchString(code)
 }
 
 // bracketed reads what is in brackets behind a code, before its text: its status, "X (404): …", or

@@ -1,6 +1,7 @@
 package vendorpage
 
 import (
+	"cmp"
 	"encoding/csv"
 	"regexp"
 	"strconv"
@@ -39,33 +40,42 @@ var (
 // readMediaWiki reads a table between {| and |}: "|-" begins a row, "!" and "|" begin cells, and so
 // do "!!" and "||" within a line.
 func readMediaWiki(lines []string, at int) (g *grid, next int) {
-	g = &grid{layout: markupTable, spans: true}
-	heads := false // the row has only headings so far
+	t := htmlGrid{grid: grid{layout: markupTable, spans: true}}
 	for i := at + 1; i < len(lines); i++ {
 		text := strings.TrimSpace(lines[i])
 		switch {
 		case strings.HasPrefix(text, "|}"):
-			return finishMarkup(g), i + 1
+			t.endRow()
+			return finishMarkup(&t.grid), i + 1
 		case strings.HasPrefix(text, "{|"):
 			return nil, at // a table in a table
 		case strings.HasPrefix(text, "|+"), text == "":
 		case strings.HasPrefix(text, "|-"):
-			g.headed = g.headed || len(g.rows) == 1 && heads
-			g.rows = append(g.rows, gridRow{line: i + 1})
-			heads = true
+			t.endRow()
+			t.rowAt = i + 1
 		case text[0] == '!' || text[0] == '|':
-			if len(g.rows) == 0 {
-				g.rows, heads = append(g.rows, gridRow{line: i + 1}), true
+			for _, c := range wikiCells(text) {
+				t.startCell(cmp.Or(t.rowAt, i+1), text[0] == '|', wikiSpan(colSpan, c.attributes, maxColumns), wikiSpan(rowSpan, c.attributes, maxRows))
+				t.cell.WriteString(c.text)
 			}
-			heads = heads && text[0] == '!'
-			row := &g.rows[len(g.rows)-1]
-			row.cells = append(row.cells, wikiCells(text)...)
-		case len(g.rows) > 0 && len(g.rows[len(g.rows)-1].cells) > 0: // another line of the cell
-			cells := g.rows[len(g.rows)-1].cells
-			cells[len(cells)-1] += "\n" + text
+		case t.cell != nil: // another line of the cell
+			t.cell.WriteString("\n" + text)
 		}
 	}
 	return nil, at
+}
+
+var (
+	colSpan = regexp.MustCompile(`colspan\s*=\s*["']?(\d+)`)
+	rowSpan = regexp.MustCompile(`rowspan\s*=\s*["']?(\d+)`)
+)
+
+// wikiSpan returns how many columns or rows a cell spans by its attributes.
+func wikiSpan(attribute *regexp.Regexp, attributes string, limit int) int {
+	if m := attribute.FindStringSubmatch(attributes); m != nil {
+		return span(m[1], limit)
+	}
+	return 1
 }
 
 // readYFM reads a table between #| and |#: "||" begins and ends a row, and "|" separates cells,
@@ -174,19 +184,23 @@ func asciiDocColumns(lines []string, at int) (n int) {
 	return 0
 }
 
+// wikiCell is a cell of a wiki's table.
+type wikiCell struct{ attributes, text string }
+
 // wikiCells splits a line of cells.
-func wikiCells(text string) (cells []string) {
+func wikiCells(text string) (cells []wikiCell) {
 	mark := text[0]
 	text = strings.ReplaceAll(text[1:], "||", "\x00")
 	if mark == '!' {
 		text = strings.ReplaceAll(text, "!!", "\x00")
 	}
 	for _, cell := range strings.Split(text, "\x00") {
-		if m := wikiAttributes.FindString(cell); m != "" {
-			cell = cell[strings.Index(cell, "|")+1:]
+		c := wikiCell{text: cell}
+		if wikiAttributes.MatchString(cell) {
+			c.attributes, c.text, _ = strings.Cut(cell, "|")
 		}
-		cell = wikiLink.ReplaceAllString(cell, "$1$2")
-		cells = append(cells, wikiStyle.ReplaceAllString(cell, "$1"))
+		c.text = wikiStyle.ReplaceAllString(wikiLink.ReplaceAllString(c.text, "$1$2"), "$1")
+		cells = append(cells, c)
 	}
 	return cells
 }

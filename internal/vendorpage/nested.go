@@ -1,0 +1,65 @@
+package vendorpage
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// nestedCode matches the line of a cell that names a code: "Error code: 300".
+var nestedCode = regexp.MustCompile(`^[*\s]*(?i:error code|code|错误码|エラーコード|오류 코드|fehlercode)[*\s]*[:\x{ff1a}][*\s]*([^\s*` + "`" + `]+)[*\s]*$`)
+
+// unnest gives each code a row of its own where the rows of a table are HTTP statuses and the codes
+// are in one of their cells, each above its text:
+//
+//	400 | Error code: 300
+//	    | The name is missing.
+//	    | Error code: 301
+//	    | The name is too long.
+func unnest(rows []gridRow) []gridRow {
+	if len(rows) < 2 || len(rows[0].cells) < 2 {
+		return rows
+	}
+	stat, col := -1, -1
+	for i := range rows[0].cells {
+		is := func(r gridRow) bool { return i < len(r.cells) && isStatus(r.cells[i]) }
+		has := func(r gridRow) bool { return i < len(r.cells) && len(codesIn(r.cells[i])) > 0 }
+		switch {
+		case stat < 0 && !slices.ContainsFunc(rows[1:], func(r gridRow) bool { return !is(r) }):
+			stat = i
+		case col < 0 && slices.ContainsFunc(rows[1:], has):
+			col = i
+		}
+	}
+	if stat < 0 || col < 0 {
+		return rows
+	}
+	out := []gridRow{{line: rows[0].line, cells: []string{"HTTP status", "Error code", "Description"}}}
+	for _, r := range rows[1:] {
+		if col >= len(r.cells) || len(codesIn(r.cells[col])) == 0 {
+			if slices.ContainsFunc(r.cells, filled) {
+				out = append(out, gridRow{line: r.line, cells: r.cells, lost: "names no code"})
+			}
+			continue
+		}
+		for _, f := range codesIn(r.cells[col]) {
+			out = append(out, gridRow{line: r.line, cells: []string{r.cells[stat], f.name, f.text}})
+		}
+	}
+	return out
+}
+
+// codesIn returns the codes in a cell, each with the lines below it.
+func codesIn(cell string) (all []field) {
+	if !strings.Contains(cell, "\n") {
+		return nil
+	}
+	for _, l := range strings.Split(cell, "\n") {
+		if m := nestedCode.FindStringSubmatch(strings.ReplaceAll(l, "`", "")); m != nil && codeStrength(m[1]) >= number {
+			all = append(all, field{name: m[1]})
+		} else if len(all) > 0 {
+			all[len(all)-1].text = addParagraph(all[len(all)-1].text, l)
+		}
+	}
+	return all
+}
