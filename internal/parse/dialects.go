@@ -477,8 +477,11 @@ func (o *object) resultInWords(code string) (e Envelope, says verdict) {
 		e = Envelope{Code: code, Message: o.anyText()}
 	case code == "": // the number is the result itself
 		number := o.get(keyOutcome)
+		if e.Code = scalarOf(number); !isDigits(e.Code) || e.Code == "1" && !(o.p.isXML && o.isSmall()) || e.Code == strconv.Itoa(o.p.status) {
+			return Envelope{}, neither
+		}
 		e.Message = cmp.Or(o.textNamedLike(number), o.scalar(keyDescription, keyMessage, keyErrorMsg), scalarOf(o.Get("comment")))
-		if e.Code = scalarOf(number); !isDigits(e.Code) || e.Code == "1" && !(o.p.isXML && o.isSmall()) || e.Code == strconv.Itoa(o.p.status) || !complains(e.Message) {
+		if !complains(e.Message) {
 			return Envelope{}, neither
 		}
 	default:
@@ -1149,7 +1152,7 @@ func (o *object) geoNames() (Envelope, verdict) {
 func itemState(o *object) (Envelope, verdict) {
 	status := o.scalar(keyStatus)
 	numbered := isDigits(status) && strings.Trim(status, "0") != "" && o.get(keyErrorMsg).KeyIs("error-text")
-	if !o.isItem() || !numbered && !o.stateSaysFailure() || o.get(keyError).Kind() == jsontree.Object || o.get(keyErrors).Kind() == jsontree.Array {
+	if !o.isItem() || !numbered && !o.failing || o.get(keyError).Kind() == jsontree.Object || o.get(keyErrors).Kind() == jsontree.Array {
 		return Envelope{}, neither
 	}
 	text, _ := o.text(keyErrorMsg, keyMessage, keyMessageUpper, keyErrorDescription, keyReason, keyError, keyDetail, keyDescription, keyResultMsg)

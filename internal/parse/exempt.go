@@ -160,7 +160,7 @@ func (o *object) isRecord() bool {
 	if o.p.isXML {
 		return !answers.MatchString(o.Key()) && !answers.MatchString(above.Key())
 	}
-	if above.Kind() != jsontree.Array || o.top() || o.p.names.of(above).is(namedAnswer) || o.stateSaysFailure() {
+	if above.Kind() != jsontree.Array || o.top() || o.p.names.of(above).is(namedAnswer) || o.failing {
 		return false
 	}
 	return o.keys.hasAny(keys(keyLevel, keyName, keyTime, keyTitle)) || isPaged(above)

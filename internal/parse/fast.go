@@ -136,12 +136,29 @@ var suspects = jsontree.Suspects{Asks: asksOf, Holds: holds}
 
 // asksOf returns a bit for each telltale that a key has.
 func asksOf(key []byte) (asks uint64) {
+	letters := lettersOf(key)
 	for i := range telltales {
-		if telltales[i].isIn(key) {
+		if telltaleLetters[i]&^letters == 0 && telltales[i].isIn(key) {
 			asks |= 1 << i
 		}
 	}
 	return asks
+}
+
+// telltaleLetters are the letters of the telltales: a key without one of them has not the telltale.
+var telltaleLetters = func() (letters [len(telltales)]uint32) {
+	for i, t := range telltales {
+		letters[i] = lettersOf([]byte(t.word))
+	}
+	return letters
+}()
+
+// lettersOf returns a bit for each letter of a text, in any case. Other bytes share these bits.
+func lettersOf(text []byte) (letters uint32) {
+	for _, c := range text {
+		letters |= 1 << (c & 31)
+	}
+	return letters
 }
 
 // holds reports whether a value is as one of the telltales says.

@@ -90,7 +90,8 @@ func (p *Parser) loose(body []byte) {
 		return
 	}
 	if isPage(whole) {
-		if p.json = readPage(whole).appendPage(p.json[:0], p.status); len(p.json) > 0 {
+		p.page = readPage(whole)
+		if p.json = p.page.appendPage(p.json[:0], p.status); len(p.json) > 0 {
 			p.walk(p.tree.Parse(p.json), Exact)
 		}
 		return
@@ -118,7 +119,10 @@ func (p *Parser) document(body []byte) {
 // words returns what the body of a failed response says in words: the text of a page, the whole of
 // anything else.
 func (p *Parser) words() []byte {
-	if isPage(p.readable) {
+	switch {
+	case p.page != nil:
+		return []byte(p.page.message(p.status))
+	case isPage(p.readable):
 		return []byte(readPage(p.readable).message(p.status))
 	}
 	return p.readable

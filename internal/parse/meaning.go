@@ -121,8 +121,14 @@ func (n *names) of(v jsontree.Value) meaning {
 	if len(name) == 0 || len(name) > maxName {
 		return meaning{}
 	}
-	k := &n[hashOf(name)%uint64(len(n))]
-	if k.name != string(name) {
+	place := hashOf(name) % uint64(len(n))
+	k, beside := &n[place], &n[place^1] // a name of the same hash moves there
+	switch string(name) {
+	case k.name:
+	case beside.name:
+		return beside.meaning
+	default:
+		*beside = *k
 		k.name = string(name)
 		k.meaning = meaningOf(k.name)
 	}

@@ -56,6 +56,7 @@ type object struct {
 	texts   []jsontree.Value        // those that are JSON in a text
 
 	p       *Parser
+	failing bool   // see stateSaysFailure
 	dialect string // the one that is being asked
 }
 
@@ -298,7 +299,7 @@ func (o *object) isSuccess(code, text string, how manner, whole bool) bool {
 		}
 	}
 	says := reported(text)
-	return said || says == succeeded || whole && !o.keys.has(keyError) && !o.named.is(namedError) && (says == granted || saysCalm(text))
+	return said || says == succeeded || whole && !o.keys.has(keyError) && !o.named.is(namedError) && (says == granted || calm.are(text))
 }
 
 // saysAll reports whether the message under the keys is not cut off.
@@ -360,7 +361,7 @@ func (o *object) stateSaysFailure() bool {
 		if k == keyState && !s.KeyIs("state") {
 			continue
 		}
-		if s.Kind() == jsontree.String && s.Complete() && slices.Contains(failingStates, strings.ToLower(strings.TrimSpace(s.Text()))) {
+		if s.Kind() == jsontree.String && s.Complete() && saysFailing(o.textOfScalar(k)) {
 			return true
 		}
 	}
@@ -368,7 +369,7 @@ func (o *object) stateSaysFailure() bool {
 		return false
 	}
 	for _, k := range [...]key{keyStatusCode, keyStatus} {
-		if n, err := strconv.Atoi(o.scalar(k)); err == nil && 400 <= n && n < 600 {
+		if statusOf(o.scalar(k)) >= 400 {
 			return true
 		}
 	}
@@ -529,11 +530,19 @@ func (o *object) isHTTPStatus(n int, text string) bool {
 // status returns the HTTP status that the object itself contains, 0 if there is none.
 func (o *object) status() int {
 	for _, k := range [...]key{keyStatus, keyStatusCode, keyCode} {
-		if n, err := strconv.Atoi(o.scalar(k)); err == nil && 100 <= n && n < 600 {
+		if n := statusOf(o.scalar(k)); n != 0 {
 			return n
 		}
 	}
 	return 0
+}
+
+// statusOf returns the HTTP status that a text is, 0 if it is none.
+func statusOf(text string) int {
+	if len(text) != len("200") || text[0] < '1' || '5' < text[0] || !isDigits(text) {
+		return 0
+	}
+	return int(text[0]-'0')*100 + int(text[1]-'0')*10 + int(text[2]-'0')
 }
 
 // liberal reports whether the status of the request says that something failed. Then weaker signs

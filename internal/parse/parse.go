@@ -85,6 +85,7 @@ type Parser struct {
 	service    string // that answered
 	ignoreBody bool   // find only its state
 	readable   []byte // the body without its wrappings
+	page       *page  // nil: it is none, or has not been read
 	isXML      bool
 	found      []Envelope
 	scopes     []scope
@@ -149,7 +150,7 @@ const (
 // Body returns the envelopes in the body of an access, in document order, and the body's state. The
 // slice is valid until the next call.
 func (p *Parser) Body(a *accesslog.Access) ([]Envelope, accesslog.BodyState) {
-	p.found, p.status, p.service, p.ignoreBody, p.readable = p.found[:0], a.Status, a.Service, a.IgnoreBody, nil
+	p.found, p.status, p.service, p.ignoreBody, p.readable, p.page = p.found[:0], a.Status, a.Service, a.IgnoreBody, nil, nil
 	defer p.shrink()
 	state := a.BodyState
 	if state == "" {
@@ -441,7 +442,7 @@ func (p *Parser) visit(v jsontree.Value, confidence Confidence) bool {
 	if p.status < 400 && !counted && o.exempt() {
 		return false
 	}
-	if o.stateSaysFailure() { // what it holds says why
+	if o.failing = o.stateSaysFailure(); o.failing { // what it holds says why
 		p.scopes, counted = append(p.scopes, scope{of: v}), true
 	}
 	muted := len(p.scopes) > 0 && !counted

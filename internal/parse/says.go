@@ -9,42 +9,41 @@ import (
 // This file knows what texts say: that something succeeded, that work goes on, that something is
 // wrong.
 
-// successWords are messages that say nothing but success, in lower case.
-var successWords = []string{"success", "ok", "succeed", "succeeded", "successful", "successfully", "request success", "request successful", "no error", "成功", "操作成功", "请求成功", "处理成功", "调用成功", "查询成功"}
-
-// calmWords are whole messages that say that nothing is wrong, or that work goes on, in lower case.
-// Below status 400 they are no failure, unless what holds them is named an error.
-var calmWords = []string{
-	"no errors", "no failure", "no failures", "all good", "completed", "accepted", "created", "done",
-	"pending", "processing", "in progress", "queued", "running", "submitted", "处理中", "排队中", "进行中", "等待中",
+// sayings are whole messages, in lower case.
+type sayings struct {
+	texts    []string
+	initials [256]bool // their first bytes, in either case: most messages begin otherwise
 }
 
-func saysCalm(text string) bool {
-	if len(text) > 32 {
+func newSayings(texts ...string) *sayings {
+	s := &sayings{texts: texts}
+	for _, text := range texts {
+		s.initials[text[0]] = true
+		s.initials[strings.ToUpper(text)[0]] = true
+	}
+	return s
+}
+
+// are reports whether a text is one of them, in any case and with any marks at its end.
+func (s *sayings) are(text string) bool {
+	if len(text) == 0 || len(text) > 32 || !s.initials[text[0]] {
 		return false
 	}
 	text = strings.TrimRight(text, ".!。！… ")
-	return slices.ContainsFunc(calmWords, func(word string) bool { return strings.EqualFold(word, text) })
+	return slices.ContainsFunc(s.texts, func(one string) bool { return strings.EqualFold(one, text) })
 }
 
-// successInitials are the first bytes of successWords, in either case.
-var successInitials = func() (initials [256]bool) {
-	for _, word := range successWords {
-		initials[word[0]] = true
-		if c := word[0]; 'a' <= c && c <= 'z' {
-			initials[c-'a'+'A'] = true
-		}
-	}
-	return initials
-}()
+var (
+	// Messages that say nothing but success.
+	plainSuccess = newSayings("success", "ok", "succeed", "succeeded", "successful", "successfully", "request success", "request successful", "no error",
+		"成功", "操作成功", "请求成功", "处理成功", "调用成功", "查询成功")
+	// Messages that say that nothing is wrong, or that work goes on. Below status 400 they are no
+	// failure, unless what holds them is named an error.
+	calm = newSayings("no errors", "no failure", "no failures", "all good", "completed", "accepted", "created", "done",
+		"pending", "processing", "in progress", "queued", "running", "submitted", "处理中", "排队中", "进行中", "等待中")
+)
 
-func messageSaysSuccess(text string) bool {
-	if len(text) == 0 || len(text) > 32 || !successInitials[text[0]] {
-		return false // most messages end here
-	}
-	text = strings.TrimRight(text, ".!。！ ")
-	return slices.ContainsFunc(successWords, func(word string) bool { return strings.EqualFold(word, text) })
-}
+func messageSaysSuccess(text string) bool { return plainSuccess.are(text) }
 
 // What a message reports.
 type report uint8
@@ -134,10 +133,14 @@ var (
 	unfitStates   = []string{"invalid", "malformed", "notauthed"}
 )
 
+// saysFailing reports whether a state in words says failure.
+func saysFailing(state string) bool {
+	return slices.ContainsFunc(failingStates, func(s string) bool { return strings.EqualFold(s, state) })
+}
+
 // saysRefused reports whether a result in words is a refusal.
 func saysRefused(code string) bool {
-	code = strings.ToLower(code)
-	return slices.Contains(failingStates, code) || slices.Contains(refusedStates, code)
+	return saysFailing(code) || slices.Contains(refusedStates, strings.ToLower(code))
 }
 
 // verification is what a message mentions that sends a person a code.
