@@ -92,6 +92,7 @@ func TestRedact(t *testing.T) {
 	same("order 4111111111111112 is no card")
 	same("Account and password not matched.")
 	same("decrypt token fail: The token expires. task: 17, ask: no")
+	same("Error validating access token: Session has expired on Monday.")
 }
 
 func TestEventKeepsModuleCodeAndArgs(t *testing.T) {
@@ -111,6 +112,11 @@ func TestNothingIsRedactedInHalf(t *testing.T) {
 	e := processor(t, c).enrich(c, parse.Envelope{Code: "HTTP.502", Message: strings.Repeat("x", 186) + " 4111111111111111 refused", Dialect: "http"}, &accesslog.Access{Status: 502})
 	if strings.Contains(e.Message, "4111") || len(e.Message) > parse.HTTPMessageLength {
 		t.Error(e.Message)
+	}
+	token := "eyJ" + strings.Repeat("a", 400) + "." + strings.Repeat("b", 400) // the point tells that it is one
+	r := processor(t, c).Record([]byte(`{"status":502,"response_body":"refused `+token+`"}`), Position{Clock: accesslog.Clock{Optional: true, Latest: time.Now()}})
+	if found := r.Elements[0].Events; len(found) != 1 || found[0].Message != "refused [redacted:token]" {
+		t.Errorf("%+v", found)
 	}
 	e = processor(t, c).enrich(c, parse.Envelope{Code: "iMetal.0001", Message: "A request parameter contains invalid or unsupported value: password=hunter22", Dialect: "huawei"}, &accesslog.Access{})
 	if e.Args["0"] != "password=[redacted:secret]" {

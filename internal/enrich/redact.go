@@ -162,7 +162,7 @@ var saidOfSecrets = func() map[string]bool {
 		required missing invalid incorrect wrong bad empty null nil none undefined unknown unset blank false true expired expires expire expiration revoked rejected refused denied
 		disabled locked blocked weak short long too mismatch mismatched unmatched duplicate already used reused unsupported unrecognized malformed illegal forbidden unauthorized
 		error errors failed failure fails format length size type value field parameter parameters header body name id password passwords token tokens key keys secret signature
-		authentication authorization authenticated challenge
+		authentication authorization authenticated challenge session sessions request response
 		credential credentials user username account verification validation verify validate check please enter provide contains contain matches match does't doesn't didn't isn't`) {
 		m[w] = true
 	}

@@ -67,7 +67,7 @@ var dialects = []dialect{
 	{"paypal", "name, message and debug_id", keys(keyDebugID), payPal},
 	{"oauth", "error as a word with error_description", keys(keyErrorDescription), oauth},
 	{"grpc", "code from 1 to 16 with message and details", keys(keyDetails), grpc},
-	{"message-item", "a message with a code and a category, severity or type of error: Berlin Group, Authorize.Net", keys(keyCode, keyMessage, keyType, keyID), messageItem},
+	{"message-item", "a message with a code and a category, severity or type of error: Berlin Group, Authorize.Net", keys(keyCode, keyMessage, keyType, keyID, keyLevel), messageItem},
 	{"code-message", "code beside message or msg, as very many services write them", keys(keyCode, keyCodeUpper), codeMessage},
 	{"fastapi", "an item of detail with loc, msg and type", keys(keyLoc, keyType), fastAPI},
 	{"error-texts", "errors as texts in a list", keys(keyErrors, keyError, keyErrorTexts), errorTexts},
@@ -75,7 +75,7 @@ var dialects = []dialect{
 	{"jsend", "status, result or type says error or fail, with a message", keys(keyStatus, keyOutcome, keyType), jSend},
 	{"success-flag", "success or ok is false, with a message", keys(keySuccess, keyError, keyStatus, keyOutcome), successFlag},
 	{"error-text", "error as text", keys(keyError, keyErrorMsg), errorText},
-	{"error-item", "an item with a message in a list that is named for failures", keys(keyMessage, keyMessageUpper, keyErrorMsg, keyDescription, keyReason, keyDetail, keyTitle, keyID), errorItem},
+	{"error-item", "an item with a message in a list that is named for failures", keys(keyMessage, keyMessageUpper, keyErrorMsg, keyDescription, keyReason, keyDetail, keyTitle, keyID, keyType), errorItem},
 	{"item-state", "an item of any list whose own state says failure, with a text that says why", keys(keySuccess, keyStatus, keyState, keyStatusCode), itemState},
 }
 
@@ -411,7 +411,7 @@ func errorObject(o *object) (Envelope, verdict) {
 	}
 	e, says := o.messageOnly(messages...)
 	if says != failure {
-		if e.Message = o.anyText(); e.Message == "" {
+		if e.Message = o.anySentence(); e.Message == "" {
 			return Envelope{}, says
 		}
 	}
@@ -485,11 +485,11 @@ func (o *object) resultInWords(code string) (e Envelope, says verdict) {
 			return Envelope{}, neither
 		}
 	default:
-		if e = (Envelope{Code: code, Message: o.textNamedLike(o.get(keyResultCode))}); !complains(e.Message) {
+		if e = (Envelope{Code: code, Message: cmp.Or(o.textNamedLike(o.get(keyResultCode)), o.scalar(keyReason, keyDetail))}); o.keys.has(keySuccess) || !complains(e.Message) {
 			return Envelope{}, neither
 		}
 	}
-	if e.Message == "" || saysSuccess(jsontree.String, e.Code, common) {
+	if e.Message == "" && !o.isSmall() || saysSuccess(jsontree.String, e.Code, common) {
 		return Envelope{}, neither
 	}
 	return e, failure
@@ -618,7 +618,7 @@ func statusCode(o *object) (Envelope, verdict) {
 	if o.inErrors() && isWord(o.scalar(keyStatusCode)) {
 		return o.pair(o.get(keyStatusCode), common, keyMessage)
 	}
-	if code := o.scalar(keyStatusCode); o.top() && (o.status() == 0 || !isDigits(code)) && o.keys.hasAny(keys(keyResultMsg, keyErrorMsg)) && !o.keys.has(keySuccess) {
+	if code := o.scalar(keyStatusCode); o.isOutcome() && (o.status() == 0 || !isDigits(code)) && o.keys.hasAny(keys(keyResultMsg, keyErrorMsg)) && !o.keys.has(keySuccess) {
 		if e, says := o.pair(o.get(keyStatusCode), common, keyResultMsg, keyErrorMsg); says == success || saysErrorCode(code) || refusal.isIn(e.Message) {
 			return e, says
 		}
@@ -653,7 +653,7 @@ func (o *object) statusDetail() string {
 // complaint, or a word beside a sentence.
 func (o *object) ownStatus() (Envelope, verdict) {
 	code := o.scalar(keyStatusCode)
-	if !o.top() || code == "" || o.keys.has(keySuccess) {
+	if !o.isOutcome() || code == "" || o.keys.has(keySuccess) {
 		return Envelope{}, neither
 	}
 	if text := o.scalar(keyStatus); saysErrorCode(code) && !isDigits(code) && strings.Contains(text, " ") {
@@ -727,6 +727,9 @@ func codeMessage(o *object) (Envelope, verdict) {
 		messages = append(messages, keyError, keyDescription, keyDetail, keyReason, keyTitle)
 	}
 	code := o.first(keyCode, keyCodeUpper)
+	if status, _, isPhrase := strings.Cut(scalarOf(code), " "); isPhrase && statusOf(status) >= 400 && o.get(keyErrors).First().Kind() == jsontree.Object {
+		return Envelope{}, neither // the errors in there say more
+	}
 	if o.describesCode(scalarOf(code), messages) {
 		messages = append(messages, keyDescription)
 	}
@@ -805,8 +808,12 @@ func jSend(o *object) (Envelope, verdict) {
 		if code := o.scalar(keyStatusCode); says == failure && e.Code == "" && isDigits(code) && strings.Trim(code, "0") != "" { // the service's own number
 			e.Code = code
 		}
-		if text := o.anyText(); says == neither && complains(text) && !o.keys.hasAny(keys(keyID, keyName, keyTime)) {
-			return Envelope{Message: text}, failure
+		if text := o.anySentence(); says == neither && complains(text) && !o.keys.hasAny(keys(keyID, keyName, keyTime)) {
+			e = Envelope{Message: text}
+			if word := o.scalar(keyError); isWord(word) && word != text {
+				e.Code = word
+			}
+			return e, failure
 		}
 		return e, says
 	}
@@ -864,11 +871,11 @@ func successFlag(o *object) (Envelope, verdict) {
 	}
 	e, verdict := o.messageOnly(keyMessage, keyMessageUpper, keyErrorMsg, keyError, keyErrorDescription, keyReason, keyDetail, keyDescription, keyResultMsg)
 	if verdict == neither && !o.liberal() {
-		if e.Message = cmp.Or(o.anyText(), fieldTexts(o.get(keyErrors), true)); e.Message != "" && !messageSaysSuccess(e.Message) && complains(e.Message) {
+		if e.Message = cmp.Or(o.anyText(), fieldTexts(o.get(keyErrors), true), onlySentence(o.Value)); e.Message != "" && !messageSaysSuccess(e.Message) && complains(e.Message) {
 			verdict = failure
 		}
 	}
-	if code := o.codeBeside(); code != "" && verdict == failure {
+	if code := cmp.Or(o.codeBeside(), o.reasonBeside()); code != "" && verdict == failure {
 		e.Code = code
 	}
 	if code := o.Get("error-codes").First(); code.Kind() == jsontree.String && code.Complete() { // reCAPTCHA
@@ -986,7 +993,7 @@ func messageItem(o *object) (Envelope, verdict) {
 	}
 	text, _ := textOf(o.Get("text"))
 	if text == "" {
-		text = o.anyText()
+		text = o.anySentence()
 	}
 	code := cmp.Or(o.scalar(keyCode), scalarOf(o.Get("messageCode")), o.codeElsewhere())
 	if code == "" && own != "" {
@@ -994,6 +1001,9 @@ func messageItem(o *object) (Envelope, verdict) {
 	}
 	if reason := o.scalar(keyReason); code == "" && !all && isWord(reason) {
 		code = reason
+	}
+	if code == "" && own != "" {
+		code = o.anyCode()
 	}
 	if code == "" || text == "" && o.Complete() || all && (!complains(text) || slices.Contains(successCodes, code)) {
 		return Envelope{}, neither

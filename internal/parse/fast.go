@@ -47,6 +47,7 @@ var telltales = [...]telltale{
 	{word: "digo", value: saysNoSuccess}, // código
 	{word: "codice", value: saysNoSuccess},
 	{word: "codr", value: saysNoSuccess}, // codRetorno
+	{word: "codest", value: saysNoSuccess},
 	{word: "kod", value: saysNoSuccess},
 	{word: "fehler"},
 	{word: "hata"},

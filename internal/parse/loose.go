@@ -204,10 +204,17 @@ func (p *Parser) embeddedMap(text []byte) {
 var formNames = map[string]string{"CORRELATIONID": "correlationId", "RESULT": "resultCode", "RESPMSG": "resultMsg"}
 
 // declined reads the form with which payment gateways of NMI's kind decline (response 2) or refuse
-// (3): response=2&responsetext=…&response_code=202
+// (3): response=2&responsetext=…&response_code=202. Those of others have three digits of ISO 8583,
+// and no text: Response=004&ConfirmationCode=0000000
 func declined(body []byte) (e Envelope, ok bool) {
 	values, err := url.ParseQuery(string(body))
-	if r := values.Get("response"); err != nil || r != "2" && r != "3" || !values.Has("responsetext") {
+	if err != nil {
+		return e, false
+	}
+	if code := values.Get("Response"); len(code) == len("004") && isDigits(code) && !saysSuccess(jsontree.String, code, common) && values.Has("ConfirmationCode") {
+		return Envelope{Code: code, Dialect: "result-code", Confidence: Exact}, true
+	}
+	if r := values.Get("response"); r != "2" && r != "3" || !values.Has("responsetext") {
 		return e, false
 	}
 	e = Envelope{Code: values.Get("response_code"), Message: strings.TrimSpace(values.Get("responsetext")), Dialect: "result-code", Confidence: Exact}

@@ -48,7 +48,7 @@ var (
 	})
 	plainNames = traitsOf(map[traits]string{
 		namedError: `error err odataerror fault exception errorinfo errordetail erro erreur errore fehler`,
-		namedHead:  `meta head header status responseheader resphdr hdr`,
+		namedHead:  `meta head header status return returnstatus responsestatus responseheader resphdr hdr`,
 	})
 )
 

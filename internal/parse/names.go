@@ -191,11 +191,11 @@ var similarKeys = func() map[string]key {
 	name(keyCode, "code")
 	name(keyMessage, "message msg")
 	name(keyDescription, "description")
-	name(keyError, "error erro")
+	name(keyError, "error erro fault")
 	name(keyErrors, "errors")
 	name(keyStatus, "status")
-	name(keyResultCode, "conditioncode rcode scode")
-	name(keyResultMsg, "conditiondata rmsg smsg")
+	name(keyResultCode, "conditioncode rcode scode codres dcodres")
+	name(keyResultMsg, "conditiondata rmsg smsg msgres dmsgres")
 	name(keyError, "iserror haserror")
 	name(keySuccess, "isok issuccessful successful actionsucceed actionsucceeded")
 	name(keyLevel, "severity severitycode errorseverity messagetype")
@@ -229,8 +229,8 @@ var otherLanguages = map[key]string{
 		"felkod feilkode fejlkode kodbledu kodchyby fehlercode fehlernummer fehlernr hatakodu hatakod kodeerror errorkode foutcode",
 	keyErrorMsg: "mensajeerror mensajedeerror mensagemerro mensagemdeerro msgerro msgerror descripcionerror descripcionerrorregistro descricaoerro messageerreur libelleerreur erreurmessage " +
 		"fehlermeldung fehlertext fehlerbeschreibung messaggioerrore descrizioneerrore hatamesaji hatamesajı hatamesaj hataaciklama pesanerror foutmelding",
-	keyResultCode: "cstat recode codigoretorno codretorno codigorespuesta codrespuesta codigoresultado coderetour sonuckodu",
-	keyResultMsg:  "xmotivo mensajerespuesta mensagemretorno mensajeretorno mensajeresultado descripcionrespuesta descricaoretorno messageretour libelleretour sonucmesaji sonucaciklama",
+	keyResultCode: "cstat recode codigoretorno codretorno codigorespuesta codrespuesta codigoresultado coderetour sonuckodu codestatus codestado codigoestatus codigoestado",
+	keyResultMsg:  "xmotivo mensajerespuesta mensagemretorno mensajeretorno mensajeresultado descripcionrespuesta descricaoretorno messageretour libelleretour sonucmesaji sonucaciklama resposta respuesta",
 }
 
 // tellingKeys are keys whose names have a telltale.

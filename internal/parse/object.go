@@ -128,6 +128,9 @@ func (o *object) askTable() (Envelope, verdict) {
 	for rest := uint64(o.keys); rest != 0; rest &= rest - 1 {
 		asked |= dialectsWith[bits.TrailingZeros64(rest)]
 	}
+	if o.named.is(namedError) && !o.p.covers(o.Parent()) { // whatever its members are called
+		asked |= errorObjects
+	}
 	for ; asked != 0; asked &= asked - 1 {
 		if e, says := o.askOne(&dialects[bits.TrailingZeros64(asked)]); says != neither {
 			return e, says
@@ -150,6 +153,9 @@ func (o *object) askOne(d *dialect) (Envelope, verdict) {
 			}
 		}
 	}
+	if says == failure && saysError(e.Message) { // a sentence beside it says more
+		e.Message = cmp.Or(onlySentence(o.Value), e.Message)
+	}
 	e.Dialect = d.name
 	return e, says
 }
@@ -158,13 +164,20 @@ func (o *object) askOne(d *dialect) (Envelope, verdict) {
 var codeInMessage = regexp.MustCompile(`^(\d{4,8}|[A-Z]{1,8}-?\d{2,8}) ?[:-] \S`)
 
 // dialectsWith has, for each key, a bit for each dialect of the table that asks for it.
-var dialectsWith [numKeys]uint64
+// errorObjects has that of error-object.
+var (
+	dialectsWith [numKeys]uint64
+	errorObjects uint64
+)
 
 func init() {
 	if len(dialects) > 64 {
 		panic("more dialects than bits")
 	}
 	for i, d := range dialects {
+		if d.name == "error-object" {
+			errorObjects = 1 << i
+		}
 		for k := range numKeys {
 			if d.any.has(k) {
 				dialectsWith[k] |= 1 << i
@@ -245,7 +258,7 @@ var labelOfCode = regexp.MustCompile(`(?i)^(?:[\p{L}]+[ '’]){0,2}(?:code|c[oó
 func (o *object) pairOfFailure(c string, how manner, messages []key) (Envelope, verdict) {
 	text, there := o.text(messages...)
 	if text == "" && (how&distinctive != 0 || o.wrapsError() || o.standsAlone() || o.liberal() && o.top()) {
-		text = o.anyText()
+		text = o.anySentence()
 		there = there || text != ""
 	}
 	switch {
@@ -591,6 +604,12 @@ func (o *object) isException() bool {
 		return true
 	}
 	return strings.HasSuffix(name, "exception") || strings.HasSuffix(name, "error") || strings.HasSuffix(name, "fault")
+}
+
+// isOutcome reports whether an object may say how the call went: by its place, or in XML by its
+// name.
+func (o *object) isOutcome() bool {
+	return o.top() || o.isHead() && !o.keys.has(keyStatus) || o.p.isXML && !o.isRecord()
 }
 
 // isHead reports whether an object is the part of an answer that says how the call went, at most

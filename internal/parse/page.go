@@ -286,12 +286,19 @@ func (g *page) firstText() string {
 		return text
 	}
 	for _, l := range g.lines {
-		if l.label == "" {
+		switch {
+		case l.label != "":
+		case excuses.isIn(l.text): // and the rest asks its readers for something
+			return ""
+		default:
 			return l.text
 		}
 	}
 	return ""
 }
+
+// excuses are in texts that say nothing about what failed.
+var excuses = newVocabulary(`|sorry for the, |apologize for, |apologise for, |apologies for, |thank you for`)
 
 // joined puts a text after another.
 func joined(said, text string) string {

@@ -61,10 +61,12 @@ type Envelope struct {
 const HTTPDialect = "http"
 
 // HTTPMessageLength is how many characters of a body become the message of an HTTP error. Envelopes
-// carry some more, so that redaction sees a secret whole even if the cut goes through it.
+// carry some more, and the last word up to its end, so that redaction sees a secret whole even if
+// the cut goes through it.
 const (
 	HTTPMessageLength = 200
 	httpMessageMargin = 100
+	maxSecret         = 4096
 )
 
 // Parser reads bodies. It reuses its memory: only one goroutine may use it at a time.
@@ -167,7 +169,7 @@ func (p *Parser) Body(a *accesslog.Access) ([]Envelope, accesslog.BodyState) {
 	if len(p.found) == 0 {
 		e := Envelope{Code: httpCode(a.Status), Dialect: HTTPDialect, Confidence: Exact}
 		if state != accesslog.Undecodable {
-			e.Message = Clip(p.words(), HTTPMessageLength+httpMessageMargin)
+			e.Message = clipWords(p.words(), HTTPMessageLength+httpMessageMargin)
 		}
 		p.found = append(p.found, e)
 	}
@@ -435,7 +437,7 @@ func (p *Parser) visit(v jsontree.Value, confidence Confidence) bool {
 	}
 	o := &p.object
 	o.read(v, named)
-	if o.keys == 0 && len(p.custom) == 0 && len(o.texts) == 0 {
+	if o.keys == 0 && len(p.custom) == 0 && len(o.texts) == 0 && !named.is(namedError) {
 		return true
 	}
 	counted := len(p.scopes) > 0 && !p.scopes[len(p.scopes)-1].muted
@@ -520,6 +522,10 @@ func inList(v jsontree.Value) bool {
 }
 
 func (p *Parser) add(object jsontree.Value, e Envelope) {
+	if n := len(p.found); n > 0 && p.last.Encloses(object) && e.Message != "" && !hasOwnCode(e) && hasOwnCode(p.found[n-1]) && p.found[n-1].Message == "" {
+		p.found[n-1].Message = e.Message // the code around it has no other
+		return
+	}
 	if e.RequestID == "" {
 		e.RequestID = p.requestID(object)
 	}
@@ -614,6 +620,25 @@ func idsOf(o jsontree.Value) (found ids) {
 	}
 	found.request = cmp.Or(found.request, nested)
 	return found
+}
+
+// clipWords returns the first n characters of a text, and the word at hand up to its end.
+func clipWords(text []byte, n int) string {
+	text = bytes.TrimSpace(text)
+	end := 0
+	for ; end < len(text) && n > 0; n-- {
+		_, size := utf8.DecodeRune(text[end:])
+		end += size
+	}
+	const between = bodycoding.Blank + "\"'<>{}()[],;&"
+	if end > 0 && strings.IndexByte(between, text[end-1]) < 0 {
+		rest := text[end:min(len(text), end+maxSecret)]
+		if i := bytes.IndexAny(rest, between); i >= 0 {
+			rest = rest[:i]
+		}
+		end += len(rest)
+	}
+	return strings.ToValidUTF8(string(text[:end]), "\ufffd")
 }
 
 // Clip returns the first n characters of a text, with invalid UTF-8 replaced.

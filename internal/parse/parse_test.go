@@ -122,7 +122,9 @@ func TestStatusAlone(t *testing.T) {
 	f("upstream connect error\n", 503, "http HTTP.503|upstream connect error|")
 	f(`{"code":0,"message":"ok"}`, 500, `http HTTP.500|{"code":0,"message":"ok"}|`)
 	f(`{"error_code":"A.1","error_msg":"m"}`, 500, "huawei A.1|m|")
-	f(strings.Repeat("é", 400), 404, "http HTTP.404|"+strings.Repeat("é", 300)+"|")
+	f(strings.Repeat("é ", 400), 404, "http HTTP.404|"+strings.Repeat("é ", 150)+"|")
+	f(strings.Repeat("é", 400)+" x", 404, "http HTTP.404|"+strings.Repeat("é", 400)+"|") // it may be a secret
+	f(strings.Repeat("e", 10_000), 404, "http HTTP.404|"+strings.Repeat("e", 300+maxSecret)+"|")
 }
 
 func TestBodyState(t *testing.T) {

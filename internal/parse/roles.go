@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"errata/internal/jsontree"
 )
@@ -16,7 +18,7 @@ import (
 
 // codeWords end the names of codes, and textWords are in the names of texts; the likeliest first.
 var (
-	codeWords = []string{"code", "codice", "codigo", "cd", "cod", "codes", "errno", "errorno", "errornum", "errorid", "number", "errorname", "exceptionname", "key", "error", "type", "class", "label", "name", "nome", "id"}
+	codeWords = []string{"code", "codice", "codigo", "cd", "cod", "codes", "errno", "errorno", "errornum", "errorid", "errortag", "number", "errorname", "exceptionname", "key", "error", "type", "class", "label", "name", "nome", "id"}
 	textWords = []string{"#text", "longmessage", "message", "msg", "mensaje", "mensagem", "description", "desc", "text", "reason", "explanation", "note", "detail", "info", "summary", "string", "title", "line", "remark", "rmk", "content", "motivo", "value", "label", "errors", "exception"}
 	// What such names end with if they say something else.
 	noText = []string{"code", "cd", "id", "class", "url", "uri", "link", "href", "type", "lang", "language", "name", "key", "stack", "trace", "template", "version", "field", "path", "pointer"}
@@ -61,7 +63,7 @@ const (
 	// So many of codeWords may end longer names. Others are whole names, or begin with err.
 	endingCodeWords = 6
 	// So many of codeWords are names of nothing but codes.
-	strongCodeWords = 13
+	strongCodeWords = 14
 )
 
 // anyCode is the method for a value, with the first best of codeWords.
@@ -151,12 +153,17 @@ func (o *object) isSmall() bool {
 // codeBeside returns the code beside a flag or a state that says failure, "" if there is none but
 // those of success and of HTTP.
 func (o *object) codeBeside() string {
-	for _, k := range [...]key{keyCode, keyCodeUpper, keyErrorCode, keyOtherCode, keyErrcode, keyResultCode, keyStatusCode} {
+	for _, k := range [...]key{keyCode, keyCodeUpper, keyErrorCode, keyOtherCode, keyErrcode, keyResultCode, keyStatusCode, keyStatus, keySubCode} {
 		c := o.scalar(k)
-		if c == "" || len(c) > maxCode || saysSuccess(jsontree.String, c, common|ofError) || k == keyStatusCode && (!isDigits(c) || len(c) == len("404")) {
+		if c == "" || len(c) > maxCode || saysSuccess(jsontree.String, c, common|ofError) {
 			continue
 		}
-		return c
+		if k != keyStatusCode && k != keyStatus {
+			return c
+		}
+		if n := strings.TrimPrefix(c, "-"); isDigits(n) && n != "1" && len(n) != len("404") { // the service's own number
+			return c
+		}
 	}
 	return ""
 }
@@ -164,7 +171,7 @@ func (o *object) codeBeside() string {
 // reasonBeside returns the reason beside a state that says failure, if it is a word and another
 // member says more.
 func (o *object) reasonBeside() string {
-	if reason := o.scalar(keyReason); isWord(reason) && o.keys.hasAny(keys(keyMessage, keyMessageUpper, keyErrorMsg)) {
+	if reason := o.scalar(keyReason); (isWord(reason) || isDigits(reason)) && o.keys.hasAny(keys(keyMessage, keyMessageUpper, keyErrorMsg, keyErrorDescription)) {
 		return reason
 	}
 	return ""
@@ -307,11 +314,38 @@ func anyText(v jsontree.Value) (text string) {
 			if !bytes.Contains(name, []byte(word)) {
 				continue
 			}
-			if t, _ := textOf(m); t != "" && t[0] != '{' && t[0] != '[' && !endsWithAny(name, noText) {
+			t, _ := textOf(m)
+			if t == "" && word == "message" {
+				t = fieldTexts(m, true)
+			}
+			if t != "" && t[0] != '{' && t[0] != '[' && !endsWithAny(name, noText) {
 				text, best = t, rank
 			}
 			break
 		}
+	}
+	return text
+}
+
+// anySentence is anyText for an object that has failed for certain: its only sentence says why,
+// whatever its name.
+func (o *object) anySentence() string { return cmp.Or(o.anyText(), onlySentence(o.Value)) }
+
+// onlySentence returns the text of an object that is a sentence, "" if there is none or more than
+// one. A time is none.
+func onlySentence(v jsontree.Value) (text string) {
+	for m := v.First(); m.Kind() != jsontree.Missing; m = m.Next() {
+		if m.Kind() != jsontree.String || !m.Complete() || bytes.IndexByte(m.Raw(), ' ') <= 0 {
+			continue
+		}
+		said := strings.TrimSpace(m.Text())
+		if first, _ := utf8.DecodeRuneInString(said); !unicode.IsLetter(first) {
+			continue
+		}
+		if text != "" {
+			return ""
+		}
+		text = said
 	}
 	return text
 }

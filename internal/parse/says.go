@@ -67,7 +67,7 @@ var (
 		ofSuccess: {
 			`|success|, |successful|, |successfully|, |succeed|, |succeeded|`,
 			`成功, 正常終了, 正常に, 完了しました, 성공, 정상, 완료, thành công, สำเร็จ, เรียบร้อย, بنجاح, ناجح, בהצלחה, موفق, सफल, সফল`,
-			`|exitos, |éxito, |correctamente|, |sucesso, |successo, |succès, |succes|, |réussi`,
+			`|exitos, |éxito, |correctamente|, |satisfactori, |sucesso, |successo, |succès, |succes|, |réussi`,
 			`|erfolgreich, |geslaagd, |gelukt, |succesvol, |voltooid, |lyckad, |lyckat, |vellykket, |gennemført, |onnistu`,
 			`|pomyślnie, |sukces, |úspěš, |úspeš, |uspeš, |uspješ, |успішн, |успешн, |sikeres, |επιτυχ`,
 			`|başarı, |basari, |uğurla, |muvaffaqiyatli, |сәтті, |амжилттай, |წარმატებ, |հաջող`,
@@ -111,7 +111,7 @@ func reported(text string) report {
 		return nothing
 	case found&ofSuccess != 0:
 		return succeeded
-	case (found&ofGrant != 0 || grantSentence.MatchString(text)) && !complains(text):
+	case (found&ofGrant != 0 || grantSentence.MatchString(strings.TrimRight(text, " *=-"))) && !complains(text):
 		return granted
 	}
 	return nothing
@@ -123,7 +123,7 @@ func reportsSuccess(text string) bool { return reported(text) == succeeded }
 // states that do.
 var (
 	severeWords   = []string{"error", "err", "fail", "failed", "failure", "fatal"}
-	failingStates = append([]string{"ng", "nok", "notok", "ko"}, severeWords...)
+	failingStates = append([]string{"ng", "nok", "notok", "ko", "fault"}, severeWords...)
 )
 
 // refusedStates are states of what was refused; unfitStates are those of a request that could not
