@@ -3,8 +3,6 @@ package accesslog
 import (
 	"bytes"
 	"strings"
-
-	"errata/internal/jsontree"
 )
 
 // Lines of columns that have names: W3C's extended log format, where the line #Fields: names them,
@@ -56,29 +54,25 @@ func (r *Reader) columns(line []byte, names []string, at place) string {
 	return r.byMeaning(r.root(w, at), at, true)
 }
 
-// labeled reads a line of LTSV: time:[…]	status:200	uri:/x.
-func (r *Reader) labeled(line []byte, at place) string {
-	if bytes.IndexByte(line, '\t') < 0 {
+// labeled reads a line of LTSV, time:[…]	status:200	uri:/x, or of labels between bars, where
+// the time may have none.
+func (r *Reader) labeled(line []byte, separator string, at place) string {
+	if !bytes.Contains(line, []byte(separator)) {
 		return ""
 	}
 	w := r.newObject()
-	for cell := range bytes.SplitSeq(line, []byte("\t")) {
+	for cell := range bytes.SplitSeq(line, []byte(separator)) {
+		cell = trimSpace(cell)
 		label, value, ok := bytes.Cut(cell, []byte(":"))
-		if !ok || !isKey(label) {
+		switch {
+		case plausibleTime(cell):
+			label, value = []byte("time"), cell
+		case !ok || !isKey(label):
 			return ""
 		}
-		if n := len(value); n > 1 && value[0] == '[' && value[n-1] == ']' {
-			value = value[1 : n-1]
-		}
-		w.member(string(label), value)
+		w.member(string(label), trimSpace(value))
 	}
 	return r.named(w, at)
-}
-
-// root ends an object and returns it.
-func (r *Reader) root(w objectWriter, at place) jsontree.Value {
-	r.buf = append(r.buf, '}')
-	return r.level(at.depth).tree.Parse(r.buf[w.from:len(r.buf):len(r.buf)])
 }
 
 // named reads an object made of a line, in the formats that its keys are of or by their meaning.

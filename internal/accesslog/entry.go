@@ -178,7 +178,8 @@ func (r *Reader) shared(o *object, formats []*format, v jsontree.Value, at place
 			continue
 		}
 		return r.settled(f, e, o, v, at, func(a *Access) string {
-			if a.Status != 0 || r.misshapen(f, o, a) {
+			inWords := v.Get("status").Kind() == jsontree.String // the number is under another name, perhaps
+			if a.Status != 0 || !inWords && r.misshapen(f, o, a) {
 				return ""
 			}
 			name := r.byMeaning(v, at, false)

@@ -102,9 +102,6 @@ func (r *Reader) status(o *object, f *format) int {
 	return 0
 }
 
-// maxLatency limits a latency, in the gateway's unit: a greater number is no measurement.
-const maxLatency = 1e15
-
 func (r *Reader) latency(o *object, f *format) (ms float64, ok bool) {
 	for i := range f.latency {
 		s := &f.latency[i]
@@ -117,38 +114,6 @@ func (r *Reader) latency(o *object, f *format) (ms float64, ok bool) {
 		}
 	}
 	return 0, false
-}
-
-// latencyIn reads a latency in a unit, or with a unit of its own: 4.529µs, as Go programs write it.
-func latencyIn(text []byte, unit float64) (ms float64, ok bool) {
-	n, err := number(text)
-	switch {
-	case err != nil:
-		d, err := time.ParseDuration(string(text))
-		if err != nil {
-			return 0, false
-		}
-		n, unit = float64(d), nanoseconds
-	case unit == byFraction:
-		unit = unitByFraction(text, n)
-	}
-	return math.Round(n*unit*1e6) / 1e6, unit != 0 && n >= 0 && n < maxLatency
-}
-
-// unitByFraction returns the unit of a number whose name is that of milliseconds in some programs
-// and of seconds in others: whole numbers are milliseconds, and up to four decimals make seconds.
-// More of them come from a clock: they are seconds if they would be too little as milliseconds, and
-// else the unit is not known, 0.
-func unitByFraction(text []byte, n float64) float64 {
-	switch point := bytes.IndexByte(text, '.'); {
-	case point < 0 && len(text) < 10: // else it is a time
-		return milliseconds
-	case point < 0:
-		return 0
-	case len(text)-point-1 <= 4 || n < 0.1:
-		return seconds
-	}
-	return 0
 }
 
 // time returns the time of a record. If that is a whole second and there is a finer one of the same

@@ -552,10 +552,10 @@ var haproxy = format{
 		tenant:  tenantKeys,
 		service: firstOf(`^([^/]+)`, "backend_name", "backend"),
 		route:   firstOf(`^(.*[^~])`, "frontend_name", "frontend"), // a ~ marks TLS
-		method:  from("method", "http_method", "request_method"),
+		method:  from("method", "http_method", "request_method", "http_verb"),
 		path:    from("path", "uri", "request_uri", "http_path"), requestLine: from("request", "http_request"),
 		status:      from("status", "status_code", "http_status", "http_status_code"),
-		latency:     slices.Concat(withPattern(in(milliseconds, "timers"), `(\d+)$`), in(milliseconds, "Ta", "Tt", "time_active", "time_total", "total_time_milliseconds")),
+		latency:     slices.Concat(withPattern(in(milliseconds, "timers"), `(\d+)$`), in(milliseconds, "Ta", "Tt", "time_active", "time_total", "time_duration", "total_time_milliseconds")),
 		requestID:   from("request_id", "unique_id", "x_request_id", "x-request-id"),
 		body:        bodyKeys,
 		bodySize:    bodySizes,

@@ -110,14 +110,35 @@ func (r *Reader) line(line []byte, at place) string {
 			return name
 		}
 	}
-	if name := r.labeled(line, at); name != "" {
-		return name
+	for _, separator := range [...]string{"\t", "|"} {
+		if name := r.labeled(line, separator, at); name != "" {
+			return name
+		}
 	}
 	if name := r.columns(line, r.fieldNames, at); name != "" {
 		return name
 	}
-	return r.byShape(line, at)
+	if name := r.byShape(line, at); name != "" {
+		return name
+	}
+	return r.pairsIn(line, at)
 }
+
+// pairsIn reads the key=value pairs of a line that has other words too.
+func (r *Reader) pairsIn(line []byte, at place) string {
+	if bytes.Count(line, []byte("=")) < leastPairs {
+		return ""
+	}
+	w := r.newObject()
+	if time, _ := timeIn(piecesOf(line, spaces)); time != nil {
+		w.member("time", time)
+	}
+	w.pairs(line)
+	return r.named(w, at)
+}
+
+// leastPairs are those that a request needs: method, path and status.
+const leastPairs = 3
 
 // folded returns a line with single spaces between its parts. It is not ok if they are already.
 func (r *Reader) folded(line []byte) (folded []byte, ok bool) {
@@ -302,43 +323,6 @@ func noResponse(status string) bool {
 	return status == "0" || status == "000" || status == "-1" || status == "-"
 }
 
-// objectWriter writes a JSON object to the end of the Reader's buffer. The object stays there until
-// the next Read, because a body may be read from it.
-type objectWriter struct {
-	r    *Reader
-	from int
-}
-
-func (r *Reader) newObject() objectWriter {
-	w := objectWriter{r, len(r.buf)}
-	r.buf = append(r.buf, '{')
-	return w
-}
-
-// parsed ends an object and makes it the one at at's depth.
-func (r *Reader) parsed(w objectWriter, at place) *object {
-	r.buf = append(r.buf, '}')
-	o := r.level(at.depth)
-	o.index(o.tree.Parse(r.buf[w.from:]), r.keys)
-	return o
-}
-
-func (w objectWriter) key(name []byte) {
-	if w.r.buf[len(w.r.buf)-1] != '{' {
-		w.r.buf = append(w.r.buf, ',')
-	}
-	w.r.buf = append(w.r.buf, '"')
-	w.r.buf = append(w.r.buf, name...) // as JSON has it
-	w.r.buf = append(w.r.buf, '"', ':')
-}
-
-// member writes a text of a line. It keeps the \xHH with which nginx writes quotes: jsontree undoes
-// it.
-func (w objectWriter) member(name string, text []byte) {
-	w.key([]byte(name))
-	w.r.buf = appendQuoted(w.r.buf, text, true)
-}
-
 // withoutColors removes the escape sequences with which programs color a terminal: ESC [ 97;42 m.
 func (r *Reader) withoutColors(line []byte) []byte {
 	if bytes.IndexByte(line, 0x1b) < 0 {
@@ -355,16 +339,4 @@ func (r *Reader) withoutColors(line []byte) []byte {
 		r.buf = append(r.buf, line[i])
 	}
 	return r.buf[from:]
-}
-
-// appendQuoted appends a text as a JSON string. With keepHex it leaves \xHH as it is.
-func appendQuoted(buf, text []byte, keepHex bool) []byte {
-	buf = append(buf, '"')
-	for i, c := range text {
-		if c == '"' || c == '\\' && !(keepHex && i+1 < len(text) && text[i+1] == 'x') {
-			buf = append(buf, '\\')
-		}
-		buf = append(buf, c)
-	}
-	return append(buf, '"')
 }

@@ -42,7 +42,7 @@ var meanings = []meaning{
 	}, append([]string{"referer", "referrer", "file", "log", "query", "callback", "redirect"}, elsewhere...), (*Reader).isTarget},
 	{"time", []string{
 		"starttime", "startedat", "timeiso8601", "edgestarttimestamp", "requeststarttime", "requesttimeepoch", "starttimestamp", "timestamp", "timelocal", "requesttimestamp", "reqtimesec", "requesttime", "eventtime", "accesstime", "logtime",
-		"msec", "datetime", "time", "ts", "createdat", "date", "timedate", "timegenerated", "t",
+		"msec", "datetime", "time", "ts", "createdat", "date", "timedate", "timegenerated", "timestampms", "timestampmillis", "timems", "epochms", "t",
 	}, []string{"upstream", "receive", "ingest", "ingestion", "expires", "expiry", "created", "modified", "birth"}, (*Reader).isTime},
 	{"request_id", []string{
 		"xrequestid", "requestid", "reqid", "correlationid", "transactionid", "trackingreference", "rayid", "traceid",
@@ -316,16 +316,6 @@ func (r *Reader) meantObject(found *meant, v jsontree.Value, depth int) *object 
 	return r.parsed(w, place{depth: depth})
 }
 
-// copy writes a value as it is.
-func (w objectWriter) copy(v jsontree.Value) {
-	r := w.r
-	if v.Kind() == jsontree.String {
-		r.buf = append(append(append(r.buf, '"'), v.Raw()...), '"')
-		return
-	}
-	r.buf = append(r.buf, v.Raw()...)
-}
-
 // splitTime joins a date and a time of day that are members of their own, as W3C's extended log
 // format has them: 2026-03-04 and 05:06:07.
 func (r *Reader) splitTime(v jsontree.Value) (joined []byte, ok bool) {
@@ -336,63 +326,6 @@ func (r *Reader) splitTime(v jsontree.Value) (joined []byte, ok bool) {
 	joined = append(append(append(joined, date.Raw()...), ' '), of.Raw()...)
 	_, ok = parseTime(joined)
 	return joined, ok
-}
-
-// latencies are the names of a latency and its unit, besides those of timed with the unit behind
-// it.
-var latencies = map[string]float64{
-	"requesttime": seconds, "reqtime": seconds, "rt": seconds, "latency": 0, "latencyhuman": 0, "duration": 0, "elapsed": milliseconds, "eventduration": nanoseconds,
-	"responsetime": byFraction, "timetaken": byFraction, "requestduration": byFraction, "totaltime": byFraction, "timetoserverequest": milliseconds,
-	"latenciesrequest": milliseconds, "latencyrequest": milliseconds, "totallatency": milliseconds, "responselatency": milliseconds,
-}
-
-// timed are names of a latency that may have a unit behind them, as in duration_ms.
-var timed = map[string]bool{
-	"latency": true, "duration": true, "elapsed": true, "elapsedtime": true, "requesttime": true, "responsetime": true, "requestduration": true, "timetaken": true, "took": true,
-	"total": true, "totaltime": true, "turnaroundtime": true,
-}
-
-var timeUnits = []struct {
-	name string
-	unit float64
-}{
-	{"inms", milliseconds}, {"ms", milliseconds}, {"msec", milliseconds}, {"millis", milliseconds}, {"milliseconds", milliseconds}, {"us", microseconds}, {"micros", microseconds},
-	{"microseconds", microseconds}, {"ns", nanoseconds}, {"nanos", nanoseconds}, {"nanoseconds", nanoseconds}, {"sec", seconds}, {"seconds", seconds},
-}
-
-// parts are words of names that say how long a part of the request took.
-var parts = []string{"db", "sql", "redis", "queue", "queued", "wait", "view", "connect", "handshake", "tls", "ssl", "dns", "gc", "cpu", "first", "ttfb", "read", "write", "send", "receive"}
-
-// latencyUnit returns the unit that a name gives a latency, if it is the name of one.
-func latencyUnit(name string) (unit float64, ok bool) {
-	if unit, ok = latencies[name]; ok {
-		return unit, true
-	}
-	for _, u := range timeUnits {
-		if of, cut := strings.CutSuffix(name, u.name); cut && timed[of] {
-			return u.unit, true
-		}
-	}
-	return 0, false
-}
-
-// namedLatency reads a latency, in milliseconds, from a text that has a name of these words. It is
-// not ok if the text is no latency of the request.
-func namedLatency(words []string, text []byte) (ms float64, ok bool) {
-	if slices.ContainsFunc(words, func(w string) bool { return slices.Contains(elsewhere, w) || slices.Contains(parts, w) }) {
-		return 0, false
-	}
-	if last := len(words) - 1; last > 0 && words[last] == "s" { // duration_s
-		words = append(slices.Clone(words[:last]), "sec")
-	}
-	for i := range words {
-		if unit, known := latencyUnit(strings.Join(words[i:], "")); known {
-			if ms, ok = latencyIn(text, unit); ok {
-				return ms, true
-			}
-		}
-	}
-	return 0, false
 }
 
 // What a value of each meaning looks like.

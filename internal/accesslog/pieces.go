@@ -155,14 +155,17 @@ func requestIn(pieces []piece) (q request, ok bool) {
 	return request{}, false
 }
 
-func isProtocol(text []byte) bool { return bytes.HasPrefix(text, []byte("HTTP/")) }
+// isProtocol reports whether a text is HTTP/1.1, or the version alone.
+func isProtocol(text []byte) bool {
+	return bytes.HasPrefix(text, []byte("HTTP/")) || len(text) == 3 && (string(text) == "1.0" || string(text) == "1.1" || string(text) == "2.0")
+}
 
 // timeIn finds the time among the pieces, and the user whom the common log format has before it. A
 // date, a time of day and a zone may be pieces of their own.
 func timeIn(pieces []piece) (time, user []byte) {
 	for i, p := range pieces {
 		if p.open != 0 {
-			if !plausibleTime(p.text) {
+			if p.text = timeAtHead(p.text); p.text == nil {
 				continue
 			}
 			if p.open == '[' && i >= 3 && pieces[i-1].open == 0 && !isAddress(pieces[i-1].text) && isAddress(pieces[i-3].text) && string(pieces[i-2].text) == "-" {
@@ -180,6 +183,18 @@ func timeIn(pieces []piece) (time, user []byte) {
 		}
 	}
 	return nil, nil
+}
+
+// timeAtHead returns the time that a text is, or that its first word or two are.
+func timeAtHead(text []byte) []byte {
+	first, rest, _ := bytes.Cut(text, []byte(" "))
+	second, _, _ := bytes.Cut(rest, []byte(" "))
+	for _, head := range [...][]byte{text, text[:min(len(first)+1+len(second), len(text))], first} {
+		if plausibleTime(head) {
+			return head
+		}
+	}
+	return nil
 }
 
 // maxTimePieces is how many words a time may have: Wed, 04 Mar 2026 05:06:07 GMT.
@@ -218,12 +233,12 @@ func isAddress(text []byte) bool {
 // it, where load balancers and caches write it, or before its name: 503 Service Unavailable.
 func statusBeside(pieces []piece, q request) []byte {
 	near := 3
-	if pieces[q.last].open == 0 && !q.whole {
+	if pieces[q.first].open == 0 && !q.whole {
 		near = 1 // what stands behind a mere path may be a port
 	}
 	for i := q.last + 1; i < len(pieces) && near > 0; i++ {
 		text := pieces[i].text
-		if status := statusText(text); status != nil && pieces[i].open != '[' {
+		if status := statusText(text); status != nil && (pieces[i].open != '[' || pieces[q.last].open == '[') {
 			return status
 		}
 		if pieces[i].open == 0 && isPassed(pieces, i, q) {
@@ -251,13 +266,14 @@ func statusBeside(pieces []piece, q request) []byte {
 }
 
 // isPassed reports whether a piece between a request and its status says nothing of it: words such
-// as "from" and "responded", an address, and a dash behind an address or a URL.
+// as "from" and "responded", an arrow, an address, and a dash behind an address, a URL or a request
+// without quotes.
 func isPassed(pieces []piece, i int, q request) bool {
 	text := pieces[i].text
 	if string(text) == "-" {
-		return isAddress(pieces[i-1].text) || i == q.last+1 && q.target[0] != '/'
+		return isAddress(pieces[i-1].text) || i == q.last+1 && pieces[q.first].open == 0 && (q.whole || q.target[0] != '/')
 	}
-	return isAddress(text) || len(bytes.TrimFunc(text, func(c rune) bool { return c < 0x80 && isLetter(byte(c)) })) == 0
+	return isAddress(text) || string(text) == "->" || len(bytes.TrimFunc(text, func(c rune) bool { return c < 0x80 && isLetter(byte(c)) })) == 0
 }
 
 // elapsed returns the latency in milliseconds that a line has, and whether its unit stands there.
@@ -278,6 +294,9 @@ func elapsed(pieces []piece, q request) (ms float64, withUnit, ok bool) {
 			continue
 		}
 		text := p.text
+		if number, unit, cut := bytes.Cut(text, []byte(" ")); cut { // (12 ms)
+			text = append(bytes.Clone(number), unit...)
+		}
 		if p.open == '(' && isDecimal(text) { // APIcast's (0.012)
 			ms, ok = latencyIn(text, seconds)
 			return ms, false, ok
@@ -302,7 +321,7 @@ func elapsed(pieces []piece, q request) (ms float64, withUnit, ok bool) {
 func sumOfTimes(pieces []piece) (ms float64, ok bool) {
 	const addresses, times = 2, 3
 	for i := addresses; i+times < len(pieces); i++ {
-		if !isAddress(pieces[i-2].text) || !isAddress(pieces[i-1].text) || statusText(pieces[i+times].text) == nil {
+		if target := pieces[i-1].text; !isAddress(pieces[i-2].text) || !isAddress(target) && string(target) != "-" || statusText(pieces[i+times].text) == nil {
 			continue
 		}
 		for _, p := range pieces[i : i+times] {
@@ -330,14 +349,22 @@ func squidElapsed(pieces []piece, first int) []byte {
 	return pieces[1].text
 }
 
-// namedIn returns the latency in milliseconds among pieces such as rt=0.012 and
-// response_time:0.012.
+// namedIn returns the latency in milliseconds among pieces such as rt=0.012, response_time:0.012
+// and request_time 0.012.
 func namedIn(pieces []piece) (ms float64, ok bool) {
-	for _, p := range pieces {
-		if i := bytes.IndexAny(p.text, "=:"); p.open == 0 && i > 0 && isKey(p.text[:i]) {
-			if ms, ok = namedLatency(wordsOf(string(p.text[:i])), p.text[i+1:]); ok {
-				return ms, true
-			}
+	for i, p := range pieces {
+		name, value, cut := p.text, []byte(nil), false
+		if at := bytes.IndexAny(p.text, "=:"); at > 0 {
+			name, value, cut = p.text[:at], p.text[at+1:], true
+		}
+		if !cut && i+1 < len(pieces) && isDecimal(pieces[i+1].text) {
+			value = pieces[i+1].text
+		}
+		if p.open != 0 || len(value) == 0 || !isKey(name) {
+			continue
+		}
+		if ms, ok = namedLatency(wordsOf(string(name)), value); ok {
+			return ms, true
 		}
 	}
 	return 0, false

@@ -1,10 +1,7 @@
 package accesslog
 
 import (
-	"bytes"
 	"slices"
-	"strconv"
-	"time"
 
 	"errata/internal/bodycoding"
 	"errata/internal/jsontree"
@@ -272,106 +269,4 @@ func (r *Reader) lokiLine(labels, entry jsontree.Value, at place) string {
 	}
 	at.depth++
 	return r.wrapped(r.unescaped(line), at)
-}
-
-// prefixed reads a record after the prefix with which container runtimes, syslog and loggers begin
-// a line.
-func (r *Reader) prefixed(line []byte, at place) string {
-	if at.wrapped >= maxWrapped {
-		return ""
-	}
-	time, rest, ok := cutCRI(line)
-	if !ok {
-		if time, rest, ok = cutSyslog(line); !ok {
-			if rest, ok = cutLogger(line); !ok {
-				if time, rest, ok = cutPrefix(line); !ok {
-					return ""
-				}
-			}
-		}
-	}
-	w := r.newObject()
-	if len(time) > 0 {
-		w.member("time", time)
-	}
-	r.parsed(w, at).fill = &r.wrappers.fill
-	return r.wrapped(rest, place{at.depth + 1, at.wrapped + 1, at.raw})
-}
-
-// cutCRI splits a line of the Container Runtime Interface: 2026-01-01T00:00:00.123456789Z stdout F
-// {"status":…
-func cutCRI(line []byte) (time, rest []byte, ok bool) {
-	time, rest, ok = bytes.Cut(line[:min(len(line), 64)], []byte(" "))
-	if !ok || len(time) < 20 {
-		return nil, nil, false
-	}
-	for _, mark := range [...]string{"stdout F ", "stderr F ", "stdout P ", "stderr P "} {
-		if bytes.HasPrefix(rest, []byte(mark)) {
-			return time, line[len(time)+1+len(mark):], true
-		}
-	}
-	return nil, nil, false
-}
-
-// cutLogger removes what Spring Boot's console pattern writes before a line of the access logger.
-func cutLogger(line []byte) (rest []byte, ok bool) {
-	_, rest, ok = bytes.Cut(line[:min(len(line), 300)], []byte("reactor.netty.http.server.AccessLog"))
-	if ok {
-		_, rest, ok = bytes.Cut(rest, []byte(": "))
-	}
-	return line[min(len(line), 300)-len(rest):], ok
-}
-
-// maxPrefix is how long a prefix of a line may be.
-const maxPrefix = 300
-
-// cutPrefix splits a line before the JSON object in which it ends, as loggers for terminals write
-// it, or behind the name of a container: gateway_1 | 192.0.2.1 - - […
-func cutPrefix(line []byte) (time, rest []byte, ok bool) {
-	if name, after, cut := bytes.Cut(line[:min(len(line), maxPrefix)], []byte("| ")); cut && len(name) > 1 && isKey(bytes.TrimRight(name, " \t")) {
-		return nil, line[min(len(line), maxPrefix)-len(after):], true
-	}
-	line = bytes.TrimSuffix(line, []byte(" []")) // of Monolog
-	head := line[:min(len(line), maxPrefix)]
-	i := bytes.Index(head, []byte(`{"`))
-	if i < 0 {
-		i = bytes.IndexByte(head, '{')
-	}
-	if i <= 0 || line[i-1] != ' ' && line[i-1] != '\t' || line[len(line)-1] != '}' {
-		return nil, nil, false
-	}
-	time, _ = timeIn(piecesOf(line[:i], spaces))
-	return time, line[i:], line[0] != '[' || time != nil // else it is a damaged array
-}
-
-// cutSyslog removes what precedes the message in a syslog line of RFC 5424 or RFC 3164. The time of
-// the latter has no year and is not used. In files, it has no priority.
-func cutSyslog(line []byte) (at, message []byte, ok bool) {
-	if line[0] != '<' {
-		if _, err := time.Parse(time.Stamp, string(line[:min(len(line), len(time.Stamp))])); err != nil {
-			return nil, nil, false
-		}
-		_, message, ok = bytes.Cut(line, []byte(": ")) // after host and tag
-		return nil, message, ok
-	}
-	priority, rest, ok := bytes.Cut(line[1:], []byte(">"))
-	if _, err := strconv.ParseUint(string(priority[:min(len(priority), 4)]), 10, 16); !ok || err != nil || len(priority) > 3 {
-		return nil, nil, false
-	}
-	if after, isNew := bytes.CutPrefix(rest, []byte("1 ")); isNew {
-		at, rest, _ = bytes.Cut(after, []byte(" "))
-		for range 4 { // host, application, process, message id
-			_, rest, _ = bytes.Cut(rest, []byte(" "))
-		}
-		if bytes.HasPrefix(rest, []byte("[")) { // structured data
-			_, rest, ok = bytes.Cut(rest, []byte("] "))
-			return at, rest, ok
-		}
-		return at, bytes.TrimPrefix(rest, []byte("- ")), len(rest) > 0 // Heroku leaves the dash out
-	}
-	if len(rest) > 0 && '0' <= rest[0] && rest[0] <= '9' { // rsyslog with a time of its own
-		at, _, _ = bytes.Cut(rest, []byte(" "))
-	}
-	_, message, ok = bytes.Cut(rest, []byte(": ")) // after host and tag
-	return at, message, ok
 }
