@@ -38,7 +38,7 @@ var (
 			translations i18n locales labels dictionary glossary templates
 			logs log logEntries log_entries history audit audits audit_logs auditLogs traces timeline activities
 			countries currencies languages coupons coupon promotions promotion region regions zones provinces cities
-			_source validators validationRules validation_rules constraints
+			_source validators validationRules validation_rules rules constraints
 			warnings advertencias avisos avertissements warnungen hinweise
 			metric metrics tags dimensions stream buckets facets
 			alarms alarmList alarm_list alerts notifications announcements products plans menus dicts`,

@@ -52,7 +52,6 @@ const (
 	keyTimestamp
 	keyDocumentationURL
 	keyLoc
-	keyDebugID
 	keyField
 	keyData
 	keyErrorTexts
@@ -123,7 +122,6 @@ var spellings = [numKeys][]string{
 	keyTimestamp:        {"timestamp"},
 	keyDocumentationURL: {"documentation_url"},
 	keyLoc:              {"loc"},
-	keyDebugID:          {"debug_id"},
 	keyField:            {"field", "resource"},
 	keyData:             {"data"},
 	keyErrorTexts:       {"errorMessages", "error_messages", "errorMsgs", "errMsgs"},

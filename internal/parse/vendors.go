@@ -1,0 +1,492 @@
+package parse
+
+import (
+	"bytes"
+	"cmp"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"errata/internal/jsontree"
+)
+
+// This file has the dialects of vendors, protocols and frameworks.
+
+func telegram(o *object) (Envelope, verdict) {
+	if ok := o.get(keySuccess); !ok.KeyIs("ok") || ok.Text() != "false" || !o.keys.has(keyErrorCode) {
+		return Envelope{}, neither
+	}
+	return o.pair(o.get(keyErrorCode), distinctive, keyDescription, keyMessage, keyErrorMsg)
+}
+
+func slack(o *object) (Envelope, verdict) {
+	ok, code := o.get(keySuccess), scalarOf(o.get(keyError))
+	if !ok.KeyIs("ok") || ok.Text() != "false" || !isWord(code) {
+		return Envelope{}, neither
+	}
+	text, _ := o.text(keyMessage, keyErrorMsg, keyDetail)
+	if text == "" {
+		text, _ = textOf(o.Get("response_metadata").Get("messages"))
+	}
+	return Envelope{Code: code, Message: text}, failure
+}
+
+func huawei(o *object) (Envelope, verdict) {
+	if message := o.get(keyErrorMsg); !o.keys.has(keyErrorCode) && !message.KeyIs("error_msg") && !message.KeyIs("error_message") {
+		return Envelope{}, neither
+	}
+	return o.pair(o.get(keyErrorCode), distinctive, keyErrorMsg, keyErrorTexts, keyMessage, keyMessageUpper, keyErrorDescription, keyDescription, keyDetail, keyReason, keyTitle, keyError)
+}
+
+func tencentV3(o *object) (Envelope, verdict) {
+	if !o.KeyIs("Error") || !o.Parent().KeyIs("Response") || o.p.isXML {
+		return Envelope{}, neither
+	}
+	return o.pair(o.get(keyCodeUpper), distinctive, keyMessageUpper)
+}
+
+// moduleMessage matches the code of a module that Tencent Cloud writes before the message:
+// "(100004) incorrect projectId".
+var moduleMessage = regexp.MustCompile(`^\((-?\d+)\) ?`)
+
+func tencentV2(o *object) (e Envelope, says verdict) {
+	code := o.get(keyCode)
+	text, _ := o.text(keyMessage)
+	var module []string
+	if strings.HasPrefix(text, "(") {
+		module = moduleMessage.FindStringSubmatch(text)
+	}
+	if !o.keys.has(keyCodeDesc) && (module == nil || !isDigits(scalarOf(code))) {
+		return Envelope{}, neither
+	}
+	if e, says = o.pair(code, distinctive, keyMessage); says == failure && module != nil {
+		e.ModuleCode = module[1]
+	}
+	return e, says
+}
+
+func awsXML(o *object) (Envelope, verdict) {
+	if !o.p.isXML || !o.KeyIs("Error") {
+		return Envelope{}, neither
+	}
+	return o.pair(o.get(keyCodeUpper), distinctive, keyMessageUpper, keyMessage)
+}
+
+func aliyun(o *object) (Envelope, verdict) {
+	if !o.keys.hasAny(keys(keyHostID, keyRecommend)) && o.Get("RequestId").Kind() == jsontree.Missing {
+		return Envelope{}, neither
+	}
+	return o.pair(o.get(keyCodeUpper), common, keyMessageUpper, keyMessage)
+}
+
+func awsJSON(o *object) (Envelope, verdict) {
+	return o.pair(o.get(keyAWSType), distinctive, keyMessage, keyMessageUpper, keyErrorMsg)
+}
+
+func errorType(o *object) (Envelope, verdict) {
+	if o.keys.has(keyOtherCode) || o.inErrors() || o.named.is(namedError) && o.scalar(keyCode) != "" {
+		return Envelope{}, neither
+	}
+	return o.pair(o.get(keyErrorType), 0, keyErrorMsg, keyMessage, keyError)
+}
+
+func kubernetes(o *object) (Envelope, verdict) {
+	if o.scalar(keyKind) != "Status" {
+		return Envelope{}, neither
+	}
+	switch o.scalar(keyStatus) {
+	case "Success":
+		return Envelope{}, success
+	case "Failure":
+		e, says := o.messageOnly(keyMessage, keyReason)
+		if says != failure {
+			e = Envelope{}
+		}
+		if code := o.scalar(keyReason, keyCode); code != "" {
+			e.Code = code
+		}
+		o.ignore(o.get(keyDetails))
+		return e, failure
+	}
+	return Envelope{}, neither
+}
+
+// xmlRPC reads <fault><value><struct><member><name>faultCode</name><value><int>4</int></value>…
+func xmlRPC(o *object) (e Envelope, says verdict) {
+	if !o.p.isXML || !o.KeyIs("struct") || !o.Parent().Parent().KeyIs("fault") {
+		return e, neither
+	}
+	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() {
+		value := m.Get("value")
+		if value.Kind() == jsontree.Object {
+			value = value.First()
+		}
+		switch scalarOf(m.Get("name")) {
+		case "faultCode":
+			e.Code = scalarOf(value)
+		case "faultString":
+			e.Message, _ = textOf(value)
+		}
+	}
+	if e.Code == "" && e.Message == "" {
+		return e, neither
+	}
+	return e, failure
+}
+
+func jsonRPC(o *object) (Envelope, verdict) {
+	if !o.KeyIs("error") || o.Parent().Get("jsonrpc").Kind() == jsontree.Missing {
+		return Envelope{}, neither
+	}
+	if code := o.scalar(keyCode); code != "" && code != "0" { // an error object is an error, whatever its code
+		text, _ := o.text(keyMessage)
+		return Envelope{Code: code, Message: text}, failure
+	}
+	return o.pair(o.get(keyCode), distinctive, keyMessage)
+}
+
+func google(o *object) (Envelope, verdict) {
+	if !o.named.is(namedError) || !o.keys.hasAny(keys(keyMessage, keyCode)) {
+		return Envelope{}, neither
+	}
+	status := o.scalar(keyStatus)
+	if !isConstant(status) {
+		return Envelope{}, neither
+	}
+	text, _ := o.text(keyMessage)
+	o.ignore(o.get(keyErrors))
+	o.ignore(o.get(keyDetails))
+	return Envelope{Code: status, Message: text, ModuleCode: detailReason(o.get(keyDetails))}, failure
+}
+
+// detailReason returns the reason of a google.rpc.ErrorInfo in a list of details.
+func detailReason(details jsontree.Value) string {
+	for d, n := details.First(), 0; d.Kind() != jsontree.Missing && n < maxJoined; d, n = d.Next(), n+1 {
+		for _, name := range [...]string{"reason", "errorCode"} {
+			if reason := scalarOf(d.Get(name)); reason != "" {
+				return reason
+			}
+		}
+	}
+	return ""
+}
+
+func microsoft(o *object) (Envelope, verdict) {
+	inner := o.get(keyInnerError)
+	if !o.named.is(namedError) || o.get(keyType).Kind() == jsontree.String || !o.keys.hasAny(keys(keyInnerError, keyTarget, keyDetails)) && o.get(keyMessage).Kind() != jsontree.Object {
+		return Envelope{}, neither
+	}
+	e, says := o.pair(o.get(keyCode), 0, keyMessage)
+	if code := o.get(keyCode); code.Complete() && strings.TrimSpace(code.Text()) == "" {
+		e, says = o.messageOnly(keyMessage)
+	}
+	if says != failure {
+		return e, says
+	}
+	o.ignore(inner)
+	e.RequestID = idsOf(inner).request
+	for depth := 0; inner.Kind() == jsontree.Object && depth < maxJoined; depth++ {
+		if code := scalarOf(inner.Get("code")); code != "" {
+			e.ModuleCode = code
+		}
+		next := inner.Get("innererror")
+		if next.Kind() == jsontree.Missing {
+			next = inner.Get("innerError")
+		}
+		inner = next
+	}
+	return e, says
+}
+
+func elasticsearch(o *object) (Envelope, verdict) {
+	if !o.KeyIs("error") && !((o.KeyIs("reason") || o.KeyIs("cause")) && o.Parent().Parent().Kind() == jsontree.Array && o.holdsFailures(o.Parent().Parent())) {
+		return Envelope{}, neither
+	}
+	if o.get(keyType).Kind() != jsontree.String || o.get(keyReason).Kind() != jsontree.String {
+		return Envelope{}, neither
+	}
+	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() { // the causes repeat it
+		o.ignore(m)
+	}
+	return o.pair(o.get(keyType), 0, keyReason)
+}
+
+func apigee(o *object) (Envelope, verdict) {
+	code := o.get(keyDetail).Get("errorcode")
+	if !o.KeyIs("fault") || o.p.isXML || o.keys.has(keyFaultCode) {
+		return Envelope{}, neither
+	}
+	o.ignore(o.get(keyDetail))
+	if code.Kind() == jsontree.Missing {
+		return o.messageOnly(keyFaultString)
+	}
+	return o.pair(code, 0, keyFaultString)
+}
+
+func soap(o *object) (Envelope, verdict) {
+	if !bytes.EqualFold(nameOf(o.Value), []byte("fault")) && !(o.top() && o.keys.has(keyFaultCode) && o.keys.has(keyFaultString)) {
+		return Envelope{}, neither
+	}
+	if o.keys.hasAny(keys(keyFaultCode, keyFaultString)) {
+		e, says := o.pair(o.get(keyFaultCode), distinctive, keyFaultString)
+		return o.detailed(e), says
+	}
+	code := o.get(keyCodeUpper)
+	value, reason := code.Get("Value"), o.get(keyReason).Get("Text")
+	if code.Kind() != jsontree.Object || value.Kind() != jsontree.String || !value.Complete() {
+		return Envelope{}, neither
+	}
+	text, _ := textOf(reason)
+	return o.detailed(Envelope{Code: strings.TrimSpace(value.Text()), Message: text, ModuleCode: scalarOf(code.Get("Subcode").Get("Value"))}), failure
+}
+
+// faultClass matches the codes that SOAP itself defines, which only say whose fault it is.
+var faultClass = regexp.MustCompile(`(?i)^(?:[\w-]+:)?(?:client|server|sender|receiver)?$`)
+
+// detailed returns a fault of SOAP with the code and the text in its detail, if its own code is
+// only a class.
+func (o *object) detailed(fault Envelope) Envelope {
+	detail := o.get(keyDetail)
+	if detail.Kind() != jsontree.Object {
+		return fault
+	}
+	where, code := detail, anyCode(detail, strongCodeWords)
+	for n := 0; code == "" && where.Kind() != jsontree.Missing && detail.Encloses(where) && n < maxBelow; n++ {
+		if where = where.Following(); where.Kind() == jsontree.Object && detail.Encloses(where) {
+			code = anyCode(where, strongCodeWords)
+		}
+	}
+	if code == "" {
+		return fault
+	}
+	o.ignore(detail)
+	if faultClass.MatchString(fault.Code) && fault.ModuleCode == "" {
+		fault.Code, fault.Message = code, cmp.Or(anyText(where), fault.Message)
+	}
+	return fault
+}
+
+func stripe(o *object) (Envelope, verdict) {
+	kind := o.get(keyType)
+	if !o.named.is(namedError) || kind.Kind() != jsontree.String || !o.keys.has(keyMessage) {
+		return Envelope{}, neither
+	}
+	code := o.get(keyCode)
+	if scalarOf(code) == "" && (code.Kind() == jsontree.Missing || code.Kind() == jsontree.Null || code.Complete()) {
+		code = kind
+	}
+	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() { // the object that failed, which repeats the failure
+		o.ignore(m)
+	}
+	e, says := o.pair(code, 0, keyMessage)
+	for _, name := range [...]string{"decline_code", "error_subcode"} {
+		if module := scalarOf(o.Get(name)); module != "" && says == failure {
+			e.ModuleCode = module
+		}
+	}
+	return e, says
+}
+
+func openstack(o *object) (Envelope, verdict) {
+	above := o.Parent()
+	if above.Kind() != jsontree.Object || above.Parent().Kind() != jsontree.Missing || above.First() != o.Value || o.Next().Kind() != jsontree.Missing {
+		return Envelope{}, neither
+	}
+	kind, name, status := o.scalar(keyType), o.Key(), o.status()
+	if exception := scalarOf(o.Get("exception")); strings.HasSuffix(name, "Exception") && isWord(exception) { // WebHDFS
+		text, _ := o.text(keyMessage)
+		return Envelope{Code: exception, Message: text}, failure
+	}
+	switch {
+	case strings.HasSuffix(name, "Error") && !o.named.is(namedError) && kind != "":
+		name = kind
+	case status < 400 && !(o.liberal() && slices.Contains(novaFaults, name)), strings.ToLower(name) == name && !slices.Contains(novaFaults, name):
+		return Envelope{}, neither
+	}
+	text, _ := o.text(keyMessage)
+	if text == "" && o.Complete() {
+		return Envelope{}, neither
+	}
+	return Envelope{Code: name, Message: text}, failure
+}
+
+// novaFaults are OpenStack Compute's names for its faults: nova/api/openstack/wsgi.py.
+var novaFaults = []string{"badRequest", "unauthorized", "forbidden", "itemNotFound", "badMethod", "conflictingRequest", "overLimit", "computeFault", "badMediaType",
+	"serviceUnavailable", "notImplemented", "buildInProgress", "serverCapacityUnavailable", "backupOrResizeInProgress", "resizeNotAllowed", "identityFault", "cloudServersFault", "volumeFault", "overLimitFault"}
+
+func problem(o *object) (Envelope, verdict) {
+	if !o.placedAsProblem() || !o.describesProblem() {
+		return Envelope{}, neither
+	}
+	e, says := o.messageOnly(keyDetail, keyTitle)
+	if says != failure {
+		return e, says
+	}
+	if uri := o.scalar(keyType); uri != "" && uri != "about:blank" && len(uri) <= maxCode {
+		e.Code = uri
+	} else if cause := scalarOf(o.Get("cause")); isConstant(cause) { // 3GPP
+		e.Code = cause
+	}
+	if code := o.scalar(keyCode, keyCodeUpper, keyOtherCode); code != "" && code != strconv.Itoa(o.status()) && len(code) <= maxCode {
+		e.Code = code
+	}
+	return e, says
+}
+
+// placedAsProblem reports whether an object is where problem details are: the error itself, at the
+// top, or in a list of failures. In a list its type must be a URI, because items of other dialects
+// have a type too.
+func (o *object) placedAsProblem() bool {
+	if o.inErrors() {
+		return strings.Contains(o.scalar(keyType), "://")
+	}
+	return o.named.is(namedError) || o.top()
+}
+
+// describesProblem reports whether the members of an object are those of problem details, and not
+// those of a dialect that shares some.
+func (o *object) describesProblem() bool {
+	isTyped := o.get(keyType).Kind() == jsontree.String
+	text, _ := o.text(keyDetail, keyTitle)
+	switch {
+	case o.get(keyError).Kind() == jsontree.Object:
+		return false
+	case !o.keys.has(keyTitle) && (!isTyped || o.keys.hasAny(keys(keyLoc, keyTimestamp, keyMessage))): // FastAPI, Spring, X-Road
+		return false
+	case !o.keys.has(keyDetail) && o.keys.has(keyMessage) && o.keys.has(keyCode): // the message says more than the title
+		return false
+	case o.status() < 400 && !(isTyped && (o.liberal() || o.inErrors())):
+		return false
+	}
+	return text != ""
+}
+
+func jsonAPI(o *object) (Envelope, verdict) {
+	if above := o.Parent(); above.Kind() != jsontree.Array || !above.KeyIs("errors") || o.keys.hasAny(keys(keyMessage, keyReason)) {
+		return Envelope{}, neither
+	}
+	e, says := o.messageOnly(keyDetail, keyTitle)
+	if code := o.scalar(keyCode); code != "" && says == failure {
+		e.Code = code
+	}
+	return e, says
+}
+
+func graphQL(o *object) (Envelope, verdict) {
+	above := o.Parent()
+	if above.Kind() != jsontree.Array || !above.KeyIs("errors") || o.keys.has(keyCode) {
+		return Envelope{}, neither
+	}
+	if !o.keys.hasAny(keys(keyLocations, keyPath, keyExtensions)) && above.Parent().Get("data").Kind() == jsontree.Missing {
+		return Envelope{}, neither
+	}
+	text, _ := o.text(keyMessage)
+	extensions := o.get(keyExtensions)
+	e := Envelope{Message: text}
+	for _, v := range [...]jsontree.Value{extensions.Get("code"), extensions.Get("errorCode"), extensions.Get("classification"), o.graphType(), o.get(keyErrorType), extensions.Get("type")} {
+		if e.Code = scalarOf(v); e.Code != "" {
+			break
+		}
+	}
+	o.ignore(extensions)
+	return e, failure
+}
+
+// graphType is the type of an item of GraphQL's errors. Validators of forms have one too, which
+// says what their location holds.
+func (o *object) graphType() jsontree.Value {
+	if o.Get("location").Kind() != jsontree.Missing {
+		return jsontree.Value{}
+	}
+	return o.get(keyType)
+}
+
+func spring(o *object) (Envelope, verdict) {
+	if o.status() < 400 || !o.keys.has(keyError) || o.keys.hasAny(keys(keyCode, keyOtherCode)) {
+		return Envelope{}, neither
+	}
+	return o.messageOnly(keyMessage, keyError)
+}
+
+func gitHub(o *object) (Envelope, verdict) {
+	if o.keys.has(keyDocumentationURL) {
+		if first := o.get(keyErrors).First(); first.Get("code").Kind() == jsontree.String {
+			return Envelope{}, neither // its items say more
+		}
+		if !o.liberal() && o.status() < 400 {
+			return Envelope{}, neither
+		}
+		return o.messageOnly(keyMessage)
+	}
+	above := o.Parent().Parent()
+	if !o.inErrors() || !o.keys.has(keyCode) || above.Get("documentation_url").Kind() == jsontree.Missing {
+		return Envelope{}, neither
+	}
+	e := Envelope{Code: o.scalar(keyCode)}
+	if e.Message, _ = o.text(keyMessage); e.Message == "" {
+		e.Message, _ = textOf(above.Get("message"))
+	}
+	return e, failure
+}
+
+func oauth(o *object) (Envelope, verdict) {
+	if code := scalarOf(o.get(keyError)); !isWord(code) && !isDigits(code) {
+		return Envelope{}, neither
+	}
+	return o.pair(o.get(keyError), 0, keyErrorDescription)
+}
+
+func grpc(o *object) (Envelope, verdict) {
+	n, err := strconv.Atoi(o.scalar(keyCode))
+	if err != nil || n < 1 || n > 16 || o.get(keyDetails).Kind() != jsontree.Array {
+		return Envelope{}, neither
+	}
+	e, says := o.pair(o.get(keyCode), 0, keyMessage)
+	e.ModuleCode = detailReason(o.get(keyDetails))
+	return e, says
+}
+
+func fastAPI(o *object) (Envelope, verdict) {
+	if above := o.Parent(); above.Kind() != jsontree.Array || !above.KeyIs("detail") || !o.keys.has(keyLoc) && o.Complete() {
+		return Envelope{}, neither
+	}
+	return o.pair(o.get(keyType), 0, keyMessage)
+}
+
+// fhir reads an issue of FHIR's OperationOutcome: https://hl7.org/fhir/operationoutcome.html
+func fhir(o *object) (Envelope, verdict) {
+	severity := o.get(keyLevel)
+	if above := o.Parent(); !above.KeyIs("issue") && !(o.p.isXML && o.KeyIs("issue")) || !severity.KeyIs("severity") {
+		return Envelope{}, neither
+	}
+	if s := o.valueOf(severity); s != "error" && s != "fatal" {
+		return Envelope{}, neither
+	}
+	text := cmp.Or(o.valueOf(o.Get("diagnostics")), o.valueOf(o.get(keyDetails).Get("text")))
+	e := Envelope{Code: o.valueOf(o.get(keyCode)), Message: text}
+	if e == (Envelope{}) {
+		return e, neither
+	}
+	return e, failure
+}
+
+// valueOf is scalarOf for members that are elements with an attribute value in XML.
+func (o *object) valueOf(m jsontree.Value) string {
+	if o.p.isXML && m.Kind() == jsontree.Object {
+		m = m.Get("value")
+	}
+	return scalarOf(m)
+}
+
+func parlay(o *object) (Envelope, verdict) {
+	if !bytes.HasSuffix(nameOf(o.Value), []byte("Exception")) && !o.named.is(namedError) {
+		return Envelope{}, neither
+	}
+	text, _ := textOf(o.Get("text"))
+	code := o.scalar(keyMessageID)
+	if code == "" || text == "" {
+		return Envelope{}, neither
+	}
+	return Envelope{Code: code, Message: text}, failure
+}
