@@ -9,14 +9,6 @@ import (
 	"errata/internal/accesslog"
 )
 
-// trafficKey is what requests are counted by.
-type trafficKey struct {
-	minute                 time.Time
-	tenant, service, route string
-	status                 int
-	bodyState              accesslog.BodyState
-}
-
 type trafficSum struct{ requests, errors uint64 }
 
 // codeKey is what errors are counted by.
@@ -34,8 +26,7 @@ type codeSum struct {
 // trafficRow and codeRow are sums as rows.
 type (
 	trafficRow struct {
-		trafficKey
-		trafficSum
+		*keySum[trafficNumbers, trafficSum]
 		late bool // its day was sealed before (seal.go); only an INSERT sets it
 	}
 	codeRow struct {
@@ -109,12 +100,7 @@ func (b *Batch) trafficRows() []trafficRow {
 	c := &b.counts
 	rows := make([]trafficRow, c.traffic.n)
 	for i := range rows {
-		s := c.traffic.of(i)
-		n := &s.key
-		rows[i] = trafficRow{
-			trafficKey: trafficKey{n.time(), c.tenants.texts[n.tenant], c.services.texts[n.service], c.routes.texts[n.route], int(n.status), c.state(n)},
-			trafficSum: s.sum,
-		}
+		rows[i].keySum = c.traffic.of(i)
 	}
 	return rows
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"testing"
+	"unsafe"
 )
 
 // TestNamesAtOneAddress numbers names that begin at the same address, as parts of one text do, and
@@ -58,5 +59,23 @@ func TestSumsStay(t *testing.T) {
 		if s := sums.of(place); s.key != place || s.sum != 2 {
 			t.Fatalf("place %d has the sum %d of %d", place, s.sum, s.key)
 		}
+	}
+}
+
+// TestRowSizes holds that the memory that a batch says it takes covers what waits for the INSERT,
+// and that errors, which take most of it, hold no more than their row needs.
+func TestRowSizes(t *testing.T) {
+	f := func(name string, size uintptr, says int) {
+		t.Helper()
+		if says < 2*int(size) {
+			t.Errorf("%s: %d bytes while it waits, and %d are counted: an INSERT takes at least as much again", name, size, says)
+		}
+	}
+	const entry = 4 * 4 // of the table of places, at most half full and a quarter after it has grown
+	f("an error", unsafe.Sizeof(errorRow{}), errorRowSize)
+	f("a sum of requests", unsafe.Sizeof(keySum[trafficNumbers, trafficSum]{})+entry, trafficRowSize)
+	f("a sum of errors", unsafe.Sizeof(keySum[codeNumbers, codeNumbersSum]{})+entry, codeRowSize)
+	if size, event := unsafe.Sizeof(errorRow{}), unsafe.Sizeof(errorRow{}.event); size > event+200 {
+		t.Errorf("an error takes %d bytes, %d of them for the event", size, event)
 	}
 }

@@ -53,7 +53,8 @@ func (b *Batch) Sums(sums map[string][2]uint64) {
 		sums[k] = [2]uint64{sums[k][0] + requests, sums[k][1] + errors}
 	}
 	for _, r := range b.trafficRows() {
-		add(r.requests, r.errors, r.minute.Unix(), r.tenant, r.service, r.route, r.status, r.bodyState)
+		c, key := &b.counts, &r.key
+		add(r.sum.requests, r.sum.errors, key.time().Unix(), c.tenants.texts[key.tenant], c.services.texts[key.service], c.routes.texts[key.route], key.status, c.state(key))
 	}
 	for _, r := range b.codeRows() {
 		add(0, r.errors, r.minute.Unix(), r.tenant, r.service, r.route, r.code, r.dialect)

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"errata/internal/accesslog"
@@ -50,24 +49,24 @@ func firstError(steps ...func() error) error {
 	return nil
 }
 
-func gather[R any](batches []*Batch, rows func(*Batch) []R) (all []of[R]) {
-	for _, b := range batches {
-		own := rows(b)
-		all = slices.Grow(all, len(own))
-		for i := range own {
-			all = append(all, of[R]{b, &own[i]})
-		}
-	}
-	return all
+func gather[R any](batches []*Batch, rows func(*Batch) []R) []of[R] {
+	return gatherPages(batches, func(b *Batch) pages[R] {
+		all := rows(b)
+		return pages[R]{[][]R{all}, len(all)}
+	})
 }
 
-func gatherPages[R any](batches []*Batch, rows func(*Batch) pages[R]) (all []of[R]) {
-	for _, b := range batches {
-		own := rows(b)
-		all = slices.Grow(all, own.n)
-		for _, page := range own.all {
-			for i := range page {
-				all = append(all, of[R]{b, &page[i]})
+func gatherPages[R any](batches []*Batch, rows func(*Batch) pages[R]) []of[R] {
+	own, n := make([]pages[R], len(batches)), 0
+	for i, b := range batches {
+		own[i] = rows(b)
+		n += own[i].n
+	}
+	all := make([]of[R], 0, n)
+	for i, b := range batches {
+		for _, page := range own[i].all {
+			for j := range page {
+				all = append(all, of[R]{b, &page[j]})
 			}
 		}
 	}
@@ -81,17 +80,17 @@ func once(*Batch) []struct{} { return []struct{}{{}} }
 // that adds the column to error_rows and replaces the view, and a row in docs/views.md.
 var errorTable = table[errorRow]{
 	name: "error_rows",
-	time: func(r *errorRow) time.Time { return r.access.Time },
+	time: func(r *errorRow) time.Time { return r.at },
 	columns: append(place[errorRow](),
-		col("ts", func(_ *Batch, r *errorRow) *time.Time { return &r.access.Time }),
-		col("tenant", func(_ *Batch, r *errorRow) *string { return &r.access.Tenant }),
-		col("service", func(_ *Batch, r *errorRow) *string { return &r.access.Service }),
-		col("route", func(_ *Batch, r *errorRow) *string { return &r.access.Route }),
-		col("method", func(_ *Batch, r *errorRow) *string { return &r.access.Method }),
+		col("ts", func(_ *Batch, r *errorRow) *time.Time { return &r.at }),
+		col("tenant", func(_ *Batch, r *errorRow) *string { return &r.tenant }),
+		col("service", func(_ *Batch, r *errorRow) *string { return &r.service }),
+		col("route", func(_ *Batch, r *errorRow) *string { return &r.route }),
+		col("method", func(_ *Batch, r *errorRow) *string { return &r.method }),
 		col("path", func(_ *Batch, r *errorRow) *string { return &r.path }),
-		number[errorRow, uint16]("status", func(_ *Batch, r *errorRow) *int { return &r.access.Status }),
+		number[errorRow, uint16]("status", func(_ *Batch, r *errorRow) *int { return &r.status }),
 		col("latency_ms", func(_ *Batch, r *errorRow) **float64 { return &r.latencyMS }),
-		word("body_state", func(_ *Batch, r *errorRow) *accesslog.BodyState { return &r.access.BodyState }),
+		word("body_state", func(_ *Batch, r *errorRow) *accesslog.BodyState { return &r.bodyState }),
 		col("code", func(_ *Batch, r *errorRow) *string { return &r.event.Code }),
 		col("catalog_code", func(_ *Batch, r *errorRow) *string { return &r.event.CatalogCode }),
 		col("family", func(_ *Batch, r *errorRow) *string { return &r.event.Family }),
@@ -117,16 +116,16 @@ var errorTable = table[errorRow]{
 
 var trafficTable = table[trafficRow]{
 	name: "traffic_sums",
-	time: func(r *trafficRow) time.Time { return r.minute },
+	time: func(r *trafficRow) time.Time { return r.key.time() },
 	columns: append(place[trafficRow](),
-		col("minute", func(_ *Batch, r *trafficRow) *time.Time { return &r.minute }),
-		col("tenant", func(_ *Batch, r *trafficRow) *string { return &r.tenant }),
-		col("service", func(_ *Batch, r *trafficRow) *string { return &r.service }),
-		col("route", func(_ *Batch, r *trafficRow) *string { return &r.route }),
-		number[trafficRow, uint16]("status", func(_ *Batch, r *trafficRow) *int { return &r.status }),
-		word("body_state", func(_ *Batch, r *trafficRow) *accesslog.BodyState { return &r.bodyState }),
-		col("requests", func(_ *Batch, r *trafficRow) *uint64 { return &r.requests }),
-		col("errors", func(_ *Batch, r *trafficRow) *uint64 { return &r.errors }),
+		computed("minute", func(_ *Batch, r *trafficRow) time.Time { return r.key.time() }),
+		computed("tenant", func(b *Batch, r *trafficRow) string { return b.counts.tenants.texts[r.key.tenant] }),
+		computed("service", func(b *Batch, r *trafficRow) string { return b.counts.services.texts[r.key.service] }),
+		computed("route", func(b *Batch, r *trafficRow) string { return b.counts.routes.texts[r.key.route] }),
+		computed("status", func(_ *Batch, r *trafficRow) uint16 { return r.key.status }),
+		computed("body_state", func(b *Batch, r *trafficRow) string { return b.counts.states.texts[r.key.state] }),
+		computed("requests", func(_ *Batch, r *trafficRow) uint64 { return r.sum.requests }),
+		computed("errors", func(_ *Batch, r *trafficRow) uint64 { return r.sum.errors }),
 		col("late", func(_ *Batch, r *trafficRow) *bool { return &r.late }),
 	),
 }
@@ -174,15 +173,15 @@ var deadLetterTable = table[deadLetterRow]{
 
 var auditTable = table[auditRow]{
 	name: "audit_rows",
-	time: func(r *auditRow) time.Time { return r.access.Time },
+	time: func(r *auditRow) time.Time { return r.at },
 	columns: append(place[auditRow](),
-		col("ts", func(_ *Batch, r *auditRow) *time.Time { return &r.access.Time }),
-		col("tenant", func(_ *Batch, r *auditRow) *string { return &r.access.Tenant }),
-		col("service", func(_ *Batch, r *auditRow) *string { return &r.access.Service }),
-		col("route", func(_ *Batch, r *auditRow) *string { return &r.access.Route }),
+		col("ts", func(_ *Batch, r *auditRow) *time.Time { return &r.at }),
+		col("tenant", func(_ *Batch, r *auditRow) *string { return &r.tenant }),
+		col("service", func(_ *Batch, r *auditRow) *string { return &r.service }),
+		col("route", func(_ *Batch, r *auditRow) *string { return &r.route }),
 		col("path", func(_ *Batch, r *auditRow) *string { return &r.path }),
-		number[auditRow, uint16]("status", func(_ *Batch, r *auditRow) *int { return &r.access.Status }),
-		word("body_state", func(_ *Batch, r *auditRow) *accesslog.BodyState { return &r.access.BodyState }),
+		number[auditRow, uint16]("status", func(_ *Batch, r *auditRow) *int { return &r.status }),
+		word("body_state", func(_ *Batch, r *auditRow) *accesslog.BodyState { return &r.bodyState }),
 		col("sample", func(_ *Batch, r *auditRow) *string { return &r.sample }),
 		col("offset", func(_ *Batch, r *auditRow) *int64 { return &r.offset }),
 		col("index", func(_ *Batch, r *auditRow) *uint32 { return &r.index }),

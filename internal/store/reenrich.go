@@ -166,14 +166,14 @@ func (s *Store) ReenrichErrors(ctx context.Context, c *catalog.Set, day, from, t
 		limit: limit,
 		scan:  scanError,
 		keyOf: func(r of[errorRow]) []any {
-			return []any{r.row.access.Tenant, r.row.event.Code, r.row.access.Time.UnixMilli(), r.batch.Topic, r.batch.Partition, r.row.offset, r.row.index, r.row.envelope, r.batch.Epoch}
+			return []any{r.row.tenant, r.row.event.Code, r.row.at.UnixMilli(), r.batch.Topic, r.batch.Partition, r.row.offset, r.row.index, r.row.envelope, r.batch.Epoch}
 		},
 		handle: func(rows []of[errorRow]) error {
 			rewrites := make([]Rewrite, len(rows))
 			for i := range rows {
 				e := &rows[i].row.event
 				rewrites[i].Before = *e
-				*e = enrich.Explain(c, e.Envelope, rows[i].row.access.Service, rows[i].row.access.Status)
+				*e = enrich.Explain(c, e.Envelope, rows[i].row.service, rows[i].row.status)
 				rewrites[i].After = *e
 			}
 			if !dry {

@@ -356,7 +356,7 @@ func (s *Store) sumsOf(ctx context.Context, batches []*Batch, sealed []time.Time
 		*late = isSealed[day]
 		return isIn[sealedBatch{placeOf(b), b.Epoch, day}]
 	}
-	rows.traffic = slices.DeleteFunc(rows.traffic, func(r of[trafficRow]) bool { return inRollup(r.batch, r.row.minute, &r.row.late) })
+	rows.traffic = slices.DeleteFunc(rows.traffic, func(r of[trafficRow]) bool { return inRollup(r.batch, r.row.key.time(), &r.row.late) })
 	rows.codes = slices.DeleteFunc(rows.codes, func(r of[codeRow]) bool { return inRollup(r.batch, r.row.minute, &r.row.late) })
 	return rows, nil
 }
