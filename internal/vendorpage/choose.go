@@ -10,6 +10,7 @@ import (
 // accepted summarizes the tables that need no other table to vouch for them.
 type accepted struct {
 	shapes map[string]bool // of their codes
+	builds map[string]bool
 	codes  int             // rows whose codes are not statuses
 	headed int             // rows of tables with headings
 	marked map[string]bool // the marks and shapes of lists that convince
@@ -34,7 +35,7 @@ func choose(all []*reading, title string) {
 
 // accept summarizes the tables that need no other table to vouch for them.
 func accept(all []*reading, titled bool) accepted {
-	page := accepted{shapes: map[string]bool{}, marked: map[string]bool{}}
+	page := accepted{shapes: map[string]bool{}, builds: map[string]bool{}, marked: map[string]bool{}}
 	for _, r := range all {
 		if r.table.LeftOut == "" && r.mark != "" && r.convincing(titled) {
 			for _, row := range r.rows {
@@ -48,10 +49,15 @@ func accept(all []*reading, titled bool) accepted {
 			page.codes += len(r.rows)
 		}
 		if !r.bare && !r.statuses {
-			page.headed += len(r.rows)
 			for _, row := range r.rows {
 				page.shapes[shape(row.Code)] = true
 			}
+			if !r.named {
+				for _, row := range r.rows {
+					page.builds[build(row.Code)] = true
+				}
+			}
+			page.headed += len(r.rows)
 		}
 	}
 	return page
@@ -70,6 +76,8 @@ func (a accepted) refuse(r *reading, titled bool) string {
 		return "a list of HTTP statuses, which are no codes of the vendor's; the family HTTP explains them"
 	case r.bare && a.headed > 0 && a.alike(r.rows)*2 <= len(r.rows):
 		return "no headings, and its codes do not look like those of the other tables"
+	case r.named && len(a.builds) > 0 && 2*r.count(func(row Row) bool { return a.builds[build(row.Code)] }) <= len(r.rows):
+		return "its headings do not name codes, as those of other tables do, and its values look otherwise"
 	}
 	return ""
 }
@@ -190,10 +198,14 @@ func (r Row) saysFault() bool {
 	return saysFault(r.Message + " " + r.Description)
 }
 
-// saysFault reports whether a text says what is wrong.
+// saysFault reports whether a text says at its beginning what is wrong.
 func saysFault(text string) bool {
+	text = text[:min(len(text), faultLength)]
 	return faultWords.MatchString(text) || faultTexts.MatchString(text)
 }
+
+// faultLength limits the bytes of a text that may say what is wrong: long ones say much.
+const faultLength = 300
 
 // faultTexts matches texts that say what is wrong, in other languages than faultWords.
 var faultTexts = regexp.MustCompile(`(?i)not |n['’]t\b|cannot|unable|wrong|\bbad\b|refus|reject|declin|incorrect|\bno |too (?:many|long|large|short|big|low)|already|duplicate|blocked|disabled|suspended|insufficient|corrupt|malformed|illegal|interrupted|aborted|overload|overflow|exhausted|damaged|broken|violat|out of (?:range|memory|order|stock|service|date)|` +

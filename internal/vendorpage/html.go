@@ -478,6 +478,8 @@ func (r *htmlReader) addList(l *htmlDL) {
 	switch {
 	case len(l.records) > 1:
 		r.run = nil
+	case l.records[0].term != strings.ToUpper(l.records[0].term): // a function
+		r.run = nil
 	case r.run != nil && last >= 0 && r.parts[last].grid != nil && r.parts[last].grid.line == r.run.at:
 		r.run.records, r.parts = append(r.run.records, l.records...), r.parts[:last]
 		l = r.run

@@ -103,7 +103,7 @@ var loose = map[string]bool{layoutRecords: true, layoutPairs: true}
 // clearerTable returns the first line from at on where a table begins whose headings name its
 // codes, in a layout that is not loose, or len(lines) if there is none.
 func clearerTable(lines []line, at int) int {
-	named := func(r *reading) bool { return !r.bare && r.table.LeftOut == "" && len(r.rows) > 2 }
+	named := func(r *reading) bool { return !r.bare && r.table.LeftOut == "" && len(r.rows) > 1 }
 	for ; at < len(lines); at++ {
 		for _, l := range layouts {
 			if loose[l.name] || lines[at].blank() {

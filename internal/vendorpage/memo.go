@@ -3,6 +3,7 @@ package vendorpage
 // lineMemo remembers what layouts ask about the same lines again and again, because each layout
 // looks ahead from each line. A nil one remembers nothing.
 type lineMemo struct {
+	all        []line            // the lines of the page
 	heads      map[string]column // texts, taken as headings
 	lines      blockList
 	paragraphs blockList
@@ -16,7 +17,7 @@ type blockList struct {
 
 // memorize gives the lines of a page a memo in common.
 func memorize(lines []line) {
-	m := &lineMemo{heads: map[string]column{}}
+	m := &lineMemo{all: lines, heads: map[string]column{}}
 	for i := range lines {
 		lines[i].memo = m
 	}
@@ -35,7 +36,7 @@ func (m *lineMemo) column(heading string) column {
 	return c
 }
 
-// blocks is blocks for the lines of the page.
+// blocks is blocks for the first lines of the page.
 func (m *lineMemo) blocks(lines []line, at int, byLine bool, limit int) []block {
 	for at < len(lines) && lines[at].blank() {
 		at++
@@ -48,13 +49,13 @@ func (m *lineMemo) blocks(lines []line, at int, byLine bool, limit int) []block 
 		list = &m.lines
 	}
 	if list.at == nil {
-		list.fill(lines, byLine)
+		list.fill(m.all, byLine)
 	}
 	i := list.at[at]
-	if i < 0 { // inside a paragraph
+	end := min(i+limit, len(list.blocks))
+	if i < 0 || list.blocks[end-1].next > len(lines) { // inside a paragraph, or up to a line within one
 		return blocks(lines, at, byLine, limit)
 	}
-	end := min(i+limit, len(list.blocks))
 	return list.blocks[i:end:end]
 }
 

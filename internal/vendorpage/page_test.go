@@ -177,6 +177,23 @@ func TestSlippedColumns(t *testing.T) {
 	}
 }
 
+// Texts and programs that hold no codes have no rows. Reading these ended in a panic.
+func TestNothingToRead(t *testing.T) {
+	t.Parallel()
+	f := func(name, content string) {
+		t.Helper()
+		if p := Read(name, []byte(content)); len(p.Rows) > 0 {
+			t.Errorf("%q gives %+v", content, p.Rows)
+		}
+	}
+	// A table in the records ends them, and another table is behind both.
+	f("x.txt", "box.py        # An example.\n\nConfiguration\nlid.txt   # about lids\n\n  The next box  # nextbox\n\nOptions\n  Set the lid   # aB.lid_dialog, lid, lids (l)\n")
+	// A line of preformatted text has a break within.
+	f("x.html", "<p>Boxes</p><pre>a<br>b</pre>")
+	// A string that is a line end is in the place of a name.
+	f("x.py", "for line in text.split('\\n'):\n    if line == '':\n        continue\n    name('lid.txt')\n")
+}
+
 // Bytes that are not a page have no rows, and a page in another encoding is read.
 func TestOddBytes(t *testing.T) {
 	t.Parallel()

@@ -67,7 +67,7 @@ func findRecords(lines []line, at int) (*grid, int) {
 		return nil, 0
 	}
 	l := recordList{lines: lines, mark: first.mark, numbers: first.number}
-	if !l.hasSecond(at) {
+	if !l.hasSecond(at) || fieldAbove(lines[:at], first.mark) {
 		return nil, 0
 	}
 	all, end := l.read(at)
@@ -80,6 +80,20 @@ func findRecords(lines []line, at int) (*grid, int) {
 	}
 	return g, end
 }
+
+// fieldAbove reports whether the list item right above describes a member of a message, so that the
+// items below it do too.
+func fieldAbove(lines []line, mark string) bool {
+	if len(lines) == 0 || !bulleted(mark) {
+		return false
+	}
+	o := openingOf(lines[len(lines)-1].text)
+	name, _, _, ok := unwrap(o.rest)
+	return ok && bulleted(o.mark) && fieldNames[vocabulary[normal(name)]]
+}
+
+// fieldNames are what the names of the members of an error announce.
+var fieldNames = map[kind]bool{ofStatus: true, ofCode: true, ofMessage: true, ofText: true, ofField: true}
 
 // errorMark matches the mark of records of which each begins with "Error".
 var errorMark = regexp.MustCompile(`=(?:error|exception|错误|fehler|erreur|エラー|오류)`)

@@ -64,6 +64,9 @@ func bracedClasses(text string) string {
 		for indent := indentOf(l); len(open) > 0 && open[len(open)-1] >= indent; open = open[:len(open)-1] {
 			closing += "}; "
 		}
+		if strings.HasPrefix(strings.TrimSpace(l), "@") {
+			l = "" // a decorator
+		}
 		if m := pythonClass.FindStringSubmatch(l); m != nil {
 			open = append(open, len(m[1]))
 			l = m[1] + m[2] + " {" + m[3]
@@ -154,7 +157,13 @@ func (r *codeReader) walkInside(it codeItem, name string, about bool) {
 		about, name = about || enumErrors.MatchString(r.function), cmp.Or(r.function, name)
 	}
 	for i, t := range it.tokens {
-		if t.kind == tokenGroup && (t.text != "(" || len(it.tokens) <= 3 || i > 0 && it.tokens[i-1].text == "=") {
+		switch {
+		case t.kind != tokenGroup:
+		case t.text == "{" && it.tokens[0].text == "def" && !it.switches(): // statements, which are no members
+			for _, inner := range t.group.items {
+				r.walkInside(inner, name, about)
+			}
+		case t.text != "(" || len(it.tokens) <= 3 || i > 0 && it.tokens[i-1].text == "=":
 			r.walk(t.group, cmp.Or(it.title(), name), it.line, about)
 		}
 	}

@@ -28,7 +28,7 @@ func (m member) name() string {
 	case tokenMark:
 		return ""
 	case tokenString, tokenNumber:
-		return m.key.text
+		return tidy(m.key.text)
 	}
 	return lastName(m.key.text)
 }

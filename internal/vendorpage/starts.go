@@ -8,7 +8,7 @@ import (
 )
 
 var (
-	bullet      = regexp.MustCompile(`^(#{1,6}\s+|[-*+•·]\s+|:\s+)?(.*)$`)
+	bullet      = regexp.MustCompile(`(?s)^(#{1,6}\s+|[-*+•·]\s+|:\s+)?(.*)$`)
 	separator   = regexp.MustCompile(`^\s*(?:(?:::|[:\x{ff1a}])\s*|[-–—]+\s+|=\s+|\t+|\s{2,})`)
 	valueBehind = regexp.MustCompile(`^\((?:0[xX][0-9A-Fa-f]+|-?\d+)\)\s*(?:[:\x{ff1a}]|$)`)
 	equate      = regexp.MustCompile(`^\.?(?i:equ)\s+\S`) // NAME EQU 1

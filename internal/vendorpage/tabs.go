@@ -72,13 +72,27 @@ func (t *tabReader) next(from int) (next int, ok bool) {
 	for next = from; next < len(t.lines) && next < from+8; next++ {
 		l := t.lines[next]
 		if strings.Contains(l.text, "\t") {
-			return next, blanks <= 2 && !otherTable(t.head, splitTabs(l.text), blanks > 0)
+			cells := splitTabs(l.text)
+			return next, blanks <= 2 && !otherTable(t.head, cells, blanks > 0) && !(next > from && t.begins(cells))
 		}
 		if l.blank() {
 			blanks++
 		}
 	}
 	return next, false
+}
+
+// begins reports whether cells that do not follow right below a row are headings of another table,
+// which are not known: no code is where a code belongs, unlike in all rows so far.
+func (t *tabReader) begins(cells []string) bool {
+	code := slices.Index(assign(t.head, nil), RoleCode)
+	if code < 0 || len(cells) < len(t.head) || len(t.rows) < 2 {
+		return false
+	}
+	is := func(cells []string) bool {
+		return len(cells) <= code || cells[code] == "" || others(cells[code]) || isStatus(cells[code]) || codeStrength(codePart(cells[code])) >= number
+	}
+	return !is(cells) && !slices.ContainsFunc(t.rows[1:], func(r gridRow) bool { return !is(r.cells) && len(r.cells) > 1 })
 }
 
 // between reads the lines between two rows. Those right below a row may be paragraphs of its last
