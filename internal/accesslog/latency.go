@@ -63,8 +63,8 @@ var timeUnits = []struct {
 	name string
 	unit float64
 }{
-	{"inms", milliseconds}, {"ms", milliseconds}, {"msec", milliseconds}, {"millis", milliseconds}, {"milliseconds", milliseconds}, {"us", microseconds}, {"micros", microseconds},
-	{"microseconds", microseconds}, {"ns", nanoseconds}, {"nanos", nanoseconds}, {"nanoseconds", nanoseconds}, {"sec", seconds}, {"seconds", seconds},
+	{"inms", milliseconds}, {"ms", milliseconds}, {"msec", milliseconds}, {"millis", milliseconds}, {"milliseconds", milliseconds}, {"us", microseconds}, {"usec", microseconds}, {"micros", microseconds},
+	{"microseconds", microseconds}, {"ns", nanoseconds}, {"nsec", nanoseconds}, {"nanos", nanoseconds}, {"nanoseconds", nanoseconds}, {"sec", seconds}, {"seconds", seconds},
 }
 
 // parts are words of names that say how long a part of the request took.

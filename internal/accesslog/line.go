@@ -2,6 +2,7 @@ package accesslog
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 )
 
@@ -22,6 +23,7 @@ type template struct {
 type part struct {
 	name, until string
 	word        bool // holds no space
+	user        bool // the name of a user, which may hold spaces
 }
 
 func compileTemplate(text string) (t template) {
@@ -39,7 +41,8 @@ func compileTemplate(text string) (t template) {
 			break
 		}
 		word := until == "" || until[0] == ' ' && !strings.HasPrefix(until, " |") && !strings.HasPrefix(until, " [")
-		t.parts, rest = append(t.parts, part{name, until, word}), next
+		user := !word && strings.Contains(strings.ToLower(name), "user")
+		t.parts, rest = append(t.parts, part{name, until, word, user}), next
 	}
 	return t
 }
@@ -72,6 +75,9 @@ func (t *template) match(line []byte, values [][]byte) (all [][]byte, rest []byt
 			value = value[1 : len(value)-1]
 		}
 		if p.word && (p.until != " " && hasSpace(value) || len(value) > 0 && value[0] == '"' && bytes.Count(value, []byte(`"`)) == 1) {
+			return nil, nil, false
+		}
+		if p.user && bytes.Contains(value, []byte(" - ")) { // a prefix of the line is in it
 			return nil, nil, false
 		}
 		values = append(values, value)
@@ -130,7 +136,7 @@ func (r *Reader) pairsIn(line []byte, at place) string {
 		return ""
 	}
 	w := r.newObject()
-	if time, _ := timeIn(piecesOf(line, spaces)); time != nil {
+	if time := timeIn(piecesOf(line, spaces)); time != nil {
 		w.member("time", time)
 	}
 	w.pairs(line)
@@ -291,6 +297,9 @@ func (r *Reader) templates(f *format, line []byte, at place) string {
 				w.member(p.name, values[i])
 			}
 			w.pairs(rest)
+			if ms, ok := latencyBehind(rest); ok {
+				w.member("latency_ms", strconv.AppendFloat(nil, ms, 'f', -1, 64))
+			}
 			if bytes.Contains(rest, []byte(`"{`)) || bytes.Contains(rest, []byte(`"[{`)) {
 				w.loggedBody(piecesOf(rest, spaces))
 			}

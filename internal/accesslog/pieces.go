@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -81,9 +82,9 @@ func (r *Reader) shaped(pieces []piece, mayLack bool, row *format, at place) str
 	if status == nil {
 		return ""
 	}
-	time, user := timeIn(pieces)
-	ms, withUnit, hasLatency := elapsed(pieces, q)
-	if time == nil && !(mayLack && q.first <= maxBefore && (withUnit || q.whole && !bracketed(pieces[:q.first]))) {
+	time, user := timeIn(pieces), userIn(pieces[:q.first])
+	ms, unit, hasLatency := elapsed(pieces, q)
+	if time == nil && !(mayLack && q.first <= maxBefore && (unit || q.whole && !bracketed(pieces[:q.first]))) {
 		return ""
 	}
 	w := r.newObject()
@@ -160,29 +161,37 @@ func isProtocol(text []byte) bool {
 	return bytes.HasPrefix(text, []byte("HTTP/")) || len(text) == 3 && (string(text) == "1.0" || string(text) == "1.1" || string(text) == "2.0")
 }
 
-// timeIn finds the time among the pieces, and the user whom the common log format has before it. A
-// date, a time of day and a zone may be pieces of their own.
-func timeIn(pieces []piece) (time, user []byte) {
+// timeIn finds the time among the pieces. A date, a time of day and a zone may be pieces of their
+// own.
+func timeIn(pieces []piece) []byte {
 	for i, p := range pieces {
 		if p.open != 0 {
-			if p.text = timeAtHead(p.text); p.text == nil {
-				continue
+			if time := timeAtHead(p.text); time != nil {
+				return time
 			}
-			if p.open == '[' && i >= 3 && pieces[i-1].open == 0 && !isAddress(pieces[i-1].text) && isAddress(pieces[i-3].text) && string(pieces[i-2].text) == "-" {
-				user = pieces[i-1].text
-			}
-			return p.text, user
+			continue
 		}
 		if i > 0 && len(bytes.TrimLeft(p.text, "0123456789.")) == 0 { // only the first number is a time
 			continue
 		}
 		for n := min(maxTimePieces, len(pieces)-i); n > 0; n-- {
 			if joined := join(pieces[i : i+n]); joined != nil && plausibleTime(joined) {
-				return joined, nil
+				return joined
 			}
 		}
 	}
-	return nil, nil
+	return nil
+}
+
+// userIn finds the user whom the common log format has between the client and the time.
+func userIn(pieces []piece) []byte {
+	for i := 3; i < len(pieces); i++ {
+		client, dash, user := pieces[i-3], pieces[i-2], pieces[i-1]
+		if pieces[i].open == '[' && user.open == 0 && !isAddress(user.text) && isAddress(client.text) && string(dash.text) == "-" && plausibleTime(pieces[i].text) {
+			return user.text
+		}
+	}
+	return nil
 }
 
 // timeAtHead returns the time that a text is, or that its first word or two are.
@@ -277,7 +286,7 @@ func isPassed(pieces []piece, i int, q request) bool {
 }
 
 // elapsed returns the latency in milliseconds that a line has, and whether its unit stands there.
-func elapsed(pieces []piece, q request) (ms float64, withUnit, ok bool) {
+func elapsed(pieces []piece, q request) (ms float64, unit, ok bool) {
 	if text := squidElapsed(pieces, q.first); text != nil {
 		ms, ok = latencyIn(text, milliseconds)
 		return ms, false, ok
@@ -288,19 +297,26 @@ func elapsed(pieces []piece, q request) (ms float64, withUnit, ok bool) {
 	if ms, ok = sumOfTimes(pieces[:q.first]); ok {
 		return ms, false, true
 	}
-	n := 0
-	for i, p := range pieces {
-		if i >= q.first && i <= q.last || p.open != 0 && p.open != '(' {
-			continue
-		}
-		text := p.text
-		if number, unit, cut := bytes.Cut(text, []byte(" ")); cut { // (12 ms)
-			text = append(bytes.Clone(number), unit...)
-		}
-		if p.open == '(' && isDecimal(text) { // APIcast's (0.012)
-			ms, ok = latencyIn(text, seconds)
+	if ms, ok = withUnit(slices.Concat(pieces[:q.first], pieces[q.last+1:])); ok {
+		return ms, true, true
+	}
+	for _, p := range pieces[q.last+1:] {
+		if p.open == '(' && isDecimal(p.text) { // APIcast's (0.012)
+			ms, ok = latencyIn(p.text, seconds)
 			return ms, false, ok
 		}
+	}
+	return 0, false, false
+}
+
+// withUnit returns the only latency among the pieces that has its unit: 12ms, 12.3 ms or (12 ms).
+func withUnit(pieces []piece) (ms float64, ok bool) {
+	n := 0
+	for i, p := range pieces {
+		if p.open != 0 && p.open != '(' {
+			continue
+		}
+		text := bytes.ReplaceAll(p.text, []byte(" "), nil)
 		if i+1 < len(pieces) && pieces[i+1].open == 0 && (string(pieces[i+1].text) == "ms" || string(pieces[i+1].text) == "s") {
 			text = append(bytes.Clone(text), pieces[i+1].text...)
 		}
@@ -312,7 +328,29 @@ func elapsed(pieces []piece, q request) (ms float64, withUnit, ok bool) {
 			n++
 		}
 	}
-	return ms, n == 1, n == 1 // of two, who knows which is the whole
+	return ms, n == 1 // of two, who knows which is the whole
+}
+
+// latencyBehind returns the latency that stands behind the columns of a template: one with a unit,
+// or the milliseconds of Skipper, which writes 32 api.example.com - - with its flow's id last.
+func latencyBehind(rest []byte) (ms float64, ok bool) {
+	if len(rest) < 3 {
+		return 0, false
+	}
+	pieces := piecesOf(rest, spaces)
+	if ms, ok = withUnit(pieces); ok || len(pieces) != 4 {
+		return ms, ok
+	}
+	for _, p := range pieces {
+		if p.open != 0 || bytes.IndexByte(p.text, '=') >= 0 {
+			return 0, false
+		}
+	}
+	host := pieces[1].text
+	if isAddress(host) || bytes.IndexByte(host, '.') < 0 || len(bytes.TrimLeft(host, "0123456789.,")) == 0 || bytes.IndexByte(pieces[0].text, '.') >= 0 {
+		return 0, false
+	}
+	return latencyIn(pieces[0].text, milliseconds)
 }
 
 // sumOfTimes returns the latency of Amazon's load balancers: between the addresses of client and

@@ -58,9 +58,13 @@ func cutLogger(line []byte) (time, rest []byte, ok bool) {
 	return nil, line[len(head)-len(rest):], ok
 }
 
-// cutContainer removes the name of a container: gateway_1 | 192.0.2.1 - - […
+// cutContainer removes the name of a container, as docker compose and kubectl write it:
+// gateway_1 | 192.0.2.1 - - […, and [pod/gateway-0/nginx] 192.0.2.1 - - […
 func cutContainer(line []byte) (time, rest []byte, ok bool) {
 	head := line[:min(len(line), maxPrefix)]
+	if pod, rest, ok := bytes.Cut(head, []byte("] ")); ok && pod[0] == '[' && bytes.IndexByte(pod, ' ') < 0 && bytes.Count(pod, []byte("/")) == 2 {
+		return nil, line[len(head)-len(rest):], !plausibleTime(pod[1:])
+	}
 	name, rest, ok := bytes.Cut(head, []byte("| "))
 	return nil, line[len(head)-len(rest):], ok && len(name) > 1 && isKey(bytes.TrimRight(name, " \t"))
 }
@@ -74,10 +78,10 @@ func cutText(line []byte) (time, rest []byte, ok bool) {
 	if i < 0 {
 		i = bytes.IndexByte(head, '{')
 	}
-	if i <= 0 || line[i-1] != ' ' && line[i-1] != '\t' || line[len(line)-1] != '}' {
+	if i <= 0 || bytes.IndexByte([]byte(" \t:"), line[i-1]) < 0 || line[len(line)-1] != '}' {
 		return nil, nil, false
 	}
-	time, _ = timeIn(piecesOf(line[:i], spaces))
+	time = timeIn(piecesOf(line[:i], spaces))
 	return time, line[i:], line[0] != '[' || time != nil // else it is a damaged array
 }
 

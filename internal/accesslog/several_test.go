@@ -127,6 +127,10 @@ func TestNothingIsLost(t *testing.T) {
 		pieces = append(pieces, piece{bad, 1})
 	}
 	pieces = append(pieces, piece{`[{"status":200},7,{"status":201}]`, 3}, piece{"", 0}, piece{" \t\r", 0})
+	pieces = append(pieces, piece{`{"status":200}{"status":201} {"hello":1}`, 3}, piece{`{"status":200}{"sta`, 2}, piece{`[{"status":200}]{"status":201}`, 2})
+	for _, line := range []string{"GET /x 503 12.3 ms - 2", "request done method=GET path=/x status=503", "time: 2026-02-02T00:00:00Z | uri: /x | status: 503", "2026-02-02T00:00:00Z,GET,/x,503", `a="1",b="2"`} {
+		pieces = append(pieces, piece{line, 1})
+	}
 	quoted := func(s string) string {
 		return strings.ReplaceAll(strings.ReplaceAll(strings.ReplaceAll(string(appendQuoted(nil, []byte(s), false)), "\n", `\n`), "\t", `\t`), "\r", `\r`)
 	}
