@@ -102,7 +102,7 @@ func (d *Decoder) Decode(body []byte, contentEncoding, contentType string) Body 
 // isPlain reports whether a body begins like JSON or XML and shows no sign of a wrapping.
 func isPlain(trimmed []byte) bool {
 	c := trimmed[0]
-	return (c == '{' || c == '[' || c == '<') && !isDojo(trimmed) && !isEscaped(trimmed) && !isMixed(trimmed)
+	return (c == '{' || c == '[' || c == '<') && !isDojo(trimmed) && !isEscaped(trimmed)
 }
 
 // wrappings are looked for in this order: first those with distinctive first bytes, then those that

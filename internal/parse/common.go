@@ -15,7 +15,7 @@ import (
 // way.
 
 func errorObject(o *object) (Envelope, verdict) {
-	if !o.named.is(namedError) && !o.isException() || o.keys.hasAny(keys(keyOtherCode, keyErrcode)) {
+	if !o.named.is(namedError) && !o.isException() && !o.isErrorElement() || o.keys.hasAny(keys(keyOtherCode, keyErrcode)) {
 		return Envelope{}, neither
 	}
 	messages := []key{keyMessage, keyMessageUpper, keyErrorMsg, keyErrorDescription, keyDescription, keyDetail, keyReason, keyTitle, keyFaultString}
@@ -212,17 +212,17 @@ func codeMessage(o *object) (Envelope, verdict) {
 	if (o.liberal() || o.inErrors()) && o.get(keyError).Kind() != jsontree.Object {
 		messages = append(messages, keyError, keyDescription, keyDetail, keyReason, keyTitle)
 	}
-	code := o.first(keyCode, keyCodeUpper)
-	if status, _, isPhrase := strings.Cut(scalarOf(code), " "); isPhrase && statusOf(status) >= 400 && o.get(keyErrors).First().Kind() == jsontree.Object {
+	code, word := o.first(keyCode, keyCodeUpper), o.scalar(keyCode, keyCodeUpper)
+	if len(word) > len("400 ") && word[3] == ' ' && statusOf(word[:3]) >= 400 && o.get(keyErrors).First().Kind() == jsontree.Object {
 		return Envelope{}, neither // the errors in there say more
 	}
-	if o.describesCode(scalarOf(code), messages) {
+	if o.describesCode(word, messages) {
 		messages = append(messages, keyDescription)
 	}
 	if text := o.scalar(keyError); o.top() && strings.Contains(text, " ") { // a sentence
 		messages = append(messages, keyError)
 	}
-	if e, says := o.headOfError(scalarOf(code), messages); says == failure {
+	if e, says := o.headOfError(word, messages); says == failure {
 		return e, says
 	}
 	e, says := o.coded(code, common, messages...)
@@ -270,8 +270,7 @@ func jSend(o *object) (Envelope, verdict) {
 		return Envelope{}, neither
 	case !o.liberal() && o.keys.has(keyID) && !o.keys.hasAny(keys(keyMessage, keyMessageUpper)): // the state of a thing
 		return Envelope{}, neither
-	}
-	if unfit != "" {
+	case unfit != "":
 		return Envelope{Message: unfit}, failure
 	}
 	code := cmp.Or(o.codeBeside(), o.reasonBeside())
@@ -283,24 +282,32 @@ func jSend(o *object) (Envelope, verdict) {
 			return Envelope{Code: code, Message: text}, failure
 		}
 	}
-	if e, says := o.messageOnly(keyMessage, keyErrorMsg, keyReason, keyResultMsg, keyData); says == failure || !o.liberal() {
-		if code := o.scalar(keyStatusCode); says == failure && e.Code == "" && isDigits(code) && strings.Trim(code, "0") != "" { // the service's own number
+	return o.failedWithoutCode()
+}
+
+// failedWithoutCode reads an object whose state says failure, and which has no code.
+func (o *object) failedWithoutCode() (Envelope, verdict) {
+	if e, says := o.messageOnly(keyMessage, keyErrorMsg, keyReason, keyResultMsg, keyData); says == failure {
+		if code := o.scalar(keyStatusCode); e.Code == "" && isDigits(code) && strings.Trim(code, "0") != "" { // the service's own number
 			e.Code = code
-		}
-		if text := o.anySentence(); says == neither && complains(text) && !o.keys.hasAny(keys(keyID, keyName, keyTime)) {
-			e = Envelope{Message: text}
-			if word := o.scalar(keyError); isWord(word) && word != text {
-				e.Code = word
-			}
-			return e, failure
 		}
 		return e, says
 	}
-	text := fieldTexts(o.get(keyData), true)
-	if text == "" {
+	if o.liberal() {
+		if text := fieldTexts(o.get(keyData), true); text != "" {
+			return Envelope{Message: text}, failure
+		}
 		return Envelope{}, neither
 	}
-	return Envelope{Message: text}, failure
+	text := o.anySentence()
+	if !complains(text) || o.keys.hasAny(keys(keyID, keyName, keyTime)) {
+		return Envelope{}, neither
+	}
+	e := Envelope{Message: text}
+	if word := o.scalar(keyError); isWord(word) && word != text {
+		e.Code = word
+	}
+	return e, failure
 }
 
 // unfitText returns the text with the name of the status beside a status that says that the request
@@ -503,7 +510,7 @@ func isAllOf(list jsontree.Value) bool {
 
 // saysError reports whether a category, a severity or a result in words is that of an error.
 func saysError(word string) bool {
-	return slices.Contains(severeWords, strings.ToLower(word))
+	return slices.ContainsFunc(severeWords, func(s string) bool { return strings.EqualFold(s, word) })
 }
 
 func errorTexts(o *object) (Envelope, verdict) {

@@ -160,6 +160,9 @@ func (o *object) isRecord() bool {
 	if o.p.isXML {
 		return !answers.MatchString(o.Key()) && !answers.MatchString(above.Key())
 	}
+	if above.Kind() == jsontree.Array && o.Get("range").Kind() == jsontree.Object { // a finding in a source text
+		return true
+	}
 	if above.Kind() != jsontree.Array || o.top() || o.p.names.of(above).is(namedAnswer) || o.failing {
 		return false
 	}

@@ -284,7 +284,7 @@ var narrower = []string{"sub", "last", "old", "prev", "avs", "cvv", "cvc", "max"
 
 func isLetters(text []byte) bool {
 	for _, c := range text {
-		if c|0x20 < 'a' || 'z' < c|0x20 {
+		if !isLetter(c) {
 			return false
 		}
 	}

@@ -593,6 +593,13 @@ func (o *object) wrapsError() bool {
 	return bytes.HasPrefix(name, []byte("error")) && endsWithAny(name, []string{"response", "details", "data", "body", "object", "section"}) || bytes.HasSuffix(name, []byte("error"))
 }
 
+// isErrorElement reports whether an object is an XML element with a name such as rpc-error.
+func (o *object) isErrorElement() bool {
+	var buffer [maxRoleName]byte
+	name := plainName(nameOf(o.Value), &buffer)
+	return o.p.isXML && bytes.HasSuffix(name, []byte("error")) && !bytes.HasPrefix(name, []byte("last"))
+}
+
 // isException reports whether an object is an XML element with a text that is named for an
 // exception: <ServiceException code="LayerNotDefined">…
 func (o *object) isException() bool {

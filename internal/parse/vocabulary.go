@@ -12,6 +12,7 @@ import (
 type vocabulary struct {
 	words []listedWord
 	first [pairs + 1]uint16 // where those begin whose first two bytes have a hash
+	parts bool              // some may begin after a letter of ASCII
 }
 
 // listedWord is a word in lower case. The text before or after it may have to be no letter.
@@ -44,6 +45,7 @@ func newVocabularyOf(subjects map[subjects][]string) *vocabulary {
 			w := listedWord{text: strings.Trim(word, "|"), starts: word[0] == '|', ends: word[len(word)-1] == '|', of: of}
 			v.words = append(v.words, w)
 			v.first[pairHash(w.text[0], w.text[1])+1]++
+			v.parts = v.parts || !w.starts && isLetter(w.text[0])
 		}
 	}
 	for h := range pairs {
@@ -73,19 +75,24 @@ func (v *vocabulary) find(text string, enough subjects) subjects {
 func (v *vocabulary) scan(text string, enough subjects) (found subjects) {
 	inWord := false // an ASCII letter is before the pair
 	for i := 1; i < len(text); i++ {
+		after := inWord
+		if inWord = isLetter(text[i-1]); inWord && after && !v.parts {
+			continue
+		}
 		h := pairHash(text[i-1], text[i])
 		for _, w := range v.words[v.first[h]:v.first[h+1]] {
-			if !(w.starts && inWord) && w.isAt(text, i-1) {
+			if !(w.starts && after) && w.isAt(text, i-1) {
 				if found |= w.of; found&enough != 0 {
 					return found
 				}
 			}
 		}
-		c := text[i-1] | 0x20
-		inWord = 'a' <= c && c <= 'z'
 	}
 	return found
 }
+
+// isLetter reports whether a byte is a letter of ASCII.
+func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
 func (w *listedWord) isAt(text string, at int) bool {
 	if !follows(text, at, w.text) {
