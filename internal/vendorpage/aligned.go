@@ -145,6 +145,10 @@ func (t *alignedReader) add(l line) bool {
 	}
 	last := &t.rows[len(t.rows)-1]
 	switch {
+	case !first && t.blanks == 0 && len(last.cells) == len(t.heads) && key != "" && brokenCode(last.cells[t.key]):
+		for i, c := range cells {
+			last.cells[i] = wrapCode(last.cells[i], c)
+		}
 	case key != "" && codeStrength(codePart(key)) > noCode || others(key):
 		t.rows = append(t.rows, gridRow{line: l.n, cells: cells})
 	case key == "" && !first && t.blanks == 0 && len(last.cells) == len(t.heads): // not below a title
@@ -158,6 +162,11 @@ func (t *alignedReader) add(l line) bool {
 	}
 	t.blanks = 0
 	return true
+}
+
+// brokenCode reports whether a code was broken at a separator to fit its column.
+func brokenCode(s string) bool {
+	return s != "" && strings.ContainsAny(s[len(s)-1:], "_.-/") && codeStrength(s[:len(s)-1]) == mnemonic
 }
 
 // findGapped reads rows whose cells are separated by gaps of spaces without being aligned with

@@ -51,7 +51,9 @@ func columnOf(heading string, cells []string) column {
 		}
 		filled++
 		first, _, _ := strings.Cut(cell, "\n")
-		if s := codeStrength(codePart(first)); s > noCode {
+		if c.kind == ofCode && spacedCode.MatchString(first) && !isStatus(first) {
+			c.code, c.sure = c.code+1, c.sure+1
+		} else if s := codeStrength(codePart(first)); s > noCode {
 			c.code++
 			if s >= number {
 				c.sure++

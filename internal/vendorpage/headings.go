@@ -127,6 +127,7 @@ var (
 	markup      = regexp.MustCompile("\\*\\*|`|</?(?i:b|i|u|p|a|em|strong|code|span|div|ul|ol|li|br|sup|sub|tt|small|font|kbd|var|samp)(?:\\s[^<>]{0,200})?/?>")
 	italic      = regexp.MustCompile(`(^|[\s(])\*([^\s*](?:[^*]{0,200}[^\s*])?)\*($|[\s.,;:)])`)
 	mdLink      = regexp.MustCompile(`!?\[([^\[\]]*)\]\([^()\s]*(?:\([^()\s]*\))?[^()\s]*\)`)
+	footnote    = regexp.MustCompile(`<sup>\s*[\[(]?(?:\d{1,2}|[*†‡]+)[\])]?\s*</sup>`)
 	breaks      = regexp.MustCompile(`(?i)<br\s*/?>|</p>\s*<p>|</li>\s*<li>`)
 )
 
@@ -304,6 +305,7 @@ func plain(s string) string {
 	if !strings.ContainsAny(s, "<[*`&\\") || statusClass.MatchString(s) {
 		return tidy(s)
 	}
+	s = footnote.ReplaceAllString(s, "")
 	s = breaks.ReplaceAllString(s, "\n")
 	s = mdLink.ReplaceAllString(s, "$1")
 	s = markup.ReplaceAllString(s, "")

@@ -15,8 +15,9 @@ var inducedCode = regexp.MustCompile("^([^0-9]{0,40}?[\\s\"'`(\\[{<:=#*]|)(-?[A-
 var (
 	// gluedNumber matches a code that ends in digits, and a text right behind it.
 	gluedNumber = regexp.MustCompile(`^([A-Z]{2,10}(?:[-_.]\d{2,6}){1,3}|[A-Z]{1,6}\d{3,6})(\pL.*)$`)
-	// capitals matches a code in capitals, and a sentence behind a space.
-	capitals = regexp.MustCompile(`^([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*)\s+([A-Z][a-z]*\s+[a-z].*)$`)
+	// namedSentence matches a code in capitals, or of words with underscores, and a sentence behind
+	// a space.
+	namedSentence = regexp.MustCompile(`^([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*|[a-z][a-z0-9]*(?:_[a-z0-9]+)+)\s+([A-Z][a-z]*\s+[a-z].*)$`)
 	// gluedSentence matches a number, and a text that begins with a capital right behind it.
 	gluedSentence = regexp.MustCompile(`^(-?\d{1,8})((?:\p{Lu}\p{Ll}+|A)\s.*)$`)
 )
@@ -80,13 +81,13 @@ func placesIn(l string) (found []placed) {
 	if m := gluedNumber.FindStringSubmatch(strings.TrimSpace(l)); m != nil {
 		return []placed{{place{class: mnemonic, behind: nines(m[1])}, anchored{code: m[1], text: m[2]}}}
 	}
-	if m := capitals.FindStringSubmatch(strings.TrimSpace(l)); m != nil {
-		return []placed{{place{class: mnemonic, behind: " "}, anchored{code: m[1], text: m[2]}}}
+	o := openingOf(l)
+	if m := namedSentence.FindStringSubmatch(o.rest); m != nil && codeStrength(m[1]) == mnemonic {
+		return []placed{{place{before: o.mark, class: mnemonic, behind: " "}, anchored{code: m[1], text: m[2]}}}
 	}
 	if m := gluedSentence.FindStringSubmatch(strings.TrimSpace(l)); m != nil {
 		return []placed{{place{class: number}, anchored{code: m[1], text: m[2]}}}
 	}
-	o := openingOf(l)
 	text := strings.TrimSpace(l)
 	mark := o.mark
 	if i := strings.IndexByte(mark, '='); i >= 0 {

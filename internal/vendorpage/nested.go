@@ -49,6 +49,32 @@ func unnest(rows []gridRow) []gridRow {
 	return out
 }
 
+// unfoldSamples replaces a column of sample responses by their codes and messages.
+func unfoldSamples(rows []gridRow) []gridRow {
+	if len(rows) < 3 {
+		return rows
+	}
+	col := slices.IndexFunc(rows[1].cells, func(c string) bool { return strings.HasPrefix(c, "{") })
+	if col < 0 || col >= len(rows[0].cells) {
+		return rows
+	}
+	out := make([]gridRow, len(rows))
+	for i, r := range rows {
+		cells := []string{"Error code", "Message"}
+		if i > 0 {
+			if col >= len(r.cells) {
+				return rows
+			}
+			_, _, code, message := readSample(r.cells[col])
+			if cells = []string{code, message}; code == "" || message == "" {
+				return rows
+			}
+		}
+		out[i] = gridRow{line: r.line, cells: slices.Replace(slices.Clone(r.cells), col, col+1, cells...)}
+	}
+	return out
+}
+
 // codesIn returns the codes in a cell, each with the lines below it.
 func codesIn(cell string) (all []field) {
 	if !strings.Contains(cell, "\n") {

@@ -3,6 +3,7 @@ package vendorpage
 import (
 	"encoding/json"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +14,7 @@ import (
 func recordsGrid(at int, all []record) *grid {
 	var names []string // of the fields
 	splitBesides(all)
+	splitStatuses(all)
 	for i := range all {
 		all[i].readSamples()
 		all[i].liftFields()
@@ -59,6 +61,24 @@ func splitBesides(all []record) {
 	for i := range all {
 		all[i].beside = names[i]
 		all[i].fields = append(all[i].fields, field{"Message", messages[i]})
+	}
+}
+
+// behindStatus matches a code and its text behind a status: "404 - NO_BOX - There is no such box".
+var behindStatus = regexp.MustCompile(`^[*` + "`" + `]*([\w.-]+)[*` + "`" + `]*(?:\s*[:\x{ff1a}]|\s+[-–—|])\s*(\S.*)$`)
+
+// splitStatuses takes the statuses that the records begin with for statuses, if another code
+// follows each.
+func splitStatuses(all []record) {
+	for _, r := range all {
+		if m := behindStatus.FindStringSubmatch(r.beside); m == nil || !isStatus(r.term) || codeStrength(m[1]) != mnemonic {
+			return
+		}
+	}
+	for i, r := range all {
+		m := behindStatus.FindStringSubmatch(r.beside)
+		all[i].fields = append(r.fields, field{"HTTP status", r.term})
+		all[i].term, all[i].beside = m[1], m[2]
 	}
 }
 
@@ -255,7 +275,7 @@ func fieldList(all []record) bool {
 func convincing(all []record) bool {
 	good := 0
 	for _, r := range all {
-		if len(r.fields) > 0 || len(r.body) > 0 && prose(r.body[0]) || r.beside != "" {
+		if len(r.fields) > 0 || r.beside != "" || slices.ContainsFunc(r.body[:min(2, len(r.body))], prose) {
 			good++
 		}
 	}

@@ -1,6 +1,7 @@
 package vendorpage
 
 import (
+	"cmp"
 	"encoding/json"
 	"regexp"
 	"slices"
@@ -58,8 +59,7 @@ var sampleStatus = regexp.MustCompile(`^HTTP/[\d.]+ ([45]\d\d)\b`)
 // sampleRow reads the sample response in some lines. said reports whether a name in it says that it
 // is an error.
 func sampleRow(lines []line) (row gridRow, said, ok bool) {
-	status, code, message := "", "", ""
-	text := ""
+	status, text := "", ""
 	for _, l := range lines {
 		t := strings.TrimSpace(l.text)
 		if m := sampleStatus.FindStringSubmatch(t); m != nil {
@@ -72,9 +72,17 @@ func sampleRow(lines []line) (row gridRow, said, ok bool) {
 			text += l.text + "\n"
 		}
 	}
+	said, stat, code, message := readSample(text)
+	row.cells = []string{cmp.Or(status, stat), code, tidy(message)}
+	return row, said || status != "", code != "" && message != ""
+}
+
+// readSample reads the code and the message in a response in JSON. said reports whether something
+// in it says that it is an error.
+func readSample(text string) (said bool, status, code, message string) {
 	var sample any
 	if json.Unmarshal([]byte(text), &sample) != nil {
-		return row, false, false
+		return false, "", "", ""
 	}
 	names, values := flatten(sample, 0)
 	for i, name := range names {
@@ -88,6 +96,5 @@ func sampleRow(lines []line) (row gridRow, said, ok bool) {
 		}
 	}
 	said = status >= "4" || slices.ContainsFunc(names, func(n string) bool { return saysError.MatchString(strings.ToLower(n)) }) || strings.Contains(strings.ToLower(text), `"error`)
-	row.cells = []string{status, code, tidy(message)}
-	return row, said, code != "" && message != ""
+	return said, status, code, message
 }

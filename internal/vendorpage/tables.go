@@ -36,7 +36,7 @@ func readGrid(g grid) (all []*reading) {
 		}
 	}
 	at := g.line
-	g.rows = unnest(g.rows)
+	g.rows = unfoldSamples(unnest(g.rows))
 	for i, r := range g.rows {
 		if !headsRow(g, i) || heads != nil && sameHeadings(heads, r.cells) { // readTable skips repeated headings
 			continue
