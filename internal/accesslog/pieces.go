@@ -280,7 +280,7 @@ func statusBeside(pieces []piece, q request) []byte {
 func isPassed(pieces []piece, i int, q request) bool {
 	text := pieces[i].text
 	if string(text) == "-" {
-		return isAddress(pieces[i-1].text) || i == q.last+1 && pieces[q.first].open == 0 && (q.whole || q.target[0] != '/')
+		return isAddress(pieces[i-1].text) || i == q.last+1 && pieces[q.first].open == 0 && (q.whole || !bytes.HasPrefix(q.target, []byte("/")))
 	}
 	return isAddress(text) || string(text) == "->" || len(bytes.TrimFunc(text, func(c rune) bool { return c < 0x80 && isLetter(byte(c)) })) == 0
 }
