@@ -417,6 +417,13 @@ func TestLarge(t *testing.T) {
 	if rec := read(t, "auto", deep); len(rec.Elements) != 1 || rec.Elements[0].DeadLetter != ReasonUnknownFormat {
 		t.Errorf("%+v", rec)
 	}
+	// What would take minutes if it were looked through again for each of its pieces.
+	if rec := read(t, "auto", `/ a=1 b=2 c=3 "`+strings.Repeat(`\"`, 400_000)); rec.DeadLetter != ReasonMalformed {
+		t.Error(rec.DeadLetter)
+	}
+	if rec := read(t, "auto", strings.Repeat(`{"status":200}`, 1<<18)); rec.DeadLetter != ReasonTooMany {
+		t.Error(len(rec.Elements), rec.DeadLetter)
+	}
 }
 
 // FuzzRecord holds of any record what enrich and store rely on.

@@ -185,7 +185,11 @@ func (r *Reader) formatted(line []byte, at place) string {
 func (w objectWriter) pairs(rest []byte) {
 	for len(rest) > 0 {
 		if rest[0] == '"' {
-			rest = rest[max(quotedEnd(rest), 1):]
+			end := quotedEnd(rest)
+			if end < 0 { // the line is cut off
+				return
+			}
+			rest = rest[end:]
 			continue
 		}
 		word := rest
@@ -198,8 +202,11 @@ func (w objectWriter) pairs(rest []byte) {
 			if rest = trimSpace(rest); len(rest) == 0 || rest[0] != '"' || !bytes.HasSuffix(word, []byte("=")) && !bytes.HasSuffix(word, []byte(":")) {
 				continue
 			}
-			key, value = word[:len(word)-1], rest[1:max(quotedEnd(rest)-1, 1)]
-			rest = rest[max(quotedEnd(rest), 1):]
+			end := quotedEnd(rest)
+			if end < 0 {
+				return
+			}
+			key, value, rest = word[:len(word)-1], rest[1:end-1], rest[end:]
 		}
 		if isKey(key) {
 			w.member(string(key), bytes.TrimRight(value, ",;"))

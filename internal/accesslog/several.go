@@ -95,10 +95,9 @@ func (r *Reader) oneOf(one []byte, at place) (name string, why Reason) {
 
 // cutFirst splits a text after its first JSON document or line.
 func (r *Reader) cutFirst(text []byte, depth int) (one, rest []byte) {
-	line, after, _ := bytes.Cut(text, []byte("\n"))
-	line, after = trimSpace(line), trimSpace(after)
 	if text[0] != '{' && text[0] != '[' {
-		return line, after
+		one, rest, _ = bytes.Cut(text, []byte("\n"))
+		return trimSpace(one), trimSpace(rest)
 	}
 	tree := &r.level(depth).tree
 	root := tree.Parse(text)
@@ -115,6 +114,8 @@ func (r *Reader) cutFirst(text []byte, depth int) (one, rest []byte) {
 		}
 		return text[:end], text[tree.Offset:]
 	}
+	line, after, _ := bytes.Cut(text, []byte("\n"))
+	line, after = trimSpace(line), trimSpace(after)
 	if tree.Parse(line); tree.Ending != jsontree.Cut || !endsOpen(line) {
 		return line, after
 	}
