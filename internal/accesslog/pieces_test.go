@@ -69,6 +69,7 @@ func TestOtherLines(t *testing.T) {
 	f(`2026-03-04T05:06:07Z 12ms GET /v1/x 503 20ms`, "503|GET|/v1/x|") // which of the two is the whole?
 
 	// No access log.
+	f(`] GET /x HTTP/1.1`, "")
 	f(`2026-03-04T05:06:07Z,CONNECT  x,-,/`, "")
 	f(`[2026-03-04 05:06:07.123][1][info][main] [source/server/server.cc:412] initializing epoch 0 (base id=0, hot restart version=11.104)`, "")
 	f(`Mar  4 05:06:07 gw CRON[123]: (root) CMD (test -x /usr/sbin/anacron || run-parts /etc/cron.daily)`, "")

@@ -62,7 +62,7 @@ func cutLogger(line []byte) (time, rest []byte, ok bool) {
 // gateway_1 | 192.0.2.1 - - […, and [pod/gateway-0/nginx] 192.0.2.1 - - […
 func cutContainer(line []byte) (time, rest []byte, ok bool) {
 	head := line[:min(len(line), maxPrefix)]
-	if pod, rest, ok := bytes.Cut(head, []byte("] ")); ok && pod[0] == '[' && bytes.IndexByte(pod, ' ') < 0 && bytes.Count(pod, []byte("/")) == 2 {
+	if pod, rest, ok := bytes.Cut(head, []byte("] ")); ok && bytes.HasPrefix(pod, []byte("[")) && bytes.IndexByte(pod, ' ') < 0 && bytes.Count(pod, []byte("/")) == 2 {
 		return nil, line[len(head)-len(rest):], !plausibleTime(pod[1:])
 	}
 	name, rest, ok := bytes.Cut(head, []byte("| "))
