@@ -30,6 +30,18 @@ var guesses = []struct {
 var byStatus = map[int]string{207: "partial", 401: "auth", 402: "billing", 403: "permission", 404: "not_found", 405: "validation", 406: "validation", 409: "conflict", 410: "not_found", 412: "conflict",
 	413: "validation", 415: "validation", 422: "validation", 429: "rate_limit", 502: "dependency", 503: "unavailable", 504: "dependency"}
 
+var (
+	successCode  = regexp.MustCompile(`^[A-Z]?0+$|(?i)^(?:\w+_)?(?:success|ok)$`)
+	successWords = regexp.MustCompile(`(?i)\bsuccess(?:ful|fully)?\b|\bsucceeded\b|^ok\b|^no errors?\b|\bapproved\b|成功|正常|успешно|\bsucesso\b|éxito|succès|erfolgreich|성공|başarılı`)
+	failureWords = regexp.MustCompile(`(?i)\bnot\b|unsuccess|fail|partial|失败|失敗|不成功|실패`)
+)
+
+// succeeds reports whether a new entry means success, by its code and its texts.
+func succeeds(e Entry) bool {
+	said := e.Message + "\n" + e.Description
+	return successCode.MatchString(e.Code) && e.Status < 400 && (successWords.MatchString(e.Message) || successWords.MatchString(e.Description)) && !failureWords.MatchString(said)
+}
+
 // Guess guesses the kind, retry and owner of a new entry from its status and its words, so that the
 // catalog can be used at once. A person has to check them.
 //

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -41,4 +42,22 @@ func TestGuess(t *testing.T) {
 	f(Entry{Code: "OSM.1", Message: "Exceeded the number of times the case limit was created."}, "quota after_fix caller")
 	f(Entry{Code: "x", Status: 429, Message: "Quota exceeded."}, "rate_limit later caller")
 	f(Entry{Code: "x", Message: "账户资金不足"}, "billing after_fix caller")
+}
+
+// An entry that a page lists although it means success is marked, so that it makes no errors.
+func TestSuccessIsMarked(t *testing.T) {
+	f := func(e Entry, want bool) {
+		t.Helper()
+		if got := strings.Contains(newEntry(e), "success: true # guessed"); got != want {
+			t.Errorf("%+v: marked %v, want %v", e, got, want)
+		}
+	}
+	f(Entry{Code: "0", Message: "Success"}, true)
+	f(Entry{Code: "00", Description: "Approved"}, true)
+	f(Entry{Code: "0000", Message: "操作成功"}, true)
+	f(Entry{Code: "SUCCESS", Message: "ok"}, true)
+	f(Entry{Code: "0", Message: "Unknown error"}, false)
+	f(Entry{Code: "0", Message: "Not successful"}, false)
+	f(Entry{Code: "1001", Message: "Success"}, false)
+	f(Entry{Code: "0", Status: 500, Message: "Success"}, false)
 }

@@ -83,6 +83,9 @@ func newEntry(e Entry) string {
 	for _, text := range []struct{ name, value string }{{"message", e.Message}, {"description", e.Description}, {"remedy", e.Remedy}} {
 		fields = append(fields, field{name: text.name, value: scalar(text.value, "      ")})
 	}
+	if succeeds(e) {
+		fields = append(fields, field{"success", "true", "guessed"})
+	}
 	var out strings.Builder
 	writeEntry(&out, append(fields, field{"kind", kind, "guessed"}, field{"retry", plainScalar(retry), "guessed"}, field{"owner", owner, "guessed"}))
 	return out.String()
