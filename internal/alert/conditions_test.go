@@ -81,6 +81,24 @@ groups:
 	}
 }
 
+// A silence of two and a half days is told from one of two days.
+func TestRegressedWithinDays(t *testing.T) {
+	t.Parallel()
+	const rules = `
+groups:
+  - name: g
+    rules:
+      - {alert: Back, regressed: {over: 30m, silent: 60h}}
+`
+	w := newWorld(t)
+	const hour, day = 60, 24 * 60
+	w.insert(request{-2*day + hour/2, 1, "acme", quota}, request{-2*day + 23*hour, 1, "globex", quota}, request{13*hour + 10, 2, "acme", quota}, request{13*hour + 10, 2, "globex", quota})
+	w.mark(day + hour)
+	if got := episodesOf(w.backtest(rules, 0, day, BacktestOptions{}).Rules[0]); got != "acme 791-821" {
+		t.Errorf("the backtest has %s", got)
+	}
+}
+
 // A code that someone has marked as fixed is back with its first error, however short the silence.
 func TestMarkedAsFixedAndBack(t *testing.T) {
 	t.Parallel()

@@ -243,9 +243,10 @@ func (s *stored) mayReturn(ctx context.Context, rule *Rule, from, to time.Time) 
 	scope := store.Scope{From: from.Add(-rule.lookback()), To: to}
 	where := rule.Select.where(scope.Where(""), false)
 	between := int64(rule.needs().silent/time.Second) - hour // two hours with errors
+	byHour := func(from, to time.Time) bool { return to.Sub(from) > time.Hour }
 	sql := fmt.Sprintf(`SELECT toString(tenant), toString(code) FROM %s WHERE %s GROUP BY tenant, code
 		HAVING arrayMax(arrayDifference(arraySort(arrayPushFront(groupUniqArray(intDiv(toInt64(toUnixTimestamp(at)), %d) * %d), toInt64(%d))))) >= %d
-		ORDER BY tenant, code LIMIT %d`, scope.Rollup("error", nil), where.SQL, hour, hour, scope.From.Truncate(time.Hour).Unix(), between, mostReturning+1)
+		ORDER BY tenant, code LIMIT %d`, scope.Rollup("error", byHour), where.SQL, hour, hour, scope.From.Truncate(time.Hour).Unix(), between, mostReturning+1)
 	may := []string{}
 	err := s.Query(ctx, sql, where.Args, func(scan func(...any) error) error {
 		var tenant, code string

@@ -69,10 +69,10 @@ func (e edges) union(other edges) edges {
 func (e edges) from() time.Time { return time.Unix(e[0], 0).UTC() }
 func (e edges) to() time.Time   { return time.Unix(e[len(e)-1], 0).UTC() }
 
-// split reports whether an hour has to be read by the minute, because an edge lies in it.
-func (e edges) split(hour time.Time) bool {
-	i := sort.Search(len(e), func(i int) bool { return e[i] > hour.Unix() })
-	return i < len(e) && e[i] < hour.Add(time.Hour).Unix()
+// split reports whether an edge lies within [from, to).
+func (e edges) split(from, to time.Time) bool {
+	i := sort.Search(len(e), func(i int) bool { return e[i] > from.Unix() })
+	return i < len(e) && e[i] < to.Unix()
 }
 
 // mostEdges is the number above which a query names no edges: each minute is then one.

@@ -93,11 +93,11 @@ func sums(column string, windows []window) string {
 	return "[" + strings.Join(items, ", ") + "]"
 }
 
-// split reports whether a window begins or ends within an hour.
-func split(windows []window) func(time.Time) bool {
-	return func(hour time.Time) bool {
+// split reports whether a window begins or ends within [from, to).
+func split(windows []window) func(from, to time.Time) bool {
+	return func(from, to time.Time) bool {
 		return slices.ContainsFunc(windows, func(w window) bool {
-			inside := func(t time.Time) bool { return t.After(hour) && t.Before(hour.Add(time.Hour)) }
+			inside := func(t time.Time) bool { return t.After(from) && t.Before(to) }
 			return inside(w.From) || inside(w.To)
 		})
 	}
@@ -152,11 +152,15 @@ func (a *dailyAsker) askTraffic(ctx context.Context) (err error) {
 	scope := a.scope(a.all())
 	where, day := scope.Where(""), a.windows[today]
 	before, readable := "at < "+literal(day.From), "body_state NOT IN ("+hiddenStates+")"
+	apart := split(a.windows)
+	byHour := func(from, to time.Time) bool { // on the day, for the first request
+		return apart(from, to) || to.Sub(from) > time.Hour && from.Before(day.To) && to.After(day.From)
+	}
 	a.traffic, err = store.Select[dailyTraffic](ctx, a.s, `
 		SELECT tenant AS tenant_, topic AS topic_, `+sums("requests", a.windows)+` AS requests_, `+sums("errors", a.windows)+` AS errors_,
 			sumIf(requests, `+before+`) AS before_, sumIf(requests, `+before+` AND `+readable+`) AS seen_,
 			sumIf(requests, `+within("at", day)+` AND `+readable+`) AS seen_now_, minIf(at, `+within("at", day)+`) AS first_
-		FROM `+scope.Rollup("traffic", split(a.windows))+` WHERE `+where.SQL+`
+		FROM `+scope.Rollup("traffic", byHour)+` WHERE `+where.SQL+`
 		GROUP BY tenant, topic ORDER BY tenant, topic`, where.Args)
 	return err
 }

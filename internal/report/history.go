@@ -27,10 +27,10 @@ func (p parts) number(timeColumn string) string {
 	return fmt.Sprintf("toUInt16(least(intDiv(toUnixTimestamp64Milli(%s) - %d, %d), %d))", timeColumn, p.from.UnixMilli(), p.length, historyParts-1)
 }
 
-// split reports whether an hour does not lie within one part, for store.Scope.Rollup.
-func (p parts) split(hour time.Time) bool {
+// split reports whether [from, to) does not lie within one part, for store.Scope.Rollup.
+func (p parts) split(from, to time.Time) bool {
 	part := func(minute time.Time) int64 { return minute.Sub(p.from).Milliseconds() / p.length }
-	return part(hour) != part(hour.Add(59*time.Minute))
+	return part(from) != part(to.Add(-time.Minute))
 }
 
 // sparkline draws numbers as bars of eight heights, and 0 as a space.

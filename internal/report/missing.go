@@ -26,11 +26,11 @@ func Missing(ctx context.Context, s *store.Store, scope store.Scope, f Filter) (
 		within     store.Condition
 		same       func(string) string
 	}{
-		{"tenant", "traffic_hour", scope.Tenants, store.Condition{SQL: "1"}, exactly},
+		{"tenant", "traffic_day", scope.Tenants, store.Condition{SQL: "1"}, exactly},
 		{"topic", "batches", scope.Topics, store.Condition{SQL: "1"}, exactly},
-		{"service", "traffic_hour", f.Services, tenants, exactly},
-		{"route", "traffic_hour", f.Routes, tenants, exactly},
-		{"family", "error_hour", f.Families, tenants, exactly},
+		{"service", "traffic_day", f.Services, tenants, exactly},
+		{"route", "traffic_day", f.Routes, tenants, exactly},
+		{"family", "error_day", f.Families, tenants, exactly},
 		{"code", "codes_seen", f.Codes, tenants, catalog.Fold},
 	} {
 		if len(of.names) == 0 {

@@ -134,44 +134,99 @@ type lastRollup struct {
 	day, asked time.Time
 }
 
-// hoursFrom is the least length of a window that is read from hours. In a shorter one, reading the
-// hours of one or two whole days saves less than it costs to find out which days are rolled up.
+// hoursFrom is the least length of a window that is read from days and hours. In a shorter one,
+// reading those of one or two whole days saves less than it costs to find out which days are rolled
+// up.
 const hoursFrom = 48 * time.Hour
 
 // maxMinuteHours is the number of hours read by minutes above which reading the others from hours
 // saves nothing.
 const maxMinuteHours = 200
 
-// Rollup returns the table to read the counts of a view pair from, error_minute and error_hour or
-// traffic_minute and traffic_hour: the columns of both, with their time as `at`, in [From, To) of
-// the scope cut to whole minutes. A long window is read from hours, except for hours that are not
-// whole or, if split is given, that it asks to split. The sum of any column is the same in both.
-// The scope's tenants and topics are left to Where("").
-func (s Scope) Rollup(name string, split func(hour time.Time) bool) string {
+// Rollup returns the table to read the counts of errors or of requests from, by the name "error" or
+// "traffic": the columns of the views of minutes, hours and days, with their time as `at`, in
+// [From, To) of the scope cut to whole minutes. A long window is read from whole days, and the rest
+// of it from whole hours, apart from days and hours that are split: split reports whether the
+// question tells apart times within [from, to). nil splits none. The sum of any column is the same
+// whatever it is read from. The scope's tenants and topics are left to Where("").
+func (s Scope) Rollup(name string, split func(from, to time.Time) bool) string {
 	s = s.Minutes()
 	literal := func(t time.Time) string { return fmt.Sprintf("fromUnixTimestamp64Milli(%d)", t.UnixMilli()) }
-	span := fmt.Sprintf("WHERE minute >= %s AND minute < %s", literal(s.From), literal(s.To))
-	minutes := fmt.Sprintf("SELECT minute AS at, * EXCEPT minute FROM %s_minute %s", name, span)
+	within := func(column string, from time.Time) string {
+		return fmt.Sprintf("%[1]s >= %[2]s AND %[1]s < %[3]s", column, literal(from), literal(s.To))
+	}
+	minutes := fmt.Sprintf("SELECT minute AS at, * EXCEPT minute FROM %s_minute WHERE %s", name, within("minute", s.From))
 	switch short := s.To.Sub(s.From) < hoursFrom; {
 	case short && !s.lastRollup.IsZero() && dayOf(s.From).After(s.lastRollup):
-		return fmt.Sprintf("(SELECT minute AS at, * EXCEPT (minute, late) FROM %s_minute_by_batch %s)", name, span)
+		return fmt.Sprintf("(SELECT minute AS at, * EXCEPT (minute, late) FROM %s_minute_by_batch WHERE %s)", name, within("minute", s.From))
 	case short:
 		return "(" + minutes + ")"
 	}
-	first := s.From.Truncate(time.Hour)
-	var byMinute []string
-	for h := first; h.Before(s.To); h = h.Add(time.Hour) {
-		if h.Before(s.From) || h.Add(time.Hour).After(s.To) || split != nil && split(h) {
-			byMinute = append(byMinute, strconv.FormatInt(h.Unix(), 10))
-		}
-	}
-	if len(byMinute) > maxMinuteHours {
+	by := s.pieces(split)
+	if len(by.minute) > maxMinuteHours {
 		return "(" + minutes + ")"
 	}
-	hours := fmt.Sprintf("SELECT hour AS at, * EXCEPT hour FROM %s_hour WHERE hour >= %s AND hour < %s", name, literal(first), literal(s.To))
-	if len(byMinute) == 0 {
-		return "(" + hours + ")"
+	var parts []string
+	if len(by.day) > 0 {
+		parts = append(parts, fmt.Sprintf("SELECT toDateTime64(day, 3, 'UTC') AS at, * EXCEPT day FROM %s_day WHERE day IN (%s)", name, days(by.day)))
 	}
-	list := strings.Join(byMinute, ", ")
-	return "(" + hours + " AND toUnixTimestamp(hour) NOT IN (" + list + ") UNION ALL " + minutes + " AND toUnixTimestamp(toStartOfHour(minute)) IN (" + list + "))"
+	if len(by.hour) > 0 {
+		parts = append(parts, fmt.Sprintf("SELECT hour AS at, * EXCEPT hour FROM %s_hour WHERE %s AND toDate(hour) IN (%s)", name, within("hour", s.From.Truncate(time.Hour)), days(by.hour)))
+		if len(by.minute) > 0 {
+			parts[len(parts)-1] += " AND toUnixTimestamp(hour) NOT IN (" + seconds(by.minute) + ")"
+		}
+	}
+	if len(by.minute) > 0 {
+		parts = append(parts, minutes+" AND toUnixTimestamp(toStartOfHour(minute)) IN ("+seconds(by.minute)+")")
+	}
+	return "(" + strings.Join(parts, " UNION ALL ") + ")"
+}
+
+// pieces are what a window is read from: whole days, days of which whole hours are read, and hours
+// that are read by the minute.
+type pieces struct{ day, hour, minute []time.Time }
+
+// pieces cuts the window.
+func (s Scope) pieces(split func(from, to time.Time) bool) (p pieces) {
+	whole := func(from time.Time, length time.Duration) bool {
+		to := from.Add(length)
+		return !from.Before(s.From) && !to.After(s.To) && (split == nil || !split(from, to))
+	}
+	for day := dayOf(s.From); day.Before(s.To); day = day.AddDate(0, 0, 1) {
+		if whole(day, 24*time.Hour) {
+			p.day = append(p.day, day)
+			continue
+		}
+		byHour := false
+		for hour := range 24 {
+			switch from := day.Add(time.Duration(hour) * time.Hour); {
+			case whole(from, time.Hour):
+				byHour = true
+			case from.Add(time.Hour).After(s.From) && from.Before(s.To):
+				p.minute = append(p.minute, from)
+			}
+		}
+		if byHour {
+			p.hour = append(p.hour, day)
+		}
+	}
+	return p
+}
+
+// days is a list of days in SQL.
+func days(list []time.Time) string {
+	texts := make([]string, len(list))
+	for i, day := range list {
+		texts[i] = "'" + day.Format(time.DateOnly) + "'"
+	}
+	return strings.Join(texts, ", ")
+}
+
+// seconds is a list of times in SQL, in Unix seconds.
+func seconds(list []time.Time) string {
+	texts := make([]string, len(list))
+	for i, at := range list {
+		texts[i] = strconv.FormatInt(at.Unix(), 10)
+	}
+	return strings.Join(texts, ", ")
 }

@@ -104,8 +104,8 @@ func (s *Store) replaceRollup(ctx context.Context, date string, fold, number uin
 			return s.execute(ctx, rollupTimeout, `INSERT INTO traffic_minute_rows SELECT * REPLACE (toUInt64(?) AS fold) FROM (SELECT * FROM traffic_minute_rows`+of+`)`, number, date, fold)
 		},
 	}
-	for _, hours := range hourSteps(s, date, number) {
-		steps = append(steps, func() error { return hours(ctx) })
+	for _, step := range longSteps(s, date, number) {
+		steps = append(steps, func() error { return step(ctx) })
 	}
 	return firstError(append(steps,
 		func() error { time.Sleep(publishPause); return nil },
@@ -114,7 +114,7 @@ func (s *Store) replaceRollup(ctx context.Context, date string, fold, number uin
 
 // publishReplacement makes a rollup of a sealed day count.
 func (s *Store) publishReplacement(ctx context.Context, date string, number uint64) error {
-	err := s.execute(ctx, s.insertTimeout, `INSERT INTO seal_rows (day, id, state, fold, at) SELECT toDate(?), ?, ?, ?, now64(3) WHERE toUnixTimestamp(now()) < ?`,
+	err := s.execute(ctx, s.insertTimeout, `INSERT INTO seal_rows (day, id, state, fold, at, days) SELECT toDate(?), ?, ?, ?, now64(3), 1 WHERE toUnixTimestamp(now()) < ?`,
 		date, number, sealMade, number, number>>32+uint64(publishWithin.Seconds()))
 	if err != nil {
 		return err

@@ -10,11 +10,12 @@ import (
 )
 
 // Each batch writes sums of its own. Closed days are rolled up: into one row for each minute and
-// group, and from these into hours, for readers of long windows. The views of minutes and hours
-// read the rollup of rolled-up days, and the batches' sums of all other days. They are as exact as
-// these at every moment and through any crash. migrations/0005_hours.sql and 0016_minutes.sql have
-// the tables. Below, "hours" are all rows of a rollup, and "minutes" are the batches' sums. Stored
-// names say "fold" for a rollup and "hold" for a lock.
+// group, from these into hours, and from these into days, for readers of long windows. The views of
+// minutes, hours and days read the rollup of rolled-up days, and the batches' sums of all other
+// days. They are as exact as these at every moment and through any crash.
+// migrations/0005_hours.sql, 0016_minutes.sql and 0019_days.sql have the tables. Below, "hours" are
+// all rows of a rollup, and "minutes" are the batches' sums. Stored names say "fold" for a rollup
+// and "hold" for a lock.
 //
 // Five rules make it so.
 //
@@ -261,9 +262,9 @@ func (s *Store) keepExpiring(ctx context.Context, last time.Time) error {
 	}
 	day := last.Format(time.DateOnly)
 	return s.execute(ctx, s.insertTimeout, `
-		INSERT INTO fold_rows (day, fold, mark, at, minutes)
-		SELECT day, fold, now_marked, now64(3), minutes
-		FROM (SELECT day, fold, mark, minutes FROM fold_rows FINAL WHERE day <= toDate(?)) AS folds
+		INSERT INTO fold_rows (day, fold, mark, at, minutes, days)
+		SELECT day, fold, now_marked, now64(3), minutes, days
+		FROM (SELECT day, fold, mark, minutes, days FROM fold_rows FINAL WHERE day <= toDate(?)) AS folds
 		JOIN (SELECT day, groupBitXor(mark) AS now_marked FROM day_change_rows WHERE day <= toDate(?) GROUP BY day) AS marks USING (day)
 		WHERE mark != now_marked AND day > `+rollupSince, day, day)
 }
@@ -275,7 +276,7 @@ func (s *Store) dueDays(ctx context.Context, after, before, now time.Time) ([]ti
 		SELECT day
 		FROM (SELECT toDate(minute) AS day, count() FROM traffic_sums GROUP BY day) AS minutes
 		LEFT JOIN (SELECT toDate(hour) AS day, max(fold) AS fold FROM traffic_hour_rows GROUP BY day) AS tries USING (day)
-		WHERE day > greatest(`+rollupSince+`, toDate(toDateTime(?, 'UTC'))) AND day < toDate(?) AND bitShiftRight(fold, 32) <= ? AND day NOT IN (SELECT day FROM folded_days WHERE minutes)
+		WHERE day > greatest(`+rollupSince+`, toDate(toDateTime(?, 'UTC'))) AND day < toDate(?) AND bitShiftRight(fold, 32) <= ? AND day NOT IN (SELECT day FROM folded_days WHERE days OR sealed)
 		ORDER BY day DESC LIMIT ?`, max(after.Unix(), 0), before.Format(time.DateOnly), now.Add(-rollupInterval).Unix(), rollupsAtOnce)
 }
 
@@ -345,8 +346,8 @@ func (r rollup) steps() []func(context.Context) error {
 			SELECT ?, minute, `+trafficGroup+`, sum(requests), sum(errors) FROM traffic_sums`+rows+`minute, `+trafficGroup+inOrder, args...),
 		step(`INSERT INTO error_minute_rows (fold, minute, `+codeGroup+`, errors, first_seen, last_seen)
 			SELECT ?, minute, `+codeGroup+`, sum(errors), min(first_seen), max(last_seen) FROM error_sums`+rows+`minute, `+codeGroup+inOrder, args...),
-	}, hourSteps(r.store, r.day, r.number), []func(context.Context) error{
-		step(`INSERT INTO fold_rows (day, fold, mark, at, minutes) SELECT toDate(?), ?, ?, now64(3), 1
+	}, longSteps(r.store, r.day, r.number), []func(context.Context) error{
+		step(`INSERT INTO fold_rows (day, fold, mark, at, minutes, days) SELECT toDate(?), ?, ?, now64(3), 1, 1
 			WHERE (SELECT groupBitXor(mark) FROM day_change_rows WHERE day = toDate(?)) = ? AND (SELECT groupBitXor(hold) FROM fold_hold_rows FINAL) = ?
 				AND toUnixTimestamp(now()) < ?`, r.day, r.number, r.mark, r.day, r.mark, r.locks, r.number>>32+uint64(publishWithin.Seconds())),
 	})
@@ -359,17 +360,28 @@ const (
 	codeGroup    = `tenant, code, service, route, dialect, topic, family, kind`
 )
 
-// hourSteps returns the steps that add up the minutes of a rollup by hour.
-func hourSteps(s *Store, day string, number uint64) []func(context.Context) error {
+// longSteps returns the steps that add up the minutes of a rollup by hour, and its hours by day.
+func longSteps(s *Store, day string, number uint64) []func(context.Context) error {
 	step := func(sql string) func(context.Context) error {
 		return func(ctx context.Context) error { return s.execute(ctx, rollupTimeout, sql, day, number) }
 	}
-	const hours, own = `SELECT fold, toStartOfHour(minute) AS hour, `, ` WHERE toDate(minute) = toDate(?) AND fold = ? GROUP BY fold, hour, `
+	const (
+		hours     = `SELECT fold, toStartOfHour(minute) AS hour, `
+		ofMinutes = ` WHERE toDate(minute) = toDate(?) AND fold = ? GROUP BY fold, hour, `
+		days      = `SELECT fold, toDate(hour) AS day, `
+		ofHours   = ` WHERE toDate(hour) = toDate(?) AND fold = ? GROUP BY fold, day, `
+		traffic   = `, sum(requests), sum(errors) FROM `
+		codes     = `, sum(errors), min(first_seen), max(last_seen) FROM `
+	)
 	return []func(context.Context) error{
 		step(`INSERT INTO traffic_hour_rows (fold, hour, ` + trafficGroup + `, requests, errors) ` +
-			hours + trafficGroup + `, sum(requests), sum(errors) FROM traffic_minute_rows` + own + trafficGroup),
+			hours + trafficGroup + traffic + `traffic_minute_rows` + ofMinutes + trafficGroup),
 		step(`INSERT INTO error_hour_rows (fold, hour, ` + codeGroup + `, errors, first_seen, last_seen) ` +
-			hours + codeGroup + `, sum(errors), min(first_seen), max(last_seen) FROM error_minute_rows` + own + codeGroup),
+			hours + codeGroup + codes + `error_minute_rows` + ofMinutes + codeGroup),
+		step(`INSERT INTO traffic_day_rows (fold, day, ` + trafficGroup + `, requests, errors) ` +
+			days + trafficGroup + traffic + `traffic_hour_rows` + ofHours + trafficGroup),
+		step(`INSERT INTO error_day_rows (fold, day, ` + codeGroup + `, errors, first_seen, last_seen) ` +
+			days + codeGroup + codes + `error_hour_rows` + ofHours + codeGroup),
 	}
 }
 
@@ -378,7 +390,8 @@ func hourSteps(s *Store, day string, number uint64) []func(context.Context) erro
 // that began before is still running.
 func (s *Store) dropOldRollups(ctx context.Context) error {
 	for _, rolledUp := range []struct{ table, time string }{
-		{"traffic_hour_rows", "hour"}, {"error_hour_rows", "hour"}, {"traffic_minute_rows", "minute"}, {"error_minute_rows", "minute"},
+		{"traffic_day_rows", "day"}, {"error_day_rows", "day"}, {"traffic_hour_rows", "hour"}, {"error_hour_rows", "hour"},
+		{"traffic_minute_rows", "minute"}, {"error_minute_rows", "minute"},
 	} {
 		var drops []string
 		err := s.ask(ctx, `

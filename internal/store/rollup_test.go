@@ -44,6 +44,7 @@ type whole struct {
 	rolledUp, sealed string // days
 	hours, minutes   string // of the views
 	minuteHours      string // of the views of minutes, added up by hour
+	days, hourDays   string // of the views of days, and of those of hours, added up by day
 	byBatch          [2]string
 }
 
@@ -58,19 +59,20 @@ var askForWhole = func() string {
 	}
 	return "SELECT (SELECT count() FROM @folded_days), (SELECT count() FROM @sealed_days)" +
 		ask("hour", "traffic_hour", "error_hour") + ask("minute", "traffic_minute", "error_minute") + ask(hour, "traffic_minute", "error_minute") +
+		ask("day", "traffic_day", "error_day") + ask("toDate(hour)", "traffic_hour", "error_hour") +
 		ask(hour, "traffic_minute_by_batch", "error_minute_by_batch") + ask("minute", "traffic_minute_by_batch", "error_minute_by_batch")
 }()
 
-// askWhole ends the test if views of hours and minutes differ, or differ from the batches although
-// no day is sealed.
+// askWhole ends the test if views of days, hours and minutes differ, or differ from the batches
+// although no day is sealed.
 func askWhole(t *testing.T, query func(string) string, after ...any) (w whole) {
 	t.Helper()
 	answer := strings.Split(query(askForWhole), "\t")
-	if len(answer) != 7 {
+	if len(answer) != 9 {
 		t.Fatal(answer)
 	}
-	w = whole{answer[0], answer[1], answer[2], answer[3], answer[4], [2]string{answer[5], answer[6]}}
-	if w.hours != w.minuteHours || w.sealed == "0" && w.byBatch != [2]string{w.hours, w.minutes} {
+	w = whole{answer[0], answer[1], answer[2], answer[3], answer[4], answer[5], answer[6], [2]string{answer[7], answer[8]}}
+	if w.hours != w.minuteHours || w.days != w.hourDays || w.sealed == "0" && w.byBatch != [2]string{w.hours, w.minutes} {
 		t.Fatalf("%v: %+v", after, w)
 	}
 	return w
@@ -339,18 +341,20 @@ func (h *history) compareReaders() {
 	h.Helper()
 	from := firstDay.Add(-time.Duration(h.rand.IntN(3000)) * time.Minute)
 	to := from.Add(49*time.Hour + time.Duration(h.rand.IntN(6000))*time.Minute)
-	split := func(hour time.Time) bool { return hour.Hour()%7 == 3 }
+	split, longest := func(from, to time.Time) bool {
+		return to.Sub(from) > time.Hour && from.Day()%2 == 0 || from.Hour()%7 == 3
+	}, "hour"
 	if h.rand.IntN(2) == 0 {
-		split = nil
+		split, longest = nil, "day"
 	}
 	for name, sums := range map[string]string{"error": "sum(errors), min(first_seen), max(last_seen)", "traffic": "sum(requests), sum(errors)"} {
 		columns := map[string]string{"error": "tenant, service, route, family, kind, code, dialect, topic", "traffic": "tenant, service, route, status, body_state, topic"}[name]
 		ask := "SELECT count(), sum(cityHash64(*)) FROM (SELECT " + columns + ", " + sums + " FROM %s GROUP BY " + columns + ")"
 		source := store.Scope{From: from, To: to}.Rollup(name, split)
-		if !strings.Contains(source, name+"_hour") {
-			h.Fatalf("minutes for %s to %s: %s", from, to, source)
+		if !strings.Contains(source, name+"_"+longest) {
+			h.Fatalf("no %s for %s to %s: %s", longest, from, to, source)
 		}
-		source = strings.NewReplacer(name+"_hour", "@"+name+"_hour", name+"_minute", "@"+name+"_minute").Replace(source)
+		source = strings.NewReplacer(name+"_day", "@"+name+"_day", name+"_hour", "@"+name+"_hour", name+"_minute", "@"+name+"_minute").Replace(source)
 		minutes := fmt.Sprintf("(SELECT * FROM @%s_minute WHERE minute >= fromUnixTimestamp64Milli(%d) AND minute < fromUnixTimestamp64Milli(%d))", name, from.UnixMilli(), to.UnixMilli())
 		if got, want := h.query(fmt.Sprintf(ask, source)), h.query(fmt.Sprintf(ask, minutes)); got != want {
 			h.Fatalf("%s from %s to %s:\nview    %s\nbatches %s", name, from, to, got, want)
@@ -506,11 +510,13 @@ func TestClosedDaysAreRolledUp(t *testing.T) {
 		t.Error(got)
 	}
 
-	// An earlier version published hours without minutes.
-	query("INSERT INTO @fold_rows (day, fold, mark, at) SELECT day, fold, mark, now64(3) FROM @fold_rows FINAL WHERE day = '" + day(3).Format(time.DateOnly) + "'")
+	// Earlier versions published hours without days, and without minutes.
+	for minutes, at := range map[string]time.Time{"0": day(3), "1": day(2)} {
+		query("INSERT INTO @fold_rows (day, fold, mark, at, minutes) SELECT day, fold, mark, now64(3), " + minutes + " FROM @fold_rows FINAL WHERE day = '" + at.Format(time.DateOnly) + "'")
+	}
 	counting("0 1 2 3 4")
 	askWhole(t, query)
-	rollUp(now.Add(44*time.Minute), day(3))
+	rollUp(now.Add(44*time.Minute), day(3), day(2))
 }
 
 func TestNoDayIsRolledUpInTheMiddleOfAChange(t *testing.T) {
@@ -689,7 +695,7 @@ func TestHoursOutliveMinutesThatExpireEarly(t *testing.T) {
 	caughtUp(t, s)
 	expect := func(when, want string) {
 		t.Helper()
-		if got := query("SELECT (SELECT sum(requests) FROM @traffic_hour), (SELECT sum(errors) FROM @error_hour), (SELECT count() FROM @folded_days)"); got != want {
+		if got := query("SELECT (SELECT sum(requests) FROM @traffic_hour), (SELECT sum(errors) FROM @error_day), (SELECT count() FROM @folded_days)"); got != want {
 			t.Fatalf("%s: requests, errors, rolled-up days are %q, want %q", when, got, want)
 		}
 	}
@@ -730,6 +736,7 @@ func TestOldHoursAreDropped(t *testing.T) {
 		for _, table := range []string{"traffic", "error"} {
 			query(fmt.Sprintf("INSERT INTO @%s_hour_rows (hour, fold, errors) SELECT %s, %d, 1", table, day, id(age, n)))
 			query(fmt.Sprintf("INSERT INTO @%s_minute_rows (minute, fold, errors) SELECT %s, %d, 1", table, day, id(age, n)))
+			query(fmt.Sprintf("INSERT INTO @%s_day_rows (day, fold, errors) SELECT %s, %d, 1", table, day, id(age, n)))
 		}
 	}
 	publish := func(day string, age, n, minutesAgo int) {
@@ -751,7 +758,7 @@ func TestOldHoursAreDropped(t *testing.T) {
 		if _, err := s.RollUpClosedDays(t.Context(), time.Now()); err != nil {
 			t.Fatal(err)
 		}
-		for _, table := range []string{"traffic_hour", "error_hour", "traffic_minute", "error_minute"} {
+		for _, table := range []string{"traffic_day", "error_day", "traffic_hour", "error_hour", "traffic_minute", "error_minute"} {
 			if got := query("SELECT arraySort(groupUniqArray(bitAnd(fold, 255))) FROM @" + table + "_rows"); got != "[2,3,4,5,7]" {
 				t.Errorf("%s: the rollups left are %s", table, got)
 			}
@@ -814,7 +821,7 @@ func TestHoursAreRightAtEveryMoment(t *testing.T) {
 	reads, ofHours := 0, 0
 	for ctx.Err() == nil {
 		least := acknowledged.Load()
-		got := query("SELECT sum(requests), (SELECT count() FROM @folded_days) FROM @traffic_hour")
+		got := query("SELECT sum(requests), (SELECT count() FROM @folded_days) FROM @traffic_" + []string{"day", "hour"}[reads%2])
 		most := begun.Load()
 		var n, days int64
 		fmt.Sscan(got, &n, &days)
@@ -859,11 +866,16 @@ func TestLongReportsFromHours(t *testing.T) {
 		t.Fatal(got)
 	}
 	checkLongReports(t, s, q)
-	// The reports read hours: without these, only the errors of the first and last minutes are
-	// left.
-	query("TRUNCATE TABLE @error_hour_rows")
-	if top, err := report.NewTop(t.Context(), s, &catalog.Set{}, q); err != nil || top.Errors != 1 {
-		t.Errorf("%+v %v", top, err)
+	// The reports read whole days: without these, only the errors of the first and last hours are
+	// left. Without hours, only those of the first and last minutes are.
+	for _, without := range []struct {
+		rolledUp string
+		left     uint64
+	}{{"error_day_rows", 3}, {"error_hour_rows", 1}} {
+		query("TRUNCATE TABLE @" + without.rolledUp)
+		if top, err := report.NewTop(t.Context(), s, &catalog.Set{}, q); err != nil || top.Errors != without.left {
+			t.Errorf("without %s: %+v %v", without.rolledUp, top, err)
+		}
 	}
 }
 
@@ -918,7 +930,7 @@ func TestHoursSayWhatReenrichedMinutesSay(t *testing.T) {
 		if err := s.ReenrichSums(t.Context(), c, firstDay, time.Time{}, time.Time{}, 10, dry, func([]store.SumRewrite) error { return nil }); err != nil {
 			t.Fatal(err)
 		}
-		if got := query("SELECT (SELECT count() FROM @folded_days), kind FROM @error_hour"); got != days+"\t"+want {
+		if got := query("SELECT (SELECT count() FROM @folded_days), kind FROM @error_day"); got != days+"\t"+want {
 			t.Errorf("rolled-up days, kind: %q, want %q and %q", got, days, want)
 		}
 		askWhole(t, query)

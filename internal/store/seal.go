@@ -68,7 +68,7 @@ func (s *Store) SealDays(ctx context.Context, now time.Time, age time.Duration) 
 	if err != nil || watermark.IsZero() {
 		return nil, err
 	}
-	ripe, err := s.askDays(ctx, `SELECT day FROM folded_days WHERE minutes AND NOT sealed AND day > `+rollupSince+` AND day < toDate(?) ORDER BY day LIMIT ?`,
+	ripe, err := s.askDays(ctx, `SELECT day FROM folded_days WHERE days AND NOT sealed AND day > `+rollupSince+` AND day < toDate(?) ORDER BY day LIMIT ?`,
 		watermark.Add(-age).UTC().Format(time.DateOnly), sealsAtOnce)
 	if err != nil {
 		return nil, fmt.Errorf("look for days to seal: %w", err)
@@ -122,9 +122,9 @@ func (s *Store) sealSteps(day time.Time, id uint64) []func(context.Context) erro
 	date := day.Format(time.DateOnly)
 	return []func(context.Context) error{
 		step(`INSERT INTO seal_rows (day, id, state, at) SELECT toDate(?), ?, ?, now64(3)`, date, id, sealAnnounced),
-		step(`INSERT INTO seal_rows (day, id, state, fold, at) SELECT day, ?, ?, fold, now64(3)
+		step(`INSERT INTO seal_rows (day, id, state, fold, at, days) SELECT day, ?, ?, fold, now64(3), days
 			FROM folded_days
-			WHERE day = toDate(?) AND minutes AND NOT sealed
+			WHERE day = toDate(?) AND days AND NOT sealed
 				AND (SELECT countIf(NOT ended AND began > now64(3) - `+lockLasts+`) FROM fold_hold_rows FINAL) = 0
 				AND (SELECT count() FROM (SELECT DISTINCT topic, partition, first_offset, epoch FROM fold_batch_rows WHERE day = toDate(?) AND `+counted+`)
 					WHERE (topic, partition, first_offset, epoch) NOT IN (SELECT topic, partition, first_offset, epoch FROM batch_rows

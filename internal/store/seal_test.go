@@ -58,14 +58,15 @@ func (f sealing) run(steps []func(context.Context) error) {
 // expect compares the requests and errors of the first day in all views, and whether it is sealed.
 func (f sealing) expect(when string, requests int, sealed bool) {
 	f.Helper()
-	const of = " WHERE toDate(%s) = '%s'"
 	day := firstDay.Format(time.DateOnly)
-	minutes, hours := fmt.Sprintf(of, "minute", day), fmt.Sprintf(of, "hour", day)
-	got := f.query("SELECT (SELECT sum(requests) FROM @traffic_minute" + minutes + "), (SELECT sum(requests) FROM @traffic_hour" + hours +
-		"), (SELECT sum(errors) FROM @error_minute" + minutes + "), (SELECT sum(errors) FROM @error_hour" + hours + "), (SELECT count() FROM @sealed_days)")
-	want := fmt.Sprintf("%d\t%[1]d\t%[1]d\t%[1]d\t%d", requests, map[bool]int{true: 1}[sealed])
+	sql := "SELECT "
+	for _, unit := range []string{"minute", "hour", "day"} {
+		sql += fmt.Sprintf("(SELECT sum(requests) FROM @traffic_%[1]s WHERE toDate(%[1]s) = '%[2]s'), (SELECT sum(errors) FROM @error_%[1]s WHERE toDate(%[1]s) = '%[2]s'), ", unit, day)
+	}
+	got := f.query(sql + "(SELECT count() FROM @sealed_days)")
+	want := strings.Repeat(fmt.Sprintf("%d\t", requests), 6) + fmt.Sprint(map[bool]int{true: 1}[sealed])
 	if got != want {
-		f.Fatalf("%s: requests by minute and hour, errors by minute and hour, sealed days are %q, want %q", when, got, want)
+		f.Fatalf("%s: requests and errors by minute, hour and day, sealed days are %q, want %q", when, got, want)
 	}
 }
 
@@ -235,7 +236,7 @@ func TestSealedSumsAreReenriched(t *testing.T) {
 		if n != rewritten {
 			t.Errorf("%d sums were rewritten, want %d", n, rewritten)
 		}
-		for _, view := range []string{"error_hour", "error_minute"} {
+		for _, view := range []string{"error_day", "error_hour", "error_minute"} {
 			if got := f.query("SELECT groupArray((kind, n)) FROM (SELECT kind, sum(errors) AS n FROM @" + view + " WHERE toDate(" + strings.TrimPrefix(view, "error_") + ") = '" + firstDay.Format(time.DateOnly) + "' GROUP BY kind ORDER BY kind)"); got != kinds {
 				t.Errorf("%s has the kinds %s, want %s", view, got, kinds)
 			}
@@ -247,6 +248,42 @@ func TestSealedSumsAreReenriched(t *testing.T) {
 	reenrich(firstDay.Add(6*time.Hour), false, 0, before)
 	reenrich(time.Time{}, false, 2, after)
 	reenrich(time.Time{}, false, 0, after)
+}
+
+// An earlier version, which knows of no days, sealed a rollup with days or without. They are read
+// from its hours.
+func TestDaysOfASealByAnEarlierVersion(t *testing.T) {
+	t.Parallel()
+	f := newSealing(t)
+	f.run(f.SealSteps(firstDay))
+	f.insert(dayBatch(t, 20, 0, firstDay)) // late
+	f.query("ALTER TABLE @seal_rows UPDATE days = 0 WHERE 1 SETTINGS mutations_sync = 1")
+	f.expect("a rollup with days", 3, true)
+	for _, table := range []string{"traffic_day_rows", "error_day_rows"} {
+		f.query("TRUNCATE TABLE @" + table)
+	}
+	f.expect("a rollup without days", 3, true)
+	askWhole(t, f.query)
+	if days, err := f.RollUpClosedDays(t.Context(), time.Now().Add(time.Hour)); err != nil || slices.ContainsFunc(days, firstDay.Equal) {
+		t.Errorf("rolled up %v (%v)", days, err)
+	}
+	f.expect("after a rollup of other days", 3, true)
+}
+
+// A day whose rollup has no days, as earlier versions made it, is sealed only when it has been
+// rolled up again.
+func TestNoDayIsSealedWithoutDays(t *testing.T) {
+	t.Parallel()
+	f := newSealing(t)
+	f.query("ALTER TABLE @fold_rows UPDATE days = 0 WHERE 1 SETTINGS mutations_sync = 1")
+	if sealed, err := f.SealDays(t.Context(), time.Now(), time.Hour); err != nil || len(sealed) > 0 {
+		t.Errorf("sealed %v (%v)", sealed, err)
+	}
+	f.run(f.SealSteps(firstDay))
+	f.expect("without days", 2, false)
+	f.rollUp()
+	f.run(f.SealSteps(firstDay))
+	f.expect("with days", 2, true)
 }
 
 // A process that is told to stop while it seals a day gives the seal up: nobody waits for it.

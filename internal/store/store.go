@@ -4,12 +4,12 @@
 // # Promises to readers of the views
 //
 // Readers use the views: errors, traffic_minute, error_minute, traffic_hour, error_hour,
-// codes_seen, dead_letters, audit_samples, batches, gaps, watermarks, alerts. Each is exact at
-// every moment, and a reader needs neither FINAL nor any knowledge of batches or epochs. Only
-// codes_seen may also hold codes that a newer parser no longer finds. The stored tables behind them
-// hold repeated and superseded rows and may change with any migration. In the views of minutes and
-// hours, one time and group can have several rows, such as one for each batch, so readers add them
-// up with sum().
+// traffic_day, error_day, codes_seen, dead_letters, audit_samples, batches, gaps, watermarks,
+// alerts. Each is exact at every moment, and a reader needs neither FINAL nor any knowledge of
+// batches or epochs. Only codes_seen may also hold codes that a newer parser no longer finds. The
+// stored tables behind them hold repeated and superseded rows and may change with any migration. In
+// the views of minutes, hours and days, one time and group can have several rows, such as one for
+// each batch, so readers add them up with sum().
 //
 // # Promises to the ingester
 //
@@ -35,8 +35,8 @@
 //
 // A question goes to the views through Query or Select, and takes its WHERE clause from a Scope, so
 // that a reader bound to some tenants cannot see others. Scope.Rollup chooses whether counts are
-// read by minute or by hour. Their sums are the same either way. If a view does not exist, the
-// error says how to update the schema.
+// read by minute, by hour or by day. Their sums are the same. If a view does not exist, the error
+// says how to update the schema.
 //
 // # Files
 //
