@@ -195,8 +195,7 @@ func (q TopQuery) ranking() (sql string, args []any) {
 // to count the errors of all groups, and what else is known of a group takes several times as long.
 // So without tenants to rank by themselves, only errors are counted first, by a hash of the group,
 // and the groups with the most, and those with as many as the last of these, are then counted in
-// full. Their tenants and codes are named, because stored sums are sorted by these. Two groups with
-// one hash, should that ever happen, are counted first as one.
+// full. If two groups have one hash, both are counted in full, and Others has one group less.
 func (q TopQuery) first(s *statement) {
 	if q.PerTenant {
 		s.add("(SELECT * FROM ")
@@ -205,23 +204,15 @@ func (q TopQuery) first(s *statement) {
 		return
 	}
 	where := q.errors("")
-	most, values, among := "groupArray(hash_), any(all_), any(groups_)", "", q.hash()+" IN most_.1"
-	for _, key := range []string{"tenant", "code"} {
-		if slices.Contains(q.By, key) {
-			values += ", any(" + key + ") AS " + key + "_"
-			most += ", groupArray(" + key + "_)"
-			among = fmt.Sprintf("%s IN most_.%d AND %s", key, strings.Count(most, ", ")+1, among)
-		}
-	}
 	s.add(`(WITH (
-			SELECT (`+most+`)
-			FROM (SELECT *, sum(errors_) OVER () AS all_, count() OVER () AS groups_
-				FROM (SELECT `+q.hash()+` AS hash_, sum(errors) AS errors_`+values+` FROM `+q.source(nil)+` WHERE `+where.SQL+` GROUP BY hash_)
+			SELECT (groupArray(hash_), any(all_), any(groups_))
+			FROM (SELECT hash_, errors_, sum(errors_) OVER () AS all_, count() OVER () AS groups_
+				FROM (SELECT `+q.hash()+` AS hash_, sum(errors) AS errors_ FROM `+q.source(nil)+` WHERE `+where.SQL+` GROUP BY hash_)
 				ORDER BY errors_ DESC LIMIT ? WITH TIES)
 		) AS most_
 		`, append(where.Args, q.Limit)...)
 	s.add("SELECT *, row_number() OVER (" + q.order() + ") AS rank_ FROM (SELECT *, most_.2 AS all_, most_.3 AS groups_ FROM ")
-	q.groups(s, " AND "+among)
+	q.groups(s, " AND "+q.hash()+" IN most_.1")
 	s.add(" "+q.order()+" LIMIT ?))", q.Limit)
 }
 

@@ -46,8 +46,10 @@ ALTER TABLE fold_rows ADD COLUMN IF NOT EXISTS days UInt8;
 
 ALTER TABLE seal_rows ADD COLUMN IF NOT EXISTS days UInt8;
 
+-- partition is the id of the partitions that hold a rollup's rows. A view that compares it for each
+-- row takes a tenth of the time of one that compares the day and the number of the rollup.
 CREATE OR REPLACE VIEW folded_days AS
-SELECT day, last.1 AS fold, last.3 AS minutes, last.4 AS days, last.5 AS sealed
+SELECT day, last.1 AS fold, concat(toString(toYYYYMMDD(day)), '-', toString(fold)) AS partition, last.3 AS minutes, last.4 AS days, last.5 AS sealed
 FROM
 (
     SELECT day, groupBitXor(change) AS changed, argMax((fold, mark, minutes, days, sealed), (sealed, at)) AS last
@@ -63,30 +65,70 @@ FROM
 )
 WHERE fold != 0 AND (sealed OR last.2 = changed OR day <= today() - 798);
 
+CREATE OR REPLACE VIEW traffic_minute AS
+WITH (SELECT (groupArray(partition), groupArray(day), groupArrayIf(day, sealed)) FROM folded_days WHERE minutes) AS folded
+SELECT minute, tenant, service, route, status, body_state, topic, requests, errors, errors AS error_requests
+FROM traffic_minute_rows
+WHERE _partition_id IN folded.1
+UNION ALL
+SELECT minute, tenant, service, route, status, body_state, topic, requests, errors, error_requests
+FROM traffic_minute_by_batch
+WHERE toDate(minute) NOT IN folded.2 OR toDate(minute) IN folded.3 AND late;
+
+CREATE OR REPLACE VIEW error_minute AS
+WITH (SELECT (groupArray(partition), groupArray(day), groupArrayIf(day, sealed)) FROM folded_days WHERE minutes) AS folded
+SELECT minute, tenant, service, route, family, kind, code, dialect, topic, errors, first_seen, last_seen
+FROM error_minute_rows
+WHERE _partition_id IN folded.1
+UNION ALL
+SELECT minute, tenant, service, route, family, kind, code, dialect, topic, errors, first_seen, last_seen
+FROM error_minute_by_batch
+WHERE toDate(minute) NOT IN folded.2 OR toDate(minute) IN folded.3 AND late;
+
+CREATE OR REPLACE VIEW traffic_hour AS
+WITH (SELECT (groupArray(partition), groupArray(day), groupArrayIf(day, sealed)) FROM folded_days) AS folded
+SELECT hour, tenant, service, route, status, body_state, topic, requests, errors, errors AS error_requests
+FROM traffic_hour_rows
+WHERE _partition_id IN folded.1
+UNION ALL
+SELECT CAST(toStartOfHour(minute), 'DateTime64(3, \'UTC\')') AS hour, tenant, service, route, status, body_state, topic, requests, errors, error_requests
+FROM traffic_minute_by_batch
+WHERE toDate(minute) NOT IN folded.2 OR toDate(minute) IN folded.3 AND late;
+
+CREATE OR REPLACE VIEW error_hour AS
+WITH (SELECT (groupArray(partition), groupArray(day), groupArrayIf(day, sealed)) FROM folded_days) AS folded
+SELECT hour, tenant, service, route, family, kind, code, dialect, topic, errors, first_seen, last_seen
+FROM error_hour_rows
+WHERE _partition_id IN folded.1
+UNION ALL
+SELECT CAST(toStartOfHour(minute), 'DateTime64(3, \'UTC\')') AS hour, tenant, service, route, family, kind, code, dialect, topic, errors, first_seen, last_seen
+FROM error_minute_by_batch
+WHERE toDate(minute) NOT IN folded.2 OR toDate(minute) IN folded.3 AND late;
+
 CREATE OR REPLACE VIEW traffic_day AS
-WITH (SELECT (groupArrayIf((day, fold), days), groupArrayIf((day, fold), NOT days), groupArray(day), groupArrayIf(day, sealed)) FROM folded_days) AS folded
+WITH (SELECT (groupArrayIf(partition, days), groupArray(day), groupArrayIf(day, sealed), groupArrayIf(partition, NOT days)) FROM folded_days) AS folded
 SELECT day, tenant, service, route, status, body_state, topic, requests, errors, errors AS error_requests
 FROM traffic_day_rows
-WHERE _partition_value IN folded.1
+WHERE _partition_id IN folded.1
 UNION ALL
 SELECT toDate(hour) AS day, tenant, service, route, status, body_state, topic, requests, errors, errors AS error_requests
 FROM traffic_hour_rows
-WHERE _partition_value IN folded.2
+WHERE _partition_id IN folded.4
 UNION ALL
 SELECT toDate(minute) AS day, tenant, service, route, status, body_state, topic, requests, errors, error_requests
 FROM traffic_minute_by_batch
-WHERE toDate(minute) NOT IN folded.3 OR toDate(minute) IN folded.4 AND late;
+WHERE toDate(minute) NOT IN folded.2 OR toDate(minute) IN folded.3 AND late;
 
 CREATE OR REPLACE VIEW error_day AS
-WITH (SELECT (groupArrayIf((day, fold), days), groupArrayIf((day, fold), NOT days), groupArray(day), groupArrayIf(day, sealed)) FROM folded_days) AS folded
+WITH (SELECT (groupArrayIf(partition, days), groupArray(day), groupArrayIf(day, sealed), groupArrayIf(partition, NOT days)) FROM folded_days) AS folded
 SELECT day, tenant, service, route, family, kind, code, dialect, topic, errors, first_seen, last_seen
 FROM error_day_rows
-WHERE _partition_value IN folded.1
+WHERE _partition_id IN folded.1
 UNION ALL
 SELECT toDate(hour) AS day, tenant, service, route, family, kind, code, dialect, topic, errors, first_seen, last_seen
 FROM error_hour_rows
-WHERE _partition_value IN folded.2
+WHERE _partition_id IN folded.4
 UNION ALL
 SELECT toDate(minute) AS day, tenant, service, route, family, kind, code, dialect, topic, errors, first_seen, last_seen
 FROM error_minute_by_batch
-WHERE toDate(minute) NOT IN folded.3 OR toDate(minute) IN folded.4 AND late;
+WHERE toDate(minute) NOT IN folded.2 OR toDate(minute) IN folded.3 AND late;
