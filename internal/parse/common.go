@@ -497,17 +497,6 @@ func messageItem(o *object) (Envelope, verdict) {
 	return Envelope{Code: code, Message: text}, failure
 }
 
-// isAllOf reports whether a list, or an element of XML, is all that the body holds.
-func isAllOf(list jsontree.Value) bool {
-	above := list.Parent()
-	for m := above.First(); m.Kind() != jsontree.Missing; m = m.Next() {
-		if string(nameOf(m)) != string(nameOf(list)) {
-			return false
-		}
-	}
-	return above.Parent().Parent().Kind() == jsontree.Missing
-}
-
 // saysError reports whether a category, a severity or a result in words is that of an error.
 func saysError(word string) bool {
 	return slices.ContainsFunc(severeWords, func(s string) bool { return strings.EqualFold(s, word) })

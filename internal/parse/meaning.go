@@ -148,6 +148,3 @@ func hashOf(name []byte) uint64 {
 	}
 	return ((head^uint64(n))*odd ^ tail) * odd >> 53
 }
-
-// holdsFailures reports whether the name of a value says that it holds failures.
-func (o *object) holdsFailures(v jsontree.Value) bool { return o.p.names.of(v).is(namedFailures) }

@@ -220,6 +220,36 @@ func BenchmarkBody(b *testing.B) {
 	run("text", "upstream connect error or disconnect/reset before headers", false, whole)
 }
 
+// BenchmarkCorpus takes the bodies of testdata, one after the other. Most of their names are new
+// each time, which is worse than what a gateway logs.
+func BenchmarkCorpus(b *testing.B) {
+	groups := map[string][]accesslog.Access{}
+	for _, name := range corpus(b) {
+		a, want := readCase(b, name)
+		group := "silent"
+		switch {
+		case len(a.Body) > 3000: // it would outweigh the others
+			continue
+		case a.Status >= 400:
+			group = "failed"
+		case len(want.Errors) > 0:
+			group = "errors"
+		}
+		groups[group] = append(groups[group], a)
+	}
+	for _, group := range []string{"silent", "errors", "failed"} {
+		b.Run(group, func(b *testing.B) {
+			p, bodies := newParser(b), groups[group]
+			b.ReportAllocs()
+			n := 0
+			for b.Loop() {
+				p.Body(&bodies[n%len(bodies)])
+				n++
+			}
+		})
+	}
+}
+
 func TestManyEnvelopesTakeLinearTime(t *testing.T) {
 	body := "[" + strings.TrimSuffix(strings.Repeat(`{"code":1,"msg":"x"},`, 200_000), ",") + "]" // 4 MB; minutes if it were quadratic
 	p := newParser(t)

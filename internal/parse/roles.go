@@ -277,16 +277,6 @@ func (o *object) codeAlone(code jsontree.Value) (Envelope, verdict) {
 	return Envelope{}, neither
 }
 
-// isAnswer reports whether an object is the answer itself or the part of it that says how the call
-// went.
-func (o *object) isAnswer() bool {
-	if o.top() || o.isHead() {
-		return true
-	}
-	above := o.Parent()
-	return above.Kind() == jsontree.Object && above.Parent().Parent().Parent().Kind() == jsontree.Missing && o.named.is(namedAnswer)
-}
-
 // onlyScalar is scalarOf that also looks into a list of one.
 func onlyScalar(v jsontree.Value) string {
 	if v.Kind() == jsontree.Array {
