@@ -77,12 +77,19 @@ func (t *template) match(line []byte, values [][]byte) (all [][]byte, rest []byt
 		if p.word && (p.until != " " && hasSpace(value) || len(value) > 0 && value[0] == '"' && bytes.Count(value, []byte(`"`)) == 1) {
 			return nil, nil, false
 		}
-		if p.user && bytes.Contains(value, []byte(" - ")) { // a prefix of the line is in it
+		if p.user && !isUser(value) {
 			return nil, nil, false
 		}
 		values = append(values, value)
 	}
 	return values, rest, t.open || len(rest) == 0
+}
+
+// isUser reports whether what stands before the time can be a user: neither the address of an
+// upstream nor a prefix of the line with the client.
+func isUser(value []byte) bool {
+	first, _, _ := bytes.Cut(value, []byte(","))
+	return !isAddress(first) && !bytes.Contains(value, []byte(" - "))
 }
 
 // hasSpace reports whether a value has a space other than those of a list: 192.0.2.1, 10.0.0.1

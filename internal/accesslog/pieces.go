@@ -239,21 +239,21 @@ func isAddress(text []byte) bool {
 }
 
 // statusBeside finds the status among the numbers behind the request, or else among those before
-// it, where load balancers and caches write it, or before its name: 503 Service Unavailable.
+// it, where load balancers and caches write it, or before its name: 503 Service Unavailable. Of a
+// request with its protocol it may stand anywhere, if nothing else looks like one.
 func statusBeside(pieces []piece, q request) []byte {
 	near := 3
 	if pieces[q.first].open == 0 && !q.whole {
 		near = 1 // what stands behind a mere path may be a port
 	}
 	for i := q.last + 1; i < len(pieces) && near > 0; i++ {
-		text := pieces[i].text
-		if status := statusText(text); status != nil && (pieces[i].open != '[' || pieces[q.last].open == '[') {
+		if status := statusAt(pieces, i); status != nil && (pieces[i].open != '[' || pieces[q.last].open == '[') {
 			return status
 		}
 		if pieces[i].open == 0 && isPassed(pieces, i, q) {
 			continue
 		}
-		if pieces[i].open != 0 || len(text) > 3 && i > q.last+1 {
+		if pieces[i].open != 0 || len(pieces[i].text) > 3 && i > q.last+1 {
 			break
 		}
 		near--
@@ -267,11 +267,38 @@ func statusBeside(pieces []piece, q request) []byte {
 	}
 	var found []byte
 	for i := q.first - 1; i >= 0 && (isFigure(pieces[i]) || found == nil && isAddress(pieces[i].text)); i-- {
-		if status := statusText(pieces[i].text); status != nil {
+		if status := statusAt(pieces, i); status != nil {
 			found = status
 		}
 	}
+	if found != nil || !q.whole {
+		return found
+	}
+	n := 0
+	for i := range pieces {
+		status := statusAt(pieces, i)
+		if code, _ := strconv.Atoi(string(status)); pieces[i].open != '"' && (http.StatusText(code) != "" || code == 499) { // and nginx's own
+			found = status
+			n++
+		}
+	}
+	if n > 1 {
+		return nil
+	}
 	return found
+}
+
+// statusAt returns the status that a piece is, unless a unit follows it.
+func statusAt(pieces []piece, i int) []byte {
+	if i+1 < len(pieces) && isUnit(pieces[i+1]) {
+		return nil
+	}
+	return statusText(pieces[i].text)
+}
+
+// isUnit reports whether a piece is the unit of the number before it.
+func isUnit(p piece) bool {
+	return p.open == 0 && (string(p.text) == "ms" || string(p.text) == "s" || string(p.text) == "bytes")
 }
 
 // isPassed reports whether a piece between a request and its status says nothing of it: words such
@@ -317,7 +344,7 @@ func withUnit(pieces []piece) (ms float64, ok bool) {
 			continue
 		}
 		text := bytes.ReplaceAll(p.text, []byte(" "), nil)
-		if i+1 < len(pieces) && pieces[i+1].open == 0 && (string(pieces[i+1].text) == "ms" || string(pieces[i+1].text) == "s") {
+		if i+1 < len(pieces) && isUnit(pieces[i+1]) {
 			text = append(bytes.Clone(text), pieces[i+1].text...)
 		}
 		if len(text) < 2 || text[len(text)-1] != 's' || text[0] < '0' || text[0] > '9' {
@@ -331,26 +358,35 @@ func withUnit(pieces []piece) (ms float64, ok bool) {
 	return ms, n == 1 // of two, who knows which is the whole
 }
 
-// latencyBehind returns the latency that stands behind the columns of a template: one with a unit,
-// or the milliseconds of Skipper, which writes 32 api.example.com - - with its flow's id last.
+// latencyBehind returns the latency that stands behind the columns of a template: one with a unit;
+// nginx's seconds, if nothing else stands there without quotes; or the milliseconds of Skipper,
+// which writes 32 api.example.com - - with the flow's id last.
 func latencyBehind(rest []byte) (ms float64, ok bool) {
 	if len(rest) < 3 {
 		return 0, false
 	}
 	pieces := piecesOf(rest, spaces)
-	if ms, ok = withUnit(pieces); ok || len(pieces) != 4 {
-		return ms, ok
+	if ms, ok = withUnit(pieces); ok {
+		return ms, true
 	}
+	var bare [][]byte
 	for _, p := range pieces {
-		if p.open != 0 || bytes.IndexByte(p.text, '=') >= 0 {
-			return 0, false
+		if p.open == 0 {
+			bare = append(bare, p.text)
 		}
 	}
-	host := pieces[1].text
-	if isAddress(host) || bytes.IndexByte(host, '.') < 0 || len(bytes.TrimLeft(host, "0123456789.,")) == 0 || bytes.IndexByte(pieces[0].text, '.') >= 0 {
-		return 0, false
+	switch {
+	case len(bare) == 1 && isDecimal(bare[0]) && bytes.IndexByte(bare[0], '.') == len(bare[0])-len(".000"):
+		return latencyIn(bare[0], seconds)
+	case len(bare) == 4 && len(pieces) == 4 && isHost(bare[1]) && bytes.IndexByte(bare[0], '.') < 0 && bytes.IndexByte(rest, '=') < 0:
+		return latencyIn(bare[0], milliseconds)
 	}
-	return latencyIn(pieces[0].text, milliseconds)
+	return 0, false
+}
+
+// isHost reports whether a text may be the name of a host.
+func isHost(text []byte) bool {
+	return bytes.IndexByte(text, '.') > 0 && !isAddress(text) && len(bytes.TrimLeft(text, "0123456789.,")) > 0
 }
 
 // sumOfTimes returns the latency of Amazon's load balancers: between the addresses of client and
@@ -393,7 +429,7 @@ func namedIn(pieces []piece) (ms float64, ok bool) {
 	for i, p := range pieces {
 		name, value, cut := p.text, []byte(nil), false
 		if at := bytes.IndexAny(p.text, "=:"); at > 0 {
-			name, value, cut = p.text[:at], p.text[at+1:], true
+			name, value, cut = p.text[:at], bytes.Trim(p.text[at+1:], `"`), true
 		}
 		if !cut && i+1 < len(pieces) && isDecimal(pieces[i+1].text) {
 			value = pieces[i+1].text
