@@ -85,6 +85,31 @@ func newSource(name, text string) source {
 // directive matches a line of reStructuredText that describes a constant: ".. data:: E_NO_BOX".
 var directive = regexp.MustCompile(`(?m)^[ \t]*\.\. (?:[a-z]+:)?(?:data|exception|macro|enumerator|attribute|const|constant|var|error)::[ \t]+([\w.:-]+)[ \t]*$`)
 
+var (
+	summaryTag = regexp.MustCompile(`^\s*(?:<details[^<>]*>\s*)?<summary[^<>]*>(.*)</summary>\s*$`)
+	detailsTag = regexp.MustCompile(`^\s*</?details[^<>]*>\s*$`)
+	underline  = regexp.MustCompile(`^(?:=+|-+|~+|\^+|\++|\*+|"+|'+)$`)
+)
+
+// withHeadings writes as headings of Markdown what is one in other ways: the summaries of HTML, and
+// lines that begin with a code and are underlined.
+func withHeadings(lines []string) []string {
+	for i, l := range lines {
+		if detailsTag.MatchString(l) {
+			lines[i] = ""
+		} else if m := summaryTag.FindStringSubmatch(l); m != nil {
+			lines[i] = "###### " + markup.ReplaceAllString(m[1], "")
+		}
+		if i == 0 || !underline.MatchString(l) || len(l) < max(3, len(lines[i-1])) || i > 1 && strings.TrimSpace(lines[i-2]) != "" {
+			continue
+		}
+		if code := firstToken(lines[i-1]); titled(code, codeStrength(code)) && !gap.MatchString(lines[i-1]) {
+			lines[i-1], lines[i] = "###### "+lines[i-1], ""
+		}
+	}
+	return lines
+}
+
 // readText reads a page of text, whose markup may draw tables.
 func readText(text string) (s source) {
 	var lines []line
@@ -93,7 +118,7 @@ func readText(text string) (s source) {
 			s.parts, lines = append(s.parts, part{lines: lines}), nil
 		}
 	}
-	all, numbers := unfold(strings.Split(directive.ReplaceAllString(text, "``$1``"), "\n"))
+	all, numbers := unfold(withHeadings(strings.Split(directive.ReplaceAllString(text, "``$1``"), "\n")))
 	var head int
 	s.title, head = frontMatter(all)
 	for i := range head {

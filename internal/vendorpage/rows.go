@@ -55,8 +55,11 @@ func (f *filler) row(row gridRow) {
 
 func filled(cell string) bool { return cell != "" }
 
-// repeats reports whether cells repeat the headings.
+// repeats reports whether cells repeat the headings, or that of the codes above further ones.
 func (f *filler) repeats(cells []string) bool {
+	if f.code < len(cells) && kindOf(cells[f.code]) == ofCode && normal(cells[f.code]) == normal(f.heads[f.code]) {
+		return true
+	}
 	same := 0
 	for i, c := range cells {
 		if i < len(f.heads) && c != "" && normal(c) == normal(f.heads[i]) {

@@ -226,10 +226,8 @@ func (it codeItem) split() (key token, value []token) {
 	if i := slices.IndexFunc(names, func(t token) bool { return t.kind == tokenMark && t.text == ":" }); i > 0 {
 		names = names[:i]
 	}
-	names = slices.DeleteFunc(slices.Clone(names), func(t token) bool { return t.kind == tokenName && modifiers.MatchString(t.text) })
-	if len(names) == 0 {
-		return none, it.tokens
-	}
+	last := len(names) - 1 // it may be called like a modifier
+	names = append(slices.DeleteFunc(slices.Clone(names[:last]), func(t token) bool { return t.kind == tokenName && modifiers.MatchString(t.text) }), names[last])
 	for last := names[len(names)-1]; len(names) > 1 && last.kind == tokenGroup && last.text == "["; last = names[len(names)-1] { // NAME[]
 		names = names[:len(names)-1]
 	}
