@@ -48,13 +48,17 @@ func errorObject(o *object) (Envelope, verdict) {
 			return Envelope{}, says
 		}
 	}
-	e.Code = cmp.Or(o.anyCode(), e.Code)
+	e.Code = cmp.Or(o.codeOfMessage(), o.anyCode(), e.Code)
 	return e, failure
 }
 
 func errorCode(o *object) (Envelope, verdict) {
 	if !o.inErrors() && o.isNotice() {
 		return Envelope{}, neither
+	}
+	if c := onlyScalar(o.get(keyOtherCode)); o.top() && !o.keys.hasAny(keys(keySuccess, keyError, keyErrors)) && o.get(keyOtherCode).Kind() == jsontree.Array && isDigits(c) && !saysSuccess(jsontree.String, c, common) {
+		text, _ := o.text(keyErrorMsg, keyMessage, keyErrorDescription, keyDescription)
+		return Envelope{Code: c, Message: text}, failure
 	}
 	return o.coded(o.get(keyOtherCode), common|distinctive|ofError, keyErrorMsg, keyMessage, keyMessageUpper, keyErrorDescription, keyDescription, keyResultMsg, keyDetail, keyReason, keyTitle, keyError)
 }
@@ -380,7 +384,8 @@ func errorText(o *object) (Envelope, verdict) {
 	case jsontree.Missing:
 		name := bytes.ToLower(nameOf(o.get(keyErrorMsg)))
 		isNamed := bytes.Contains(name, []byte("err")) || bytes.Contains(name, []byte("fail"))
-		if said, _ := o.text(keyErrorMsg); isNamed && !o.liberal() && o.top() && o.isSmall() && complains(said) && !o.holdsError() {
+		isPlaced := o.top() || o.p.isXML && o.holdsFailures(o.Value)
+		if said, _ := o.text(keyErrorMsg); isNamed && !o.liberal() && isPlaced && o.isSmall() && complains(said) && !o.holdsError() {
 			return o.messageOnly(keyErrorMsg)
 		}
 	case jsontree.Null:
@@ -439,7 +444,7 @@ func errorItem(o *object) (Envelope, verdict) {
 	if text := o.anyText(); says == neither && text != "" && !messageSaysSuccess(text) {
 		e, says = Envelope{Message: text, Code: o.statusCode(text)}, failure
 	}
-	code := anyCode(o.Value, strongCodeWords)
+	code := cmp.Or(o.codeOfMessage(), anyCode(o.Value, strongCodeWords))
 	if o.codeElsewhere() == "" {
 		code = cmp.Or(code, o.anyCode())
 	}

@@ -45,6 +45,8 @@ var dialects = []dialect{
 	{"error-object", "error with code and a message", keys(keyCode, keyCodeUpper, keyMessage, keyMessageUpper, keyErrorMsg, keyDescription, keyReason, keyType, keyName, keyID), errorObject},
 	{"fhir", "an issue of an OperationOutcome", keys(keyLevel), fhir},
 	{"parlay", "an exception with messageId and text, as OneAPI and Infobip write it", keys(keyMessageID), parlay},
+	{"infobip", "a status with groupName REJECTED, name and description, as Infobip writes it", keys(keyDescription), infobip},
+	{"bapi", "TYPE E, A or X with ID, NUMBER and MESSAGE, as SAP's BAPIs return them", keys(keyMessage), bapi},
 	{"problem", "problem details of RFC 9457", keys(keyTitle, keyDetail), problem},
 	{"error-code", "errorCode with errorMessage and the like", keys(keyOtherCode), errorCode},
 	{"errcode", "errcode or errno with errmsg", keys(keyErrcode), errcode},

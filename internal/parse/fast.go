@@ -71,6 +71,8 @@ var telltales = [...]telltale{
 	{word: "messageId", whole: true},
 	{word: "kind", whole: true, value: saysStatus},
 	{word: "__type", whole: true},
+	{word: bapiVariable, whole: true},
+	{word: "groupName", whole: true, value: saysFailingState},
 }
 
 var _ [64 - len(telltales)]struct{} // asksOf returns a bit for each

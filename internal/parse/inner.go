@@ -156,6 +156,9 @@ func (o *object) countsBelowSuccess(e Envelope) bool {
 	if o.named.is(namedError) || o.keys.hasAny(keys(keyErrorCode, keyErrorMsg, keyOtherCode, keyErrcode, keyErrorDescription, keyFaultString)) {
 		return true
 	}
+	if o.get(keyResultCode).KeyIs("cStat") { // of a document, below that of its lot
+		return true
+	}
 	return len(e.Code) == 3 && (e.Code[0] == '4' || e.Code[0] == '5') && isDigits(e.Code) || o.p.standing(e.Code, e.Dialect) == Failure
 }
 

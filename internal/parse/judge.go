@@ -63,10 +63,13 @@ func (o *object) pairOfSuccess(code jsontree.Value, c string, messages []key) (E
 	if o.flagSaysFailure() {
 		return Envelope{}, neither // the flag tells more than a code that was left empty
 	}
+	text, _ := o.text(messages...)
 	if !o.liberal() {
+		if c != "200" && isDigits(c) && c[0] == '2' && o.standsForNothing() && complains(text) {
+			return Envelope{Code: c, Message: text}, failure
+		}
 		return Envelope{}, success
 	}
-	text, _ := o.text(messages...)
 	empty := strings.Trim(c, "0") == "" || code.Kind() == jsontree.Null
 	switch {
 	case text == "", messageSaysSuccess(text):
@@ -76,6 +79,13 @@ func (o *object) pairOfSuccess(code jsontree.Value, c string, messages []key) (E
 		return o.messageOnly(messages...)
 	}
 	return Envelope{}, success
+}
+
+// standsForNothing reports whether the object is the part of an answer that says how the call went,
+// and the answer itself is null: {"metaData":{"code":"201","message":"not found"},"response":null}.
+func (o *object) standsForNothing() bool {
+	above, other := o.Parent(), o.Next()
+	return above.Kind() == jsontree.Object && above.Parent().Parent().Kind() == jsontree.Missing && other.Kind() == jsontree.Null && other.Next().Kind() == jsontree.Missing
 }
 
 // labelOfCode matches what a program shows its users before a code: Code d'erreur.

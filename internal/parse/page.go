@@ -79,6 +79,9 @@ func readPage(body []byte) *page {
 			if r.ruled && len(r.lines) == r.dropped+1 { // the name of the server, below a rule
 				r.lines = r.lines[:r.dropped]
 			}
+			if last := len(r.lines) - 1; last >= 0 && strings.HasPrefix(r.lines[last].text, "Powered by ") {
+				r.lines = r.lines[:last]
+			}
 			return &r.page
 		case html.TextToken:
 			if r.unseen == 0 {

@@ -211,6 +211,9 @@ func (o *object) textAfter(stem []byte, sentences bool) string {
 	return ""
 }
 
+// numberedMessage matches the ids of IBM's messages: MQWB0009E, CPF9898.
+var numberedMessage = regexp.MustCompile(`^[A-Z]{3,8}\d{4,5}[A-Z]?$`)
+
 // codeOfMessage returns the code that is named for the message: {"msg_cd":"EGW1","msg":"…"}.
 func (o *object) codeOfMessage() string {
 	var buffer [maxRoleName]byte
@@ -218,6 +221,10 @@ func (o *object) codeOfMessage() string {
 		switch string(plainName(nameOf(m), &buffer)) {
 		case "msgcd", "msgcode", "messagecd", "messagecode":
 			if c := scalarOf(m); isWord(c) && saysErrorCode(c) {
+				return c
+			}
+		case "msgid", "messageid":
+			if c := scalarOf(m); numberedMessage.MatchString(c) {
 				return c
 			}
 		}

@@ -105,6 +105,9 @@ func reported(text string) report {
 	if len(text) > maxCode {
 		return nothing
 	}
+	if said, rest, more := strings.Cut(text, "; "); more && !refusal.isIn(rest) { // completed successfully; no messages
+		text = said
+	}
 	found := outcomes.find(text, ofSuccess)
 	switch {
 	case found == 0, setbacks.isIn(text):

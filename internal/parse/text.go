@@ -33,7 +33,7 @@ func fromText(text []byte, failed bool) (json []byte, ok bool) {
 		return fromHL7(text)
 	case errorLine.Match(text):
 		m := errorLine.FindSubmatch(text)
-		return appendTexts([]pair{{[]byte("errorCode"), m[1]}, {[]byte("errorMessage"), m[2]}})
+		return appendTexts([]pair{{[]byte("errorCode"), m[1]}, {[]byte("errorMessage"), append(m[2], m[3]...)}})
 	case firstLabel.Match(text):
 		if json, ok = fromYAML(text); !ok {
 			json, ok = fromLines(text)
@@ -47,7 +47,8 @@ func fromText(text []byte, failed bool) (json []byte, ok bool) {
 
 var (
 	// A text of one line that is an error with a code: ERR: 001, Authentication failed
-	errorLine = regexp.MustCompile(`^(?i:err|error|fail|failed)(?:[:|;,= ]+(?i:code)?)[:|;,= #]*(-?\d{1,6}|[A-Z]{1,8}[-_]?\d{1,8})[ \t]*[:|;,-][ \t]*([^\r\n|]{2,200})\s*$`)
+	// or ERROR = 2 (authorise error)
+	errorLine = regexp.MustCompile(`^(?i:err|error|fail|failed)(?:[:|;,= ]+(?i:code)?)[:|;,= #]*(-?\d{1,6}|[A-Z]{1,8}[-_]?\d{1,8})(?:[ \t]*[:|;,-][ \t]*([^\r\n|]{2,200})|[ \t]*\(([^()\r\n]{2,200})\))\s*$`)
 	// Lines of pairs of which one says that the call failed.
 	failedLine = regexp.MustCompile(`(?m)^(?i:status|result|ack)=(?i:invalid|error|fail|failed|failure|rejected|declined|malformed|notauthed)\r?$`)
 )

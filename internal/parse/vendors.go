@@ -490,3 +490,37 @@ func parlay(o *object) (Envelope, verdict) {
 	}
 	return Envelope{Code: code, Message: text}, failure
 }
+
+// infobip reads the status of a message that was not taken. One that could not be delivered later
+// is the state of a thing.
+func infobip(o *object) (Envelope, verdict) {
+	name := o.scalar(keyName)
+	text, _ := o.text(keyDescription)
+	if scalarOf(o.Get("groupName")) != "REJECTED" || name == "" || text == "" {
+		return Envelope{}, neither
+	}
+	return Envelope{Code: name, Message: text}, failure
+}
+
+// bapi reads a BAPIRET2, which says S, W, I, E, A or X. A message has the name of its class and its
+// number, which SAP shows as one: V4248. https://help.sap.com/docs/ABAP_PLATFORM, BAPI return
+// parameter
+func bapi(o *object) (Envelope, verdict) {
+	if !o.get(keyMessage).KeyIs("MESSAGE") {
+		return Envelope{}, neither
+	}
+	switch scalarOf(o.Get("TYPE")) {
+	case "E", "A", "X":
+	default:
+		return Envelope{}, neither
+	}
+	class, number := o.scalar(keyID), scalarOf(o.Get("NUMBER"))
+	text, _ := o.text(keyMessage)
+	if class == "" || text == "" || len(number) != len("248") || !isDigits(number) || !o.p.isXML && o.Get(bapiVariable).Kind() == jsontree.Missing {
+		return Envelope{}, neither
+	}
+	return Envelope{Code: class + number, Message: text}, failure
+}
+
+// bapiVariable is a member of every BAPIRET2 in JSON.
+const bapiVariable = "MESSAGE_V1"
