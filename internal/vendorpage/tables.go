@@ -2,9 +2,12 @@ package vendorpage
 
 import (
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // reading is a table that is being read: a grid, or the part of a grid below one row of headings.
@@ -38,7 +41,7 @@ func readGrid(g grid) (all []*reading) {
 	at := g.line
 	g.rows = unfoldSamples(unnest(g.rows))
 	for i, r := range g.rows {
-		if !headsRow(g, i) || heads != nil && sameHeadings(heads, r.cells) { // readTable skips repeated headings
+		if !headsRow(g, i) || heads != nil && (sameHeadings(heads, r.cells) || describesField(heads, r.cells)) { // readTable skips repeated headings
 			continue
 		}
 		if heads != nil || i > begin && len(all) == 0 && i > 3 {
@@ -85,6 +88,18 @@ func headsRow(g grid, i int) bool {
 func sameHeadings(a, b []string) bool {
 	return slices.EqualFunc(a, b, func(a, b string) bool { return normal(a) == normal(b) })
 }
+
+// describesField reports whether cells that read like headings describe a field instead. They are
+// in a table of fields, and they give a type of values, or begin with a name in small letters below
+// capital ones.
+func describesField(heads, cells []string) bool {
+	kinds, _ := headings(heads)
+	first := func(s string) rune { r, _ := utf8.DecodeRuneInString(s); return r }
+	return fieldTable(kinds) && (slices.ContainsFunc(cells, typeOfValues.MatchString) || unicode.IsUpper(first(heads[0])) && unicode.IsLower(first(cells[0])))
+}
+
+// typeOfValues matches the type of a field, with what a vendor may add to it: String(32).
+var typeOfValues = regexp.MustCompile(`^(?i:string|integer|int(?:32|64)?|long|number|float|double|decimal|bool(?:ean)?|object|array|enum)(?:[^A-Za-z].*)?$`)
 
 // stack puts tables that are side by side (Code | Meaning | Code | Meaning) one below the other.
 func stack(heads []string, rows []gridRow) ([]string, []gridRow) {
