@@ -455,6 +455,8 @@ type rule struct {
 var statusRules = []rule{
 	// The heading says so.
 	{RoleStatus, nil, func(c column) bool { return c.kind == ofStatus && c.status >= 0.5 }},
+	// It says HTTP, or status, among other words, over nothing but statuses: "HTTP Status Category".
+	{RoleStatus, nil, func(c column) bool { return c.kind == ofAttribute && saysStatus.MatchString(c.heading) && c.status > 0.9 && !c.blind }},
 	// Next to the codes: a second column of codes, or a column with an unknown heading, that holds
 	// statuses.
 	{RoleStatus, func(a *assignment) bool { return a.code < 0 },
@@ -467,6 +469,9 @@ var statusRules = []rule{
 			return (c.kind == unknown || c.kind == ofAttribute) && c.status > 0.95 && !c.blind
 		}},
 }
+
+// saysStatus matches a heading that mentions HTTP or a status.
+var saysStatus = regexp.MustCompile(`http|status|状态|狀態|ステータス|상태|статус`)
 
 // textRules find the columns of the texts. Among the rules of one role, the first that holds wins.
 var textRules = []rule{
