@@ -455,8 +455,10 @@ type rule struct {
 var statusRules = []rule{
 	// The heading says so.
 	{RoleStatus, nil, func(c column) bool { return c.kind == ofStatus && c.status >= 0.5 }},
-	// It says HTTP, or status, among other words, over nothing but statuses: "HTTP Status Category".
-	{RoleStatus, nil, func(c column) bool { return c.kind == ofAttribute && saysStatus.MatchString(c.heading) && c.status > 0.9 && !c.blind }},
+	// It mentions HTTP or a status, and its cells are statuses: "HTTP Status Category".
+	{RoleStatus, nil, func(c column) bool {
+		return c.kind == ofAttribute && saysStatus.MatchString(c.heading) && c.status > 0.9 && !c.blind
+	}},
 	// Next to the codes: a second column of codes, or a column with an unknown heading, that holds
 	// statuses.
 	{RoleStatus, func(a *assignment) bool { return a.code < 0 },
