@@ -394,10 +394,11 @@ func (a *assignment) findTexts() bool {
 }
 
 // findNames takes the names between the codes and the descriptions for the messages, whatever
-// their heading says: each of them is another one.
+// their heading says: each of them is another one. Beside a text in English there is the same in
+// another language.
 func (a *assignment) findNames() {
 	text := slices.Index(a.roles, RoleDescription)
-	if a.has(RoleMessage) || a.code < 0 || a.roles[a.code] != RoleCode || text < 0 {
+	if a.has(RoleMessage) || a.code < 0 || a.roles[a.code] != RoleCode || text < 0 || englishHeads[a.cols[text].heading] {
 		return
 	}
 	for _, i := range []int{a.code + 1, a.code - 1} {
@@ -494,11 +495,16 @@ var textRules = []rule{
 	{RoleDescription, nil, func(c column) bool { return c.kind == ofCause }},
 	{RoleDescription, nil, func(c column) bool { return c.kind == ofNote && c.phrases > 0.5 }},
 	{RoleRemedy, nil, func(c column) bool { return c.kind == ofRemedy }},
+	// Of texts in several languages, the English one.
+	{RoleDescription, func(a *assignment) bool { return a.has(RoleMessage) }, func(c column) bool { return c.kind == unknown && c.phrases > 0.5 && englishHeads[c.heading] }},
 	// If nothing says what the error is, prose under an unknown heading does.
 	{RoleDescription, func(a *assignment) bool { return a.has(RoleMessage) }, func(c column) bool { return c.kind == unknown && c.prose > 0.5 }},
 	// If there is no text at all, prose that is otherwise left out, such as "System action".
 	{RoleDescription, func(a *assignment) bool { return a.has(RoleMessage) || a.has(RoleRemedy) }, func(c column) bool { return c.kind == ofAttribute && c.prose > 0.5 }},
 }
+
+// englishHeads are the headings of a text in English beside those in other languages.
+var englishHeads = map[string]bool{"english": true, "en": true, "englisch": true, "anglais": true, "inglés": true, "inglês": true, "inglese": true, "inggris": true, "английский": true, "英文": true, "英语": true, "英語": true, "영어": true}
 
 // assignBare decides the roles of columns without headings. Such a table needs a column of nothing
 // but codes, and texts that read like prose; otherwise all roles are "". Plain numbers may be codes
