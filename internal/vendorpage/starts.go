@@ -12,7 +12,7 @@ var (
 	separator   = regexp.MustCompile(`^\s*(?:(?:::|[:\x{ff1a}])\s*|[-–—]+\s+|=\s+|\t+|\s{2,})`)
 	valueBehind = regexp.MustCompile(`^\((?:0[xX][0-9A-Fa-f]+|-?\d+)\)\s*(?:[:\x{ff1a}]|$)`)
 	equate      = regexp.MustCompile(`^\.?(?i:equ)\s+\S`) // NAME EQU 1
-	negative    = regexp.MustCompile(`^-\d{3,} [A-Z]`)
+	negative    = regexp.MustCompile(`^-\d{3,}\s+[A-Z]`)
 	aboutCode   = regexp.MustCompile(`^(?i:error code|error|code|exception|错误码|错误代码|fehlercode|fehler|code erreur|erreur|エラーコード|오류 코드|오류|codice(?: errore)?|código(?: de (?:error|erro))?|kod(?: błędu)?|код(?: ошибки)?|hata kodu)\s*[:\x{ff1a} #]\s*`)
 	ordinal     = regexp.MustCompile("^\\d{1,3}[.)]\\s+([*`].*)$")
 	codeAlone   = regexp.MustCompile(`^(?i:error code|error|code)\s+(-?\d+)(?:\s+(?i:(returned|error)))?\s*[#¶]?$`)
@@ -174,7 +174,7 @@ func plainStart(o opening) (s start, ok bool) {
 	switch st {
 	case number:
 		year := len(code) == 4 && (code[:2] == "19" || code[:2] == "20") && s.mark == "sep-"
-		return s, !year && (s.mark != "sep" || o.named)
+		return s, !year && (s.mark != "sep" || o.named || negative.MatchString(o.rest))
 	case word:
 		return s, s.mark[0] != 's' // only with a mark before the separator
 	}
