@@ -23,7 +23,7 @@ type accepted struct {
 // does, or if its codes look like those of the other tables. What the page's title is about counts
 // too.
 func choose(all []*reading, title string) {
-	titled := aboutErrors.MatchString(title)
+	titled := aboutErrors.MatchString(title) || announcesCodes.MatchString(title)
 	page := accept(all, titled)
 	page.ofStatuses = aboutStatuses.MatchString(title)
 	for _, r := range all {
@@ -146,6 +146,8 @@ func (r *reading) numbersConvince(about, titled bool) bool {
 		return true
 	case !integers:
 		return false
+	case about && r.count(func(row Row) bool { return row.Code[0] == '-' }) > 2:
+		return true
 	case r.drawn && r.about, r.named && titled:
 		return true
 	}
