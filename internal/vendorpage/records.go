@@ -138,8 +138,8 @@ func (l recordList) next(i int) (end, next int, more bool) {
 	return end, end, false
 }
 
-// section reports whether a line is a title above list items: a status, or an item that the next
-// record is indented below.
+// section reports whether a line is a title above list items: a status, or an item right above a
+// record that is not indented less. Nested lists of HTML have no indent.
 func (l recordList) section(i int) bool {
 	if !bulleted(l.mark) {
 		return false
@@ -148,10 +148,14 @@ func (l recordList) section(i int) bool {
 	if titleStatus(text, rankOf(l.lines[i].text)) > 0 {
 		return true
 	}
-	if i+1 == len(l.lines) || !itemMark.MatchString(text) || len(strings.Fields(text)) > 6 || endsSentence(text) || indentOf(l.lines[i].text) >= indentOf(l.lines[i+1].text) {
+	below := i + 1
+	for below < len(l.lines) && l.lines[below].blank() {
+		below++
+	}
+	if below == len(l.lines) || !itemMark.MatchString(text) || len(strings.Fields(text)) > 6 || endsSentence(text) || indentOf(l.lines[i].text) > indentOf(l.lines[below].text) {
 		return false
 	}
-	_, ok := l.begins(i + 1)
+	_, ok := l.begins(below)
 	return ok
 }
 

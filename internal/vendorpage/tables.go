@@ -169,7 +169,7 @@ func readTable(g grid, at int, heads []string, rows []gridRow) *reading {
 		r.table.LeftOut = noCodes(heads)
 		return r
 	}
-	numbered := numbered1xx(code, rows)
+	numbered := numberedOtherwise(code, rows)
 	if roles[code] == RoleStatusCode && numbered {
 		roles[code] = RoleCode
 		r.table.Columns[code].Role = RoleCode
@@ -250,16 +250,25 @@ func (r *reading) refuse(at int, heads []string, rivals []int) {
 	r.unplaced = append(r.unplaced, Unplaced{at, clip(strings.Join(heads, " | ")), r.table.LeftOut + ": rename the heading of the right one to \"Error code\""})
 }
 
-// numbered1xx reports whether numbers that could be HTTP statuses are others: the statuses from 100
-// on are in no list of errors, unless that names them as HTTP does.
-func numbered1xx(code int, rows []gridRow) bool {
-	return slices.ContainsFunc(rows, func(r gridRow) bool {
+// numberedOtherwise reports whether numbers that could be HTTP statuses are others. Statuses from
+// 100 on are in no list of errors, unless the list names them as HTTP does. Those from 200 on do
+// not say what is wrong in most rows.
+func numberedOtherwise(code int, rows []gridRow) bool {
+	failing := 0 // successes of HTTP that say what is wrong
+	for _, r := range rows {
 		if code >= len(r.cells) {
-			return false
+			continue
 		}
 		n, _, _ := status(codePart(r.cells[code]))
-		return n >= 100 && n < 200 && !namesStatus(n, r.cells)
-	})
+		switch {
+		case n < 100 || n >= 300 || namesStatus(n, r.cells):
+		case n < 200:
+			return true
+		case saysFault(strings.Join(r.cells, " ")):
+			failing++
+		}
+	}
+	return 2*failing > len(rows)
 }
 
 // withPhrases reports whether most rows give the reason phrase of their status.
