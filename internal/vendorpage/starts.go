@@ -159,12 +159,12 @@ func plainStart(o opening) (s start, ok bool) {
 		return s, true
 	}
 	switch {
-	case st == noCode, st == word && o.mark == "", st == number && o.mark == "" && sep == "" && !o.named && !negative.MatchString(o.rest), o.mark == ":":
+	case st == number && o.mark != ":" && negative.MatchString(o.rest): // -32700 Parse error
+		return s, true
+	case st == noCode, st == word && o.mark == "", st == number && o.mark == "" && sep == "" && !o.named, o.mark == ":":
 		return s, false
 	case s.text == "" && sep == "" || behind == ":": // the code alone
 		return s, st == mnemonic && gluedHeads(code) == nil || st == number && o.mark != ""
-	case sep == "" && st == number && negative.MatchString(o.rest): // -32700 Parse error
-		return s, true
 	case sep == "":
 		return s, o.named && st >= number || strings.HasPrefix(o.mark, "#") && titled(code, st)
 	case strings.TrimSpace(sep) == "=" && st != number, equate.MatchString(s.text): // a setting and its value
@@ -174,7 +174,7 @@ func plainStart(o opening) (s start, ok bool) {
 	switch st {
 	case number:
 		year := len(code) == 4 && (code[:2] == "19" || code[:2] == "20") && s.mark == "sep-"
-		return s, !year && (s.mark != "sep" || o.named || negative.MatchString(o.rest))
+		return s, !year && (s.mark != "sep" || o.named)
 	case word:
 		return s, s.mark[0] != 's' // only with a mark before the separator
 	}
