@@ -1,6 +1,8 @@
 package vendorpage
 
 import (
+	"cmp"
+	"net/http"
 	"regexp"
 	"slices"
 	"strconv"
@@ -281,7 +283,8 @@ func (m member) succeeds() bool {
 // cells returns the status, the code, the message and the description of a constant. numbered says
 // that its number is the code, valued that its string is, and alone that its name is the message.
 func (m member) cells(numbered, valued, alone bool) []string {
-	row := []string{m.status, m.name(), "", plain(m.comment)}
+	said, comment := statusSaid(plain(m.comment))
+	row := []string{cmp.Or(m.status, said), m.name(), "", comment}
 	texts := m.texts
 	switch {
 	case numbered:
@@ -303,6 +306,30 @@ func (m member) cells(numbered, valued, alone bool) []string {
 		row[2], row[3] = m.name(), ""
 	}
 	return row
+}
+
+var (
+	statusLine     = regexp.MustCompile(`^(?i:(?:http |response )?status(?: code)?|http(?: code)?)\s*[:=]?\s*([1-5]\d\d\b.*)$`)
+	statusBrackets = regexp.MustCompile(`[(\[](?i:(?:http |response )?status(?: code)?|http(?: code)?)\s*[:=]?\s*([1-5]\d\d)[)\]]`)
+)
+
+// statusSaid finds the HTTP status that a comment gives in a line of its own, "Status code 401", or
+// in brackets, "(HTTP 401)". rest is the comment without that line, if anything else is in it.
+func statusSaid(comment string) (number, rest string) {
+	if m := statusBrackets.FindAllStringSubmatch(comment, 2); len(m) == 1 {
+		return m[0][1], comment
+	}
+	lines := strings.Split(comment, "\n")
+	for i, l := range lines {
+		m := statusLine.FindStringSubmatch(l)
+		if m == nil {
+			continue
+		}
+		if n, phrase, _ := status(m[1]); n > 0 && (phrase == "" || strings.EqualFold(phrase, http.StatusText(n))) {
+			return strconv.Itoa(n), cmp.Or(strings.Join(slices.Delete(lines, i, i+1), "\n"), comment)
+		}
+	}
+	return "", comment
 }
 
 // namedFaults reports whether the names or the texts of most constants say what is wrong.
