@@ -93,7 +93,7 @@ func findAligned(lines []line, at int) (*grid, int) {
 			t.blanks = 0
 			continue
 		}
-		if !t.add(lines[j]) {
+		if t.blanks > 0 && t.another(lines[j]) || !t.add(lines[j]) {
 			break
 		}
 		end = j + 1
@@ -102,6 +102,16 @@ func findAligned(lines []line, at int) (*grid, int) {
 		return nil, 0
 	}
 	return &t.grid, end
+}
+
+// another reports whether a line holds the headings of another table.
+func (t *alignedReader) another(l line) bool {
+	next, ok := newAlignedReader(l)
+	if !ok {
+		return false
+	}
+	heads, cells := t.rows[0].cells, next.rows[0].cells
+	return !sameHeadings(heads, cells) && !describesField(heads, cells)
 }
 
 // pageNumber matches the foot of a printed page, which ends in its number.
