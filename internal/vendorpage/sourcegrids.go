@@ -309,16 +309,14 @@ func (m member) cells(numbered, valued, alone bool) []string {
 }
 
 var (
-	statusLine     = regexp.MustCompile(`^(?i:(?:http |response )?status(?: code)?|http(?: code)?)\s*[:=]?\s*([1-5]\d\d\b.*)$`)
-	statusBrackets = regexp.MustCompile(`[(\[](?i:(?:http |response )?status(?: code)?|http(?: code)?)\s*[:=]?\s*([1-5]\d\d)[)\]]`)
+	statusLine   = regexp.MustCompile(`^(?i:(?:http |response )?status(?: code)?|http(?: code)?)\s*[:=]?\s*([1-5]\d\d\b.*)$`)
+	statusInText = regexp.MustCompile(`(?m)(?:^|[([]|[.;,] )(?i:(?:http |response )?status(?: code)?|http(?: code)?)\s*[:=]?\s*([1-5]\d\d)(?:[)\].:;,]|\s[-–—]\s|$)`)
 )
 
 // statusSaid finds the HTTP status that a comment gives in a line of its own, "Status code 401", or
-// in brackets, "(HTTP 401)". rest is the comment without that line, if anything else is in it.
+// apart from its sentences, "(HTTP 401)". rest is the comment without that line, if anything else
+// is in it.
 func statusSaid(comment string) (number, rest string) {
-	if m := statusBrackets.FindAllStringSubmatch(comment, 2); len(m) == 1 {
-		return m[0][1], comment
-	}
 	lines := strings.Split(comment, "\n")
 	for i, l := range lines {
 		m := statusLine.FindStringSubmatch(l)
@@ -328,6 +326,9 @@ func statusSaid(comment string) (number, rest string) {
 		if n, phrase, _ := status(m[1]); n > 0 && (phrase == "" || strings.EqualFold(phrase, http.StatusText(n))) {
 			return strconv.Itoa(n), cmp.Or(strings.Join(slices.Delete(lines, i, i+1), "\n"), comment)
 		}
+	}
+	if m := statusInText.FindAllStringSubmatch(comment, 2); len(m) == 1 {
+		return m[0][1], comment
 	}
 	return "", comment
 }
