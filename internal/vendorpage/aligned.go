@@ -89,10 +89,6 @@ func findAligned(lines []line, at int) (*grid, int) {
 			}
 			continue
 		}
-		if pageFoot(lines, j) {
-			t.blanks = 0
-			continue
-		}
 		if t.blanks > 0 && t.another(lines[j]) || !t.add(lines[j]) {
 			break
 		}
@@ -112,15 +108,6 @@ func (t *alignedReader) another(l line) bool {
 	}
 	heads, cells := t.rows[0].cells, next.rows[0].cells
 	return !sameHeadings(heads, cells) && !describesField(heads, cells)
-}
-
-// pageNumber matches the foot of a printed page, which ends in its number.
-var pageNumber = regexp.MustCompile(`(?i)^(?:\S.{0,200}\s{2,})?(?:page|página|pagina|seite|strona|страница|стр\.|sayfa|trang|halaman|side|sida)\s+\d{1,4}(?:\s*(?:/|of|de|di|von|van|z|из)\s*\d{1,4})?$`)
-
-// pageFoot reports whether a line between blank ones is the foot of a printed page.
-func pageFoot(lines []line, i int) bool {
-	blank := func(i int) bool { return i < 0 || i == len(lines) || lines[i].blank() }
-	return blank(i-1) && blank(i+1) && pageNumber.MatchString(strings.TrimSpace(lines[i].text))
 }
 
 // alignedReader reads a table of aligned columns.

@@ -118,7 +118,7 @@ func readText(text string) (s source) {
 			s.parts, lines = append(s.parts, part{lines: lines}), nil
 		}
 	}
-	all, numbers := unfold(withHeadings(strings.Split(directive.ReplaceAllString(text, "``$1``"), "\n")))
+	all, numbers := withoutFeet(unfold(withHeadings(strings.Split(directive.ReplaceAllString(text, "``$1``"), "\n"))))
 	var head int
 	s.title, head = frontMatter(all)
 	for i := range head {
