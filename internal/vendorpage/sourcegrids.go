@@ -309,7 +309,7 @@ func (m member) cells(numbered, valued, alone bool) []string {
 }
 
 var (
-	statusLine   = regexp.MustCompile(`^(?i:(?:http |response )?status(?: code)?|http(?: code)?)\s*[:=]?\s*([1-5]\d\d\b.*)$`)
+	statusLine   = regexp.MustCompile(`^(?i:(?:http |response )?status(?: code)?|http(?: code| mapping)?)\s*[:=]?\s*([1-5]\d\d\b.*)$`)
 	statusInText = regexp.MustCompile(`(?m)(?:^|[([]|[.;,] )(?i:(?:http |response )?status(?: code)?|http(?: code)?)\s*[:=]?\s*([1-5]\d\d)(?:[)\].:;,]|\s[-–—]\s|$)`)
 )
 
@@ -323,7 +323,7 @@ func statusSaid(comment string) (number, rest string) {
 		if m == nil {
 			continue
 		}
-		if n, phrase, _ := status(m[1]); n > 0 && (phrase == "" || strings.EqualFold(phrase, http.StatusText(n))) {
+		if n, phrase, _ := status(m[1]); n > 0 && (phrase == "" || strings.EqualFold(phrase, cmp.Or(http.StatusText(n), phrase))) {
 			return strconv.Itoa(n), cmp.Or(strings.Join(slices.Delete(lines, i, i+1), "\n"), comment)
 		}
 	}
