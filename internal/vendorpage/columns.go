@@ -36,13 +36,14 @@ type column struct {
 	blind   bool    // no cells were looked at
 	looks   likeness
 	listed  bool // the vocabulary has the heading
+	english bool // the heading says that the cells are in English
 
 	negative bool // its cells are negative numbers
 	names    bool // each of its cells is another name
 }
 
 func columnOf(heading string, cells []string) column {
-	c := column{heading: normal(heading), listed: inVocabulary(heading)}
+	c := column{heading: normal(heading), listed: inVocabulary(heading), english: saysEnglish.MatchString(heading)}
 	c.kind = kindOfNormal(heading, c.heading)
 	filled := 0.0
 	for _, cell := range cells {
@@ -398,7 +399,7 @@ func (a *assignment) findTexts() bool {
 // another language.
 func (a *assignment) findNames() {
 	text := slices.Index(a.roles, RoleDescription)
-	if a.has(RoleMessage) || a.code < 0 || a.roles[a.code] != RoleCode || text < 0 || englishHeads[a.cols[text].heading] {
+	if a.has(RoleMessage) || a.code < 0 || a.roles[a.code] != RoleCode || text < 0 || a.cols[text].kind == unknown && a.cols[text].english {
 		return
 	}
 	for _, i := range []int{a.code + 1, a.code - 1} {
@@ -478,6 +479,8 @@ var saysStatus = regexp.MustCompile(`http|status|状态|狀態|ステータス|�
 
 // textRules find the columns of the texts. Among the rules of one role, the first that holds wins.
 var textRules = []rule{
+	// Of messages in several languages, the English one.
+	{RoleMessage, nil, func(c column) bool { return c.kind == ofMessage && c.english }},
 	{RoleMessage, nil, func(c column) bool { return c.kind == ofMessage }},
 	// An error's name, if it is not the code.
 	{RoleMessage, nil, func(c column) bool { return c.kind == ofName }},
@@ -496,15 +499,16 @@ var textRules = []rule{
 	{RoleDescription, nil, func(c column) bool { return c.kind == ofNote && c.phrases > 0.5 }},
 	{RoleRemedy, nil, func(c column) bool { return c.kind == ofRemedy }},
 	// Of texts in several languages, the English one.
-	{RoleDescription, func(a *assignment) bool { return a.has(RoleMessage) }, func(c column) bool { return c.kind == unknown && c.phrases > 0.5 && englishHeads[c.heading] }},
+	{RoleDescription, func(a *assignment) bool { return a.has(RoleMessage) }, func(c column) bool { return c.kind == unknown && c.phrases > 0.5 && c.english }},
 	// If nothing says what the error is, prose under an unknown heading does.
 	{RoleDescription, func(a *assignment) bool { return a.has(RoleMessage) }, func(c column) bool { return c.kind == unknown && c.prose > 0.5 }},
 	// If there is no text at all, prose that is otherwise left out, such as "System action".
 	{RoleDescription, func(a *assignment) bool { return a.has(RoleMessage) || a.has(RoleRemedy) }, func(c column) bool { return c.kind == ofAttribute && c.prose > 0.5 }},
 }
 
-// englishHeads are the headings of a text in English beside those in other languages.
-var englishHeads = map[string]bool{"english": true, "en": true, "englisch": true, "anglais": true, "inglés": true, "inglês": true, "inglese": true, "inggris": true, "английский": true, "英文": true, "英语": true, "英語": true, "영어": true}
+// saysEnglish matches the heading of a text in English beside those in other languages: "English",
+// "Message (EN)".
+var saysEnglish = regexp.MustCompile(`(?i)\b(?:english|englisch|anglais|inglese|inggris|ingilizce)\b|\bingl[eéê]s|англий|англій|英文|英语|英語|영어|영문|(?:^|[\s(_/-])en\)?$`)
 
 // assignBare decides the roles of columns without headings. Such a table needs a column of nothing
 // but codes, and texts that read like prose; otherwise all roles are "". Plain numbers may be codes
