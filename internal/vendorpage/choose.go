@@ -146,7 +146,7 @@ func (r *reading) numbersConvince(about, titled bool) bool {
 		return true
 	case !integers:
 		return false
-	case about && r.count(func(row Row) bool { return row.Code[0] == '-' }) > 2:
+	case about && r.count(func(row Row) bool { return row.Code[0] == '-' }) > 2 && 10*r.count(Row.saysFault) >= 6*len(r.rows):
 		return true
 	case r.drawn && r.about, r.named && titled:
 		return true

@@ -155,6 +155,9 @@ func (l recordList) section(i int) bool {
 	if below == len(l.lines) || !itemMark.MatchString(text) || len(strings.Fields(text)) > 6 || endsSentence(text) || indentOf(l.lines[i].text) > indentOf(l.lines[below].text) {
 		return false
 	}
+	if otherThings.MatchString(text) || otherCodes.MatchString(text) {
+		return false
+	}
 	_, ok := l.begins(below)
 	return ok
 }
