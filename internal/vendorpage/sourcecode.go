@@ -2,6 +2,7 @@ package vendorpage
 
 import (
 	"cmp"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -80,25 +81,32 @@ func bracedClasses(text string) string {
 // codes to messages, lists of objects. The constants of the file are known by name, so that a map
 // may have them as its keys.
 func sourceGrids(text string, line int, about bool) (grids []grid) {
-	r := codeReader{constants: map[string]member{}}
+	r := codeReader{constants: map[string]member{}, statuses: map[string]string{}}
 	all := parseSource(text, line)
 	about = about || len(all.items) > 0 && announcesCodes.MatchString(all.items[0].above) // at the head of the file
 	r.walk(all, "", line, about)
-	used := map[string]bool{} // constants that are the keys of a map
-	var maps, others []container
+	r.takeStatuses()
 	for _, c := range r.containers {
+		r.remember(c)
+	}
+	used := map[string]bool{} // constants that are the keys of a map
+	var keyed, others []container
+	for _, c := range r.containers {
+		if len(c.members) < 2 {
+			continue
+		}
 		if r.resolve(&c, used) {
-			maps = append(maps, c)
+			keyed = append(keyed, c)
 		} else {
 			others = append(others, c)
 		}
 	}
 	for _, c := range others {
 		c.members = slices.DeleteFunc(c.members, func(m member) bool { return m.key.kind == tokenName && used[m.name()] })
-		maps = append(maps, c)
+		keyed = append(keyed, c)
 	}
-	tellApart(maps)
-	for _, c := range maps {
+	tellApart(keyed)
+	for _, c := range keyed {
 		for _, c := range c.parts() {
 			if g := c.grid(); g != nil {
 				grids = append(grids, *g)
@@ -115,31 +123,73 @@ type container struct {
 	line    int
 	about   bool // a name or a comment around it says that it is about errors
 	members []member
+
+	statuses map[string]string // by name: of the items whose value is an HTTP status
 }
 
 // codeReader collects the containers of source code and the constants by name.
 type codeReader struct {
 	containers []container
 	constants  map[string]member
-	function   string // the name of the one whose body is being read
+	statuses   map[string]string // the HTTP statuses that a map gives to codes, by their names
+	function   string            // the name of the one whose body is being read
 }
 
 // walk looks for containers in a group. The names and comments around it say what it is about.
 func (r *codeReader) walk(g *codeGroup, name string, line int, about bool) {
-	c := container{name: name, line: line, about: about}
+	c := container{name: name, line: line, about: about, statuses: map[string]string{}}
 	for _, it := range g.items {
 		c.add(it)
 		r.walkInside(it, name, about)
 	}
-	r.remember(c)
-	if len(c.members) >= 2 {
-		r.containers = append(r.containers, c)
+	r.containers = append(r.containers, c)
+}
+
+// takeStatuses takes the containers that only give codes their statuses, {NotFound: 404}, out of
+// the others, and the statuses into their members. The codes are constants further up, or the keys
+// of a map to texts.
+func (r *codeReader) takeStatuses() {
+	known := map[string]int{} // the lines of the codes
+	for _, c := range r.containers {
+		for _, m := range c.members {
+			switch {
+			case m.key.kind == tokenString && len(m.texts) > 0:
+				known[m.name()] = 0
+			case m.key.kind == tokenName && m.string && codeStrength(m.texts[0]) > noCode:
+				known[m.name()] = m.line
+			}
+		}
 	}
+	for i, c := range r.containers {
+		if len(c.statuses) >= 2 && c.onlyStatuses(known) {
+			maps.Copy(r.statuses, c.statuses)
+			r.containers[i].members = nil
+		}
+	}
+	for _, c := range r.containers {
+		for i, m := range c.members {
+			c.members[i].status = cmp.Or(m.status, r.statuses[m.name()])
+		}
+	}
+}
+
+// onlyStatuses reports whether a container gives nothing but the statuses of codes that are known
+// from lines above it.
+func (c container) onlyStatuses(known map[string]int) bool {
+	for name := range c.statuses {
+		if line, is := known[name]; !is || line >= c.line {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(c.members, func(m member) bool { return c.statuses[m.name()] == "" })
 }
 
 // add adds an item if it is a member.
 func (c *container) add(it codeItem) {
 	m, ok := it.member()
+	if said := m.onlyStatus(); ok && said != "" {
+		c.statuses[m.name()] = said
+	}
 	if !ok || len(m.texts)+len(m.numbers)+len(m.fields) == 0 && !m.counts || it.declares() || it.pairs() || it.unnamed() || fallsBack(m.key) {
 		return
 	}

@@ -167,6 +167,12 @@ func (c container) mapGrid() *grid {
 			r.cells[len(r.cells)-1] = ""
 		}
 	}
+	if c.count(func(m member) bool { return m.status != "" }) > 0 {
+		g.rows[0].cells = append(g.rows[0].cells, "HTTP status")
+		for i, m := range c.members {
+			g.rows[i+1].cells = append(g.rows[i+1].cells, m.status)
+		}
+	}
 	return g
 }
 

@@ -55,6 +55,17 @@ func (m *member) value(tokens []token, depth int) {
 	}
 }
 
+// onlyStatus returns the HTTP status that is all that a name or a key stands for, or "".
+func (m member) onlyStatus() string {
+	if m.name() == "" || len(m.texts)+len(m.fields) > 0 {
+		return ""
+	}
+	if len(m.numbers) == 1 && isStatus(m.numbers[0]) {
+		return m.numbers[0]
+	}
+	return m.status
+}
+
 // values adds the values in brackets: the arguments of a call, the members of an object.
 func (m *member) values(g *codeGroup, depth int) {
 	for _, it := range g.items {
