@@ -58,7 +58,7 @@ const enumLines = 5000
 // http.StatusBadRequest, or "".
 func statusNamed(name string) string {
 	bare := strings.ToLower(strings.ReplaceAll(lastName(name), "_", ""))
-	bare = strings.TrimPrefix(strings.TrimPrefix(bare, "http"), "status")
+	bare = strings.TrimLeft(strings.TrimPrefix(strings.TrimPrefix(bare, "http"), "status"), "0123456789") // HTTP_404_NOT_FOUND
 	for n := 100; n < 600; n++ {
 		if text := http.StatusText(n); text != "" && strings.NewReplacer(" ", "", "-", "", "'", "").Replace(strings.ToLower(text)) == bare {
 			return strconv.Itoa(n)

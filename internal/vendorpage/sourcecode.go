@@ -86,6 +86,7 @@ func sourceGrids(text string, line int, about bool) (grids []grid) {
 	about = about || len(all.items) > 0 && announcesCodes.MatchString(all.items[0].above) // at the head of the file
 	r.walk(all, "", line, about)
 	r.takeStatuses()
+	r.gatherClasses()
 	for _, c := range r.containers {
 		r.remember(c)
 	}
@@ -124,6 +125,7 @@ type container struct {
 	about   bool // a name or a comment around it says that it is about errors
 	members []member
 
+	class    bool              // the body of a class
 	statuses map[string]string // by name: of the items whose value is an HTTP status
 }
 
@@ -173,6 +175,70 @@ func (r *codeReader) takeStatuses() {
 	}
 }
 
+// gatherClasses makes one list of the classes of which each is an error: they name its code, all in
+// the same way, and what is published with it.
+func (r *codeReader) gatherClasses() {
+	lists := map[string][]int{} // the classes by the name of their codes
+	var order []string
+	seen := map[string]bool{}
+	for i, c := range r.containers {
+		_, code := c.object()
+		if !c.class || code.text == "" || seen[code.text] {
+			continue
+		}
+		if seen[code.text] = true; lists[code.name] == nil {
+			order = append(order, code.name)
+		}
+		lists[code.name] = append(lists[code.name], i)
+	}
+	for _, name := range order {
+		if len(lists[name]) < 2 {
+			continue
+		}
+		list := container{line: r.containers[lists[name][0]].line, about: true}
+		for _, i := range lists[name] {
+			c := &r.containers[i]
+			m, _ := c.object()
+			list.members, list.about = append(list.members, m), list.about && (c.about || enumErrors.MatchString(c.name))
+			c.members = nil
+		}
+		r.containers = append(r.containers, list)
+	}
+}
+
+// object reads a container as one object, and returns its code. The code is empty if it has none,
+// or if no text is beside it.
+func (c container) object() (m member, code field) {
+	m = member{key: token{kind: tokenMark}, line: c.line}
+	said := false
+	for _, of := range c.members {
+		values := append(slices.Clone(of.texts), of.numbers...)
+		if of.key.kind != tokenName || len(values) != 1 {
+			return m, field{}
+		}
+		heading := inWords(of.name())
+		if kindOf(heading) == ofCode && codeStrength(values[0]) > noCode {
+			code = cmp.Or(code, field{heading, values[0]})
+		}
+		said = said || prose(values[0])
+		m.fields = append(m.fields, field{heading, values[0]})
+	}
+	for name, status := range c.statuses {
+		if !slices.ContainsFunc(c.members, func(of member) bool { return of.name() == name }) {
+			m.fields = append(m.fields, field{inWords(name), status})
+		}
+	}
+	if !said {
+		return m, field{}
+	}
+	return m, code
+}
+
+// inWords returns a name as its words: default_code, defaultCode.
+func inWords(name string) string {
+	return strings.ReplaceAll(humps.ReplaceAllString(name, "$1 $2"), "_", " ")
+}
+
 // onlyStatuses reports whether a container gives nothing but the statuses of codes that are known
 // from lines above it.
 func (c container) onlyStatuses(known map[string]int) bool {
@@ -215,6 +281,7 @@ func (r *codeReader) walkInside(it codeItem, name string, about bool) {
 			}
 		case t.text != "(" || len(it.tokens) <= 3 || i > 0 && it.tokens[i-1].text == "=":
 			r.walk(t.group, cmp.Or(it.title(), name), it.line, about)
+			r.containers[len(r.containers)-1].class = it.declares() && t.text == "{"
 		}
 	}
 	r.function = outer
