@@ -1,6 +1,7 @@
 package vendorpage
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strconv"
@@ -20,6 +21,7 @@ type filler struct {
 	causes       bool // descriptions are "Cause: … Solution: …"
 	lastCode     string
 	lastStatus   string
+	titled       int // the HTTP status in the title above, 0 if none
 }
 
 func newFiller(r *reading, heads []string, roles []Role, cols [][]string, code int) *filler {
@@ -86,6 +88,7 @@ func (f *filler) single(row gridRow) bool {
 	case !title && codeStrength(strings.Fields(said)[0]) == mnemonic && len(row.cells) > 1:
 		f.lose(row, "a code without a text")
 	default:
+		f.titled = titleStatus(said, 1)
 		f.note(row.line, "is a title: "+clip(said))
 	}
 	return true
@@ -210,7 +213,7 @@ func (f *filler) readOne(row gridRow, r Row, cell string) bool {
 	}
 	r.Code = code
 	if r.Status == 0 && f.status < 0 {
-		r.Status = stat
+		r.Status = cmp.Or(stat, f.titled)
 		if n, err := strconv.Atoi(code); err == nil && f.roles[f.code] == RoleStatusCode && registered(n) {
 			r.Status = n
 		}

@@ -84,10 +84,11 @@ func titleStatus(l string, rank int) int {
 	return n
 }
 
-// at returns the status that holds for a line, or 0.
+// at returns the status that holds for a line, or 0. What shares its line with a title, as in HTML,
+// may be above or below it.
 func (s sections) at(line int) int {
 	i := sort.Search(len(s), func(i int) bool { return s[i].line >= line })
-	if i == 0 {
+	if i == 0 || i < len(s) && s[i].line == line {
 		return 0
 	}
 	return s[i-1].status
