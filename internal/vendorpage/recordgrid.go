@@ -159,8 +159,14 @@ func (r *record) nameStatuses() {
 	}
 }
 
-// liftStatus turns the first paragraph below a code into a field if it is a status.
+// liftStatus turns what is beside a code, or the first paragraph below it, into a field if it is a
+// status.
 func (r *record) liftStatus() {
+	if n, _, _ := status(r.beside); registered(n) && codeStrength(r.term) == mnemonic {
+		r.fields = append(r.fields, field{"HTTP status", r.beside})
+		r.beside = ""
+		return
+	}
 	if len(r.body) > 0 && codeStrength(r.term) == mnemonic && isStatus(r.body[0]) {
 		r.fields = append(r.fields, field{"HTTP status", r.body[0]})
 		r.body = r.body[1:]
