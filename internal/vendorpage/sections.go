@@ -29,14 +29,24 @@ var statusTitle = regexp.MustCompile(`^(?i:(?:http )?(?:status )?(?:code )?)?([3
 
 // sectionsOf finds the sections of a page.
 func sectionsOf(lines []line) (all sections) {
-	rank := 0 // of the open section, 0 if none is open
-	for _, l := range lines {
+	rank := 0   // of the open section, 0 if none is open
+	heads := "" // the line below a title that called its number a status
+	for i, l := range lines {
 		text := strings.TrimSpace(l.text)
 		if text == "" || len(text) > 200 {
 			continue
 		}
 		own := rankOf(l.text)
-		switch stat := titleStatus(text, own); {
+		stat := titleStatus(text, own)
+		if below := strings.TrimSpace(peek(lines, i+1)); stat == 0 && vocabulary[normal(below)] == ofCode {
+			if stat = calledStatus(text); stat > 0 {
+				heads = below
+			} else if heads != "" && below == heads { // the same headings below another title
+				heads, rank = "", 0
+				all = append(all, sectionMark{line: l.n})
+			}
+		}
+		switch {
 		case stat > 0:
 			rank = own
 			all = append(all, sectionMark{l.n, stat})
@@ -82,6 +92,14 @@ func titleStatus(l string, rank int) int {
 		return 0
 	}
 	return n
+}
+
+// calledStatus returns the status of a line such as "HTTP status code 400", or 0.
+func calledStatus(l string) int {
+	if !strings.Contains(strings.ToLower(l), "status") {
+		return 0
+	}
+	return titleStatus(l, 1)
 }
 
 // at returns the status that holds for a line, or 0. What shares its line with a title, as in HTML,
