@@ -22,6 +22,9 @@ var (
 	gluedSentence = regexp.MustCompile(`^(-?\d{1,8})((?:\p{Lu}\p{Ll}+|A)\s.*)$`)
 )
 
+// groupTitle matches the title of a group of codes: "Order errors".
+var groupTitle = regexp.MustCompile(`^\s*(?:\pL+ ){1,3}(?i:errors|errores|erreurs|erros):?\s*$`)
+
 // place is where a code stands in a line.
 type place struct {
 	before string // the words before it, in small letters
@@ -154,6 +157,9 @@ func inducedGrid(lines []line, p place, all []anchored) *grid {
 		last := k+1 == len(all)
 		if !last {
 			end = min(end, all[k+1].at)
+			if end == a.at+2 && a.text != "" && groupTitle.MatchString(lines[a.at+1].text) {
+				end--
+			}
 		}
 		r.read(lines[a.at+1:end], last, k > 0, longest, "")
 		longest = max(longest, len(r.body)+len(r.fields))
@@ -167,7 +173,11 @@ func inducedGrid(lines []line, p place, all []anchored) *grid {
 	}
 	g := recordsGrid(lines[all[0].at].n, records)
 	g.layout = layoutInduced
-	g.topic = topicOf(lines[:all[0].at])
+	above := lines[:all[0].at]
+	if n := len(above); n > 0 && groupTitle.MatchString(above[n-1].text) {
+		above = above[:n-1] // the text above announces all groups
+	}
+	g.topic = topicOf(above)
 	if saysError.MatchString(p.before) {
 		g.topic = ofCodes
 	}
