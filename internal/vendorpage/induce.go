@@ -22,6 +22,9 @@ var (
 	gluedSentence = regexp.MustCompile(`^(-?\d{1,8})((?:\p{Lu}\p{Ll}+|A)\s.*)$`)
 )
 
+// statusFirst matches a status in brackets before a text.
+var statusFirst = regexp.MustCompile(`^\(([45]\d\d)\)\s*[-–—:]?\s*(\S.*)$`)
+
 // groupTitle matches the title of a group of codes: "Order errors".
 var groupTitle = regexp.MustCompile(`^\s*(?:\pL+ ){1,3}(?i:errors|errores|erreurs|erros):?\s*$`)
 
@@ -153,6 +156,9 @@ func inducedGrid(lines []line, p place, all []anchored) *grid {
 	texts, longest := 0, 0
 	for k, a := range all {
 		r := record{line: lines[a.at].n, term: a.code, beside: a.text}
+		if m := statusFirst.FindStringSubmatch(a.text); m != nil && isStatus(m[1]) {
+			r.term, r.beside = a.code+" ("+m[1]+")", m[2]
+		}
 		end := min(len(lines), a.at+40)
 		last := k+1 == len(all)
 		if !last {
