@@ -42,6 +42,7 @@ var (
 	// commentLine matches what is around the text of a comment's line.
 	commentLine = regexp.MustCompile(`^\s*(?://+!?<?|/\*+!?<?|\*+/?|#+)?\s*|\s*\*+/\s*$`)
 	commentTag  = regexp.MustCompile(`(?i)</?(?:summary|para|remarks|p|code|c|br)\s*/?>`)
+	statusTag   = regexp.MustCompile(`^\s*@(?i:(?:http)?status(?:code)?|http)\s+([1-5]\d\d)(?:\s.*)?$`)
 	docTag      = regexp.MustCompile(`^@(?:var|type|const)\s+\S+\s*`)
 )
 
@@ -127,6 +128,7 @@ func commentText(s string) string {
 	var kept []string
 	for _, l := range strings.Split(s, "\n") {
 		l = commentTag.ReplaceAllString(commentLine.ReplaceAllString(commentLine.ReplaceAllString(l, ""), ""), "")
+		l = statusTag.ReplaceAllString(l, "- Status $1")
 		if l = docTag.ReplaceAllString(strings.TrimSpace(l), ""); l == "" || l[0] == '@' || strings.Trim(l, "-=*#/ ") == "" {
 			continue
 		}
