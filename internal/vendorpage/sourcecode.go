@@ -256,7 +256,8 @@ func (c *container) add(it codeItem) {
 	if said := m.onlyStatus(); ok && said != "" {
 		c.statuses[m.name()] = said
 	}
-	if !ok || len(m.texts)+len(m.numbers)+len(m.fields) == 0 && !m.counts || it.declares() || it.pairs() || it.unnamed() || fallsBack(m.key) {
+	_, object := it.errorObject()
+	if !ok || len(m.texts)+len(m.numbers)+len(m.fields) == 0 && !m.counts || it.declares() && object == nil || it.pairs() || it.unnamed() || fallsBack(m.key) {
 		return
 	}
 	if m.of = c.name; m.counts && len(c.members) > 0 {

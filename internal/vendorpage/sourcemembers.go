@@ -2,6 +2,7 @@ package vendorpage
 
 import (
 	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -91,6 +92,11 @@ func (m *member) values(g *codeGroup, depth int) {
 // member reads an item as a member: NAME = value, NAME(arguments), key => value, or an object.
 func (it codeItem) member() (m member, ok bool) {
 	m = member{line: it.line, comment: it.comment}
+	if name, values := it.errorObject(); values != nil {
+		m.key = name
+		m.values(values, 0)
+		return m, len(m.texts)+len(m.fields) > 0
+	}
 	key, value := it.split()
 	if key.kind != tokenMark {
 		m.key = key
@@ -119,6 +125,22 @@ func (it codeItem) member() (m member, ok bool) {
 		return m, said || m.counts
 	}
 	return m, false
+}
+
+// errorObject reads an object that is an error, as Kotlin and Scala declare it. It returns its name
+// and its values, or nil:
+//
+//	object NotFound : ApiError("not_found", 404, "There is no such box")
+func (it codeItem) errorObject() (name token, values *codeGroup) {
+	i := slices.IndexFunc(it.tokens, func(t token) bool { return t.kind == tokenName && t.text == "object" })
+	if i < 0 || len(it.tokens) < i+5 {
+		return name, nil
+	}
+	name, of, base, args := it.tokens[i+1], it.tokens[i+2], it.tokens[i+3], it.tokens[i+4]
+	if name.kind != tokenName || of.text != ":" && of.text != "extends" || !enumErrors.MatchString(base.text) || args.kind != tokenGroup || args.text != "(" {
+		return name, nil
+	}
+	return name, args.group
 }
 
 // iota reads Go's counter.
