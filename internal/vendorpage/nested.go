@@ -20,6 +20,9 @@ func unnest(rows []gridRow) []gridRow {
 	if len(rows) < 2 || len(rows[0].cells) < 2 {
 		return rows
 	}
+	if items := unnestItems(rows); items != nil {
+		return items
+	}
 	stat, col := -1, -1
 	for i := range rows[0].cells {
 		is := func(r gridRow) bool { return i < len(r.cells) && isStatus(r.cells[i]) }
@@ -45,6 +48,42 @@ func unnest(rows []gridRow) []gridRow {
 		for _, f := range codesIn(r.cells[col]) {
 			out = append(out, gridRow{line: r.line, cells: []string{r.cells[stat], f.name, f.text}})
 		}
+	}
+	return out
+}
+
+// itemLine matches a line of a cell with a code and its text: "no_box: There is no such box".
+var itemLine = regexp.MustCompile("^(?:[-*•] )?[*`]*([\\w.-]+)[*`]*(?:\\s*[:\\x{ff1a}]|\\s+[-–—])[*`]*\\s+(\\S.*)$")
+
+// itemsOf returns the codes and the texts of a cell that lists nothing else, or nil.
+func itemsOf(cell string) (all []field) {
+	for _, l := range strings.Split(tidy(breaks.ReplaceAllString(cell, "\n")), "\n") {
+		m := itemLine.FindStringSubmatch(l)
+		if m == nil || codeStrength(m[1]) < mnemonic {
+			return nil
+		}
+		all = append(all, field{m[1], m[2]})
+	}
+	return all
+}
+
+// unnestItems gives each item a row of its own where the rows of a table are a status and a list
+// of codes with their texts, below a heading that calls them errors. It returns nil for others.
+func unnestItems(rows []gridRow) []gridRow {
+	if len(rows[0].cells) != 2 || !aboutErrors.MatchString(rows[0].cells[1]) {
+		return nil
+	}
+	out := []gridRow{{line: rows[0].line, cells: []string{"HTTP status", "Error code", "Description"}}}
+	for _, r := range rows[1:] {
+		if len(r.cells) != 2 || !isStatus(r.cells[0]) || itemsOf(r.cells[1]) == nil {
+			return nil
+		}
+		for _, f := range itemsOf(r.cells[1]) {
+			out = append(out, gridRow{line: r.line, cells: []string{r.cells[0], f.name, f.text}})
+		}
+	}
+	if len(out) == len(rows) {
+		return nil // a code per row
 	}
 	return out
 }
