@@ -25,6 +25,9 @@ var (
 // statusFirst matches a status in brackets before a text.
 var statusFirst = regexp.MustCompile(`^\(([45]\d\d)\)\s*[-–—:]?\s*(\S.*)$`)
 
+// numberStatus matches a number and a status in brackets before a text.
+var numberStatus = regexp.MustCompile(`^(-?\d{1,8})\s+(\([45]\d\d\)\s.*)$`)
+
 // groupTitle matches the title of a group of codes: "Order errors".
 var groupTitle = regexp.MustCompile(`^\s*(?:\pL+ ){1,3}(?i:errors|errores|erreurs|erros):?\s*$`)
 
@@ -93,6 +96,9 @@ func placesIn(l string) (found []placed) {
 	}
 	if m := gluedSentence.FindStringSubmatch(strings.TrimSpace(l)); m != nil {
 		return []placed{{place{class: number}, anchored{code: m[1], text: m[2]}}}
+	}
+	if m := numberStatus.FindStringSubmatch(o.rest); m != nil && bulleted(o.mark) {
+		return []placed{{place{before: o.mark, class: number, behind: "("}, anchored{code: m[1], text: m[2]}}}
 	}
 	text := strings.TrimSpace(l)
 	mark := o.mark
