@@ -257,7 +257,7 @@ func (c *container) add(it codeItem) {
 		c.statuses[m.name()] = said
 	}
 	_, object := it.errorObject()
-	if !ok || len(m.texts)+len(m.numbers)+len(m.fields) == 0 && !m.counts || it.declares() && object == nil || it.pairs() || it.unnamed() || fallsBack(m.key) {
+	if !ok || len(m.texts)+len(m.numbers)+len(m.fields) == 0 && !m.counts || it.declares() && object == nil || it.option() || it.pairs() || it.unnamed() || fallsBack(m.key) {
 		return
 	}
 	if m.of = c.name; m.counts && len(c.members) > 0 {

@@ -75,16 +75,15 @@ func (c container) objects() *grid {
 	}
 	if name := c.codesOf(heads); name != "" {
 		heads[slices.Index(heads, name)] = "Error code"
-		for _, m := range c.members {
-			for k := range m.fields {
-				if m.fields[k].name == name {
-					m.fields[k].name = "Error code"
-				}
-			}
-		}
+		c.rename(name, "Error code")
+	}
+	named := c.count(func(m member) bool { return m.name() != "" }) == len(c.members)
+	if i := slices.IndexFunc(heads, func(h string) bool { return kindOf(h) == ofCode }); i >= 0 && named && c.groupedBy(heads[i]) {
+		c.rename(heads[i], "HTTP status")
+		heads[i] = "HTTP status"
 	}
 	first := 0
-	if c.count(func(m member) bool { return m.name() != "" }) == len(c.members) && !slices.ContainsFunc(heads, func(h string) bool { return kindOf(h) == ofCode }) {
+	if named && !slices.ContainsFunc(heads, func(h string) bool { return kindOf(h) == ofCode }) {
 		heads, first = append([]string{"Error code"}, heads...), 1
 	}
 	statuses := c.count(func(m member) bool { return m.status != "" }) > 0
@@ -109,6 +108,36 @@ func (c container) objects() *grid {
 		g.rows = append(g.rows, gridRow{line: m.line, cells: cells})
 	}
 	return g
+}
+
+// rename gives the values of the members another name.
+func (c container) rename(from, to string) {
+	for _, m := range c.members {
+		for k := range m.fields {
+			if m.fields[k].name == from {
+				m.fields[k].name = to
+			}
+		}
+	}
+}
+
+// groupedBy reports whether the values of a name are HTTP statuses which several members share, so
+// that they cannot be the codes.
+func (c container) groupedBy(name string) bool {
+	seen, shared := map[string]bool{}, false
+	for _, m := range c.members {
+		for _, f := range m.fields {
+			if f.name != name {
+				continue
+			}
+			if !isStatus(f.text) {
+				return false
+			}
+			shared = shared || seen[f.text]
+			seen[f.text] = true
+		}
+	}
+	return shared
 }
 
 // fieldNames returns the names of the members' values.

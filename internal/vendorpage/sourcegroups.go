@@ -312,6 +312,11 @@ func (it codeItem) declares() bool {
 	return slices.ContainsFunc(it.tokens, func(t token) bool { return t.kind == tokenName && declares.MatchString(t.text) })
 }
 
+// option reports whether an item sets an option of protocol buffers: option (default_code) = 500.
+func (it codeItem) option() bool {
+	return len(it.tokens) > 2 && it.tokens[0].kind == tokenName && it.tokens[0].text == "option" && it.tokens[1].kind == tokenGroup
+}
+
 // title returns the name of what an item declares.
 func (it codeItem) title() string {
 	key, _ := it.split()

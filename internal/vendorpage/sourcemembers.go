@@ -2,6 +2,7 @@ package vendorpage
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,8 +45,8 @@ func (m *member) value(tokens []token, depth int) {
 			text, said = text+t.text, true
 		case t.kind == tokenNumber && len(tokens) <= 2:
 			m.numbers = append(m.numbers, t.text)
-		case t.kind == tokenName && i+1 == len(tokens) && strings.ContainsAny(t.text, ".:") && strings.Contains(strings.ToLower(t.text), "status"):
-			m.status = cmp.Or(m.status, statusNamed(t.text))
+		case t.kind == tokenName && last(tokens[i+1:], t) && strings.ContainsAny(t.text, ".:") && strings.Contains(strings.ToLower(t.text), "status"):
+			m.status = cmp.Or(m.status, statusNamed(numberOf.ReplaceAllString(t.text, "")))
 		case t.kind == tokenName && strings.HasSuffix(strings.ToLower(t.text), ".http_status"):
 		case t.kind == tokenGroup && depth < 3:
 			m.values(t.group, depth+1)
@@ -54,6 +55,15 @@ func (m *member) value(tokens []token, depth int) {
 	if said {
 		m.texts = append(m.texts, tidy(text))
 	}
+}
+
+// numberOf matches the method that returns the number of an HTTP status: HttpStatus.NOT_FOUND.value().
+var numberOf = regexp.MustCompile(`\.(?:value|code|getCode|getStatusCode|rawValue|intValue|to_i)$`)
+
+// last reports whether nothing but the empty brackets of a call follows a name.
+func last(rest []token, name token) bool {
+	call := len(rest) == 1 && rest[0].kind == tokenGroup && rest[0].text == "(" && len(rest[0].group.items) == 0
+	return len(rest) == 0 || call && numberOf.MatchString(name.text)
 }
 
 // onlyStatus returns the HTTP status that is all that a name or a key stands for, or "".
