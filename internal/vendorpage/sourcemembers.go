@@ -57,7 +57,8 @@ func (m *member) value(tokens []token, depth int) {
 	}
 }
 
-// numberOf matches the method that returns the number of an HTTP status: HttpStatus.NOT_FOUND.value().
+// numberOf matches the method that returns the number of an HTTP status, as in
+// HttpStatus.NOT_FOUND.value().
 var numberOf = regexp.MustCompile(`\.(?:value|code|getCode|getStatusCode|rawValue|intValue|to_i)$`)
 
 // last reports whether nothing but the empty brackets of a call follows a name.
