@@ -345,11 +345,12 @@ func (m member) cells(numbered, valued, alone bool) []string {
 
 var (
 	statusLine   = regexp.MustCompile(`^(?i:(?:http |response )?status(?: code)?|http(?: code| mapping)?)\s*[:=]?\s*([1-5]\d\d\b.*)$`)
+	statusOf     = regexp.MustCompile(`\b(?i:HTTP status(?: code)?) of (?:#?[A-Z_]+ \(([1-5]\d\d)\)|([1-5]\d\d)\b)`)
 	statusInText = regexp.MustCompile(`(?m)(?:^|[([]|[.;,] )(?i:(?:http |response )?status(?: code)?|http(?: code)?)\s*[:=]?\s*([1-5]\d\d)(?:[)\].:;,]|\s[-–—]\s|$)`)
 )
 
 // statusSaid finds the HTTP status that a comment gives in a line of its own, "Status code 401", or
-// apart from its sentences, "(HTTP 401)". rest is the comment without that line, if anything else
+// apart from its sentences, "(HTTP 401)", or as "an HTTP status code of NOT_FOUND (404)". rest is the comment without that line, if anything else
 // is in it.
 func statusSaid(comment string) (number, rest string) {
 	lines := strings.Split(comment, "\n")
@@ -364,6 +365,9 @@ func statusSaid(comment string) (number, rest string) {
 	}
 	if m := statusInText.FindAllStringSubmatch(comment, 2); len(m) == 1 {
 		return m[0][1], comment
+	}
+	if m := statusOf.FindAllStringSubmatch(comment, 2); len(m) == 1 {
+		return m[0][1] + m[0][2], comment
 	}
 	return "", comment
 }
