@@ -63,6 +63,7 @@ func findGlued(lines []line, at int) (*grid, int) {
 	if good < 1 || good < 2 && len(heads) < 3 || len(g.rows)-1 > 3*good {
 		return nil, 0
 	}
+	placeAcronyms(g)
 	loseLonger(g)
 	return g, end
 }
@@ -254,7 +255,7 @@ func gluedCode(s string) string {
 		return ""
 	}
 	code := s[:end]
-	if upper(rune(code[end-1])) && lower(rune(s[end])) { // the last capital begins the text
+	if next, _ := utf8.DecodeRuneInString(s[end:]); upper(rune(code[end-1])) && unicode.IsLower(next) { // the last capital begins the text
 		code = code[:len(code)-1]
 	}
 	code = strings.TrimRight(code, "-.")
@@ -268,6 +269,27 @@ func gluedCode(s string) string {
 		return code
 	}
 	return ""
+}
+
+// numberBeforeAcronym matches a number with a text right behind it that begins with an acronym.
+var numberBeforeAcronym = regexp.MustCompile(`^(\d+)([A-Z]{2,} .*)$`)
+
+// placeAcronyms splits the lost rows such as "22API is down" if all other codes of a table with two
+// columns are numbers with as many digits.
+func placeAcronyms(g *grid) {
+	digits := 0
+	for _, r := range g.rows[1:] {
+		if _, ok := glueNumber(r); r.lost == "" && (!ok || digits > 0 && len(r.cells[0]) != digits) {
+			return
+		} else if ok {
+			digits = len(r.cells[0])
+		}
+	}
+	for i, r := range g.rows[1:] {
+		if m := numberBeforeAcronym.FindStringSubmatch(r.cells[0]); r.lost != "" && len(g.rows[0].cells) == 2 && m != nil && len(m[1]) == digits {
+			g.rows[i+1] = gridRow{line: r.line, cells: m[1:]}
+		}
+	}
 }
 
 // loseLonger reports the rows whose last digit may be the first of their text: without it, their

@@ -350,8 +350,8 @@ var (
 )
 
 // statusSaid finds the HTTP status that a comment gives in a line of its own, "Status code 401", or
-// apart from its sentences, "(HTTP 401)", or as "an HTTP status code of NOT_FOUND (404)". rest is the comment without that line, if anything else
-// is in it.
+// apart from its sentences, "(HTTP 401)", or as "an HTTP status code of NOT_FOUND (404)". rest is
+// the comment without that line, if anything else is in it.
 func statusSaid(comment string) (number, rest string) {
 	lines := strings.Split(comment, "\n")
 	for i, l := range lines {
