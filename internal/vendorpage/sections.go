@@ -37,6 +37,9 @@ func sectionsOf(lines []line) (all sections) {
 			continue
 		}
 		own := rankOf(l.text)
+		if m := accordion.FindStringSubmatch(text); m != nil { // or its end
+			text, own = m[1], 1
+		}
 		stat := titleStatus(text, own)
 		if below := strings.TrimSpace(peek(lines, i+1)); stat == 0 && vocabulary[normal(below)] == ofCode {
 			if stat = calledStatus(text); stat > 0 {
@@ -61,6 +64,9 @@ func sectionsOf(lines []line) (all sections) {
 	return all
 }
 
+// accordion matches the start of an accordion in MDX, with its title, and the end of one.
+var accordion = regexp.MustCompile(`^<Accordion\s[^>]*\btitle="([^"<>]*)"[^>]*>$|^</Accordion>$`)
+
 // rankOf returns the rank of a line.
 func rankOf(l string) int {
 	text := strings.TrimSpace(l)
@@ -73,10 +79,17 @@ func rankOf(l string) int {
 	return plainRank
 }
 
+// statusBehind matches the title of a group of errors with their status: "Validation errors (400)".
+var statusBehind = regexp.MustCompile(`^(\pL[\pL\pM ,'’/&-]{2,80}?)\s*\((?i:http )?([45]\d\d)\)$`)
+
 // titleStatus returns the status that a line consists of, or 0. Unless the line is a heading or a
 // list item, it has HTTP's phrase behind the status.
 func titleStatus(l string, rank int) int {
 	bare := strings.Trim(strings.TrimLeft(openingOf(l).rest, "# "), "*`_: ")
+	if m := statusBehind.FindStringSubmatch(bare); m != nil && rank < plainRank && aboutErrors.MatchString(m[1]) {
+		n, _, _ := status(m[2])
+		return n
+	}
 	m := statusTitle.FindStringSubmatch(bare)
 	if m == nil {
 		return 0
