@@ -22,7 +22,7 @@ func findConstants(lines []line, at int) (*grid, int) {
 		run = assigned
 	}
 	define := run.MatchString(lines[at].text)
-	if !define && !codeStart.MatchString(lines[at].text) {
+	if !define && !codeStart.MatchString(lines[at].text) && !structuredStart.MatchString(lines[at].text) {
 		return nil, 0
 	}
 	end, depth, opened := at, 0, false
@@ -44,21 +44,43 @@ func findConstants(lines []line, at int) (*grid, int) {
 	for _, l := range lines[at:end] {
 		text.WriteString(l.text + "\n")
 	}
-	grids := sourceGrids(text.String(), lines[at].n, define && topicOf(lines[:at]).about())
+	grids := sourceGrids(bracedType(text.String()), lines[at].n, define && topicOf(lines[:at]).about())
 	if len(grids) == 0 {
 		return nil, 0
 	}
 	return &grids[0], end
 }
 
+var (
+	structuredStart = regexp.MustCompile(`^\s*TYPE\s+\w+\s*:\s*\(?\s*$`)
+	structuredType  = regexp.MustCompile(`(?s)^\s*TYPE\s+(\w+)\s*:\s*\((.*)\)[^()]*;`)
+)
+
+// bracedType writes an enumeration of Structured Text (IEC 61131-3) as one of C:
+//
+//	TYPE E_Fault : (Overheated := 1, (* too hot *) NoPower) UINT;
+func bracedType(text string) string {
+	if !structuredStart.MatchString(firstLine(text)) {
+		return text
+	}
+	text = strings.NewReplacer("(*", "/*", "*)", "*/").Replace(text)
+	return structuredType.ReplaceAllString(text, "enum $1 {$2}")
+}
+
 // enumLines limits the lines of an enumeration.
 const enumLines = 5000
+
+// otherPhrases are the statuses whose names differ from those that Go gives them.
+var otherPhrases = map[string]string{"payloadtoolarge": "413", "contenttoolarge": "413", "uritoolong": "414", "rangenotsatisfiable": "416", "unprocessablecontent": "422"}
 
 // statusNamed returns the number of a status with a name such as HttpStatus.BAD_REQUEST or
 // http.StatusBadRequest, or "".
 func statusNamed(name string) string {
 	bare := strings.ToLower(strings.ReplaceAll(lastName(name), "_", ""))
 	bare = strings.TrimLeft(strings.TrimPrefix(strings.TrimPrefix(bare, "http"), "status"), "0123456789") // HTTP_404_NOT_FOUND
+	if n, known := otherPhrases[bare]; known {
+		return n
+	}
 	for n := 100; n < 600; n++ {
 		if text := http.StatusText(n); text != "" && strings.NewReplacer(" ", "", "-", "", "'", "").Replace(strings.ToLower(text)) == bare {
 			return strconv.Itoa(n)

@@ -67,7 +67,7 @@ func induce(lines []line) *grid {
 	var best *grid
 	most := 0
 	for _, p := range order {
-		all := places[p]
+		all := announced(lines, places[p])
 		if len(all) < 3 || len(all) <= most || !distinctCodes(all) {
 			continue
 		}
@@ -76,6 +76,37 @@ func induce(lines []line) *grid {
 		}
 	}
 	return best
+}
+
+// announced returns the codes without those below a later heading that is not about errors, if the
+// heading above the first one announces codes. A code whose text says what is wrong stays.
+func announced(lines []line, all []anchored) (kept []anchored) {
+	heading := func(from, to int) (text string, found bool) {
+		for i := to - 1; i >= from; i-- {
+			if strings.HasPrefix(lines[i].text, "#") {
+				return lines[i].text, true
+			}
+		}
+		return "", false
+	}
+	first := 0
+	other := false
+	for k, a := range all {
+		if k > 0 {
+			first = all[k-1].at
+		}
+		title, found := heading(first, a.at)
+		switch {
+		case k == 0 && !announcesCodes.MatchString(title):
+			return all
+		case found:
+			other = !announcesCodes.MatchString(title) && !aboutErrors.MatchString(title)
+		}
+		if !other || saysFault(a.text) {
+			kept = append(kept, a)
+		}
+	}
+	return kept
 }
 
 // placed is an anchored code with its place.

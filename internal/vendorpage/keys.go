@@ -7,11 +7,15 @@ import (
 
 // assignByCells decides the roles of the columns in a table of errors of which no heading names the
 // codes. The cells decide: nearly each row has a code of its own, and all are of few shapes. If
-// several columns are like that, they are rivals. A table of fields has no codes.
+// several columns are like that, they are rivals. A table of fields has no codes, and the cells of
+// one row show nothing unless a heading speaks of errors.
 func assignByCells(heads []string, cells [][]string) (roles []Role, rivals []int) {
 	cols := make([]column, len(heads))
 	for i, h := range heads {
 		cols[i] = columnOf(h, cells[i])
+	}
+	if len(cells) > 0 && len(cells[0]) < 2 && !aboutErrors.MatchString(strings.Join(heads, " ")) {
+		return make([]Role, len(cols)), nil
 	}
 	keys := keyColumns(cols, cells)
 	field := func(i int) bool {
