@@ -74,12 +74,22 @@ func (a accepted) refuse(r *reading, titled bool) string {
 		return "a list of HTTP statuses beside the codes"
 	case r.plainly, r.phrased && !a.ofStatuses:
 		return "a list of HTTP statuses, which are no codes of the vendor's; the family HTTP explains them"
-	case r.bare && a.headed > 0 && a.alike(r.rows)*2 <= len(r.rows):
+	case r.bare && a.headed > 0 && a.alike(r.rows)*2 <= len(r.rows) && !r.announced():
 		return "no headings, and its codes do not look like those of the other tables"
 	case r.named && len(a.builds) > 0 && 2*r.count(func(row Row) bool { return a.builds[build(row.Code)] }) <= len(r.rows):
 		return "its headings do not name codes, as those of other tables do, and its values look otherwise"
 	}
 	return ""
+}
+
+// announced reports whether the text above announces codes, and the table has different numbers
+// with texts of which most say what is wrong.
+func (r *reading) announced() bool {
+	codes := make([]string, len(r.rows))
+	for i, row := range r.rows {
+		codes[i] = row.Code
+	}
+	return r.codes && different(codes) && !r.counts() && 10*r.count(Row.saysFault) >= 6*len(r.rows)
 }
 
 // continues reports whether a list has the marks and the shapes of codes of another list, which
