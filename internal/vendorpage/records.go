@@ -320,8 +320,13 @@ func (r *record) read(lines []line, last, later bool, longest int, mark string) 
 		}
 		if fs := fieldsOf(text); len(fs) > 0 {
 			b.addFields(fs)
+			b.level = levelOf(l.text)
 			used = i + 1
 			continue
+		}
+		if b.inField && levelOf(l.text) == b.level && namedItem.MatchString(text) {
+			b.flush()
+			b.inField = false
 		}
 		if b.dedented(l.text) && (i > 0 || indentOf(l.text) > 0 || b.indent > 0 && itemMark.MatchString(text)) || b.enough(text) {
 			break
@@ -351,6 +356,18 @@ type bodyReader struct {
 	paragraph []string
 	beside    bool // the paragraph continues the text beside the code
 	inField   bool // paragraphs belong to the last field
+	level     int  // of the last field, if it is a list item
+}
+
+// namedItem matches a list item that begins with a name in bold: "- **Endpoints**: …".
+var namedItem = regexp.MustCompile(`^(?:[-*]|[•·◦▪○‣]) (?:\*\*[^*]+\*\*\s*:|\*\*[^*]+:\*\*|__[^_]+__\s*:|__[^_]+:__)`)
+
+// levelOf returns the indent of a list item, or -1 for another line.
+func levelOf(l string) int {
+	if !itemMark.MatchString(strings.TrimSpace(l)) {
+		return -1
+	}
+	return indentOf(l)
 }
 
 // begin starts with the text beside the code, which may continue in the next lines unless the code
