@@ -50,6 +50,7 @@ type htmlGrid struct {
 	grid
 	row     []string
 	plain   bool // the row has a cell that is not a heading
+	bold    int  // cells of the row whose text begins in bold type
 	rowAt   int
 	inRow   bool
 	cell    *strings.Builder
@@ -326,6 +327,9 @@ func (r *htmlReader) inlineMark(tag string) {
 	if n := len(r.lists); n > 0 && mark == "`" {
 		r.lists[n-1].coded = true
 	}
+	if t := r.table(); t != nil && mark == "**" && t.cell != nil && t.cell.Len() == 0 {
+		t.bold++
+	}
 	if mark == "" || r.out() != &r.text || r.pre > 0 {
 		return
 	}
@@ -580,10 +584,10 @@ func (t *htmlGrid) endRow() {
 		t.below[i].rows = max(0, t.below[i].rows-1)
 	}
 	if len(t.row) > 0 {
-		t.headed = t.headed || len(t.rows) == 0 && !t.plain && len(t.row) > 1
+		t.headed = t.headed || len(t.rows) == 0 && len(t.row) > 1 && (!t.plain || t.bold >= len(t.row) && !sameCells(t.row))
 		t.rows = append(t.rows, gridRow{line: t.rowAt, cells: t.row})
 	}
-	t.row, t.inRow, t.plain = nil, false, false
+	t.row, t.inRow, t.plain, t.bold = nil, false, false, 0
 }
 
 // item ends an item of a definition list and starts another.

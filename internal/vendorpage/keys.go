@@ -8,8 +8,9 @@ import (
 // assignByCells decides the roles of the columns in a table of errors of which no heading names the
 // codes. The cells decide: nearly each row has a code of its own, and all are of few shapes. If
 // several columns are like that, they are rivals. A table of fields has no codes, and the cells of
-// one row show nothing unless a heading speaks of errors.
-func assignByCells(heads []string, cells [][]string) (roles []Role, rivals []int) {
+// one row show nothing unless a heading speaks of errors. announced says that the text above
+// announces codes.
+func assignByCells(heads []string, cells [][]string, announced bool) (roles []Role, rivals []int) {
 	cols := make([]column, len(heads))
 	for i, h := range heads {
 		cols[i] = columnOf(h, cells[i])
@@ -17,7 +18,7 @@ func assignByCells(heads []string, cells [][]string) (roles []Role, rivals []int
 	if len(cells) > 0 && len(cells[0]) < 2 && !aboutErrors.MatchString(strings.Join(heads, " ")) {
 		return make([]Role, len(cols)), nil
 	}
-	keys := keyColumns(cols, cells)
+	keys := keyColumns(cols, cells, announced)
 	field := func(i int) bool {
 		return cols[i].kind == ofField && !(typeHeads[cols[i].heading] && !slices.ContainsFunc(cells[i], func(c string) bool { return valueTypes[strings.ToLower(c)] }))
 	}
@@ -54,15 +55,17 @@ func explained(cols []column, roles []Role) bool {
 
 // keyColumns lists the columns that may hold the codes, by the first of these signs that a column
 // has: it is headed as values or numbers; its cells surely are codes; they are different words, at
-// least half of them mnemonics; they are mnemonics below the heading of a text. A column that
-// numbers or grades the rows by its heading is none.
-func keyColumns(cols []column, cells [][]string) (keys []int) {
+// least half of them mnemonics; they are mnemonics below the heading of a text; they are mnemonics
+// headed as types, and codes are announced. A column that numbers or grades the rows by its heading
+// is none.
+func keyColumns(cols []column, cells [][]string, announced bool) (keys []int) {
 	named := func(c column) bool { return c.kind == unknown || c.kind == ofName || c.kind == ofCode }
 	for _, like := range []func(c column) bool{
 		func(c column) bool { return numberHeads(c.heading) && c.sure > 0.9 && c.looks != unlike },
 		func(c column) bool { return named(c) && c.looks == surely },
 		func(c column) bool { return named(c) && c.looks == perhaps && c.strong >= 0.5 },
 		func(c column) bool { return c.kind == ofMessage && c.looks == surely && c.strong > 0.9 },
+		func(c column) bool { return announced && typeHeads[c.heading] && c.looks == surely && c.strong > 0.9 },
 	} {
 		for i, c := range cols {
 			if !c.blind && c.prose < 0.5 && like(c) && !slices.ContainsFunc(cells[i], isPath) {

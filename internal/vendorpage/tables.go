@@ -217,7 +217,7 @@ func rolesOf(above topic, heads []string, cols [][]string, rows []gridRow) (role
 		}
 	}
 	if above.about() || saysError.MatchString(strings.ToLower(strings.Join(heads, " "))) || sayFaults(rows) {
-		return assignByCells(heads, cols)
+		return assignByCells(heads, cols, above == ofCodes)
 	}
 	return roles, nil
 }
