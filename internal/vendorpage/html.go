@@ -584,10 +584,15 @@ func (t *htmlGrid) endRow() {
 		t.below[i].rows = max(0, t.below[i].rows-1)
 	}
 	if len(t.row) > 0 {
-		t.headed = t.headed || len(t.rows) == 0 && len(t.row) > 1 && (!t.plain || t.bold >= len(t.row) && !sameCells(t.row))
+		t.headed = t.headed || len(t.rows) == 0 && len(t.row) > 1 && (!t.plain || t.boldHeadings())
 		t.rows = append(t.rows, gridRow{line: t.rowAt, cells: t.row})
 	}
 	t.row, t.inRow, t.plain, t.bold = nil, false, false, 0
+}
+
+// boldHeadings reports whether all cells of the row are in bold type and may be headings.
+func (t *htmlGrid) boldHeadings() bool {
+	return t.bold >= len(t.row) && !sameCells(t.row) && !slices.ContainsFunc(t.row, data)
 }
 
 // item ends an item of a definition list and starts another.
