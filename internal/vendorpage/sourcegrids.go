@@ -78,7 +78,7 @@ func (c container) objects() *grid {
 		c.rename(name, "Error code")
 	}
 	named := c.count(func(m member) bool { return m.name() != "" }) == len(c.members)
-	if i := slices.IndexFunc(heads, func(h string) bool { return kindOf(h) == ofCode }); i >= 0 && named && c.groupedBy(heads[i]) {
+	if i := slices.IndexFunc(heads, func(h string) bool { return kindOf(h) == ofCode }); i >= 0 && named && c.groupedBy(heads[i]) && !slices.ContainsFunc(heads, c.mnemonics) {
 		c.rename(heads[i], "HTTP status")
 		heads[i] = "HTTP status"
 	}
@@ -157,22 +157,24 @@ func (c container) fieldNames() (names []string) {
 // returns "" if there are none.
 func (c container) codesOf(names []string) string {
 	for _, name := range names {
-		if !valueHeads[strings.ToLower(name)] {
-			continue
-		}
-		seen := map[string]bool{}
-		for _, m := range c.members {
-			for _, f := range m.fields {
-				if f.name == name && codeStrength(f.text) == mnemonic {
-					seen[f.text] = true
-				}
-			}
-		}
-		if len(seen) == len(c.members) {
+		if valueHeads[strings.ToLower(name)] && c.mnemonics(name) {
 			return name
 		}
 	}
 	return ""
+}
+
+// mnemonics reports whether each member has another value of a name, and all look like codes.
+func (c container) mnemonics(name string) bool {
+	seen := map[string]bool{}
+	for _, m := range c.members {
+		for _, f := range m.fields {
+			if f.name == name && codeStrength(f.text) == mnemonic {
+				seen[f.text] = true
+			}
+		}
+	}
+	return len(seen) == len(c.members)
 }
 
 // mapGrid makes a grid of a map from codes to texts.
