@@ -64,10 +64,11 @@ func induce(lines []line) *grid {
 			places[p.place] = append(places[p.place], p.anchored)
 		}
 	}
+	heads := headingsAbove(lines)
 	var best *grid
 	most := 0
 	for _, p := range order {
-		all := announced(lines, places[p])
+		all := announced(lines, heads, places[p])
 		if len(all) < 3 || len(all) <= most || !distinctCodes(all) {
 			continue
 		}
@@ -78,35 +79,46 @@ func induce(lines []line) *grid {
 	return best
 }
 
-// announced returns the codes without those below a later heading that is not about errors, if the
-// heading above the first one announces codes. A code whose text says what is wrong stays.
-func announced(lines []line, all []anchored) (kept []anchored) {
-	heading := func(from, to int) (text string, found bool) {
-		for i := to - 1; i >= from; i-- {
-			if strings.HasPrefix(lines[i].text, "#") {
-				return lines[i].text, true
-			}
+// announced returns the codes without those below later headings that are not about errors, if the
+// heading above the first code announces codes. If a text below such a heading says what is wrong,
+// the codes below it stay.
+func announced(lines []line, heads []int, all []anchored) (kept []anchored) {
+	title := func(i int) string {
+		if heads[i] < 0 {
+			return ""
 		}
-		return "", false
+		return lines[heads[i]].text
 	}
-	first := 0
-	other := false
+	if len(all) == 0 || !announcesCodes.MatchString(title(all[0].at)) {
+		return all
+	}
+	var section []anchored
+	about := true // errors, as the heading of the section or its texts say
 	for k, a := range all {
-		if k > 0 {
-			first = all[k-1].at
+		if k > 0 && heads[a.at] != heads[all[k-1].at] {
+			if about {
+				kept = append(kept, section...)
+			}
+			section, about = nil, announcesCodes.MatchString(title(a.at)) || aboutErrors.MatchString(title(a.at))
 		}
-		title, found := heading(first, a.at)
-		switch {
-		case k == 0 && !announcesCodes.MatchString(title):
-			return all
-		case found:
-			other = !announcesCodes.MatchString(title) && !aboutErrors.MatchString(title)
-		}
-		if !other || saysFault(a.text) {
-			kept = append(kept, a)
-		}
+		section, about = append(section, a), about || saysFault(a.text)
+	}
+	if about {
+		kept = append(kept, section...)
 	}
 	return kept
+}
+
+// headingsAbove returns for each line the index of the last heading up to it, or -1.
+func headingsAbove(lines []line) []int {
+	heads, last := make([]int, len(lines)), -1
+	for i, l := range lines {
+		if strings.HasPrefix(l.text, "#") {
+			last = i
+		}
+		heads[i] = last
+	}
+	return heads
 }
 
 // placed is an anchored code with its place.
