@@ -15,7 +15,7 @@ func assignByCells(heads []string, cells [][]string, announced bool) (roles []Ro
 	for i, h := range heads {
 		cols[i] = columnOf(h, cells[i])
 	}
-	if len(cells) > 0 && len(cells[0]) < 2 && !aboutErrors.MatchString(strings.Join(heads, " ")) {
+	if len(cells) > 0 && len(cells[0]) < 2 && !aboutErrors.MatchString(strings.Join(heads, " ")) && !slices.ContainsFunc(slices.Concat(cells...), saysFault) {
 		return make([]Role, len(cols)), nil
 	}
 	keys := keyColumns(cols, cells, announced)
