@@ -82,14 +82,18 @@ func (a accepted) refuse(r *reading, titled bool) string {
 	return ""
 }
 
-// announced reports whether the text above announces codes, and the table has different numbers
-// with texts of which most say what is wrong.
+// longList is the least number of rows of a list without headings that needs no other table to look
+// like it. Shorter ones may be the results of a check, such as that of an address.
+const longList = 8
+
+// announced reports whether the text above announces codes, and the table is a long list of
+// different numbers with texts of which most say what is wrong.
 func (r *reading) announced() bool {
 	codes := make([]string, len(r.rows))
 	for i, row := range r.rows {
 		codes[i] = row.Code
 	}
-	return r.codes && different(codes) && !r.counts() && 10*r.count(Row.saysFault) >= 6*len(r.rows)
+	return r.codes && len(codes) >= longList && different(codes) && !r.counts() && 10*r.count(Row.saysFault) >= 6*len(r.rows)
 }
 
 // continues reports whether a list has the marks and the shapes of codes of another list, which
