@@ -162,11 +162,9 @@ func (o *object) askOne(d *dialect) (Envelope, verdict) {
 // codeInMessage matches a message that begins with its code: 4020 : Invalid IP address.
 var codeInMessage = regexp.MustCompile(`^(\d{4,8}|[A-Z]{1,8}-?\d{2,8}) ?[:-] \S`)
 
-// dialectsWith has, for each key, a bit for each dialect of the table that asks for it.
-// errorObjects has that of error-object.
 var (
-	dialectsWith [numKeys]uint64
-	errorObjects uint64
+	dialectsWith [numKeys]uint64 // for each key, a bit for each dialect of the table that asks for it
+	errorObjects uint64          // the bit of error-object
 )
 
 func init() {

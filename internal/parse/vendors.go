@@ -503,8 +503,7 @@ func infobip(o *object) (Envelope, verdict) {
 }
 
 // bapi reads a BAPIRET2, which says S, W, I, E, A or X. A message has the name of its class and its
-// number, which SAP shows as one: V4248. https://help.sap.com/docs/ABAP_PLATFORM, BAPI return
-// parameter
+// number, which SAP shows as one: V4248.
 func bapi(o *object) (Envelope, verdict) {
 	if !o.get(keyMessage).KeyIs("MESSAGE") {
 		return Envelope{}, neither

@@ -73,6 +73,9 @@ func induce(lines []line) *grid {
 			continue
 		}
 		if g := inducedGrid(lines, p, all); g != nil && g.codes() > 0 {
+			if left := len(places[p]) - len(all); left > 0 {
+				g.notes = append(g.notes, count(left, "line", "lines")+" left out below headings that are not about errors")
+			}
 			best, most = g, len(all)
 		}
 	}

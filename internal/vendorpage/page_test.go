@@ -217,3 +217,16 @@ func TestOddBytes(t *testing.T) {
 		}
 	}
 }
+
+// Lines that look like codes, below headings about other things, are not left out without a word.
+func TestSectionsLeftOutAreSaid(t *testing.T) {
+	page := "<h1>Send a telegram</h1><h2>Response codes</h2>" +
+		"<p>2006 The user name is missing.<br>2007 Your account has not been activated.<br>2015 The number is invalid.<br>2051 The message is empty.</p>" +
+		"<h2>Prices</h2><p>5000 messages $0.07<br>9000 messages $0.06</p>"
+	var out strings.Builder
+	p := Read("page.html", []byte(page))
+	p.Describe(&out, "page.html")
+	if len(p.Rows) != 4 || !strings.Contains(out.String(), "2 lines left out below headings that are not about errors") {
+		t.Errorf("%d rows:\n%s", len(p.Rows), &out)
+	}
+}

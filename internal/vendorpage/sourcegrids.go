@@ -361,7 +361,8 @@ func statusSaid(comment string) (number, rest string) {
 		if m == nil {
 			continue
 		}
-		if n, phrase, _ := status(m[1]); n > 0 && (phrase == "" || strings.EqualFold(phrase, cmp.Or(http.StatusText(n), phrase))) {
+		n, phrase, _ := status(m[1])
+		if known := http.StatusText(n); n > 0 && (phrase == "" || known == "" || strings.EqualFold(phrase, known)) {
 			return strconv.Itoa(n), cmp.Or(strings.Join(slices.Delete(lines, i, i+1), "\n"), comment)
 		}
 	}
