@@ -295,7 +295,7 @@ func Explain(catalogs *catalog.Set, envelope parse.Envelope, service string, sta
 // every change that alters the rows of some record, except in the columns that come from the
 // catalogs. Batches that are read again are then written beside the old rows and not mixed with
 // them. TestParserVersion fails until the version is raised.
-const parserVersion = "16"
+const parserVersion = "17"
 
 // Fingerprint identifies the parser and its settings: two Processors with the same fingerprint make
 // the same rows of the same record, except for what the catalogs say.

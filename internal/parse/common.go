@@ -14,11 +14,21 @@ import (
 // This file has the dialects that belong to nobody: what very many services write, each in its own
 // way.
 
+// Keys of texts that say what is wrong, those that say most first: messages, other texts, and an
+// error that may also be a code.
+var (
+	messageKeys   = []key{keyErrorMsg, keyMessage, keyMessageUpper, keyErrorDescription, keyResultMsg}
+	textKeys      = slices.Concat(messageKeys, []key{keyDescription, keyDetail, keyReason, keyTitle})
+	errorTextKeys = slices.Concat(textKeys, []key{keyError, keyErrorTexts})
+	resultKeys    = slices.Concat([]key{keyResultMsg}, textKeys)
+	stateTextKeys = slices.Concat(textKeys, []key{keyData})
+)
+
 func errorObject(o *object) (Envelope, verdict) {
 	if !o.named.is(namedError) && !o.isException() && !o.isErrorElement() || o.keys.hasAny(keys(keyOtherCode, keyErrcode)) {
 		return Envelope{}, neither
 	}
-	messages := []key{keyMessage, keyMessageUpper, keyErrorMsg, keyErrorDescription, keyDescription, keyDetail, keyReason, keyTitle, keyFaultString}
+	messages := textKeys
 	code := o.first(keyCode, keyCodeUpper)
 	if text := scalarOf(o.Get(xmlText)); o.p.isXML && text != "" && scalarOf(code) != "" && !saysSuccess(jsontree.String, scalarOf(code), common) { // its code is an attribute
 		return Envelope{Code: scalarOf(code), Message: text}, failure
@@ -57,14 +67,14 @@ func errorCode(o *object) (Envelope, verdict) {
 		return Envelope{}, neither
 	}
 	if c := onlyScalar(o.get(keyOtherCode)); o.top() && !o.keys.hasAny(keys(keySuccess, keyError, keyErrors)) && o.get(keyOtherCode).Kind() == jsontree.Array && isDigits(c) && !saysSuccess(jsontree.String, c, common) {
-		text, _ := o.text(keyErrorMsg, keyMessage, keyErrorDescription, keyDescription)
+		text, _ := o.text(textKeys...)
 		return Envelope{Code: c, Message: text}, failure
 	}
-	return o.coded(o.get(keyOtherCode), common|distinctive|ofError, keyErrorMsg, keyMessage, keyMessageUpper, keyErrorDescription, keyDescription, keyResultMsg, keyDetail, keyReason, keyTitle, keyError)
+	return o.coded(o.get(keyOtherCode), common|distinctive|ofError, errorTextKeys...)
 }
 
 func errcode(o *object) (Envelope, verdict) {
-	return o.coded(o.get(keyErrcode), common|distinctive|ofError, keyErrorMsg, keyMessage, keyErrorDescription, keyDescription, keyError)
+	return o.coded(o.get(keyErrcode), common|distinctive|ofError, errorTextKeys...)
 }
 
 func resultCode(o *object) (Envelope, verdict) {
@@ -83,7 +93,7 @@ func resultCode(o *object) (Envelope, verdict) {
 	case o.get(keyResultCode).KeyIs("cStat"):
 		return o.fiscalStatus(code)
 	}
-	e, says := o.coded(o.get(keyResultCode), common, keyResultMsg, keyErrorMsg, keyMessage, keyMessageUpper, keyDescription)
+	e, says := o.coded(o.get(keyResultCode), common, resultKeys...)
 	switch {
 	case says == failure && e.Message == "" && !o.liberal() && o.keys.has(keyErrorMsg) && o.get(keyErrorMsg).Complete():
 		return Envelope{}, neither // no error, by its own words
@@ -109,7 +119,7 @@ func (o *object) resultInWords(code string) (e Envelope, says verdict) {
 		if e.Code = scalarOf(number); !isDigits(e.Code) || e.Code == "1" && !(o.p.isXML && o.isSmall()) || e.Code == strconv.Itoa(o.p.status) {
 			return Envelope{}, neither
 		}
-		e.Message = cmp.Or(o.textNamedLike(number), o.scalar(keyDescription, keyMessage, keyErrorMsg), scalarOf(o.Get("comment")))
+		e.Message = cmp.Or(o.textNamedLike(number), o.scalar(textKeys...), scalarOf(o.Get("comment")))
 		if !complains(e.Message) {
 			return Envelope{}, neither
 		}
@@ -139,7 +149,7 @@ func (o *object) fiscalStatus(code string) (Envelope, verdict) {
 
 // flagged reads an answer whose result code only says that something failed.
 func (o *object) flagged() (Envelope, verdict) {
-	code, text := o.codeBeside(), o.scalar(keyErrorMsg, keyMessage, keyMessageUpper, keyResultMsg)
+	code, text := o.codeBeside(), o.scalar(messageKeys...)
 	if c := o.scalar(keyError); isWord(c) || isDigits(c) {
 		code = c
 	}
@@ -165,10 +175,10 @@ func statusCode(o *object) (Envelope, verdict) {
 		return Envelope{}, neither
 	}
 	if code := o.get(keyError); code.Kind() == jsontree.Number && scalarOf(code) != "0" {
-		text, _ := o.text(keyMessage, keyErrorMsg, keyErrorDescription, keyDescription, keyDetail)
+		text, _ := o.text(textKeys...)
 		return Envelope{Code: scalarOf(code), Message: text}, failure
 	}
-	e, says := o.messageOnly(keyMessage, keyErrorMsg, keyErrorDescription, keyDescription, keyDetail, keyError)
+	e, says := o.messageOnly(errorTextKeys...)
 	if code := o.scalar(keyCode, keyOtherCode); code != "" && says == failure {
 		e.Code = code
 	}
@@ -206,7 +216,7 @@ func (o *object) ownStatus() (Envelope, verdict) {
 }
 
 func codeMessage(o *object) (Envelope, verdict) {
-	messages := []key{keyMessage, keyMessageUpper, keyErrorMsg, keyErrorDescription, keyResultMsg}
+	messages := messageKeys
 	if !o.inErrors() && o.isNotice() {
 		return Envelope{}, neither
 	}
@@ -214,17 +224,17 @@ func codeMessage(o *object) (Envelope, verdict) {
 		return Envelope{}, neither // the error is in there
 	}
 	if (o.liberal() || o.inErrors()) && o.get(keyError).Kind() != jsontree.Object {
-		messages = append(messages, keyError, keyDescription, keyDetail, keyReason, keyTitle)
+		messages = errorTextKeys
 	}
 	code, word := o.first(keyCode, keyCodeUpper), o.scalar(keyCode, keyCodeUpper)
 	if len(word) > len("400 ") && word[3] == ' ' && statusOf(word[:3]) >= 400 && o.get(keyErrors).First().Kind() == jsontree.Object {
 		return Envelope{}, neither // the errors in there say more
 	}
 	if o.describesCode(word, messages) {
-		messages = append(messages, keyDescription)
+		messages = append(slices.Clip(messages), keyDescription)
 	}
 	if text := o.scalar(keyError); o.top() && strings.Contains(text, " ") { // a sentence
-		messages = append(messages, keyError)
+		messages = append(slices.Clip(messages), keyError)
 	}
 	if e, says := o.headOfError(word, messages); says == failure {
 		return e, says
@@ -291,7 +301,7 @@ func jSend(o *object) (Envelope, verdict) {
 
 // failedWithoutCode reads an object whose state says failure, and which has no code.
 func (o *object) failedWithoutCode() (Envelope, verdict) {
-	if e, says := o.messageOnly(keyMessage, keyErrorMsg, keyReason, keyResultMsg, keyData); says == failure {
+	if e, says := o.messageOnly(stateTextKeys...); says == failure {
 		if code := o.scalar(keyStatusCode); e.Code == "" && isDigits(code) && strings.Trim(code, "0") != "" { // the service's own number
 			e.Code = code
 		}
@@ -359,7 +369,7 @@ func successFlag(o *object) (Envelope, verdict) {
 	if o.get(keyError).Kind() != jsontree.String && !o.keys.hasAny(keys(keyMessage, keyMessageUpper)) && o.holdsErrorObject() {
 		return Envelope{}, neither // the error is in there
 	}
-	e, verdict := o.messageOnly(keyMessage, keyMessageUpper, keyErrorMsg, keyError, keyErrorDescription, keyReason, keyDetail, keyDescription, keyResultMsg)
+	e, verdict := o.messageOnly(errorTextKeys...)
 	if verdict == neither && !o.liberal() {
 		if e.Message = cmp.Or(o.anyText(), fieldTexts(o.get(keyErrors), true), onlySentence(o.Value)); e.Message != "" && !messageSaysSuccess(e.Message) && complains(e.Message) {
 			verdict = failure
@@ -413,7 +423,7 @@ func (o *object) errorNumber(number jsontree.Value) (Envelope, verdict) {
 	if !o.top() && !o.keys.has(keyErrorMsg) {
 		return Envelope{}, neither
 	}
-	e, says := o.pair(number, common|ofError, keyMessage, keyMessageUpper, keyErrorMsg, keyDescription, keyReason)
+	e, says := o.pair(number, common|ofError, textKeys...)
 	if text := o.textNamedLike(number); says == neither && text != "" {
 		return Envelope{Code: scalarOf(number), Message: text}, failure
 	}
@@ -426,7 +436,7 @@ func (o *object) wordAndMessage(word jsontree.Value) (Envelope, verdict) {
 	if slices.Contains(successCodes, c) {
 		return Envelope{}, success
 	}
-	text, _ := o.text(keyMessage, keyMessageUpper, keyErrorMsg, keyReason, keyDescription, keyDetail)
+	text, _ := o.text(textKeys...)
 	return Envelope{Code: c, Message: cmp.Or(text, c)}, failure
 }
 
@@ -437,10 +447,10 @@ func errorItem(o *object) (Envelope, verdict) {
 	if isWord(o.scalar(keyReason)) {
 		return o.pair(o.get(keyReason), 0, keyMessage)
 	}
-	if !o.first(keyMessage, keyMessageUpper, keyErrorMsg).Complete() && o.keys.hasAny(keys(keyMessage, keyMessageUpper, keyErrorMsg)) && o.codeElsewhere() == "" && o.anyCode() == "" {
+	if !o.first(messageKeys...).Complete() && o.keys.hasAny(keys(messageKeys...)) && o.codeElsewhere() == "" && o.anyCode() == "" {
 		return Envelope{}, neither
 	}
-	e, says := o.messageOnly(keyMessage, keyMessageUpper, keyErrorMsg)
+	e, says := o.messageOnly(messageKeys...)
 	if text := o.anyText(); says == neither && text != "" && !messageSaysSuccess(text) {
 		e, says = Envelope{Message: text, Code: o.statusCode(text)}, failure
 	}
@@ -508,7 +518,7 @@ func saysError(word string) bool {
 }
 
 func errorTexts(o *object) (Envelope, verdict) {
-	if said, _ := o.text(keyMessage, keyMessageUpper, keyErrorMsg); !o.top() || said != "" && (o.liberal() || o.flagSaysFailure()) {
+	if said, _ := o.text(messageKeys...); !o.top() || said != "" && (o.liberal() || o.flagSaysFailure()) {
 		return Envelope{}, neither // a sentence about all of them
 	}
 	text, single := "", false
@@ -578,7 +588,7 @@ func statusNumber(o *object) (Envelope, verdict) {
 // textOfStatus returns the message of a status. That of a number may also be a description that
 // complains.
 func (o *object) textOfStatus(isNumber bool) string {
-	text, _ := o.text(keyErrorMsg, keyMessage, keyMessageUpper, keyResultMsg)
+	text, _ := o.text(messageKeys...)
 	if said := o.scalar(keyReason, keyDescription); text == "" && isNumber && complains(said) {
 		return said
 	}
@@ -608,7 +618,7 @@ func itemState(o *object) (Envelope, verdict) {
 	if !o.isItem() || !numbered && !o.failing || o.get(keyError).Kind() == jsontree.Object || o.get(keyErrors).Kind() == jsontree.Array {
 		return Envelope{}, neither
 	}
-	text, _ := o.text(keyErrorMsg, keyMessage, keyMessageUpper, keyErrorDescription, keyReason, keyError, keyDetail, keyDescription, keyResultMsg)
+	text, _ := o.text(errorTextKeys...)
 	if word := o.scalar(keyStatus); text == "" && o.status() >= 400 && isWord(word) && soundsLikeCode(word) {
 		text = word
 	}

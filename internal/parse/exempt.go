@@ -40,7 +40,7 @@ var (
 	thingKeys     = keys(keyID, keyName, keyJob)
 	remedyKeys    = keys(keyRemedy, keyDescription)
 	listedKeys    = keys(keyCode, keyErrorCode, keyOtherCode)
-	messageKeys   = keys(keyMessage, keyErrorMsg)
+	messageSet    = keys(keyMessage, keyErrorMsg)
 )
 
 // exempt reports whether an object with everything inside it is a document or the state of
@@ -92,13 +92,13 @@ func (o *object) isThing() bool {
 
 // isCatalogEntry reports whether an object is an item of a list that describes codes.
 func (o *object) isCatalogEntry() bool {
-	return o.keys.hasAny(remedyKeys) && o.keys.hasAny(listedKeys) && o.keys.hasAny(messageKeys) &&
+	return o.keys.hasAny(remedyKeys) && o.keys.hasAny(listedKeys) && o.keys.hasAny(messageSet) &&
 		o.Parent().Kind() == jsontree.Array
 }
 
 // isCount reports whether an item of a list says how often something was met.
 func (o *object) isCount() bool {
-	if o.Parent().Kind() != jsontree.Array || o.keys.hasAny(messageKeys) {
+	if o.Parent().Kind() != jsontree.Array || o.keys.hasAny(messageSet) {
 		return false
 	}
 	var buffer [maxRoleName]byte

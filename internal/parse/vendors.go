@@ -36,7 +36,7 @@ func huawei(o *object) (Envelope, verdict) {
 	if message := o.get(keyErrorMsg); !o.keys.has(keyErrorCode) && !message.KeyIs("error_msg") && !message.KeyIs("error_message") {
 		return Envelope{}, neither
 	}
-	return o.pair(o.get(keyErrorCode), distinctive, keyErrorMsg, keyErrorTexts, keyMessage, keyMessageUpper, keyErrorDescription, keyDescription, keyDetail, keyReason, keyTitle, keyError)
+	return o.pair(o.get(keyErrorCode), distinctive, errorTextKeys...)
 }
 
 func tencentV3(o *object) (Envelope, verdict) {
