@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"net/http"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -312,136 +311,14 @@ func isPassed(pieces []piece, i int, q request) bool {
 	return isAddress(text) || string(text) == "->" || len(bytes.TrimFunc(text, func(c rune) bool { return c < 0x80 && isLetter(byte(c)) })) == 0
 }
 
-// elapsed returns the latency in milliseconds that a line has, and whether its unit stands there.
-func elapsed(pieces []piece, q request) (ms float64, unit, ok bool) {
-	if text := squidElapsed(pieces, q.first); text != nil {
-		ms, ok = latencyIn(text, milliseconds)
-		return ms, false, ok
-	}
-	if ms, ok = namedIn(pieces[q.last+1:]); ok {
-		return ms, false, true
-	}
-	if ms, ok = sumOfTimes(pieces[:q.first]); ok {
-		return ms, false, true
-	}
-	if ms, ok = withUnit(slices.Concat(pieces[:q.first], pieces[q.last+1:])); ok {
-		return ms, true, true
-	}
-	for _, p := range pieces[q.last+1:] {
-		if p.open == '(' && isDecimal(p.text) { // APIcast's (0.012)
-			ms, ok = latencyIn(p.text, seconds)
-			return ms, false, ok
-		}
-	}
-	return 0, false, false
-}
-
-// withUnit returns the only latency among the pieces that has its unit: 12ms, 12.3 ms or (12 ms).
-func withUnit(pieces []piece) (ms float64, ok bool) {
-	n := 0
-	for i, p := range pieces {
-		if p.open != 0 && p.open != '(' {
-			continue
-		}
-		text := bytes.ReplaceAll(p.text, []byte(" "), nil)
-		if i+1 < len(pieces) && isUnit(pieces[i+1]) {
-			text = append(bytes.Clone(text), pieces[i+1].text...)
-		}
-		if len(text) < 2 || text[len(text)-1] != 's' || text[0] < '0' || text[0] > '9' {
-			continue
-		}
-		if d, is := latencyIn(text, 0); is {
-			ms = d
-			n++
-		}
-	}
-	return ms, n == 1 // of two, who knows which is the whole
-}
-
-// latencyBehind returns the latency that stands behind the columns of a template: one with a unit;
-// nginx's seconds, if nothing else stands there without quotes; or the milliseconds of Skipper,
-// which writes 32 api.example.com - - with the flow's id last.
-func latencyBehind(rest []byte) (ms float64, ok bool) {
-	if len(rest) < 3 {
-		return 0, false
-	}
-	pieces := piecesOf(rest, spaces)
-	if ms, ok = withUnit(pieces); ok {
-		return ms, true
-	}
-	var bare [][]byte
-	for _, p := range pieces {
-		if p.open == 0 {
-			bare = append(bare, p.text)
-		}
-	}
-	switch {
-	case len(bare) == 1 && isDecimal(bare[0]) && bytes.IndexByte(bare[0], '.') == len(bare[0])-len(".000"):
-		return latencyIn(bare[0], seconds)
-	case len(bare) == 4 && len(pieces) == 4 && isHost(bare[1]) && bytes.IndexByte(bare[0], '.') < 0 && bytes.IndexByte(rest, '=') < 0:
-		return latencyIn(bare[0], milliseconds)
-	}
-	return 0, false
-}
-
 // isHost reports whether a text may be the name of a host.
 func isHost(text []byte) bool {
 	return bytes.IndexByte(text, '.') > 0 && !isAddress(text) && len(bytes.TrimLeft(text, "0123456789.,")) > 0
 }
 
-// sumOfTimes returns the latency of Amazon's load balancers: between the addresses of client and
-// target and the status, they write the seconds that they took to pass on the request, to get the
-// response and to pass it on.
-func sumOfTimes(pieces []piece) (ms float64, ok bool) {
-	const addresses, times = 2, 3
-	for i := addresses; i+times < len(pieces); i++ {
-		if target := pieces[i-1].text; !isAddress(pieces[i-2].text) || !isAddress(target) && string(target) != "-" || statusText(pieces[i+times].text) == nil {
-			continue
-		}
-		for _, p := range pieces[i : i+times] {
-			part, is := latencyIn(p.text, seconds)
-			if !is || !isDecimal(p.text) {
-				return 0, false
-			}
-			ms += part
-		}
-		return ms, true
-	}
-	return 0, false
-}
-
 // isDecimal reports whether a text is a number with a fraction.
 func isDecimal(text []byte) bool {
 	return bytes.Count(text, []byte(".")) == 1 && len(bytes.TrimLeft(text, "0123456789.")) == 0
-}
-
-// squidElapsed returns the milliseconds that Squid writes second, between the time and the client.
-func squidElapsed(pieces []piece, first int) []byte {
-	if first < 4 || bytes.IndexByte(pieces[3].text, '/') < 0 || statusText(pieces[3].text) == nil || len(bytes.TrimLeft(pieces[1].text, "0123456789")) > 0 {
-		return nil
-	}
-	return pieces[1].text
-}
-
-// namedIn returns the latency in milliseconds among pieces such as rt=0.012, response_time:0.012
-// and request_time 0.012.
-func namedIn(pieces []piece) (ms float64, ok bool) {
-	for i, p := range pieces {
-		name, value, cut := p.text, []byte(nil), false
-		if at := bytes.IndexAny(p.text, "=:"); at > 0 {
-			name, value, cut = p.text[:at], bytes.Trim(p.text[at+1:], `"`), true
-		}
-		if !cut && i+1 < len(pieces) && isDecimal(pieces[i+1].text) {
-			value = pieces[i+1].text
-		}
-		if p.open != 0 || len(value) == 0 || !isKey(name) {
-			continue
-		}
-		if ms, ok = namedLatency(wordsOf(string(name)), value); ok {
-			return ms, true
-		}
-	}
-	return 0, false
 }
 
 // loggedBody writes the body among quoted pieces behind a request. Of several, the last is that of
