@@ -38,7 +38,7 @@ func csvGrid(name, text string) *grid {
 			continue
 		}
 		if !named {
-			if _, ok := headings(g.rows[0].cells); !ok {
+			if _, ok := headings(g.rows[0].cells); !ok || g.codes() == 0 { // a title with a comma in it
 				continue
 			}
 		}

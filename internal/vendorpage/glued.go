@@ -39,8 +39,13 @@ func findGlued(lines []line, at int) (*grid, int) {
 	}
 	g := &grid{line: lines[at].n, headed: true, rows: []gridRow{{line: lines[at].n, cells: heads}}}
 	end, good := at+1, 0
-	for j := at + 1; j < len(lines) && j < end+2; j++ {
+	var more []string // lines that may go on with the row above
+	goesOn := 0       // lines that a row went on with, at most
+	for j := at + 1; j < len(lines) && j < end+2+len(more); j++ {
 		if lines[j].blank() {
+			if len(more) > 0 {
+				break
+			}
 			continue
 		}
 		text := strings.TrimSpace(lines[j].text)
@@ -48,17 +53,26 @@ func findGlued(lines []line, at int) (*grid, int) {
 			break // a section begins
 		}
 		cells, begins := gluedRow(text, len(heads), len(roles) > 1 && roles[1] == RoleStatus)
+		row := gridRow{line: lines[j].n, cells: cells}
 		switch {
 		case begins && cells != nil:
 			good++
-			g.rows = append(g.rows, gridRow{line: lines[j].n, cells: cells})
 		case begins:
-			g.rows = append(g.rows, gridRow{line: lines[j].n, cells: []string{text}, lost: "nothing shows where its cells begin"})
-		default:
-			j = len(lines)
+			row.cells, row.lost = []string{text}, "nothing shows where its cells begin"
+		case good > 0 && len(more) < maxMore && !lines[j-1].blank():
+			more = append(more, text)
 			continue
 		}
-		end = j + 1
+		if !begins {
+			break
+		}
+		goesOn = max(goesOn, len(more))
+		g.goOn(more)
+		g.rows, end, more = append(g.rows, row), j+1, nil
+	}
+	if len(more) > 0 && len(more) <= goesOn {
+		g.goOn(more)
+		end += len(more)
 	}
 	if good < 1 || good < 2 && len(heads) < 3 || len(g.rows)-1 > 3*good {
 		return nil, 0
@@ -66,6 +80,15 @@ func findGlued(lines []line, at int) (*grid, int) {
 	placeAcronyms(g)
 	loseLonger(g)
 	return g, end
+}
+
+// maxMore limits the lines that a row may go on with.
+const maxMore = 8
+
+// goOn adds paragraphs to the last cell of the last row.
+func (g *grid) goOn(paragraphs []string) {
+	cells := g.rows[len(g.rows)-1].cells
+	cells[len(cells)-1] = strings.Join(append(cells[len(cells)-1:], paragraphs...), "\n")
 }
 
 // gluedDigits matches a number with a text right behind it.
@@ -123,11 +146,17 @@ func gluedHeads(s string) []string {
 		return nil
 	}
 	heads, glued := splitHeads(s, 0)
-	if len(heads) < 2 || !glued {
-		return nil
+	if len(heads) > 1 && glued {
+		return heads
 	}
-	return heads
+	if m := smallHeads.FindStringSubmatch(s); m != nil { // the first heading is in small letters, like the second
+		return gluedHeads(m[1] + strings.ToUpper(m[2][:1]) + m[2][1:])
+	}
+	return nil
 }
+
+// smallHeads matches a line of headings that begins with a small "code".
+var smallHeads = regexp.MustCompile(`^(code|errorcode|error_code)([a-z].*)$`)
 
 // splitHeads splits a text into known headings, the longest first.
 func splitHeads(s string, depth int) (heads []string, glued bool) {
@@ -219,10 +248,31 @@ func gluedRow(s string, n int, status bool) (cells []string, begins bool) {
 			at = i
 		}
 	}
-	if cells = append(cells, strings.TrimSpace(text[at:])); len(cells) != n {
+	if cells = append(cells, strings.TrimSpace(text[at:])); len(cells) > n {
+		cells = gluedSentences(cells, len(cells)-n)
+	}
+	if len(cells) != n {
 		return nil, true
 	}
 	return cells, true
+}
+
+// gluedSentences joins cells that were cut inside a sentence, if those cut after one are as many as
+// there should be. extra is the number of cells too many.
+func gluedSentences(cells []string, extra int) []string {
+	joined := cells[:1:1]
+	for i, c := range cells[1:] {
+		if before := cells[i]; i > 0 && !strings.ContainsAny(before[len(before)-1:], ".!?") && !strings.HasSuffix(before, "。") {
+			joined[len(joined)-1] += c
+			extra--
+			continue
+		}
+		joined = append(joined, c)
+	}
+	if extra != 0 {
+		return nil
+	}
+	return joined
 }
 
 // gluedStatus matches a code in capital or in small letters, or of several words that begin with

@@ -461,11 +461,20 @@ func (b *bodyReader) enough(text string) bool {
 
 // titles reports whether a line is a title above the next record.
 func (b *bodyReader) titles(lines []line, i int) bool {
-	if bulleted(b.mark) || b.last || len(b.paragraph) > 0 || !titleAtEnd(lines, i) {
+	if bulleted(b.mark) || b.last {
+		return false
+	}
+	if b.record.beside != "" && b.longest+len(b.paragraph) == 0 && b.later && i == len(lines)-1 && capitalTitle.MatchString(strings.TrimSpace(lines[i].text)) {
+		return true // no blank line is around it
+	}
+	if len(b.paragraph) > 0 || !titleAtEnd(lines, i) {
 		return false
 	}
 	return b.paragraphs() > 0 || b.record.beside != "" && b.longest == 0 && b.later
 }
+
+// capitalTitle matches a title of several words that all begin with a capital.
+var capitalTitle = regexp.MustCompile(`^\p{Lu}[\pL\d_]*(?: (?:and|of|&|\p{Lu}[\pL\d_]*)){1,4}$`)
 
 // joinLines joins the lines of a paragraph. A list item stays a line of its own, without its mark,
 // and so does the line after a short sentence.

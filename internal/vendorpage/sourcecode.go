@@ -18,6 +18,9 @@ var sourceFiles = map[string]bool{".java": true, ".kt": true, ".scala": true, ".
 // lineComments match the marks of comments that are neither those of C nor those of a shell.
 var lineComments = map[string]*regexp.Regexp{".erl": percents, ".hrl": percents, ".lua": twoDashes}
 
+// phpTag matches the marks around a program in PHP.
+var phpTag = regexp.MustCompile(`<\?php\b|\?>\s*$`)
+
 var (
 	percents  = regexp.MustCompile(`(?m)(^|\s)%+`)
 	twoDashes = regexp.MustCompile(`(?m)(^|\s)--`)
@@ -33,8 +36,11 @@ func readSource(name, text string) []part {
 	if mark := lineComments[ext]; mark != nil {
 		text = mark.ReplaceAllString(text, "$1//")
 	}
-	if ext == ".py" {
+	switch ext {
+	case ".py":
 		text = bracedClasses(text)
+	case ".php":
+		text = phpTag.ReplaceAllString(text, "")
 	}
 	about := enumErrors.MatchString(strings.TrimSuffix(path.Base(name), path.Ext(name)))
 	grids := sourceGrids(text, 1, about)
@@ -83,12 +89,13 @@ func bracedClasses(text string) string {
 func sourceGrids(text string, line int, about bool) (grids []grid) {
 	r := codeReader{constants: map[string]member{}, statuses: map[string]string{}}
 	all := parseSource(text, line)
-	about = about || len(all.items) > 0 && announcesCodes.MatchString(all.items[0].above) // at the head of the file
+	about = about || announcesCodes.MatchString(all.head)
 	r.walk(all, "", line, about)
 	r.takeStatuses()
 	r.gatherClasses()
-	for _, c := range r.containers {
-		r.remember(c)
+	for i := range r.containers {
+		r.containers[i].pairTexts()
+		r.remember(r.containers[i])
 	}
 	used := map[string]bool{} // constants that are the keys of a map
 	var keyed, others []container
@@ -157,7 +164,7 @@ func (r *codeReader) takeStatuses() {
 			switch {
 			case m.key.kind == tokenString && len(m.texts) > 0:
 				known[m.name()] = 0
-			case m.key.kind == tokenName && m.string && codeStrength(m.texts[0]) > noCode:
+			case m.key.kind == tokenName && m.string && (m.keyed() || codeStrength(m.texts[0]) > noCode):
 				known[m.name()] = m.line
 			}
 		}
@@ -264,6 +271,9 @@ func (c *container) add(it codeItem) {
 		m.countOn(c.members[len(c.members)-1])
 	}
 	c.members = append(c.members, m)
+	if len(it.tokens) > 1 && it.tokens[0].kind == tokenName && it.tokens[1].kind == tokenGroup { // GateErrors["LOCKED"] = …
+		c.about = c.about || enumErrors.MatchString(it.tokens[0].text)
+	}
 }
 
 // walkInside walks through the groups of an item.

@@ -41,6 +41,47 @@ func (c container) parts() []container {
 	return []container{numbers, strings}
 }
 
+// kindOfText matches the words of a constant's name that say whether it is a code or a text.
+var kindOfText = regexp.MustCompile(`^(?i:e|err|error|code|msg|message|text|txt|desc|description)?\d*$`)
+
+// pairTexts gives constants that are codes the texts of others with the same name otherwise:
+// GATE_LOCKED_CODE = "E1", GATE_LOCKED_MSG = "The gate is locked".
+func (c *container) pairTexts() {
+	texts, codes := map[string]string{}, 0
+	base := func(m member) string {
+		return strings.ToLower(strings.Join(slices.DeleteFunc(strings.Fields(inWords(m.name())), kindOfText.MatchString), " "))
+	}
+	isCode := func(m member) bool { return codeStrength(m.texts[0]) >= number }
+	for _, m := range c.members {
+		switch {
+		case m.key.kind != tokenName || !m.string:
+			return
+		case isCode(m):
+			codes++
+		case texts[base(m)] != "":
+			return
+		default:
+			texts[base(m)] = m.texts[0]
+		}
+	}
+	var paired []member
+	found := 0
+	for _, m := range c.members {
+		if !isCode(m) {
+			continue
+		}
+		text := texts[base(m)]
+		if text != "" {
+			found++
+		}
+		m.texts, m.string = []string{m.texts[0], cmp.Or(text, m.name())}, false
+		paired = append(paired, m)
+	}
+	if found > 1 && found == len(texts) && 2*found >= codes {
+		c.members = paired
+	}
+}
+
 // named reports whether most members consist of named values.
 func (c container) named() bool {
 	return 2*c.count(func(m member) bool { return len(m.fields) > len(m.texts) }) > len(c.members)
@@ -60,7 +101,7 @@ func (c container) alike() bool {
 }
 
 // languageName matches the name of a language, as in a map of texts.
-var languageName = regexp.MustCompile(`^[a-z]{2}(?:[-_][A-Za-z]{2,4})?$`)
+var languageName = regexp.MustCompile(`^[a-z]{2}(?:[-_][A-Za-z]{2,4})?$|^[A-Z]{2}[-_][A-Z]{2}$`)
 
 // objects makes a grid with a column per named value.
 func (c container) objects() *grid {
@@ -82,9 +123,12 @@ func (c container) objects() *grid {
 		c.rename(heads[i], "HTTP status")
 		heads[i] = "HTTP status"
 	}
-	first := 0
-	if named && !slices.ContainsFunc(heads, func(h string) bool { return kindOf(h) == ofCode }) {
+	first := 0 // the columns before the fields
+	switch codes := slices.ContainsFunc(heads, func(h string) bool { return kindOf(h) == ofCode }); {
+	case named && !codes:
 		heads, first = append([]string{"Error code"}, heads...), 1
+	case named && !slices.ContainsFunc(heads, func(h string) bool { k := kindOf(h); return k != ofCode && k != ofStatus }):
+		heads, first = append([]string{"Message"}, heads...), 1 // the names say what is wrong
 	}
 	statuses := c.count(func(m member) bool { return m.status != "" }) > 0
 	if statuses {
@@ -181,11 +225,12 @@ func (c container) mnemonics(name string) bool {
 func (c container) mapGrid() *grid {
 	g := c.newGrid("Error code", "Message", "Description")
 	for _, m := range c.members {
-		if codeStrength(m.name()) < number && !strings.Contains(m.name(), "/") || codeStrength(m.name()) == noCode || len(m.texts) == 0 || strings.HasPrefix(m.texts[0], "{") {
+		if languageName.MatchString(m.name()) || codeStrength(m.name()) < number && !strings.Contains(m.name(), "/") || codeStrength(m.name()) == noCode || len(m.texts) == 0 || strings.HasPrefix(m.texts[0], "{") {
 			return nil
 		}
 		g.rows = append(g.rows, gridRow{line: m.line, cells: []string{m.name(), m.texts[0], m.comment}})
 	}
+	numberKeys(g)
 	if sayFaults(g.rows[1:]) {
 		g.topic = max(g.topic, ofErrors)
 	}
@@ -205,6 +250,20 @@ func (c container) mapGrid() *grid {
 		}
 	}
 	return g
+}
+
+// numberedKey matches a key that is the number of an error behind a word: error_1001.
+var numberedKey = regexp.MustCompile(`^(?:errors?|err|code|msg|message)[._-]?(\d{2,})$`)
+
+// numberKeys makes the numbers in the keys of a map its codes, if all keys have one.
+func numberKeys(g *grid) {
+	if slices.ContainsFunc(g.rows[1:], func(r gridRow) bool { return !numberedKey.MatchString(r.cells[0]) }) {
+		return
+	}
+	g.bare = false
+	for _, r := range g.rows[1:] {
+		r.cells[0] = numberedKey.FindStringSubmatch(r.cells[0])[1]
+	}
 }
 
 // newGrid returns a grid with headings and without rows. Its codes have to convince unless the
@@ -275,15 +334,15 @@ func (c container) constantsGrid() *grid {
 	numbered := c.count(func(m member) bool { return len(m.numbers) == 1 }) == len(c.members)
 	counted := c.count(func(m member) bool { return len(m.numbers) > 0 }) > 0
 	said := c.count(func(m member) bool { return len(m.texts) > 0 }) > 0
-	values := c.count(func(m member) bool { return m.string && codeStrength(m.texts[0]) > noCode })
+	values := c.count(func(m member) bool { return m.string && !m.keyed() && codeStrength(m.texts[0]) > noCode })
 	if values > 0 && values < len(c.members) {
 		return nil // codes and texts side by side
 	}
-	arguments := c.count(func(m member) bool { return len(m.texts) == 1 && codeStrength(m.texts[0]) == mnemonic })
+	arguments := c.count(func(m member) bool { return len(m.texts) == 1 && !m.keyed() && codeStrength(m.texts[0]) == mnemonic })
 	valued := max(values, arguments) == len(c.members) // each is the name of a code
 	numbered = numbered && (c.longNumbers() || c.numbersWithTexts())
 	alone := (!said || valued) && !c.commented() // the names say what is wrong
-	if alone && !numbered && !(valued && c.numberValues()) {
+	if alone && !numbered && !(valued && c.numberedValues()) {
 		return nil
 	}
 	for _, m := range c.members {
@@ -383,9 +442,11 @@ func (c container) namedFaults() bool {
 	return 10*n >= 6*len(c.members) && len(c.members) > 3
 }
 
-// numberValues reports whether the strings of constants are numbers.
-func (c container) numberValues() bool {
-	return c.count(func(m member) bool { return codeStrength(m.texts[0]) == number }) == len(c.members)
+// numberedValues reports whether the strings of constants are numbers, or numbered: E1001.
+func (c container) numberedValues() bool {
+	return c.count(func(m member) bool {
+		return codeStrength(m.texts[0]) == number || numbering.MatchString(m.texts[0]) && m.texts[0] != m.name()
+	}) == len(c.members)
 }
 
 // numbersWithTexts reports whether each constant has a number and a text, NAME(7, "No such cart"),

@@ -11,6 +11,7 @@ import (
 type codeGroup struct {
 	open  string
 	items []codeItem
+	head  string // of a whole file: the comments above its code
 }
 
 // codeItem is what is between two commas, semicolons or ends of lines.
@@ -192,10 +193,20 @@ func parseSource(text string, line int) *codeGroup {
 	for {
 		t, ok := s.next()
 		if !ok {
-			return r.readGroup("", 0)
+			break
 		}
 		r.tokens = append(r.tokens, t)
 	}
+	head := ""
+	for _, t := range r.tokens {
+		if t.kind != tokenComment && t.kind != tokenLine {
+			break
+		}
+		head += t.text + "\n"
+	}
+	g := r.readGroup("", 0)
+	g.head = head
+	return g
 }
 
 var (
@@ -229,6 +240,9 @@ func (it codeItem) split() (key token, value []token) {
 	last := len(names) - 1 // it may be called like a modifier
 	names = append(slices.DeleteFunc(slices.Clone(names[:last]), func(t token) bool { return t.kind == tokenName && modifiers.MatchString(t.text) }), names[last])
 	for last := names[len(names)-1]; len(names) > 1 && last.kind == tokenGroup && last.text == "["; last = names[len(names)-1] { // NAME[]
+		if key, value := assignsTo(last.group, it.tokens[at+1:]); key.kind != tokenMark {
+			return key, value
+		}
 		names = names[:len(names)-1]
 	}
 	key = names[len(names)-1]
@@ -236,15 +250,46 @@ func (it codeItem) split() (key token, value []token) {
 		key = first // Go has the type behind the name
 	}
 	if key.kind == tokenGroup { // [ErrorCode.X]: …
-		if len(key.group.items) != 1 || len(key.group.items[0].tokens) != 1 {
+		inner, ok := key.only()
+		if !ok {
 			return none, it.tokens
 		}
-		key = key.group.items[0].tokens[0]
+		key = inner
 	}
 	if key.kind == tokenMark {
 		return none, it.tokens
 	}
 	return key, it.tokens[at+1:]
+}
+
+// assignsTo returns what is assigned to a name in brackets, or a mark: errors["E1"] = "Bad name". A
+// name for a code is one of an enumeration, as compilers write it for JavaScript:
+//
+//	E["BAD_NAME"] = "E1";  E[E["BAD_NAME"] = 1] = "BAD_NAME";
+func assignsTo(g *codeGroup, value []token) (key token, of []token) {
+	if len(g.items) != 1 {
+		return token{kind: tokenMark}, nil
+	}
+	tokens := g.items[0].tokens
+	switch {
+	case len(tokens) == 1 && tokens[0].kind == tokenString:
+		key = tokens[0]
+		if len(value) == 1 && (value[0].kind == tokenNumber || value[0].kind == tokenString && codeStrength(value[0].text) > noCode) {
+			key.kind = tokenName
+		}
+		return key, value
+	case len(tokens) == 4 && tokens[1].kind == tokenGroup && tokens[2].text == "=" && tokens[3].kind == tokenNumber:
+		return assignsTo(tokens[1].group, tokens[3:])
+	}
+	return token{kind: tokenMark}, nil
+}
+
+// only returns the token between two brackets if there is just one.
+func (t token) only() (inner token, ok bool) {
+	if t.kind != tokenGroup || len(t.group.items) != 1 || len(t.group.items[0].tokens) != 1 {
+		return inner, false
+	}
+	return t.group.items[0].tokens[0], true
 }
 
 // typeName reports whether a name is that of a type and not of a constant.

@@ -35,6 +35,9 @@ func (m member) name() string {
 	return lastName(m.key.text)
 }
 
+// keyed reports whether a member is an entry of a map whose key is a constant: [GateError.LOCKED].
+func (m member) keyed() bool { return m.key.kind == tokenName && strings.Contains(m.key.text, ".") }
+
 // value adds what the tokens of a value hold: strings that are joined, a number, the name of an
 // HTTP status, or the values in brackets.
 func (m *member) value(tokens []token, depth int) {
