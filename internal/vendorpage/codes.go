@@ -207,14 +207,20 @@ func registered(code int) bool {
 // nothing reports whether a cell says that there is nothing to say.
 func nothing(s string) bool {
 	switch strings.ToLower(strings.TrimSpace(s)) {
-	case "", "-", "--", "---", "–", "—", "——", "/", "n/a", "na", "^", "〃", "无", "無", "なし", "없음", "нет", "keine", "暂无":
+	case "", "-", "--", "---", "–", "—", "——", "/", "n/a", "na", "^", "〃", "无", "無", "なし", "없음", "нет", "keine", "暂无", "?", "??", "???":
 		return true
 	}
-	return false
+	return noneInBrackets.MatchString(s)
 }
+
+// noneInBrackets matches a remark that a cell is left empty: "(none, see the message)".
+var noneInBrackets = regexp.MustCompile(`^\s*\((?i:none|no|empty)\b[^()]*\)\s*$`)
 
 // others reports whether a text names the row for all codes that the page does not list.
 func others(s string) bool {
+	if bare := inBrackets.ReplaceAllString(s, ""); strings.TrimSpace(bare) != "" {
+		s = bare
+	}
 	switch strings.ToLower(strings.Trim(s, " .:*…")) {
 	case "other", "others", "other errors", "other error codes", "other codes", "any other", "any other code", "all others", "all other", "all other codes", "anything else", "default",
 		"其他", "其它", "其他错误码", "其它错误码", "其他错误", "其它错误", "その他", "기타", "andere", "sonstige", "otros", "otro", "autres", "autre", "outros", "outro", "другие", "прочие", "другой":

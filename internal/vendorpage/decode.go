@@ -91,10 +91,53 @@ var (
 	underline  = regexp.MustCompile(`^(?:=+|-+|~+|\^+|\++|\*+|"+|'+)$`)
 )
 
-// withHeadings writes as headings of Markdown what is one in other ways: the summaries of HTML, and
-// lines that begin with a code and are underlined.
+// target matches the target of a link in reStructuredText, which may be in a cell too.
+var target = regexp.MustCompile(`\.\. _[\w*. -]{1,60}:(?: |$)`)
+
+// codeBlock matches the directive above a block of code in reStructuredText.
+var codeBlock = regexp.MustCompile(`^\s*\.\. (?:code|code-block|sourcecode|testcode|parsed-literal|prompt)::`)
+
+// withFences fences the blocks of code of reStructuredText as in Markdown.
+func withFences(lines []string) []string {
+	for i := 0; i < len(lines); i++ {
+		if !codeBlock.MatchString(lines[i]) {
+			continue
+		}
+		outer, end := indentOf(lines[i]), i+1
+		for end < len(lines) && (strings.TrimSpace(lines[end]) == "" || indentOf(lines[end]) > outer) {
+			end++
+		}
+		for end > i+1 && strings.TrimSpace(lines[end-1]) == "" {
+			end--
+		}
+		if end == len(lines) {
+			lines = append(lines, "")
+		}
+		if end > i+1 && strings.TrimSpace(lines[end]) == "" {
+			lines[i], lines[end] = "```", "```"
+		}
+		i = end
+	}
+	return lines
+}
+
+// component matches the start of a component of JSX with a title.
+var component = regexp.MustCompile(`^\s*<[A-Z]\w*\s[^<>]*?\b(?:title|label|summary|header|name)=\{?"([^"<>]*)"\}?[^<>]*>\s*$`)
+
+// componentEnd matches the end of a component of JSX.
+var componentEnd = regexp.MustCompile(`^\s*</[A-Z]\w*>\s*$`)
+
+// withHeadings writes as headings of Markdown what is one in other ways: the summaries of HTML,
+// the titles of components of JSX that are codes, and lines that begin with a code and are
+// underlined.
 func withHeadings(lines []string) []string {
+	opened := false
 	for i, l := range lines {
+		if m := component.FindStringSubmatch(l); m != nil && codeStrength(m[1]) >= number && !isStatus(m[1]) {
+			lines[i], opened = "###### "+m[1], true
+		} else if opened && componentEnd.MatchString(l) {
+			lines[i], opened = "", false
+		}
 		if detailsTag.MatchString(l) {
 			lines[i] = ""
 		} else if m := summaryTag.FindStringSubmatch(l); m != nil {
@@ -110,6 +153,9 @@ func withHeadings(lines []string) []string {
 	return lines
 }
 
+// blanks returns as many spaces as a text has bytes.
+func blanks(s string) string { return strings.Repeat(" ", len(s)) }
+
 // readText reads a page of text, whose markup may draw tables.
 func readText(text string) (s source) {
 	var lines []line
@@ -118,7 +164,7 @@ func readText(text string) (s source) {
 			s.parts, lines = append(s.parts, part{lines: lines}), nil
 		}
 	}
-	all, numbers := withoutFeet(unfold(withHeadings(strings.Split(directive.ReplaceAllString(text, "``$1``"), "\n"))))
+	all, numbers := withoutFeet(unfold(withFences(withHeadings(strings.Split(target.ReplaceAllStringFunc(directive.ReplaceAllString(text, "``$1``"), blanks), "\n")))))
 	var head int
 	s.title, head = frontMatter(all)
 	for i := range head {

@@ -111,7 +111,7 @@ var keywords = []struct {
 	{"error message", ofMessage}, {"message", ofMessage}, {"msg", ofMessage}, {"信息", ofMessage}, {"消息", ofMessage}, {"提示", ofMessage}, {"メッセージ", ofMessage}, {"메시지", ofMessage}, {"meldung", ofMessage}, {"mensaje", ofMessage}, {"mensagem", ofMessage}, {"messaggio", ofMessage}, {"komunikat", ofMessage}, {"mesaj", ofMessage}, {"thông báo", ofMessage}, {"訊息", ofMessage}, {"сообщени", ofMessage},
 	{"solution", ofRemedy}, {"resolution", ofRemedy}, {"resolve", ofRemedy}, {"remed", ofRemedy}, {"action", ofRemedy}, {"workaround", ofRemedy}, {"troubleshoot", ofRemedy}, {"recommend", ofRemedy}, {"suggest", ofRemedy}, {"handling", ofRemedy}, {"mitigation", ofRemedy}, {"to fix", ofRemedy}, {"what to do", ofRemedy}, {"解决", ofRemedy}, {"处理", ofRemedy}, {"措施", ofRemedy}, {"建议", ofRemedy}, {"办法", ofRemedy}, {"方案", ofRemedy}, {"排查", ofRemedy}, {"対処", ofRemedy}, {"対応", ofRemedy}, {"対策", ofRemedy}, {"解決", ofRemedy}, {"조치", ofRemedy}, {"해결", ofRemedy}, {"대응", ofRemedy}, {"lösung", ofRemedy}, {"maßnahme", ofRemedy}, {"behebung", ofRemedy}, {"solución", ofRemedy}, {"acción", ofRemedy}, {"solução", ofRemedy}, {"ação recomend", ofRemedy}, {"решени", ofRemedy}, {"устранени", ofRemedy}, {"soluzion", ofRemedy}, {"rozwiąz", ofRemedy}, {"çözüm", ofRemedy}, {"khắc phục", ofRemedy}, {"xử lý", ofRemedy}, {"oplossing", ofRemedy}, {"處理", ofRemedy}, {"對策", ofRemedy}, {"对策", ofRemedy}, {"建議", ofRemedy}, {"рекоменд", ofRemedy},
 	{"description", ofText}, {"explanation", ofText}, {"meaning", ofText}, {"definition", ofText}, {"描述", ofText}, {"说明", ofText}, {"含义", ofText}, {"解释", ofText}, {"説明", ofText}, {"意味", ofText}, {"설명", ofText}, {"의미", ofText}, {"beschreibung", ofText}, {"bedeutung", ofText}, {"descripción", ofText}, {"descrição", ofText}, {"descrizione", ofText}, {"omschrijving", ofText}, {"açıklama", ofText}, {"mô tả", ofText}, {"說明", ofText}, {"описание", ofText},
-	{"cause", ofCause}, {"reason", ofCause}, {"原因", ofCause}, {"원인", ofCause}, {"ursache", ofCause}, {"causa", ofCause}, {"motivo", ofCause}, {"raison", ofCause}, {"причин", ofCause},
+	{"cause", ofCause}, {"occur", ofCause}, {"when/", ofCause}, {"reason", ofCause}, {"原因", ofCause}, {"원인", ofCause}, {"ursache", ofCause}, {"causa", ofCause}, {"motivo", ofCause}, {"raison", ofCause}, {"причин", ofCause},
 	{"parameter", ofField}, {"argument", ofField}, {"参数", ofField}, {"字段", ofField}, {"パラメータ", ofField}, {"파라미터", ofField},
 	{"error code", ofCode}, {"code", ofCode}, {"错误码", ofCode}, {"代码", ofCode}, {"返回码", ofCode}, {"エラーコード", ofCode}, {"コード", ofCode}, {"코드", ofCode}, {"código", ofCode}, {"код", ofCode}, {"codice", ofCode}, {"kod błędu", ofCode}, {"hata kodu", ofCode}, {"mã lỗi", ofCode}, {"錯誤碼", ofCode},
 	{"exception", ofName}, {"error", ofName},
@@ -120,6 +120,8 @@ var keywords = []struct {
 var (
 	ornaments = strings.NewReplacer("_", " ", "’", "'", "\n", " ", "↑", "", "↓", "", "▲", "", "▼", "")
 	humps     = regexp.MustCompile(`([a-z])([A-Z])`)
+	// shortHeading is a heading that is the name of a member of a response, in abbreviations.
+	shortHeading = regexp.MustCompile(`^(?:res|ret|rtn|resp|rsp|err|error|result|return|response|sub|biz|trans|fail) ?(code|msg|message|desc|description)$`)
 	// pathHeading is a heading that gives the place of a value in the response.
 	pathHeading = regexp.MustCompile(`^(?:(?:errors?|err|meta|response|resp|body|data|results?|fault|details?|extensions|headers?|payload|problem|status|reason)(?:\[\d?\])?\.)+([a-z ]+)$`)
 	inBrackets  = regexp.MustCompile(`[(\x{ff08}\[【][^)\x{ff09}\]】]*[)\x{ff09}\]】]`)
@@ -128,6 +130,7 @@ var (
 	italic      = regexp.MustCompile(`(^|[\s(])\*([^\s*](?:[^*]{0,200}[^\s*])?)\*($|[\s.,;:)])`)
 	mdLink      = regexp.MustCompile(`!?\[([^\[\]]*)\]\([^()\s]*(?:\([^()\s]*\))?[^()\s]*\)`)
 	footnote    = regexp.MustCompile(`<sup>\s*[\[(]?(?:\d{1,2}|[*†‡]+)[\])]?\s*</sup>`)
+	rstText     = regexp.MustCompile("(?::[a-z][a-z:+]{1,20}:`([^`<>]+)(?:\\s<[^<>`]*>)?`)")
 	breaks      = regexp.MustCompile(`(?i)<br\s*/?>|</p>\s*<p>|</li>\s*<li>`)
 )
 
@@ -187,6 +190,9 @@ func kindOfNormal(heading, h string) kind {
 		if k, ok := vocabulary[normal(humps.ReplaceAllString(heading, "$1 $2"))]; ok {
 			return k
 		}
+	}
+	if m := shortHeading.FindStringSubmatch(h); m != nil { // RtnCode
+		return vocabulary[m[1]]
 	}
 	if m := pathHeading.FindStringSubmatch(h); m != nil { // meta.code
 		switch k := vocabulary[m[1]]; k {
@@ -306,6 +312,9 @@ func plain(s string) string {
 		return tidy(s)
 	}
 	s = footnote.ReplaceAllString(s, "")
+	if strings.Contains(s, "`") {
+		s = rstText.ReplaceAllString(s, "$1")
+	}
 	s = breaks.ReplaceAllString(s, "\n")
 	s = mdLink.ReplaceAllString(s, "$1")
 	s = markup.ReplaceAllString(s, "")

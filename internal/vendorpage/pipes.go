@@ -73,7 +73,7 @@ func findPipeRows(lines []line, at int) (*grid, int) {
 	if len(p.rows) < 2 {
 		return nil, 0
 	}
-	if p.borders > 3 && p.borders*2 >= len(p.rows) { // borders separate the rows: the lines between two of them are one row
+	if p.ruled || p.borders > 3 && p.borders*2 >= len(p.rows) { // borders separate the rows: the lines between two of them are one row
 		p.rows = mergeBordered(p.rows, p.fresh)
 	}
 	for _, r := range p.rows {
@@ -92,6 +92,7 @@ type pipeReader struct {
 	columns  int  // of the first row
 	framed   bool // a pipe precedes the first cell
 	borders  int
+	ruled    bool   // +===+ below the headings, as reStructuredText draws it: borders separate the rows
 	bordered bool   // a border is right above
 	fresh    []bool // for each row: a border is right above it
 	end      int    // the line after the last one that was read
@@ -103,6 +104,7 @@ func (p *pipeReader) border(j int) (next int, ok bool) {
 		return j, false // lines drawn across the page
 	}
 	p.headed = p.headed || len(p.rows) == 1
+	p.ruled = p.ruled || strings.HasPrefix(strings.TrimSpace(p.lines[j].text), "+=")
 	p.bordered, p.end = true, j+1
 	return j + 1, true
 }
@@ -214,7 +216,11 @@ func mergeBordered(rows []gridRow, fresh []bool) (out []gridRow) {
 			continue
 		}
 		for c, cell := range r.cells {
-			if c < len(last.cells) {
+			switch item := itemMark.ReplaceAllString(cell, ""); {
+			case c >= len(last.cells):
+			case item != cell: // a list
+				last.cells[c] = addParagraph(itemMark.ReplaceAllString(last.cells[c], ""), item)
+			default:
 				last.cells[c] = wrapCode(last.cells[c], cell)
 			}
 		}

@@ -261,6 +261,9 @@ func dropEmpty(g *grid) *grid {
 	return g
 }
 
+// typeInBrackets matches the type of a field at the beginning of its text: "(string, required)".
+var typeInBrackets = regexp.MustCompile(`^\((?i:string|integer|int|long|number|float|decimal|boolean|bool|object|array|enum)\b[^()]*\)`)
+
 // fieldList reports whether the terms are the members of a message and not codes.
 func fieldList(all []record) bool {
 	n := 0
@@ -269,7 +272,7 @@ func fieldList(all []record) bool {
 		switch k := vocabulary[normal(code)]; {
 		case k == ofCode || k == ofMessage || k == ofText || k == ofField || k == ofName && len(all) < 6:
 			n++
-		case strings.HasPrefix(code, "error_") || strings.HasSuffix(code, "_id"):
+		case strings.HasPrefix(code, "error_") || strings.HasSuffix(code, "_id"), typeInBrackets.MatchString(r.beside):
 			n++
 		}
 	}

@@ -108,7 +108,8 @@ type recordList struct {
 // begins reports whether a record of the list begins at a line.
 func (l recordList) begins(i int) (start, bool) {
 	s := l.lines[i].start()
-	return s.start, s.ok && s.mark == l.mark && s.number == l.numbers
+	like := s.mark == l.mark || l.numbers && s.mark == l.mark+"status" // a number like that of a status
+	return s.start, s.ok && like && s.number == l.numbers
 }
 
 // hasSecond reports whether a second record begins soon after the first.

@@ -129,7 +129,10 @@ func wrappedStart(mark, inner, behind string) (s start, ok bool) {
 			s.code, s.text = s.code+" ("+inner+")", strings.TrimSpace(strings.TrimLeft(text, ":-–— "))
 			return s, true
 		}
-		return s, false
+		if text != "" && strings.Trim(text, ".;,") != "" || codeStrength(s.code) != mnemonic || !prose(inner) {
+			return s, false
+		}
+		s.text = inner // the text is in brackets
 	}
 	return s, true
 }
@@ -166,7 +169,7 @@ func plainStart(o opening) (s start, ok bool) {
 	case s.text == "" && sep == "" || behind == ":": // the code alone
 		return s, st == mnemonic && gluedHeads(code) == nil || st == number && o.mark != ""
 	case sep == "":
-		return s, o.named && st >= number || strings.HasPrefix(o.mark, "#") && titled(code, st)
+		return s, afterSpace(o, s, st)
 	case strings.TrimSpace(sep) == "=" && st != number, equate.MatchString(s.text): // a setting and its value
 		return s, false
 	}
@@ -179,6 +182,16 @@ func plainStart(o opening) (s start, ok bool) {
 		return s, s.mark[0] != 's' // only with a mark before the separator
 	}
 	return s, true
+}
+
+// afterSpace reports whether a code with nothing but a space behind it may start a record: it is called
+// a code, or is a number before a text in a list, or may begin a heading.
+func afterSpace(o opening, s start, st strength) bool {
+	switch {
+	case o.named && st >= number, bulleted(o.mark) && st == number && isUpper(s.text):
+		return true
+	}
+	return strings.HasPrefix(o.mark, "#") && titled(s.code, st)
 }
 
 // titled reports whether a code may begin a heading with nothing but a space behind it: it has
