@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tailscale/hujson"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -42,6 +43,9 @@ func parseData(ext, text string) *yaml.Node {
 	case !braced && ext != ".json" && ext != ".yaml" && ext != ".yml":
 		return nil
 	case braced:
+		if bare, err := hujson.Standardize([]byte(text)); err == nil {
+			text = string(bare) // without comments, each line in its place
+		}
 		text = strings.ReplaceAll(text, "\t", " ") // JSON is YAML but for its tabs
 	}
 	var root yaml.Node

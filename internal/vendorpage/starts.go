@@ -184,8 +184,8 @@ func plainStart(o opening) (s start, ok bool) {
 	return s, true
 }
 
-// afterSpace reports whether a code with nothing but a space behind it may start a record: it is called
-// a code, or is a number before a text in a list, or may begin a heading.
+// afterSpace reports whether a code with nothing but a space behind it may start a record: it is
+// called a code, or is a number before a text in a list, or may begin a heading.
 func afterSpace(o opening, s start, st strength) bool {
 	switch {
 	case o.named && st >= number, bulleted(o.mark) && st == number && isUpper(s.text):
