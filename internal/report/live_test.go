@@ -202,6 +202,21 @@ func TestTop(t *testing.T) {
 	}
 }
 
+// The totals stand beside the requests of the rows, and are asked for where no row has any.
+func TestTopHasTotalsWithoutRows(t *testing.T) {
+	t.Parallel()
+	s, c := twoDays(t)
+	for code, errors := range map[string]uint64{"NOBODY.1": 0, "BILLING-7731": 3} {
+		q := day("service")
+		q.Codes, q.Compare = []string{code}, "previous"
+		top, err := report.NewTop(t.Context(), s, c, q)
+		stacktest.Must(t, err)
+		if top.Errors != errors || top.Requests != 10 || top.ErrorRequests != 8 || top.Compared.Requests != 7 || top.Compared.Errors != 0 {
+			t.Errorf("%s: %d errors, %d requests, %d with errors, before %+v", code, top.Errors, top.Requests, top.ErrorRequests, top.Compared)
+		}
+	}
+}
+
 func TestTopOfEquals(t *testing.T) {
 	t.Parallel()
 	s, c := twoDays(t)
@@ -218,7 +233,7 @@ func TestTopOfEquals(t *testing.T) {
 }
 
 // TestTopAgreesWithItself asks for all groups while errors come, none of which may be counted in
-// the total alone.
+// the total alone, and neither may their requests.
 func TestTopAgreesWithItself(t *testing.T) {
 	t.Parallel()
 	s, c := twoDays(t)
@@ -239,12 +254,16 @@ func TestTopAgreesWithItself(t *testing.T) {
 	for errors := uint64(0); ; {
 		top, err := report.NewTop(t.Context(), s, c, day("tenant", "code"))
 		stacktest.Must(t, err)
-		sum := uint64(0)
+		sum, requests := uint64(0), map[string]uint64{}
 		for _, r := range top.Rows {
 			sum += r.Errors
+			requests[r.Tenant] = r.Requests
 		}
 		if sum != top.Errors || len(top.Others) != 0 || sum < errors {
 			t.Fatalf("the rows have %d errors of %d, after %d; %+v", sum, top.Errors, errors, top.Others)
+		}
+		if requests["acme"]+requests["globex"] != top.Requests {
+			t.Fatalf("the rows have the requests %v, of %d", requests, top.Requests)
 		}
 		errors = sum
 		select {

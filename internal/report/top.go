@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"errata/internal/catalog"
 	"errata/internal/cli"
 	"errata/internal/store"
@@ -147,23 +149,39 @@ func NewTop(ctx context.Context, s *store.Store, c *catalog.Set, q TopQuery) (To
 	q.Scope = s.Resolve(ctx, q.Minutes())
 	t := Top{From: cli.Timestamp{Time: q.From}, To: cli.Timestamp{Time: q.To}, Zone: q.Zone.String(), Tenants: append([]string{}, q.Tenants...),
 		Filter: q.Filter.filled(), By: q.By, zone: q.Zone}
-	if err := t.count(ctx, s, q); err != nil {
-		return Top{}, fmt.Errorf("count the requests: %w", err)
+	if q.Compare != "" {
+		before := q.earlier()
+		t.Compared = &TopCompared{With: q.Compare, From: cli.Timestamp{Time: before.From.UTC()}, To: cli.Timestamp{Time: before.To.UTC()}}
 	}
+	// What does not need the ranking is asked beside it.
+	queries, within := errgroup.WithContext(ctx)
+	queries.Go(func() error { return t.rankAndExplain(within, s, c, q) })
+	queries.Go(func() error { return t.count(within, s, q) })
+	queries.Go(func() (err error) {
+		t.Freshness, err = NewFreshness(within, s, q.Scope, time.Now())
+		return err
+	})
+	if err := queries.Wait(); err != nil {
+		return Top{}, err
+	}
+	return t, nil
+}
+
+// rankAndExplain asks for the groups with the most errors, and says what their codes mean.
+func (t *Top) rankAndExplain(ctx context.Context, s *store.Store, c *catalog.Set, q TopQuery) error {
 	if err := t.rank(ctx, s, q); err != nil {
-		return Top{}, fmt.Errorf("ask for the top errors: %w", err)
+		return err
 	}
-	if slices.Contains(q.By, "code") {
-		for i := range t.Rows {
-			t.Rows[i].explain(c, q)
-		}
-		if err := t.addSamples(ctx, s, q); err != nil {
-			return Top{}, fmt.Errorf("ask for samples of the codes that no catalog lists: %w", err)
-		}
+	if !slices.Contains(q.By, "code") {
+		return nil
 	}
-	var err error
-	t.Freshness, err = NewFreshness(ctx, s, q.Scope, time.Now())
-	return t, err
+	for i := range t.Rows {
+		t.Rows[i].explain(c, q)
+	}
+	if err := t.addSamples(ctx, s, q); err != nil {
+		return fmt.Errorf("ask for samples of the codes that no catalog lists: %w", err)
+	}
+	return nil
 }
 
 // filled returns the filter without nil lists, which JSON would show as null.

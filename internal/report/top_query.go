@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"errata/internal/catalog"
-	"errata/internal/cli"
 	"errata/internal/store"
 )
 
@@ -64,22 +63,21 @@ func (q TopQuery) earlier() TopQuery {
 	return q
 }
 
-// count asks for the totals of the windows, except for the errors, which the ranking counts.
+// sum asks for a sum of a view's rows in a window.
+func sum(ctx context.Context, s *store.Store, q TopQuery, column, view string, where store.Condition, into ...any) error {
+	err := s.Query(ctx, "SELECT "+column+" FROM "+q.Rollup(view, nil)+" WHERE "+where.SQL, where.Args,
+		func(scan func(...any) error) error { return scan(into...) })
+	if err != nil {
+		return fmt.Errorf("ask for the %s of the window: %w", column, err)
+	}
+	return nil
+}
+
+// count asks for the totals that the ranking does not have.
 func (t *Top) count(ctx context.Context, s *store.Store, q TopQuery) error {
-	sum := func(q TopQuery, column, view string, where store.Condition, into ...any) error {
-		return s.Query(ctx, "SELECT "+column+" FROM "+q.Rollup(view, nil)+" WHERE "+where.SQL, where.Args,
-			func(scan func(...any) error) error { return scan(into...) })
-	}
-	if err := sum(q, "sum(requests), sum(error_requests)", "traffic", q.requests(""), &t.Requests, &t.ErrorRequests); err != nil {
-		return err
-	}
-	if q.Compare != "" {
+	if t.Compared != nil {
 		before := q.earlier()
-		t.Compared = &TopCompared{With: q.Compare, From: cli.Timestamp{Time: before.From.UTC()}, To: cli.Timestamp{Time: before.To.UTC()}}
-		if err := sum(before, "sum(requests)", "traffic", before.requests(""), &t.Compared.Requests); err != nil {
-			return err
-		}
-		if err := sum(before, "sum(errors)", "error", before.errors(""), &t.Compared.Errors); err != nil {
+		if err := sum(ctx, s, before, "sum(errors)", "error", before.errors(""), &t.Compared.Errors); err != nil {
 			return err
 		}
 	}
@@ -88,8 +86,12 @@ func (t *Top) count(ctx context.Context, s *store.Store, q TopQuery) error {
 	}
 	t.DeadLetters = new(uint64)
 	dead := q.Where("ts")
-	return s.Query(ctx, "SELECT count() FROM dead_letters WHERE "+dead.SQL, dead.Args,
+	err := s.Query(ctx, "SELECT count() FROM dead_letters WHERE "+dead.SQL, dead.Args,
 		func(scan func(...any) error) error { return scan(t.DeadLetters) })
+	if err != nil {
+		return fmt.Errorf("count the dead letters: %w", err)
+	}
+	return nil
 }
 
 // rankedRow is a row as the ranking returns it.
@@ -101,6 +103,11 @@ type rankedRow struct {
 	BeforeRank     uint64   `ch:"before_rank"`
 	BeforeErrors   uint64   `ch:"before_errors"`
 	BeforeRequests uint64   `ch:"before_requests"`
+
+	// Of all places of the window, and of the window before; 0 in a row whose place has no requests.
+	AllRequests       uint64 `ch:"all_requests"`
+	AllErrorRequests  uint64 `ch:"all_error_requests"`
+	AllBeforeRequests uint64 `ch:"all_before_requests"`
 }
 
 // rank asks for the groups with the most errors, the requests beside them and the same groups in
@@ -109,17 +116,19 @@ func (t *Top) rank(ctx context.Context, s *store.Store, q TopQuery) error {
 	sql, args := q.ranking()
 	ranked, err := store.Select[rankedRow](ctx, s, sql, args)
 	if err != nil {
-		return err
+		return fmt.Errorf("ask for the top errors: %w", err)
 	}
 	t.Rows, t.Others = []TopRow{}, []TopOther{}
 	for i := range ranked {
 		r := &ranked[i]
 		r.History, r.RequestIDs = r.Counts, []string{}
 		r.Share = share(r.Errors, r.Requests)
-		if q.Compare != "" {
+		if t.Compared != nil {
+			t.Compared.Requests = max(t.Compared.Requests, r.AllBeforeRequests)
 			r.Before = &TopBefore{r.BeforeRank, r.BeforeErrors, r.BeforeRequests, share(r.BeforeErrors, r.BeforeRequests), int64(r.Errors) - int64(r.BeforeErrors)}
 		}
 		t.Rows = append(t.Rows, r.TopRow)
+		t.Requests, t.ErrorRequests = max(t.Requests, r.AllRequests), max(t.ErrorRequests, r.AllErrorRequests)
 		if i == 0 || q.PerTenant && r.Tenant != ranked[i-1].Tenant {
 			t.Errors += r.All
 			other := TopOther{Groups: r.Groups, Errors: r.All}
@@ -133,6 +142,21 @@ func (t *Top) rank(ctx context.Context, s *store.Store, q TopQuery) error {
 		rest.Errors -= r.Errors
 	}
 	t.Others = slices.DeleteFunc(t.Others, func(o TopOther) bool { return o.Groups == 0 })
+	return t.countRequests(ctx, s, q)
+}
+
+// countRequests asks for the requests of a window of which the ranking has none: either there are
+// none, or no row has any beside it, such as where there are no errors.
+func (t *Top) countRequests(ctx context.Context, s *store.Store, q TopQuery) error {
+	if t.Requests == 0 {
+		if err := sum(ctx, s, q, "sum(requests), sum(error_requests)", "traffic", q.requests(""), &t.Requests, &t.ErrorRequests); err != nil {
+			return err
+		}
+	}
+	if t.Compared != nil && t.Compared.Requests == 0 {
+		before := q.earlier()
+		return sum(ctx, s, before, "sum(requests)", "traffic", before.requests(""), &t.Compared.Requests)
+	}
 	return nil
 }
 
@@ -164,11 +188,11 @@ func (q TopQuery) ranking() (sql string, args []any) {
 		s.add(", n." + key + "_ AS " + key)
 	}
 	s.add(`, n.errors_ AS errors, r.requests_ AS requests, n.first_ AS first_seen, n.last_ AS last_seen,
-		n.all_ AS all_errors, n.groups_ AS groups, n.history_ AS history`)
+		n.all_ AS all_errors, n.groups_ AS groups, n.history_ AS history, r.all_requests_ AS all_requests, r.all_error_requests_ AS all_error_requests`)
 	if q.Compare != "" {
-		s.add(", b.rank_ AS before_rank, b.errors_ AS before_errors, rb.requests_ AS before_requests")
+		s.add(", b.rank_ AS before_rank, b.errors_ AS before_errors, rb.requests_ AS before_requests, rb.all_requests_ AS all_before_requests")
 	} else {
-		s.add(", toUInt64(0) AS before_rank, toUInt64(0) AS before_errors, toUInt64(0) AS before_requests")
+		s.add(", toUInt64(0) AS before_rank, toUInt64(0) AS before_errors, toUInt64(0) AS before_requests, toUInt64(0) AS all_before_requests")
 	}
 	s.add("\nFROM ")
 	q.first(&s)
@@ -264,13 +288,14 @@ func (q TopQuery) groups(s *statement, condition string) {
 	s.add(where.SQL+condition+" GROUP BY "+by+")", where.Args...)
 }
 
-// denominators adds the requests of each place.
+// denominators adds the requests of each place, and beside them those of all places.
 func (q TopQuery) denominators(s *statement) {
 	where, by := q.requests(""), ""
 	if shared := q.shared(); len(shared) > 0 {
 		by = " GROUP BY " + strings.Join(shared, ", ")
 	}
-	s.add("(SELECT "+q.place()+" AS place_, sum(requests) AS requests_ FROM "+q.Rollup("traffic", nil)+" WHERE "+where.SQL+by+")", where.Args...)
+	s.add("(SELECT place_, requests_, sum(requests_) OVER () AS all_requests_, sum(error_requests_) OVER () AS all_error_requests_ FROM (SELECT "+q.place()+
+		" AS place_, sum(requests) AS requests_, sum(error_requests) AS error_requests_ FROM "+q.Rollup("traffic", nil)+" WHERE "+where.SQL+by+"))", where.Args...)
 }
 
 // shared are the columns that rows are grouped by and that requests have as well.
