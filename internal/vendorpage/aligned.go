@@ -1,11 +1,12 @@
 package vendorpage
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"golang.org/x/text/width"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 // head is one heading of a line of headings, with the screen column where it starts.

@@ -1,10 +1,11 @@
 package vendorpage
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 // accepted summarizes the tables that need no other table to vouch for them.

@@ -2,11 +2,12 @@ package vendorpage
 
 import (
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 // strength is how much a text looks like an error code.

@@ -1,10 +1,11 @@
 package vendorpage
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 // Role is what a column of a table means to a catalog.

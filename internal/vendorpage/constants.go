@@ -2,9 +2,10 @@ package vendorpage
 
 import (
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 var (

@@ -2,7 +2,6 @@ package vendorpage
 
 import (
 	"bytes"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -11,6 +10,8 @@ import (
 	"golang.org/x/text/encoding/htmlindex"
 	"golang.org/x/text/encoding/simplifiedchinese"
 	"golang.org/x/text/encoding/unicode"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 // minus is a minus sign that typesetting has put in the place of a hyphen: responses have -1.

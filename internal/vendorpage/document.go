@@ -3,12 +3,13 @@ package vendorpage
 import (
 	"cmp"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/tailscale/hujson"
 	"go.yaml.in/yaml/v3"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 // dataTable is the layout of a list of errors in JSON, YAML or TOML.

@@ -1,8 +1,9 @@
 package vendorpage
 
 import (
-	"regexp"
 	"strings"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 // pageNumber matches the foot of a printed page: Manual    Page 12 of 30.

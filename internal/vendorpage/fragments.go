@@ -1,9 +1,10 @@
 package vendorpage
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 // findFragments reads a table with pipes that an extractor has broken into pieces of any size:

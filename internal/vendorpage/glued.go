@@ -1,12 +1,13 @@
 package vendorpage
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 // findGlued reads a table whose extractor wrote the cells of a row without anything between them:

@@ -2,11 +2,12 @@ package vendorpage
 
 import (
 	"html"
-	"regexp"
 	"slices"
 	"strings"
 
 	"golang.org/x/text/width"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 // kind is what a heading may announce. It is finer than Role: the other columns decide which role a

@@ -1,8 +1,9 @@
 package vendorpage
 
 import (
-	"regexp"
 	"strings"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 // layoutInduced is the layout of codes that stand in the same place of equally built lines.

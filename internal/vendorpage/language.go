@@ -3,9 +3,10 @@ package vendorpage
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 // language guesses a page's language from its letters and, if several languages share them, from

@@ -1,9 +1,10 @@
 package vendorpage
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 // layout is one way in which lines of text form a table. find reports whether a table begins at

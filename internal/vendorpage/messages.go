@@ -2,9 +2,10 @@ package vendorpage
 
 import (
 	"path"
-	"regexp"
 	"strconv"
 	"strings"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 // messagesTable is the layout of the texts that a program shows, each with its key.

@@ -1,9 +1,10 @@
 package vendorpage
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 // nestedCode matches the line of a cell that names a code: "Error code: 300".

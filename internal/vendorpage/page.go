@@ -40,9 +40,10 @@ package vendorpage
 
 import (
 	"cmp"
-	"regexp"
 	"slices"
 	"strings"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 // Page is what was understood of a page.

@@ -1,9 +1,10 @@
 package vendorpage
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 var (

@@ -3,10 +3,11 @@ package vendorpage
 import (
 	"encoding/json"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 // recordsGrid makes a grid of records: one column for the code, one for the text beside it, one for

@@ -1,12 +1,13 @@
 package vendorpage
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 // record is a code with the texts below it.

@@ -2,12 +2,13 @@ package vendorpage
 
 import (
 	"cmp"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 // filler makes Rows of the lines of a table.

@@ -3,9 +3,10 @@ package vendorpage
 import (
 	"cmp"
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strings"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 // layoutSamples is the layout of codes that a page shows in sample responses only.

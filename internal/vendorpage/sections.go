@@ -2,10 +2,11 @@ package vendorpage
 
 import (
 	"net/http"
-	"regexp"
 	"slices"
 	"sort"
 	"strings"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 // sections are the lines of a page below which an HTTP status holds for the codes that have none of

@@ -4,9 +4,10 @@ import (
 	"cmp"
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 // sourceFiles are the endings of files that are read as source code. All of these languages have

@@ -3,10 +3,11 @@ package vendorpage
 import (
 	"cmp"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 // grid makes a grid of a container, or returns nil if its members are no codes with texts.

@@ -2,9 +2,10 @@ package vendorpage
 
 import (
 	"cmp"
-	"regexp"
 	"slices"
 	"strings"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 // codeGroup is what is between two brackets: items, each a declaration, an argument and the like.

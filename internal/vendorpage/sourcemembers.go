@@ -2,10 +2,11 @@ package vendorpage
 
 import (
 	"cmp"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 // member is a constant, an entry of a map, or an object of a list.

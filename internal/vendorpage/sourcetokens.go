@@ -1,8 +1,9 @@
 package vendorpage
 
 import (
-	"regexp"
 	"strings"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 // token is a piece of source code.

@@ -2,8 +2,9 @@ package vendorpage
 
 import (
 	"path"
-	"regexp"
 	"strings"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 // sqlTable is the layout of rows that statements of SQL insert.

@@ -1,10 +1,11 @@
 package vendorpage
 
 import (
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 var (

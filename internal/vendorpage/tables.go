@@ -2,12 +2,13 @@ package vendorpage
 
 import (
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 // reading is a table that is being read: a grid, or the part of a grid below one row of headings.

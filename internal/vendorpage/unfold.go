@@ -1,10 +1,11 @@
 package vendorpage
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 // unfold gives each row of a table that is written on one line a line of its own. numbers are the

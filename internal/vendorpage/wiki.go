@@ -3,9 +3,10 @@ package vendorpage
 import (
 	"cmp"
 	"encoding/csv"
-	"regexp"
 	"strconv"
 	"strings"
+
+	regexp "errata/internal/lazyregexp"
 )
 
 // markupTable is the layout of tables that the markup of wikis and of reStructuredText draws with a
