@@ -37,7 +37,7 @@ var meanings = []meaning{
 	}, elsewhere, (*Reader).isMethodText},
 	{"request", []string{"requestline", "request", "req", "httprequest"}, elsewhere, (*Reader).isRequestLine},
 	{"path", []string{
-		"requesturi", "requestpath", "requesturl", "requesttarget", "httptarget", "csuristem", "urlpath", "urloriginal", "originalurl", "uripath", "requri", "reqpath", "requrl", "httpurl", "httppath", "urlfull",
+		"uripath", "requesturi", "requestpath", "requesturl", "requesttarget", "httptarget", "csuristem", "urlpath", "urloriginal", "originalurl", "requri", "reqpath", "requrl", "httpurl", "httppath", "urlfull",
 		"uri", "path", "url", "endpoint", "apiresourcetemplate", "operationname",
 	}, append([]string{"referer", "referrer", "file", "log", "query", "callback", "redirect"}, elsewhere...), (*Reader).isTarget},
 	{"time", []string{

@@ -49,7 +49,7 @@ func errorObject(o *object) (Envelope, verdict) {
 	if k := o.get(keyError).Kind(); k == jsontree.Object || k == jsontree.Array {
 		return Envelope{}, neither // the errors are in there
 	}
-	if code = o.first(keyType, keyName); isWord(scalarOf(code)) {
+	if code = o.first(keyType, keyName); isWord(scalarOf(code)) && !saysError(scalarOf(code)) { // a severity is no code
 		return o.pair(code, common, messages...)
 	}
 	e, says := o.messageOnly(messages...)
@@ -102,6 +102,8 @@ func resultCode(o *object) (Envelope, verdict) {
 		if own := o.codeOfMessage(); code == "1" && own != "" { // a flag beside it
 			e.Code = own
 		}
+	case says == neither && complains(scalarOf(o.Get("ReportText"))): // EBICS
+		return Envelope{Code: code, Message: scalarOf(o.Get("ReportText"))}, failure
 	case says == neither && o.top():
 		return o.resultInWords(code)
 	}
