@@ -104,7 +104,7 @@ type rankedRow struct {
 	BeforeErrors   uint64   `ch:"before_errors"`
 	BeforeRequests uint64   `ch:"before_requests"`
 
-	// Of all places of the window, and of the window before; 0 in a row whose place has no requests.
+	// Of all places of the window, and of the one before; 0 in a row whose place has no requests.
 	AllRequests       uint64 `ch:"all_requests"`
 	AllErrorRequests  uint64 `ch:"all_error_requests"`
 	AllBeforeRequests uint64 `ch:"all_before_requests"`
