@@ -245,6 +245,7 @@ func (k keyNumbers) resolve(s *source) {
 		s.key = k.number(s.path[0])
 		s.fold = n > 1 && strings.HasSuffix(strings.ToLower(s.path[n-2]), "headers")
 	}
+	s.derived = s.claim != nil || s.pattern != nil || s.names != nil
 }
 
 var formatName = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,39}$`)

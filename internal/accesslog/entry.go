@@ -2,6 +2,7 @@ package accesslog
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"errata/internal/jsontree"
@@ -220,8 +221,11 @@ func (f *format) lacks(a *Access) bool {
 // element appends an element to fill in, and drop removes it: an Access is large, so it is made
 // where it stays.
 func (r *Reader) element(at place) *Element {
-	r.elements = append(r.elements, Element{Raw: at.raw})
-	return &r.elements[len(r.elements)-1]
+	n := len(r.elements)
+	r.elements = slices.Grow(r.elements, 1)[:n+1]
+	e := &r.elements[n]
+	*e = Element{Raw: at.raw}
+	return e
 }
 
 func (r *Reader) drop() { r.elements = r.elements[:len(r.elements)-1] }

@@ -121,7 +121,10 @@ func (r *Reader) latency(o *object, f *format) (ms float64, ok bool) {
 func (r *Reader) time(o *object, f *format) (found time.Time) {
 	for i := range f.time {
 		s := &f.time[i]
-		t, ok := timeOf(r.whole(o, s))
+		t, ok := time.Time{}, false
+		if k := o.value(s).Kind(); k == jsontree.Array || k == jsontree.Object {
+			t, ok = timeOf(r.whole(o, s))
+		}
 		if !ok {
 			b := r.find(o, s)
 			if len(b) == 0 {
@@ -234,6 +237,14 @@ func (r *Reader) find(o *object, s *source) []byte {
 	if b = trimSpace(b); len(b) == 0 || string(b) == "-" {
 		return nil
 	}
+	if s.derived {
+		return r.derive(b, s)
+	}
+	return b
+}
+
+// derive returns the value that a source makes of a text, nil if it makes none.
+func (r *Reader) derive(b []byte, s *source) []byte {
 	if s.claim != nil {
 		b = r.claim(b, s.claim)
 	}
@@ -259,46 +270,54 @@ func (r *Reader) find(o *object, s *source) []byte {
 // maxText is how many bytes of a field are kept.
 const maxText = 4096
 
-// name returns the first text that a field's sources lead to. It is for fields whose texts recur.
-func (r *Reader) name(o *object, f field) string {
+// first returns the first text that a field's sources lead to, nil if there is none. It is valid
+// until the next find.
+func (r *Reader) first(o *object, f field) []byte {
 	for i := range f {
 		if b := r.find(o, &f[i]); len(b) > 0 {
-			return r.intern(b)
-		}
-	}
-	return ""
-}
-
-// once is name for texts that do not recur.
-func (r *Reader) once(o *object, f field) string {
-	for i := range f {
-		if b := r.find(o, &f[i]); len(b) > 0 {
-			return clip(b)
-		}
-	}
-	return ""
-}
-
-// kept is once without a copy that outlives the record.
-func (r *Reader) kept(o *object, f field) RawText {
-	for i := range f {
-		if b := r.find(o, &f[i]); len(b) > 0 {
-			from := len(r.buf)
-			r.buf = append(r.buf, b[:min(len(b), maxText)]...)
-			return RawText(r.buf[from:len(r.buf):len(r.buf)])
+			return b
 		}
 	}
 	return nil
 }
 
+// name is first for fields whose texts recur.
+func (r *Reader) name(o *object, f field) string {
+	if len(f) == 0 { // inline, as most often
+		return ""
+	}
+	return r.nameOf(o, f)
+}
+
+func (r *Reader) nameOf(o *object, f field) string { return r.intern(r.first(o, f)) }
+
+// once is first for texts that do not recur.
+func (r *Reader) once(o *object, f field) string {
+	if len(f) == 0 {
+		return ""
+	}
+	return r.onceOf(o, f)
+}
+
+func (r *Reader) onceOf(o *object, f field) string { return clip(r.first(o, f)) }
+
+// kept is once without a copy that outlives the record.
+func (r *Reader) kept(o *object, f field) RawText {
+	b := r.first(o, f)
+	if len(b) == 0 {
+		return nil
+	}
+	from := len(r.buf)
+	r.buf = append(r.buf, b[:min(len(b), maxText)]...)
+	return RawText(r.buf[from:len(r.buf):len(r.buf)])
+}
+
 // lower is name in lower case.
 func (r *Reader) lower(o *object, f field) string {
-	for i := range f {
-		if b := r.find(o, &f[i]); len(b) > 0 {
-			return r.inLower(b)
-		}
+	if len(f) == 0 {
+		return ""
 	}
-	return ""
+	return r.inLower(r.first(o, f))
 }
 
 // clip returns valid UTF-8 of limited length.

@@ -46,19 +46,21 @@ type field []source
 
 // source is one place of a field, and what to make of the text there.
 type source struct {
-	path     []string       // keys, from the top of the record; nil: constant is the text
-	constant string         //
+	path []string // keys, from the top of the record; nil: constant is the text
+
+	// Given by New. What every record needs stands together.
+	key     int  // the number of path[0]
+	slot    int  // the number of path; equal to key if path is a single key
+	fold    bool // the last key is the name of a header
+	derived bool // the value is not the text itself: there is a claim, a pattern or names
+
+	either   bool           // the body of the request or of the response, see ofRequest
 	unit     float64        // of a number that is a time or latency: its unit in milliseconds; 0: the size of a time tells it, and a latency has it behind the number
 	layout   string         // of a time; "": any known one
+	constant string         //
 	claim    []string       // if the text is a JWT: the keys of a claim in its payload
 	pattern  *regexp.Regexp // its first group, else the whole match, is the value; no match: no value
 	names    []string       // if the text is a number: the values by that number
-	either   bool           // the body of the request or of the response, see ofRequest
-
-	// Given by New.
-	key  int  // the number of path[0]
-	slot int  // the number of path; equal to key if path is a single key
-	fold bool // the last key is the name of a header
 }
 
 // signature is one way to know a format: all its clauses and conditions hold.

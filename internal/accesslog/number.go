@@ -39,7 +39,10 @@ func number(b []byte) (float64, error) {
 	if digits == 0 {
 		return strconv.ParseFloat(string(b), 64)
 	}
-	return float64(all) / tens[max(0, fraction-1)], nil
+	if fraction <= 1 {
+		return float64(all), nil
+	}
+	return float64(all) / tens[fraction-1], nil
 }
 
 // eightDigits returns the number that the first eight bytes of a text are, if they are digits. It

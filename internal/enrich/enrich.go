@@ -9,12 +9,12 @@ package enrich
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"math"
+	"math/bits"
 	"sync/atomic"
 
 	"errata/internal/accesslog"
@@ -64,9 +64,9 @@ type Position struct {
 
 // Element is one request of a record with its errors, or a dead letter, or an excluded request.
 type Element struct {
-	accesslog.Element
-	Events []Event
-	Sample string // of a dead letter, or of a body that is in the audit sample: clipped and redacted
+	*accesslog.Element // the reader's, because it is large
+	Events             []Event
+	Sample             string // of a dead letter, or of a body that is in the audit sample: clipped and redacted
 }
 
 // Record is what became of one record. With a DeadLetter it has no elements.
@@ -81,12 +81,17 @@ type Record struct {
 // Processor turns records into events. It reuses its memory: only one goroutine may use it at a
 // time, and a Record is valid until the next call.
 type Processor struct {
-	reader      *accesslog.Reader
-	parser      *parse.Parser
-	fresh       func() (*accesslog.Reader, *parse.Parser, error) // returns new ones
-	redactor    *Redactor
-	catalogs    atomic.Pointer[catalog.Set]
-	audit       uint64 // an element is in the sample when its hash is below it
+	reader   *accesslog.Reader
+	parser   *parse.Parser
+	fresh    func() (*accesslog.Reader, *parse.Parser, error) // returns new ones
+	redactor *Redactor
+	catalogs atomic.Pointer[catalog.Set]
+	audit    uint64   // an element is in the sample when its hash is below it
+	sampled  struct { // the partition of the latest element that was asked about
+		topic     string
+		partition int
+		hash      uint64 // of both
+	}
 	fingerprint string
 	elements    []Element
 	events      []Event
@@ -162,15 +167,15 @@ func (p *Processor) Record(value []byte, at Position) (record Record) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			panicked := p.newPanic(cause)
-			record = p.again(value, at)
+			record = p.again(value, &at)
 			record.Panic = panicked
 		}
 	}()
-	return p.record(value, at, p.catalogs.Load(), false)
+	return p.record(value, &at, p.catalogs.Load(), false)
 }
 
 // record processes one record. With care, a request on which the parser panics is a dead letter.
-func (p *Processor) record(value []byte, at Position, catalogs *catalog.Set, care bool) Record {
+func (p *Processor) record(value []byte, at *Position, catalogs *catalog.Set, care bool) Record {
 	p.elements, p.events = p.elements[:0], p.events[:0]
 	read := p.reader.Read(at.Topic, value, at.Clock)
 	record := Record{Format: read.Format, DeadLetter: read.DeadLetter}
@@ -178,9 +183,8 @@ func (p *Processor) record(value []byte, at Position, catalogs *catalog.Set, car
 		record.Sample = p.sample(value)
 	}
 	for i := range read.Elements {
-		p.elements = append(p.elements, Element{})
-		e := &p.elements[i]
-		switch e.Element = read.Elements[i]; {
+		p.elements = append(p.elements, Element{Element: &read.Elements[i]})
+		switch e := &p.elements[i]; {
 		case e.DeadLetter != "":
 			e.Sample = p.sample(e.Raw)
 		case e.Excluded:
@@ -195,7 +199,7 @@ func (p *Processor) record(value []byte, at Position, catalogs *catalog.Set, car
 }
 
 // request finds the errors of the request at an index of a record.
-func (p *Processor) request(e *Element, at Position, index int, catalogs *catalog.Set) {
+func (p *Processor) request(e *Element, at *Position, index int, catalogs *catalog.Set) {
 	envelopes, state := p.parser.Body(&e.Access)
 	e.Access.BodyState = state
 	first := len(p.events)
@@ -210,15 +214,18 @@ func (p *Processor) request(e *Element, at Position, index int, catalogs *catalo
 
 // audited reports whether an element is in the audit sample. The answer depends only on the
 // element's place, so a record that is read again gets the same one.
-func (p *Processor) audited(at Position, index int) bool {
-	h := fnv.New64a()
-	var place [20]byte
-	binary.LittleEndian.PutUint64(place[:], uint64(at.Offset))
-	binary.LittleEndian.PutUint64(place[8:], uint64(at.Partition))
-	binary.LittleEndian.PutUint32(place[16:], uint32(index))
-	h.Write(place[:])
-	h.Write([]byte(at.Topic))
-	return h.Sum64()>>1 < p.audit
+func (p *Processor) audited(at *Position, index int) bool {
+	if p.sampled.hash == 0 || p.sampled.topic != at.Topic || p.sampled.partition != at.Partition {
+		h := fnv.New64a()
+		fmt.Fprint(h, at.Partition, " ", at.Topic)
+		p.sampled.topic, p.sampled.partition, p.sampled.hash = at.Topic, at.Partition, h.Sum64()
+	}
+	h := p.sampled.hash
+	for _, word := range [...]uint64{uint64(at.Offset), uint64(index)} {
+		high, low := bits.Mul64(h^word, 0x9e3779b97f4a7c15)
+		h = high ^ low
+	}
+	return h>>1 < p.audit
 }
 
 // errorWords are words that bodies with an error in them contain, in lower case.

@@ -2,6 +2,7 @@ package enrich
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -246,5 +247,39 @@ codes:
 	other, err := NewProcessor(Config{}, new(catalog.Set))
 	if err != nil || other.Fingerprint() == p.Fingerprint() {
 		t.Errorf("the fingerprint does not tell what the catalogs list: %s, %v", p.Fingerprint(), err)
+	}
+}
+
+func TestAuditShare(t *testing.T) {
+	const body = `{"time":"2026-11-02T10:00:00Z","status":200,"response_body":"it failed"}`
+	sampled := func(p *Processor, topic string, partition int) (offsets []int64) {
+		for offset := range int64(4000) {
+			at := Position{Topic: topic, Partition: partition, Offset: offset, Clock: accesslog.Clock{Optional: true, Latest: time.Now()}}
+			if r := p.Record([]byte("["+body+","+body+"]"), at); r.Elements[0].Sample != "" {
+				offsets = append(offsets, offset)
+			}
+		}
+		return offsets
+	}
+	audited := func() *Processor {
+		p, err := NewProcessor(Config{AuditShare: 0.25}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	one, other := audited(), audited()
+	first := sampled(one, "logs", 0)
+	if n := len(first); n < 900 || n > 1100 {
+		t.Errorf("%d of 4000 are sampled, want about a quarter", n)
+	}
+	if elsewhere := sampled(other, "logs", 1); slices.Equal(elsewhere, first) {
+		t.Error("partitions 0 and 1 have the same sample")
+	}
+	if elsewhere := sampled(other, "more", 0); slices.Equal(elsewhere, first) {
+		t.Error("two topics have the same sample")
+	}
+	if again := sampled(other, "logs", 0); !slices.Equal(again, first) { // after other partitions
+		t.Error("another processor takes another sample")
 	}
 }

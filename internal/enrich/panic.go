@@ -22,7 +22,7 @@ func (p *Processor) newPanic(cause any) *Panic {
 // state of the old one may be half changed: what becomes of the record depends on nothing else. If
 // the parser panics once more, the record is a dead letter, or only the request at fault if the
 // record has several.
-func (p *Processor) again(value []byte, at Position) (record Record) {
+func (p *Processor) again(value []byte, at *Position) (record Record) {
 	defer func() {
 		if recover() != nil {
 			p.renew()
@@ -34,7 +34,7 @@ func (p *Processor) again(value []byte, at Position) (record Record) {
 }
 
 // requestWithCare is request for a record on which the parser has panicked.
-func (p *Processor) requestWithCare(e *Element, at Position, index int, catalogs *catalog.Set) {
+func (p *Processor) requestWithCare(e *Element, at *Position, index int, catalogs *catalog.Set) {
 	first, raw := len(p.events), e.Raw
 	defer func() {
 		if recover() != nil {
@@ -42,7 +42,7 @@ func (p *Processor) requestWithCare(e *Element, at Position, index int, catalogs
 				p.parser = parser
 			}
 			p.events = p.events[:first]
-			*e = Element{Element: accesslog.Element{DeadLetter: accesslog.ReasonParserPanic, Raw: raw}, Sample: p.trySample(raw)}
+			*e = Element{Element: &accesslog.Element{DeadLetter: accesslog.ReasonParserPanic, Raw: raw}, Sample: p.trySample(raw)}
 		}
 	}()
 	p.request(e, at, index, catalogs)

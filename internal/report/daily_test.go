@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"errata/internal/accesslog"
 	"errata/internal/catalog"
 	"errata/internal/cli"
 	"errata/internal/enrich"
@@ -78,7 +79,7 @@ type dailyError struct{ code, family, kind, dialect string }
 // add adds requests at one time to a batch: those with errors first.
 func (w *dailyWorld) add(b *store.Batch, at time.Time, tenant string, requests int, errors ...dailyError) {
 	for i := range requests {
-		var e enrich.Element
+		e := enrich.Element{Element: new(accesslog.Element)}
 		e.Access.Time, e.Access.Tenant, e.Access.Service, e.Access.Route, e.Access.Status, e.Access.BodyState = at, tenant, "api", "/v1", 200, "json"
 		if i == 0 {
 			for _, x := range errors {

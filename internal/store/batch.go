@@ -173,9 +173,10 @@ func (b *Batch) Add(offset int64, kafkaTime time.Time, record enrich.Record) {
 // half keeps a half of a request until Seal. Two halves in one batch are one request: the log,
 // which has the response, completed from the metrics.
 func (b *Batch) half(id string, isLog bool, h half) {
-	h.element.Events = slices.Clone(h.element.Events) // the processor's
-	h.element.Access.Body, h.element.Raw = nil, nil
-	h.element.Access.RequestID, h.element.Access.Path = accesslog.RawText(id), slices.Clone(h.element.Access.Path)
+	own := *h.element.Element // what it points to is the processor's
+	own.Access.Body, own.Raw = nil, nil
+	own.Access.RequestID, own.Access.Path = accesslog.RawText(id), slices.Clone(own.Access.Path)
+	h.element.Element, h.element.Events = &own, slices.Clone(h.element.Events)
 	b.size += trafficRowSize
 	if i, ok := b.waiting[id]; ok {
 		other := &b.halves[i]
@@ -184,12 +185,11 @@ func (b *Batch) half(id string, isLog bool, h half) {
 			if otherIsLog {
 				log, metrics = metrics, log
 			}
-			joined := *log
-			joined.Access = log.Access.Joined(metrics.Access)
-			if len(joined.Events) == 0 {
-				joined.Events = metrics.Events
+			log.Access = log.Access.Joined(metrics.Access)
+			if len(log.Events) == 0 {
+				log.Events = metrics.Events
 			}
-			h.element, other.joined = joined, true
+			h.element, other.joined = *log, true
 			b.Joined++
 			delete(b.waiting, id)
 			b.halves = append(b.halves, h)

@@ -220,8 +220,10 @@ func (n *names) number(name string, limit int) uint32 {
 	}
 	// Most names are texts that package accesslog shares, each at one address.
 	known := &n.known[int(uintptr(unsafe.Pointer(unsafe.StringData(name)))/wordSize)&(len(n.known)-1)]
-	if *known != 0 && n.texts[*known-1] == name {
-		return *known - 1
+	if *known != 0 {
+		if text := n.texts[*known-1]; len(text) == len(name) && (unsafe.StringData(text) == unsafe.StringData(name) || text == name) {
+			return *known - 1
+		}
 	}
 	at := n.place(name)
 	if found := n.table[at]; found != 0 {
