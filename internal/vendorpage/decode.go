@@ -129,11 +129,15 @@ var component = regexp.MustCompile(`^\s*<[A-Z]\w*\s[^<>]*?\b(?:title|label|summa
 var componentEnd = regexp.MustCompile(`^\s*</[A-Z]\w*>\s*$`)
 
 // withHeadings writes as headings of Markdown what is one in other ways: the summaries of HTML,
-// the titles of components of JSX that are codes, and lines that begin with a code and are
-// underlined.
+// the titles of components of JSX that are codes, titles of AsciiDoc and MediaWiki, and underlined
+// lines. The marks that underline rank in the order in which the page uses them.
 func withHeadings(lines []string) []string {
-	opened := false
+	opened, fenced := false, false
+	var ranks []byte
 	for i, l := range lines {
+		if strings.HasPrefix(strings.TrimSpace(l), "```") {
+			fenced = !fenced
+		}
 		if m := component.FindStringSubmatch(l); m != nil && codeStrength(m[1]) >= number && !isStatus(m[1]) {
 			lines[i], opened = "###### "+m[1], true
 		} else if opened && componentEnd.MatchString(l) {
@@ -143,15 +147,41 @@ func withHeadings(lines []string) []string {
 			lines[i] = ""
 		} else if m := summaryTag.FindStringSubmatch(l); m != nil {
 			lines[i] = "###### " + markup.ReplaceAllString(m[1], "")
+		} else if m := equalsTitle.FindStringSubmatch(l); m != nil && !fenced {
+			lines[i] = strings.Repeat("#", len(m[1])) + " " + m[2]
 		}
-		if i == 0 || !underline.MatchString(l) || len(l) < max(3, len(lines[i-1])) || i > 1 && strings.TrimSpace(lines[i-2]) != "" {
+		if i == 0 || fenced || !underlines(lines, i) {
 			continue
 		}
-		if code := firstToken(lines[i-1]); titled(code, codeStrength(code)) && !gap.MatchString(lines[i-1]) {
-			lines[i-1], lines[i] = "###### "+lines[i-1], ""
+		mark := l[0]
+		if i > 1 && lines[i-2] == l { // a line above the title too
+			mark, lines[i-2] = mark|0x80, ""
 		}
+		rank := bytes.IndexByte(ranks, mark)
+		if rank < 0 {
+			rank, ranks = len(ranks), append(ranks, mark)
+		}
+		lines[i-1], lines[i] = strings.Repeat("#", rank+1)+" "+strings.TrimSpace(lines[i-1]), ""
 	}
 	return lines
+}
+
+// equalsTitle matches a title of AsciiDoc or MediaWiki.
+var equalsTitle = regexp.MustCompile(`^(={1,6}) ?([^=\s].*?)(?: ?=+)?$`)
+
+// underlines reports whether a line makes a title of the one above it, which is no row of headings.
+func underlines(lines []string, i int) bool {
+	text, title := lines[i-1], strings.TrimSpace(lines[i-1])
+	switch {
+	case !underline.MatchString(lines[i]) || len(lines[i]) < max(3, len([]rune(text))):
+		return false
+	case title == "" || title[0] == '#' || gap.MatchString(title) || strings.ContainsAny(title, "|\t"):
+		return false
+	case i > 1 && lines[i-2] == lines[i]:
+		return true
+	}
+	below := firstToken(strings.Join(lines[i+1:min(i+2, len(lines))], ""))
+	return title == text && (i == 1 || strings.TrimSpace(lines[i-2]) == "") && codeStrength(below) < number
 }
 
 // blanks returns as many spaces as a text has bytes.
