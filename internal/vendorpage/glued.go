@@ -27,8 +27,8 @@ func findGlued(lines []line, at int) (*grid, int) {
 		return nil, 0
 	}
 	roles := assign(heads, nil)
-	code := slices.Index(roles, RoleCode)
-	if code != 0 {
+	table, ok := gluedTableOf(roles)
+	if !ok {
 		return nil, 0
 	}
 	if next := peek(lines, at+1); codeStrength(strings.TrimSpace(next)) >= number {
@@ -53,7 +53,7 @@ func findGlued(lines []line, at int) (*grid, int) {
 		if titleStatus(text, plainRank) > 0 {
 			break // a section begins
 		}
-		cells, begins := gluedRow(text, len(heads), len(roles) > 1 && roles[1] == RoleStatus)
+		cells, begins := table.row(text)
 		row := gridRow{line: lines[j].n, cells: cells}
 		switch {
 		case begins && cells != nil:
@@ -78,7 +78,7 @@ func findGlued(lines []line, at int) (*grid, int) {
 	if good < 1 || good < 2 && len(heads) < 3 || len(g.rows)-1 > 3*good {
 		return nil, 0
 	}
-	placeAcronyms(g)
+	table.evenNumbers(g)
 	loseLonger(g)
 	return g, end
 }
@@ -219,61 +219,109 @@ func wide(r rune) bool {
 	return r == 'ー' || r == '々' || unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul)
 }
 
-// gluedRow splits a row whose cells have nothing between them. begins reports whether it starts
-// with a code; cells is nil if nothing shows where they begin.
-func gluedRow(s string, n int, status bool) (cells []string, begins bool) {
-	if m := gluedAfterStatus.FindStringSubmatch(s); m != nil && n == 3 {
+// gluedTable is what is known of rows whose cells have nothing between them.
+type gluedTable struct {
+	n      int // columns
+	status int // the column of the status: 0 before the code, 1 behind it, or -1
+	digits int // of the codes, if all have as many; 0 if that is not known
+}
+
+// gluedTableOf returns false if the headings do not begin with the code, or with the status and the
+// code.
+func gluedTableOf(roles []Role) (t gluedTable, ok bool) {
+	t = gluedTable{len(roles), slices.Index(roles, RoleStatus), 0}
+	if t.status > 1 {
+		t.status = -1
+	}
+	code := slices.Index(roles, RoleCode)
+	return t, code == 0 || code == 1 && t.status == 0 && t.n == 3
+}
+
+// row splits a row. begins reports whether it starts with a code; cells is nil if nothing shows
+// where they begin.
+func (t gluedTable) row(s string) (cells []string, begins bool) {
+	if m := gluedAfterStatus.FindStringSubmatch(s); m != nil && t.n == 3 {
+		return m[1:], true
+	}
+	if t.status == 0 {
+		if len(s) < 5 || !isStatus(s[:3]) || !upper(rune(s[3])) {
+			return nil, digit(rune(s[0]))
+		}
+		if m := gluedSentenceCode.FindStringSubmatch(s[3:]); m != nil {
+			return []string{s[:3], m[1], m[2]}, true
+		}
+		return nil, true
+	}
+	if m := numberAndName.FindStringSubmatch(s); m != nil && t.n == 3 && t.status < 0 {
 		return m[1:], true
 	}
 	code, stat := gluedCode(s), ""
-	if m := gluedStatus.FindStringSubmatch(s); m != nil && status {
+	if t.digits > 0 && len(s) > t.digits && integer.MatchString(s[:t.digits]) && !digit(rune(s[t.digits])) {
+		code = s[:t.digits]
+	}
+	if m := gluedStatus.FindStringSubmatch(s); m != nil && t.status > 0 {
 		code, stat = m[1], m[2]
 	}
 	switch {
 	case code == "":
 		return nil, digit(rune(s[0]))
-	case status && stat == "":
+	case t.status > 0 && stat == "":
 		return nil, true
 	}
 	text := strings.TrimSpace(s[len(code)+len(stat):])
-	if cells = []string{code}; status {
+	if cells = []string{code}; t.status > 0 {
 		cells = append(cells, stat)
 	}
-	if text == "" {
+	texts := gluedTexts(text, t.n-len(cells))
+	if text == "" || texts == nil {
 		return nil, true
 	}
-	at := 0
-	for i := range text {
-		if i > at && n > 2 && (gluePoint(text[:i], text[i:]) && !wideBoth(text, i) || sentenceGlue(text, i)) {
-			cells = append(cells, strings.TrimSpace(text[at:i]))
-			at = i
-		}
-	}
-	if cells = append(cells, strings.TrimSpace(text[at:])); len(cells) > n {
-		cells = gluedSentences(cells, len(cells)-n)
-	}
-	if len(cells) != n {
-		return nil, true
-	}
-	return cells, true
+	return append(cells, texts...), true
 }
 
-// gluedSentences joins cells that were cut inside a sentence, if those cut after one are as many as
-// there should be. extra is the number of cells too many.
-func gluedSentences(cells []string, extra int) []string {
-	joined := cells[:1:1]
-	for i, c := range cells[1:] {
-		if before := cells[i]; i > 0 && !strings.ContainsAny(before[len(before)-1:], ".!?") && !strings.HasSuffix(before, "。") {
-			joined[len(joined)-1] += c
-			extra--
+// numberAndName matches a number, a name in capitals and a sentence: 1001BAD_NAMEThe name is bad.
+var numberAndName = regexp.MustCompile(`^(\d{2,8})([A-Z]+(?:_[A-Z0-9]+)+)((?:[A-Z][a-z]+|A)\b.*)$`)
+
+// gluedSentenceCode matches a code in capitals with a sentence right behind it.
+var gluedSentenceCode = regexp.MustCompile(`^([A-Z][A-Z0-9_]*[A-Z0-9])((?:[A-Z][a-z]+|A)\b.*)$`)
+
+// gluedTexts splits a text where its cells begin. If there are too many such places, those behind a
+// sentence count, and of these first those where another script begins. gluedTexts returns nil if
+// they do not make n cells.
+func gluedTexts(text string, n int) []string {
+	if n == 1 {
+		return []string{text}
+	}
+	places := map[int]int{} // how clear each place is
+	for i := range text {
+		if i == 0 {
 			continue
 		}
-		joined = append(joined, c)
+		sentence, script := sentenceGlue(text, i), gluePoint(text[:i], text[i:]) && !wideBoth(text, i)
+		last, _ := utf8.DecodeLastRuneInString(text[:i])
+		first, _ := utf8.DecodeRuneInString(text[i:])
+		switch {
+		case sentence && last == '。' && !wide(first):
+			places[i] = 3
+		case sentence:
+			places[i] = 2
+		case script:
+			places[i] = 1
+		}
 	}
-	if extra != 0 {
-		return nil
+	for clear := 1; clear <= 3; clear++ {
+		var cells []string
+		at := 0
+		for i := range text {
+			if places[i] >= clear {
+				cells, at = append(cells, strings.TrimSpace(text[at:i])), i
+			}
+		}
+		if cells = append(cells, strings.TrimSpace(text[at:])); len(cells) == n {
+			return cells
+		}
 	}
-	return joined
+	return nil
 }
 
 // gluedStatus matches a code in capital or in small letters, or of several words that begin with
@@ -315,6 +363,9 @@ func gluedCode(s string) string {
 		return code
 	case codeStrength(code) == mnemonic && strings.ContainsAny(code, "_0123456789"):
 		if last := code[len(code)-1]; !digit(rune(last)) && s[len(code)] < 0x80 && len(code) == end {
+			if m := gluedSentenceCode.FindStringSubmatch(s); m != nil {
+				return m[1] // and the article "A"
+			}
 			return "" // a space follows: the text may begin with capitals
 		}
 		return code
@@ -322,23 +373,29 @@ func gluedCode(s string) string {
 	return ""
 }
 
-// numberBeforeAcronym matches a number with a text right behind it that begins with an acronym.
-var numberBeforeAcronym = regexp.MustCompile(`^(\d+)([A-Z]{2,} .*)$`)
-
-// placeAcronyms splits the lost rows such as "22API is down" if all other codes of a table with two
-// columns are numbers with as many digits.
-func placeAcronyms(g *grid) {
-	digits := 0
+// evenNumbers splits rows again whose text begins with capitals or digits, such as "22API is down",
+// if most codes of the table are numbers with as many digits.
+func (t gluedTable) evenNumbers(g *grid) {
+	digits := map[int]int{} // rows by the digits of their codes
 	for _, r := range g.rows[1:] {
-		if _, ok := glueNumber(r); r.lost == "" && (!ok || digits > 0 && len(r.cells[0]) != digits) {
-			return
-		} else if ok {
-			digits = len(r.cells[0])
+		if _, ok := glueNumber(r); ok {
+			digits[len(r.cells[0])]++
+			t.digits = len(r.cells[0])
 		}
 	}
+	if len(digits) != 1 || 2*digits[t.digits] < len(g.rows)-1 {
+		return
+	}
 	for i, r := range g.rows[1:] {
-		if m := numberBeforeAcronym.FindStringSubmatch(r.cells[0]); r.lost != "" && len(g.rows[0].cells) == 2 && m != nil && len(m[1]) == digits {
-			g.rows[i+1] = gridRow{line: r.line, cells: m[1:]}
+		text := r.cells[0]
+		if r.lost == "" {
+			text = strings.Join(r.cells, "")
+		}
+		if _, ok := glueNumber(r); ok {
+			continue
+		}
+		if cells, _ := t.row(text); cells != nil && len(cells[0]) == t.digits {
+			g.rows[i+1] = gridRow{line: r.line, cells: cells}
 		}
 	}
 }

@@ -203,7 +203,7 @@ func (f *filler) readCode(row gridRow, r Row) {
 // false if that cell holds a text and no code.
 func (f *filler) readOne(row gridRow, r Row, cell string) bool {
 	code, stat, text := splitCode(cell)
-	if f.bare && strings.Contains(code, "_") && vocabulary[normal(code)] != unknown {
+	if f.bare && strings.Contains(code, "_") && strings.ContainsFunc(code, lower) && vocabulary[normal(code)] != unknown {
 		f.note(row.line, "describes a field of the response: "+code)
 		return true
 	}
@@ -290,7 +290,7 @@ func (f *filler) other(r Row) {
 }
 
 var (
-	spacedCode    = regexp.MustCompile(`^[A-Z]{1,6} \d{2,}$|[(\x{ff08}\[]`) // E 1001, E1001 (obsolete)
+	spacedCode    = regexp.MustCompile(`^[A-Z]{1,6} \d{2,}$|^\S+\s*[(\x{ff08}\[]`) // E 1001, E1001 (obsolete)
 	calledCode    = regexp.MustCompile(`(?i)code|kod|код|码|碼|コード|코드|código|kód|رمز|كود|κωδικ|รหัส|کد|קוד|koodi`)
 	rangeOfCodes  = regexp.MustCompile(`^(?:[A-Za-z]{0,5}\d{1,4}[-_.]?)(?:x{3,}|X{3,})$|^\d{2,}(?: *[–—~] *| +(?:-|to) +|\.\.+)\d{2,}$`) // 1-xxx, 200 - 299
 	statusClass   = regexp.MustCompile(`^[1-5](?:[xX]{2}|\*\*)(?:\s*[-–,/]\s*[1-5](?:[xX]{2}|\*\*))*$`)

@@ -114,6 +114,7 @@ func sourceGrids(text string, line int, about bool) (grids []grid) {
 		c.members = slices.DeleteFunc(c.members, func(m member) bool { return m.key.kind == tokenName && used[m.name()] })
 		keyed = append(keyed, c)
 	}
+	mergeTexts(keyed)
 	tellApart(keyed)
 	for _, c := range keyed {
 		for _, c := range c.parts() {
@@ -265,7 +266,7 @@ func (c *container) add(it codeItem) {
 		c.statuses[m.name()] = said
 	}
 	_, object := it.errorObject()
-	if !ok || len(m.texts)+len(m.numbers)+len(m.fields) == 0 && !m.counts || it.declares() && object == nil || it.option() || it.pairs() || it.unnamed() || fallsBack(m.key) {
+	if !ok || len(m.texts)+len(m.numbers)+len(m.fields) == 0 && !m.counts || it.declares() && object == nil || it.computed() || it.option() || it.pairs() || it.unnamed() || fallsBack(m.key) {
 		return
 	}
 	if m.of = c.name; m.counts && len(c.members) > 0 {
@@ -335,6 +336,30 @@ func (r *codeReader) resolve(c *container, used map[string]bool) bool {
 	c.members = found
 	c.about = c.about || c.saysFaults()
 	return true
+}
+
+// mergeTexts gives the texts for the names of an enumeration its comments, and takes these names
+// from it. The names have no values that could be the codes.
+func mergeTexts(all []container) {
+	for i, enum := range all {
+		comments := map[string]string{}
+		for _, m := range enum.members {
+			if m.key.kind == tokenName && len(m.texts)+len(m.fields)+len(m.numbers) == 0 && m.comment != "" {
+				comments[m.name()] = m.comment
+			}
+		}
+		for k, texts := range all {
+			if k == i || len(comments) == 0 || len(texts.members) < 2 || slices.ContainsFunc(texts.members, func(m member) bool { return m.key.kind != tokenName || len(m.texts) == 0 || comments[m.name()] == "" }) {
+				continue
+			}
+			for at := range texts.members {
+				m := &texts.members[at]
+				m.comment = cmp.Or(m.comment, comments[m.name()])
+				all[i].members = slices.DeleteFunc(all[i].members, func(e member) bool { return e.name() == m.name() })
+			}
+			all[k].about = texts.about || enum.about
+		}
+	}
 }
 
 // tellApart keeps what is around containers from vouching for other lists: for one that is named

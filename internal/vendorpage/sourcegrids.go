@@ -120,7 +120,7 @@ func (c container) objects() *grid {
 		c.rename(name, "Error code")
 	}
 	named := c.count(func(m member) bool { return m.name() != "" }) == len(c.members)
-	if i := slices.IndexFunc(heads, func(h string) bool { return kindOf(h) == ofCode }); i >= 0 && named && c.groupedBy(heads[i]) && !slices.ContainsFunc(heads, c.mnemonics) {
+	if i := slices.IndexFunc(heads, func(h string) bool { return kindOf(h) == ofCode }); i >= 0 && named && (c.groupedBy(heads[i]) || c.optionStatuses(heads[i])) && !slices.ContainsFunc(heads, c.mnemonics) {
 		c.rename(heads[i], "HTTP status")
 		heads[i] = "HTTP status"
 	}
@@ -135,6 +135,10 @@ func (c container) objects() *grid {
 	if statuses {
 		heads = append(heads, "HTTP status")
 	}
+	commented := c.commented() && !slices.ContainsFunc(heads, func(h string) bool { return kindOf(h) == ofText })
+	if commented {
+		heads = append(heads, "Description")
+	}
 	g := c.newGrid(heads...)
 	g.bare = !c.about
 	for _, m := range c.members {
@@ -147,8 +151,11 @@ func (c container) objects() *grid {
 				cells[first+i] = f.text
 			}
 		}
+		if commented {
+			_, cells[len(cells)-1] = statusSaid(plain(m.comment))
+		}
 		if statuses {
-			cells[len(cells)-1] = m.status
+			cells[slices.Index(heads, "HTTP status")] = m.status
 		}
 		g.rows = append(g.rows, gridRow{line: m.line, cells: cells})
 	}
@@ -183,6 +190,14 @@ func (c container) groupedBy(name string) bool {
 		}
 	}
 	return shared
+}
+
+// optionStatuses reports whether the values of a name are the HTTP statuses that the options of
+// numbered constants give, as in protocol buffers: BAD_NAME = 1 [(errors.code) = 400].
+func (c container) optionStatuses(name string) bool {
+	return c.count(func(m member) bool {
+		return len(m.numbers) == 1 && slices.ContainsFunc(m.fields, func(f field) bool { return f.name == name && f.text >= "4" && isStatus(f.text) })
+	}) == len(c.members)
 }
 
 // fieldNames returns the names of the members' values.

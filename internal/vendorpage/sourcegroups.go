@@ -358,6 +358,13 @@ func (it codeItem) declares() bool {
 	return slices.ContainsFunc(it.tokens, func(t token) bool { return t.kind == tokenName && declares.MatchString(t.text) })
 }
 
+// computed reports whether an item declares a property that statements compute, as Swift has it.
+func (it codeItem) computed() bool {
+	last := it.tokens[len(it.tokens)-1]
+	return last.kind == tokenGroup && last.text == "{" && slices.ContainsFunc(it.tokens, func(t token) bool { return t.kind == tokenName && t.text == "var" }) &&
+		!slices.ContainsFunc(it.tokens, func(t token) bool { return t.kind == tokenMark && t.text == "=" })
+}
+
 // option reports whether an item sets an option of protocol buffers: option (default_code) = 500.
 func (it codeItem) option() bool {
 	return len(it.tokens) > 2 && it.tokens[0].kind == tokenName && it.tokens[0].text == "option" && it.tokens[1].kind == tokenGroup

@@ -291,7 +291,7 @@ func fits(roles []Role, cells []block) bool {
 	for i, r := range roles {
 		switch r {
 		case RoleCode:
-			if codeStrength(cells[i].text) == noCode {
+			if codeStrength(cells[i].text) == noCode && !isStatus(cells[i].text) {
 				return false
 			}
 		case RoleStatus:
@@ -373,6 +373,7 @@ type stream struct {
 	// What the codes so far look like.
 	shapes, styles map[string]bool
 	seen           strength
+	phrased        bool // statuses with their phrases: 404 Not Found
 }
 
 func newStream(heads, cells []block) *stream {
@@ -393,7 +394,7 @@ func (t *stream) codeOf(p int, first bool) (code int, ok bool) {
 	if spans {
 		code--
 	}
-	return code, p < t.even || first && codeStrength(t.cells[code].text) > noCode || t.atPlace(code) || spans && t.lone(code)
+	return code, p < t.even || first && (codeStrength(t.cells[code].text) > noCode || isStatus(t.cells[code].text)) || t.atPlace(code) || spans && t.lone(code)
 }
 
 func (t *stream) textColumns() (n int) {
@@ -410,6 +411,8 @@ func (t *stream) learn(code string) {
 	if st := codeStrength(code); st > noCode {
 		t.shapes[shape(code)], t.styles[style(code)] = true, true
 		t.seen = max(t.seen, st)
+	} else if isStatus(code) {
+		t.phrased = true
 	}
 }
 
@@ -430,7 +433,7 @@ func (t *stream) isCode(i int) bool {
 	case len(t.shapes) == 0 && t.c == 0 && t.s < 0 && codeStrength(text) >= number:
 		return true // no code has come yet, just a class of statuses
 	case codeStrength(text) == noCode:
-		return false
+		return t.phrased && isStatus(text)
 	}
 	if is, known := t.codeByStatus(i); known {
 		return is

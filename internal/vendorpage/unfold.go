@@ -28,7 +28,7 @@ func unfold(lines []string) (all []string, numbers []int) {
 
 // unfolds are the ways to write a table on one line. Each returns the rows of a line, which is
 // below the given ones, or nil if the line is not written like that.
-var unfolds = []func(l string, above []string) []string{unfoldPipes, unfoldGlued, unfoldWords, unfoldDashes, unfoldPeriod}
+var unfolds = []func(l string, above []string) []string{unfoldPipes, unfoldGlued, unfoldWords, unfoldDashes, unfoldSentences, unfoldPeriod}
 
 // gluedName matches a code in capitals with a text right behind it: NOT_FOUNDThe item is missing.
 var gluedName = regexp.MustCompile(`^(\s*(?:[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[A-Z]{5,}))([A-Z][a-z]+(?:['’][a-z]+)? \S.*)$`)
@@ -172,6 +172,32 @@ func unfoldDashes(l string, _ []string) (rows []string) {
 	return rows
 }
 
+// unfoldSentences unfolds a line of codes in capitals and sentences with nothing between them:
+// "NO_GATEThe gate is not there.BAD_KEYThe key does not fit."
+func unfoldSentences(l string, _ []string) (rows []string) {
+	if l = strings.TrimSpace(l); len(l) > 100_000 || strings.Count(l, "_") < 2 {
+		return nil
+	}
+	joined, from := 0, 0
+	for i := 1; i <= len(l); i++ {
+		if i < len(l) && (!strings.ContainsRune(".!?", rune(l[i-1])) || !gluedSentenceCode.MatchString(l[i:min(len(l), i+maxGluedHeads)])) {
+			continue
+		}
+		m := gluedSentenceCode.FindStringSubmatch(l[from:i])
+		if m == nil {
+			return nil
+		}
+		if strings.Contains(m[1], "_") {
+			joined++
+		}
+		rows, from = append(rows, m[1]+" "+m[2]), i
+	}
+	if len(rows) < 3 || 2*joined < len(rows) {
+		return nil
+	}
+	return rows
+}
+
 // maxPeriod limits the columns of a table on one line.
 const maxPeriod = 6
 
@@ -241,7 +267,8 @@ func unfoldGlued(l string, _ []string) []string {
 		}
 		heads := gluedHeads(l[:cut])
 		roles := assign(heads, nil)
-		if len(roles) < 2 || roles[0] != RoleCode {
+		table, ok := gluedTableOf(roles)
+		if len(roles) < 2 || !ok || roles[0] != RoleCode {
 			continue
 		}
 		rows, from := []string{l[:cut]}, cut
@@ -251,7 +278,7 @@ func unfoldGlued(l string, _ []string) []string {
 				continue
 			}
 			row := l[from:at]
-			if cells, _ := gluedRow(row, len(heads), roles[1] == RoleStatus); cells == nil {
+			if cells, _ := table.row(row); cells == nil {
 				return nil
 			}
 			rows, from = append(rows, row), at
