@@ -19,6 +19,31 @@ type accepted struct {
 	ofStatuses bool // the page's title says that it is about HTTP statuses
 }
 
+// agree gives tables with the same headings the codes in the same column: that of the table with
+// the most rows. Numbers such as 300 alone may look like HTTP statuses, and names beside them like
+// the codes.
+func agree(all []*reading) {
+	most := map[string]*reading{}
+	same := func(r *reading) string { return normal(strings.Join(r.of.heads, "|")) }
+	key := func(r *reading) int {
+		return slices.IndexFunc(r.table.Columns, func(c Column) bool { return isKey(c.Role) })
+	}
+	for _, r := range all {
+		if is := same(r); r.of.heads != nil && r.table.LeftOut == "" && (most[is] == nil || len(r.rows) > len(most[is].rows)) {
+			most[is] = r
+		}
+	}
+	for i, r := range all {
+		if m := most[same(r)]; m != nil && r.of.heads != nil && key(r) >= 0 && key(r) != key(m) {
+			roles := make([]Role, len(m.table.Columns))
+			for i, c := range m.table.Columns {
+				roles[i] = c.Role
+			}
+			all[i] = r.of.read(roles)
+		}
+	}
+}
+
 // choose decides between the tables of a page. A list of HTTP statuses next to tables of codes
 // explains those codes and is not imported. A table without headings counts only if no other table
 // does, or if its codes look like those of the other tables. What the page's title is about counts

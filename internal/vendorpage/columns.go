@@ -411,6 +411,12 @@ func (a *assignment) findNames() {
 	}
 }
 
+// namedOnly reports whether the messages are names such as E_NO_BOX, and not texts.
+func (a *assignment) namedOnly() bool {
+	m := slices.Index(a.roles, RoleMessage)
+	return m >= 0 && a.cols[m].kind == ofName && a.cols[m].strong > 0.8 && !a.cols[m].blind
+}
+
 func (a *assignment) has(r Role) bool { return slices.Contains(a.roles, r) }
 
 // listed reports whether a column without a role has a heading of the given kind.
@@ -483,7 +489,8 @@ var textRules = []rule{
 	// Of messages in several languages, the English one.
 	{RoleMessage, nil, func(c column) bool { return c.kind == ofMessage && c.english }},
 	{RoleMessage, nil, func(c column) bool { return c.kind == ofMessage }},
-	// An error's name, if it is not the code.
+	// An error's name, if it is not the code: rather one in words.
+	{RoleMessage, func(a *assignment) bool { return a.blind }, func(c column) bool { return c.kind == ofName && c.phrases > 0.5 }},
 	{RoleMessage, nil, func(c column) bool { return c.kind == ofName }},
 	// The names of statuses that are no HTTP statuses: "QueueFailure".
 	{RoleMessage, func(a *assignment) bool { return a.listed(ofMessage) || a.listed(ofName) }, func(c column) bool { return c.kind == ofStatus && c.joined > 0.8 && c.looks == surely }},
@@ -503,6 +510,8 @@ var textRules = []rule{
 	{RoleDescription, func(a *assignment) bool { return a.has(RoleMessage) }, func(c column) bool { return c.kind == unknown && c.phrases > 0.5 && c.english }},
 	// If nothing says what the error is, prose under an unknown heading does.
 	{RoleDescription, func(a *assignment) bool { return a.has(RoleMessage) }, func(c column) bool { return c.kind == unknown && c.prose > 0.5 }},
+	// Beside names that are no words, a text under an unknown heading.
+	{RoleDescription, func(a *assignment) bool { return !a.namedOnly() }, func(c column) bool { return c.kind == unknown && c.phrases > 0.5 }},
 	// If there is no text at all, prose that is otherwise left out, such as "System action".
 	{RoleDescription, func(a *assignment) bool { return a.has(RoleMessage) || a.has(RoleRemedy) }, func(c column) bool { return c.kind == ofAttribute && c.prose > 0.5 }},
 }

@@ -193,6 +193,7 @@ func (p *Page) fill(grids []grid, rest []line, under sections) {
 	for _, g := range grids {
 		all = append(all, readGrid(g)...)
 	}
+	agree(all)
 	for _, r := range all {
 		r.inherit(under)
 	}

@@ -13,6 +13,7 @@ import (
 
 // reading is a table that is being read: a grid, or the part of a grid below one row of headings.
 type reading struct {
+	of       rawTable
 	table    Table
 	rows     []Row
 	fallback Fallback
@@ -29,6 +30,15 @@ type reading struct {
 	rivals   bool // several columns may hold the codes, so none is imported and the table is reported
 }
 
+// rawTable is a table that has not been read yet: its place, its headings, nil if it has none, and
+// the rows below them.
+type rawTable struct {
+	grid  grid
+	line  int
+	heads []string
+	rows  []gridRow
+}
+
 // readGrid finds the rows of headings in a grid and reads what is below each.
 func readGrid(g grid) (all []*reading) {
 	var heads []string
@@ -36,7 +46,11 @@ func readGrid(g grid) (all []*reading) {
 	flush := func(end int, line int) {
 		if heads != nil || end > begin {
 			heads, rows := stack(heads, g.rows[begin:end])
-			all = append(all, readTable(g, line, heads, rows))
+			if heads != nil && !g.spans {
+				rows = unspan(heads, rows)
+			}
+			t := rawTable{g, line, heads, rows}
+			all = append(all, t.read(nil))
 		}
 	}
 	at := g.line
@@ -45,7 +59,7 @@ func readGrid(g grid) (all []*reading) {
 		g.rows[0], g.rows[1] = g.rows[1], g.rows[0] // the status above the headings is that of the rows below
 	}
 	for i, r := range g.rows {
-		if !headsRow(g, i) || heads != nil && (sameHeadings(heads, r.cells) || describesField(heads, r.cells)) { // readTable skips repeated headings
+		if !headsRow(g, i) || heads != nil && (sameHeadings(heads, r.cells) || describesField(heads, r.cells)) { // reading skips repeated headings
 			continue
 		}
 		if heads != nil || i > begin && len(all) == 0 && i > 3 {
@@ -146,18 +160,20 @@ func sameCells(cells []string) bool {
 	return len(cells) > 1
 }
 
-// readTable reads the rows below one row of headings, or a table without headings. A table that is
-// not one of error codes is left out, with the reason.
-func readTable(g grid, at int, heads []string, rows []gridRow) *reading {
-	r := &reading{table: Table{Line: at, Layout: g.layout}, bare: g.bare || heads == nil, drawn: heads == nil && !g.bare, about: g.topic.about(), codes: g.topic == ofCodes, mark: g.mark}
-	if heads != nil && !g.spans {
-		rows = unspan(heads, rows)
-	}
+// read reads the rows below one row of headings, or a table without headings. A table that is not
+// one of error codes is left out, with the reason. The roles of its columns may be given.
+func (t rawTable) read(roles []Role) *reading {
+	g, at, heads, rows := t.grid, t.line, t.heads, t.rows
+	r := &reading{of: t, table: Table{Line: at, Layout: g.layout}, bare: g.bare || heads == nil, drawn: heads == nil && !g.bare, about: g.topic.about(), codes: g.topic == ofCodes, mark: g.mark}
 	cols := cellsByColumn(heads, rows)
 	if heads == nil && g.topic == noTopic && sayFaults(rows) {
 		g.topic, r.about = ofErrors, true
 	}
-	roles, rivals := rolesOf(g.topic, heads, cols, rows)
+	given := roles != nil
+	var rivals []int
+	if !given {
+		roles, rivals = rolesOf(g.topic, heads, cols, rows)
+	}
 	if heads == nil {
 		heads = make([]string, len(cols))
 	}
@@ -173,7 +189,7 @@ func readTable(g grid, at int, heads []string, rows []gridRow) *reading {
 		r.table.LeftOut = noCodes(heads)
 		return r
 	}
-	numbered := numberedOtherwise(code, rows)
+	numbered := given || numberedOtherwise(code, rows)
 	if roles[code] == RoleStatusCode && numbered {
 		roles[code] = RoleCode
 		r.table.Columns[code].Role = RoleCode
