@@ -70,6 +70,17 @@ var dialects = []dialect{
 	{"item-state", "an item of any list whose own state says failure, with a text that says why", keys(keySuccess, keyStatus, keyState, keyStatusCode), itemState},
 }
 
+// lastResorts are asked in this order about the object that is the whole body, if the status of the
+// request is 400 or more and no dialect found an envelope: some text in it becomes the message.
+var lastResorts = []dialect{
+	{"apisix", "error_msg alone", keys(keyErrorMsg), apisix},
+	{"django-rest", "detail, with code or alone", keys(keyDetail), djangoDetail},
+	{"kong", "message alone", keys(keyMessage, keyMessageUpper), kong},
+	{"message", "a text under errors, title, description, reason and the like", keys(looseTextKeys...), looseText},
+	{"django-rest", "fields with lists of texts", everyKey, djangoFields},
+	{"message", "a text under any name that sounds like one, here or below", everyKey, textAnywhere},
+}
+
 // Dialects returns the names of the dialects, including HTTPDialect.
 func Dialects() []string {
 	names := []string{HTTPDialect}

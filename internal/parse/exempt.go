@@ -40,7 +40,7 @@ var (
 	thingKeys     = keys(keyID, keyName, keyJob)
 	remedyKeys    = keys(keyRemedy, keyDescription)
 	listedKeys    = keys(keyCode, keyErrorCode, keyOtherCode)
-	messageSet    = keys(keyMessage, keyErrorMsg)
+	entryTexts    = keys(keyMessage, keyErrorMsg)
 )
 
 // exempt reports whether an object with everything inside it is a document or the state of
@@ -68,17 +68,16 @@ func (o *object) exempt() bool {
 // isState reports whether an object is a job, a server or an operation, with a state in words and
 // times of its own.
 func (o *object) isState() bool {
-	if o.keys.has(keyJob) && o.keys.hasAny(keys(keyStatus, keyState)) {
-		return true
-	}
 	state := o.first(keyState, keyStatus)
-	if state.Kind() != jsontree.String {
+	switch {
+	case state.Kind() == jsontree.Missing:
+		return false
+	case o.keys.has(keyJob):
+		return true
+	case state.Kind() != jsontree.String, len(bytes.Trim(state.Raw(), "0123456789")) == 0: // a number
 		return false
 	}
-	if (!o.keys.has(keyTime) || !o.keys.hasAny(thingKeys)) && !o.isThing() {
-		return false
-	}
-	return len(bytes.Trim(state.Raw(), "0123456789")) > 0
+	return o.keys.has(keyTime) && o.keys.hasAny(thingKeys) || o.isThing()
 }
 
 // isThing reports whether the key of an object names something that has a state.
@@ -92,18 +91,21 @@ func (o *object) isThing() bool {
 
 // isCatalogEntry reports whether an object is an item of a list that describes codes.
 func (o *object) isCatalogEntry() bool {
-	return o.keys.hasAny(remedyKeys) && o.keys.hasAny(listedKeys) && o.keys.hasAny(messageSet) &&
-		o.Parent().Kind() == jsontree.Array
+	isEntry := o.keys.hasAny(remedyKeys) && o.keys.hasAny(listedKeys) && o.keys.hasAny(entryTexts)
+	return isEntry && o.Parent().Kind() == jsontree.Array
 }
+
+// countWords end the names of counts.
+var countWords = []string{"count", "total", "num", "sum", "times", "rate", "percent"}
 
 // isCount reports whether an item of a list says how often something was met.
 func (o *object) isCount() bool {
-	if o.Parent().Kind() != jsontree.Array || o.keys.hasAny(messageSet) {
+	if o.Parent().Kind() != jsontree.Array || o.keys.hasAny(entryTexts) {
 		return false
 	}
 	var buffer [maxRoleName]byte
 	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() {
-		if m.Kind() == jsontree.Number && endsWithAny(plainName(nameOf(m), &buffer), []string{"count", "total", "num", "sum", "times", "rate", "percent"}) {
+		if m.Kind() == jsontree.Number && endsWithAny(plainName(nameOf(m), &buffer), countWords) {
 			return true
 		}
 	}
@@ -118,7 +120,7 @@ func (o *object) isNotice() bool {
 	return level != "" && slices.Contains(harmlessLevels, strings.ToLower(level))
 }
 
-// Languages, countries and currencies: en, zh-CN, US, EUR.
+// shortName matches languages, countries and currencies: en, zh-CN, US, EUR.
 var shortName = regexp.MustCompile(`^(?:[a-z]{2,3}(?:[-_][A-Za-z]{2,4})?|[A-Z]{2,3})$`)
 
 func isShortName(s string) bool {
@@ -130,24 +132,41 @@ func (o *object) isErrorCode(e Envelope) bool {
 	switch {
 	case e.Code == "":
 		return true
-	case o.isNotice():
+	case o.isNotice(), isProse(e.Code):
 		return false
-	case strings.ContainsAny(e.Code, "\n\r\t(){};=<>\"'`,"), strings.Count(e.Code, " ") > 4: // a program, or prose
-		return false
-	case isShortName(e.Code) && (!o.top() || o.keys.has(keyName) || !complains(e.Message)) && !o.named.is(namedError):
-		return false
+	case isShortName(e.Code):
+		isComplaint := o.top() && !o.keys.has(keyName) && complains(e.Message)
+		return isComplaint || o.named.is(namedError)
 	case strings.HasPrefix(e.Code, "+"): // of a phone
 		return false
-	case len(e.Code) >= 4 && strings.Contains(e.Message, e.Code) && !refusal.isIn(e.Message): // "Your code is 482913"
+	}
+	return !sendsCode(e.Message, e.Code)
+}
+
+// maxCodeSpaces is how many spaces a code has at most.
+const maxCodeSpaces = 4
+
+// isProse reports whether a text under the name of a code is a sentence, or a part of a program.
+func isProse(code string) bool {
+	return strings.ContainsAny(code, "\n\r\t(){};=<>\"'`,") || strings.Count(code, " ") > maxCodeSpaces
+}
+
+// minSentCode is how many characters a code has at least that is sent to a person.
+const minSentCode = 4
+
+// sendsCode reports whether a message sends a person a code: Your code is 482913.
+func sendsCode(message, code string) bool {
+	if len(code) < minSentCode {
 		return false
 	}
-	return !(isDigits(e.Code) && len(e.Code) >= 4 && verification.isIn(e.Message) && !refusal.isIn(e.Message))
+	isSent := strings.Contains(message, code) || isDigits(code) && verification.isIn(message)
+	return isSent && !refusal.isIn(message)
 }
 
 // saysErrorCode reports whether a text is written like the code of an error and not like a state or
 // a count.
 func saysErrorCode(code string) bool {
-	return len(strings.TrimPrefix(code, "-")) >= 3 && strings.ContainsAny(code, "0123456789")
+	return len(strings.TrimPrefix(code, "-")) >= len("E01") && strings.ContainsAny(code, "0123456789")
 }
 
 // answers matches the names of XML elements that answer a call.
@@ -157,22 +176,26 @@ var answers = regexp.MustCompile(`(?i)resp|rsp|result|reply|return|output|error|
 // an item that is not named for an answer and stands among others of its kind.
 func (o *object) isRecord() bool {
 	above := o.Parent()
-	if o.p.isXML {
+	switch {
+	case o.p.isXML:
 		return !answers.MatchString(o.Key()) && !answers.MatchString(above.Key())
-	}
-	if above.Kind() == jsontree.Array && o.Get("range").Kind() == jsontree.Object { // a finding in a source text
+	case above.Kind() != jsontree.Array:
+		return false
+	case o.Get("range").Kind() == jsontree.Object: // a finding in a source text
 		return true
-	}
-	if above.Kind() != jsontree.Array || o.top() || o.p.names.of(above).is(namedAnswer) || o.failing {
+	case o.top(), o.failing, o.p.names.of(above).is(namedAnswer):
 		return false
 	}
 	return o.keys.hasAny(keys(keyLevel, keyName, keyTime, keyTitle)) || isPaged(above)
 }
 
+// maxBeside is how many members beside a list are looked at.
+const maxBeside = 10
+
 // isPaged reports whether a list is a page of what a query found.
 func isPaged(list jsontree.Value) bool {
 	n := 0
-	for m := list.Parent().First(); m.Kind() != jsontree.Missing && n < maxJoined; m, n = m.Next(), n+1 {
+	for m := list.Parent().First(); m.Kind() != jsontree.Missing && n < maxBeside; m, n = m.Next(), n+1 {
 		switch string(m.RawKey()) {
 		case "total", "totalCount", "total_count", "totalElements", "page", "pageNo", "pageNum", "page_num", "pageSize", "page_size", "per_page":
 			return true

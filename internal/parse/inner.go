@@ -113,14 +113,14 @@ func (p *Parser) quoted(text []byte) (e Envelope, ok bool) {
 	before := len(p.found)
 	defer func() { p.found = p.found[:before] }()
 	for range maxEmbedded {
-		plain, escaped := bytes.Index(text, []byte(`{"`)), bytes.Index(text, []byte(`{\"`))
-		if plain < 0 && escaped < 0 {
+		from, escaped := nextJSON(text)
+		if from < 0 {
 			return e, false
 		}
-		if plain < 0 || escaped >= 0 && escaped < plain {
-			text, plain = jsontree.AppendUnescaped(nil, text[escaped:]), 0
+		text = text[from:]
+		if escaped {
+			text = jsontree.AppendUnescaped(nil, text)
 		}
-		text = text[plain:]
 		confidence := Exact
 		root := p.innerTree.Parse(text)
 		switch p.innerTree.Ending {
@@ -150,17 +150,23 @@ func (o *object) countsBelowSuccess(e Envelope) bool {
 	if slices.Contains(always, e.Dialect) {
 		return true
 	}
-	if e.Code == "" || e.Message == "" && o.Complete() || messageSaysSuccess(e.Message) || reportsSuccess(e.Message) {
+	switch {
+	case e.Code == "", e.Message == "" && o.Complete():
 		return false
-	}
-	if o.named.is(namedError) || o.keys.hasAny(keys(keyErrorCode, keyErrorMsg, keyOtherCode, keyErrcode, keyErrorDescription, keyFaultString)) {
+	case messageSaysSuccess(e.Message), reportsSuccess(e.Message):
+		return false
+	case o.named.is(namedError), o.keys.hasAny(errorNames):
+		return true
+	case o.get(keyResultCode).KeyIs("cStat"): // of a document, below that of its lot
+		return true
+	case statusOf(e.Code) >= 400:
 		return true
 	}
-	if o.get(keyResultCode).KeyIs("cStat") { // of a document, below that of its lot
-		return true
-	}
-	return len(e.Code) == 3 && (e.Code[0] == '4' || e.Code[0] == '5') && isDigits(e.Code) || o.p.standing(e.Code, e.Dialect) == Failure
+	return o.p.standing(e.Code, e.Dialect) == Failure
 }
+
+// errorNames are keys whose names are those of errors.
+var errorNames = keys(keyErrorCode, keyErrorMsg, keyOtherCode, keyErrcode, keyErrorDescription, keyFaultString)
 
 func (p *Parser) standing(code, dialect string) Standing {
 	if p.published == nil || code == "" {

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"errata/internal/jsontree"
@@ -46,36 +45,47 @@ func (o *object) pair(code jsontree.Value, how manner, messages ...key) (Envelop
 		}
 		c := strings.TrimSpace(code.Text())
 		if saysSuccess(code.Kind(), c, how) {
-			return o.pairOfSuccess(code, c, messages)
+			return o.pairOfSuccess(c, messages)
 		}
 		return o.pairOfFailure(c, how, messages)
 	}
-	// Cut off before the code, or inside it: only the message survived.
-	begun := code.Kind() != jsontree.Missing
-	if text, _ := o.text(messages...); (how&distinctive != 0 || begun) && text != "" && !messageSaysSuccess(text) && !o.Complete() {
-		return Envelope{Message: text}, failure
+	hasBegun := code.Kind() != jsontree.Missing
+	if hasBegun || how&distinctive != 0 {
+		return o.pairCutOff(messages)
 	}
 	return Envelope{}, neither
 }
 
+// pairCutOff is pair for an object that was cut off before its code, or inside it, so that only the
+// message survived.
+func (o *object) pairCutOff(messages []key) (Envelope, verdict) {
+	if o.Complete() {
+		return Envelope{}, neither
+	}
+	text, _ := o.text(messages...)
+	if text == "" || messageSaysSuccess(text) {
+		return Envelope{}, neither
+	}
+	return Envelope{Message: text}, failure
+}
+
 // pairOfSuccess is pair for a code that means success, unless what is around it says otherwise.
-func (o *object) pairOfSuccess(code jsontree.Value, c string, messages []key) (Envelope, verdict) {
+func (o *object) pairOfSuccess(c string, messages []key) (Envelope, verdict) {
 	if o.flagSaysFailure() {
 		return Envelope{}, neither // the flag tells more than a code that was left empty
 	}
 	text, _ := o.text(messages...)
-	if !o.liberal() {
-		if c != "200" && isDigits(c) && c[0] == '2' && o.standsForNothing() && complains(text) {
+	isNothing := strings.Trim(c, "0") == ""
+	isComplaint := isNonzero(c) && c != "200" && complains(text)
+	switch {
+	case !o.liberal():
+		if isComplaint && c[0] == '2' && o.standsForNothing() {
 			return Envelope{Code: c, Message: text}, failure
 		}
-		return Envelope{}, success
-	}
-	empty := strings.Trim(c, "0") == "" || code.Kind() == jsontree.Null
-	switch {
 	case text == "", messageSaysSuccess(text):
-	case !empty && isDigits(c) && (o.named.is(namedError) || o.top() && c != "200" && complains(text)): // an error has this code, whatever it is
+	case isNonzero(c) && o.named.is(namedError), isComplaint && o.top(): // it is the code of an error, whatever it is
 		return Envelope{Code: c, Message: text}, failure
-	case empty && !o.flagSaysSuccess() && !reportsSuccess(text):
+	case isNothing && !o.flagSaysSuccess() && !reportsSuccess(text):
 		return o.messageOnly(messages...)
 	}
 	return Envelope{}, success
@@ -84,24 +94,33 @@ func (o *object) pairOfSuccess(code jsontree.Value, c string, messages []key) (E
 // standsForNothing reports whether the object is the part of an answer that says how the call went,
 // and the answer itself is null: {"metaData":{"code":"201","message":"not found"},"response":null}.
 func (o *object) standsForNothing() bool {
-	above, other := o.Parent(), o.Next()
-	return above.Kind() == jsontree.Object && above.Parent().Parent().Kind() == jsontree.Missing && other.Kind() == jsontree.Null && other.Next().Kind() == jsontree.Missing
+	above := o.Parent()
+	if above.Kind() != jsontree.Object || above.Parent().Parent().Kind() != jsontree.Missing {
+		return false
+	}
+	other := o.Next()
+	return other.Kind() == jsontree.Null && other.Next().Kind() == jsontree.Missing
 }
 
-// labelOfCode matches what a program shows its users before a code: Code d'erreur.
+// isLabelOfCode reports whether a text is what a program shows its users before a code: Code
+// d'erreur.
+func isLabelOfCode(text string) bool {
+	return strings.ContainsAny(text, " '") && labelOfCode.MatchString(text)
+}
+
 var labelOfCode = regexp.MustCompile(`(?i)^(?:[\p{L}]+[ '’]){0,2}(?:code|c[oó]digo|codice|kode|kod)(?:[ '’][\p{L}]+){0,2}:?$`)
 
 // pairOfFailure is pair for a code that does not mean success by itself.
 func (o *object) pairOfFailure(c string, how manner, messages []key) (Envelope, verdict) {
 	text, there := o.text(messages...)
-	if text == "" && (how&distinctive != 0 || o.wrapsError() || o.standsAlone() || o.liberal() && o.top()) {
+	if text == "" && o.isFailureFor(how) {
 		text = o.anySentence()
 		there = there || text != ""
 	}
 	switch {
-	case !o.liberal() && (strings.IndexByte(c, ' ') >= 0 || strings.IndexByte(c, '\'') >= 0) && labelOfCode.MatchString(c):
+	case len(c) > maxCode, !o.liberal() && isLabelOfCode(c):
 		return Envelope{}, neither
-	case len(c) > maxCode, !there && how&distinctive == 0 && !o.standsAlone() && (o.Complete() || !o.placedAsEnvelope()):
+	case !there && how&distinctive == 0 && !o.mayLackMessage():
 		return Envelope{}, neither
 	case o.flagSaysSuccess():
 		return Envelope{}, success
@@ -115,6 +134,18 @@ func (o *object) pairOfFailure(c string, how manner, messages []key) (Envelope, 
 	return Envelope{Code: c, Message: text}, failure
 }
 
+// isFailureFor reports whether an object is a failure for certain, so that any sentence in it is
+// its message.
+func (o *object) isFailureFor(how manner) bool {
+	return how&distinctive != 0 || o.wrapsError() || o.standsAlone() || o.liberal() && o.top()
+}
+
+// mayLackMessage reports whether a code without a message may be an envelope: in a list of
+// failures, or where the message may be lost.
+func (o *object) mayLackMessage() bool {
+	return o.standsAlone() || !o.Complete() && o.placedAsEnvelope()
+}
+
 func saysSuccess(kind jsontree.Kind, code string, how manner) bool {
 	switch {
 	case kind == jsontree.Null, kind == jsontree.Bool && code == "true", slices.Contains(successCodes, code):
@@ -122,12 +153,12 @@ func saysSuccess(kind jsontree.Kind, code string, how manner) bool {
 	case how&common == 0:
 		return false
 	}
-	if strings.Trim(code, "0") == "" {
-		return true
-	}
-	n, err := strconv.Atoi(code)
-	return err == nil && how&ofError == 0 && len(code) == 3 && 200 <= n && n < 300 && http.StatusText(n) != ""
+	isZeros := strings.Trim(code, "0") == ""
+	return isZeros || how&ofError == 0 && isSuccessOfHTTP(statusOf(code))
 }
+
+// isSuccessOfHTTP reports whether HTTP has this status, and calls it a success.
+func isSuccessOfHTTP(n int) bool { return n/100 == 2 && http.StatusText(n) != "" }
 
 // isSuccess reports whether a code that no dialect knows as success means it below status 400: a
 // catalog says so, or no catalog lists it and its message or its own ending says so. whole reports
@@ -143,13 +174,32 @@ func (o *object) isSuccess(code, text string, how manner, whole bool) bool {
 	case Failure:
 		return false
 	}
-	if strings.HasSuffix(code, "00") && whole {
-		if m := zeros.FindStringSubmatch(code); m != nil && (text == "" || m[1] == "" && !refusal.isIn(text)) {
-			return true
-		}
-	}
 	says := reported(text)
-	return said || says == succeeded || whole && !o.keys.has(keyError) && !o.named.is(namedError) && (says == granted || calm.are(text))
+	switch {
+	case said, says == succeeded:
+		return true
+	case !whole:
+		return false
+	case endsInSuccess(code, text):
+		return true
+	case o.keys.has(keyError), o.named.is(namedError):
+		return false
+	}
+	return says == granted || calm.are(text)
+}
+
+// endsInSuccess reports whether the last part of a code says success, and its message does not say
+// otherwise. Zeros count with any message that reports no failure, 2000 only without a message.
+func endsInSuccess(code, text string) bool {
+	if !strings.HasSuffix(code, "00") {
+		return false
+	}
+	m := zeros.FindStringSubmatch(code)
+	if m == nil {
+		return false
+	}
+	isZeros := m[1] == ""
+	return text == "" || isZeros && !refusal.isIn(text)
 }
 
 // saysAll reports whether the message under the keys is not cut off.
@@ -168,7 +218,8 @@ func (o *object) flagSaysFailure() bool {
 
 // flagOf returns what a flag says: a truth value, or its word in a text.
 func flagOf(f jsontree.Value) (says, known bool) {
-	if k := f.Kind(); k != jsontree.Bool && k != jsontree.String || !f.Complete() || len(f.Raw()) > len("false") {
+	isFlag := f.Kind() == jsontree.Bool || f.Kind() == jsontree.String
+	if !isFlag || !f.Complete() {
 		return false, false
 	}
 	says = bytes.EqualFold(f.Raw(), []byte("true"))
@@ -183,17 +234,11 @@ func (o *object) stateSaysFailure() bool {
 	if !o.keys.hasAny(stateKeys) || !o.isItem() {
 		return false
 	}
-	if o.flagSaysFailure() {
+	switch {
+	case o.flagSaysFailure(), o.wordSaysFailure(keyStatus):
 		return true
-	}
-	for _, k := range [...]key{keyStatus, keyState} {
-		s := o.get(k)
-		if k == keyState && !s.KeyIs("state") {
-			continue
-		}
-		if s.Kind() == jsontree.String && s.Complete() && saysFailing(o.textOfScalar(k)) {
-			return true
-		}
+	case o.get(keyState).KeyIs("state") && o.wordSaysFailure(keyState):
+		return true
 	}
 	if o.keys.hasAny(keys(keyPath, keyTimestamp)) { // a line of a log
 		return false
@@ -206,6 +251,12 @@ func (o *object) stateSaysFailure() bool {
 	return false
 }
 
+// wordSaysFailure reports whether a state under a key is a word that says failure.
+func (o *object) wordSaysFailure(k key) bool {
+	state := o.get(k)
+	return state.Kind() == jsontree.String && state.Complete() && saysFailing(o.textOfScalar(k))
+}
+
 // codeElsewhere returns the code of an envelope that keeps it under a name of another use, "" if
 // there is none.
 func (o *object) codeElsewhere() string {
@@ -215,18 +266,26 @@ func (o *object) codeElsewhere() string {
 	if c := o.scalar(keyErrorType); isWord(c) {
 		return c
 	}
-	if t := o.scalar(keyType); o.inErrors() && isWord(t) && (isConstant(t) || strings.Contains(t, "_")) && !strings.Contains(t, ":") {
+	if t := o.scalar(keyType); o.inErrors() && isTypeOfError(t) {
 		return t
 	}
 	for _, k := range [...]key{keyCategory, keyKind} {
-		if m := o.get(k); isConstant(scalarOf(m)) || m.KeyIs("scimType") && isWord(scalarOf(m)) {
-			return scalarOf(m)
+		c, isSCIM := o.scalar(k), o.get(k).KeyIs("scimType")
+		if isConstant(c) || isSCIM && isWord(c) {
+			return c
 		}
 	}
-	if c := o.first(keyErrorCode, keyOtherCode).First(); c.Kind() == jsontree.String && c.Next().Kind() == jsontree.Missing && (isWord(scalarOf(c)) || isDigits(scalarOf(c))) {
-		return scalarOf(c)
+	only := onlyMember(o.first(keyErrorCode, keyOtherCode))
+	if c := scalarOf(only); only.Kind() == jsontree.String && (isWord(c) || isDigits(c)) {
+		return c
 	}
 	return ""
+}
+
+// isTypeOfError reports whether the type of an item of a list of failures is its code:
+// INVALID_PARAM, missing_field.
+func isTypeOfError(t string) bool {
+	return isWord(t) && !strings.Contains(t, ":") && (isConstant(t) || strings.Contains(t, "_"))
 }
 
 // flagSaysSuccess reports whether a flag beside the code says success: success, ok, or a status in
@@ -238,6 +297,10 @@ func (o *object) flagSaysSuccess() bool {
 	if valid, known := flagOf(o.get(keyValid)); known && valid { // a coupon
 		return true
 	}
-	s := o.get(keyStatus)
-	return s.Kind() == jsontree.String && s.Complete() && slices.Contains([]string{"success", "ok"}, strings.ToLower(s.Text()))
+	status := o.get(keyStatus)
+	if status.Kind() != jsontree.String || !status.Complete() {
+		return false
+	}
+	said := status.Raw()
+	return bytes.EqualFold(said, []byte("success")) || bytes.EqualFold(said, []byte("ok"))
 }

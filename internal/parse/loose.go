@@ -2,9 +2,11 @@ package parse
 
 import (
 	"bytes"
+	"cmp"
 	"html"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"errata/internal/jsontree"
@@ -43,60 +45,100 @@ func (p *Parser) loose(body []byte) {
 	}
 	p.isXML = false
 	body = bytes.TrimSpace(body)
-	if bytes.IndexByte(body, '&') > 0 && formPairs.Match(body) {
-		if e, ok := declined(body); ok {
-			p.found = append(p.found, e)
-			return
-		}
-		if p.json = appendForm(p.json[:0], body); len(p.json) > 0 {
-			p.walk(p.tree.Parse(p.json), Exact)
-		}
+	isMarkup := bytes.HasPrefix(body, []byte("<"))
+	switch {
+	case p.isForm(body), p.isLoneError(body):
+		return
+	case isMarkup && p.status < 400: // a page that shows JSON, unless it is nothing else
+		p.document(body)
 		return
 	}
-	if e, ok := loneError(body); ok {
-		p.found = append(p.found, e)
+	text := body
+	if isMarkup {
+		text = unseen.ReplaceAll(text, nil)
+	}
+	if bytes.Contains(text, []byte("&quot;")) || bytes.Contains(text, []byte("&#34;")) {
+		text = []byte(html.UnescapeString(string(text)))
+	}
+	if p.isPrinted(text) || p.isGRPC(text) || p.holdsPairs(text) {
 		return
 	}
-	whole := body
-	if bytes.HasPrefix(body, []byte("<")) {
-		if p.status < 400 { // a page that shows JSON, unless it is nothing else
-			p.document(body)
-			return
-		}
-		body = unseen.ReplaceAll(body, nil)
-	}
-	if bytes.Contains(body, []byte("&quot;")) || bytes.Contains(body, []byte("&#34;")) {
-		body = []byte(html.UnescapeString(string(body)))
-	}
-	if bytes.HasPrefix(body, []byte("{")) || p.status >= 400 && printedObject.Match(body) {
-		if json, ok := fromPrinted(body); ok {
-			p.json = append(p.json[:0], json...)
-			p.walk(p.tree.Parse(p.json), Exact)
-			return
-		}
-	}
-	if m := grpcError.FindSubmatch(body); m != nil && p.status >= 400 {
-		p.found = append(p.found, Envelope{Code: string(m[1]), Message: string(m[2]), Dialect: "grpc", Confidence: Exact})
-		return
-	}
-	if json, ok := fromText(body, p.status >= 400 || errorPairs.Match(body)); ok {
-		p.json = append(p.json[:0], json...)
-		if p.walk(p.tree.Parse(p.json), Exact); len(p.found) > 0 {
-			return
-		}
-	}
-	p.embedded(body)
-	if len(p.found) > 0 || p.status < 400 {
-		return
-	}
-	if isPage(whole) {
-		p.page = readPage(whole)
+	p.embedded(text)
+	switch {
+	case len(p.found) > 0, p.status < 400:
+	case isPage(body):
+		p.page = readPage(body)
 		if p.json = p.page.appendPage(p.json[:0], p.status); len(p.json) > 0 {
 			p.walk(p.tree.Parse(p.json), Exact)
 		}
-		return
+	default:
+		p.embeddedXML(text)
 	}
-	p.embeddedXML(body)
+}
+
+// walkJSON visits a body that was rewritten as JSON.
+func (p *Parser) walkJSON(json []byte) {
+	p.json = append(p.json[:0], json...)
+	p.walk(p.tree.Parse(p.json), Exact)
+}
+
+// isForm reports whether a body is a form, and reads it.
+func (p *Parser) isForm(body []byte) bool {
+	if bytes.IndexByte(body, '&') <= 0 || !formPairs.Match(body) {
+		return false
+	}
+	if e, ok := declined(body); ok {
+		p.found = append(p.found, e)
+		return true
+	}
+	if p.json = appendForm(p.json[:0], body); len(p.json) > 0 {
+		p.walk(p.tree.Parse(p.json), Exact)
+	}
+	return true
+}
+
+// isLoneError reports whether a body is an error and nothing else, and reads it.
+func (p *Parser) isLoneError(body []byte) bool {
+	e, ok := loneError(body)
+	if ok {
+		p.found = append(p.found, e)
+	}
+	return ok
+}
+
+// isPrinted reports whether a text is the printed map or object of another language, and reads it.
+func (p *Parser) isPrinted(text []byte) bool {
+	isMap := bytes.HasPrefix(text, []byte("{"))
+	if !isMap && (p.status < 400 || !printedObject.Match(text)) {
+		return false
+	}
+	json, ok := fromPrinted(text)
+	if ok {
+		p.walkJSON(json)
+	}
+	return ok
+}
+
+// isGRPC reports whether a text is an error of gRPC as Go prints it, and reads it.
+func (p *Parser) isGRPC(text []byte) bool {
+	if p.status < 400 {
+		return false
+	}
+	m := grpcError.FindSubmatch(text)
+	if m == nil {
+		return false
+	}
+	p.found = append(p.found, Envelope{Code: string(m[1]), Message: string(m[2]), Dialect: "grpc", Confidence: Exact})
+	return true
+}
+
+// holdsPairs reports whether a text of names and values holds an envelope, and reads it.
+func (p *Parser) holdsPairs(text []byte) bool {
+	json, ok := fromText(text, p.status >= 400 || errorPairs.Match(text))
+	if ok {
+		p.walkJSON(json)
+	}
+	return len(p.found) > 0
 }
 
 // document reads the JSON that is all that a page holds, as browsers and old frameworks wrap it.
@@ -109,10 +151,11 @@ func (p *Parser) document(body []byte) {
 		return
 	}
 	text := []byte(g.allText())
-	if bytes.HasPrefix(text, []byte("{")) {
-		if root := p.tree.Parse(text); p.tree.Ending == jsontree.Whole {
-			p.walk(root, Exact)
-		}
+	if !bytes.HasPrefix(text, []byte("{")) {
+		return
+	}
+	if root := p.tree.Parse(text); p.tree.Ending == jsontree.Whole {
+		p.walk(root, Exact)
 	}
 }
 
@@ -146,15 +189,28 @@ func (p *Parser) embeddedXML(text []byte) {
 // quotesJSON reports whether a text only shows JSON to its readers: the answer to a successful call
 // is documentation if JSON stands in a block of code, or in the middle of a line below the first.
 func (p *Parser) quotesJSON(before []byte) bool {
-	if p.status >= 400 {
+	line := bytes.LastIndexByte(before, '\n')
+	switch {
+	case p.status >= 400:
+		return false
+	case bytes.Contains(before, []byte("```")):
+		return true
+	case line < 0:
 		return false
 	}
-	line := bytes.LastIndexByte(before, '\n')
-	if bytes.Contains(before, []byte("```")) {
-		return true
-	}
 	start := bytes.TrimSpace(before[line+1:])
-	return line >= 0 && len(start) > 0 && !bytes.HasSuffix(start, []byte("data:")) && !bytes.HasSuffix(start, []byte("("))
+	isCall := bytes.HasSuffix(start, []byte("data:")) || bytes.HasSuffix(start, []byte("(")) // an event, or JSONP
+	return len(start) > 0 && !isCall
+}
+
+// nextJSON returns where the next object of JSON in a text may begin, -1 if nowhere, and whether it
+// has the escapes of a JSON string.
+func nextJSON(text []byte) (from int, escaped bool) {
+	plain, quoted := bytes.Index(text, []byte(`{"`)), bytes.Index(text, []byte(`{\"`))
+	if quoted >= 0 && (plain < 0 || quoted < plain) {
+		return quoted, true
+	}
+	return plain, false
 }
 
 // embedded reads the first JSON object in a text that holds an envelope.
@@ -162,22 +218,22 @@ func (p *Parser) embedded(text []byte) {
 	before := len(p.found)
 	whole := text
 	for n := 0; n < maxEmbedded && len(p.found) == before; n++ {
-		plain, escaped := bytes.Index(text, []byte(`{"`)), bytes.Index(text, []byte(`{\"`))
-		if plain < 0 && escaped < 0 {
+		from, escaped := nextJSON(text)
+		if from < 0 {
 			p.embeddedMap(whole)
 			return
 		}
-		if plain < 0 || escaped >= 0 && escaped < plain {
-			text = jsontree.AppendUnescaped(nil, text[escaped:])
-			plain, whole = 0, text
+		text = text[from:]
+		if escaped {
+			text = jsontree.AppendUnescaped(nil, text)
+			whole = text
 		}
-		text = text[plain:]
 		if p.quotesJSON(whole[:len(whole)-len(text)]) {
 			text = text[1:]
 			continue
 		}
 		root := p.tree.Parse(text)
-		if p.tree.Ending != jsontree.Whole && p.tree.Ending != jsontree.Trailing {
+		if isWhole := p.tree.Ending == jsontree.Whole || p.tree.Ending == jsontree.Trailing; !isWhole {
 			text = text[1:]
 			continue
 		}
@@ -211,14 +267,20 @@ func declined(body []byte) (e Envelope, ok bool) {
 	if err != nil {
 		return e, false
 	}
-	if code := values.Get("Response"); len(code) == len("004") && isDigits(code) && !saysSuccess(jsontree.String, code, common) && values.Has("ConfirmationCode") {
-		return Envelope{Code: code, Dialect: "result-code", Confidence: Exact}, true
+	e = Envelope{Dialect: "result-code", Confidence: Exact}
+	response, iso := values.Get("response"), values.Get("Response")
+	switch {
+	case values.Has("ConfirmationCode") && isFailureOfISO(iso):
+		e.Code = iso
+	case values.Has("responsetext") && (response == "2" || response == "3"):
+		e.Code, e.Message = values.Get("response_code"), strings.TrimSpace(values.Get("responsetext"))
 	}
-	if r := values.Get("response"); r != "2" && r != "3" || !values.Has("responsetext") {
-		return e, false
-	}
-	e = Envelope{Code: values.Get("response_code"), Message: strings.TrimSpace(values.Get("responsetext")), Dialect: "result-code", Confidence: Exact}
 	return e, e.Code != ""
+}
+
+// isFailureOfISO reports whether a response code of ISO 8583 is not one of success.
+func isFailureOfISO(code string) bool {
+	return len(code) == len("004") && isDigits(code) && !saysSuccess(jsontree.String, code, common)
 }
 
 // loneError reads an error that is all that the body says: ERROR=INVALID_ID
@@ -228,57 +290,66 @@ func loneError(body []byte) (e Envelope, ok bool) {
 		return e, false
 	}
 	code := string(value)
-	if !isConstant(code) || !strings.Contains(code, "_") || strings.HasPrefix(code, "NO_ERR") {
+	isNone := strings.HasPrefix(code, "NO_ERR")
+	if isNone || !isConstant(code) || !strings.Contains(code, "_") {
 		return e, false
 	}
 	return Envelope{Code: code, Message: code, Dialect: "error-text", Confidence: Exact}, true
 }
 
-// appendForm writes the pairs of a form as a JSON object. The errors of PayPal's NVP, which are
-// numbered, become a list.
+// appendForm writes the pairs of a form as a JSON object, nothing if they say success. The errors
+// of PayPal's NVP, which are numbered, become a list.
 func appendForm(dst, body []byte) []byte {
 	values, err := url.ParseQuery(string(body))
-	if err != nil || strings.HasPrefix(strings.ToLower(values.Get("ACK")), "success") || values.Get("response") == "1" && values.Has("responsetext") {
+	if err != nil || formSaysSuccess(values) {
 		return nil
 	}
 	dst = append(dst, '{')
-	member := func(key, value string) {
-		if c := dst[len(dst)-1]; c != '{' {
-			dst = append(dst, ',')
-		}
-		dst = append(appendQuoted(dst, []byte(key)), ':')
-		dst = appendQuoted(dst, []byte(value))
-	}
 	for pair := range strings.SplitSeq(string(body), "&") {
 		key, _, _ := strings.Cut(pair, "=")
-		if name, ok := formNames[key]; ok && (key != "RESULT" || values.Has("RESPMSG")) {
-			member(name, values.Get(key))
-			continue
-		}
-		if values.Has(key) && !strings.HasPrefix(key, "L_") {
-			member(key, values.Get(key))
+		name, isUsual := formNames[key]
+		switch {
+		case isUsual && (key != "RESULT" || values.Has("RESPMSG")):
+			dst = appendMember(dst, name, values.Get(key))
+		case values.Has(key) && !strings.HasPrefix(key, "L_"):
+			dst = appendMember(dst, key, values.Get(key))
 		}
 	}
-	if values.Has("L_ERRORCODE0") {
-		dst = append(dst, `,"errors":[`...)
-		for i := 0; i < maxJoined; i++ {
-			n := string(rune('0' + i))
-			if !values.Has("L_ERRORCODE" + n) {
-				break
-			}
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = append(dst, '{')
-			member("code", values.Get("L_ERRORCODE"+n))
-			message := values.Get("L_LONGMESSAGE" + n)
-			if message == "" {
-				message = values.Get("L_SHORTMESSAGE" + n)
-			}
-			member("message", message)
-			dst = append(dst, '}')
-		}
-		dst = append(dst, ']')
+	return append(appendListed(dst, values), '}')
+}
+
+// formSaysSuccess reports whether a form says success: PayPal's ACK, or NMI's response.
+func formSaysSuccess(values url.Values) bool {
+	isNMI := values.Has("responsetext")
+	return strings.HasPrefix(strings.ToLower(values.Get("ACK")), "success") || isNMI && values.Get("response") == "1"
+}
+
+// appendListed writes the numbered errors of PayPal's NVP as the list of failures of an object.
+func appendListed(dst []byte, values url.Values) []byte {
+	if !values.Has("L_ERRORCODE0") {
+		return dst
 	}
-	return append(dst, '}')
+	dst = append(dst, `,"errors":[`...)
+	for i := range maxJoined {
+		n := strconv.Itoa(i)
+		if !values.Has("L_ERRORCODE" + n) {
+			break
+		}
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendMember(append(dst, '{'), "code", values.Get("L_ERRORCODE"+n))
+		dst = appendMember(dst, "message", cmp.Or(values.Get("L_LONGMESSAGE"+n), values.Get("L_SHORTMESSAGE"+n)))
+		dst = append(dst, '}')
+	}
+	return append(dst, ']')
+}
+
+// appendMember writes a member of the object that dst ends with.
+func appendMember(dst []byte, key, value string) []byte {
+	if dst[len(dst)-1] != '{' {
+		dst = append(dst, ',')
+	}
+	dst = append(appendQuoted(dst, []byte(key)), ':')
+	return appendQuoted(dst, []byte(value))
 }

@@ -6,6 +6,7 @@ import (
 	"math/bits"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -147,9 +148,7 @@ func (o *object) askOne(d *dialect) (Envelope, verdict) {
 	if says == failure && !hasOwnCode(e) {
 		e.Code = cmp.Or(o.codeElsewhere(), e.Code)
 		if e.Code == "" && !o.liberal() {
-			if m := codeInMessage.FindStringSubmatch(e.Message); m != nil {
-				e.Code = m[1]
-			}
+			e.Code = codeBefore(e.Message)
 		}
 	}
 	if says == failure && saysError(e.Message) { // a sentence beside it says more
@@ -159,7 +158,14 @@ func (o *object) askOne(d *dialect) (Envelope, verdict) {
 	return e, says
 }
 
-// codeInMessage matches a message that begins with its code: 4020 : Invalid IP address.
+// codeBefore returns the code with which a message begins: 4020 : Invalid IP address.
+func codeBefore(message string) string {
+	if m := codeInMessage.FindStringSubmatch(message); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
 var codeInMessage = regexp.MustCompile(`^(\d{4,8}|[A-Z]{1,8}-?\d{2,8}) ?[:-] \S`)
 
 var (
@@ -194,8 +200,8 @@ func (o *object) text(all ...key) (text string, there bool) {
 		if t == "" {
 			t, ok = textOf(o.members[k])
 		}
-		if k == keyError && !o.members[k].Complete() && isWord(t) {
-			continue // a code that is cut off
+		if isCutCode := k == keyError && !o.members[k].Complete() && isWord(t); isCutCode {
+			continue
 		}
 		if there = there || ok; t != "" {
 			return t, true
@@ -263,6 +269,23 @@ func scalarOf(v jsontree.Value) string {
 	return ""
 }
 
+// isEmpty reports whether a member says nothing for certain: it is missing, null, or an empty text
+// that is not cut off.
+func isEmpty(v jsontree.Value) bool {
+	switch v.Kind() {
+	case jsontree.Missing, jsontree.Null:
+		return true
+	case jsontree.String:
+		return v.Complete() && len(bytes.TrimSpace(v.Raw())) == 0
+	}
+	return false
+}
+
+func isContainer(v jsontree.Value) bool {
+	k := v.Kind()
+	return k == jsontree.Object || k == jsontree.Array
+}
+
 // messageOnly returns the envelope of a dialect without codes. The body's status becomes the code,
 // else (in Parser.Body) the request's.
 func (o *object) messageOnly(messages ...key) (Envelope, verdict) {
@@ -291,12 +314,17 @@ func (o *object) statusCode(text string) string {
 // own phrase stands beside it, its name says so, or its dialect defines it so.
 func (o *object) isHTTPStatus(n int, text string) bool {
 	phrase := http.StatusText(n)
-	switch o.dialect {
-	case "problem", "json-api", "github":
+	switch {
+	case slices.Contains(statusOfHTTP, o.dialect):
+		return true
+	case strings.EqualFold(phrase, text), strings.EqualFold(phrase, o.scalar(keyError)):
 		return true
 	}
-	return strings.EqualFold(phrase, text) || strings.EqualFold(phrase, o.scalar(keyError)) || bytes.Contains(bytes.ToLower(nameOf(o.get(keyStatusCode))), []byte("http"))
+	return bytes.Contains(bytes.ToLower(nameOf(o.get(keyStatusCode))), []byte("http"))
 }
+
+// statusOfHTTP are the dialects whose definitions say that the status is HTTP's.
+var statusOfHTTP = []string{"problem", "json-api", "github"}
 
 // status returns the HTTP status that the object itself contains, 0 if there is none.
 func (o *object) status() int {
@@ -310,10 +338,14 @@ func (o *object) status() int {
 
 // statusOf returns the HTTP status that a text is, 0 if it is none.
 func statusOf(text string) int {
-	if len(text) != len("200") || text[0] < '1' || '5' < text[0] || !isDigits(text) {
+	if len(text) != len("200") || !isDigits(text) {
 		return 0
 	}
-	return int(text[0]-'0')*100 + int(text[1]-'0')*10 + int(text[2]-'0')
+	n := int(text[0]-'0')*100 + int(text[1]-'0')*10 + int(text[2]-'0')
+	if n < 100 || n >= 600 {
+		return 0
+	}
+	return n
 }
 
 // liberal reports whether the status of the request says that something failed. Then weaker signs
@@ -322,8 +354,15 @@ func (o *object) liberal() bool { return o.p.status >= 400 }
 
 // ignore skips v and everything inside it: the envelope of o covers it.
 func (o *object) ignore(v jsontree.Value) {
-	if v.Kind() == jsontree.Object || v.Kind() == jsontree.Array {
+	if isContainer(v) {
 		o.p.ignored = append(o.p.ignored, v)
+	}
+}
+
+// ignoreMembers skips everything inside o.
+func (o *object) ignoreMembers() {
+	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() {
+		o.ignore(m)
 	}
 }
 
@@ -336,15 +375,26 @@ func (o *object) coded(code jsontree.Value, how manner, messages ...key) (Envelo
 	return e, says
 }
 
+// onlyMember returns the member or the item of a container that has one, Missing if it has none or
+// more.
+func onlyMember(v jsontree.Value) jsontree.Value {
+	first := v.First()
+	if first.Kind() == jsontree.Missing || first.Next().Kind() != jsontree.Missing {
+		return jsontree.Value{}
+	}
+	return first
+}
+
 // fieldTexts joins what an object says about each field, as "field: text". It returns "" if the
 // object holds anything but lists of texts, or, with texts set, plain texts.
 func fieldTexts(fields jsontree.Value, texts bool) string {
 	if fields.Kind() != jsontree.Object {
 		return ""
 	}
-	if only := fields.First(); texts && only.Kind() == jsontree.String && only.Next().Kind() == jsontree.Missing &&
-		(only.KeyIs("detail") || only.KeyIs("message")) { // no field of a form
-		return strings.TrimSpace(only.Text())
+	if texts {
+		if only := onlyMember(fields); only.Kind() == jsontree.String && (only.KeyIs("detail") || only.KeyIs("message")) { // no field of a form
+			return strings.TrimSpace(only.Text())
+		}
 	}
 	var all []string
 	add := func(field, text jsontree.Value) {
@@ -370,10 +420,13 @@ func fieldTexts(fields jsontree.Value, texts bool) string {
 	return strings.Join(all, "; ")
 }
 
+// maxWord is the greatest length of a code that looks like one.
+const maxWord = 100
+
 // isWord reports whether a text looks like a code and not like a sentence: letters, digits and the
 // marks that codes contain.
 func isWord(s string) bool {
-	if s == "" || len(s) > 100 {
+	if s == "" || len(s) > maxWord {
 		return false
 	}
 	letter := false
@@ -397,3 +450,9 @@ func isConstant(s string) bool {
 func isDigits(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
+
+// isInteger is isDigits for numbers that may be negative.
+func isInteger(s string) bool { return isDigits(strings.TrimPrefix(s, "-")) }
+
+// isNonzero reports whether a text is a number of digits that are not all zeros.
+func isNonzero(s string) bool { return isDigits(s) && strings.Trim(s, "0") != "" }

@@ -16,8 +16,10 @@ import (
 // An error often arrives as an HTML page: of the gateway, of a proxy, of a framework. Its message
 // is what its readers see first, and some pages name a code and a request id.
 
-// maxPage is how many bytes of a page are read.
-const maxPage = 64 << 10
+const (
+	maxPage = 64 << 10 // so many bytes of a page are read
+	maxHead = 4 << 10  // and so many show whether it is one
+)
 
 // page is what a reader sees of an HTML page.
 type page struct {
@@ -41,15 +43,17 @@ var anyElement = regexp.MustCompile(`(?i)<(?:p|br|div|center|pre|b|strong|span|h
 
 // isPage reports whether a body is HTML, or a text with elements of HTML.
 func isPage(body []byte) bool {
-	head := body[:min(len(body), 4096)]
-	if len(head) == 0 || head[0] == '{' || head[0] == '[' || head[0] == '"' {
+	head := body[:min(len(body), maxHead)]
+	switch {
+	case len(head) == 0:
+		return false
+	case head[0] == '<':
+		m := firstElement.FindSubmatch(head)
+		return m != nil && pageElement.Match(m[1])
+	case head[0] == '{', head[0] == '[', head[0] == '"': // JSON
 		return false
 	}
-	if head[0] != '<' {
-		return anyElement.Match(head)
-	}
-	m := firstElement.FindSubmatch(head)
-	return m != nil && pageElement.Match(m[1])
+	return anyElement.Match(head)
 }
 
 // unseenElements hold nothing that a reader sees.
@@ -149,7 +153,19 @@ func (r *pageReader) end(element atom.Atom) {
 
 func fold(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// labelled matches a line with a label.
+// maxLabel is how many words a label has at most.
+const maxLabel = 3
+
+// cutLabel returns the label of a line and the text after it, "" if it has no label.
+func cutLabel(line string) (label, text string) {
+	m := labelled.FindStringSubmatch(line)
+	isJSON := line[0] == '{'
+	if m == nil || isJSON || len(strings.Fields(m[1])) > maxLabel || strings.HasPrefix(m[2], "//") { // of a URL
+		return "", line
+	}
+	return m[1], m[2]
+}
+
 var labelled = regexp.MustCompile(`^([^\s:：][^:：]{0,30}?)\s*[:：]\s*(.+)$`)
 
 // endLine takes what was read of a line to where it belongs.
@@ -170,10 +186,12 @@ func (r *pageReader) endLine() {
 		return
 	}
 	line := pageLine{text: text}
-	if m := labelled.FindStringSubmatch(text); m != nil && text[0] != '{' && len(strings.Fields(m[1])) <= 3 && !strings.HasPrefix(m[2], "//") {
-		line.label, line.text = m[1], m[2]
-	} else if rest := strings.TrimSpace(strings.TrimPrefix(text, bold)); bold != "" && rest != text && rest != "" && labelMeanings[plainLabel(bold)] != 0 {
-		line.label, line.text = bold, rest
+	if label, rest := cutLabel(text); label != "" {
+		line.label, line.text = label, rest
+	} else if labelMeanings[plainLabel(bold)] != 0 {
+		if rest := strings.TrimSpace(strings.TrimPrefix(text, bold)); rest != text && rest != "" {
+			line.label, line.text = bold, rest
+		}
 	}
 	r.lines = append(r.lines, line)
 }
@@ -322,11 +340,7 @@ var (
 
 // code returns the code that a page names, "" if there is none. The status is none.
 func (g *page) code(status int) string {
-	isCode := func(s string) bool {
-		return (isWord(s) && strings.ToLower(s) != s || saysErrorCode(s) && (isWord(s) || isDigits(s)) || isDigits(s)) && len(s) <= maxCode &&
-			!(len(s) == 3 && isDigits(s) && s >= "100" && s < "600") && s != strconv.Itoa(status)
-	}
-	if c := strings.TrimRight(g.labelled(labelsCode), "."); isCode(c) {
+	if c := strings.TrimRight(g.labelled(labelsCode), "."); isCodeOfPage(c, status) {
 		return c
 	}
 	for _, h := range append([]string{g.title}, g.headings...) {
@@ -335,7 +349,7 @@ func (g *page) code(status int) string {
 		}
 	}
 	for _, l := range g.lines {
-		if m := codeInLine.FindStringSubmatch(l.text); m != nil && isCode(m[1]) {
+		if m := codeInLine.FindStringSubmatch(l.text); m != nil && isCodeOfPage(m[1], status) {
 			return m[1]
 		}
 	}
@@ -343,6 +357,18 @@ func (g *page) code(status int) string {
 		return g.bodyID
 	}
 	return ""
+}
+
+// isCodeOfPage reports whether a text that a page calls a code is one: a number, a word with
+// digits, or a name that is not in lower case.
+func isCodeOfPage(text string, status int) bool {
+	switch {
+	case len(text) > maxCode, statusOf(text) != 0, text == strconv.Itoa(status):
+		return false
+	case isDigits(text):
+		return true
+	}
+	return isWord(text) && (saysErrorCode(text) || strings.ToLower(text) != text)
 }
 
 // appendPage writes what a page says as the JSON of an envelope. It writes nothing if the page

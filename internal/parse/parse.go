@@ -503,12 +503,13 @@ func (p *Parser) repeats(object jsontree.Value, e Envelope) bool {
 	if len(p.found) == 0 || p.last.Kind() == jsontree.Missing {
 		return false
 	}
-	around := p.last
-	before := p.found[len(p.found)-1]
+	around, before := p.last, p.found[len(p.found)-1]
 	if e.Code == before.Code && e.Message == before.Message {
 		return around.Encloses(object) || !inList(object) || !inList(around)
 	}
-	return e.Message == "" && hasOwnCode(before) && before.Message != "" && around.Encloses(object) && object.Parent().Kind() == jsontree.Object
+	isMember := around.Encloses(object) && object.Parent().Kind() == jsontree.Object
+	isPair := hasOwnCode(before) && before.Message != ""
+	return isMember && isPair && e.Message == ""
 }
 
 // inList reports whether a list is around a value.
@@ -521,9 +522,19 @@ func inList(v jsontree.Value) bool {
 	return false
 }
 
+// completes reports whether an envelope is the message of the code around it, which has no other.
+func (p *Parser) completes(object jsontree.Value, e Envelope) bool {
+	if len(p.found) == 0 || !p.last.Encloses(object) {
+		return false
+	}
+	around := p.found[len(p.found)-1]
+	isCode, isMessage := hasOwnCode(around) && around.Message == "", !hasOwnCode(e) && e.Message != ""
+	return isCode && isMessage
+}
+
 func (p *Parser) add(object jsontree.Value, e Envelope) {
-	if n := len(p.found); n > 0 && p.last.Encloses(object) && e.Message != "" && !hasOwnCode(e) && hasOwnCode(p.found[n-1]) && p.found[n-1].Message == "" {
-		p.found[n-1].Message = e.Message // the code around it has no other
+	if p.completes(object, e) {
+		p.found[len(p.found)-1].Message = e.Message
 		return
 	}
 	if e.RequestID == "" {
@@ -559,11 +570,13 @@ func (p *Parser) lastResort(root jsontree.Value, confidence Confidence) {
 // fromLog adds what the gateway itself logged about a failure: its own error besides the body's,
 // and the gRPC status.
 func (p *Parser) fromLog(a *accesslog.Access) {
-	if a.GatewayCode != "" && !slices.Contains(successCodes, a.GatewayCode) || a.GatewayMessage != "" && a.Status >= 400 && len(p.found) == 0 {
+	hasCode := !slices.Contains(successCodes, a.GatewayCode)
+	saysAll := a.GatewayMessage != "" && a.Status >= 400 && len(p.found) == 0 // that is known of the failure
+	if hasCode || saysAll {
 		p.found = append(p.found, Envelope{Code: a.GatewayCode, Message: a.GatewayMessage, Dialect: a.Format, Confidence: Exact})
 	}
-	if s := a.GRPCStatus; s != "" && s != "0" && !strings.EqualFold(s, "OK") && len(p.found) == 0 {
-		p.found = append(p.found, Envelope{Code: s, Message: a.GRPCMessage, Dialect: "grpc", Confidence: Exact})
+	if !slices.Contains(successCodes, a.GRPCStatus) && len(p.found) == 0 {
+		p.found = append(p.found, Envelope{Code: a.GRPCStatus, Message: a.GRPCMessage, Dialect: "grpc", Confidence: Exact})
 	}
 }
 

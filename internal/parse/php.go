@@ -18,7 +18,9 @@ func afterNotices(body []byte) (json []byte) {
 		return nil
 	}
 	notices := phpNotices.Find(body)
-	if json = body[len(notices):]; len(notices) == 0 || len(json) == 0 || json[0] != '{' && json[0] != '[' {
+	json = body[len(notices):]
+	isJSON := bytes.HasPrefix(json, []byte("{")) || bytes.HasPrefix(json, []byte("["))
+	if len(notices) == 0 || !isJSON {
 		return nil
 	}
 	return json
@@ -134,11 +136,7 @@ func (p *phpReader) printedText() {
 	}
 	text := bytes.TrimSpace(p.src[:end])
 	p.src = p.src[end:]
-	if numeral.Match(text) {
-		p.out = append(p.out, text...)
-	} else {
-		p.out = appendQuoted(p.out, text)
-	}
+	p.out = appendScalar(p.out, text)
 }
 
 // dumped reads an array or an object of var_dump.
@@ -181,13 +179,10 @@ func (p *phpReader) dumpedValue(depth int) bool {
 	}
 	if m := varDumpedWord.FindSubmatch(p.src); m != nil {
 		p.src = p.src[len(m[0]):]
-		switch word := m[2]; {
-		case len(m[1]) == 0:
+		if kind, word := m[1], m[2]; len(kind) == 0 {
 			p.out = append(p.out, "null"...)
-		case string(m[1]) == "bool" && (string(word) == "true" || string(word) == "false"), numeral.Match(word):
-			p.out = append(p.out, word...)
-		default:
-			p.out = appendQuoted(p.out, word)
+		} else {
+			p.out = appendScalar(p.out, word)
 		}
 		return true
 	}

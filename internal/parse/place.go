@@ -2,7 +2,6 @@ package parse
 
 import (
 	"bytes"
-	"strings"
 
 	"errata/internal/jsontree"
 )
@@ -16,24 +15,32 @@ func (o *object) isItem() bool {
 	if above.Kind() == jsontree.Array {
 		return true
 	}
-	name := bytes.TrimPrefix(nameOf(o.Value), []byte("+"))
 	if above.Kind() != jsontree.Object {
 		return false
 	}
-	return len(name) > len("12345") && isDigits(string(name)) || o.isAlike(above.First()) && o.isAlike(above.First().Next())
+	name := bytes.TrimPrefix(nameOf(o.Value), []byte("+"))
+	isNumber := len(name) >= minNumber && isDigits(string(name))
+	return isNumber || o.isAlike(above.First()) && o.isAlike(above.First().Next())
 }
+
+// minNumber is how many digits the number of a phone or an account has at least.
+const minNumber = 6
 
 // isAlike reports whether an object begins with the same member as another one, or is the other.
 func (o *object) isAlike(other jsontree.Value) bool {
-	first := o.First()
-	return other.Kind() == jsontree.Object && first.Kind() == jsontree.String && other.First().Kind() == jsontree.String && bytes.Equal(first.RawKey(), other.First().RawKey())
+	if other.Kind() != jsontree.Object {
+		return false
+	}
+	mine, its := o.First(), other.First()
+	isText := mine.Kind() == jsontree.String && its.Kind() == jsontree.String
+	return isText && bytes.Equal(mine.RawKey(), its.RawKey())
 }
 
-// placedAsEnvelope reports whether an object is the whole body, is under a key that names errors,
-// or is in a list of failures. Anywhere else, a code may be that of a country or a flavor.
+// placedAsEnvelope reports whether an object is the whole body or an item of it, is under a key
+// that names errors, or is in a list of failures. Anywhere else, a code may be that of a country or
+// a flavor.
 func (o *object) placedAsEnvelope() bool {
-	above := o.Parent()
-	return above.Kind() == jsontree.Missing || o.liberal() || o.top() || o.named.is(namedFailures) || above.Kind() == jsontree.Array && (o.holdsFailures(above) || above.Parent().Kind() == jsontree.Missing)
+	return o.liberal() || o.top() || o.named.is(namedFailures) || o.inErrors()
 }
 
 // top reports whether an object is the body, an item of the list that is the body, the outermost
@@ -45,8 +52,10 @@ func (o *object) top() bool {
 		return true
 	case above.Parent().Kind() != jsontree.Missing:
 		return false
+	case above.Kind() == jsontree.Array, o.p.isXML:
+		return true
 	}
-	return above.Kind() == jsontree.Array || o.p.isXML || o.Next().Kind() == jsontree.Missing && above.First() == o.Value && o.named.is(namedAnswer)
+	return o.named.is(namedAnswer) && onlyMember(above) == o.Value
 }
 
 // wrapsError reports whether the object's key means the error itself or an answer that says what it
@@ -57,8 +66,12 @@ func (o *object) wrapsError() bool {
 	}
 	var buffer [maxRoleName]byte
 	name := plainName(nameOf(o.Value), &buffer)
-	return bytes.HasPrefix(name, []byte("error")) && endsWithAny(name, []string{"response", "details", "data", "body", "object", "section"}) || bytes.HasSuffix(name, []byte("error"))
+	isPart := bytes.HasPrefix(name, []byte("error")) && endsWithAny(name, errorParts)
+	return isPart || bytes.HasSuffix(name, []byte("error"))
 }
+
+// errorParts end the names of the parts of an answer that say what failed: errorDetails.
+var errorParts = []string{"response", "details", "data", "body", "object", "section"}
 
 // isErrorElement reports whether an object is an XML element with a name such as rpc-error.
 func (o *object) isErrorElement() bool {
@@ -73,11 +86,11 @@ func (o *object) isException() bool {
 	if !o.p.isXML || o.Get(xmlText).Kind() == jsontree.Missing {
 		return false
 	}
-	name := strings.ToLower(o.Key())
-	if above := o.Parent(); name == "message" && (o.holdsFailures(above) || o.holdsFailures(above.Parent())) {
+	name := bytes.ToLower(nameOf(o.Value))
+	if above := o.Parent(); string(name) == "message" && (o.holdsFailures(above) || o.holdsFailures(above.Parent())) {
 		return true
 	}
-	return strings.HasSuffix(name, "exception") || strings.HasSuffix(name, "error") || strings.HasSuffix(name, "fault")
+	return endsWithAny(name, []string{"exception", "error", "fault"})
 }
 
 // isOutcome reports whether an object may say how the call went: by its place, or in XML by its
@@ -98,6 +111,15 @@ func (o *object) inErrors() bool {
 	above := o.Parent()
 	return above.Kind() == jsontree.Array && o.holdsFailures(above)
 }
+
+// isItemOf reports whether the object is an item of a list with a name.
+func (o *object) isItemOf(list string) bool {
+	above := o.Parent()
+	return above.Kind() == jsontree.Array && above.KeyIs(list)
+}
+
+// nestsError reports whether the error of an object is an object of its own, which says more.
+func (o *object) nestsError() bool { return o.get(keyError).Kind() == jsontree.Object }
 
 // standsAlone reports whether the object is in a list of failures, and no envelope around the list
 // covers it.

@@ -3,6 +3,7 @@ package parse
 import (
 	"bytes"
 	"regexp"
+	"strings"
 )
 
 // printed reads a map as other languages print it: Python's {'a': None}, Java's {a=b, c=d} and
@@ -26,7 +27,7 @@ var printedName = regexp.MustCompile(`^[A-Za-z_$][\w.$]*`)
 func fromPrinted(text []byte) (json []byte, ok bool) {
 	p := &printed{src: text}
 	p.at = len(printedName.Find(text))
-	if c := p.next(); c != '{' && c != '(' && c != '[' || !p.object() {
+	if opensObject := strings.IndexByte("{([", p.next()) >= 0; !opensObject || !p.object() {
 		return nil, false
 	}
 	p.space()
@@ -36,21 +37,16 @@ func fromPrinted(text []byte) (json []byte, ok bool) {
 // space passes over white space and comments.
 func (p *printed) space() {
 	for p.at < len(p.src) {
-		rest := p.src[p.at:]
-		end := 0
-		switch {
+		switch rest := p.src[p.at:]; {
 		case rest[0] <= ' ':
 			p.at++
-			continue
-		case bytes.HasPrefix(rest, []byte("/*")):
-			end = bytes.Index(rest, []byte("*/")) + len("*/")
-		case bytes.HasPrefix(rest, []byte("//")):
-			end = bytes.IndexByte(rest, '\n') + 1
-		}
-		if end < len("*/") {
+		case bytes.HasPrefix(rest, []byte("/*")) && bytes.Contains(rest, []byte("*/")):
+			p.at += bytes.Index(rest, []byte("*/")) + len("*/")
+		case bytes.HasPrefix(rest, []byte("//")) && bytes.IndexByte(rest, '\n') >= 0:
+			p.at += bytes.IndexByte(rest, '\n') + 1
+		default:
 			return
 		}
-		p.at += end
 	}
 }
 
@@ -101,23 +97,8 @@ func (p *printed) object() bool {
 }
 
 func (p *printed) member() bool {
-	switch c := p.next(); c {
-	case '"', '\'':
-		if !p.quoted(c) {
-			return false
-		}
-	default:
-		if c == ':' { // a symbol of Ruby
-			p.at++
-		}
-		from := p.at
-		for p.at < len(p.src) && isNameByte(p.src[p.at]) {
-			p.at++
-		}
-		if p.at == from {
-			return false
-		}
-		p.out = appendQuoted(p.out, p.src[from:p.at])
+	if !p.name() {
+		return false
 	}
 	equals := false
 	switch p.next() {
@@ -135,16 +116,35 @@ func (p *printed) member() bool {
 	return p.value(equals)
 }
 
+// name reads the name of a member.
+func (p *printed) name() bool {
+	c := p.next()
+	if c == '"' || c == '\'' {
+		return p.quoted(c)
+	}
+	if c == ':' { // a symbol of Ruby
+		p.at++
+	}
+	name := p.bareWord("")
+	if len(name) == 0 {
+		return false
+	}
+	p.out = appendQuoted(p.out, name)
+	return true
+}
+
+// bareWord reads a word without quotes, which may have other bytes than a name.
+func (p *printed) bareWord(other string) []byte {
+	from := p.at
+	for p.at < len(p.src) && (isNameByte(p.src[p.at]) || strings.IndexByte(other, p.src[p.at]) >= 0) {
+		p.at++
+	}
+	return p.src[from:p.at]
+}
+
 // value reads a value. In a map of Java, a text is bare and goes on to the next name.
 func (p *printed) value(bare bool) bool {
-	c := p.next()
-	if c == 'u' || c == 'b' { // Python's u'…'
-		if i := p.at + 1; i < len(p.src) && (p.src[i] == '\'' || p.src[i] == '"') {
-			p.at++
-			c = p.src[p.at]
-		}
-	}
-	switch {
+	switch c := p.nextOfValue(); {
 	case c == '{':
 		return p.object()
 	case c == '[':
@@ -156,15 +156,26 @@ func (p *printed) value(bare bool) bool {
 	case c == ':': // a symbol of Ruby
 		p.at++
 	}
-	from := p.at
-	for p.at < len(p.src) && (isNameByte(p.src[p.at]) || p.src[p.at] == '+') {
-		p.at++
-	}
-	word := p.src[from:p.at]
+	word := p.bareWord("+")
 	if c := p.next(); len(word) > 0 && (c == '(' || c == '{') { // one more object: its class, and its members
 		return p.object()
 	}
 	return p.word(word)
+}
+
+// nextOfValue is next for the begin of a value: it passes over the letter before a text of Python,
+// as in u'…'.
+func (p *printed) nextOfValue() byte {
+	c := p.next()
+	if c != 'u' && c != 'b' || p.at+1 == len(p.src) {
+		return c
+	}
+	quote := p.src[p.at+1]
+	if quote != '\'' && quote != '"' {
+		return c
+	}
+	p.at++
+	return quote
 }
 
 var (
@@ -230,11 +241,7 @@ func (p *printed) word(text []byte) bool {
 	case "False", "false":
 		p.out = append(p.out, "false"...)
 	default:
-		if numeral.Match(text) {
-			p.out = append(p.out, text...)
-		} else {
-			p.out = appendQuoted(p.out, text)
-		}
+		p.out = appendScalar(p.out, text)
 	}
 	return true
 }
@@ -254,23 +261,29 @@ func (p *printed) quoted(quote byte) bool {
 			return true
 		case c == '\\' && p.at+1 < len(p.src):
 			p.at++
-			switch e := p.src[p.at]; {
-			case quote == '"':
+			if e := p.src[p.at]; quote == '"' {
 				text = append(text, '\\', e)
-			case e == 'n':
-				text = append(text, '\n')
-			case e == 't':
-				text = append(text, '\t')
-			case e == '\'' || e == '\\' || e == '"':
-				text = append(text, e)
-			default:
-				text = append(text, '\\', e)
+			} else {
+				text = appendEscape(text, e)
 			}
 		default:
 			text = append(text, c)
 		}
 	}
 	return false
+}
+
+// appendEscape appends what an escape stands for between single quotes.
+func appendEscape(text []byte, escape byte) []byte {
+	switch escape {
+	case 'n':
+		return append(text, '\n')
+	case 't':
+		return append(text, '\t')
+	case '\'', '\\', '"':
+		return append(text, escape)
+	}
+	return append(text, '\\', escape)
 }
 
 func isNameByte(c byte) bool {

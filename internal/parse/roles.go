@@ -72,7 +72,7 @@ func anyCode(v jsontree.Value, best int) (code string) {
 	for m := v.First(); m.Kind() != jsontree.Missing; m = m.Next() {
 		name := plainName(nameOf(m), &buffer)
 		for rank, word := range codeWords[:best] {
-			if !bytes.HasSuffix(name, []byte(word)) || rank >= endingCodeWords && len(name) > len(word) && !bytes.HasPrefix(name, []byte("err")) {
+			if !isNameOfCode(name, word, rank) {
 				continue
 			}
 			if c := onlyScalar(m); isCodeOf(c, word) {
@@ -84,15 +84,28 @@ func anyCode(v jsontree.Value, best int) (code string) {
 	return code
 }
 
+// isNameOfCode reports whether a name is, or ends with, the word of codeWords at rank.
+func isNameOfCode(name []byte, word string, rank int) bool {
+	if !bytes.HasSuffix(name, []byte(word)) {
+		return false
+	}
+	return rank < endingCodeWords || len(name) == len(word) || bytes.HasPrefix(name, []byte("err"))
+}
+
+// Words of codeWords whose values are not always codes.
+var (
+	noNumberWords = []string{"name", "label", "class"}                              // a number is none
+	thingWords    = []string{"id", "name", "nome", "label", "type", "class", "key"} // a word is one if it names a kind of error
+)
+
 // isCodeOf reports whether the value under a name that ends with a word may be a code.
 func isCodeOf(c, word string) bool {
-	digits := isDigits(strings.TrimPrefix(c, "-"))
 	switch {
-	case digits:
-		return strings.Trim(c, "-0") != "" && word != "name" && word != "label" && word != "class"
-	case !isWord(c) || strings.Contains(c, "://"), slices.Contains(failingStates, strings.ToLower(c)):
+	case isInteger(c):
+		return strings.Trim(c, "-0") != "" && !slices.Contains(noNumberWords, word)
+	case !isWord(c), strings.Contains(c, "://"), saysFailing(c):
 		return false
-	case word == "id" || word == "name" || word == "nome" || word == "label" || word == "type" || word == "class" || word == "key":
+	case slices.Contains(thingWords, word):
 		return soundsLikeCode(c) || word == "id" && snakeCase.MatchString(c)
 	}
 	return true
@@ -117,11 +130,16 @@ func soundsLikeCode(c string) bool {
 // of error is one, or what is named the code of an error.
 func (o *object) wordOfCode() string {
 	code := o.anyCode()
-	if !isDigits(strings.TrimPrefix(code, "-")) && soundsLikeCode(code) {
+	switch {
+	case code == "":
+		return ""
+	case !isInteger(code) && soundsLikeCode(code):
 		return code
 	}
-	for m := o.First(); code != "" && m.Kind() != jsontree.Missing; m = m.Next() {
-		if name := bytes.ToLower(nameOf(m)); scalarOf(m) == code && bytes.Contains(name, []byte("err")) && bytes.HasSuffix(name, []byte("code")) {
+	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() {
+		name := bytes.ToLower(nameOf(m))
+		isNamed := bytes.Contains(name, []byte("err")) && bytes.HasSuffix(name, []byte("code"))
+		if isNamed && scalarOf(m) == code {
 			return code
 		}
 	}
@@ -153,28 +171,37 @@ func (o *object) isSmall() bool {
 // codeBeside returns the code beside a flag or a state that says failure, "" if there is none but
 // those of success and of HTTP.
 func (o *object) codeBeside() string {
-	for _, k := range [...]key{keyCode, keyCodeUpper, keyErrorCode, keyOtherCode, keyErrcode, keyResultCode, keyStatusCode, keyStatus, keySubCode} {
+	for _, k := range besideKeys {
 		c := o.scalar(k)
-		if c == "" || len(c) > maxCode || saysSuccess(jsontree.String, c, common|ofError) {
-			continue
-		}
-		if k != keyStatusCode && k != keyStatus {
-			return c
-		}
-		if n := strings.TrimPrefix(c, "-"); isDigits(n) && n != "1" && len(n) != len("404") { // the service's own number
+		isStatus := k == keyStatusCode || k == keyStatus
+		switch {
+		case len(c) > maxCode, saysSuccess(jsontree.String, c, common|ofError):
+		case !isStatus, isServicesOwn(c):
 			return c
 		}
 	}
 	return ""
 }
 
+// besideKeys are keys of codes beside a flag.
+var besideKeys = slices.Concat(ownCodeKeys, []key{keyStatusCode, keyStatus, keySubCode})
+
+// isServicesOwn reports whether a status is a number of the service's own: no truth value, and not
+// as long as those of HTTP.
+func isServicesOwn(status string) bool {
+	n := strings.TrimPrefix(status, "-")
+	return isDigits(n) && n != "1" && len(n) != len("404")
+}
+
 // reasonBeside returns the reason beside a state that says failure, if it is a word and another
 // member says more.
 func (o *object) reasonBeside() string {
-	if reason := o.scalar(keyReason); (isWord(reason) || isDigits(reason)) && o.keys.hasAny(keys(keyMessage, keyMessageUpper, keyErrorMsg, keyErrorDescription)) {
-		return reason
+	reason := o.scalar(keyReason)
+	isCode := isWord(reason) || isDigits(reason)
+	if !isCode || !o.keys.hasAny(keys(keyMessage, keyMessageUpper, keyErrorMsg, keyErrorDescription)) {
+		return ""
 	}
-	return ""
+	return reason
 }
 
 // textNamedLike returns the text whose name begins like that of a code: ResultDesc beside
@@ -191,7 +218,7 @@ func (o *object) textNamedLike(code jsontree.Value) string {
 	if text := o.textAfter(stem, true); text != "" {
 		return text
 	}
-	if vendor := bytes.IndexByte(nameOf(code)[:min(len(nameOf(code)), maxVendor+1)], '_'); vendor > 0 {
+	if vendor := bytes.IndexByte(nameOf(code), '_'); 0 < vendor && vendor <= maxVendor {
 		return o.textAfter(stem[:min(vendor, len(stem))], false)
 	}
 	return ""
@@ -203,8 +230,11 @@ func (o *object) textAfter(stem []byte, sentences bool) string {
 	var b [maxRoleName]byte
 	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() {
 		rest, like := bytes.CutPrefix(plainName(nameOf(m), &b), stem)
+		if !like || len(rest) == 0 || m.Kind() != jsontree.String {
+			continue
+		}
 		text := scalarOf(m)
-		if like && len(rest) > 0 && m.Kind() == jsontree.String && (slices.Contains(textWords, string(rest)) || sentences && strings.Contains(text, " ")) {
+		if slices.Contains(textWords, string(rest)) || sentences && strings.Contains(text, " ") {
 			return text
 		}
 	}
@@ -244,7 +274,10 @@ func (o *object) textBelow() string {
 // holdsErrorObject is holdsError for an error that is an object with a code or a message.
 func (o *object) holdsErrorObject() bool {
 	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() {
-		if m.Kind() == jsontree.Object && o.holdsFailures(m) && (anyText(m) != "" || anyCode(m, len(codeWords)) != "") {
+		if m.Kind() != jsontree.Object || !o.holdsFailures(m) {
+			continue
+		}
+		if anyText(m) != "" || anyCode(m, len(codeWords)) != "" {
 			return true
 		}
 	}
@@ -254,43 +287,17 @@ func (o *object) holdsErrorObject() bool {
 // holdsError reports whether a member of an object is the error itself, with members of its own.
 func (o *object) holdsError() bool {
 	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() {
-		if k := m.Kind(); (k == jsontree.Object || k == jsontree.Array) && m.First().Kind() != jsontree.Missing && o.holdsFailures(m) {
+		if m.First().Kind() != jsontree.Missing && o.holdsFailures(m) {
 			return true
 		}
 	}
 	return false
 }
 
-// codeAlone reads a code whose message has a name that others use too: {"code":4,"text":"…"}; or
-// one object deeper, under the name of an error: {"code":"011","content":{"errors":"…"}}.
-func (o *object) codeAlone(code jsontree.Value) (Envelope, verdict) {
-	c := scalarOf(code)
-	if c == "" || saysSuccess(code.Kind(), c, common) || !o.top() && (!o.p.isXML || o.isRecord()) {
-		return Envelope{}, neither
-	}
-	if text := cmp.Or(scalarOf(o.Get("text")), scalarOf(o.Get("Text"))); complains(text) {
-		return Envelope{Code: c, Message: text}, failure
-	}
-	if !o.top() {
-		return Envelope{}, neither
-	}
-	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() {
-		for e := m.First(); m.Kind() == jsontree.Object && e.Kind() != jsontree.Missing; e = e.Next() {
-			if text := scalarOf(e); bytes.Contains(bytes.ToLower(nameOf(e)), []byte("err")) && e.Kind() == jsontree.String && complains(text) {
-				return Envelope{Code: c, Message: text}, failure
-			}
-		}
-	}
-	return Envelope{}, neither
-}
-
 // onlyScalar is scalarOf that also looks into a list of one.
 func onlyScalar(v jsontree.Value) string {
 	if v.Kind() == jsontree.Array {
-		if first := v.First(); first.Kind() != jsontree.Missing && first.Next().Kind() == jsontree.Missing {
-			return scalarOf(first)
-		}
-		return ""
+		return scalarOf(onlyMember(v))
 	}
 	return scalarOf(v)
 }
@@ -303,22 +310,20 @@ func anyText(v jsontree.Value) (text string) {
 	var buffer [maxRoleName]byte
 	best := len(textWords)
 	for m := v.First(); m.Kind() != jsontree.Missing; m = m.Next() {
-		if k := m.Kind(); k != jsontree.String && k != jsontree.Array && k != jsontree.Object {
+		if m.Kind() != jsontree.String && !isContainer(m) {
 			continue
 		}
 		name := plainName(nameOf(m), &buffer)
-		for rank, word := range textWords[:best] {
-			if !bytes.Contains(name, []byte(word)) {
-				continue
-			}
-			t, _ := textOf(m)
-			if t == "" && word == "message" {
-				t = fieldTexts(m, true)
-			}
-			if t != "" && t[0] != '{' && t[0] != '[' && !endsWithAny(name, noText) {
-				text, best = t, rank
-			}
-			break
+		rank := slices.IndexFunc(textWords[:best], func(word string) bool { return bytes.Contains(name, []byte(word)) })
+		if rank < 0 || endsWithAny(name, noText) {
+			continue
+		}
+		t, _ := textOf(m)
+		if t == "" && textWords[rank] == "message" {
+			t = fieldTexts(m, true)
+		}
+		if isJSON := strings.HasPrefix(t, "{") || strings.HasPrefix(t, "["); t != "" && !isJSON {
+			text, best = t, rank
 		}
 	}
 	return text
@@ -332,7 +337,8 @@ func (o *object) anySentence() string { return cmp.Or(o.anyText(), onlySentence(
 // one. A time is none.
 func onlySentence(v jsontree.Value) (text string) {
 	for m := v.First(); m.Kind() != jsontree.Missing; m = m.Next() {
-		if m.Kind() != jsontree.String || !m.Complete() || bytes.IndexByte(m.Raw(), ' ') <= 0 {
+		hasWords := m.Kind() == jsontree.String && bytes.IndexByte(m.Raw(), ' ') > 0
+		if !hasWords || !m.Complete() {
 			continue
 		}
 		said := strings.TrimSpace(m.Text())
@@ -363,9 +369,11 @@ func below(v jsontree.Value) (where jsontree.Value, text string) {
 			continue
 		}
 		n++
-		switch said := anyText(w); {
+		said := anyText(w)
+		isID := saysErrorCode(said) && (isWord(said) || isDigits(said))
+		switch {
 		case said == "":
-		case !saysErrorCode(said) || !isWord(said) && !isDigits(said):
+		case !isID:
 			return w, said
 		case text == "":
 			where, text = w, said

@@ -13,13 +13,16 @@ import (
 // Some services answer with a text that has the parts of an envelope under names: YAML, lines of
 // names and values, what Go and PHP print. Each form is written as JSON here.
 
-// maxText is how many bytes of such a text are read.
-const maxText = 64 << 10
+// Of such a text, so many bytes are read, and it has at least so many.
+const (
+	maxText = 64 << 10
+	minText = len("code:1")
+)
 
 // fromText returns a text of names and values as JSON. It is ok only if the whole text is one.
 // Forms that programs write for themselves too, such as settings, count only in a failed response.
 func fromText(text []byte, failed bool) (json []byte, ok bool) {
-	if len(text) > maxText || len(text) < len("code:1") {
+	if len(text) > maxText || len(text) < minText {
 		return nil, false
 	}
 	switch c := text[0]; {
@@ -31,9 +34,11 @@ func fromText(text []byte, failed bool) (json []byte, ok bool) {
 		return nil, false
 	case bytes.HasPrefix(text, []byte("MSH|")):
 		return fromHL7(text)
-	case errorLine.Match(text):
-		m := errorLine.FindSubmatch(text)
-		return appendTexts([]pair{{[]byte("errorCode"), m[1]}, {[]byte("errorMessage"), append(m[2], m[3]...)}})
+	}
+	if json, ok = fromErrorLine(text); ok {
+		return json, true
+	}
+	switch {
 	case firstLabel.Match(text):
 		if json, ok = fromYAML(text); !ok {
 			json, ok = fromLines(text)
@@ -43,6 +48,15 @@ func fromText(text []byte, failed bool) (json []byte, ok bool) {
 		return nil, false
 	}
 	return fromPairs(text)
+}
+
+// fromErrorLine returns a text of one line that is an error with a code as JSON.
+func fromErrorLine(text []byte) (json []byte, ok bool) {
+	m := errorLine.FindSubmatch(text)
+	if m == nil {
+		return nil, false
+	}
+	return appendTexts([]pair{{[]byte("errorCode"), m[1]}, {[]byte("errorMessage"), append(m[2], m[3]...)}})
 }
 
 var (
@@ -59,20 +73,22 @@ func fromHL7(text []byte) (json []byte, ok bool) {
 	code, message := "", ""
 	for _, segment := range strings.FieldsFunc(string(text), func(c rune) bool { return c == '\r' || c == '\n' }) {
 		fields := append(strings.Split(segment, "|"), "", "", "", "")
-		switch fields[0] {
+		switch name, third := fields[0], fields[3]; name {
 		case "MSA":
-			if !slices.Contains([]string{"AE", "AR", "CE", "CR"}, fields[1]) {
+			if code, message = fields[1], third; !slices.Contains(negativeHL7, code) {
 				return nil, false
 			}
-			code, message = fields[1], fields[3]
 		case "ERR":
-			if parts := strings.Split(fields[3], "^"); code != "" && len(parts) > 1 {
+			if parts := strings.Split(third, "^"); code != "" && len(parts) > 1 {
 				code, message = parts[0], parts[1]
 			}
 		}
 	}
 	return appendTexts([]pair{{[]byte("errorCode"), []byte(code)}, {[]byte("errorMessage"), []byte(message)}})
 }
+
+// negativeHL7 are the acknowledgement codes of errors and rejections.
+var negativeHL7 = []string{"AE", "AR", "CE", "CR"}
 
 // firstLabel matches a text that begins like a map or a list of YAML.
 var firstLabel = regexp.MustCompile(`^(?:---\s*\n)?(?:- )?["']?[A-Za-z_][\w.-]*["']?:(?:[ \t]|\r?\n)`)
@@ -84,7 +100,7 @@ func fromYAML(text []byte) (json []byte, ok bool) {
 		return nil, false
 	}
 	root := document.Content[0]
-	if root.Kind == yaml.MappingNode && len(root.Content) < 4 && root.Content[1].Kind == yaml.ScalarNode { // prose with a colon
+	if isOnePair := root.Kind == yaml.MappingNode && len(root.Content) == 2; isOnePair && root.Content[1].Kind == yaml.ScalarNode { // prose with a colon
 		return nil, false
 	}
 	return appendYAML(nil, root, 0)
@@ -166,19 +182,31 @@ func appendTexts(pairs []pair) (json []byte, ok bool) {
 			json = append(json, ',')
 		}
 		json = append(appendQuoted(json, m.name), ':')
-		switch value := m.value; {
-		case len(value) > 1 && (value[0] == '"' || value[0] == '\'') && value[len(value)-1] == value[0]:
-			unquoted := bytes.ReplaceAll(value[1:len(value)-1], []byte(`\"`), []byte(`"`))
-			json = appendQuoted(json, unquoted)
-		case string(value) == "null", string(value) == "true", string(value) == "false":
-			json = append(json, value...)
-		case numeral.Match(value):
-			json = append(json, value...)
-		default:
-			json = appendQuoted(json, value)
+		if isQuoted(m.value) {
+			json = appendQuoted(json, bytes.ReplaceAll(m.value[1:len(m.value)-1], []byte(`\"`), []byte(`"`)))
+		} else {
+			json = appendScalar(json, m.value)
 		}
 	}
 	return append(json, '}'), true
+}
+
+// isQuoted reports whether a value stands between quotes of either kind.
+func isQuoted(value []byte) bool {
+	n := len(value)
+	return n > 1 && (value[0] == '"' || value[0] == '\'') && value[n-1] == value[0]
+}
+
+// appendScalar writes a value without quotes as JSON: a number, a word of JSON, or a text.
+func appendScalar(json, value []byte) []byte {
+	switch string(value) {
+	case "null", "true", "false":
+		return append(json, value...)
+	}
+	if numeral.Match(value) {
+		return append(json, value...)
+	}
+	return appendQuoted(json, value)
 }
 
 // name matches a name before an equals sign, and what separates it from the value before it.
@@ -187,8 +215,8 @@ var name = regexp.MustCompile(`(^|[,;|]?[ \t\r\n]+|[,;|&])([A-Za-z_][\w.-]*)[ \t
 // fromPairs returns name=value pairs as JSON, separated by spaces, commas, semicolons or line ends.
 // A value goes on to the next name, unless it is between quotes.
 func fromPairs(text []byte) (json []byte, ok bool) {
-	if end := len(text) - 1; text[0] == '[' && text[end] == ']' || text[0] == '(' && text[end] == ')' {
-		text = text[1:end]
+	if first, last := text[0], text[len(text)-1]; first == '[' && last == ']' || first == '(' && last == ')' {
+		text = text[1 : len(text)-1]
 	}
 	var pairs []pair
 	for from := 0; from < len(text); {
@@ -197,18 +225,9 @@ func fromPairs(text []byte) (json []byte, ok bool) {
 			return nil, false
 		}
 		value := text[from+m[1]:]
-		end := len(value)
-		if q := quotedEnd(value); q > 0 {
-			end = q
-		} else if next := name.FindIndex(value); next != nil && next[0] > 0 {
-			end = next[0]
-		} else if next != nil { // an empty value
-			if next = name.FindIndex(append([]byte{' '}, value...)); next != nil {
-				end = max(next[0]-1, 0)
-			}
-		}
+		end := valueEnd(value)
 		pairs = append(pairs, pair{text[from+m[4] : from+m[5]], bytes.TrimRight(bytes.TrimSpace(value[:end]), ",;")})
-		if len(pairs) > 64 {
+		if len(pairs) > maxPairs {
 			return nil, false
 		}
 		from += m[1] + end
@@ -217,6 +236,27 @@ func fromPairs(text []byte) (json []byte, ok bool) {
 		}
 	}
 	return appendTexts(pairs)
+}
+
+// maxPairs is how many pairs a text has at most.
+const maxPairs = 64
+
+// valueEnd returns where the value ends that a text begins with. It may be empty.
+func valueEnd(text []byte) int {
+	if end := quotedEnd(text); end > 0 {
+		return end
+	}
+	next := name.FindIndex(text)
+	switch {
+	case next == nil:
+		return len(text)
+	case next[0] > 0:
+		return next[0]
+	}
+	if next = name.FindIndex(append([]byte{' '}, text...)); next == nil {
+		return len(text)
+	}
+	return max(next[0]-1, 0)
 }
 
 // quotedEnd returns where a value between quotes ends, 0 if it is not between quotes.
@@ -229,7 +269,7 @@ func quotedEnd(value []byte) int {
 		case value[i] == '\\':
 			i++
 		case value[i] == value[0]:
-			if i+1 == len(value) || bytes.IndexByte([]byte(" \t\r\n,;|&"), value[i+1]) >= 0 {
+			if i+1 == len(value) || strings.IndexByte(" \t\r\n,;|&", value[i+1]) >= 0 {
 				return i + 1
 			}
 		}
@@ -359,13 +399,9 @@ func (g *goReader) text() bool {
 func (g *goReader) bare(end int) bool {
 	text := g.src[g.at:end]
 	g.at = end
-	switch {
-	case string(text) == "<nil>":
-		g.out = append(g.out, "null"...)
-	case string(text) == "true", string(text) == "false", numeral.Match(text):
-		g.out = append(g.out, text...)
-	default:
-		g.out = appendQuoted(g.out, text)
+	if string(text) == "<nil>" {
+		text = []byte("null")
 	}
+	g.out = appendScalar(g.out, text)
 	return true
 }

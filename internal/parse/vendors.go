@@ -13,16 +13,22 @@ import (
 
 // This file has the dialects of vendors, protocols and frameworks.
 
+// isNotOK reports whether ok is false.
+func (o *object) isNotOK() bool {
+	ok := o.get(keySuccess)
+	return ok.KeyIs("ok") && ok.Text() == "false"
+}
+
 func telegram(o *object) (Envelope, verdict) {
-	if ok := o.get(keySuccess); !ok.KeyIs("ok") || ok.Text() != "false" || !o.keys.has(keyErrorCode) {
+	if !o.isNotOK() || !o.keys.has(keyErrorCode) {
 		return Envelope{}, neither
 	}
 	return o.pair(o.get(keyErrorCode), distinctive, keyDescription, keyMessage, keyErrorMsg)
 }
 
 func slack(o *object) (Envelope, verdict) {
-	ok, code := o.get(keySuccess), scalarOf(o.get(keyError))
-	if !ok.KeyIs("ok") || ok.Text() != "false" || !isWord(code) {
+	code := o.scalar(keyError)
+	if !o.isNotOK() || !isWord(code) {
 		return Envelope{}, neither
 	}
 	text, _ := o.text(keyMessage, keyErrorMsg, keyDetail)
@@ -33,14 +39,16 @@ func slack(o *object) (Envelope, verdict) {
 }
 
 func huawei(o *object) (Envelope, verdict) {
-	if message := o.get(keyErrorMsg); !o.keys.has(keyErrorCode) && !message.KeyIs("error_msg") && !message.KeyIs("error_message") {
+	message := o.get(keyErrorMsg)
+	isHuaweis := o.keys.has(keyErrorCode) || message.KeyIs("error_msg") || message.KeyIs("error_message")
+	if !isHuaweis {
 		return Envelope{}, neither
 	}
 	return o.pair(o.get(keyErrorCode), distinctive, errorTextKeys...)
 }
 
 func tencentV3(o *object) (Envelope, verdict) {
-	if !o.KeyIs("Error") || !o.Parent().KeyIs("Response") || o.p.isXML {
+	if o.p.isXML || !o.KeyIs("Error") || !o.Parent().KeyIs("Response") {
 		return Envelope{}, neither
 	}
 	return o.pair(o.get(keyCodeUpper), distinctive, keyMessageUpper)
@@ -57,7 +65,8 @@ func tencentV2(o *object) (e Envelope, says verdict) {
 	if strings.HasPrefix(text, "(") {
 		module = moduleMessage.FindStringSubmatch(text)
 	}
-	if !o.keys.has(keyCodeDesc) && (module == nil || !isDigits(scalarOf(code))) {
+	isModule := module != nil && isDigits(scalarOf(code))
+	if !o.keys.has(keyCodeDesc) && !isModule {
 		return Envelope{}, neither
 	}
 	if e, says = o.pair(code, distinctive, keyMessage); says == failure && module != nil {
@@ -85,7 +94,8 @@ func awsJSON(o *object) (Envelope, verdict) {
 }
 
 func errorType(o *object) (Envelope, verdict) {
-	if o.keys.has(keyOtherCode) || o.inErrors() || o.named.is(namedError) && o.scalar(keyCode) != "" {
+	hasOtherCode := o.keys.has(keyOtherCode) || o.named.is(namedError) && o.scalar(keyCode) != ""
+	if hasOtherCode || o.inErrors() {
 		return Envelope{}, neither
 	}
 	return o.pair(o.get(keyErrorType), 0, keyErrorMsg, keyMessage, keyError)
@@ -160,9 +170,12 @@ func google(o *object) (Envelope, verdict) {
 	return Envelope{Code: status, Message: text, ModuleCode: detailReason(o.get(keyDetails))}, failure
 }
 
+// maxDetails is how many details of an error are looked at.
+const maxDetails = 10
+
 // detailReason returns the reason of a google.rpc.ErrorInfo in a list of details.
 func detailReason(details jsontree.Value) string {
-	for d, n := details.First(), 0; d.Kind() != jsontree.Missing && n < maxJoined; d, n = d.Next(), n+1 {
+	for d, n := details.First(), 0; d.Kind() != jsontree.Missing && n < maxDetails; d, n = d.Next(), n+1 {
 		for _, name := range [...]string{"reason", "errorCode"} {
 			if reason := scalarOf(d.Get(name)); reason != "" {
 				return reason
@@ -173,51 +186,71 @@ func detailReason(details jsontree.Value) string {
 }
 
 func microsoft(o *object) (Envelope, verdict) {
-	inner := o.get(keyInnerError)
-	if !o.named.is(namedError) || o.get(keyType).Kind() == jsontree.String || !o.keys.hasAny(keys(keyInnerError, keyTarget, keyDetails)) && o.get(keyMessage).Kind() != jsontree.Object {
+	if !o.named.is(namedError) || !o.isMicrosoft() {
 		return Envelope{}, neither
 	}
-	e, says := o.pair(o.get(keyCode), 0, keyMessage)
-	if code := o.get(keyCode); code.Complete() && strings.TrimSpace(code.Text()) == "" {
+	code := o.get(keyCode)
+	e, says := o.pair(code, 0, keyMessage)
+	if isEmpty(code) {
 		e, says = o.messageOnly(keyMessage)
 	}
 	if says != failure {
 		return e, says
 	}
+	inner := o.get(keyInnerError)
 	o.ignore(inner)
 	e.RequestID = idsOf(inner).request
-	for depth := 0; inner.Kind() == jsontree.Object && depth < maxJoined; depth++ {
-		if code := scalarOf(inner.Get("code")); code != "" {
-			e.ModuleCode = code
-		}
+	e.ModuleCode = innermostCode(inner)
+	return e, says
+}
+
+// isMicrosoft reports whether an error has members that Microsoft's guidelines give it: an inner
+// error, a target or details, or in OData a message with a language.
+func (o *object) isMicrosoft() bool {
+	if o.get(keyType).Kind() == jsontree.String { // Stripe's
+		return false
+	}
+	return o.keys.hasAny(keys(keyInnerError, keyTarget, keyDetails)) || o.get(keyMessage).Kind() == jsontree.Object
+}
+
+// maxInnerErrors is how many of Microsoft's inner errors are read, each in the one before it.
+const maxInnerErrors = 10
+
+// innermostCode returns the code of the innermost of the inner errors that has one.
+func innermostCode(inner jsontree.Value) (code string) {
+	for depth := 0; inner.Kind() == jsontree.Object && depth < maxInnerErrors; depth++ {
+		code = cmp.Or(scalarOf(inner.Get("code")), code)
 		next := inner.Get("innererror")
 		if next.Kind() == jsontree.Missing {
 			next = inner.Get("innerError")
 		}
 		inner = next
 	}
-	return e, says
+	return code
 }
 
 func elasticsearch(o *object) (Envelope, verdict) {
-	if !o.KeyIs("error") && !((o.KeyIs("reason") || o.KeyIs("cause")) && o.Parent().Parent().Kind() == jsontree.Array && o.holdsFailures(o.Parent().Parent())) {
+	isTyped := o.get(keyType).Kind() == jsontree.String && o.get(keyReason).Kind() == jsontree.String
+	if !isTyped || !o.KeyIs("error") && !o.isCauseOfItem() {
 		return Envelope{}, neither
 	}
-	if o.get(keyType).Kind() != jsontree.String || o.get(keyReason).Kind() != jsontree.String {
-		return Envelope{}, neither
-	}
-	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() { // the causes repeat it
-		o.ignore(m)
-	}
+	o.ignoreMembers() // the causes repeat it
 	return o.pair(o.get(keyType), 0, keyReason)
 }
 
+// isCauseOfItem reports whether an object says why an item of a list of failures failed.
+func (o *object) isCauseOfItem() bool {
+	list := o.Parent().Parent()
+	return (o.KeyIs("reason") || o.KeyIs("cause")) && list.Kind() == jsontree.Array && o.holdsFailures(list)
+}
+
 func apigee(o *object) (Envelope, verdict) {
-	code := o.get(keyDetail).Get("errorcode")
-	if !o.KeyIs("fault") || o.p.isXML || o.keys.has(keyFaultCode) {
+	if o.p.isXML || !o.KeyIs("fault") || o.keys.has(keyFaultCode) {
 		return Envelope{}, neither
 	}
-	o.ignore(o.get(keyDetail))
+	detail := o.get(keyDetail)
+	code := detail.Get("errorcode")
+	o.ignore(detail)
 	if code.Kind() == jsontree.Missing {
 		return o.messageOnly(keyFaultString)
 	}
@@ -225,7 +258,9 @@ func apigee(o *object) (Envelope, verdict) {
 }
 
 func soap(o *object) (Envelope, verdict) {
-	if !bytes.EqualFold(nameOf(o.Value), []byte("fault")) && !(o.top() && o.keys.has(keyFaultCode) && o.keys.has(keyFaultString)) {
+	isFault := bytes.EqualFold(nameOf(o.Value), []byte("fault"))
+	isBody := o.keys.has(keyFaultCode) && o.keys.has(keyFaultString) && o.top()
+	if !isFault && !isBody {
 		return Envelope{}, neither
 	}
 	if o.keys.hasAny(keys(keyFaultCode, keyFaultString)) {
@@ -251,12 +286,7 @@ func (o *object) detailed(fault Envelope) Envelope {
 	if detail.Kind() != jsontree.Object {
 		return fault
 	}
-	where, code := detail, anyCode(detail, strongCodeWords)
-	for n := 0; code == "" && where.Kind() != jsontree.Missing && detail.Encloses(where) && n < maxBelow; n++ {
-		if where = where.Following(); where.Kind() == jsontree.Object && detail.Encloses(where) {
-			code = anyCode(where, strongCodeWords)
-		}
-	}
+	where, code := codeIn(detail)
 	if code == "" {
 		return fault
 	}
@@ -267,18 +297,31 @@ func (o *object) detailed(fault Envelope) Envelope {
 	return fault
 }
 
+// codeIn returns the first code under a strong name in an object or below it, and the object that
+// has it.
+func codeIn(detail jsontree.Value) (where jsontree.Value, code string) {
+	where = detail
+	for n := 0; detail.Encloses(where) && n <= maxBelow; n++ {
+		if where.Kind() == jsontree.Object {
+			if code = anyCode(where, strongCodeWords); code != "" {
+				return where, code
+			}
+		}
+		where = where.Following()
+	}
+	return where, ""
+}
+
 func stripe(o *object) (Envelope, verdict) {
 	kind := o.get(keyType)
 	if !o.named.is(namedError) || kind.Kind() != jsontree.String || !o.keys.has(keyMessage) {
 		return Envelope{}, neither
 	}
 	code := o.get(keyCode)
-	if scalarOf(code) == "" && (code.Kind() == jsontree.Missing || code.Kind() == jsontree.Null || code.Complete()) {
+	if isEmpty(code) {
 		code = kind
 	}
-	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() { // the object that failed, which repeats the failure
-		o.ignore(m)
-	}
+	o.ignoreMembers() // the object that failed repeats the failure
 	e, says := o.pair(code, 0, keyMessage)
 	for _, name := range [...]string{"decline_code", "error_subcode"} {
 		if module := scalarOf(o.Get(name)); module != "" && says == failure {
@@ -289,26 +332,40 @@ func stripe(o *object) (Envelope, verdict) {
 }
 
 func openstack(o *object) (Envelope, verdict) {
-	above := o.Parent()
-	if above.Kind() != jsontree.Object || above.Parent().Kind() != jsontree.Missing || above.First() != o.Value || o.Next().Kind() != jsontree.Missing {
+	if !o.isOnlyMember() {
 		return Envelope{}, neither
 	}
-	kind, name, status := o.scalar(keyType), o.Key(), o.status()
+	name := o.Key()
+	text, _ := o.text(keyMessage)
 	if exception := scalarOf(o.Get("exception")); strings.HasSuffix(name, "Exception") && isWord(exception) { // WebHDFS
-		text, _ := o.text(keyMessage)
 		return Envelope{Code: exception, Message: text}, failure
 	}
-	switch {
-	case strings.HasSuffix(name, "Error") && !o.named.is(namedError) && kind != "":
-		name = kind
-	case status < 400 && !(o.liberal() && slices.Contains(novaFaults, name)), strings.ToLower(name) == name && !slices.Contains(novaFaults, name):
+	switch kind := o.scalar(keyType); {
+	case text == "" && o.Complete():
 		return Envelope{}, neither
+	case kind != "" && strings.HasSuffix(name, "Error") && !o.named.is(namedError): // Neutron's
+		return Envelope{Code: kind, Message: text}, failure
+	case o.isNovaFault(name):
+		return Envelope{Code: name, Message: text}, failure
 	}
-	text, _ := o.text(keyMessage)
-	if text == "" && o.Complete() {
-		return Envelope{}, neither
+	return Envelope{}, neither
+}
+
+// isOnlyMember reports whether an object is the one member of the body.
+func (o *object) isOnlyMember() bool {
+	above := o.Parent()
+	isInBody := above.Kind() == jsontree.Object && above.Parent().Kind() == jsontree.Missing
+	return isInBody && above.First() == o.Value && o.Next().Kind() == jsontree.Missing
+}
+
+// isNovaFault reports whether an object has the name of a fault. One that is none of Compute's own
+// is in camel case and has a status.
+func (o *object) isNovaFault(name string) bool {
+	isListed := slices.Contains(novaFaults, name)
+	if o.status() < 400 {
+		return isListed && o.liberal()
 	}
-	return Envelope{Code: name, Message: text}, failure
+	return isListed || strings.ToLower(name) != name
 }
 
 // novaFaults are OpenStack Compute's names for its faults: nova/api/openstack/wsgi.py.
@@ -328,7 +385,8 @@ func problem(o *object) (Envelope, verdict) {
 	} else if cause := scalarOf(o.Get("cause")); isConstant(cause) { // 3GPP
 		e.Code = cause
 	}
-	if code := o.scalar(keyCode, keyCodeUpper, keyOtherCode); code != "" && code != strconv.Itoa(o.status()) && len(code) <= maxCode {
+	code := o.scalar(keyCode, keyCodeUpper, keyOtherCode)
+	if isStatus := code == strconv.Itoa(o.status()); code != "" && !isStatus && len(code) <= maxCode {
 		e.Code = code
 	}
 	return e, says
@@ -350,7 +408,7 @@ func (o *object) describesProblem() bool {
 	isTyped := o.get(keyType).Kind() == jsontree.String
 	text, _ := o.text(keyDetail, keyTitle)
 	switch {
-	case o.get(keyError).Kind() == jsontree.Object:
+	case o.nestsError():
 		return false
 	case !o.keys.has(keyTitle) && (!isTyped || o.keys.hasAny(keys(keyLoc, keyTimestamp, keyMessage))): // FastAPI, Spring, X-Road
 		return false
@@ -363,7 +421,7 @@ func (o *object) describesProblem() bool {
 }
 
 func jsonAPI(o *object) (Envelope, verdict) {
-	if above := o.Parent(); above.Kind() != jsontree.Array || !above.KeyIs("errors") || o.keys.hasAny(keys(keyMessage, keyReason)) {
+	if !o.isItemOf("errors") || o.keys.hasAny(keys(keyMessage, keyReason)) {
 		return Envelope{}, neither
 	}
 	e, says := o.messageOnly(keyDetail, keyTitle)
@@ -374,11 +432,10 @@ func jsonAPI(o *object) (Envelope, verdict) {
 }
 
 func graphQL(o *object) (Envelope, verdict) {
-	above := o.Parent()
-	if above.Kind() != jsontree.Array || !above.KeyIs("errors") || o.keys.has(keyCode) {
+	if !o.isItemOf("errors") || o.keys.has(keyCode) {
 		return Envelope{}, neither
 	}
-	if !o.keys.hasAny(keys(keyLocations, keyPath, keyExtensions)) && above.Parent().Get("data").Kind() == jsontree.Missing {
+	if !o.keys.hasAny(keys(keyLocations, keyPath, keyExtensions)) && o.Parent().Parent().Get("data").Kind() == jsontree.Missing {
 		return Envelope{}, neither
 	}
 	text, _ := o.text(keyMessage)
@@ -437,9 +494,13 @@ func oauth(o *object) (Envelope, verdict) {
 	return o.pair(o.get(keyError), 0, keyErrorDescription)
 }
 
+// maxGRPC is the greatest of gRPC's codes.
+const maxGRPC = 16
+
 func grpc(o *object) (Envelope, verdict) {
 	n, err := strconv.Atoi(o.scalar(keyCode))
-	if err != nil || n < 1 || n > 16 || o.get(keyDetails).Kind() != jsontree.Array {
+	isCode := err == nil && 1 <= n && n <= maxGRPC
+	if !isCode || o.get(keyDetails).Kind() != jsontree.Array {
 		return Envelope{}, neither
 	}
 	e, says := o.pair(o.get(keyCode), 0, keyMessage)
@@ -448,7 +509,8 @@ func grpc(o *object) (Envelope, verdict) {
 }
 
 func fastAPI(o *object) (Envelope, verdict) {
-	if above := o.Parent(); above.Kind() != jsontree.Array || !above.KeyIs("detail") || !o.keys.has(keyLoc) && o.Complete() {
+	isLocated := o.keys.has(keyLoc) || !o.Complete()
+	if !o.isItemOf("detail") || !isLocated {
 		return Envelope{}, neither
 	}
 	return o.pair(o.get(keyType), 0, keyMessage)
@@ -457,7 +519,8 @@ func fastAPI(o *object) (Envelope, verdict) {
 // fhir reads an issue of FHIR's OperationOutcome: https://hl7.org/fhir/operationoutcome.html
 func fhir(o *object) (Envelope, verdict) {
 	severity := o.get(keyLevel)
-	if above := o.Parent(); !above.KeyIs("issue") && !(o.p.isXML && o.KeyIs("issue")) || !severity.KeyIs("severity") {
+	isIssue := o.Parent().KeyIs("issue") || o.p.isXML && o.KeyIs("issue")
+	if !isIssue || !severity.KeyIs("severity") {
 		return Envelope{}, neither
 	}
 	if s := o.valueOf(severity); s != "error" && s != "fatal" {
@@ -515,7 +578,9 @@ func bapi(o *object) (Envelope, verdict) {
 	}
 	class, number := o.scalar(keyID), scalarOf(o.Get("NUMBER"))
 	text, _ := o.text(keyMessage)
-	if class == "" || text == "" || len(number) != len("248") || !isDigits(number) || !o.p.isXML && o.Get(bapiVariable).Kind() == jsontree.Missing {
+	isWhole := o.p.isXML || o.Get(bapiVariable).Kind() != jsontree.Missing
+	isNumber := len(number) == len("248") && isDigits(number)
+	if class == "" || text == "" || !isNumber || !isWhole {
 		return Envelope{}, neither
 	}
 	return Envelope{Code: class + number, Message: text}, failure

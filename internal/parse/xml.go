@@ -19,9 +19,7 @@ const maxXMLDepth = 1000
 // become members too. If the XML is cut off, so is the JSON at the same place: what is whole in one
 // is whole in the other. Entities that the document declares are not expanded.
 func xmlToJSON(dst, body []byte) (json []byte, ending xmlEnding) {
-	if amp := bytes.LastIndexByte(body, '&'); amp > 0 && len(body)-amp < 10 && !bytes.ContainsAny(body[amp:], ";<> ") {
-		body = body[:amp] // an entity that is cut off would spoil the text before it
-	}
+	body = withoutCutEntity(body)
 	d := xml.NewDecoder(bytes.NewReader(body))
 	d.Strict = false // undeclared entities stay as they are
 	d.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil }
@@ -47,6 +45,19 @@ func xmlToJSON(dst, body []byte) (json []byte, ending xmlEnding) {
 			return w.dst, xmlBroken
 		}
 	}
+}
+
+// maxEntity is the greatest length of an entity of XML and HTML that is usual in texts.
+const maxEntity = len("&epsilon;")
+
+// withoutCutEntity takes off an entity that is cut off at the end. It would spoil the text before
+// it.
+func withoutCutEntity(body []byte) []byte {
+	amp := bytes.LastIndexByte(body, '&')
+	if amp <= 0 || len(body)-amp > maxEntity || bytes.ContainsAny(body[amp:], ";<> ") {
+		return body
+	}
+	return body[:amp]
 }
 
 // isXMLCut reports whether the input ended inside an element or a token.
@@ -131,13 +142,25 @@ func (w *xmlWriter) start(t xml.StartElement) {
 	w.text = w.text[:0]
 	w.open = append(w.open, e)
 	for _, a := range t.Attr {
-		if a.Name.Space == "xmlns" || a.Name.Local == "xmlns" || a.Name.Space == "xml" && a.Name.Local != "lang" || a.Name.Space == "xsi" || a.Name.Local == "encodingStyle" {
+		if isSyntax(a.Name) {
 			continue
 		}
 		w.member()
 		w.key(a.Name.Local)
 		w.dst = appendQuoted(w.dst, []byte(a.Value))
 	}
+}
+
+// isSyntax reports whether an attribute says how the XML is to be read, and nothing about its
+// content.
+func isSyntax(name xml.Name) bool {
+	switch name.Space {
+	case "xmlns", "xsi":
+		return true
+	case "xml":
+		return name.Local != "lang"
+	}
+	return name.Local == "xmlns" || name.Local == "encodingStyle"
 }
 
 // member makes the innermost element an object, ready for one more member.
