@@ -26,7 +26,7 @@ var (
 	thousands  = regexp.MustCompile(`^\d{1,3}(?: \d{3})+$`)             // 20 001
 	hex        = regexp.MustCompile(`^0[xX][0-9A-Fa-f]{1,16}$`)
 	notCode    = regexp.MustCompile(`(?i)://|^www\.|\.(html?|com|org|net|io|json|xml|yaml|md|pdf|png)$|^v?\d+\.\d+(\.\d+)*$|^\d{4}-\d\d-\d\d|^\d+[./:]\d+`)
-	placehold  = regexp.MustCompile(`^(xxx+|n/a|todo|tbd|[a-z_-]{0,5}\d+xx+|[a-z\d_.-]*[\d_.-]xxx+)$`) // 23xxxx is a range of codes
+	placehold  = regexp.MustCompile(`^(xxx+|n/a|todo|tbd|[a-z_-]{0,5}\d+xx+|[a-z]{1,4}xxx+|[a-z\d_.-]*[\d_.-]xxx+)$`) // 23xxxx is a range of codes
 	runsHump   = regexp.MustCompile(`(Aa)+A?`)
 	runsJoined = regexp.MustCompile(`([_.-](A|a|Aa|9))+`)
 )
@@ -299,7 +299,7 @@ func splitCode(s string) (code string, stat int, text string) {
 		if n, _, ok := status(m[2]); ok && n >= 400 && registered(n) && integer.MatchString(m[2]) && codeStrength(first) == mnemonic {
 			return first, n, ""
 		}
-		if st := codeStrength(first); st == mnemonic && parted || st == number {
+		if st := codeStrength(first); st == mnemonic && parted || st == number && strings.ContainsFunc(m[2], unicode.IsLetter) {
 			if codeStrength(m[2]) == mnemonic && st == number {
 				return first, 0, m[2]
 			}
@@ -318,9 +318,15 @@ func codePart(s string) string {
 
 var codeList = regexp.MustCompile(`\s*(?:\n|,\s|\x{ff0c}|、|;\s|\s/\s|\s\|\s|\bor\b|或)\s*`)
 
+// statusRun matches several statuses in one cell: "500,503".
+var statusRun = regexp.MustCompile(`^[1-5]\d\d(?:[,/][1-5]\d\d)+$`)
+
 // severalCodes splits a cell that lists several codes with the same texts.
 func severalCodes(s string) []string {
 	parts := codeList.Split(s, -1)
+	if statusRun.MatchString(s) {
+		parts = strings.FieldsFunc(s, func(r rune) bool { return !digit(r) })
+	}
 	if len(parts) < 2 || len(parts) > 50 {
 		return []string{s}
 	}

@@ -39,7 +39,7 @@ type column struct {
 	listed  bool // the vocabulary has the heading
 	english bool // the heading says that the cells are in English
 
-	negative bool // its cells are negative numbers
+	negative bool // its cells are negative numbers, apart from 0
 	names    bool // each of its cells is another name
 }
 
@@ -88,7 +88,7 @@ func columnOf(heading string, cells []string) column {
 	c.names = namesOnly(cells)
 	if c.code >= 0.9 && c.status <= 0.5 {
 		c.looks = likenessOf(cells)
-		c.negative = !slices.ContainsFunc(cells, func(cell string) bool { return !nothing(cell) && cell[0] != '-' })
+		c.negative = !slices.ContainsFunc(cells, func(cell string) bool { return !nothing(cell) && cell[0] != '-' && cell != "0" })
 	}
 	return c
 }
@@ -581,6 +581,9 @@ func bareKey(cols []column) []Role {
 	}
 	if s := slices.Index(roles, RoleStatus); s >= 0 && !slices.Contains(roles, RoleCode) {
 		roles[s] = RoleStatusCode
+	}
+	if c := slices.Index(roles, RoleCode); c > 0 && roles[c-1] == "" && cols[c-1].negative { // the names of negative numbers
+		roles[c-1], roles[c] = RoleCode, RoleMessage
 	}
 	return roles
 }

@@ -98,6 +98,23 @@ var target = regexp.MustCompile(`\.\. _[\w*. -]{1,60}:(?: |$)`)
 // codeBlock matches the directive above a block of code in reStructuredText.
 var codeBlock = regexp.MustCompile(`^\s*\.\. (?:code|code-block|sourcecode|testcode|parsed-literal|prompt)::`)
 
+// hiddenDirective matches a directive of reStructuredText that shows no text of its own.
+var hiddenDirective = regexp.MustCompile(`^\s*\.\. (?:[a-z]+:[a-z]+|toctree|contents|index|image|figure|automodule|autoclass|module|currentmodule|include|literalinclude|highlight|meta)::`)
+
+// directiveOption matches an option below a directive.
+var directiveOption = regexp.MustCompile(`^\s+:[\w-]+:(?: .*)?$`)
+
+// withoutDirectives empties the lines of directives that show no text, and those of their options.
+func withoutDirectives(lines []string) []string {
+	hidden := false
+	for i, l := range lines {
+		if hidden = hiddenDirective.MatchString(l) || hidden && directiveOption.MatchString(l); hidden {
+			lines[i] = ""
+		}
+	}
+	return lines
+}
+
 // withFences fences the blocks of code of reStructuredText as in Markdown.
 func withFences(lines []string) []string {
 	for i := 0; i < len(lines); i++ {
@@ -195,7 +212,7 @@ func readText(text string) (s source) {
 			s.parts, lines = append(s.parts, part{lines: lines}), nil
 		}
 	}
-	all, numbers := withoutFeet(unfold(withFences(withHeadings(strings.Split(target.ReplaceAllStringFunc(directive.ReplaceAllString(text, "``$1``"), blanks), "\n")))))
+	all, numbers := withoutFeet(unfold(withFences(withoutDirectives(withHeadings(strings.Split(target.ReplaceAllStringFunc(directive.ReplaceAllString(text, "``$1``"), blanks), "\n"))))))
 	var head int
 	s.title, head = frontMatter(all)
 	for i := range head {

@@ -55,9 +55,9 @@ func explained(cols []column, roles []Role) bool {
 
 // keyColumns lists the columns that may hold the codes, by the first of these signs that a column
 // has: it is headed as values or numbers; its cells surely are codes; they are different words, at
-// least half of them mnemonics; they are mnemonics below the heading of a text; they are mnemonics
-// headed as types, and codes are announced. A column that numbers or grades the rows by its heading
-// is none.
+// least half of them mnemonics; they are mnemonics below the heading of a text, or also numbers
+// below that of a cause; they are mnemonics headed as types, and codes are announced. A column that
+// numbers or grades the rows by its heading is none.
 func keyColumns(cols []column, cells [][]string, announced bool) (keys []int) {
 	named := func(c column) bool { return c.kind == unknown || c.kind == ofName || c.kind == ofCode }
 	for _, like := range []func(c column) bool{
@@ -65,6 +65,7 @@ func keyColumns(cols []column, cells [][]string, announced bool) (keys []int) {
 		func(c column) bool { return named(c) && c.looks == surely },
 		func(c column) bool { return named(c) && c.looks == perhaps && c.strong >= 0.5 },
 		func(c column) bool { return c.kind == ofMessage && c.looks == surely && c.strong > 0.9 },
+		func(c column) bool { return c.kind == ofCause && c.sure > 0.9 && (c.looks == surely || c.status > 0.5) },
 		func(c column) bool { return announced && typeHeads[c.heading] && c.looks == surely && c.strong > 0.9 },
 	} {
 		for i, c := range cols {

@@ -151,7 +151,12 @@ func (t topic) about() bool { return t == ofErrors || t == ofCodes }
 
 // topicOf returns the topic that the last of the lines announce.
 func topicOf(lines []line) topic {
+	fenced := false
 	for i, seen := len(lines)-1, 0; i >= 0 && seen < 10 && i > len(lines)-40; i-- {
+		if fence := strings.HasPrefix(strings.TrimSpace(lines[i].text), "```"); fence || fenced {
+			fenced = fenced != fence
+			continue
+		}
 		if lines[i].blank() {
 			continue
 		}

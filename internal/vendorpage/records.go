@@ -47,7 +47,7 @@ func fieldOf(l string) (f field, ok bool) {
 	name := strings.Trim(t[:i], "*_` ")
 	text := strings.TrimSpace(strings.TrimLeft(strings.TrimLeft(t[i:], colons), "*_` "))
 	k := vocabulary[normal(name)]
-	return field{name, text}, k != unknown && k != ofField && k != ofNote && !counted[normal(name)]
+	return field{name, text}, k != unknown && k != ofField && (k != ofNote || normal(name) == "notes") && !counted[normal(name)]
 }
 
 // rstField matches the name of a field as reStructuredText writes it: ":Description: …".
@@ -109,7 +109,10 @@ type recordList struct {
 // begins reports whether a record of the list begins at a line.
 func (l recordList) begins(i int) (start, bool) {
 	s := l.lines[i].start()
-	like := s.mark == l.mark || l.numbers && s.mark == l.mark+"status" // a number like that of a status
+	like := s.mark == l.mark
+	if l.numbers && bulleted(l.mark) { // some of them may look like statuses
+		like = like || strings.TrimSuffix(s.mark, "status") == strings.TrimSuffix(l.mark, "status")
+	}
 	return s.start, s.ok && like && s.number == l.numbers
 }
 
@@ -259,12 +262,13 @@ func tableBelow(lines []line, at int) bool {
 	return isRuler(lines[at+1].text) || closesCell(lines[at].text) && kindOf(strings.Trim(lines[at].text, "| ")) != unknown
 }
 
-// listBelow reports whether a nested list of codes is below a list item.
+// listBelow reports whether a list of codes is below a heading, or in a list item.
 func (l recordList) listBelow(at, indent int) bool {
 	for at < len(l.lines) && l.lines[at].blank() {
 		at++
 	}
-	if !bulleted(l.mark) || at == len(l.lines) || indentOf(l.lines[at].text) <= indent {
+	titles := strings.HasPrefix(l.mark, "#")
+	if at == len(l.lines) || !titles && (!bulleted(l.mark) || indentOf(l.lines[at].text) <= indent) {
 		return false
 	}
 	s := l.lines[at].start()

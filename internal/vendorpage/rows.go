@@ -168,7 +168,7 @@ func (f *filler) codeless(row gridRow, r Row) bool {
 // or several codes with the same texts, each of which becomes a row.
 func (f *filler) readCode(row gridRow, r Row) {
 	raw := f.codeCell(row)
-	if rangeOfCodes.MatchString(raw) {
+	if isRange(raw) {
 		f.note(row.line, "stands for a range of codes and is none: "+clip(raw))
 		return
 	}
@@ -199,6 +199,12 @@ func (f *filler) readCode(row gridRow, r Row) {
 	}
 }
 
+// isRange reports whether a cell stands for a range of codes: "1-xxx", "200 - 299", "0100-0199".
+func isRange(s string) bool {
+	from, to, dashed := strings.Cut(s, "-")
+	return rangeOfCodes.MatchString(s) || dashed && len(from) > 2 && len(from) == len(to) && from < to && integer.MatchString(from) && integer.MatchString(to)
+}
+
 // readOne keeps a row for one code, with the status or text from the cell of the code. It returns
 // false if that cell holds a text and no code.
 func (f *filler) readOne(row gridRow, r Row, cell string) bool {
@@ -208,7 +214,7 @@ func (f *filler) readOne(row gridRow, r Row, cell string) bool {
 		return true
 	}
 	words := strings.Fields(code)
-	if len(words) > 5 || len(code) > 120 || strings.Contains(code, "\n") || (f.strict || f.bare) && len(words) > 1 && codeStrength(code) == noCode && !spacedCode.MatchString(code) {
+	if timeOrRatio.MatchString(code) || len(words) > 5 || len(code) > 120 || strings.Contains(code, "\n") || (f.strict || f.bare) && len(words) > 1 && codeStrength(code) == noCode && !spacedCode.MatchString(code) {
 		f.lose(row, "the cell of the code contains a text")
 		return false
 	}
@@ -293,6 +299,7 @@ var (
 	spacedCode    = regexp.MustCompile(`^[A-Z]{1,6} \d{2,}$|^\S+\s*[(\x{ff08}\[]`) // E 1001, E1001 (obsolete)
 	calledCode    = regexp.MustCompile(`(?i)code|kod|код|码|碼|コード|코드|código|kód|رمز|كود|κωδικ|รหัส|کد|קוד|koodi`)
 	rangeOfCodes  = regexp.MustCompile(`^(?:[A-Za-z]{0,5}\d{1,4}[-_.]?)(?:x{3,}|X{3,})$|^\d{2,}(?: *[–—~] *| +(?:-|to) +|\.\.+)\d{2,}$`) // 1-xxx, 200 - 299
+	timeOrRatio   = regexp.MustCompile(`^\d+(?::\d+)+$`)
 	statusClass   = regexp.MustCompile(`^[1-5](?:[xX]{2}|\*\*)(?:\s*[-–,/]\s*[1-5](?:[xX]{2}|\*\*))*$`)
 	statusList    = regexp.MustCompile(`^([1-5]\d\d(?:, ?[1-5]\d\d)+) ?[-–—:] ?([A-Za-z].*)$`) // 500, 502 - Server errors
 	causeSolution = regexp.MustCompile(`(?is)^(?:(.*[.。!])\s*)?(?:possible )?\b(?:causes?|reasons?|原因|原因说明|Ursache|Causa)\s*[:\x{ff1a}]\s*(.*?)\s*\b(?:solutions?|resolutions?|actions?|fix|remedy|解决方案|解决办法|处理措施|Lösung|Solución)\s*[:\x{ff1a}]\s*(.*)$`)

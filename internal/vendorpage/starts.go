@@ -121,7 +121,7 @@ func wrappedStart(mark, inner, behind string) (s start, ok bool) {
 	if first, _ := utf8.DecodeRuneInString(behind); text == "" && (unicode.IsLower(first) || strings.ContainsRune(",;./", first)) {
 		return s, false
 	}
-	s = start{mark, inner, strings.TrimSpace(strings.TrimLeft(behind, ":-–—= "))}
+	s = start{mark, inner, strings.TrimSpace(strings.TrimLeft(behind, ":-–—=>→⇒ "))}
 	if text != "" {
 		s.code, s.text = code, strings.TrimSpace(text+" "+s.text)
 	}

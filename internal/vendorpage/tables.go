@@ -58,6 +58,10 @@ func readGrid(g grid) (all []*reading) {
 	if len(g.rows) > 2 && sameCells(g.rows[0].cells) && titleStatus(g.rows[0].cells[0], 1) > 0 && headsRow(g, 1) {
 		g.rows[0], g.rows[1] = g.rows[1], g.rows[0] // the status above the headings is that of the rows below
 	}
+	if len(g.rows) > 1 && len(g.rows[0].cells) > 1 && sameCells(g.rows[0].cells) { // a title across the columns
+		_, ok := headings(g.rows[1].cells)
+		g.rows, g.headed = g.rows[1:], g.headed && ok
+	}
 	for i, r := range g.rows {
 		if !headsRow(g, i) || heads != nil && (sameHeadings(heads, r.cells) || describesField(heads, r.cells)) { // reading skips repeated headings
 			continue
