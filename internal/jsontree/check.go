@@ -1,8 +1,8 @@
 package jsontree
 
 import (
+	"bytes"
 	"encoding/binary"
-	"math/bits"
 )
 
 // Suspects says which members of objects a Checker stops at.
@@ -13,7 +13,8 @@ type Suspects struct {
 	Asks func(key []byte) uint64
 
 	// Holds reports whether the answer to one of the questions is yes. value is the source from the
-	// value's first byte on, and quote is what texts in it begin and end with.
+	// value's first byte on, and quote is what texts in it begin and end with. If the value is a
+	// text, the answer must not depend on what follows it, because a Checker remembers it.
 	Holds func(asks uint64, value []byte, quote string) bool
 }
 
@@ -25,18 +26,27 @@ type Suspects struct {
 // words of eight bytes, and each bracket against the one that it closes. So nothing inside a string
 // is taken for a key, and no key is missed. Documents are made of few different keys, mostly in the
 // same order. So the Checker remembers what Suspects asks about the last ones, with all bytes of
-// the key, and which key came next: a few words then read a key, without a look for its end.
+// the key and between it and the values around it, and which key came next: a few words then read
+// all this, without a look for the key's end. It also remembers a text that was the value.
 type Checker struct {
 	Suspects
-	recent [512]recentKey
-	first  [2]recentKey // of a document, and of one in a string: its next is the first key
+	recent [2][256]recentKey // of documents, and of those in strings
+	first  [2]recentKey      // likewise: its next is the first key of a document
 }
 
 // recentKey is a key of which Suspects was asked.
 type recentKey struct {
-	words // the source from the key's first quote to its value
-	asks  uint64
-	next  *recentKey // which followed it last, nil: not known yet
+	words        // the source around the key: see recall
+	quoted  bool // they end in the quote of a text
+	asks    uint64
+	cleared shortText  // a value of which nothing holds that it asks
+	next    *recentKey // which followed it last, nil: not known yet
+}
+
+// shortText is a text that is remembered if it is short.
+type shortText struct {
+	bytes [24]byte
+	size  int
 }
 
 const (
@@ -52,7 +62,8 @@ type check struct {
 	src     []byte
 	escaped bool
 	quote   string
-	last    *recentKey // of the last key
+	recent  *[256]recentKey
+	last    *recentKey // that members read
 	failed  bool       // an escape that the checker does not read
 }
 
@@ -75,9 +86,9 @@ func (c *Checker) CheckString(src []byte, from int) (end int, ok bool) {
 }
 
 func (c *Checker) check(src []byte, from int, escaped bool) (how Ending, end int, ok bool) {
-	k := check{Checker: c, src: src, escaped: escaped, quote: `"`, last: &c.first[0]}
+	k := check{Checker: c, src: src, quote: `"`, recent: &c.recent[0], last: &c.first[0]}
 	if escaped {
-		k.quote, k.last = `\"`, &c.first[1]
+		k.escaped, k.quote, k.recent, k.last = true, `\"`, &c.recent[1], &c.first[1]
 	}
 	how, end, ok = k.document(from)
 	return how, end, ok && !k.failed
@@ -129,7 +140,7 @@ func (c *check) document(i int) (how Ending, end int, ok bool) {
 					i = c.space(i)
 				}
 			}
-			if asks := c.asks(from, i, key); asks != 0 && c.Holds(asks, src[i:], c.quote) {
+			if asks := c.ask(key); asks != 0 && c.Holds(asks, src[i:], c.quote) {
 				return Malformed, 0, false
 			}
 		}
@@ -160,7 +171,7 @@ func (c *check) document(i int) (how Ending, end int, ok bool) {
 			if i += w; !c.solid(i) {
 				i = c.space(i)
 			}
-			if b, w := c.at(i); w > 0 && b != end {
+			if i >= len(src) || src[i] != end {
 				continue
 			}
 		case depth == 0:
@@ -185,7 +196,7 @@ func (c *check) document(i int) (how Ending, end int, ok bool) {
 				_, w = c.at(i)
 				return Whole, i, w == 0
 			}
-			if i < len(src) && (src[i] == ',' || src[i] == '}') {
+			if i < len(src) && (src[i] == ',' || src[i] == '}' || src[i] == ']') {
 				b, w = src[i], 1
 			} else {
 				i = c.space(i)
@@ -224,113 +235,135 @@ const (
 // it goes on with the next one. It returns how far it came.
 func (c *check) members(i int, inList bool) (next int, at stage) {
 	src, width, open, last := c.src, len(c.quote), c.quote[0], c.last
-	for i+maxWords+wordSize <= len(src) {
+	if i >= len(src) || src[i] != open {
+		return i, atKey
+	}
+	for at = atKey; ; {
 		k := last.next
-		if k == nil || src[i] != open || !k.isAt(src[i:]) { // its place may hold a key of another quote by now
-			if k = c.key(i); k == nil {
+		if k == nil || !(i >= 0 && i <= len(src)-firstWords && k.size <= firstWords && k.isAt(src[i:i+firstWords])) && !k.isAtSlowly(src[i:]) {
+			if k = c.recall(i, at); k == nil {
 				break
 			}
 			last.next = k
 		}
 		last = k
-		v := i + k.size
-		if k.asks != 0 && c.Holds(k.asks, src[v:], c.quote) {
-			return v, atSuspect
-		}
-		end := v
-		if v+wordSize > len(src) {
-			c.last = last
-			return v, atValue
-		}
-		switch b := src[v]; {
-		case b == open && src[v+width-1] == '"':
-			var m uint64
-			for end += width; ; end += wordSize {
-				if end+wordSize+width > len(src) {
-					c.last = last
-					return v, atValue
-				}
-				if m = marked(binary.LittleEndian.Uint64(src[end:]), quotes, backslashes); m != 0 {
-					break
-				}
+		if i += k.size; k.quoted {
+			end := mark(src, i) + width
+			if whole := end <= len(src) && src[end-width] == open && src[end-1] == '"'; !whole {
+				i, at = i-width, c.answer(k, i-width)
+				break
 			}
-			end += bits.TrailingZeros64(m)/8 + width
-			if src[end-width] != open || src[end-1] != '"' {
-				c.last = last
-				return v, atValue
+			if k.asks != 0 && !k.cleared.is(src[i:end]) && !c.clears(k, i, end) {
+				at = atSuspect
+				break
 			}
-		case '0' <= b && b <= '9' || b == '-':
-			for end++; end < len(src) && numberByte[src[end]]; end++ {
+			i = end
+		} else {
+			if !c.solid(i) {
+				i = c.space(i)
 			}
-		case string(src[v:v+4]) == "true", string(src[v:v+4]) == "null":
-			end += 4
-		case string(src[v:v+5]) == "false":
-			end += 5
-		default:
-			c.last = last
-			return v, atValue
+			if at = c.answer(k, i); at == atSuspect || i > len(src)-wordSize {
+				break
+			}
+			if b := src[i]; '0' <= b && b <= '9' || b == '-' {
+				i = skipNumber(src, i)
+			} else if size := literal(binary.LittleEndian.Uint64(src[i:])); size > 0 {
+				i += size
+			} else {
+				break
+			}
 		}
-		switch {
-		case end < len(src) && src[end] == ',':
-			end++
-		case inList && c.nextItem(end):
-			end += 3
-		default:
-			c.last = last
-			return end, afterValue
-		}
-		if i = end; !c.solid(i) {
-			i = c.space(i)
+		at = afterValue
+		if i >= len(src) || src[i] != ',' && !(src[i] == '}' && inList) {
+			break
 		}
 	}
 	c.last = last
-	return i, atKey
+	return i, at
 }
 
-// key returns what is remembered of the key at i, of which it asks if it is new. It returns nil if
-// none is there that can be remembered.
-func (c *check) key(i int) *recentKey {
-	src, width := c.src, len(c.quote)
-	if b, w := c.at(i); b != '"' || w != width {
+// answer returns the stage of a value: atSuspect, or atValue if nothing holds that its key asks.
+func (c *check) answer(k *recentKey, value int) stage {
+	if k.asks != 0 && c.Holds(k.asks, c.src[value:], c.quote) {
+		return atSuspect
+	}
+	return atValue
+}
+
+// clears reports whether nothing holds that a key asks, of the text between i and end. It
+// remembers the text then.
+func (c *check) clears(k *recentKey, i, end int) bool {
+	if c.Holds(k.asks, c.src[i-len(c.quote):], c.quote) {
+		return false
+	}
+	if end-i <= len(k.cleared.bytes) {
+		k.cleared.size = copy(k.cleared.bytes[:], c.src[i:end])
+	}
+	return true
+}
+
+func (t *shortText) is(text []byte) bool { return bytes.Equal(text, t.bytes[:t.size]) }
+
+// recall returns what is remembered of the key at i, or after the value that ends at i. It asks of
+// the key if that is new, and returns nil if there is none that can be remembered.
+//
+// After a value, what is remembered begins with the comma, or with the end of the object and the
+// beginning of the next one in a list. It ends where the key's value begins, or after the quote if
+// that is a text.
+func (c *check) recall(i int, at stage) *recentKey {
+	src, width, key := c.src, len(c.quote), i
+	if at == afterValue {
+		if src[i] == '}' {
+			if !bytes.HasPrefix(src[i:], []byte("},{")) {
+				return nil
+			}
+			key += len("},")
+		}
+		key = c.space(key + 1)
+	}
+	if b, w := c.at(key); b != '"' || w != width {
 		return nil
 	}
-	from := i + width
-	end, whole := c.string(from)
+	end, whole := c.string(key + width)
 	if !whole || end >= len(src) || src[end] != ':' {
 		return nil
 	}
-	return c.remember(i, c.space(end+1), src[from:end-width])
-}
-
-// nextItem reports whether an object in a list ends at i, and another with a key begins.
-func (c *check) nextItem(i int) bool {
-	const next = "},{"
-	rest := c.src[i:]
-	return len(rest) > len(next)+1 && string(rest[:len(next)]) == next && rest[len(next)] == c.quote[0] && rest[len(next)+len(c.quote)-1] == '"'
-}
-
-// remember returns what is remembered of the key at i, whose value is at v, and asks of it if it is
-// new. It returns nil if it is too long, or if an escape in it has failed the check: whoever
-// recalled it would pass over that escape.
-func (c *check) remember(i, v int, key []byte) *recentKey {
-	if v-i > maxWords || c.failed {
+	value := c.space(end + 1)
+	b, w := c.at(value)
+	quoted := b == '"' && w == width
+	if quoted {
+		value += width
+	}
+	if value-i > maxWords || c.failed { // an escape in it has failed the check, and must fail the next one
 		return nil
 	}
-	text := wordsOf(c.src[i:v])
+	text := wordsOf(src[i:value])
 	k := &c.recent[text.hash()%uint64(len(c.recent))]
 	if k.size != text.size || k.word != text.word {
-		*k = recentKey{words: text, asks: c.ask(key)}
+		*k = recentKey{words: text, quoted: quoted, asks: c.ask(src[key+width : end-width])}
 	}
 	return k
 }
 
-// asks is ask from memory, for a key that members did not read, such as one near the end.
-func (c *check) asks(i, v int, key []byte) uint64 {
-	if k := c.remember(i, v, key); k != nil {
-		return k.asks
+// literal returns how many bytes the literal has that a word begins with, 0 if there is none.
+func literal(word uint64) int {
+	l := &literals[word%uint64(len(literals))]
+	if word&l.mask[0] != l.word[0] {
+		return 0
 	}
-	return c.ask(key)
+	return l.size
 }
+
+// literals are those of JSON, by the lower bits of their first byte.
+var literals = func() (l [32]words) {
+	for i := range l {
+		l[i].word[0] = 1 // no word begins so
+	}
+	for _, text := range []string{"true", "false", "null"} {
+		l[text[0]%byte(len(l))] = wordsOf([]byte(text))
+	}
+	return l
+}()
 
 // numberByte has the bytes that numbers are made of.
 var numberByte = func() (is [256]bool) {
@@ -339,13 +372,6 @@ var numberByte = func() (is [256]bool) {
 	}
 	return is
 }()
-
-// marked sets the highest bit of the first byte of a word that is one of two marks, and perhaps
-// those of later bytes. It returns 0 if there is none. The marks are repeated in all bytes.
-func marked(word, mark, other uint64) uint64 {
-	x, y := word^mark, word^other
-	return ((x-lows)&^x | (y-lows)&^y) & highs
-}
 
 // before has all bits of the bytes before the first one that is marked in m.
 func before(m uint64) uint64 { return (m ^ (m - 1)) >> 8 }
@@ -411,13 +437,7 @@ func (c *check) space(i int) int {
 // closing quote.
 func (c *check) string(i int) (end int, whole bool) {
 	for i < len(c.src) {
-		for i+wordSize <= len(c.src) {
-			if m := marked(binary.LittleEndian.Uint64(c.src[i:]), quotes, backslashes); m != 0 {
-				i += bits.TrailingZeros64(m) / 8
-				break
-			}
-			i += wordSize
-		}
+		i = mark(c.src, i)
 		if i == len(c.src) {
 			break
 		}

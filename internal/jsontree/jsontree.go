@@ -224,16 +224,8 @@ func skipSpace(src []byte, i int) int {
 // c, and no other bit. A quote after a backslash ends nothing, unless that backslash is itself
 // escaped: where two of them meet, bytes are read one by one.
 func scanString(src []byte, i int) (end int, escaped, complete bool) {
-	for i+wordSize <= len(src) { // up to the first escape, which most strings do not have
-		m := marked(binary.LittleEndian.Uint64(src[i:]), lows*'"', lows*'\\')
-		if m == 0 {
-			i += wordSize
-			continue
-		}
-		if i += bits.TrailingZeros64(m) / 8; src[i] == '"' {
-			return i, false, true
-		}
-		break
+	if i = mark(src, i); i < len(src) && src[i] == '"' { // most strings have no escape
+		return i, false, true
 	}
 	var after uint64 // whether a backslash is before the first byte of the word
 	for i+wordSize <= len(src) {

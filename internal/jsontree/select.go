@@ -27,34 +27,25 @@ type pathNode struct {
 	below   int           // how many places are right below it
 	table   []*pathMember // these by hash, at most a quarter full; its length is a power of two
 
-	seen   member   // this place as a member of the object around it
-	open   member   // the beginning of the object here: its next is the first key
-	others []member // of the object here, some that are not asked for, by hash
+	around *pathNode // the place of the object around the one that Select is reading
+	seen   member    // this place as a member of the object around it
+	open   member    // the beginning of the object here: its next is the first key
+	others []member  // of the object here, some that are not asked for, by hash
 }
 
 // member is a member of an object, as Select last saw it. Objects of one kind mostly have the same
 // keys in the same order. So each member remembers which one followed it last, and one comparison
-// of bytes reads the next key, instead of a scan, a search and two looks for white space.
+// of bytes reads the next key with what is around it, instead of a scan, a search and three looks
+// for white space.
 type member struct {
-	text  []byte    // the source from the key's first quote to the colon
-	words words     // the text, if it is so short
-	place *pathNode // nil: it is not asked for
-	next  *member   // nil: not known yet
+	words            // the source between the bracket or comma before it and its value, and the quote if that is a text
+	quoted bool      // they end in the quote
+	place  *pathNode // nil: it is not asked for
+	next   *member   // nil: not known yet
 }
 
-// isAt reports whether src begins with the key.
-func (m *member) isAt(src []byte) bool {
-	if len(src) < maxWords || len(m.text) > maxWords {
-		return bytes.HasPrefix(src, m.text)
-	}
-	return m.words.isAt(src)
-}
-
-// What is remembered of the members that are not asked for.
-const (
-	otherMembers  = 32 // of an object
-	maxMemberText = 64
-)
+// otherMembers is how many members of an object are remembered that are not asked for.
+const otherMembers = 32
 
 type pathMember struct {
 	Key // in lower case if AnyCase
@@ -202,50 +193,118 @@ type selection struct {
 	at      []int32
 }
 
-// object reads the object that begins at i.
-func (s *selection) object(i int, of *pathNode) (end int, ok bool) {
+// object reads the object that begins at i, and those inside it that paths lead into.
+func (s *selection) object(i int, root *pathNode) (end int, ok bool) {
 	src := s.tree.src
-	if i = skipSpace(src, i+1); i < len(src) && src[i] == '}' {
-		return i + 1, true
-	}
-	m := &of.open
+	of, last := root, &root.open // the innermost object, and its member before i
+	i++
 	for {
-		if next := m.next; next != nil && next.isAt(src[i:]) {
-			i, m = i+len(next.text), next
-		} else if i, m = s.member(i, of, m); m == nil {
-			return 0, false
-		}
-		if i = skipSpace(src, i); i >= len(src) {
-			return 0, false
-		}
-		if n := m.place; n != nil && s.present[n.number/64]&(1<<(n.number%64)) == 0 { // and no earlier member has this key
-			i, ok = s.value(i, n)
-		} else if src[i] == '"' {
-			i, _, ok = scanString(src, i+1)
-			i++ // after the quote
-		} else {
-			i, ok = skip(src, i)
-		}
-		if !ok {
-			return 0, false
-		}
 		if i = skipSpace(src, i); i >= len(src) {
 			return 0, false
 		}
 		if src[i] == '}' {
-			return i + 1, true
+			i++
+			if of == root {
+				return i, true
+			}
+			s.tree.nodes[s.at[of.number]].end = int32(i)
+			of, last = of.around, &of.seen
+			continue
 		}
-		if src[i] != ',' {
+		if last != &of.open {
+			if src[i] != ',' {
+				return 0, false
+			}
+			i++
+		}
+		var at stage
+		if i, last, at = s.members(i, last); at == afterValue {
+			continue
+		}
+		if at == atKey {
+			if i, last = s.member(i, of, last); last == nil {
+				return 0, false
+			}
+		}
+		if i = skipSpace(src, i); i >= len(src) {
 			return 0, false
 		}
-		i = skipSpace(src, i+1)
+		switch n := last.place; {
+		case n == nil || s.has(n): // not asked for, or an earlier member has this key
+			i, ok = skip(src, i)
+		case src[i] == '{' && n.table != nil:
+			s.found(n)
+			s.tree.add(Object, i, i, -1)
+			n.around = of
+			of, last = n, &n.open
+			i, ok = i+1, true
+		default:
+			i, ok = s.value(i, n)
+		}
+		if !ok {
+			return 0, false
+		}
 	}
 }
 
-// member reads the key at i, which follows another member of an object, and remembers that. It
-// returns the place after the colon, and nil if the object is for Parse.
-func (s *selection) member(i int, of *pathNode, after *member) (end int, m *member) {
+// members reads members from i on, which is right after a bracket or comma, as long as each key is
+// the one that followed the last time, and the values are texts without escapes and numbers that
+// are not negative. It returns how far it came, and the last member whose key it read.
+func (s *selection) members(i int, last *member) (next int, m *member, at stage) {
 	src := s.tree.src
+	for {
+		m := last.next
+		if m == nil || !(i >= 0 && i <= len(src)-firstWords && m.size <= firstWords && m.isAt(src[i:i+firstWords])) && !m.isAtSlowly(src[i:]) {
+			return i, last, atKey
+		}
+		i += m.size
+		from, kind := i, Number
+		switch {
+		case m.quoted:
+			if n := m.place; n != nil && n.checker != nil {
+				return i - 1, m, atValue
+			}
+			i = mark(src, i)
+			if i >= len(src) || src[i] != '"' {
+				return from - 1, m, atValue
+			}
+			kind = String
+		case i < len(src) && '0' <= src[i] && src[i] <= '9':
+			i = skipNumber(src, i)
+		default:
+			return i, m, atValue
+		}
+		if n := m.place; n != nil && !s.has(n) {
+			s.found(n)
+			s.tree.add(kind, from, i, -1)
+		}
+		if kind == String {
+			i++ // after the quote
+		}
+		if i >= len(src) || src[i] != ',' {
+			return i, m, afterValue
+		}
+		i++
+		last = m
+	}
+}
+
+// has reports whether the value of a path has been found.
+func (s *selection) has(path *pathNode) bool {
+	return s.present[path.number/64]&(1<<(path.number%64)) != 0
+}
+
+// found notes that the value of a path will be the next node.
+func (s *selection) found(path *pathNode) {
+	s.present[path.number/64] |= 1 << (path.number % 64)
+	s.at[path.number] = int32(len(s.tree.nodes))
+}
+
+// member reads the key of the member at from, right after a bracket or comma, and remembers that it
+// follows another. It returns where the value begins, and nil if the object is for Parse.
+func (s *selection) member(from int, of *pathNode, last *member) (value int, m *member) {
+	src := s.tree.src
+	i := skipSpace(src, from)
 	if i >= len(src) || src[i] != '"' {
 		return 0, nil
 	}
@@ -254,20 +313,26 @@ func (s *selection) member(i int, of *pathNode, after *member) (end int, m *memb
 		return 0, nil
 	}
 	key := src[i+1 : end]
-	if end = skipSpace(src, end+1); end >= len(src) || src[end] != ':' {
+	if i = skipSpace(src, end+1); i >= len(src) || src[i] != ':' {
 		return 0, nil
 	}
-	end++
+	if i = skipSpace(src, i+1); i >= len(src) {
+		return 0, nil
+	}
 	if place := of.find(key); place != nil {
 		m = &place.seen
 	} else {
 		m = of.other(key)
 	}
-	if text := src[i:end]; len(text) <= maxMemberText {
-		m.text, m.words = append(m.text[:0], text...), wordsOf(text)
-		after.next = m
+	quoted, size := src[i] == '"', i-from
+	if quoted {
+		size++
 	}
-	return end, m
+	if size <= maxWords {
+		m.words, m.quoted = wordsOf(src[from:from+size]), quoted
+		last.next = m
+	}
+	return i, m
 }
 
 // other returns where the member of a key that is not asked for is remembered. Another key may have
@@ -287,19 +352,11 @@ func (n *pathNode) other(key []byte) *member {
 func (s *selection) value(i int, path *pathNode) (end int, ok bool) {
 	t := s.tree
 	self := int32(len(t.nodes))
-	s.present[path.number/64] |= 1 << (path.number % 64)
-	s.at[path.number] = self
-	switch {
-	case t.src[i] == '"':
+	s.found(path)
+	if t.src[i] == '"' {
 		text, escaped, whole := s.text(i+1, path)
 		t.add(String, i+1, text, -1).escaped = escaped
 		return text + 1, whole
-	case t.src[i] == '{' && path.table != nil:
-		t.add(Object, i, i, -1)
-		if end, ok = s.object(i, path); ok {
-			t.nodes[self].end = int32(end)
-		}
-		return end, ok
 	}
 	if end, ok = t.single(i, -1); !ok || t.nodes[self].kind != Array {
 		return end, ok

@@ -92,9 +92,15 @@ var selectInputs = map[string]bool{
 	`{"a":{"b":{"c":"x\u0041","c":1},"b":2},"h":{"q":[{"a":[]},{}],"X-ID":["1",2],"x-id":3}, "x-TOP" : null }`: true,
 	`{"a":[{"b":1}, 2],"b":-1.5e+3,"A":true,"":false}`:                                                         true,
 	`{"a":[ ],"b":{ },"h":{"x-id":[[1],2]}} and more`:                                                          true,
-	`{"a":1,"a":{"b":2}}`:                true,
-	`{"z":{"\u0061":"}"}}`:               true, // escapes in what nothing asks for
-	"{\"a\":\"raw\ncontrol, and \xff\"}": true,
+	`{"a":1,"a":{"b":2}}`: true,
+	`{"a":"x","b":"y","z":"q","h":{"x-id":"0123456789"},"A":12.5,"":"\"","X-Top":-1}`:                           true,
+	`{"a":1,"b":"y","z":{},"h":{"x-id":"01234567"},"A":"12.5","":"\\","X-Top":"1"}`:                             true,
+	`{ "a": "x", "b": 17, "z": [{}], "h": {"x-id": "x"}, "A": {"b": true}, "": "" }`:                            true,
+	`{"a key of more bytes than a few words hold, and some":1,"a key of more bytes than 32, not 48":2,"b":"x"}`: true,
+	`{"a":"x","b":"y","z":"q}`: false, `{"a":"x","b":17`: false, `{"a":"x"{"b":1}}`: false, `{"a":"x""b":1}`: false, `{,"a":1}`: false, `{"a":{"b":1},}`: false, `{"a":{,}}`: false,
+	`{"z":1,"a":{"b":1}"b":"y"}`: false, `{"a":"x","b":17.}`: true,
+	`{"z":{"\u0061":"}"}}`:                                            true, // escapes in what nothing asks for
+	"{\"a\":\"raw\ncontrol, and \xff\"}":                              true,
 	`{"z":` + strings.Repeat("[", 60) + strings.Repeat("]", 60) + `}`: true,
 	`{"z":` + strings.Repeat("[", 70) + strings.Repeat("]", 70) + `}`: false,
 	`{"\u0061":1}`:       false,
