@@ -89,10 +89,15 @@ func (e *environment) open(ctx context.Context) (*store.Store, *catalog.Set, err
 // warnOfCatalogs warns if the catalogs are not those that explained the newest errors of the scope.
 func warnOfCatalogs(cmd *cobra.Command, s *store.Store, c *catalog.Set, scope store.Scope) error {
 	sentence, err := report.OtherCatalogs(cmd.Context(), s, scope, c.Version)
+	warn(cmd, sentence)
+	return err
+}
+
+// warn writes a warning, unless it is empty.
+func warn(cmd *cobra.Command, sentence string) {
 	if sentence != "" {
 		fmt.Fprintln(cmd.ErrOrStderr(), "warning:", sentence)
 	}
-	return err
 }
 
 // tenantFlag registers --tenant. A tenant's name may contain a comma, or be empty.

@@ -80,9 +80,7 @@ func newTop(env *environment) *cobra.Command {
 			return err
 		}
 		top.Wide = wide
-		if err := warnOfCatalogs(cmd, s, catalogs, q.Scope); err != nil {
-			return err
-		}
+		warn(cmd, top.OtherCatalogs)
 		if err := output.Write(top, cmd.OutOrStdout()); err != nil {
 			return err
 		}

@@ -59,7 +59,8 @@ type Top struct {
 	Rows          []TopRow      `json:"rows"`
 	Others        []TopOther    `json:"others"` // what Limit cut off: Errors is the sum of Rows and Others
 
-	Wide bool `json:"-"` // the table has all columns on a terminal too
+	OtherCatalogs string `json:"-"` // see the function
+	Wide          bool   `json:"-"` // the table has all columns on a terminal too
 
 	zone *time.Location
 }
@@ -159,6 +160,10 @@ func NewTop(ctx context.Context, s *store.Store, c *catalog.Set, q TopQuery) (To
 	queries.Go(func() error { return t.count(within, s, q) })
 	queries.Go(func() (err error) {
 		t.Freshness, err = NewFreshness(within, s, q.Scope, time.Now())
+		return err
+	})
+	queries.Go(func() (err error) {
+		t.OtherCatalogs, err = OtherCatalogs(within, s, q.Scope, c.Version)
 		return err
 	})
 	if err := queries.Wait(); err != nil {

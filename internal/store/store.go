@@ -112,19 +112,21 @@ var databaseName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // Open connects to a database whose schema is up to date. Its errors are link.ErrUnreachable,
 // link.ErrRefused, or wrong settings. Each is one sentence to show to the user.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
-	const exists = "SELECT count() FROM system.tables WHERE database = ? AND name = 'migrations'"
-	s, err := open(ctx, cfg, exists, func(server *Store) error {
+	var missing []string
+	s, err := open(ctx, cfg, func(ctx context.Context, server *Store) (exists bool, err error) {
+		missing, err = server.unapplied(ctx)
+		if isCode(err, codeUnknownDatabase) || isCode(err, codeUnknownTable) {
+			return false, nil
+		}
+		return true, err
+	}, func(server *Store) error {
 		return link.Refused("clickhouse at %s has no data of ours in database %q yet: start `ingest run` once, which creates it", server.addr, cfg.Database)
 	})
-	if err != nil {
-		return nil, err
-	}
-	missing, err := s.unapplied(ctx)
 	if err == nil && len(missing) > 0 {
+		s.Close()
 		err = link.Refused("database %q was created by an earlier version: run `ingest check --create` of this version once, which updates the schema (%s)", cfg.Database, strings.Join(missing, ", "))
 	}
 	if err != nil {
-		s.Close()
 		return nil, err
 	}
 	return s, nil
@@ -161,23 +163,27 @@ func OpenAndMigrate(ctx context.Context, cfg Config) (*Store, error) {
 }
 
 // databaseExists asks whether a database exists.
-const databaseExists = "SELECT count() FROM system.databases WHERE name = ?"
+func databaseExists(ctx context.Context, server *Store) (bool, error) {
+	var found uint64
+	err := server.conn.QueryRow(ctx, "SELECT count() FROM system.databases WHERE name = ?", server.database).Scan(&found)
+	return found > 0, err
+}
 
-// open connects to the server, asks it with the query exists whether the database exists, and calls
+// open connects to the server, asks it with exists whether it has what is to be opened, and calls
 // missing if it does not. Connecting to the database at once would be quicker, but the embedded
 // server dies of a connection to a database that does not exist.
-func open(ctx context.Context, cfg Config, exists string, missing func(server *Store) error) (*Store, error) {
+func open(ctx context.Context, cfg Config, exists func(ctx context.Context, server *Store) (bool, error), missing func(server *Store) error) (*Store, error) {
 	server, err := connect(cfg, "")
 	if err != nil {
 		return nil, err
 	}
 	defer server.Close()
-	var found uint64
-	look := func(ctx context.Context) error {
+	var found bool
+	look := func(ctx context.Context) (err error) {
 		if err := server.conn.Ping(ctx); err != nil {
 			return err
 		}
-		err := server.conn.QueryRow(ctx, exists, cfg.Database).Scan(&found)
+		found, err = exists(ctx, server)
 		if refused(err) {
 			return link.Refused("clickhouse at %s does not let user %q look for the database %q: %s", server.addr, cfg.Username, cfg.Database, firstLine(err.Error()))
 		}
@@ -186,7 +192,7 @@ func open(ctx context.Context, cfg Config, exists string, missing func(server *S
 	if err := server.awaitAnswer(ctx, cfg.Username, look); err != nil {
 		return nil, err
 	}
-	if found == 0 {
+	if !found {
 		if err := missing(server); err != nil {
 			return nil, err
 		}
@@ -330,6 +336,7 @@ func firstLine(s string) string {
 // Error codes of ClickHouse, src/Common/ErrorCodes.cpp.
 const (
 	codeUnknownTable         = 60
+	codeUnknownDatabase      = 81
 	codeUnknownSetting       = 115
 	codeAborted              = 236 // the server is shutting down
 	codeAccessDenied         = 497
@@ -404,7 +411,7 @@ func (s *Store) apply(ctx context.Context, names []string) (done []string, err e
 // unapplied returns the migrations that the database has not recorded, in order.
 func (s *Store) unapplied(ctx context.Context) (names []string, err error) {
 	var applied []string
-	if err := s.conn.QueryRow(ctx, `SELECT groupUniqArray(name) FROM migrations`).Scan(&applied); err != nil {
+	if err := s.conn.QueryRow(ctx, "SELECT groupUniqArray(name) FROM `"+s.database+"`.migrations").Scan(&applied); err != nil {
 		return nil, fmt.Errorf("read the migrations of database %q: %w", s.database, err)
 	}
 	names, err = migrationNames()

@@ -210,6 +210,7 @@ func TestRefusalsAreOneSentence(t *testing.T) {
 		}
 	}
 	f(store.Config{Addr: []string{addr}, Database: "nowhere", Username: "default"}, link.ErrRefused, `no data of ours in database "nowhere"`)
+	f(store.Config{Addr: []string{addr}, Database: "system", Username: "default"}, link.ErrRefused, `no data of ours in database "system"`)
 	f(store.Config{Addr: []string{"127.0.0.1:1"}, Database: "errata", Username: "default"}, link.ErrUnreachable, "does not answer")
 	f(store.Config{Addr: []string{addr}, Database: "errata", Username: "default", Password: "wrong"}, link.ErrRefused, "wrong password")
 }
