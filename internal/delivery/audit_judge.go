@@ -76,13 +76,13 @@ func (a *audit) inFlight(ctx context.Context, p *seen, found finder) (flying []r
 	if p.plan == nil || len(p.plan.Runs) == 0 {
 		return nil, nil
 	}
-	batches, err := a.store.RecordedFrom(ctx, p.topic, p.id, p.plan.Offset)
+	batches, err := a.store.RecordedFrom(ctx, []store.Place{{Topic: p.topic, Partition: p.id, Offset: p.plan.Offset}})
 	if err != nil {
 		return nil, err
 	}
 	for _, r := range p.plan.Runs {
 		in := false
-		for _, b := range batches {
+		for _, b := range batches[0] {
 			switch {
 			case b.FirstOffset == r.first && b.LastOffset == r.last:
 				in = in || b.Epoch >= r.epoch
@@ -129,9 +129,13 @@ func (a *audit) judgeLog(ctx context.Context, p *seen, found finder) error {
 // judgeRecord checks that the log still holds the first record of the last batch, as ingesters do
 // before they continue.
 func (a *audit) judgeRecord(ctx context.Context, p *seen, found finder) error {
-	last, is, err := a.store.LastRecorded(ctx, p.topic, p.id)
-	if err != nil || !is || last.FirstRecord == 0 || last.FirstOffset < p.start {
+	recorded, err := a.store.LastRecorded(ctx, []store.Place{{Topic: p.topic, Partition: p.id}})
+	if err != nil {
 		return err
+	}
+	last := recorded[0]
+	if last == nil || last.FirstRecord == 0 || last.FirstOffset < p.start {
+		return nil
 	}
 	same, at := true, int64(0)
 	_, err = a.kafka.scan(ctx, p.topicPartition, last.FirstOffset, last.LastOffset, func(r record) bool {

@@ -280,14 +280,14 @@ type database interface {
 	Insert(ctx context.Context, batches []*store.Batch) error
 	InsertWatermarks(ctx context.Context, marks []store.Watermark) error
 	InsertGap(ctx context.Context, g store.Gap) error
-	RecordedFrom(ctx context.Context, topic string, partition int, offset int64) ([]store.Recorded, error)
-	LastRecorded(ctx context.Context, topic string, partition int) (store.Recorded, bool, error)
-	Accepted(ctx context.Context, topic string, partition int, fingerprint string, ago time.Duration) ([]store.Recorded, error)
+	RecordedFrom(ctx context.Context, places []store.Place) ([][]store.Recorded, error)
+	LastRecorded(ctx context.Context, places []store.Place) ([]*store.Recorded, error)
+	Accepted(ctx context.Context, places []store.Place, ago time.Duration) ([][]store.Recorded, error)
 	ClaimEpoch(ctx context.Context, fingerprint string, least uint32) (uint32, error)
-	Orphans(ctx context.Context, topic string, partition int, from int64) ([]store.Orphan, error)
+	Orphans(ctx context.Context, places []store.Place) ([][]store.Orphan, error)
 	Whole(ctx context.Context, topic string, partition int, firstOffset int64) (bool, error)
 	Void(ctx context.Context, topic string, partition int, orphans []store.Orphan, epoch uint32) error
-	VoidedFrom(ctx context.Context, topic string, partition int, from int64) (store.Voided, error)
+	VoidedFrom(ctx context.Context, places []store.Place) ([]store.Voided, error)
 	ServerID(ctx context.Context) (string, error)
 }
 

@@ -775,34 +775,35 @@ func (s modelStore) recorded(from int64) (all []store.Recorded) {
 	return all
 }
 
-func (s modelStore) RecordedFrom(_ context.Context, _ string, _ int, offset int64) ([]store.Recorded, error) {
+func (s modelStore) RecordedFrom(_ context.Context, places []store.Place) ([][]store.Recorded, error) {
 	if s.ask("recorded").fails {
 		return nil, errModel
 	}
-	return s.recorded(offset), nil
+	return [][]store.Recorded{s.recorded(places[0].Offset)}, nil
 }
 
-func (s modelStore) LastRecorded(context.Context, string, int) (store.Recorded, bool, error) {
+func (s modelStore) LastRecorded(context.Context, []store.Place) ([]*store.Recorded, error) {
 	if s.ask("last recorded").fails {
-		return store.Recorded{}, false, errModel
+		return nil, errModel
 	}
 	all := s.recorded(0)
 	if len(all) == 0 {
-		return store.Recorded{}, false, nil
+		return []*store.Recorded{nil}, nil
 	}
-	return all[len(all)-1], true, nil
+	return []*store.Recorded{&all[len(all)-1]}, nil
 }
 
-func (s modelStore) Accepted(_ context.Context, _ string, _ int, fingerprint string, ago time.Duration) (all []store.Recorded, err error) {
+func (s modelStore) Accepted(_ context.Context, _ []store.Place, ago time.Duration) ([][]store.Recorded, error) {
 	if s.ask("accepted").fails {
 		return nil, errModel
 	}
+	var all []store.Recorded
 	for r, at := range s.world.accepted {
-		if r.Fingerprint == fingerprint && s.world.now.Sub(at) > ago {
+		if s.world.now.Sub(at) > ago {
 			all = append(all, r)
 		}
 	}
-	return all, nil
+	return [][]store.Recorded{all}, nil
 }
 
 func (s modelStore) ClaimEpoch(_ context.Context, _ string, least uint32) (uint32, error) {
@@ -836,17 +837,18 @@ func (w *world) orphans() map[store.Orphan]bool {
 	return seen
 }
 
-func (s modelStore) Orphans(_ context.Context, _ string, _ int, from int64) (orphans []store.Orphan, err error) {
+func (s modelStore) Orphans(_ context.Context, places []store.Place) ([][]store.Orphan, error) {
 	if s.ask("orphans").fails {
 		return nil, errModel
 	}
+	var orphans []store.Orphan
 	for orphan := range s.world.orphans() {
-		if orphan.FirstOffset >= from {
+		if orphan.FirstOffset >= places[0].Offset {
 			orphans = append(orphans, orphan)
 		}
 	}
 	slices.SortFunc(orphans, func(a, b store.Orphan) int { return cmp.Compare(a.FirstOffset, b.FirstOffset) })
-	return orphans, nil
+	return [][]store.Orphan{orphans}, nil
 }
 
 func (s modelStore) Whole(_ context.Context, _ string, _ int, first int64) (bool, error) {
@@ -898,16 +900,17 @@ func (s modelStore) Void(_ context.Context, _ string, _ int, orphans []store.Orp
 	return nil
 }
 
-func (s modelStore) VoidedFrom(_ context.Context, _ string, _ int, from int64) (d store.Voided, err error) {
+func (s modelStore) VoidedFrom(_ context.Context, places []store.Place) ([]store.Voided, error) {
 	if s.ask("voided").fails {
-		return d, errModel
+		return nil, errModel
 	}
+	var d store.Voided
 	for first, sw := range s.world.switches {
-		if first >= from {
+		if first >= places[0].Offset {
 			d.Last, d.Epoch = max(d.Last, first), max(d.Epoch, sw.epoch)
 		}
 	}
-	return d, nil
+	return []store.Voided{d}, nil
 }
 
 func (s modelStore) ServerID(context.Context) (string, error) {

@@ -45,7 +45,7 @@ func (p plan) end() int64 {
 func (p *plan) leave(done []store.Recorded) bool {
 	n := 0
 	for n < len(p.Runs) && slices.ContainsFunc(done, func(r store.Recorded) bool {
-		return p.Runs[n] == run{r.FirstOffset, r.LastOffset, r.Epoch}
+		return r.Fingerprint == p.Fingerprint && p.Runs[n] == run{r.FirstOffset, r.LastOffset, r.Epoch}
 	}) {
 		p.Offset = p.Runs[n].last + 1
 		n++

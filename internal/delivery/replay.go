@@ -122,10 +122,11 @@ func (r *Replay) At(ctx context.Context, place store.Place) (*Replayed, error) {
 	if !ok || place.Offset < first || place.Offset >= done {
 		return nil, fmt.Errorf("%s: offset %d is not one of %d to %d, which Kafka has and the ingesters have read", tp, place.Offset, first, done-1)
 	}
-	there, err := r.Store.RecordedFrom(ctx, tp.topic, tp.id, place.Offset)
+	recorded, err := r.Store.RecordedFrom(ctx, []store.Place{place})
 	if err != nil {
 		return nil, err
 	}
+	there := recorded[0]
 	begin, end := place.Offset, done
 	if len(there) > 0 && there[0].FirstOffset <= place.Offset {
 		end = place.Offset + 1
@@ -183,11 +184,11 @@ func (r *Replay) void(ctx context.Context, tp topicPartition, list []job, done *
 	if i < 0 {
 		return nil
 	}
-	orphans, err := r.Store.Orphans(ctx, tp.topic, tp.id, list[i].hole)
+	orphans, err := r.Store.Orphans(ctx, []store.Place{{Topic: tp.topic, Partition: tp.id, Offset: list[i].hole}})
 	if err != nil {
 		return err
 	}
-	for _, s := range orphans {
+	for _, s := range orphans[0] {
 		if slices.ContainsFunc(list, func(j job) bool { return j.was == nil && j.hole <= s.FirstOffset && s.FirstOffset <= j.last }) {
 			done.switches = append(done.switches, &store.Batch{Topic: tp.topic, Partition: tp.id, FirstOffset: s.FirstOffset, Epoch: done.Epoch})
 		}

@@ -31,6 +31,7 @@ func (g *generation) takeOver(ctx context.Context, assigned []topicPartition) er
 	if serverID != g.serverID {
 		g.serverID, g.last = serverID, nil
 	}
+	unknown := map[topicPartition]plan{} // partitions that are new to us
 	for _, tp := range assigned {
 		was, isCommitted := committed[tp]
 		if last := g.last[tp]; isCommitted && last != nil && last.plan().encode() == was.encode() && last.offset == was.Offset {
@@ -40,14 +41,17 @@ func (g *generation) takeOver(ctx context.Context, assigned []topicPartition) er
 		if !isCommitted {
 			was = plan{Offset: unknownOffset}
 		}
-		var p *partition
+		unknown[tp] = was
+	}
+	if len(unknown) > 0 {
+		var adopted []*partition
 		if err := g.patiently(ctx, func() (err error) {
-			p, err = g.adopt(ctx, tp, was)
+			adopted, err = g.adopt(ctx, unknown)
 			return err
 		}); err != nil {
 			return err
 		}
-		g.partitions = append(g.partitions, p)
+		g.partitions = append(g.partitions, adopted...)
 	}
 	slices.SortFunc(g.partitions, func(a, b *partition) int { return a.compare(b.topicPartition) })
 	g.countStopped()
@@ -93,140 +97,202 @@ type adoption struct {
 	was        plan // as committed; from findStart on without the runs that were left behind, and with an offset
 	hadPlan    bool // somebody planned something from the committed offset on
 	hadOffset  bool
-	last       store.Recorded // the last recorded batch
-	isRecorded bool           // there is one
-	first, end int64          // of the log
+	last       *store.Recorded // the last recorded batch; nil: there is none
+	first, end int64           // of the log
+	pruned     bool            // runs were left behind
+	orphans    []store.Orphan
+	partition  *partition // what it makes
 }
 
-// adopt makes the state of a partition that is new to us, from what is committed, what is recorded,
-// and what the log holds.
-func (g *generation) adopt(ctx context.Context, tp topicPartition, was plan) (*partition, error) {
-	a := &adoption{generation: g, tp: tp, was: was, hadPlan: !was.lost(), hadOffset: was.Offset != unknownOffset}
-	var err error
-	if a.last, a.isRecorded, err = g.database.LastRecorded(ctx, tp.topic, tp.id); err != nil {
-		return nil, err
+// adopt makes the state of partitions that are new to us, from what is committed, what is recorded,
+// and what their logs hold. It asks the database for all partitions at once, because a question
+// about many costs little more than about one.
+func (g *generation) adopt(ctx context.Context, unknown map[topicPartition]plan) (partitions []*partition, err error) {
+	all := make(adoptions, 0, len(unknown))
+	for tp, was := range unknown {
+		all = append(all, &adoption{generation: g, tp: tp, was: was, hadPlan: !was.lost(), hadOffset: was.Offset != unknownOffset})
 	}
-	if a.first, a.end, err = g.broker.bounds(ctx, tp); err != nil {
-		return nil, err
-	}
-	pruned, err := a.findStart(ctx)
-	if err != nil {
-		return nil, err
-	}
-	orphans, err := a.orphans(ctx)
-	if err != nil {
-		return nil, err
-	}
-	p, err := a.planned(ctx)
-	if err != nil {
-		return nil, err
-	}
-	p.uncommitted = p.uncommitted || !a.hadPlan || pruned // a start position holds from now on
-	if err := a.void(ctx, p, orphans); err != nil {
-		return nil, err
-	}
-	if err := a.checkLog(ctx, p); err != nil {
-		return nil, err
-	}
-	return p, a.recordSkipped(ctx)
-}
-
-// findStart finds the offset to begin at, and reports whether runs at the beginning of the plan
-// were left behind: those that the previous owner would have left behind a moment later. An owner
-// that never has the partition for a minute would otherwise hand on longer and longer plans.
-func (a *adoption) findStart(ctx context.Context) (pruned bool, err error) {
-	if len(a.was.Runs) > 0 {
-		accepted, err := a.database.Accepted(ctx, a.tp.topic, a.tp.id, a.was.Fingerprint, keepPlanned)
-		if err != nil {
-			return false, err
+	slices.SortFunc(all, func(a, b *adoption) int { return a.tp.compare(b.tp) })
+	for _, step := range []func(context.Context, *generation) error{all.findStarts, all.findOrphans, all.findPlanned, all.void} {
+		if err := step(ctx, g); err != nil {
+			return nil, err
 		}
-		pruned = a.was.leave(accepted)
 	}
-	switch {
-	case a.hadOffset:
-	case a.isRecorded: // the group's offsets have expired: the record says where we were
-		a.was.Offset = a.last.LastOffset + 1
-	default:
-		a.was.Offset, err = a.broker.start(ctx, a.tp)
+	for _, a := range all {
+		if err := a.checkLog(ctx); err != nil {
+			return nil, err
+		}
+		if err := a.recordSkipped(ctx); err != nil {
+			return nil, err
+		}
+		partitions = append(partitions, a.partition)
 	}
-	return pruned, err
+	return partitions, nil
+}
+
+type adoptions []*adoption
+
+// places returns an offset of each partition.
+func (all adoptions) places(offset func(*adoption) int64) []store.Place {
+	places := make([]store.Place, len(all))
+	for i, a := range all {
+		places[i] = store.Place{Topic: a.tp.topic, Partition: a.tp.id, Offset: offset(a)}
+	}
+	return places
+}
+
+// those returns the adoptions that something holds for.
+func (all adoptions) those(holds func(*adoption) bool) (some adoptions) {
+	for _, a := range all {
+		if holds(a) {
+			some = append(some, a)
+		}
+	}
+	return some
+}
+
+// findStarts finds the offsets to begin at. It leaves runs at the beginning of a plan behind: those
+// that the previous owner would have left behind a moment later. An owner that never has the
+// partition for a minute would otherwise hand on longer and longer plans.
+func (all adoptions) findStarts(ctx context.Context, g *generation) error {
+	last, err := g.database.LastRecorded(ctx, all.places(func(a *adoption) int64 { return 0 }))
+	if err != nil {
+		return err
+	}
+	for i, a := range all {
+		a.last = last[i]
+		if a.first, a.end, err = g.broker.bounds(ctx, a.tp); err != nil {
+			return err
+		}
+	}
+	running := all.those(func(a *adoption) bool { return len(a.was.Runs) > 0 })
+	if len(running) > 0 {
+		accepted, err := g.database.Accepted(ctx, running.places(func(a *adoption) int64 { return a.was.Offset }), keepPlanned)
+		if err != nil {
+			return err
+		}
+		for i, a := range running {
+			a.pruned = a.was.leave(accepted[i])
+		}
+	}
+	for _, a := range all {
+		switch {
+		case a.hadOffset:
+		case a.last != nil: // the group's offsets have expired: the record says where we were
+			a.was.Offset = a.last.LastOffset + 1
+		default:
+			if a.was.Offset, err = g.broker.start(ctx, a.tp); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // recordedEnd is the offset behind the last recorded batch, otherwise when there is none.
 func (a *adoption) recordedEnd(otherwise int64) int64 {
-	if a.isRecorded {
+	if a.last != nil {
 		return a.last.LastOffset + 1
 	}
 	return otherwise
 }
 
-// orphans returns batches that were inserted and recorded nowhere, and whose plan is lost with the
-// group's offset. What another owner has planned since we were told that there is no plan is not
-// among them.
-func (a *adoption) orphans(ctx context.Context) ([]store.Orphan, error) {
-	if a.hadPlan {
-		return nil, nil
+// findOrphans finds batches that were inserted and recorded nowhere, and whose plan is lost with
+// the group's offset. What another owner has planned since we were told that there is no plan is
+// not among them.
+func (all adoptions) findOrphans(ctx context.Context, g *generation) error {
+	lost := all.those(func(a *adoption) bool { return !a.hadPlan })
+	if len(lost) == 0 {
+		return nil
 	}
-	orphans, err := a.database.Orphans(ctx, a.tp.topic, a.tp.id, a.recordedEnd(0))
-	if err != nil || len(orphans) == 0 {
-		return nil, err
-	}
-	now, err := a.broker.committed(ctx)
+	orphans, err := g.database.Orphans(ctx, lost.places(func(a *adoption) int64 { return a.recordedEnd(0) }))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if then, isCommitted := now[a.tp]; isCommitted && !then.lost() {
-		return nil, fmt.Errorf("%s: %w", a.tp, errOvertaken)
+	for i, a := range lost {
+		a.orphans = orphans[i]
 	}
-	return orphans, nil
+	lost = lost.those(func(a *adoption) bool { return len(a.orphans) > 0 })
+	if len(lost) == 0 {
+		return nil
+	}
+	now, err := g.broker.committed(ctx)
+	if err != nil {
+		return err
+	}
+	for _, a := range lost {
+		if then, isCommitted := now[a.tp]; isCommitted && !then.lost() {
+			return fmt.Errorf("%s: %w", a.tp, errOvertaken)
+		}
+	}
+	return nil
 }
 
-// planned makes the partition with the runs that were cut before us.
-func (a *adoption) planned(ctx context.Context) (*partition, error) {
-	recorded, err := a.database.RecordedFrom(ctx, a.tp.topic, a.tp.id, a.was.Offset)
+// findPlanned makes the partitions with the runs that were cut before us.
+func (all adoptions) findPlanned(ctx context.Context, g *generation) error {
+	recorded, err := g.database.RecordedFrom(ctx, all.places(func(a *adoption) int64 { return a.was.Offset }))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	p := newPartition(a.tp, a.was, recorded, a.fingerprint)
-	p.limits, p.clock = a.cfg.Limits, a.now
-	if p.epochNeeded {
-		epoch, err := a.database.ClaimEpoch(ctx, a.fingerprint, p.greatestEpoch())
-		if err != nil {
-			return nil, err
+	for i, a := range all {
+		p := newPartition(a.tp, a.was, recorded[i], g.fingerprint)
+		p.limits, p.clock = g.cfg.Limits, g.now
+		if p.epochNeeded {
+			epoch, err := g.database.ClaimEpoch(ctx, g.fingerprint, p.greatestEpoch())
+			if err != nil {
+				return err
+			}
+			p.setEpoch(epoch)
 		}
-		p.setEpoch(epoch)
+		p.uncommitted = p.uncommitted || !a.hadPlan || a.pruned // a start position holds from now on
+		a.partition = p
 	}
-	return p, nil
+	return nil
 }
 
 // void takes the orphans out of the count, and notes under which epoch their records are to be
 // written.
-func (a *adoption) void(ctx context.Context, p *partition, orphans []store.Orphan) (err error) {
+func (all adoptions) void(ctx context.Context, g *generation) error {
+	for _, a := range all {
+		if err := a.void(ctx); err != nil {
+			return err
+		}
+	}
+	voided, err := g.database.VoidedFrom(ctx, all.places(func(a *adoption) int64 { return a.partition.knownEnd() }))
+	if err != nil {
+		return err
+	}
+	for i, a := range all {
+		a.partition.voided = voided[i]
+	}
+	return nil
+}
+
+func (a *adoption) void(ctx context.Context) error {
+	orphans := a.orphans
 	if len(orphans) > 0 {
-		epoch, err := a.database.ClaimEpoch(ctx, a.fingerprint, p.greatestEpoch())
+		epoch, err := a.database.ClaimEpoch(ctx, a.fingerprint, a.partition.greatestEpoch())
 		if err != nil {
 			return err
 		}
 		a.log.Warn("voided rows whose plan was lost with the group's offset; their records are read again",
 			"topic", a.tp.topic, "partition", a.tp.id, "batches", len(orphans), "epoch", epoch)
-		if err := a.database.Void(ctx, a.tp.topic, a.tp.id, orphans, epoch); err != nil {
-			return err
-		}
+		return a.database.Void(ctx, a.tp.topic, a.tp.id, orphans, epoch)
 	}
-	p.voided, err = a.database.VoidedFrom(ctx, a.tp.topic, a.tp.id, p.knownEnd())
-	return err
+	return nil
 }
 
 // checkLog stops reading a partition whose log is not the one that is planned and recorded.
-func (a *adoption) checkLog(ctx context.Context, p *partition) error {
+func (a *adoption) checkLog(ctx context.Context) error {
+	p := a.partition
 	if p.knownEnd() > a.end {
 		a.stopReading(p, "its log ends before what was read from it", "read_to", p.knownEnd(), "log_ends_at", a.end)
 		return nil
 	}
-	if !a.isRecorded || a.last.FirstRecord == 0 || a.last.FirstOffset < a.first || a.last.FirstOffset >= a.end {
+	if a.last == nil || a.last.FirstRecord == 0 || a.last.FirstOffset < a.first || a.last.FirstOffset >= a.end {
 		return nil
 	}
-	same, err := a.isSame(ctx, a.tp, a.last)
+	same, err := a.isSame(ctx, a.tp, *a.last)
 	if err == nil && !same {
 		a.stopReading(p, "its log holds another record than the one that was counted", "offset", a.last.FirstOffset)
 	}

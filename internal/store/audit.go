@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -69,19 +68,16 @@ func (p auditPlace) set() clickhouse.GroupSet {
 // for rows of any table, {from} is one for tables with few rows, and {since …} is one for a column
 // of time; {aged} is agedColumn.
 func (scope AuditScope) bind(sql string, r auditRange) (string, []any) {
-	var partitions []clickhouse.GroupSet
-	var names []string
-	var froms []int64
+	var places []Place
 	from := "1"
 	for _, p := range scope.Partitions {
-		partitions = append(partitions, clickhouse.GroupSet{Value: []any{p.Topic, p.Partition}})
-		names, froms = append(names, p.Topic+"/"+strconv.Itoa(p.Partition)), append(froms, p.From)
+		places = append(places, Place{Topic: p.Topic, Partition: p.Partition, Offset: p.From})
 		if p.From > 0 {
-			from = "first_offset >= transform(concat(toString(topic), '/', toString(partition)), @names, @froms, toInt64(0))"
+			from = "first_offset >= " + offsetOfPlace
 		}
 	}
 	slice := "1"
-	args := []any{clickhouse.Named("partitions", partitions), clickhouse.Named("names", names), clickhouse.Named("froms", froms)}
+	args := bindPlaces(places)
 	if r.from != nil {
 		slice += " AND (topic, partition, first_offset) >= @slice_from"
 		args = append(args, clickhouse.Named("slice_from", r.from.set()))
@@ -98,7 +94,7 @@ func (scope AuditScope) bind(sql string, r auditRange) (string, []any) {
 	for _, name := range auditedTables {
 		args = append(args, clickhouse.Named("complete_since_"+name, scope.completeSince(name)))
 	}
-	return strings.NewReplacer("{partitions}", "(topic, partition) IN (@partitions)", "{from}", from, "{slice}", slice, "{counting}", counted,
+	return strings.NewReplacer("{partitions}", inPlaces, "{from}", from, "{slice}", slice, "{counting}", counted,
 		"{since ts}", since("ts"), "{since minute}", since("minute"), "{aged}", agedColumn).Replace(sql), args
 }
 

@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
 // Recorded is a batch that is in, as the view batches shows it.
@@ -15,23 +18,63 @@ type Recorded struct {
 	FirstRecord             uint64 // the hash of its first record; 0: unknown
 }
 
-// recordedIn selects the recorded batches of a partition.
-const recordedIn = `SELECT first_offset, last_offset, epoch, fingerprint, first_record FROM batches
-	WHERE topic = ? AND partition = ?`
+// Conditions for rows of the partitions of places, which bindPlaces fills in.
+const (
+	inPlaces      = "(topic, partition) IN (@partitions)"
+	offsetOfPlace = "transform(concat(toString(topic), '/', toString(partition)), @names, @offsets, toInt64(0))"
+)
 
-// RecordedFrom returns the batches of a partition that contain an offset or come after it, in
-// order. Whoever reads those offsets again must keep their boundaries.
-func (s *Store) RecordedFrom(ctx context.Context, topic string, partition int, offset int64) ([]Recorded, error) {
-	return s.recorded(ctx, recordedIn+` AND last_offset >= ? ORDER BY first_offset`, topic, partition, offset)
+func bindPlaces(places []Place) []any {
+	var partitions []clickhouse.GroupSet
+	var names []string
+	var offsets []int64
+	for _, p := range places {
+		partitions = append(partitions, clickhouse.GroupSet{Value: []any{p.Topic, p.Partition}})
+		names, offsets = append(names, p.Topic+"/"+strconv.Itoa(p.Partition)), append(offsets, p.Offset)
+	}
+	return []any{clickhouse.Named("partitions", partitions), clickhouse.Named("names", names), clickhouse.Named("offsets", offsets)}
 }
 
-// LastRecorded returns the last batch of a partition, if it has any.
-func (s *Store) LastRecorded(ctx context.Context, topic string, partition int) (last Recorded, found bool, err error) {
-	all, err := s.recorded(ctx, recordedIn+` ORDER BY first_offset DESC LIMIT 1`, topic, partition)
-	if err != nil || len(all) == 0 {
-		return Recorded{}, false, err
+// askPlaces runs a query on the partitions of places, at least one. The first two columns of a row
+// are topic and partition. The others are read into fields, and then take is called with the index
+// of the row's place.
+func (s *Store) askPlaces(ctx context.Context, sql string, places []Place, args, fields []any, take func(i int)) error {
+	index := map[Place]int{}
+	for i, p := range places {
+		index[Place{Topic: p.Topic, Partition: p.Partition}] = i
 	}
-	return all[0], true, nil
+	return s.ask(ctx, sql, append(bindPlaces(places), args...), func(scan func(...any) error) error {
+		var topic string
+		var partition int32
+		err := scan(append([]any{&topic, &partition}, fields...)...)
+		if err == nil {
+			take(index[Place{Topic: topic, Partition: int(partition)}])
+		}
+		return err
+	})
+}
+
+// RecordedFrom returns, for each place, the batches of its partition that contain its offset or
+// come after it, in order. Whoever reads those offsets again must keep their boundaries.
+func (s *Store) RecordedFrom(ctx context.Context, places []Place) ([][]Recorded, error) {
+	return s.recorded(ctx, `SELECT topic, partition, first_offset, last_offset, epoch, fingerprint, first_record FROM batches
+		WHERE `+inPlaces+` AND last_offset >= `+offsetOfPlace+` ORDER BY topic, partition, first_offset`, places)
+}
+
+// LastRecorded returns, for each place, the last batch of its partition, nil if that has none.
+func (s *Store) LastRecorded(ctx context.Context, places []Place) ([]*Recorded, error) {
+	all, err := s.recorded(ctx, `SELECT topic, partition, max(first_offset), argMax(last_offset, first_offset), argMax(epoch, first_offset), argMax(fingerprint, first_offset),
+		argMax(first_record, first_offset) FROM batches WHERE `+inPlaces+` GROUP BY topic, partition`, places)
+	if err != nil {
+		return nil, err
+	}
+	last := make([]*Recorded, len(places))
+	for i, one := range all {
+		if len(one) > 0 {
+			last[i] = &one[0]
+		}
+	}
+	return last, nil
 }
 
 // RecordedBefore returns the offset after all batches of a partition that end before the given
@@ -44,25 +87,22 @@ func (s *Store) RecordedBefore(ctx context.Context, topic string, partition int,
 	return end, nil
 }
 
-func (s *Store) recorded(ctx context.Context, sql, topic string, partition int, args ...any) (all []Recorded, err error) {
-	err = s.ask(ctx, sql, append([]any{topic, partition}, args...), func(scan func(...any) error) error {
-		var r Recorded
-		err := scan(&r.FirstOffset, &r.LastOffset, &r.Epoch, &r.Fingerprint, &r.FirstRecord)
-		all = append(all, r)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read the recorded batches of %s/%d: %w", topic, partition, err)
+func (s *Store) recorded(ctx context.Context, sql string, places []Place, args ...any) ([][]Recorded, error) {
+	all := make([][]Recorded, len(places))
+	var r Recorded
+	fields := []any{&r.FirstOffset, &r.LastOffset, &r.Epoch, &r.Fingerprint, &r.FirstRecord}
+	if err := s.askPlaces(ctx, sql, places, args, fields, func(i int) { all[i] = append(all[i], r) }); err != nil {
+		return nil, fmt.Errorf("read the recorded batches: %w", err)
 	}
 	return all, nil
 }
 
-// Accepted returns the batches of a parser that the server has accepted, complete, since its last
-// start and at least so long ago: a loss of power would not lose them. Batches that it does not
-// return may be in as well.
-func (s *Store) Accepted(ctx context.Context, topic string, partition int, fingerprint string, ago time.Duration) (all []Recorded, err error) {
-	return s.recorded(ctx, `SELECT DISTINCT first_offset, last_offset, epoch, fingerprint, toUInt64(0) FROM accepted
-		WHERE topic = ? AND partition = ? AND fingerprint = ? AND uptime() - up > ?`, topic, partition, fingerprint, int64(ago.Seconds()))
+// Accepted returns, for each place, the batches of its partition that the server has accepted,
+// complete, since its last start and at least so long ago: a loss of power would not lose them.
+// Batches that it does not return may be in as well.
+func (s *Store) Accepted(ctx context.Context, places []Place, ago time.Duration) ([][]Recorded, error) {
+	return s.recorded(ctx, `SELECT DISTINCT topic, partition, first_offset, last_offset, epoch, fingerprint, toUInt64(0) FROM accepted
+		WHERE `+inPlaces+` AND uptime() - up > @ago`, places, clickhouse.Named("ago", int64(ago.Seconds())))
 }
 
 // Whole reports whether a batch is recorded and has all the rows that it was recorded with, under

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -13,23 +12,20 @@ type Orphan struct {
 	Epoch       uint32
 }
 
-// Orphans returns the orphans of a partition that begin at or after an offset. An orphan that is in
-// no plan is never finished. The query reads columns of whole tables, so it is not for everyday
-// use.
-func (s *Store) Orphans(ctx context.Context, topic string, partition int, from int64) (orphans []Orphan, err error) {
-	const rows = ` WHERE topic = ? AND partition = ? AND first_offset >= ? AND ` + counted
-	err = s.ask(ctx, `SELECT DISTINCT first_offset, epoch FROM (
-		SELECT first_offset, epoch FROM error_rows`+rows+` UNION ALL SELECT first_offset, epoch FROM traffic_sums`+rows+`
-		UNION ALL SELECT first_offset, epoch FROM error_sums`+rows+` UNION ALL SELECT first_offset, epoch FROM dead_letter_rows`+rows+`)
-		WHERE (first_offset, epoch) NOT IN (SELECT first_offset, epoch FROM batch_rows WHERE topic = ? AND partition = ? AND first_offset >= ?)
-		ORDER BY first_offset`, slices.Repeat([]any{topic, partition, from}, 5), func(scan func(...any) error) error {
-		var orphan Orphan
-		err := scan(&orphan.FirstOffset, &orphan.Epoch)
-		orphans = append(orphans, orphan)
-		return err
-	})
+// Orphans returns, for each place, the orphans of its partition that begin at or after its offset.
+// An orphan that is in no plan is never finished. The query reads columns of whole tables, so it is
+// not for everyday use.
+func (s *Store) Orphans(ctx context.Context, places []Place) ([][]Orphan, error) {
+	const rows = ` WHERE ` + inPlaces + ` AND first_offset >= ` + offsetOfPlace + ` AND ` + counted
+	orphans := make([][]Orphan, len(places))
+	var orphan Orphan
+	err := s.askPlaces(ctx, `SELECT DISTINCT topic, partition, first_offset, epoch FROM (
+		SELECT topic, partition, first_offset, epoch FROM error_rows`+rows+` UNION ALL SELECT topic, partition, first_offset, epoch FROM traffic_sums`+rows+`
+		UNION ALL SELECT topic, partition, first_offset, epoch FROM error_sums`+rows+` UNION ALL SELECT topic, partition, first_offset, epoch FROM dead_letter_rows`+rows+`)
+		WHERE (topic, partition, first_offset, epoch) NOT IN (SELECT topic, partition, first_offset, epoch FROM batch_rows WHERE `+inPlaces+` AND first_offset >= `+offsetOfPlace+`)
+		ORDER BY topic, partition, first_offset`, places, nil, []any{&orphan.FirstOffset, &orphan.Epoch}, func(i int) { orphans[i] = append(orphans[i], orphan) })
 	if err != nil {
-		return nil, fmt.Errorf("look for orphans of %s/%d: %w", topic, partition, err)
+		return nil, fmt.Errorf("look for orphans: %w", err)
 	}
 	return orphans, nil
 }
@@ -74,12 +70,14 @@ func (s *Store) Void(ctx context.Context, topic string, partition int, orphans [
 	return nil
 }
 
-// VoidedFrom returns what was voided at or after an offset.
-func (s *Store) VoidedFrom(ctx context.Context, topic string, partition int, from int64) (v Voided, err error) {
-	err = s.conn.QueryRow(ctx, `SELECT max(first_offset), max(epoch) FROM epoch_switches WHERE topic = ? AND partition = ? AND first_offset >= ?`,
-		topic, partition, from).Scan(&v.Last, &v.Epoch)
+// VoidedFrom returns, for each place, what was voided at or after its offset.
+func (s *Store) VoidedFrom(ctx context.Context, places []Place) ([]Voided, error) {
+	all := make([]Voided, len(places))
+	var v Voided
+	err := s.askPlaces(ctx, `SELECT topic, partition, max(first_offset), max(epoch) FROM epoch_switches
+		WHERE `+inPlaces+` AND first_offset >= `+offsetOfPlace+` GROUP BY topic, partition`, places, nil, []any{&v.Last, &v.Epoch}, func(i int) { all[i] = v })
 	if err != nil {
-		return Voided{}, fmt.Errorf("look for voided rows of %s/%d: %w", topic, partition, err)
+		return nil, fmt.Errorf("look for voided rows: %w", err)
 	}
-	return v, nil
+	return all, nil
 }
