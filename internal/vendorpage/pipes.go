@@ -196,7 +196,8 @@ func continued(lines []line, j, columns int) int {
 		}
 		if hasPipe(lines[j+n]) {
 			cells, _ := splitPipes(drawn.Replace(lines[j+n].text))
-			if _, heads := headings(cells); heads || len(cells) != columns {
+			_, heads := headings(cells)
+			if below := peek(lines, j+n+1); heads || len(cells) != columns || isRuler(below) && strings.Contains(below, "|") && !strings.Contains(below, "+") {
 				return 0 // the lines may be the title of another table
 			}
 			return n
