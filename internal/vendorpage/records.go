@@ -60,8 +60,10 @@ var counted = map[string]bool{"no": true, "number": true, "#": true, "id": true}
 // with paragraphs below them, or lines with named fields. No row of headings vouches for such a
 // table, so it needs at least two codes that begin in the same way.
 func findRecords(lines []line, at int) (*grid, int) {
-	if g, next := findFielded(lines, at); g != nil {
-		return g, next
+	for _, find := range []func([]line, int) (*grid, int){findFielded, findLabelled} {
+		if g, next := find(lines, at); g != nil {
+			return g, next
+		}
 	}
 	first := lines[at].start()
 	if !first.ok {
