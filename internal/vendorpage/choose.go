@@ -115,11 +115,16 @@ const longList = 8
 // announced reports whether the text above announces codes, and the table is a long list of
 // different numbers with texts of which most say what is wrong.
 func (r *reading) announced() bool {
+	return r.codes && r.manyNumbers() && !r.counts() && 10*r.count(Row.saysFault) >= 6*len(r.rows)
+}
+
+// manyNumbers reports whether the table is a long list of different numbers.
+func (r *reading) manyNumbers() bool {
 	codes := make([]string, len(r.rows))
 	for i, row := range r.rows {
 		codes[i] = row.Code
 	}
-	return r.codes && len(codes) >= longList && different(codes) && !r.counts() && 10*r.count(Row.saysFault) >= 6*len(r.rows)
+	return len(codes) >= longList && different(codes)
 }
 
 // continues reports whether a list has the marks and the shapes of codes of another list, which
@@ -173,7 +178,7 @@ func (r *reading) convincing(titled bool) bool {
 		return false
 	case r.numbersConvince(about, titled), n >= 3 && r.most(Row.namesFault):
 		return true
-	case about && !r.named && n >= 3 && r.likeCodes() && !r.counts() && 10*r.count(Row.saysFault) >= 6*n:
+	case about && !r.named && n >= 3 && (r.likeCodes() || r.manyNumbers()) && !r.counts() && 10*r.count(Row.saysFault) >= 6*n:
 		return true
 	}
 	return 2*r.count(func(row Row) bool { return prose(row.Description) || prose(row.Message) }) >= n && r.textsConvince(about)

@@ -89,6 +89,7 @@ var directive = regexp.MustCompile(`(?m)^[ \t]*\.\. (?:[a-z]+:)?(?:data|exceptio
 var (
 	summaryTag = regexp.MustCompile(`^\s*(?:<details[^<>]*>\s*)?<summary[^<>]*>(.*)</summary>\s*$`)
 	detailsTag = regexp.MustCompile(`^\s*</?details[^<>]*>\s*$`)
+	headingTag = regexp.MustCompile(`^\s*<h([1-6])\b[^<>]*>(.*)</h[1-6]>\s*$`)
 	underline  = regexp.MustCompile(`^(?:=+|-+|~+|\^+|\++|\*+|"+|'+)$`)
 )
 
@@ -145,9 +146,9 @@ var component = regexp.MustCompile(`^\s*<[A-Z]\w*\s[^<>]*?\b(?:title|label|summa
 // componentEnd matches the end of a component of JSX.
 var componentEnd = regexp.MustCompile(`^\s*</[A-Z]\w*>\s*$`)
 
-// withHeadings writes as headings of Markdown what is one in other ways: the summaries of HTML,
-// the titles of components of JSX that are codes, titles of AsciiDoc and MediaWiki, and underlined
-// lines. The marks that underline rank in the order in which the page uses them.
+// withHeadings writes as headings of Markdown what is one in other ways: the headings and summaries
+// of HTML, the titles of components of JSX that are codes, titles of AsciiDoc and MediaWiki, and
+// underlined lines. The marks that underline rank in the order in which the page uses them.
 func withHeadings(lines []string) []string {
 	opened, fenced := false, false
 	var ranks []byte
@@ -164,6 +165,8 @@ func withHeadings(lines []string) []string {
 			lines[i] = ""
 		} else if m := summaryTag.FindStringSubmatch(l); m != nil {
 			lines[i] = "###### " + markup.ReplaceAllString(m[1], "")
+		} else if m := headingTag.FindStringSubmatch(l); m != nil {
+			lines[i] = strings.Repeat("#", int(m[1][0]-'0')) + " " + markup.ReplaceAllString(m[2], "")
 		} else if m := equalsTitle.FindStringSubmatch(l); m != nil && !fenced {
 			lines[i] = strings.Repeat("#", len(m[1])) + " " + m[2]
 		}

@@ -12,11 +12,23 @@ import (
 
 var htmlMarks = regexp.MustCompile(`(?i)<(?:!doctype html|html|head|body|table|div|dl|p|h[1-6]|section|article|meta)\b`)
 
-// isHTML reports whether a page is HTML: it begins with a tag.
+// wholeHTML matches the beginning of a page that is HTML as a whole.
+var wholeHTML = regexp.MustCompile(`(?i)^<(?:!doctype html|html|head|body|meta)\b`)
+
+// markdownMarks match lines that only Markdown has: a heading and the ruler of a table.
+var markdownMarks = regexp.MustCompile(`(?m)^(?:#{1,6} +\S.*|\|?[ \t]*:?-{3,}:?[ \t]*\|[ \t|:-]*)$`)
+
+// isHTML reports whether a page is HTML: it begins with a tag, and not as Markdown may.
 func isHTML(name, text string) bool {
 	head := strings.TrimSpace(text[:min(len(text), 4096)])
 	name = strings.ToLower(name)
-	return strings.HasPrefix(head, "<") && !strings.HasPrefix(head, "<!-- markdown") && htmlMarks.MatchString(head) || (strings.HasSuffix(name, ".html") || strings.HasSuffix(name, ".htm")) && htmlMarks.MatchString(text)
+	switch {
+	case strings.HasSuffix(name, ".html"), strings.HasSuffix(name, ".htm"):
+		return htmlMarks.MatchString(text)
+	case !strings.HasPrefix(head, "<"), !wholeHTML.MatchString(head) && markdownMarks.MatchString(text):
+		return false
+	}
+	return htmlMarks.MatchString(head)
 }
 
 // maxNested limits how deeply tables and lists may be nested.

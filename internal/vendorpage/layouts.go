@@ -17,6 +17,7 @@ type layout struct {
 // layouts are tried in this order at each line, those with the clearest marks first.
 var layouts = []layout{
 	{"constants", findConstants},               // an enumeration in source code
+	{messagesTable, findMessages},              // texts with their keys, as in a properties file
 	{"broken rows with pipes", findBrokenRows}, // rows that go on in the next lines
 	{"rows with pipes", findPipeRows},          // a row per line, cells separated by |, with or without a ruler or borders
 	{"cells with pipes", findPipeCells},        // a cell per line, each ending in |

@@ -32,11 +32,69 @@ func readMessages(name, text string) []part {
 	default:
 		return nil
 	}
-	g := messagesGrid(all, aboutErrors.MatchString(name+"\n"+firstLine(strings.TrimSpace(text))))
+	g := textsOfCodes(all)
+	if g == nil || 2*len(g.rows) < len(all) {
+		g = messagesGrid(all, aboutErrors.MatchString(name+"\n"+firstLine(strings.TrimSpace(text))))
+	}
 	if g == nil {
 		return []part{}
 	}
 	return []part{{grid: g}}
+}
+
+// textOfCode matches a key that names a text of a code: "E1001.message".
+var textOfCode = regexp.MustCompile(`^([\w-]+)\.(?i:(message|msg|text)|description|desc)$`)
+
+// findMessages reads lines as those of a properties file if each key names a text of a code.
+func findMessages(lines []line, at int) (*grid, int) {
+	var all []message
+	end := at
+	for i := at; i < len(lines); i++ {
+		text := strings.TrimSpace(lines[i].text)
+		if text == "" {
+			continue
+		}
+		if strings.Count(text, "`")%2 == 1 { // all lines together are set as code
+			text = strings.Trim(text, "` ")
+		}
+		m := property.FindStringSubmatch(text)
+		if m == nil || !textOfCode.MatchString(m[1]) {
+			break
+		}
+		all, end = append(all, message{lines[i].n, m[1], tidy(m[2])}), i+1
+	}
+	return textsOfCodes(all), end
+}
+
+// textsOfCodes makes a grid of the texts whose keys name the code that they belong to, or returns
+// nil if there are too few.
+func textsOfCodes(all []message) *grid {
+	g := &grid{layout: messagesTable, headed: true, spans: true, bare: true, rows: []gridRow{{cells: []string{"Error code", "Message", "Description"}}}}
+	at := map[string]int{}
+	for _, m := range all {
+		key := textOfCode.FindStringSubmatch(m.key)
+		if key == nil || codeStrength(key[1]) < number || m.text == "" {
+			continue
+		}
+		code, column := key[1], 2
+		if key[2] != "" {
+			column = 1
+		}
+		if at[code] == 0 {
+			at[code] = len(g.rows)
+			g.rows = append(g.rows, gridRow{line: m.line, cells: []string{code, "", ""}})
+		}
+		g.rows[at[code]].cells[column] = m.text
+	}
+	if len(g.rows) < 4 {
+		return nil
+	}
+	if sayFaults(g.rows[1:]) {
+		g.topic = ofErrors
+	}
+	g.line = g.rows[1].line
+	g.rows[0].line = g.line
+	return dropEmpty(g)
 }
 
 // property matches a line of a properties file.

@@ -89,6 +89,35 @@ func unnestItems(rows []gridRow) []gridRow {
 	return out
 }
 
+// codeCell matches a cell with a code and its text: "E100 The name is missing".
+var codeCell = regexp.MustCompile(`(?s)^([\w.-]+)(?:\s*[:\x{ff1a}]|\s+[-–—=]|)\s+(\S.*)$`)
+
+// cellsOfCodes makes a row of each cell of a table that is drawn without headings if all cells hold
+// a code and its text, and the codes look alike. It returns nil for others.
+func cellsOfCodes(g grid) (rows []gridRow) {
+	if g.headed || g.bare {
+		return nil
+	}
+	seen := map[string]bool{}
+	for _, r := range g.rows {
+		for _, cell := range r.cells {
+			if cell == "" {
+				continue
+			}
+			m := codeCell.FindStringSubmatch(cell)
+			if m == nil || !titled(m[1], codeStrength(m[1])) || seen[m[1]] || len(rows) > 0 && build(m[1]) != build(rows[0].cells[0]) {
+				return nil
+			}
+			seen[m[1]] = true
+			rows = append(rows, gridRow{line: r.line, cells: m[1:]})
+		}
+	}
+	if len(rows) < 3 {
+		return nil
+	}
+	return rows
+}
+
 // unfoldSamples replaces a column of sample responses by their codes and messages.
 func unfoldSamples(rows []gridRow) []gridRow {
 	if len(rows) < 3 {

@@ -46,6 +46,11 @@ func fieldOf(l string) (f field, ok bool) {
 	}
 	name := strings.Trim(t[:i], "*_` ")
 	text := strings.TrimSpace(strings.TrimLeft(strings.TrimLeft(t[i:], colons), "*_` "))
+	for _, mark := range []string{"*", "`"} {
+		if strings.HasSuffix(text, mark) && strings.Count(text, mark)%2 == 1 {
+			text = strings.TrimRight(text, mark) // it closes what was taken off
+		}
+	}
 	k := vocabulary[normal(name)]
 	return field{name, text}, k != unknown && k != ofField && (k != ofNote || normal(name) == "notes") && !counted[normal(name)]
 }
@@ -112,8 +117,9 @@ type recordList struct {
 func (l recordList) begins(i int) (start, bool) {
 	s := l.lines[i].start()
 	like := s.mark == l.mark
-	if l.numbers && bulleted(l.mark) { // some of them may look like statuses
-		like = like || strings.TrimSuffix(s.mark, "status") == strings.TrimSuffix(l.mark, "status")
+	if l.numbers { // some of them may look like statuses
+		base, _, _ := strings.Cut(l.mark, "sep")
+		like = like || s.mark == base+"status" || bulleted(l.mark) && s.mark+"status" == l.mark
 	}
 	return s.start, s.ok && like && s.number == l.numbers
 }

@@ -149,7 +149,10 @@ type codeReader struct {
 // walk looks for containers in a group. The names and comments around it say what it is about.
 func (r *codeReader) walk(g *codeGroup, name string, line int, about bool) {
 	c := container{name: name, line: line, about: about, statuses: map[string]string{}}
-	for _, it := range g.items {
+	for i, it := range g.items {
+		if i+1 < len(g.items) && it.comment == "" {
+			it.comment = g.items[i+1].docstring(it)
+		}
 		c.add(it)
 		r.walkInside(it, name, about)
 	}

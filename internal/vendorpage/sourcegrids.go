@@ -159,6 +159,9 @@ func (c container) objects() *grid {
 		}
 		g.rows = append(g.rows, gridRow{line: m.line, cells: cells})
 	}
+	if sayFaults(g.rows[1:]) {
+		g.topic = ofErrors
+	}
 	return g
 }
 

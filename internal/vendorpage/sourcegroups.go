@@ -365,6 +365,16 @@ func (it codeItem) computed() bool {
 		!slices.ContainsFunc(it.tokens, func(t token) bool { return t.kind == tokenMark && t.text == "=" })
 }
 
+// docstring returns the text that an item consists of if it is right below another one that assigns
+// a value, as Python describes its constants, or "".
+func (it codeItem) docstring(above codeItem) string {
+	key, value := above.split()
+	if len(it.tokens) != 1 || it.tokens[0].kind != tokenString || key.kind != tokenName || len(value) == 0 || value[len(value)-1].line+1 != it.line {
+		return ""
+	}
+	return tidy(it.tokens[0].text)
+}
+
 // option reports whether an item sets an option of protocol buffers: option (default_code) = 500.
 func (it codeItem) option() bool {
 	return len(it.tokens) > 2 && it.tokens[0].kind == tokenName && it.tokens[0].text == "option" && it.tokens[1].kind == tokenGroup

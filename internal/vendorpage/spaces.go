@@ -152,12 +152,15 @@ func (t *spacedTable) isTitle(lines []line, j int) bool {
 // grid cuts the texts of the rows into cells.
 func (t *spacedTable) grid(at int) *grid {
 	byCapital := 0 // rows where a capital letter begins a second text before the first sentence ends
+	words := true  // no row has several words for one of several texts
 	for _, r := range t.rows {
-		if capital, sentence := boundaries(r.text); capital >= 0 && (sentence < 0 || capital < sentence) {
+		capital, sentence := boundaries(r.text)
+		if capital >= 0 && (sentence < 0 || capital < sentence) {
 			byCapital++
 		}
+		words = words && (capital >= 0 || sentence >= 0 || len(strings.Fields(r.text)) <= t.tail-t.lead)
 	}
-	capitals := byCapital*10 >= len(t.rows)*6
+	cut := cutting{capitals: byCapital*10 >= len(t.rows)*6, words: words}
 	g := &grid{line: at, headed: t.values, rows: []gridRow{{line: at, cells: t.heads}}}
 	for _, r := range t.rows {
 		row := gridRow{line: r.line, cells: append([]string{}, r.lead...)}
@@ -166,11 +169,11 @@ func (t *spacedTable) grid(at int) *grid {
 			text, stat = trailingStatus(text)
 		}
 		if before, status, after, ok := innerStatus(text); ok && t.middle >= 0 {
-			row.cells = append(row.cells, parts(before, t.middle-t.lead, capitals)...)
+			row.cells = append(row.cells, cut.parts(before, t.middle-t.lead)...)
 			row.cells = append(row.cells, status)
-			row.cells = append(row.cells, parts(after, t.tail-t.middle-1, capitals)...)
+			row.cells = append(row.cells, cut.parts(after, t.tail-t.middle-1)...)
 		} else {
-			row.cells = append(row.cells, parts(text, t.tail-t.lead, capitals)...)
+			row.cells = append(row.cells, cut.parts(text, t.tail-t.lead)...)
 		}
 		if t.tail < len(t.roles) {
 			row.cells = append(row.cells, stat)
@@ -259,7 +262,7 @@ func segment(s string) (heads []string) {
 	for longest := len(ws) - 1; len(heads) == 1 && longest > 0; longest-- {
 		heads = segmentBy(ws, longest)
 	}
-	heads = splitCodeHead(heads)
+	heads = splitFirstHead(splitCodeHead(heads))
 	if kinds, ok := headings(heads); !ok || fieldTable(kinds) || len(heads) < 2 {
 		return nil
 	}
@@ -300,6 +303,19 @@ func splitCodeHead(heads []string) []string {
 	return heads
 }
 
+// splitFirstHead splits the first heading, as in "Error Description Cause", if no heading names the
+// codes: its first word does, and the rest names their texts.
+func splitFirstHead(heads []string) []string {
+	if len(heads) == 0 || slices.ContainsFunc(heads, func(h string) bool { k := kindOf(h); return k == ofCode || k == ofName }) {
+		return heads
+	}
+	code, text, ok := strings.Cut(heads[0], " ")
+	if k := vocabulary[normal(code)]; !ok || k != ofCode && k != ofName || vocabulary[normal(text)] == unknown {
+		return heads
+	}
+	return append([]string{code, text}, heads[1:]...)
+}
+
 // segmentBy splits words into headings of up to longest words each. It returns nil if words are
 // left over.
 func segmentBy(ws []string, longest int) (heads []string) {
@@ -320,9 +336,14 @@ func segmentBy(ws []string, longest int) (heads []string) {
 	return heads
 }
 
-// parts cuts a run of words into n texts. capitals says where the texts of this table begin: at a
-// capital letter even without a full stop before it, or only after a full stop.
-func parts(s string, n int, capitals bool) []string {
+// cutting says how a run of words is cut into texts.
+type cutting struct {
+	capitals bool // a text begins at a capital letter even without a full stop before it
+	words    bool // as many words as texts are a text each
+}
+
+// parts cuts a run of words into n texts.
+func (by cutting) parts(s string, n int) []string {
 	out := make([]string, n)
 	for i := range n {
 		out[i] = s
@@ -332,9 +353,9 @@ func parts(s string, n int, capitals bool) []string {
 		cut := -1
 		capital, sentence := boundaries(s)
 		switch fields := strings.Fields(s); {
-		case len(fields) == n-i:
+		case by.words && len(fields) == n-i:
 			cut = len(fields[0])
-		case capitals && capital >= 0 || sentence < 0:
+		case by.capitals && capital >= 0 || sentence < 0:
 			cut = capital
 		default:
 			cut = sentence

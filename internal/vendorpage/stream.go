@@ -311,8 +311,8 @@ const maxCells = 40
 // rows, a missing remedy), the codes show where rows begin, and deal decides which cell is which.
 func streamGrid(at int, heads, cells []block) (*grid, int) {
 	t := newStream(heads, cells)
-	if t.c < 0 {
-		return nil, 0
+	if t.c < 0 || t.c < len(cells) && typeOfValues.MatchString(cells[t.c].text) && codeStrength(cells[t.c].text) == word {
+		return nil, 0 // the second: a list of fields, each with its type
 	}
 	g := &grid{line: at, rows: []gridRow{{line: at, cells: texts(heads)}}}
 	var shared []string   // the lines of rows whose paragraphs had to be assigned by their look

@@ -55,6 +55,9 @@ func readGrid(g grid) (all []*reading) {
 	}
 	at := g.line
 	g.rows = unfoldSamples(unnest(g.rows))
+	if pairs := cellsOfCodes(g); pairs != nil {
+		g.rows = pairs
+	}
 	if len(g.rows) > 2 && sameCells(g.rows[0].cells) && titleStatus(g.rows[0].cells[0], 1) > 0 && headsRow(g, 1) {
 		g.rows[0], g.rows[1] = g.rows[1], g.rows[0] // the status above the headings is that of the rows below
 	}
