@@ -335,6 +335,7 @@ func firstLine(s string) string {
 
 // Error codes of ClickHouse, src/Common/ErrorCodes.cpp.
 const (
+	codeUnknownIdentifier    = 47
 	codeUnknownTable         = 60
 	codeUnknownDatabase      = 81
 	codeUnknownSetting       = 115
@@ -371,23 +372,36 @@ var migrationFiles embed.FS
 
 // migrate runs the migrations that the database has not recorded, in the order of their numbers.
 // Every statement does nothing if it was executed before. So two processes may run the same
-// migrations, and what a process that died half way did not record is run again.
+// migrations, and what a process that died half way did not record is run again. One that is behind
+// replaces views by earlier ones for a moment, and the other tries again what needs the later ones.
 func (s *Store) migrate(ctx context.Context) error {
 	err := s.conn.Exec(ctx, `CREATE TABLE IF NOT EXISTS migrations (name String, applied_at DateTime64(3, 'UTC'))
 		ENGINE = ReplacingMergeTree ORDER BY name`)
 	if err != nil {
 		return err
 	}
-	names, err := s.unapplied(ctx)
-	if err != nil {
-		return err
+	for tries := 1; ; tries++ {
+		names, err := s.unapplied(ctx)
+		if err != nil {
+			return err
+		}
+		done, err := s.apply(ctx, names)
+		if len(done) > 0 {
+			err = errors.Join(err, s.conn.Exec(ctx, "INSERT INTO migrations SELECT arrayJoin(?), now64(3)", done))
+		}
+		if !isCode(err, codeUnknownIdentifier) || tries == migrateTries {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
 	}
-	done, err := s.apply(ctx, names)
-	if len(done) > 0 {
-		err = errors.Join(err, s.conn.Exec(ctx, "INSERT INTO migrations SELECT arrayJoin(?), now64(3)", done))
-	}
-	return err
 }
+
+// migrateTries is how often a migration is tried that needs a later view than there is.
+const migrateTries = 5
 
 // apply executes migrations, and returns those before the first that failed.
 func (s *Store) apply(ctx context.Context, names []string) (done []string, err error) {
