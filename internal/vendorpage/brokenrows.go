@@ -1,6 +1,9 @@
 package vendorpage
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // findBrokenRows reads a table with pipes and a ruler whose rows go on in the next lines, as
 // extractors write a cell that contains paragraphs:
@@ -9,13 +12,16 @@ import "strings"
 //	The call is malformed. |       QUOTA_EXCEEDED     | The quota is used up. |
 //	                               | Used up. |
 //
-// Only the number of columns, which the ruler shows, tells where such a row ends. A table of which
-// each row has its own line is left to findPipeRows.
+// Only the number of columns, which the ruler or the headings show, tells where such a row ends. A
+// table of which each row has its own line is left to findPipeRows.
 func findBrokenRows(lines []line, at int) (*grid, int) {
 	if !hasPipe(lines[at]) && (at+1 >= len(lines) || !opensCell(lines[at+1].text)) {
 		return nil, 0
 	}
 	heads, begin := brokenHeads(lines, at)
+	if heads == nil {
+		heads, begin = unruledHeads(lines, at)
+	}
 	if heads == nil {
 		return nil, 0
 	}
@@ -78,6 +84,29 @@ func brokenHeads(lines []line, at int) (heads []string, next int) {
 	return nil, 0
 }
 
+// unruledHeads reads headings in one line that no ruler follows, if the first row goes on in the
+// lines below its first cell. It returns nil if there are none.
+func unruledHeads(lines []line, at int) (heads []string, next int) {
+	if text := strings.TrimSpace(lines[at].text); !opensCell(text) || !strings.HasSuffix(text, "|") || at+1 >= len(lines) || !opensCell(lines[at+1].text) {
+		return nil, 0
+	}
+	first := strings.Trim(lines[at+1].text, "| ")
+	if strings.Contains(first, "|") || first != "" && codeStrength(first) == noCode {
+		return nil, 0
+	}
+	heads, _ = splitPipes(lines[at].text)
+	if _, ok := headings(heads); !ok || len(heads) > maxColumns {
+		return nil, 0
+	}
+	return heads, at + 1
+}
+
+// onlyHeadings reports whether a line with pipes holds nothing but known headings.
+func onlyHeadings(text string) bool {
+	cells, _ := splitPipes(text)
+	return len(cells) > 1 && !slices.ContainsFunc(cells, func(c string) bool { return vocabulary[normal(c)] == unknown })
+}
+
 // brokenTable is a table of broken rows that is being read.
 type brokenTable struct {
 	grid
@@ -104,7 +133,7 @@ func (t *brokenTable) skipBlank(j int) int {
 // table.
 func (t *brokenTable) ends(j int) bool {
 	text := t.lines[j].text
-	if isRuler(text) || strings.HasPrefix(text, "#") {
+	if isRuler(text) || strings.HasPrefix(text, "#") || opensCell(text) && onlyHeadings(text) {
 		return true
 	}
 	if heads, _ := brokenHeads(t.lines, j); heads != nil {
@@ -132,7 +161,7 @@ func (t *brokenTable) row(j int) (row gridRow, next int) {
 	r := brokenRow{columns: t.columns}
 	k := j
 	for ; k < len(t.lines) && k < j+brokenLines && !r.whole(); k++ {
-		if k > j && (t.ownRow(k) || isRuler(t.lines[k].text)) {
+		if k > j && t.ownRow(k) {
 			break
 		}
 		r.line(t.lines[k].text, k == j)

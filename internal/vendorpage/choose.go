@@ -180,8 +180,18 @@ func (r *reading) convincing(titled bool) bool {
 		return true
 	case about && !r.named && n >= 3 && (r.likeCodes() || r.manyNumbers()) && !r.counts() && 10*r.count(Row.saysFault) >= 6*n:
 		return true
+	case r.listsFaults():
+		return true
 	}
 	return 2*r.count(func(row Row) bool { return prose(row.Description) || prose(row.Message) }) >= n && r.textsConvince(about)
+}
+
+// listsFaults reports whether a list of names is one of errors by itself: nearly all its texts say
+// what is wrong, and so do some of its names.
+func (r *reading) listsFaults() bool {
+	n := len(r.rows)
+	return n >= 5 && !r.named && r.likeCodes() && r.most(func(row Row) bool { return codeStrength(row.Code) == mnemonic }) &&
+		10*r.count(Row.saysFault) >= 9*n && 10*r.count(func(row Row) bool { return faultWords.MatchString(row.Code) }) >= 3*n
 }
 
 // numbersConvince is convincing for a table whose codes are numbers.

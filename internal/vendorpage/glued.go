@@ -169,7 +169,7 @@ func splitHeads(s string, depth int) (heads []string, glued bool) {
 			continue
 		}
 		head := strings.TrimSpace(s[:end])
-		if vocabulary[normal(head)] == unknown && !(depth > 0 && end == len(s) && len(strings.Fields(head)) <= 4 && kindOf(head) > ofCode && !gluedInside(head)) {
+		if vocabulary[normal(head)] == unknown && !(someCode.MatchString(head) && slices.Contains([]kind{ofCode, ofName}, kindOf(head))) && !(depth > 0 && end == len(s) && len(strings.Fields(head)) <= 4 && kindOf(head) > ofCode && !gluedInside(head)) {
 			continue
 		}
 		rest := strings.TrimSpace(s[end:])
@@ -262,6 +262,15 @@ func (t gluedTable) row(s string) (cells []string, begins bool) {
 	if m := gluedStatus.FindStringSubmatch(s); m != nil && t.status > 0 {
 		code, stat = m[1], m[2]
 	}
+	if m := separateCode.FindStringSubmatch(s); m != nil && code == "" {
+		code = m[1]
+	}
+	if m := smallCode.FindStringSubmatch(s); m != nil && code == "" && t.status < 0 {
+		if first, _, _ := strings.Cut(m[2], " "); gluedInside(first) {
+			return nil, true // the code may go on up to the second capital
+		}
+		code = m[1]
+	}
 	switch {
 	case code == "":
 		return nil, digit(rune(s[0]))
@@ -284,6 +293,12 @@ var numberAndName = regexp.MustCompile(`^(\d{2,8})([A-Z]+(?:_[A-Z0-9]+)+)((?:[A-
 
 // gluedSentenceCode matches a code in capitals with a sentence right behind it.
 var gluedSentenceCode = regexp.MustCompile(`^([A-Z][A-Z0-9_]*[A-Z0-9])((?:[A-Z][a-z]+|A)\b.*)$`)
+
+// separateCode matches a code in capitals with a text behind a space, which unglue has put there.
+var separateCode = regexp.MustCompile(`^([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+) [A-Z][a-z]`)
+
+// smallCode matches a code in small letters with a text right behind it: bad_nameThe name is bad.
+var smallCode = regexp.MustCompile(`^([a-z][a-z0-9]*(?:[_-][a-z0-9]+)*)(\p{Lu}.*)$`)
 
 // gluedTexts splits a text where its cells begin. If there are too many such places, those behind a
 // sentence count, and of these first those where another script begins. gluedTexts returns nil if
@@ -374,30 +389,53 @@ func gluedCode(s string) string {
 }
 
 // evenNumbers splits rows again whose text begins with capitals or digits, such as "22API is down",
-// if most codes of the table are numbers with as many digits.
+// if the codes of the other rows are numbers. If these have as many digits, so has each.
 func (t gluedTable) evenNumbers(g *grid) {
-	digits := map[int]int{} // rows by the digits of their codes
+	digits, numbers, others := map[int]int{}, 0, 0 // digits: rows by the digits of their codes
 	for _, r := range g.rows[1:] {
 		if _, ok := glueNumber(r); ok {
 			digits[len(r.cells[0])]++
 			t.digits = len(r.cells[0])
+			numbers++
+		} else if r.lost == "" {
+			others++
 		}
 	}
-	if len(digits) != 1 || 2*digits[t.digits] < len(g.rows)-1 {
+	if 2*numbers < len(g.rows)-1 || len(digits) != 1 && others > 0 {
 		return
 	}
 	for i, r := range g.rows[1:] {
-		text := r.cells[0]
-		if r.lost == "" {
-			text = strings.Join(r.cells, "")
-		}
 		if _, ok := glueNumber(r); ok {
 			continue
 		}
-		if cells, _ := t.row(text); cells != nil && len(cells[0]) == t.digits {
+		text := strings.Join(r.cells, "")
+		if len(digits) != 1 {
+			t.digits = len(text) - len(strings.TrimLeft(text, "0123456789"))
+		}
+		cells, _ := t.row(text)
+		if t.digits > 0 && cells != nil && len(cells[0]) == t.digits && (len(digits) == 1 || between(g.rows, i+1, cells[0])) {
 			g.rows[i+1] = gridRow{line: r.line, cells: cells}
 		}
 	}
+}
+
+// between reports whether a code is more than the number above its row and less than that below.
+func between(rows []gridRow, at int, code string) bool {
+	n, _ := strconv.Atoi(code)
+	for i := at - 1; i > 0; i-- {
+		if above, ok := glueNumber(rows[i]); ok {
+			if above >= n {
+				return false
+			}
+			break
+		}
+	}
+	for _, r := range rows[at+1:] {
+		if below, ok := glueNumber(r); ok {
+			return n < below
+		}
+	}
+	return true
 }
 
 // loseLonger reports the rows whose last digit may be the first of their text: without it, their

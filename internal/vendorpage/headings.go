@@ -45,7 +45,7 @@ var vocabulary = words(map[kind]string{
 		код ошибки; код; номер ошибки; код возврата; код результата;
 		codice errore; codice di errore; codice d'errore; codice; kod błędu; kod; kody błędów; hata kodu; kod; mã lỗi; mã; foutcode; foutcodes; felkod; fejlkode; feilkode; virhekoodi; kode kesalahan; kode error;
 		رمز الخطأ; الرمز; رمز; كود الخطأ; الكود; كود; رقم الخطأ; رموز الخطأ; رموز الأخطاء; kód chyby; chybový kód; kód; hibakód; cod eroare; cod de eroare; codul erorii; cod; код помилки; код на грешка; код грешка; κωδικός; κωδικός σφάλματος; รหัสข้อผิดพลาด; รหัส; کد خطا; کد; קוד שגיאה; קוד; kode galat; kode; koodi; त्रुटि कोड; कोड`,
-	ofName: `错误码名称; refusal reason; decline reason; rejection reason; error; name; error name; error type; exception; slug; error slug; symbol; condition; condition name; error string; title; short name; reason code; exception name; type of error; error class; error category; failure category; fault; mnemonic; identifier; constant; errors; code name; error title; reason phrase; errorname; exceptions; enum name; enumeration member; enum member; member; enumerated value; enumeration value;
+	ofName: `错误码名称; refusal reason; decline reason; rejection reason; error; name; error name; error type; exception; slug; error slug; symbol; condition; condition name; error string; title; titre; intitulé; título; titel; titolo; short name; reason code; exception name; type of error; error class; error category; failure category; fault; mnemonic; identifier; constant; errors; code name; error title; reason phrase; errorname; exceptions; enum name; enumeration member; enum member; member; enumerated value; enumeration value;
 		错误; 名称; 错误名称; 错误类型; 异常; 异常名称; 错误名; 错误标识; 標識; 枚举值; 英文名; エラー; エラー名; エラータイプ; 名称; 例外; 에러; 오류; 에러명; 오류명; 이름; 오류 유형; fehler; name; fehlername; fehlertyp; bezeichnung; error; nombre; tipo de error; erreur; nom; type d'erreur; erro; nome; tipo de erro; ошибка; название; имя; тип ошибки;
 		errore; nome; nome errore; nome dell'errore; tipo di errore; błąd; nazwa; nazwa błędu; hata; hata adı; lỗi; tên lỗi; tên; fout; foutnaam; naam;
 		الخطأ; اسم الخطأ; الاسم; chyba; název; název chyby; hiba; eroare; denumire; помилка; назва; грешка; σφάλμα; ข้อผิดพลาด; خطا; שגיאה; virhe; kesalahan; galat; नाम`,
@@ -176,8 +176,11 @@ func bareWords(s string) bool {
 // inVocabulary reports whether the vocabulary has a heading, word for word, or written in one word:
 // errorDescription.
 func inVocabulary(heading string) bool {
-	return vocabulary[normal(heading)] != unknown || strings.ContainsFunc(heading, upper) && vocabulary[normal(humps.ReplaceAllString(heading, "$1 $2"))] != unknown
+	return someCode.MatchString(heading) && kindOf(heading) == ofCode || vocabulary[normal(heading)] != unknown || strings.ContainsFunc(heading, upper) && vocabulary[normal(humps.ReplaceAllString(heading, "$1 $2"))] != unknown
 }
+
+// someCode matches a heading that names codes of some kind: "Close code".
+var someCode = regexp.MustCompile(`^(?:\p{Lu}?\p{Ll}+ ){1,2}[Cc]ode$`)
 
 // kindOf returns what a heading announces.
 func kindOf(heading string) kind { return kindOfNormal(heading, normal(heading)) }

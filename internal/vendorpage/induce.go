@@ -20,7 +20,7 @@ var (
 	// a space.
 	namedSentence = regexp.MustCompile(`^([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*|[a-z][a-z0-9]*(?:_[a-z0-9]+)+)\s+([A-Z][a-z]*\s+[a-z].*)$`)
 	// gluedSentence matches a number, and a text that begins with a capital right behind it.
-	gluedSentence = regexp.MustCompile(`^(-?\d{1,8})((?:\p{Lu}\p{Ll}+|A)\s.*)$`)
+	gluedSentence = regexp.MustCompile(`^(-?\d{1,8})((?:\p{Lu}[\pL-]+|A)\s.*)$`)
 )
 
 // statusFirst matches a status in brackets before a text.

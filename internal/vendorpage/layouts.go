@@ -28,6 +28,7 @@ var layouts = []layout{
 	{"cells without spaces", findGlued},        // a row per line, nothing between the cells
 	{"spaces only", findSpaces},                // a row per line, one space between cells as between words
 	{"cells in a column", findStream},          // a cell per paragraph or line, headings first
+	{layoutStrides, findStrides},               // a cell per paragraph or line without headings, statuses first
 	{layoutRecords, findRecords},               // a heading, list item or line with the code, and its texts below
 	{layoutPairs, findPairs},                   // codes alone, each above its texts
 }
@@ -145,7 +146,7 @@ var otherCodes = regexp.MustCompile(`(?i)\b(?:avs|cvv2?|cvc2?|cvn|eci|mcc|mercha
 var otherThings = regexp.MustCompile(`(?i)\bthese ports\b|\bports:?$|^[#=\s*-]*(?:available |supported |list of )?(?:regions|countries|currencies|locales|languages|(?:availability )?zones|time ?zones|units|ports|地域列表|国家列表)[\s*=:]*$`)
 
 // announcesCodes matches a text that announces codes, in the languages that vendors write in.
-var announcesCodes = regexp.MustCompile(`(?i)\b(?:errors?|return|response|result|status|decline|denial|refusal|rejection|reason|failure|exception|hangup cause)[ _-](?:codes?|numbers?|constants?|values?)\b|\b(?:error|decline|denial|refusal|rejection|failure) (?:reasons|types)\b|错误码|错误代码|返回码|返回代码|错误编码|异常码|响应码|錯誤碼|錯誤代碼|(?:エラー|結果|応答|レスポンス)コード|(?:오류|에러|응답)\s?코드|fehlercode|fehler-code|rückgabecode|c[oó]digos? de (?:error|erro|retorno|respuesta|resposta|rejei[cç][aã]o|rechazo)|codes? (?:d['’ ]?erreur|erreur|retour|de retour|r[ée]ponse)|код(?:ы|ов)? (?:ошиб|возврат|ответ)|codic[ei] (?:di |d')?errore|код(?:и|ів)? помил|kody? błęd|hata kod|mã lỗi|foutcode|رم(?:ز|وز) (?:ال)?(?:خط[أا]|[أا]خطاء|استجابة)|[أا]كواد (?:ال)?(?:خط[أا]|[أا]خطاء)|kód(?:y|ů)? chyb|chybov[éý]ch? kód|hibakód|cod(?:uri)?(?: de|le de)? ero|кодове за грешк|κωδικ(?:ός|οί|ών) σφ[αά]λμ|รหัสข้อผิดพลาด|کد(?:های)? خطا|קוד(?:י)? שגיא|felkod|fejlkod|feilkod|virhekood|kode (?:error|kesalahan|galat)|त्रुटि कोड`)
+var announcesCodes = regexp.MustCompile(`(?i)\b(?:errors?|return|response|result|status|decline|denial|refusal|rejection|reason|failure|exception|hangup cause|close|closure|disconnect)[ _-](?:codes?|numbers?|constants?|values?)\b|\b(?:error|decline|denial|refusal|rejection|failure) (?:reasons|types)\b|错误码|错误代码|返回码|返回代码|错误编码|异常码|响应码|錯誤碼|錯誤代碼|(?:エラー|結果|応答|レスポンス)コード|(?:오류|에러|응답)\s?코드|fehlercode|fehler-code|rückgabecode|c[oó]digos? de (?:error|erro|retorno|respuesta|resposta|rejei[cç][aã]o|rechazo)|codes? (?:d['’ ]?erreur|erreur|retour|de retour|r[ée]ponse)|код(?:ы|ов)? (?:ошиб|возврат|ответ)|codic[ei] (?:di |d')?errore|код(?:и|ів)? помил|kody? błęd|hata kod|mã lỗi|foutcode|رم(?:ز|وز) (?:ال)?(?:خط[أا]|[أا]خطاء|استجابة)|[أا]كواد (?:ال)?(?:خط[أا]|[أا]خطاء)|kód(?:y|ů)? chyb|chybov[éý]ch? kód|hibakód|cod(?:uri)?(?: de|le de)? ero|кодове за грешк|κωδικ(?:ός|οί|ών) σφ[αά]λμ|รหัสข้อผิดพลาด|کد(?:های)? خطا|קוד(?:י)? שגיא|felkod|fejlkod|feilkod|virhekood|kode (?:error|kesalahan|galat)|त्रुटि कोड`)
 
 // about reports whether the text above mentions errors.
 func (t topic) about() bool { return t == ofErrors || t == ofCodes }
@@ -168,7 +169,7 @@ func topicOf(lines []line) topic {
 			return ofCodes
 		case len(lines[i].text) < 400 && aboutErrors.MatchString(lines[i].text):
 			return ofErrors
-		case seen <= 2 && len(lines[i].text) < 120 && otherCodes.MatchString(lines[i].text):
+		case seen <= 2 && len(lines[i].text) < 120 && !hasPipe(lines[i]) && otherCodes.MatchString(lines[i].text):
 			return ofOthers
 		}
 	}

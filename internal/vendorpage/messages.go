@@ -171,6 +171,9 @@ func gettext(lines []string) (all []message) {
 // keyPrefix matches the part of a key that says that it is about errors, before a number.
 var keyPrefix = regexp.MustCompile(`(?i)^(?:[a-z]+[._-])*(?:errors?|err|msg|message|code|exception|fehler)[._-]?(?:code[._-]?)?(\d{2,})$`)
 
+// capitalKey matches a key in capitals, which may be a code as well as one that names an error.
+var capitalKey = regexp.MustCompile(`^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$`)
+
 // messagesGrid makes a grid of the texts whose keys name errors, or returns nil if there are too
 // few. A number behind a word for errors is the code. Unless there are such keys, or nearly all
 // keys are numbered, or about says that errors are listed, the texts have to say what is wrong.
@@ -187,7 +190,7 @@ func messagesGrid(all []message, about bool) *grid {
 				named++
 			}
 			key = n[1]
-		} else if !faultWords.MatchString(key) && !numbering.MatchString(key) {
+		} else if !faultWords.MatchString(key) && !numbering.MatchString(key) && !(capitalKey.MatchString(key) && saysFault(m.text)) {
 			continue
 		}
 		if codeStrength(key) >= number && m.text != "" {

@@ -208,6 +208,9 @@ func (l recordList) read(at int) (all []record, end int) {
 			break
 		}
 		r := record{line: l.lines[i].n, indent: indentOf(l.lines[i].text), term: s.code, beside: s.text}
+		if strings.Trim(r.beside, `"'`) == r.term {
+			r.beside = "" // the value of a constant that is its name
+		}
 		r.coded = strings.Contains(l.mark, "`") && strings.Contains(s.code, "/")
 		lead := l.leadStatus(i, all)
 		i++
@@ -553,7 +556,7 @@ func keyed(l string) (fs []field, ok bool) {
 		return nil, false
 	}
 	fs[0].text = strings.Trim(plain(fs[0].text), "`* ")
-	return fs, codeStrength(codePart(fs[0].text)) >= number
+	return fs, codeStrength(codePart(fs[0].text)) >= number || rangeOfCodes.MatchString(fs[0].text)
 }
 
 // findFielded reads records in which the code is a field too: "Error code: X", "Message: …".

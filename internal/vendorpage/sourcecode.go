@@ -19,6 +19,9 @@ var sourceFiles = map[string]bool{".java": true, ".kt": true, ".scala": true, ".
 // lineComments match the marks of comments that are neither those of C nor those of a shell.
 var lineComments = map[string]*regexp.Regexp{".erl": percents, ".hrl": percents, ".lua": twoDashes}
 
+// erlangDefine matches a constant of Erlang: -define(E_LOCKED, "The gate is locked").
+var erlangDefine = regexp.MustCompile(`(?m)^-define\(\s*(\w+)\s*,\s*("[^"\n]*"|-?\d{2,}|\{[^{}]*\})\s*\)\.`)
+
 // phpTag matches the marks around a program in PHP.
 var phpTag = regexp.MustCompile(`<\?php\b|\?>\s*$`)
 
@@ -38,6 +41,8 @@ func readSource(name, text string) []part {
 		text = mark.ReplaceAllString(text, "$1//")
 	}
 	switch ext {
+	case ".erl", ".hrl":
+		text = erlangDefine.ReplaceAllString(text, "$1 = $2\n")
 	case ".py":
 		text = bracedClasses(text)
 	case ".php":
@@ -148,6 +153,10 @@ type codeReader struct {
 
 // walk looks for containers in a group. The names and comments around it say what it is about.
 func (r *codeReader) walk(g *codeGroup, name string, line int, about bool) {
+	if texts := g.oneLanguage(); texts != nil {
+		r.walkInside(*texts, name, about)
+		return
+	}
 	c := container{name: name, line: line, about: about, statuses: map[string]string{}}
 	for i, it := range g.items {
 		if i+1 < len(g.items) && it.comment == "" {
@@ -157,6 +166,24 @@ func (r *codeReader) walk(g *codeGroup, name string, line int, about bool) {
 		r.walkInside(it, name, about)
 	}
 	r.containers = append(r.containers, c)
+}
+
+// oneLanguage returns the texts in English, or else the first ones, of a group that has the same in
+// several languages, or nil: {en: {…}, de: {…}}.
+func (g *codeGroup) oneLanguage() (texts *codeItem) {
+	for i := range g.items {
+		key, value := g.items[i].split()
+		if key.kind == tokenMark || !languageName.MatchString(key.text) || len(value) == 0 || value[len(value)-1].kind != tokenGroup {
+			return nil
+		}
+		if texts == nil || strings.HasPrefix(strings.ToLower(key.text), "en") {
+			texts = &g.items[i]
+		}
+	}
+	if len(g.items) < 2 {
+		return nil
+	}
+	return texts
 }
 
 // takeStatuses takes the containers that only give codes their statuses, {NotFound: 404}, out of

@@ -14,7 +14,7 @@ import (
 func (c container) grid() *grid {
 	keyed := func(m member) bool { return m.key.kind == tokenString || m.key.kind == tokenNumber }
 	switch {
-	case len(c.members) < 2, c.named() && !c.alike():
+	case len(c.members) < 2, c.named() && !c.alike(), c.count(member.language) == len(c.members):
 		return nil
 	case c.named():
 		return c.objects()
@@ -104,13 +104,17 @@ func (c container) alike() bool {
 // languageName matches the name of a language, as in a map of texts.
 var languageName = regexp.MustCompile(`^[a-z]{2}(?:[-_][A-Za-z]{2,4})?$|^[A-Z]{2}[-_][A-Z]{2}$`)
 
+// language reports whether a member is a text by its language.
+func (m member) language() bool { return languageName.MatchString(m.name()) }
+
 // objects makes a grid with a column per named value.
 func (c container) objects() *grid {
 	heads := c.fieldNames()
 	if !slices.ContainsFunc(heads, func(h string) bool { return !languageName.MatchString(h) }) {
-		for i, m := range c.members { // the text in several languages: the first one
+		for i, m := range c.members { // the text in several languages: that in English, or the first one
 			if len(m.fields) > 0 {
-				c.members[i].fields = []field{{"Message", m.fields[0].text}}
+				at := max(0, slices.IndexFunc(m.fields, func(f field) bool { return strings.HasPrefix(strings.ToLower(f.name), "en") }))
+				c.members[i].fields = []field{{"Message", m.fields[at].text}}
 			}
 		}
 		heads = []string{"Message"}
@@ -244,10 +248,13 @@ func (c container) mnemonics(name string) bool {
 func (c container) mapGrid() *grid {
 	g := c.newGrid("Error code", "Message", "Description")
 	for _, m := range c.members {
-		if languageName.MatchString(m.name()) || codeStrength(m.name()) < number && !strings.Contains(m.name(), "/") || codeStrength(m.name()) == noCode || len(m.texts) == 0 || strings.HasPrefix(m.texts[0], "{") {
+		if codeStrength(m.name()) < number && !strings.Contains(m.name(), "/") || codeStrength(m.name()) == noCode || len(m.texts) == 0 || strings.HasPrefix(m.texts[0], "{") {
 			return nil
 		}
 		g.rows = append(g.rows, gridRow{line: m.line, cells: []string{m.name(), m.texts[0], m.comment}})
+	}
+	if namedTexts(g) {
+		return nil
 	}
 	numberKeys(g)
 	if sayFaults(g.rows[1:]) {
@@ -269,6 +276,24 @@ func (c container) mapGrid() *grid {
 		}
 	}
 	return g
+}
+
+// textKey matches the key of one of several texts about the same thing.
+var textKey = regexp.MustCompile(`^(.+)\.(?:title|message|text|description|detail|hint)$`)
+
+// namedTexts reports whether the keys of a map name what a program shows, box.title and box.text,
+// and are no codes.
+func namedTexts(g *grid) bool {
+	keys, parts := map[string]bool{}, 0
+	for _, r := range g.rows[1:] {
+		keys[r.cells[0]] = true
+	}
+	for key := range keys {
+		if m := textKey.FindStringSubmatch(key); m != nil && keys[m[1]] {
+			parts++
+		}
+	}
+	return parts > 1
 }
 
 // numberedKey matches a key that is the number of an error behind a word: error_1001.
@@ -492,9 +517,11 @@ func (c container) numbers() (all []string) {
 	return all
 }
 
+// countStatuses counts the numbers that are HTTP statuses. Those below 200 are in no list of
+// errors.
 func countStatuses(numbers []string) (n int) {
 	for _, s := range numbers {
-		if isStatus(s) {
+		if isStatus(s) && s >= "2" {
 			n++
 		}
 	}

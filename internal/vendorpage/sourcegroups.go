@@ -38,6 +38,7 @@ type groupBuilder struct {
 	item  codeItem
 	above string // the comment above the next item
 	ended int    // the line of the last token
+	types int    // the angle brackets around types that are open
 	blank int    // ends of lines since then
 }
 
@@ -52,7 +53,18 @@ func (b *groupBuilder) flush() {
 	if len(b.item.tokens) > 0 {
 		b.items = append(b.items, b.item)
 	}
-	b.item = codeItem{}
+	b.item, b.types = codeItem{}, 0
+}
+
+// angle counts the angle brackets around types, as in Record<Code, Text>, where commas separate
+// nothing else.
+func (b *groupBuilder) angle(t token) {
+	switch n := len(b.item.tokens); {
+	case t.text == "<" && n > 0 && b.item.tokens[n-1].kind == tokenName:
+		b.types++
+	case t.text == ">" && b.types > 0:
+		b.types--
+	}
 }
 
 // describe makes the texts of a group comments of the names below them, if the group consists of
@@ -145,7 +157,7 @@ func (r *groupReader) readGroup(open string, depth int) *codeGroup {
 			}
 		case t.kind != tokenMark:
 			b.add(t)
-		case t.text == "," && b.declaring():
+		case t.text == "," && (b.declaring() || b.types > 0):
 			b.add(t)
 		case t.text == "," || t.text == ";":
 			if len(b.item.tokens) > 0 {
@@ -160,6 +172,7 @@ func (r *groupReader) readGroup(open string, depth int) *codeGroup {
 			b.describe()
 			return b.codeGroup
 		default:
+			b.angle(t)
 			b.add(t)
 		}
 	}

@@ -70,6 +70,9 @@ type spacedTable struct {
 // newSpacedTable starts a table if the line is a row of headings with the code, or a status and the
 // code, before the texts. Values are codes below a line about errors.
 func newSpacedTable(lines []line, at int) (t spacedTable, ok bool) {
+	if at > 0 && vocabulary[normal(lines[at].text)] != unknown && vocabulary[normal(lines[at-1].text)] != unknown {
+		return t, false // headings below each other
+	}
 	if t.heads = segment(lines[at].text); t.heads != nil {
 		t.roles = assign(t.heads, nil)
 	} else if t.heads = segmentValues(lines[at].text); t.heads != nil && topicOf(lines[:at]).about() {

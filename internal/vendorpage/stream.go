@@ -376,8 +376,30 @@ type stream struct {
 	phrased        bool // statuses with their phrases: 404 Not Found
 }
 
+// firstRoles returns the roles of columns by their headings. If the codes seem to be statuses, the
+// cells of the first rows decide whether the codes are in another column.
+func firstRoles(heads []string, cells []block) []Role {
+	const rows = 2
+	roles, n := assign(heads, nil), len(heads)
+	code := slices.Index(roles, RoleCode)
+	if code < 0 || slices.Contains(roles, RoleStatus) || len(cells) < rows*n {
+		return roles
+	}
+	cols := make([][]string, n)
+	for i, c := range cells[:rows*n] {
+		cols[i%n] = append(cols[i%n], c.text)
+	}
+	if slices.ContainsFunc(cols[code], func(s string) bool { return !isStatus(s) }) {
+		return roles
+	}
+	if seen := assign(heads, cols); slices.Contains(seen, RoleCode) && slices.Contains(seen, RoleStatus) {
+		return seen
+	}
+	return roles
+}
+
 func newStream(heads, cells []block) *stream {
-	t := &stream{cells: cells, roles: assign(texts(heads), nil), n: len(heads), shapes: map[string]bool{}, styles: map[string]bool{}}
+	t := &stream{cells: cells, roles: firstRoles(texts(heads), cells), n: len(heads), shapes: map[string]bool{}, styles: map[string]bool{}}
 	t.c, t.s = slices.Index(t.roles, RoleCode), slices.Index(t.roles, RoleStatus)
 	t.before, t.after, t.ends = t.s >= 0 && t.s == t.c-1, t.s >= 0 && t.s == t.c+1, t.s > t.c && t.s == t.n-1
 	if t.c >= 0 {
