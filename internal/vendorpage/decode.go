@@ -2,6 +2,7 @@ package vendorpage
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -97,7 +98,10 @@ var (
 var target = regexp.MustCompile(`\.\. _[\w*. -]{1,60}:(?: |$)`)
 
 // codeBlock matches the directive above a block of code in reStructuredText.
-var codeBlock = regexp.MustCompile(`^\s*\.\. (?:code|code-block|sourcecode|testcode|parsed-literal|prompt)::`)
+var codeBlock = regexp.MustCompile(`^\s*\.\. (?:code|code-block|sourcecode|testcode|parsed-literal|prompt)::\s*(\w*)`)
+
+// sourceBlock matches the attributes above a block of code in AsciiDoc.
+var sourceBlock = regexp.MustCompile(`^\[source(?:,\s*"?(\w+))?[^\]]*\]\s*$`)
 
 // hiddenDirective matches a directive of reStructuredText that shows no text of its own.
 var hiddenDirective = regexp.MustCompile(`^\s*\.\. (?:[a-z]+:[a-z]+|toctree|contents|index|image|figure|automodule|autoclass|module|currentmodule|include|literalinclude|highlight|meta)::`)
@@ -116,10 +120,18 @@ func withoutDirectives(lines []string) []string {
 	return lines
 }
 
-// withFences fences the blocks of code of reStructuredText as in Markdown.
+// withFences fences the blocks of code of reStructuredText and of AsciiDoc as in Markdown.
 func withFences(lines []string) []string {
 	for i := 0; i < len(lines); i++ {
-		if !codeBlock.MatchString(lines[i]) {
+		if source := sourceBlock.FindStringSubmatch(lines[i]); source != nil && i+1 < len(lines) && strings.HasPrefix(lines[i+1], "----") {
+			if end := slices.Index(lines[i+2:], lines[i+1]); end >= 0 {
+				lines[i], lines[i+1], lines[i+2+end] = "", "```"+source[1], "```"
+				i += 2 + end
+			}
+			continue
+		}
+		m := codeBlock.FindStringSubmatch(lines[i])
+		if m == nil {
 			continue
 		}
 		outer, end := indentOf(lines[i]), i+1
@@ -133,11 +145,27 @@ func withFences(lines []string) []string {
 			lines = append(lines, "")
 		}
 		if end > i+1 && strings.TrimSpace(lines[end]) == "" {
-			lines[i], lines[end] = "```", "```"
+			lines[i], lines[end] = "```"+m[1], "```"
 		}
 		i = end
 	}
 	return lines
+}
+
+// componentTag matches a tag of a component of JSX.
+var componentTag = regexp.MustCompile(`</?[A-Z][a-z]\w*(?:\s[^<>]*)?/?>`)
+
+// withoutComponents removes the tags of components from a line, but no name in angle brackets that
+// stands for something else: "Bearer <Token>".
+func withoutComponents(l string) string {
+	if htmlMarks.MatchString(l) {
+		return l // <Table>
+	}
+	bare := componentTag.ReplaceAllString(l, "")
+	if strings.Contains(l, "</") || strings.Contains(l, "/>") || strings.Contains(l, "=") || strings.TrimSpace(bare) == "" {
+		return bare
+	}
+	return l
 }
 
 // component matches the start of a component of JSX with a title.
@@ -160,6 +188,8 @@ func withHeadings(lines []string) []string {
 			lines[i], opened = "###### "+m[1], true
 		} else if opened && componentEnd.MatchString(l) {
 			lines[i], opened = "", false
+		} else if !fenced && strings.Contains(l, "<") && !accordion.MatchString(strings.TrimSpace(l)) {
+			lines[i] = withoutComponents(l)
 		}
 		if detailsTag.MatchString(l) {
 			lines[i] = ""
@@ -215,7 +245,7 @@ func readText(text string) (s source) {
 			s.parts, lines = append(s.parts, part{lines: lines}), nil
 		}
 	}
-	all, numbers := withoutFeet(unfold(withFences(withoutDirectives(withHeadings(strings.Split(target.ReplaceAllStringFunc(directive.ReplaceAllString(text, "``$1``"), blanks), "\n"))))))
+	all, numbers := withoutFeet(unfold(withoutDirectives(withHeadings(withFences(strings.Split(target.ReplaceAllStringFunc(directive.ReplaceAllString(text, "``$1``"), blanks), "\n"))))))
 	var head int
 	s.title, head = frontMatter(all)
 	for i := range head {

@@ -54,7 +54,7 @@ func induce(lines []line) *grid {
 	places := map[place][]anchored{}
 	var order []place
 	for i, l := range lines {
-		if skip[i] || fenced[i] || l.blank() || len(l.text) > 600 {
+		if skip[i] || fenced[i] != noFence || l.blank() || len(l.text) > 600 {
 			continue
 		}
 		for _, p := range placesIn(l.text) {

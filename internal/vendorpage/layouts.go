@@ -57,7 +57,7 @@ func layOut(lines []line) (grids []grid, rest []line) {
 		}
 		g, next := tableAt(lines[:limit], at, skip[at], fenced[at])
 		if g != nil && loose[g.layout] {
-			if begin := clearerTable(lines[:next], at+1); begin < next {
+			if begin := clearerTable(lines[:next], at+1, fenced); begin < next {
 				limit = begin
 				continue
 			}
@@ -76,12 +76,12 @@ func layOut(lines []line) (grids []grid, rest []line) {
 // tableAt returns the table that begins at a line and the index of the first line after it, or nil.
 // The first layout that finds codes there wins. A table that holds none, such as one of parameters,
 // gives way to a later layout that finds codes in the same lines.
-func tableAt(lines []line, at int, skip, fenced bool) (first *grid, end int) {
+func tableAt(lines []line, at int, skip bool, fenced fence) (first *grid, end int) {
 	if skip {
 		return nil, 0
 	}
 	for _, l := range layouts {
-		if fenced && loose[l.name] {
+		if fenced == textFence && loose[l.name] || fenced == codeFence && l.name != "constants" {
 			break
 		}
 		g, next := l.find(lines, at)
@@ -105,11 +105,11 @@ var loose = map[string]bool{layoutRecords: true, layoutPairs: true}
 
 // clearerTable returns the first line from at on where a table begins whose headings name its
 // codes, in a layout that is not loose, or len(lines) if there is none.
-func clearerTable(lines []line, at int) int {
+func clearerTable(lines []line, at int, fenced []fence) int {
 	named := func(r *reading) bool { return !r.bare && r.table.LeftOut == "" && len(r.rows) > 1 }
 	for ; at < len(lines); at++ {
 		for _, l := range layouts {
-			if loose[l.name] || lines[at].blank() {
+			if loose[l.name] || lines[at].blank() || fenced[at] == codeFence && l.name != "constants" {
 				break
 			}
 			if g, _ := l.find(lines, at); g != nil && slices.ContainsFunc(readGrid(*g), named) {
@@ -176,17 +176,33 @@ func topicOf(lines []line) topic {
 	return noTopic
 }
 
+// fence says in what kind of block of Markdown a line is.
+type fence int
+
+const (
+	noFence   fence = iota
+	textFence       // preformatted text, which may be a table
+	codeFence       // code of a language, which may define constants
+)
+
+// sourceFence matches the fence above code of a language.
+var sourceFence = regexp.MustCompile("^```\\s*(?i:python|py|javascript|js|jsx|typescript|ts|tsx|java|kotlin|go|golang|csharp|cs|c#|php|ruby|rb|rust|swift|bash|sh|shell|curl)\\b")
+
 // samples marks the lines of sample envelopes, which show codes but are not tables: JSON and XML in
 // fences, or between braces at the start of a line. fenced marks all lines of Markdown's code
 // blocks.
-func samples(lines []line) (skip, fenced []bool) {
-	skip, fenced = make([]bool, len(lines)), make([]bool, len(lines))
+func samples(lines []line) (skip []bool, fenced []fence) {
+	skip, fenced = make([]bool, len(lines)), make([]fence, len(lines))
 	for i := 0; i < len(lines); i++ {
 		end, shows := -1, false // shows: the sample shows an envelope
 		switch text := strings.TrimSpace(lines[i].text); {
 		case strings.HasPrefix(text, "```"):
 			end, shows = fenceEnd(lines, i, "```")
-			mark(fenced, i, end)
+			kind := textFence
+			if sourceFence.MatchString(text) {
+				kind = codeFence
+			}
+			mark(fenced, i, end, kind)
 		case strings.HasPrefix(text, "~~~"):
 			end, shows = fenceEnd(lines, i, "~~~")
 		case strings.HasPrefix(text, "{"), strings.HasPrefix(text, "<?xml"):
@@ -195,9 +211,9 @@ func samples(lines []line) (skip, fenced []bool) {
 			continue
 		}
 		if end >= 0 && shows {
-			mark(skip, i, end)
+			mark(skip, i, end, true)
 		}
-		if end >= 0 && (shows || fenced[i]) {
+		if end >= 0 && (shows || fenced[i] != noFence) {
 			i = end
 		}
 	}
@@ -233,8 +249,8 @@ func bracesEnd(lines []line, i int) (end int) {
 }
 
 // mark sets the marks of a range of lines.
-func mark(marks []bool, from, to int) {
+func mark[T any](marks []T, from, to int, as T) {
 	for i := from; i <= to; i++ {
-		marks[i] = true
+		marks[i] = as
 	}
 }

@@ -160,6 +160,9 @@ func (r *record) nameStatuses() {
 	}
 }
 
+// beginsWithStatus matches a text behind a status: "HTTP 401 — The key is missing."
+var beginsWithStatus = regexp.MustCompile(`^(?i:http(?: status)?(?: code)?|status(?: code)?)[: ]\s*([45]\d\d)(?: [A-Z][A-Za-z ]*)?\s*[-–—:.]\s+(\S.*)$`)
+
 // liftStatus turns what is beside a code, or the first paragraph below it, into a field if it is a
 // status.
 func (r *record) liftStatus() {
@@ -168,7 +171,13 @@ func (r *record) liftStatus() {
 		r.beside = ""
 		return
 	}
-	if len(r.body) > 0 && codeStrength(r.term) == mnemonic && isStatus(r.body[0]) {
+	if len(r.body) == 0 || codeStrength(r.term) != mnemonic {
+		return
+	}
+	if m := beginsWithStatus.FindStringSubmatch(r.body[0]); m != nil && statusNamed(strings.ToLower(strings.ReplaceAll(m[2], " ", ""))) == "" {
+		r.fields = append(r.fields, field{"HTTP status", m[1]})
+		r.body[0] = m[2]
+	} else if isStatus(r.body[0]) {
 		r.fields = append(r.fields, field{"HTTP status", r.body[0]})
 		r.body = r.body[1:]
 	}

@@ -313,11 +313,16 @@ func outranks(l, mark string) bool {
 func (r *record) read(lines []line, last, later bool, longest int, mark string) (used int) {
 	b := bodyReader{record: r, last: last, longest: longest, mark: mark, later: later}
 	b.begin()
-	fenced := false
+	fenced, source := false, false
 	for i, l := range lines {
 		text := strings.TrimSpace(l.text)
 		if strings.HasPrefix(text, "```") {
-			fenced = !fenced
+			if fenced, source = !fenced, sourceFence.MatchString(text); fenced {
+				b.dropTitle()
+			}
+			continue
+		}
+		if fenced && source && !b.inField { // an example
 			continue
 		}
 		if fenced { // a comment of shell is no heading
@@ -374,6 +379,17 @@ type bodyReader struct {
 	beside    bool // the paragraph continues the text beside the code
 	inField   bool // paragraphs belong to the last field
 	level     int  // of the last field, if it is a list item
+}
+
+// dropTitle forgets the title of an example, "Example:", as the last paragraph above it.
+func (b *bodyReader) dropTitle() {
+	if b.inField || b.beside {
+		return
+	}
+	b.flush()
+	if n := len(b.body); n > 0 && strings.HasSuffix(b.body[n-1], ":") && len(strings.Fields(b.body[n-1])) < 4 {
+		b.body = b.body[:n-1]
+	}
 }
 
 // namedItem matches a list item that begins with a name in bold: "- **Endpoints**: …".
