@@ -203,7 +203,7 @@ func (r *reading) numbersConvince(about, titled bool) bool {
 		return false
 	case about && r.count(func(row Row) bool { return row.Code[0] == '-' }) > 2 && 10*r.count(Row.saysFault) >= 6*len(r.rows):
 		return true
-	case r.drawn && r.about, r.named && titled:
+	case r.drawn && r.about, r.named && (titled || r.about && r.most(Row.saysFault)):
 		return true
 	}
 	return r.bare && !r.counts() && (r.codes || strings.HasPrefix(r.mark, "#") && about)

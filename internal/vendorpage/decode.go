@@ -245,7 +245,8 @@ func readText(text string) (s source) {
 			s.parts, lines = append(s.parts, part{lines: lines}), nil
 		}
 	}
-	all, numbers := withoutFeet(unfold(withoutDirectives(withHeadings(withFences(strings.Split(target.ReplaceAllStringFunc(directive.ReplaceAllString(text, "``$1``"), blanks), "\n"))))))
+	all, numbers := unfold(withoutDirectives(withHeadings(withFences(strings.Split(target.ReplaceAllStringFunc(directive.ReplaceAllString(text, "``$1``"), blanks), "\n")))))
+	all, numbers = withoutFeet(withoutRowRulers(all, numbers))
 	var head int
 	s.title, head = frontMatter(all)
 	for i := range head {

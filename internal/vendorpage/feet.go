@@ -41,3 +41,28 @@ func pageFoot(lines []string, i int) bool {
 
 // beginsWithCode reports whether a line begins with a number or a code, as a row does.
 func beginsWithCode(text string) bool { return codeStrength(firstToken(text)) >= number }
+
+// rowRuler matches the second of the two lines that an extractor writes below each row of a table
+// if it takes every row for a table of its own. The first is a pipe.
+var rowRuler = regexp.MustCompile(`^\|?\s*:?-{3,}:?\s*\|$`)
+
+// rulerLines limits the lines from a row's ruler to the next one.
+const rulerLines = 30
+
+// withoutRowRulers removes the rulers below the rows of a table. The first one becomes a ruler as
+// wide as the headings above it.
+func withoutRowRulers(lines []string, numbers []int) (kept []string, of []int) {
+	last := -rulerLines
+	for i := 0; i < len(lines); i++ {
+		if i == 0 || i+1 == len(lines) || strings.TrimSpace(lines[i]) != "|" || !rowRuler.MatchString(strings.TrimSpace(lines[i+1])) {
+			kept, of = append(kept, lines[i]), append(of, numbers[i])
+			continue
+		}
+		if i-last >= rulerLines {
+			kept, of = append(kept, "---"+strings.Repeat("|---", max(1, strings.Count(lines[i-1], "|")))), append(of, numbers[i+1])
+		}
+		i++
+		last = i
+	}
+	return kept, of
+}

@@ -298,21 +298,25 @@ func numberedOtherwise(code int, rows []gridRow) bool {
 	return 2*failing > len(rows)
 }
 
-// withPhrases reports whether most rows give the reason phrase of their status.
+// withPhrases reports whether most rows give the reason phrase of their status. A vendor's own
+// numbers among them, if they are several, make the list one of the vendor's codes.
 func withPhrases(code int, rows []gridRow) bool {
-	named, all := 0, 0
+	named, all, own := 0, 0, 0
 	for _, r := range rows {
 		if code >= len(r.cells) {
 			continue
 		}
 		if n, _, ok := status(codePart(r.cells[code])); ok {
 			all++
-			if n > 0 && namesStatus(n, r.cells) {
+			switch {
+			case n > 0 && namesStatus(n, r.cells):
 				named++
+			case n > 0 && !registered(n):
+				own++
 			}
 		}
 	}
-	return 2*named > all
+	return 2*named > all && own < 3
 }
 
 // namesStatus reports whether the cells contain HTTP's reason phrase of a status.
