@@ -21,7 +21,7 @@ type accepted struct {
 
 // agree gives tables with the same headings the codes in the same column: that of the table with
 // the most rows. Numbers such as 300 alone may look like HTTP statuses, and names beside them like
-// the codes.
+// the codes. A table too short to tell has them there if they have the same shapes.
 func agree(all []*reading) {
 	most := map[string]*reading{}
 	same := func(r *reading) string { return normal(strings.Join(r.of.heads, "|")) }
@@ -34,7 +34,11 @@ func agree(all []*reading) {
 		}
 	}
 	for i, r := range all {
-		if m := most[same(r)]; m != nil && r.of.heads != nil && key(r) >= 0 && key(r) != key(m) {
+		m := most[same(r)]
+		if m == nil || r.of.heads == nil || key(r) == key(m) {
+			continue
+		}
+		if key(r) >= 0 || m.hasShapes(r.of.rows, key(m)) {
 			roles := make([]Role, len(m.table.Columns))
 			for i, c := range m.table.Columns {
 				roles[i] = c.Role
@@ -42,6 +46,21 @@ func agree(all []*reading) {
 			all[i] = r.of.read(roles)
 		}
 	}
+}
+
+// hasShapes reports whether the cells of a column are codes with the shapes of a table's codes.
+func (r *reading) hasShapes(rows []gridRow, column int) bool {
+	shapes := map[string]bool{}
+	for _, row := range r.rows {
+		shapes[shape(row.Code)] = true
+	}
+	return !slices.ContainsFunc(rows, func(row gridRow) bool {
+		code := ""
+		if column < len(row.cells) {
+			code = codePart(row.cells[column])
+		}
+		return codeStrength(code) != mnemonic || !shapes[shape(code)]
+	})
 }
 
 // choose decides between the tables of a page. A list of HTTP statuses next to tables of codes

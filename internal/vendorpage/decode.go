@@ -120,9 +120,14 @@ func withoutDirectives(lines []string) []string {
 	return lines
 }
 
-// withFences fences the blocks of code of reStructuredText and of AsciiDoc as in Markdown.
+// inlineCode matches a line that is nothing but a span of code between fences of Markdown.
+var inlineCode = regexp.MustCompile("^\\s*```([^`\n]+)```\\s*$")
+
+// withFences fences the blocks of code of reStructuredText and of AsciiDoc as in Markdown, where a
+// line may begin with a span of code that is no fence.
 func withFences(lines []string) []string {
 	for i := 0; i < len(lines); i++ {
+		lines[i] = inlineCode.ReplaceAllString(lines[i], "`$1`")
 		if source := sourceBlock.FindStringSubmatch(lines[i]); source != nil && i+1 < len(lines) && strings.HasPrefix(lines[i+1], "----") {
 			if end := slices.Index(lines[i+2:], lines[i+1]); end >= 0 {
 				lines[i], lines[i+1], lines[i+2+end] = "", "```"+source[1], "```"

@@ -21,7 +21,7 @@ import (
 func findFragments(lines []line, at int) (*grid, int) {
 	first := strings.TrimSpace(lines[at].text)
 	cell, _, _ := strings.Cut(strings.TrimLeft(first, "| "), "|")
-	if at > 0 && framed(lines[at-1].text) || first != "|" && kindOf(cell) == unknown || !pipeNear(lines, at) {
+	if at > 0 && framed(lines[at-1].text) || first != "|" && (kindOf(cell) == unknown || aboveFragments(lines, at)) || !pipeNear(lines, at) {
 		return nil, 0
 	}
 	t := fragments{lines: lines, at: at}
@@ -47,6 +47,13 @@ func findFragments(lines []line, at int) (*grid, int) {
 		return nil, 0
 	}
 	return g, end
+}
+
+// aboveFragments reports whether a line without a pipe is the title of a table whose rows a pipe
+// alone opens, and whose cells end in one.
+func aboveFragments(lines []line, at int) bool {
+	cell := strings.TrimSpace(peek(lines, at+2))
+	return !hasPipe(lines[at]) && strings.TrimSpace(peek(lines, at+1)) == "|" && len(cell) > 1 && strings.HasSuffix(cell, "|")
 }
 
 // pipeNear reports whether a line or the next one that is not blank contains a pipe.
@@ -132,7 +139,10 @@ func (f *fragments) row(n int, roles []Role) (cells []block, ok bool) {
 		case b.text == "" && len(cells) == 0, isRuler("|" + b.text + "|"):
 			continue
 		}
-		if cells = append(cells, b); len(cells) == n {
+		if cells = append(cells, b); len(cells) == n && onlyDashes(cells) {
+			cells = cells[:0]
+		}
+		if len(cells) == n {
 			if !fits(roles, cells) && !titleRow(cells) || strings.Contains(cells[code].text, "\n") {
 				break
 			}
@@ -141,6 +151,11 @@ func (f *fragments) row(n int, roles []Role) (cells []block, ok bool) {
 	}
 	*f = before
 	return nil, false
+}
+
+// onlyDashes reports whether a row only separates others.
+func onlyDashes(cells []block) bool {
+	return !slices.ContainsFunc(cells, func(b block) bool { return b.text == "" || strings.Trim(b.text, "-–—") != "" })
 }
 
 // titleRow reports whether only the first cell has a text.

@@ -1,6 +1,7 @@
 package vendorpage
 
 import (
+	"slices"
 	"strings"
 
 	regexp "errata/internal/lazyregexp"
@@ -207,6 +208,7 @@ func distinctCodes(all []anchored) bool {
 func inducedGrid(lines []line, p place, all []anchored) *grid {
 	var records []record
 	texts, longest := 0, 0
+	statuses := statusLines(lines, all)
 	for k, a := range all {
 		r := record{line: lines[a.at].n, term: a.code, beside: a.text}
 		if m := statusFirst.FindStringSubmatch(a.text); m != nil && isStatus(m[1]) {
@@ -220,7 +222,11 @@ func inducedGrid(lines []line, p place, all []anchored) *grid {
 				end--
 			}
 		}
-		r.read(lines[a.at+1:end], last, k > 0, longest, "")
+		below := lines[a.at+1 : end]
+		if statuses != nil && r.term == a.code {
+			r.term, below = a.code+" ("+strings.TrimSpace(lines[statuses[k]].text)+")", lines[a.at+1:statuses[k]]
+		}
+		r.read(below, last, k > 0, longest, "")
 		longest = max(longest, len(r.body)+len(r.fields))
 		if r.beside != "" || len(r.body)+len(r.fields) > 0 {
 			texts++
@@ -245,3 +251,26 @@ func inducedGrid(lines []line, p place, all []anchored) *grid {
 	}
 	return g
 }
+
+// statusLines returns for each code the index of the line with nothing but its status, which ends
+// what is said about it. It returns nil if a code has none.
+func statusLines(lines []line, all []anchored) (found []int) {
+	for k, a := range all {
+		end := min(len(lines), a.at+maxStatusDistance)
+		if k+1 < len(all) {
+			end = min(end, all[k+1].at)
+		}
+		at := a.at + 2 // a text stands between
+		for at < end && !isStatus(strings.TrimSpace(lines[at].text)) {
+			at++
+		}
+		if at >= end || k+1 < len(all) && slices.ContainsFunc(lines[at+1:all[k+1].at], func(l line) bool { return !l.blank() }) {
+			return nil
+		}
+		found = append(found, at)
+	}
+	return found
+}
+
+// maxStatusDistance is how many lines below its code a status may stand.
+const maxStatusDistance = 12

@@ -50,6 +50,11 @@ func sectionsOf(lines []line) (all sections) {
 				all = append(all, sectionMark{line: l.n})
 			}
 		}
+		if f, ok := statusField(strings.Trim(text, "`> ")); ok && stat == 0 && own == plainRank { // Status: 401
+			if n, _, _ := status(f.text); n >= 400 {
+				stat, own = n, itemRank // up to the next heading
+			}
+		}
 		switch {
 		case stat > 0:
 			rank = own

@@ -43,7 +43,7 @@ func (c container) parts() []container {
 }
 
 // kindOfText matches the words of a constant's name that say whether it is a code or a text.
-var kindOfText = regexp.MustCompile(`^(?i:e|err|error|code|msg|message|text|txt|desc|description)?\d*$`)
+var kindOfText = regexp.MustCompile(`^(?i:e|err|error|code|msg|message|text|txt|desc|description)\d*$`)
 
 // pairTexts gives constants that are codes the texts of others with the same name otherwise:
 // GATE_LOCKED_CODE = "E1", GATE_LOCKED_MSG = "The gate is locked".
