@@ -62,15 +62,14 @@ type object struct {
 	tree     jsontree.Tree    // holds the object if it was read from text
 	keys     set              // the numbered keys that are present
 	indexed  []jsontree.Value // their values, for top and value
-	selected bool             // it was read the quick way: keys is about all paths, and found says where in the tree they are
-	found    []int32          // not Values: pointers would cost a write barrier each
+	selected bool             // it was read the quick way: keys is about all paths
 	fill     *format          // of a wrapper: how it completes the record inside
 }
 
 // level returns the object at a depth of the record. It is made when a record first gets that deep.
 func (r *Reader) level(depth int) *object {
 	for len(r.levels) <= depth {
-		r.levels = append(r.levels, &object{keys: make(set, (r.paths.Len()+63)/64), indexed: make([]jsontree.Value, len(r.keys)), found: make([]int32, r.paths.Len())})
+		r.levels = append(r.levels, &object{keys: make(set, (r.paths.Len()+63)/64), indexed: make([]jsontree.Value, len(r.keys))})
 	}
 	return r.levels[depth]
 }
@@ -99,7 +98,7 @@ func (o *object) top(key int) jsontree.Value {
 	case !o.keys.has(key):
 		return jsontree.Value{}
 	case o.selected:
-		return o.tree.Selected(o.found[key])
+		return o.tree.Selected(key)
 	}
 	return o.indexed[key]
 }

@@ -117,7 +117,7 @@ func (r *Reader) quickArray(text []byte, at place) (name string, ok bool) {
 // the plain way.
 func (r *Reader) quickObject(text []byte, i int, at place) (name string, end int) {
 	o := r.level(at.depth)
-	end, ok := o.tree.Select(text, i, &r.paths, o.keys, o.found)
+	end, ok := o.tree.Select(text, i, &r.paths, o.keys)
 	if !ok || text[0] == '{' && end != len(text) {
 		return "", 0
 	}

@@ -66,15 +66,18 @@ type Tree struct {
 	Max    int // how many values a Tree may hold, each of which takes 36 bytes; 0: as many as there are
 
 	src    []byte
-	nodes  []node
-	open   int32 // the innermost container that is not closed yet, -1 when none is
-	proved int32 // see Value.Proved, -1: none
+	nodes  []node // parsed or places
+	parsed []node // what Parse has made
+	places []node // what Select makes: see pathNode.node
+	paths  *Paths // the places are of
+	open   int32  // the innermost container that is not closed yet, -1 when none is
+	proved int32  // see Value.Proved, -1: none
 }
 
 // Shrink frees the memory for more than n values, which one large input may have taken.
 func (t *Tree) Shrink(n int) {
-	if cap(t.nodes) > n {
-		t.nodes = nil
+	if cap(t.parsed) > n {
+		t.nodes, t.parsed = nil, nil
 	}
 }
 
@@ -87,8 +90,9 @@ type Value struct {
 // Parse reads src, which must stay unchanged while the Values are in use. It returns the root,
 // Missing when src holds nothing that begins like JSON.
 func (t *Tree) Parse(src []byte) Value {
-	t.src, t.nodes = src, t.nodes[:0]
+	t.src, t.nodes = src, t.parsed[:0]
 	t.parse()
+	t.parsed = t.nodes
 	if len(t.nodes) == 0 {
 		return Value{}
 	}

@@ -2,7 +2,6 @@ package jsontree
 
 import (
 	"bytes"
-	"slices"
 	"strings"
 )
 
@@ -166,31 +165,33 @@ func foldsTo(key []byte, lower string) bool {
 const maxSkipDepth = 64
 
 // Select reads the object that begins at src[from], looks up the paths on the way, and keeps
-// nothing else. For each path that the object has, it sets the bit of its number in present, and in
-// at where its value is, for Selected. If a key occurs twice in an object, the first one counts.
-// The values have no children, except that an array has its first item.
+// nothing else. For each path that the object has, it sets the bit of its number in present. If a
+// key occurs twice in an object, the first one counts. The values, which Selected returns, have no
+// children, except that an array has its first item.
 //
 // It is ok only if Parse reads the same object as whole. It is not ok either if the nesting is
 // extreme, or if a key that might be asked for has an escape: such an object is for Parse. end is
 // where the object ends; what follows is not looked at. Select ends the life of all earlier Values
 // of the Tree.
-func (t *Tree) Select(src []byte, from int, paths *Paths, present []uint64, at []int32) (end int, ok bool) {
-	t.src, t.nodes, t.open, t.proved = src, t.nodes[:0], -1, -1
+func (t *Tree) Select(src []byte, from int, paths *Paths, present []uint64) (end int, ok bool) {
+	if t.paths != paths || len(t.places) != 2*paths.Len() {
+		t.paths, t.places = paths, paths.nodes()
+	}
+	t.src, t.nodes, t.proved = src, t.places, -1
 	clear(present)
 	if from >= len(src) || src[from] != '{' {
 		return 0, false
 	}
-	s := selection{t, present, at}
+	s := selection{t, present}
 	return s.object(from, &paths.root)
 }
 
-// Selected returns a value that Select has found.
-func (t *Tree) Selected(at int32) Value { return Value{t, at} }
+// Selected returns the value that Select has found of the path with a number.
+func (t *Tree) Selected(number int) Value { return Value{t, int32(2 * number)} }
 
 type selection struct {
 	tree    *Tree
 	present []uint64
-	at      []int32
 }
 
 // object reads the object that begins at i, and those inside it that paths lead into.
@@ -207,7 +208,7 @@ func (s *selection) object(i int, root *pathNode) (end int, ok bool) {
 			if of == root {
 				return i, true
 			}
-			s.tree.nodes[s.at[of.number]].end = int32(i)
+			s.tree.nodes[of.node()].end = int32(i)
 			of, last = of.around, &of.seen
 			continue
 		}
@@ -233,8 +234,7 @@ func (s *selection) object(i int, root *pathNode) (end int, ok bool) {
 		case n == nil || s.has(n): // not asked for, or an earlier member has this key
 			i, ok = skip(src, i)
 		case src[i] == '{' && n.table != nil:
-			s.found(n)
-			s.tree.add(Object, i, i, -1)
+			s.found(n).set(Object, i, i)
 			n.around = of
 			of, last = n, &n.open
 			i, ok = i+1, true
@@ -275,8 +275,7 @@ func (s *selection) members(i int, last *member) (next int, m *member, at stage)
 			return i, m, atValue
 		}
 		if n := m.place; n != nil && !s.has(n) {
-			s.found(n)
-			s.tree.add(kind, from, i, -1)
+			s.found(n).set(kind, from, i)
 		}
 		if kind == String {
 			i++ // after the quote
@@ -294,10 +293,13 @@ func (s *selection) has(path *pathNode) bool {
 	return s.present[path.number/64]&(1<<(path.number%64)) != 0
 }
 
-// found notes that the value of a path will be the next node.
-func (s *selection) found(path *pathNode) {
+// found notes that the object has a path, and returns the node for its value.
+func (s *selection) found(path *pathNode) *node {
 	s.present[path.number/64] |= 1 << (path.number % 64)
-	s.at[path.number] = int32(len(s.tree.nodes))
+	self := path.node()
+	n := &s.tree.nodes[self]
+	n.after = self + 1
+	return n
 }
 
 // member reads the key of the member at from, right after a bracket or comma, and remembers that it
@@ -350,20 +352,19 @@ func (n *pathNode) other(key []byte) *member {
 
 // value reads the value at i, which is at a path.
 func (s *selection) value(i int, path *pathNode) (end int, ok bool) {
-	t := s.tree
-	self := int32(len(t.nodes))
-	s.found(path)
-	if t.src[i] == '"' {
+	src, n := s.tree.src, s.found(path)
+	if src[i] == '"' {
 		text, escaped, whole := s.text(i+1, path)
-		t.add(String, i+1, text, -1).escaped = escaped
+		n.set(String, i+1, text)
+		n.escaped = escaped
 		return text + 1, whole
 	}
-	if end, ok = t.single(i, -1); !ok || t.nodes[self].kind != Array {
+	if end, ok = single(src, i, n); !ok || n.kind != Array {
 		return end, ok
 	}
-	if first := skipSpace(t.src, i+1); t.src[first] != ']' {
-		_, ok = t.single(first, self)
-		t.nodes[self].after++
+	if first := skipSpace(src, i+1); src[first] != ']' {
+		n.after++
+		_, ok = single(src, first, &s.tree.nodes[n.after-1])
 	}
 	return end, ok
 }
@@ -373,24 +374,25 @@ func (s *selection) text(i int, path *pathNode) (end int, escaped, whole bool) {
 	t := s.tree
 	if path.checker != nil && i < len(t.src) && (t.src[i] == '{' || t.src[i] == '[') {
 		if end, ok := path.checker.CheckString(t.src, i); ok {
-			t.proved = int32(len(t.nodes))
+			t.proved = path.node()
 			return end, bytes.IndexByte(t.src[i:end], '\\') >= 0, true
 		}
 	}
 	return scanString(t.src, i)
 }
 
-// single appends the value at i without what is inside it.
-func (t *Tree) single(i int, parent int32) (end int, ok bool) {
+// single makes n the value at i, without what is inside it.
+func single(src []byte, i int, n *node) (end int, ok bool) {
 	kind := Bool
-	switch c := t.src[i]; {
+	switch c := src[i]; {
 	case c == '"':
-		end, escaped, ok := scanString(t.src, i+1)
-		t.add(String, i+1, end, parent).escaped = escaped
+		end, escaped, ok := scanString(src, i+1)
+		n.set(String, i+1, end)
+		n.escaped = escaped
 		return end + 1, ok
 	case c == '-' || '0' <= c && c <= '9':
-		end = skipNumber(t.src, i)
-		t.add(Number, i, end, parent)
+		end = skipNumber(src, i)
+		n.set(Number, i, end)
 		return end, true
 	case c == '{':
 		kind = Object
@@ -399,24 +401,30 @@ func (t *Tree) single(i int, parent int32) (end int, ok bool) {
 	case c == 'n':
 		kind = Null
 	}
-	end, ok = skip(t.src, i)
-	t.add(kind, i, end, parent)
+	end, ok = skip(src, i)
+	n.set(kind, i, end)
 	return end, ok
 }
 
-// add appends a value that is complete. It sets the fields where they stay: to copy a node that was
-// just made in parts makes the processor wait.
-func (t *Tree) add(kind Kind, start, end int, parent int32) *node {
-	i := len(t.nodes)
-	if i == cap(t.nodes) {
-		t.nodes = slices.Grow(t.nodes, max(64, i))
+// node returns the index of the node that Select makes of the value at a place. The node after it
+// is for the first item, if that is an array.
+func (n *pathNode) node() int32 { return int32(2 * n.number) }
+
+// nodes returns nodes for the values of all places, with what is always the same in them.
+func (p *Paths) nodes() []node {
+	nodes := make([]node, 2*len(p.places))
+	for i := range nodes {
+		n := &nodes[i]
+		n.parent, n.after, n.complete = -1, int32(i+1), true
+		if i%2 != 0 {
+			n.parent = int32(i - 1)
+		}
 	}
-	t.nodes = t.nodes[:i+1]
-	n := &t.nodes[i]
-	n.keyStart, n.keyEnd, n.keyEscaped = 0, 0, false
-	n.start, n.end, n.parent, n.after = int32(start), int32(end), parent, int32(i+1)
-	n.kind, n.escaped, n.complete = kind, false, true
-	return n
+	return nodes
+}
+
+func (n *node) set(kind Kind, start, end int) {
+	n.kind, n.escaped, n.start, n.end = kind, false, int32(start), int32(end)
 }
 
 // skipNumber returns where the number at i ends.

@@ -47,9 +47,9 @@ func checkSelect(t *testing.T, before, src []byte) bool {
 	t.Helper()
 	paths, numbers := askedPaths(t)
 	var quick, plain Tree
-	present, at := make([]uint64, 1), make([]int32, paths.Len())
-	quick.Select(before, 0, &paths, present, at)
-	end, ok := quick.Select(src, 0, &paths, present, at)
+	present := make([]uint64, 1)
+	quick.Select(before, 0, &paths, present)
+	end, ok := quick.Select(src, 0, &paths, present)
 	if !ok {
 		return false
 	}
@@ -67,7 +67,7 @@ func checkSelect(t *testing.T, before, src []byte) bool {
 		}
 		var got Value
 		if n := numbers[i]; present[0]&(1<<n) != 0 {
-			got = quick.Selected(at[n])
+			got = quick.Selected(n)
 		}
 		if !same(got, want) {
 			t.Fatalf("%q: %q is %q, want %q", src, dotted, got.Raw(), want.Raw())
