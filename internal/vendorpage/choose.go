@@ -132,8 +132,11 @@ func (a accepted) refuse(r *reading, titled bool) string {
 const longList = 8
 
 // announced reports whether the text above announces codes, and the table is a long list of
-// different numbers with texts of which most say what is wrong.
+// headings, or of different numbers with texts of which most say what is wrong.
 func (r *reading) announced() bool {
+	if r.codes && len(r.rows) >= longList && strings.HasPrefix(r.mark, "#") {
+		return true
+	}
 	return r.codes && r.manyNumbers() && !r.counts() && 10*r.count(Row.saysFault) >= 6*len(r.rows)
 }
 

@@ -271,13 +271,18 @@ func (a *assignment) findNamedRivals() {
 	}
 	rivals := []int{a.code}
 	for i, c := range a.cols {
-		if i != a.code && c.kind == ofCode && c.looks == surely && c.promise() == chosen.promise() && c.heading != chosen.heading && c.listed == chosen.listed {
+		if i != a.code && c.kind == ofCode && c.looks == surely && c.promise() == chosen.promise() && c.heading != chosen.heading && c.qualified() == chosen.qualified() && c.listed == chosen.listed {
 			rivals = append(rivals, i)
 		}
 	}
 	if len(rivals) > 1 {
 		a.rivals = rivals
 	}
+}
+
+// qualified reports whether the heading names codes of some other kind, such as "Spec code".
+func (c column) qualified() bool {
+	return someCode.MatchString(c.heading) && vocabulary[c.heading] == unknown
 }
 
 // uncoverCode corrects the choice of a column of statuses called "code" when the codes are in
@@ -505,6 +510,10 @@ var textRules = []rule{
 	// A cause describes the error if nothing else does, and so does a remark.
 	{RoleDescription, nil, func(c column) bool { return c.kind == ofCause }},
 	{RoleDescription, nil, func(c column) bool { return c.kind == ofNote && c.phrases > 0.5 }},
+	// A second text called a message, if it is none in another language.
+	{RoleDescription, func(a *assignment) bool {
+		return slices.ContainsFunc(a.cols, func(c column) bool { return c.english })
+	}, func(c column) bool { return c.kind == ofMessage && c.phrases > 0.5 && !c.blind }},
 	{RoleRemedy, nil, func(c column) bool { return c.kind == ofRemedy }},
 	// Of texts in several languages, the English one.
 	{RoleDescription, func(a *assignment) bool { return a.has(RoleMessage) }, func(c column) bool { return c.kind == unknown && c.phrases > 0.5 && c.english }},

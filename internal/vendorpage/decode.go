@@ -189,7 +189,7 @@ func withHeadings(lines []string) []string {
 		if strings.HasPrefix(strings.TrimSpace(l), "```") {
 			fenced = !fenced
 		}
-		if m := component.FindStringSubmatch(l); m != nil && codeStrength(m[1]) >= number && !isStatus(m[1]) {
+		if m := component.FindStringSubmatch(l); m != nil && codeStrength(codePart(m[1])) >= number && !isStatus(codePart(m[1])) {
 			lines[i], opened = "###### "+m[1], true
 		} else if opened && componentEnd.MatchString(l) {
 			lines[i], opened = "", false

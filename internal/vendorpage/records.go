@@ -183,7 +183,7 @@ const sectionLines = 6
 func (l recordList) recordEnd(i int) (next int, more bool) {
 	fenced := false
 	for next = i; next < len(l.lines) && next < i+80; next++ {
-		if strings.HasPrefix(strings.TrimSpace(l.lines[next].text), "```") {
+		if isFence(l.lines[next].text, l.mark) {
 			fenced = !fenced
 		}
 		if fenced {
@@ -211,7 +211,7 @@ func (l recordList) read(at int) (all []record, end int) {
 		if strings.Trim(r.beside, `"'`) == r.term {
 			r.beside = "" // the value of a constant that is its name
 		}
-		r.coded = strings.Contains(l.mark, "`") && strings.Contains(s.code, "/")
+		r.coded = strings.Contains(l.mark, "`") && (strings.HasPrefix(l.mark, "#") || strings.Contains(s.code, "/"))
 		lead := l.leadStatus(i, all)
 		i++
 		if (r.beside == "" || strings.HasSuffix(l.mark, "status")) && tableBelow(l.lines, i) || r.beside == "" && isStatus(r.term) && l.listBelow(i, r.indent) {
@@ -316,9 +316,12 @@ func (r *record) read(lines []line, last, later bool, longest int, mark string) 
 	fenced, source := false, false
 	for i, l := range lines {
 		text := strings.TrimSpace(l.text)
-		if strings.HasPrefix(text, "```") {
-			if fenced, source = !fenced, sourceFence.MatchString(text); fenced {
+		if isFence(text, mark) {
+			if fenced, source = !fenced, sourceFence.MatchString(text) || text[0] == '~'; fenced {
 				b.dropTitle()
+			}
+			if text[0] == '~' {
+				used = i + 1
 			}
 			continue
 		}
@@ -379,6 +382,13 @@ type bodyReader struct {
 	beside    bool // the paragraph continues the text beside the code
 	inField   bool // paragraphs belong to the last field
 	level     int  // of the last field, if it is a list item
+}
+
+// isFence reports whether a line begins or ends a block of code. Between list items of HTML, such a
+// block is an example.
+func isFence(l, mark string) bool {
+	text := strings.TrimSpace(l)
+	return strings.HasPrefix(text, "```") || bulleted(mark) && text == "~~~"
 }
 
 // dropTitle forgets the title of an example, "Example:", as the last paragraph above it.

@@ -133,10 +133,12 @@ func (s sections) at(line int) int {
 
 // inherit gives the rows of a table without statuses those of their sections.
 func (r *reading) inherit(under sections) {
-	if len(under) == 0 || r.statuses || slices.ContainsFunc(r.rows, func(row Row) bool { return row.Status > 0 }) {
+	if len(under) == 0 || r.statuses || slices.ContainsFunc(r.table.Columns, func(c Column) bool { return c.Role == RoleStatus }) {
 		return
 	}
-	for i := range r.rows {
-		r.rows[i].Status = under.at(r.rows[i].Line)
+	for i, row := range r.rows {
+		if row.Status == 0 {
+			r.rows[i].Status = under.at(row.Line)
+		}
 	}
 }
