@@ -84,6 +84,36 @@ func brokenHeads(lines []line, at int) (heads []string, next int) {
 	return nil, 0
 }
 
+// findStackedHeads reads rows with pipes below headings of which each has a line of its own.
+func findStackedHeads(lines []line, at int) (*grid, int) {
+	var heads []string
+	begin := at
+	for ; begin < len(lines) && begin < at+maxHeads; begin++ {
+		text := strings.TrimSpace(lines[begin].text)
+		head := strings.TrimSpace(strings.Trim(text, "|"))
+		if !strings.HasSuffix(text, "|") || head == "" || strings.Contains(head, "|") {
+			break
+		}
+		heads = append(heads, head)
+	}
+	if _, ok := headings(heads); !ok || len(heads) < 2 {
+		return nil, 0
+	}
+	g := &grid{line: lines[at].n, headed: true, rows: []gridRow{{line: lines[at].n, cells: heads}}}
+	end := begin
+	for ; end < len(lines) && hasPipe(lines[end]); end++ {
+		cells, _ := splitPipes(lines[end].text)
+		if len(cells) != len(heads) || isRuler(lines[end].text) {
+			break
+		}
+		g.rows = append(g.rows, gridRow{line: lines[end].n, cells: cells})
+	}
+	if len(g.rows) < 2 {
+		return nil, 0
+	}
+	return g, end
+}
+
 // unruledHeads reads headings in one line that no ruler follows, if the first row goes on in the
 // lines below its first cell. It returns nil if there are none.
 func unruledHeads(lines []line, at int) (heads []string, next int) {

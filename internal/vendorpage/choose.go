@@ -10,11 +10,12 @@ import (
 
 // accepted summarizes the tables that need no other table to vouch for them.
 type accepted struct {
-	shapes map[string]bool // of their codes
-	builds map[string]bool
-	codes  int             // rows whose codes are not statuses
-	headed int             // rows of tables with headings
-	marked map[string]bool // the marks and shapes of lists that convince
+	shapes   map[string]bool // of their codes
+	builds   map[string]bool
+	codes    int             // rows whose codes are not statuses
+	headed   int             // rows of tables with headings
+	numbered map[string]int  // tables whose codes are numbers, by their headings
+	marked   map[string]bool // the marks and shapes of lists that convince
 
 	ofStatuses bool // the page's title says that it is about HTTP statuses
 }
@@ -70,6 +71,14 @@ func (r *reading) hasShapes(rows []gridRow, column int) bool {
 func choose(all []*reading, title string) {
 	titled := aboutErrors.MatchString(title) || announcesCodes.MatchString(title)
 	page := accept(all, titled)
+	for _, r := range all {
+		if r.ownTexts && page.numbered[r.headings()] > 1 {
+			r.statuses = false // numbers like those of the other tables
+			for i := range r.rows {
+				r.rows[i].Status = 0
+			}
+		}
+	}
 	page.ofStatuses = aboutStatuses.MatchString(title)
 	for _, r := range all {
 		if r.table.LeftOut == "" {
@@ -80,7 +89,7 @@ func choose(all []*reading, title string) {
 
 // accept summarizes the tables that need no other table to vouch for them.
 func accept(all []*reading, titled bool) accepted {
-	page := accepted{shapes: map[string]bool{}, builds: map[string]bool{}, marked: map[string]bool{}}
+	page := accepted{shapes: map[string]bool{}, builds: map[string]bool{}, marked: map[string]bool{}, numbered: map[string]int{}}
 	for _, r := range all {
 		if r.table.LeftOut == "" && r.mark != "" && r.convincing(titled) {
 			for _, row := range r.rows {
@@ -92,6 +101,9 @@ func accept(all []*reading, titled bool) accepted {
 		}
 		if !r.statuses && (!r.bare || r.convincing(titled)) {
 			page.codes += len(r.rows)
+		}
+		if !r.bare && !r.statuses && r.most(func(row Row) bool { return integer.MatchString(row.Code) }) {
+			page.numbered[r.headings()]++
 		}
 		if !r.bare && !r.statuses {
 			for _, row := range r.rows {
@@ -106,6 +118,15 @@ func accept(all []*reading, titled bool) accepted {
 		}
 	}
 	return page
+}
+
+// headings returns the headings of a table, to compare them with those of another.
+func (r *reading) headings() string {
+	var all []string
+	for _, c := range r.table.Columns {
+		all = append(all, normal(c.Heading))
+	}
+	return strings.Join(all, "|")
 }
 
 // refuse returns the reason why a table is not imported, or "" if it is imported.

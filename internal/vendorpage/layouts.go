@@ -19,6 +19,7 @@ var layouts = []layout{
 	{"constants", findConstants},               // an enumeration in source code
 	{messagesTable, findMessages},              // texts with their keys, as in a properties file
 	{"broken rows with pipes", findBrokenRows}, // rows that go on in the next lines
+	{"rows with pipes", findStackedHeads},      // the same below headings of which each has a line
 	{"rows with pipes", findPipeRows},          // a row per line, cells separated by |, with or without a ruler or borders
 	{"cells with pipes", findPipeCells},        // a cell per line, each ending in |
 	{"cells between pipes", findFragments},     // a cell, a row or a pipe alone per line

@@ -115,7 +115,7 @@ func Read(name string, content []byte) Page {
 	}
 	p.Title = cmp.Or(p.Title, title(rest))
 	p.fill(turn(grids), rest, sectionsOf(s.lines()))
-	for _, read := range []func([]line) *grid{induce, samplesGrid} {
+	for _, read := range []func([]line) *grid{induce, samplesGrid, messagePage} {
 		if len(p.Rows) == 0 && p.Fallback == (Fallback{}) && !p.rivals() {
 			p.fillWith(read(s.lines()), s.lines())
 		}

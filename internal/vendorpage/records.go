@@ -328,6 +328,10 @@ func (r *record) read(lines []line, last, later bool, longest int, mark string) 
 		if fenced && source && !b.inField { // an example
 			continue
 		}
+		if !fenced && b.inSample(lines, i) {
+			used = i + 1
+			continue
+		}
 		if fenced { // a comment of shell is no heading
 			b.addLine(strings.TrimLeft(text, "# "))
 			used = i + 1
@@ -344,6 +348,10 @@ func (r *record) read(lines []line, last, later bool, longest int, mark string) 
 			b.flush() // the text beside the code does not continue
 		}
 		if fs := fieldsOf(text); len(fs) > 0 {
+			if b.repeatsStatus(fs[0]) { // that of something else, without a code
+				b.paragraph = b.paragraph[:min(1, len(b.paragraph))]
+				break
+			}
 			b.addFields(fs)
 			b.level = levelOf(l.text)
 			used = i + 1
@@ -382,6 +390,7 @@ type bodyReader struct {
 	beside    bool // the paragraph continues the text beside the code
 	inField   bool // paragraphs belong to the last field
 	level     int  // of the last field, if it is a list item
+	sampleEnd int  // the line after the last sample response
 }
 
 // isFence reports whether a line begins or ends a block of code. Between list items of HTML, such a
@@ -400,6 +409,35 @@ func (b *bodyReader) dropTitle() {
 	if n := len(b.body); n > 0 && strings.HasSuffix(b.body[n-1], ":") && len(strings.Fields(b.body[n-1])) < 4 {
 		b.body = b.body[:n-1]
 	}
+}
+
+// dropLabel drops the line that announces a sample response: "Response:".
+func (b *bodyReader) dropLabel() {
+	if n := len(b.paragraph); n > 0 && strings.ContainsAny(b.paragraph[n-1][max(0, len(b.paragraph[n-1])-3):], colons) {
+		b.paragraph = b.paragraph[:n-1]
+	}
+}
+
+// inSample reports whether a line belongs to a sample response, which shows fields but has none.
+func (b *bodyReader) inSample(lines []line, i int) bool {
+	if i < b.sampleEnd {
+		return true
+	}
+	if !strings.HasPrefix(strings.TrimSpace(lines[i].text), "{") {
+		return false
+	}
+	end := bracesEnd(lines, i)
+	if end <= i {
+		return false
+	}
+	b.dropLabel()
+	b.sampleEnd = end + 1
+	return true
+}
+
+// repeatsStatus reports whether a field with a status comes again in the last record.
+func (b *bodyReader) repeatsStatus(f field) bool {
+	return b.last && kindOf(f.name) == ofStatus && slices.ContainsFunc(b.fields, func(of field) bool { return normal(of.name) == normal(f.name) })
 }
 
 // namedItem matches a list item that begins with a name in bold: "- **Endpoints**: …".

@@ -103,7 +103,10 @@ func sourceGrids(text string, line int, about bool) (grids []grid) {
 		r.containers[i].pairTexts()
 		r.remember(r.containers[i])
 	}
-	used := map[string]bool{} // constants that are the keys of a map
+	used := map[string]bool{} // constants that are the keys or the texts of a map
+	for i := range r.containers {
+		r.containers[i].takeTexts(r.constants, used)
+	}
 	var keyed, others []container
 	for _, c := range r.containers {
 		if len(c.members) < 2 {
@@ -296,7 +299,7 @@ func (c *container) add(it codeItem) {
 		c.statuses[m.name()] = said
 	}
 	_, object := it.errorObject()
-	if !ok || len(m.texts)+len(m.numbers)+len(m.fields) == 0 && !m.counts || it.declares() && object == nil || it.computed() || it.option() || it.pairs() || it.unnamed() || fallsBack(m.key) {
+	if !ok || len(m.texts)+len(m.numbers)+len(m.fields) == 0 && !m.counts && m.ref == "" || it.declares() && object == nil || it.computed() || it.option() || it.pairs() || it.unnamed() || fallsBack(m.key) {
 		return
 	}
 	if m.of = c.name; m.counts && len(c.members) > 0 {
@@ -322,7 +325,7 @@ func (r *codeReader) walkInside(it codeItem, name string, about bool) {
 			for _, inner := range t.group.items {
 				r.walkInside(inner, name, about)
 			}
-		case t.text != "(" || len(it.tokens) <= 3 || i > 0 && it.tokens[i-1].text == "=":
+		case t.text != "(" || len(it.tokens) <= 3 || i > 0 && (it.tokens[i-1].text == "=" || it.tokens[i-1].text == "array"):
 			r.walk(t.group, cmp.Or(it.title(), name), it.line, about)
 			r.containers[len(r.containers)-1].class = it.declares() && t.text == "{"
 		}
@@ -342,13 +345,27 @@ func (r *codeReader) remember(c container) {
 	}
 }
 
+// takeTexts gives codes the texts of the constants that are their values: case 1: text = BAD_NAME.
+// It takes the others without a text out.
+func (c *container) takeTexts(constants map[string]member, used map[string]bool) {
+	c.members = slices.DeleteFunc(c.members, func(m member) bool {
+		return m.ref != "" && (!constants[m.ref].string || codeStrength(constants[m.ref].texts[0]) >= number)
+	})
+	for i, m := range c.members {
+		if m.ref != "" {
+			c.members[i].texts = constants[m.ref].texts
+			used[m.ref] = true
+		}
+	}
+}
+
 // resolve replaces the keys of a map that are constants by their values. It reports whether all
 // keys are codes and all values are texts.
 func (r *codeReader) resolve(c *container, used map[string]bool) bool {
 	var found []member
 	for _, m := range c.members {
 		k, known := r.constants[m.name()]
-		if m.key.kind != tokenName || !known || m.line == k.line || len(m.texts)+len(m.fields) == 0 {
+		if m.key.kind != tokenName || !known || m.line == k.line || strings.Join(m.texts, "") == "" && len(m.fields) == 0 {
 			return false
 		}
 		m.comment, m.errorKey = cmp.Or(m.comment, k.comment), enumErrors.MatchString(m.key.text+" "+k.of)

@@ -48,17 +48,20 @@ var kindOfText = regexp.MustCompile(`^(?i:e|err|error|code|msg|message|text|txt|
 // pairTexts gives constants that are codes the texts of others with the same name otherwise:
 // GATE_LOCKED_CODE = "E1", GATE_LOCKED_MSG = "The gate is locked".
 func (c *container) pairTexts() {
-	texts, codes := map[string]string{}, 0
+	texts, seen, codes := map[string]string{}, map[string]bool{}, 0
 	base := func(m member) string {
 		return strings.ToLower(strings.Join(slices.DeleteFunc(strings.Fields(inWords(m.name())), kindOfText.MatchString), " "))
 	}
-	isCode := func(m member) bool { return codeStrength(m.texts[0]) >= number }
+	isCode := func(m member) bool { return !m.string || codeStrength(m.texts[0]) >= number }
 	for _, m := range c.members {
 		switch {
-		case m.key.kind != tokenName || !m.string:
+		case m.key.kind != tokenName || !m.string && (len(m.numbers) != 1 || len(m.texts)+len(m.fields) > 0):
+			return
+		case isCode(m) && seen[base(m)]:
 			return
 		case isCode(m):
 			codes++
+			seen[base(m)] = true
 		case texts[base(m)] != "":
 			return
 		default:
@@ -75,11 +78,12 @@ func (c *container) pairTexts() {
 		if text != "" {
 			found++
 		}
-		m.texts, m.string = []string{m.texts[0], cmp.Or(text, m.name())}, false
+		m.texts, m.string = append(m.texts[:len(m.texts):len(m.texts)], cmp.Or(text, m.name())), false
 		paired = append(paired, m)
 	}
-	if found > 1 && found == len(texts) && 2*found >= codes {
+	if found > 1 && 2*found >= len(texts) && 2*found >= codes {
 		c.members = paired
+		c.about = c.about || c.count(func(m member) bool { return enumErrors.MatchString(m.name()) }) == len(paired)
 	}
 }
 
@@ -119,7 +123,12 @@ func (c container) objects() *grid {
 		}
 		heads = []string{"Message"}
 	}
-	if name := c.codesOf(heads); name != "" {
+	name := c.codesOf(heads)
+	if name == "" {
+		name = c.errorsOf(heads)
+		c.about = c.about || name != ""
+	}
+	if name != "" {
 		heads[slices.Index(heads, name)] = "Error code"
 		c.rename(name, "Error code")
 	}
@@ -225,6 +234,21 @@ func (c container) fieldNames() (names []string) {
 func (c container) codesOf(names []string) string {
 	for _, name := range names {
 		if valueHeads[strings.ToLower(name)] && c.mnemonics(name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// errorsOf returns the name of the values that are the codes although they are only called errors,
+// as in {error: "BAD_NAME", message: "…"}. It returns "" if there are none, or if other values are
+// called codes.
+func (c container) errorsOf(names []string) string {
+	if slices.ContainsFunc(names, func(n string) bool { return kindOf(n) == ofCode }) {
+		return ""
+	}
+	for _, name := range names {
+		if kindOf(name) == ofName && saysError.MatchString(strings.ToLower(name)) && c.mnemonics(name) {
 			return name
 		}
 	}

@@ -18,8 +18,9 @@ type member struct {
 	fields  []field // its named values
 	status  string
 	comment string
-	counts  bool // the number of the one before it, plus one
-	string  bool // its value is one string
+	counts  bool   // the number of the one before it, plus one
+	string  bool   // its value is one string
+	ref     string // the name of the constant that is its value
 
 	of       string // of a constant: the name of its container
 	errorKey bool   // its key was a constant that is named after errors, or whose container is
@@ -117,6 +118,9 @@ func (it codeItem) member() (m member, ok bool) {
 		m.key = key
 		m.value(value, 0)
 		m.string = len(m.texts) == 1 && len(value) == 1
+		if len(value) == 1 && value[0].kind == tokenName && key.kind != tokenName {
+			m.ref = lastName(value[0].text)
+		}
 		m.iota(value)
 		return m, true
 	}
@@ -129,7 +133,7 @@ func (it codeItem) member() (m member, ok bool) {
 		m.key.kind = tokenMark
 		m.values(tokens[0].group, 0)
 		return m, len(m.texts)+len(m.fields) > 0
-	case len(tokens) == 1 && tokens[0].kind == tokenName:
+	case len(tokens) == 1 && tokens[0].kind == tokenName && tokens[0].text != "break":
 		m.key, m.counts = tokens[0], true
 		return m, true
 	case len(tokens) >= 2 && tokens[0].kind == tokenName && tokens[1].kind == tokenGroup && tokens[1].text == "(":

@@ -73,6 +73,9 @@ func newSpacedTable(lines []line, at int) (t spacedTable, ok bool) {
 	if at > 0 && vocabulary[normal(lines[at].text)] != unknown && vocabulary[normal(lines[at-1].text)] != unknown {
 		return t, false // headings below each other
 	}
+	if strings.HasSuffix(strings.TrimSpace(lines[at].text), ":") && at+1 < len(lines) && hasPipe(lines[at+1]) {
+		return t, false // the title of a table with pipes
+	}
 	if t.heads = segment(lines[at].text); t.heads != nil {
 		t.roles = assign(t.heads, nil)
 	} else if t.heads = segmentValues(lines[at].text); t.heads != nil && topicOf(lines[:at]).about() {

@@ -27,6 +27,7 @@ type reading struct {
 	statuses bool // a list of HTTP statuses
 	plainly  bool // its heading says statuses, and it gives nothing but their numbers
 	phrased  bool // it gives HTTP's own reason phrases with the numbers
+	ownTexts bool // a list of HTTP statuses below a heading of error codes, without HTTP's phrases
 	rivals   bool // several columns may hold the codes, so none is imported and the table is reported
 }
 
@@ -204,6 +205,7 @@ func (t rawTable) read(roles []Role) *reading {
 	r.statuses = roles[code] == RoleStatusCode
 	r.phrased = r.statuses && (kindOf(heads[code]) == ofStatus || g.layout == layoutRecords || g.layout == htmlList) && withPhrases(code, rows)
 	r.plainly = r.statuses && plainStatuses(heads[code], cols[code]) && g.layout != layoutRecords && g.layout != htmlList
+	r.ownTexts = r.statuses && ownTexts(heads[code], code, rows)
 	r.named = onlyNamed(heads[code], r.statuses)
 	if len(rows) > 0 {
 		r.reportSecondCodes(at, code)
@@ -317,6 +319,12 @@ func withPhrases(code int, rows []gridRow) bool {
 		}
 	}
 	return 2*named > all && own < 3
+}
+
+// ownTexts reports whether a list of HTTP statuses has a heading of error codes, and no phrases of
+// HTTP's.
+func ownTexts(heading string, code int, rows []gridRow) bool {
+	return kindOf(heading) == ofCode && saysError.MatchString(normal(heading)) && !withPhrases(code, rows)
 }
 
 // namesStatus reports whether the cells contain HTTP's reason phrase of a status.
