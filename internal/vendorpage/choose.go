@@ -221,7 +221,7 @@ func (r *reading) convincing(titled bool) bool {
 		return false
 	case r.numbersConvince(about, titled), n >= 3 && r.most(Row.namesFault):
 		return true
-	case about && !r.named && n >= 3 && (r.likeCodes() || r.manyNumbers()) && !r.counts() && 10*r.count(Row.saysFault) >= 6*n:
+	case about && (!r.named || titled && r.constants()) && n >= 3 && (r.likeCodes() || r.manyNumbers()) && !r.counts() && 10*r.count(Row.saysFault) >= 6*n:
 		return true
 	case r.listsFaults():
 		return true
@@ -235,6 +235,14 @@ func (r *reading) listsFaults() bool {
 	n := len(r.rows)
 	return n >= 5 && !r.named && r.likeCodes() && r.most(func(row Row) bool { return codeStrength(row.Code) == mnemonic }) &&
 		10*r.count(Row.saysFault) >= 9*n && 10*r.count(func(row Row) bool { return faultWords.MatchString(row.Code) }) >= 3*n
+}
+
+// constants reports whether the codes are in capital letters, which the members of a message are
+// not.
+func (r *reading) constants() bool {
+	return r.most(func(row Row) bool {
+		return len(row.Code) > 3 && isUpper(row.Code) && row.Code == strings.ToUpper(row.Code)
+	})
 }
 
 // numbersConvince is convincing for a table whose codes are numbers.
@@ -265,7 +273,9 @@ func (r *reading) textsConvince(about bool) bool {
 	case r.codes && !r.named && r.likeCodes():
 		return true
 	}
-	n, faults := len(r.rows), r.count(func(row Row) bool { return faultWords.MatchString(row.Code) })
+	n, faults := len(r.rows), r.count(func(row Row) bool {
+		return faultWords.MatchString(strings.TrimPrefix(row.Code, "error_")) // error_code is a member of a message
+	})
 	return n >= 3 && (r.about && !r.named && 10*faults >= n || 5*faults >= 4*n)
 }
 

@@ -39,8 +39,9 @@ type column struct {
 	listed  bool // the vocabulary has the heading
 	english bool // the heading says that the cells are in English
 
-	negative bool // its cells are negative numbers, apart from 0
-	names    bool // each of its cells is another name
+	negative bool    // its cells are negative numbers, apart from 0
+	numbers  float64 // cells that are numbers, perhaps in base 16
+	names    bool    // each of its cells is another name
 }
 
 func columnOf(heading string, cells []string) column {
@@ -59,6 +60,9 @@ func columnOf(heading string, cells []string) column {
 			c.code++
 			if s >= number {
 				c.sure++
+			}
+			if integer.MatchString(first) || hex.MatchString(first) {
+				c.numbers++
 			}
 			if s == mnemonic {
 				c.strong++
@@ -82,7 +86,7 @@ func columnOf(heading string, cells []string) column {
 		c.code, c.status, c.prose, c.phrases = 1, 1, 1, 1
 		return c
 	}
-	for _, n := range []*float64{&c.code, &c.sure, &c.strong, &c.joined, &c.status, &c.prose, &c.phrases} {
+	for _, n := range []*float64{&c.code, &c.sure, &c.strong, &c.numbers, &c.joined, &c.status, &c.prose, &c.phrases} {
 		*n /= filled
 	}
 	c.names = namesOnly(cells)
@@ -397,6 +401,7 @@ func (a *assignment) findTexts() bool {
 		a.apply(r)
 	}
 	a.findNames()
+	a.findConstants()
 	return a.has(RoleMessage) || a.has(RoleDescription) || a.has(RoleRemedy)
 }
 
@@ -420,6 +425,20 @@ func (a *assignment) findNames() {
 func (a *assignment) namedOnly() bool {
 	m := slices.Index(a.roles, RoleMessage)
 	return m >= 0 && a.cols[m].kind == ofName && a.cols[m].strong > 0.8 && !a.cols[m].blind
+}
+
+// findConstants takes the constants beside numbers, below a heading that says codes too, for the
+// messages if there is no text: responses contain the numbers.
+func (a *assignment) findConstants() {
+	if a.has(RoleMessage) || a.has(RoleDescription) || a.has(RoleRemedy) || a.code < 0 || a.blind {
+		return
+	}
+	numbers := slices.IndexFunc(a.cols, func(c column) bool { return c.kind == ofCode && c.numbers > 0.6 })
+	names := slices.IndexFunc(a.cols, func(c column) bool { return c.kind == ofCode && c.names && c.strong > 0.6 && c.numbers == 0 })
+	if numbers >= 0 && names >= 0 && a.rivals == nil {
+		a.code, a.roles[a.code] = numbers, ""
+		a.roles[numbers], a.roles[names] = RoleCode, RoleMessage
+	}
 }
 
 func (a *assignment) has(r Role) bool { return slices.Contains(a.roles, r) }

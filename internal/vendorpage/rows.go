@@ -298,7 +298,7 @@ func (f *filler) other(r Row) {
 var (
 	spacedCode    = regexp.MustCompile(`^[A-Z]{1,6} \d{2,}$|^\S+\s*[(\x{ff08}\[]`) // E 1001, E1001 (obsolete)
 	calledCode    = regexp.MustCompile(`(?i)code|kod|код|码|碼|コード|코드|código|kód|رمز|كود|κωδικ|รหัส|کد|קוד|koodi`)
-	rangeOfCodes  = regexp.MustCompile(`^(?:[A-Za-z]{0,5}\d{1,4}[-_.]?)(?:x{3,}|X{3,})$|^\d{1,3}(?:x+|X+)$|^\d{2,}(?: *[–—~] *| +(?:-|to) +|\.\.+)\d{2,}$|^\d+\+$`) // 1-xxx, 10x, 200 - 299, 10+
+	rangeOfCodes  = regexp.MustCompile(`^(?:[A-Za-z]{0,5}\d{1,4}[-_.]?)(?:x{3,}|X{3,})$|^\d{1,3}(?:x+|X+)$|^(?:\d{2,}|0[xX][0-9A-Fa-f]+)(?: *[–—~] *| +(?:-|to) +|\.\.+)(?:\d{2,}|0[xX][0-9A-Fa-f]+)$|^\d+\+$`) // 1-xxx, 10x, 200 - 299, 10+
 	timeOrRatio   = regexp.MustCompile(`^\d+(?::\d+)+$`)
 	statusClass   = regexp.MustCompile(`^[1-5](?:[xX]{2}|\*\*)(?:\s*[-–,/]\s*[1-5](?:[xX]{2}|\*\*))*$`)
 	statusList    = regexp.MustCompile(`^([1-5]\d\d(?:, ?[1-5]\d\d)+) ?[-–—:] ?([A-Za-z].*)$`) // 500, 502 - Server errors

@@ -153,7 +153,8 @@ func (c container) objects() *grid {
 		heads = append(heads, "Description")
 	}
 	g := c.newGrid(heads...)
-	g.bare = !c.about
+	messages := slices.ContainsFunc(heads, func(h string) bool { return kindOf(h) == ofCode }) && slices.ContainsFunc(heads, func(h string) bool { return kindOf(h) == ofMessage })
+	g.bare = !c.about && !(messages && c.saysFaults())
 	for _, m := range c.members {
 		cells := make([]string, len(heads))
 		if first == 1 {

@@ -99,7 +99,7 @@ func (m *member) values(g *codeGroup, depth int) {
 			m.fields = append(m.fields, field{key.text, inner.texts[0]})
 		case len(inner.numbers) == 1 && len(inner.texts) == 0:
 			m.fields = append(m.fields, field{key.text, inner.numbers[0]})
-		case len(inner.fields) > 0 && len(inner.texts) == 0: // a text in several languages
+		case len(inner.fields) > 0 && len(inner.texts) == 0 && languageName.MatchString(inner.fields[0].name): // a text in several languages
 			m.fields = append(m.fields, field{key.text, inner.fields[0].text})
 		}
 	}
