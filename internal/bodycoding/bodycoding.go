@@ -15,6 +15,7 @@ package bodycoding
 
 import (
 	"bytes"
+	"compress/gzip"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -58,6 +59,7 @@ type layer struct {
 // Decoder unwraps bodies. It reuses its memory: only one goroutine may use it at a time.
 type Decoder struct {
 	tree *jsontree.Tree
+	gzip gzip.Reader
 
 	// The body at hand, as the steps of unwrap see it.
 	body     []byte
@@ -210,6 +212,9 @@ func (d *Decoder) aroundDocument() (layer, bool) {
 
 // jsonp removes the call of a JavaScript function: callback({…});
 func (d *Decoder) jsonp(head []byte) (layer, bool) {
+	if head[0] == '<' || bytes.IndexByte(head, '(') < 0 { // costs less than the expression
+		return layer{}, false
+	}
 	m := jsonpCall.FindSubmatchIndex(head)
 	if m == nil {
 		return layer{}, false
@@ -240,7 +245,11 @@ func eventStream(body []byte) (l layer, found bool) {
 
 // statusLine removes a line before a document.
 func (d *Decoder) statusLine(head []byte) (layer, bool) {
-	m := statusPrefix.FindSubmatchIndex(head)
+	end := bytes.IndexAny(head, `{}[]<>"`)
+	if end <= 0 {
+		return layer{}, false
+	}
+	m := statusPrefix.FindSubmatchIndex(head[:end+1]) // it matches nothing beyond
 	if m == nil || !d.beginsDocument(d.trimmed[m[2]:]) {
 		return layer{}, false
 	}

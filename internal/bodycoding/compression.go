@@ -3,7 +3,6 @@ package bodycoding
 import (
 	"bytes"
 	"compress/flate"
-	"compress/gzip"
 	"compress/zlib"
 	"encoding/binary"
 	"errors"
@@ -17,10 +16,12 @@ import (
 // opener begins to decompress what it reads.
 type opener func(io.Reader) (io.Reader, error)
 
-func openGzip(r io.Reader) (io.Reader, error)    { return gzip.NewReader(r) }
 func openZlib(r io.Reader) (io.Reader, error)    { return zlib.NewReader(r) }
 func openBrotli(r io.Reader) (io.Reader, error)  { return brotli.NewReader(r), nil }
 func openDeflate(r io.Reader) (io.Reader, error) { return flate.NewReader(r), nil }
+
+// openGzip reuses the memory of the last reader: it takes more than a usual body.
+func (d *Decoder) openGzip(r io.Reader) (io.Reader, error) { return &d.gzip, d.gzip.Reset(r) }
 
 func openZstd(r io.Reader) (io.Reader, error) {
 	d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxInflated*2), zstd.WithDecoderLowmem(true))
@@ -34,7 +35,7 @@ func openZstd(r io.Reader) (io.Reader, error) {
 func (d *Decoder) compressed() (layer, bool) {
 	switch {
 	case bytes.HasPrefix(d.body, []byte("\x1f\x8b")):
-		return inflate(d.body, openGzip), true
+		return inflate(d.body, d.openGzip), true
 	case bytes.HasPrefix(d.body, []byte("\x28\xb5\x2f\xfd")):
 		return inflate(d.body, openZstd), true
 	case len(d.body) > 2 && d.body[0] == 0x78 && binary.BigEndian.Uint16(d.body)%31 == 0 && IsBinary(d.body):

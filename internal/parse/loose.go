@@ -54,7 +54,7 @@ func (p *Parser) loose(body []byte) {
 		return
 	}
 	text := body
-	if isMarkup {
+	if isMarkup && holdsUnseen(text) {
 		text = unseen.ReplaceAll(text, nil)
 	}
 	if bytes.Contains(text, []byte("&quot;")) || bytes.Contains(text, []byte("&#34;")) {
@@ -74,6 +74,16 @@ func (p *Parser) loose(body []byte) {
 	default:
 		p.embeddedXML(text)
 	}
+}
+
+// holdsUnseen reports whether a page holds what unseen matches. It costs less.
+func holdsUnseen(page []byte) bool {
+	for at := range page {
+		if page[at] == '<' && (follows(page, at, "<script") || follows(page, at, "<style") || follows(page, at, "<!--")) {
+			return true
+		}
+	}
+	return false
 }
 
 // walkJSON visits a body that was rewritten as JSON.
@@ -121,7 +131,7 @@ func (p *Parser) isPrinted(text []byte) bool {
 
 // isGRPC reports whether a text is an error of gRPC as Go prints it, and reads it.
 func (p *Parser) isGRPC(text []byte) bool {
-	if p.status < 400 {
+	if p.status < 400 || !bytes.Contains(text, []byte("rpc error: code = ")) {
 		return false
 	}
 	m := grpcError.FindSubmatch(text)

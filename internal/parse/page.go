@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
@@ -52,6 +53,8 @@ func isPage(body []byte) bool {
 		return m != nil && pageElement.Match(m[1])
 	case head[0] == '{', head[0] == '[', head[0] == '"': // JSON
 		return false
+	case bytes.IndexByte(head, '<') < 0:
+		return false
 	}
 	return anyElement.Match(head)
 }
@@ -91,8 +94,10 @@ func readPage(body []byte) *page {
 			if r.unseen == 0 {
 				r.text = append(r.text, z.Text()...)
 			}
-		case html.StartTagToken, html.SelfClosingTagToken:
-			r.start(z.Token())
+		case html.StartTagToken:
+			r.start(z, false)
+		case html.SelfClosingTagToken:
+			r.start(z, true)
 		case html.EndTagToken:
 			name, _ := z.TagName()
 			r.end(atom.Lookup(name))
@@ -100,27 +105,31 @@ func readPage(body []byte) *page {
 	}
 }
 
-func (r *pageReader) start(t html.Token) {
+// start takes the element that z is at. It may be empty, as <br/>.
+func (r *pageReader) start(z *html.Tokenizer, isEmpty bool) {
 	if r.unseen != 0 {
 		return
 	}
+	name, hasAttributes := z.TagName()
+	element := atom.Lookup(name)
 	switch {
-	case slices.Contains(unseenElements, t.DataAtom) && t.Type == html.StartTagToken:
+	case slices.Contains(unseenElements, element) && !isEmpty:
 		r.endLine()
-		r.unseen = t.DataAtom
-	case slices.Contains(inlineElements, t.DataAtom):
-		r.text = append(r.text, spaceOf(t.DataAtom)...)
+		r.unseen = element
+	case slices.Contains(inlineElements, element):
+		r.text = append(r.text, spaceOf(element)...)
 	default:
 		r.endLine()
-		r.within = t.DataAtom
+		r.within = element
 	}
-	switch t.DataAtom {
+	switch element {
 	case atom.Hr:
 		r.ruled, r.dropped = true, len(r.lines)
 	case atom.Body:
-		for _, a := range t.Attr {
-			if a.Key == "id" {
-				r.bodyID = a.Val
+		for hasAttributes {
+			var key, value []byte
+			if key, value, hasAttributes = z.TagAttr(); string(key) == "id" {
+				r.bodyID = string(value)
 			}
 		}
 	}
@@ -151,16 +160,39 @@ func (r *pageReader) end(element atom.Atom) {
 	}
 }
 
-func fold(text string) string { return strings.Join(strings.Fields(text), " ") }
+// fold returns a text with one space between its words.
+func fold(text string) string {
+	if isFolded(text) {
+		return text
+	}
+	return strings.Join(strings.Fields(text), " ")
+}
+
+// isFolded reports whether a text in ASCII has one space between its words.
+func isFolded(text string) bool {
+	before := byte(' ')
+	for i := range len(text) {
+		c := text[i]
+		isDouble := c == ' ' && before == ' '
+		if c < ' ' || c >= utf8.RuneSelf || isDouble {
+			return false
+		}
+		before = c
+	}
+	return text != "" && before != ' '
+}
 
 // maxLabel is how many words a label has at most.
 const maxLabel = 3
 
 // cutLabel returns the label of a line and the text after it, "" if it has no label.
 func cutLabel(line string) (label, text string) {
-	m := labelled.FindStringSubmatch(line)
 	isJSON := line[0] == '{'
-	if m == nil || isJSON || len(strings.Fields(m[1])) > maxLabel || strings.HasPrefix(m[2], "//") { // of a URL
+	if isJSON || !strings.ContainsAny(line, ":：") {
+		return "", line
+	}
+	m := labelled.FindStringSubmatch(line)
+	if m == nil || len(strings.Fields(m[1])) > maxLabel || strings.HasPrefix(m[2], "//") { // of a URL
 		return "", line
 	}
 	return m[1], m[2]
@@ -245,16 +277,37 @@ var emptyWords = []string{"error", "http", "status", "code", "the", "a"}
 
 // addsTo reports whether a text says something that another does not say. The status says nothing.
 func addsTo(said, text string, status int) bool {
-	words := func(s string) []string {
-		return strings.FieldsFunc(strings.ToLower(s), func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) })
-	}
-	known, new := words(said), words(text)
-	for i, w := range new {
-		last := i == len(new)-1 // perhaps cut off
-		if slices.ContainsFunc(known, func(k string) bool { return k == w || last && strings.HasPrefix(k, w) }) {
+	said, text = strings.ToLower(said), strings.ToLower(text)
+	for w, rest := nextWord(text); w != ""; w, rest = nextWord(rest) {
+		isLast := strings.IndexFunc(rest, isOfWord) < 0 // perhaps cut off
+		if saysWord(said, w, isLast) || slices.Contains(emptyWords, w) || w == strconv.Itoa(status) {
 			continue
 		}
-		if !slices.Contains(emptyWords, w) && w != strconv.Itoa(status) {
+		return true
+	}
+	return false
+}
+
+func isOfWord(c rune) bool { return unicode.IsLetter(c) || unicode.IsDigit(c) }
+
+// nextWord returns the first word of a text, "" if there is none, and the text after it.
+func nextWord(text string) (word, rest string) {
+	from := strings.IndexFunc(text, isOfWord)
+	if from < 0 {
+		return "", ""
+	}
+	text = text[from:]
+	end := strings.IndexFunc(text, func(c rune) bool { return !isOfWord(c) })
+	if end < 0 {
+		return text, ""
+	}
+	return text[:end], text[end:]
+}
+
+// saysWord reports whether a text has a word, or one that begins with it.
+func saysWord(text, word string, begun bool) bool {
+	for w, rest := nextWord(text); w != ""; w, rest = nextWord(rest) {
+		if w == word || begun && strings.HasPrefix(w, word) {
 			return true
 		}
 	}
@@ -338,6 +391,9 @@ var (
 	codeInLine = regexp.MustCompile(`(?i)\berror code\s*[:：#]?\s*([A-Z0-9][\w.-]*\d[\w.-]*\w|\d+)`)
 )
 
+// errorCodes are in lines that codeInLine may match.
+var errorCodes = newVocabulary(`error code`)
+
 // code returns the code that a page names, "" if there is none. The status is none.
 func (g *page) code(status int) string {
 	if c := strings.TrimRight(g.labelled(labelsCode), "."); isCodeOfPage(c, status) {
@@ -349,6 +405,9 @@ func (g *page) code(status int) string {
 		}
 	}
 	for _, l := range g.lines {
+		if !errorCodes.isIn(l.text) {
+			continue
+		}
 		if m := codeInLine.FindStringSubmatch(l.text); m != nil && isCodeOfPage(m[1], status) {
 			return m[1]
 		}

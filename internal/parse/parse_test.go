@@ -230,6 +230,10 @@ func BenchmarkCorpus(b *testing.B) {
 		switch {
 		case len(a.Body) > 3000: // it would outweigh the others
 			continue
+		case a.Status >= 400 && isPage(a.Body):
+			group = "pages"
+		case want.BodyState == accesslog.Text:
+			group = "texts"
 		case a.Status >= 400:
 			group = "failed"
 		case len(want.Errors) > 0:
@@ -237,7 +241,7 @@ func BenchmarkCorpus(b *testing.B) {
 		}
 		groups[group] = append(groups[group], a)
 	}
-	for _, group := range []string{"silent", "errors", "failed"} {
+	for _, group := range []string{"silent", "errors", "failed", "pages", "texts"} {
 		b.Run(group, func(b *testing.B) {
 			p, bodies := newParser(b), groups[group]
 			b.ReportAllocs()

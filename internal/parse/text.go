@@ -26,11 +26,13 @@ func fromText(text []byte, failed bool) (json []byte, ok bool) {
 		return nil, false
 	}
 	switch c := text[0]; {
+	case c == '<':
+		return nil, false
 	case phpPrinted.Match(text):
 		return fromPHP(text)
-	case goPrinted.Match(text):
+	case strings.IndexByte("m&{", c) >= 0 && goPrinted.Match(text):
 		return fromGo(text)
-	case c == '<' || c == '{':
+	case c == '{':
 		return nil, false
 	case bytes.HasPrefix(text, []byte("MSH|")):
 		return fromHL7(text)
@@ -52,6 +54,9 @@ func fromText(text []byte, failed bool) (json []byte, ok bool) {
 
 // fromErrorLine returns a text of one line that is an error with a code as JSON.
 func fromErrorLine(text []byte) (json []byte, ok bool) {
+	if c := text[0] | 0x20; c != 'e' && c != 'f' {
+		return nil, false
+	}
 	m := errorLine.FindSubmatch(text)
 	if m == nil {
 		return nil, false
