@@ -240,7 +240,8 @@ func (o *object) statusOfResult() (Envelope, verdict) {
 		return Envelope{}, neither
 	}
 	e, says := o.pair(o.get(keyStatusCode), common, keyResultMsg, keyErrorMsg)
-	if says == failure && !saysErrorCode(code) && !refusal.isIn(e.Message) {
+	isPadded := strings.HasPrefix(code, "0") && complains(e.Message) // no count is written as 01
+	if says == failure && !saysErrorCode(code) && !isPadded && !refusal.isIn(e.Message) {
 		return Envelope{}, neither
 	}
 	return e, says

@@ -71,10 +71,10 @@ func (o *object) pairCutOff(messages []key) (Envelope, verdict) {
 
 // pairOfSuccess is pair for a code that means success, unless what is around it says otherwise.
 func (o *object) pairOfSuccess(c string, messages []key) (Envelope, verdict) {
-	if o.flagSaysFailure() {
+	text, _ := o.text(messages...)
+	if o.flagSaysFailure() || o.top() && isFalse(o.get(keyStatus)) && complains(text) {
 		return Envelope{}, neither // the flag tells more than a code that was left empty
 	}
-	text, _ := o.text(messages...)
 	isNothing := strings.Trim(c, "0") == ""
 	isComplaint := isNonzero(c) && c != "200" && complains(text)
 	switch {
@@ -181,6 +181,8 @@ func (o *object) isSuccess(code, text string, how manner, whole bool) bool {
 	case !whole:
 		return false
 	case endsInSuccess(code, text):
+		return true
+	case successWords.are(code) && !complains(text):
 		return true
 	case o.keys.has(keyError), o.named.is(namedError):
 		return false

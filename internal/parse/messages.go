@@ -61,7 +61,25 @@ func (o *object) errorMessage() (Envelope, verdict) {
 	if said, _ := o.text(keyErrorMsg); !isPlaced || !complains(said) || o.holdsError() {
 		return Envelope{}, neither
 	}
-	return o.messageOnly(keyErrorMsg)
+	e, says := o.messageOnly(keyErrorMsg)
+	if says == failure {
+		e.Code = cmp.Or(o.initialedCode(), e.Code)
+	}
+	return e, says
+}
+
+// initialedCode returns the code beside an error's message whose name has a letter or two before
+// the word: stCode. Longer names are about something else: zip_code.
+func (o *object) initialedCode() string {
+	var buffer [maxRoleName]byte
+	for m := o.First(); m.Kind() != jsontree.Missing; m = m.Next() {
+		initials, isCode := bytes.CutSuffix(plainName(nameOf(m), &buffer), []byte("code"))
+		code := scalarOf(m)
+		if isCode && len(initials) <= maxInitials && isNonzero(code) && statusOf(code) == 0 {
+			return code
+		}
+	}
+	return ""
 }
 
 // mayHoldErrorText reports whether an object is where an error may be a mere text: the answer, an

@@ -154,6 +154,9 @@ func (o *object) askOne(d *dialect) (Envelope, verdict) {
 	if says == failure && saysError(e.Message) { // a sentence beside it says more
 		e.Message = cmp.Or(onlySentence(o.Value), e.Message)
 	}
+	if text := o.scalar(keyErrorDescription); says == failure && isWord(e.Message) && strings.Contains(text, " ") { // and so does this
+		e.Message = text
+	}
 	e.Dialect = d.name
 	return e, says
 }

@@ -560,7 +560,7 @@ func (p *Parser) lastResort(root jsontree.Value, confidence Confidence) {
 	o.read(root, p.names.of(root))
 	if e, says := o.ask(lastResorts); says == failure {
 		if !hasOwnCode(e) {
-			e.Code = cmp.Or(o.wordOfCode(), e.Code)
+			e.Code = cmp.Or(o.wordOfCode(), compoundState(o.scalar(keyStatus)), e.Code)
 		}
 		e.Confidence = confidence
 		p.add(root, e)

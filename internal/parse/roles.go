@@ -123,7 +123,12 @@ func soundsLikeCode(c string) bool {
 	if isConstant(c) && strings.Contains(c, "_") {
 		return true
 	}
-	return complains(strings.NewReplacer("_", " ", "-", " ").Replace(humps.ReplaceAllString(c, "$1 $2")))
+	return complains(wordsOf(c))
+}
+
+// wordsOf returns a name with spaces between its words.
+func wordsOf(name string) string {
+	return strings.NewReplacer("_", " ", "-", " ").Replace(humps.ReplaceAllString(name, "$1 $2"))
 }
 
 // wordOfCode is anyCode for an object that is not named for an error: only a word that names a kind
@@ -152,6 +157,17 @@ func wordOfStatus(v jsontree.Value) string {
 		return status
 	}
 	return ""
+}
+
+// compoundState returns a state in words if it names a kind of error: SchemaIsNonCompliantError. A
+// single word only says that something failed.
+func compoundState(state string) string {
+	words := wordsOf(state)
+	isCompound := strings.Contains(words, " ") && isWord(state)
+	if !isCompound || handled.MatchString(state) || !complains(words) {
+		return ""
+	}
+	return state
 }
 
 // maxSmall is how many members an object has that is hardly more than an error.

@@ -43,6 +43,10 @@ var (
 		"pending", "processing", "in progress", "queued", "running", "submitted", "处理中", "排队中", "进行中", "等待中")
 )
 
+// successWords are codes that say in words that something succeeded or was granted.
+var successWords = newSayings("succeed", "succeeded", "successful", "approved", "accepted", "authorised", "authorized", "captured", "completed",
+	"confirmed", "delivered", "processed")
+
 func messageSaysSuccess(text string) bool { return plainSuccess.are(text) }
 
 // What a message reports.
@@ -161,7 +165,7 @@ var (
 		`|doesn't, |doesnot, |disabled, |blocked, |black listed, |blacklisted, |in black list, |in blacklist, |in the black list, |in the blacklist, |offline`,
 		`|unavailable, |unsupported, |timeout, |time out, |time-out, |timed out, |timed-out, |bad|, |malformed, |duplicate, |conflict, |insufficient, |illegal, |abnormal`,
 		`|exception, |violat, |mismatch, |unrecogni, |undefined, |unexpected, |must, |throttl, |impossible, |broken, |lost, |cancel, |abort, |too long, |too short`,
-		`|too large, |too small, |too big, |already, |revoked, |suspended, |inactive, |restricted, |problem, |nodata, |nok`,
+		`|too large, |too small, |too big, |already, |revoked, |suspended, |inactive, |restricted, |problem, |nodata, |nok, |inoperative`,
 		`错, 無, 缺, 拒, 超限, 不足, 禁, 未, 没有, 异常, 非法, 欠费, 不存在, 逾期, 冻结`,
 		`ません, エラー, 失敗, 不正, 無効, 不可, 超過, 期限切れ, できな, ない`,
 		`않, 없, 오류, 실패, 잘못, 유효하지, 불가, 초과, 만료, 누락, 거부, 금지, 에러, 아닙`,

@@ -134,8 +134,10 @@ func (o *object) flag() (failed, known bool) {
 	return false, false
 }
 
+// isFalse reports whether a value is false, or the word in a text.
 func isFalse(v jsontree.Value) bool {
-	return v.Kind() == jsontree.Bool && v.Complete() && v.Text() == "false"
+	says, known := flagOf(v)
+	return known && !says
 }
 
 // failedFlag reads what stands beside a flag that says failure.
