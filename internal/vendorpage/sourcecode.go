@@ -388,24 +388,35 @@ func (r *codeReader) resolve(c *container, used map[string]bool) bool {
 // mergeTexts gives the texts for the names of an enumeration its comments, and takes these names
 // from it. The names have no values that could be the codes.
 func mergeTexts(all []container) {
+	type place struct {
+		enum    int
+		comment string
+	}
+	named := map[string]place{} // the first enumeration with a name
 	for i, enum := range all {
-		comments := map[string]string{}
 		for _, m := range enum.members {
-			if m.key.kind == tokenName && len(m.texts)+len(m.fields)+len(m.numbers) == 0 && m.comment != "" {
-				comments[m.name()] = m.comment
+			if m.key.kind == tokenName && len(m.texts)+len(m.fields)+len(m.numbers) == 0 && m.comment != "" && named[m.name()].comment == "" {
+				named[m.name()] = place{i, m.comment}
 			}
 		}
-		for k, texts := range all {
-			if k == i || len(comments) == 0 || len(texts.members) < 2 || slices.ContainsFunc(texts.members, func(m member) bool { return m.key.kind != tokenName || len(m.texts) == 0 || comments[m.name()] == "" }) {
-				continue
-			}
-			for at := range texts.members {
-				m := &texts.members[at]
-				m.comment = cmp.Or(m.comment, comments[m.name()])
-				all[i].members = slices.DeleteFunc(all[i].members, func(e member) bool { return e.name() == m.name() })
-			}
-			all[k].about = texts.about || enum.about
+	}
+	for k, texts := range all {
+		if len(named) == 0 || len(texts.members) < 2 {
+			continue
 		}
+		i := named[texts.members[0].name()].enum
+		if i == k || slices.ContainsFunc(texts.members, func(m member) bool {
+			return m.key.kind != tokenName || len(m.texts) == 0 || named[m.name()].comment == "" || named[m.name()].enum != i
+		}) {
+			continue
+		}
+		merged := map[string]bool{}
+		for at := range texts.members {
+			m := &texts.members[at]
+			m.comment, merged[m.name()] = cmp.Or(m.comment, named[m.name()].comment), true
+		}
+		all[i].members = slices.DeleteFunc(all[i].members, func(e member) bool { return merged[e.name()] })
+		all[k].about = texts.about || all[i].about
 	}
 }
 

@@ -56,6 +56,10 @@ func (b *groupBuilder) flush() {
 	b.item, b.types = codeItem{}, 0
 }
 
+// maxTypes limits the tokens of an item that has types in angle brackets. In a longer one, the
+// brackets compare numbers.
+const maxTypes = 100
+
 // angle counts the angle brackets around types, as in Record<Code, Text>, where commas separate
 // nothing else.
 func (b *groupBuilder) angle(t token) {
@@ -157,7 +161,7 @@ func (r *groupReader) readGroup(open string, depth int) *codeGroup {
 			}
 		case t.kind != tokenMark:
 			b.add(t)
-		case t.text == "," && (b.declaring() || b.types > 0):
+		case t.text == "," && (b.types > 0 && len(b.item.tokens) < maxTypes || b.declaring()):
 			b.add(t)
 		case t.text == "," || t.text == ";":
 			if len(b.item.tokens) > 0 {
