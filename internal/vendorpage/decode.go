@@ -129,7 +129,7 @@ func withFences(lines []string) []string {
 	for i := 0; i < len(lines); i++ {
 		lines[i] = inlineCode.ReplaceAllString(lines[i], "`$1`")
 		if source := sourceBlock.FindStringSubmatch(lines[i]); source != nil && i+1 < len(lines) && strings.HasPrefix(lines[i+1], "----") {
-			if end := slices.Index(lines[i+2:], lines[i+1]); end >= 0 {
+			if end := slices.Index(lines[i+2:min(len(lines), i+sampleLines)], lines[i+1]); end >= 0 {
 				lines[i], lines[i+1], lines[i+2+end] = "", "```"+source[1], "```"
 				i += 2 + end
 			}

@@ -313,28 +313,12 @@ func outranks(l, mark string) bool {
 func (r *record) read(lines []line, last, later bool, longest int, mark string) (used int) {
 	b := bodyReader{record: r, last: last, longest: longest, mark: mark, later: later}
 	b.begin()
-	fenced, source := false, false
 	for i, l := range lines {
 		text := strings.TrimSpace(l.text)
-		if isFence(text, mark) {
-			if fenced, source = !fenced, sourceFence.MatchString(text) || text[0] == '~'; fenced {
-				b.dropTitle()
-			}
-			if text[0] == '~' {
+		if taken, counts := b.sample(lines, i, text); taken {
+			if counts {
 				used = i + 1
 			}
-			continue
-		}
-		if fenced && source && !b.inField { // an example
-			continue
-		}
-		if !fenced && b.inSample(lines, i) {
-			used = i + 1
-			continue
-		}
-		if fenced { // a comment of shell is no heading
-			b.addLine(strings.TrimLeft(text, "# "))
-			used = i + 1
 			continue
 		}
 		if text == "" {
@@ -390,6 +374,8 @@ type bodyReader struct {
 	beside    bool // the paragraph continues the text beside the code
 	inField   bool // paragraphs belong to the last field
 	level     int  // of the last field, if it is a list item
+	fenced    bool // the line is between fences,
+	source    bool // which are those of source code
 	sampleEnd int  // the line after the last sample response
 }
 
@@ -438,6 +424,26 @@ func (b *bodyReader) inSample(lines []line, i int) bool {
 // repeatsStatus reports whether a field with a status comes again in the last record.
 func (b *bodyReader) repeatsStatus(f field) bool {
 	return b.last && kindOf(f.name) == ofStatus && slices.ContainsFunc(b.fields, func(of field) bool { return normal(of.name) == normal(f.name) })
+}
+
+// sample takes a line that is a fence, or inside of fences or a sample. It also reports whether the
+// line counts as one of the record's.
+func (b *bodyReader) sample(lines []line, i int, text string) (taken, counts bool) {
+	switch {
+	case isFence(text, b.mark):
+		tilde := text[0] == '~'
+		if b.fenced, b.source = !b.fenced, sourceFence.MatchString(text) || tilde; b.fenced {
+			b.dropTitle()
+		}
+		return true, tilde
+	case b.fenced && b.source && !b.inField: // an example
+		return true, false
+	case b.fenced: // a comment of shell is no heading
+		b.addLine(strings.TrimLeft(text, "# "))
+		return true, true
+	}
+	taken = b.inSample(lines, i)
+	return taken, taken
 }
 
 // namedItem matches a list item that begins with a name in bold: "- **Endpoints**: …".
