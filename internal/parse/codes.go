@@ -197,7 +197,7 @@ func (o *object) fiscalStatus(code string) (Envelope, verdict) {
 	switch {
 	case !isDigits(code) || text == "":
 		return Envelope{}, neither
-	case code < firstOutcome && !complains(text), reportsSuccess(text):
+	case slices.Contains(successCodes, code), code < firstOutcome && !complains(text), reportsSuccess(text):
 		return Envelope{}, success
 	}
 	return Envelope{Code: code, Message: text}, failure
