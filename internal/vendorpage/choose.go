@@ -25,17 +25,16 @@ type accepted struct {
 // the codes. A table too short to tell has them there if they have the same shapes.
 func agree(all []*reading) {
 	most := map[string]*reading{}
-	same := func(r *reading) string { return normal(strings.Join(r.of.heads, "|")) }
 	key := func(r *reading) int {
 		return slices.IndexFunc(r.table.Columns, func(c Column) bool { return isKey(c.Role) })
 	}
 	for _, r := range all {
-		if is := same(r); r.of.heads != nil && r.table.LeftOut == "" && (most[is] == nil || len(r.rows) > len(most[is].rows)) {
+		if is := r.headings(); r.of.heads != nil && r.table.LeftOut == "" && (most[is] == nil || len(r.rows) > len(most[is].rows)) {
 			most[is] = r
 		}
 	}
 	for i, r := range all {
-		m := most[same(r)]
+		m := most[r.headings()]
 		if m == nil || r.of.heads == nil || key(r) == key(m) {
 			continue
 		}

@@ -29,7 +29,7 @@ func findConstants(lines []line, at int) (*grid, int) {
 	end, depth, opened := at, 0, false
 	for ; end < len(lines) && end < at+enumLines; end++ {
 		text := lines[end].text
-		if define && !run.MatchString(text) && (run == defined || strings.TrimSpace(text) != "" && !strings.HasPrefix(strings.TrimSpace(text), "//")) || strings.HasPrefix(strings.TrimSpace(text), "```") {
+		if define && !run.MatchString(text) && (run == defined || strings.TrimSpace(text) != "" && !strings.HasPrefix(strings.TrimSpace(text), "//")) || isFence(text) {
 			break
 		}
 		if define {

@@ -186,7 +186,7 @@ func withHeadings(lines []string) []string {
 	opened, fenced := false, false
 	var ranks []byte
 	for i, l := range lines {
-		if strings.HasPrefix(strings.TrimSpace(l), "```") {
+		if isFence(l) {
 			fenced = !fenced
 		}
 		if m := component.FindStringSubmatch(l); m != nil && codeStrength(codePart(m[1])) >= number && !isStatus(codePart(m[1])) {

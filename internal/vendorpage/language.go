@@ -135,7 +135,7 @@ func title(lines []line) string {
 		if i > 200 {
 			break
 		}
-		if strings.HasPrefix(text, "```") {
+		if isFence(text) {
 			fenced = !fenced
 		}
 		if fenced || strings.HasPrefix(text, "- ") || strings.HasPrefix(text, "* ") || strings.HasSuffix(text, ":") || junk(text) {

@@ -156,7 +156,7 @@ func (t topic) about() bool { return t == ofErrors || t == ofCodes }
 func topicOf(lines []line) topic {
 	fenced := false
 	for i, seen := len(lines)-1, 0; i >= 0 && seen < 10 && i > len(lines)-40; i-- {
-		if fence := strings.HasPrefix(strings.TrimSpace(lines[i].text), "```"); fence || fenced {
+		if fence := isFence(lines[i].text); fence || fenced {
 			fenced = fenced != fence
 			continue
 		}
@@ -186,6 +186,9 @@ const (
 	codeFence       // code of a language, which may define constants
 )
 
+// isFence reports whether a line begins or ends a block of code in Markdown.
+func isFence(l string) bool { return strings.HasPrefix(strings.TrimSpace(l), "```") }
+
 // sourceFence matches the fence above code of a language.
 var sourceFence = regexp.MustCompile("^```\\s*(?i:python|py|javascript|js|jsx|typescript|ts|tsx|java|kotlin|go|golang|csharp|cs|c#|php|ruby|rb|rust|swift|bash|sh|shell|curl)\\b")
 
@@ -197,7 +200,7 @@ func samples(lines []line) (skip []bool, fenced []fence) {
 	for i := 0; i < len(lines); i++ {
 		end, shows := -1, false // shows: the sample shows an envelope
 		switch text := strings.TrimSpace(lines[i].text); {
-		case strings.HasPrefix(text, "```"):
+		case isFence(text):
 			end, shows = fenceEnd(lines, i, "```")
 			kind := textFence
 			if sourceFence.MatchString(text) {

@@ -183,7 +183,7 @@ const sectionLines = 6
 func (l recordList) recordEnd(i int) (next int, more bool) {
 	fenced := false
 	for next = i; next < len(l.lines) && next < i+80; next++ {
-		if isFence(l.lines[next].text, l.mark) {
+		if isSampleFence(l.lines[next].text, l.mark) {
 			fenced = !fenced
 		}
 		if fenced {
@@ -379,11 +379,9 @@ type bodyReader struct {
 	sampleEnd int  // the line after the last sample response
 }
 
-// isFence reports whether a line begins or ends a block of code. Between list items of HTML, such a
-// block is an example.
-func isFence(l, mark string) bool {
-	text := strings.TrimSpace(l)
-	return strings.HasPrefix(text, "```") || bulleted(mark) && text == "~~~"
+// isSampleFence is isFence between records. Between list items of HTML, ~~~ is one too.
+func isSampleFence(l, mark string) bool {
+	return isFence(l) || bulleted(mark) && strings.TrimSpace(l) == "~~~"
 }
 
 // dropTitle forgets the title of an example, "Example:", as the last paragraph above it.
@@ -430,7 +428,7 @@ func (b *bodyReader) repeatsStatus(f field) bool {
 // line counts as one of the record's.
 func (b *bodyReader) sample(lines []line, i int, text string) (taken, counts bool) {
 	switch {
-	case isFence(text, b.mark):
+	case isSampleFence(text, b.mark):
 		tilde := text[0] == '~'
 		if b.fenced, b.source = !b.fenced, sourceFence.MatchString(text) || tilde; b.fenced {
 			b.dropTitle()

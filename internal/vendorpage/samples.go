@@ -51,7 +51,7 @@ func samplesGrid(lines []line) *grid {
 // opensSample reports whether a line begins a sample, after another one.
 func opensSample(l string) bool {
 	text := strings.TrimSpace(l)
-	return text == "{" || strings.HasPrefix(text, "```") && len(text) > 3
+	return text == "{" || isFence(text) && len(text) > 3
 }
 
 // sampleStatus matches the first line of a response.
@@ -66,7 +66,7 @@ func sampleRow(lines []line) (row gridRow, said, ok bool) {
 		if m := sampleStatus.FindStringSubmatch(t); m != nil {
 			status = m[1]
 		}
-		if strings.HasPrefix(t, "{") || text != "" && !strings.HasPrefix(t, "```") && !strings.HasPrefix(t, "~~~") {
+		if strings.HasPrefix(t, "{") || text != "" && !isFence(t) && !strings.HasPrefix(t, "~~~") {
 			if text == "" {
 				row.line = l.n
 			}

@@ -50,9 +50,9 @@ func sectionsOf(lines []line) (all sections) {
 				all = append(all, sectionMark{line: l.n})
 			}
 		}
-		if f, ok := statusField(strings.Trim(text, "`> ")); ok && stat == 0 && own == plainRank { // Status: 401
-			if n, _, _ := status(f.text); n >= 400 {
-				stat, own = n, itemRank // up to the next heading
+		if stat == 0 && own == plainRank {
+			if stat = statedStatus(text); stat > 0 {
+				own = itemRank // it holds up to the next heading
 			}
 		}
 		switch {
@@ -119,6 +119,20 @@ func calledStatus(l string) int {
 		return 0
 	}
 	return titleStatus(l, 1)
+}
+
+// statedStatus returns the status from 400 up that a line states and nothing else, or 0:
+// "Status: 401".
+func statedStatus(l string) int {
+	f, ok := statusField(strings.Trim(l, "`> "))
+	if !ok {
+		return 0
+	}
+	n, _, _ := status(f.text)
+	if n < 400 {
+		return 0
+	}
+	return n
 }
 
 // at returns the status that holds for a line, or 0. What shares its line with a title, as in HTML,
