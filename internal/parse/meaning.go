@@ -92,7 +92,7 @@ func meaningOf(name string) (m meaning) {
 	if !listed {
 		var ok bool
 		k, ok = similarKey(bytes, plain)
-		mark(namedKey|namedSimilar, ok)
+		mark(namedKey|namedSimilar, ok && !hidesTelltale(bytes, plain))
 	}
 	m.key = k
 	mark(namedKey, listed)
@@ -107,6 +107,10 @@ func meaningOf(name string) (m meaning) {
 	mark(namedAnswer, parts&ofAnswer != 0)
 	return m
 }
+
+// hidesTelltale reports whether separators within a word of a name, "tip o", keep it from having a
+// telltale that its plain name has. The fast path passes over such names, and nobody writes them.
+func hidesTelltale(name, plain []byte) bool { return asksOf(plain)&^asksOf(name) != 0 }
 
 // names remembers what names mean: bodies have few different ones, and most of them again and
 // again.
